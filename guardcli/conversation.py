@@ -1,0 +1,67 @@
+"""The values that every layer shares: messages, conversations, and records as they came in.
+
+They know nothing of formats, prompts or models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Role = Literal["user", "assistant", "system", "tool"]
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. `content` is its text; `skipped` names each part that is no text ("image", "tool_call")."""
+
+    role: Role
+    content: str
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Messages in the order in which they were said; roles may come in any order.
+
+    `flags` are remarks of the reader that end up in the row, such as "invalid_unicode".
+    """
+
+    messages: tuple[Message, ...]
+    id: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Where a conversation stands in the input: the identity of its row.
+
+    `source` is the path as given, "-" for stdin, None for Python values; `line` counts from 1; `part` names
+    one of several conversations in a record ("chosen"). `id` is for people and may repeat.
+    """
+
+    source: str | None
+    line: int
+    part: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One conversation with its key. `fields` is the JSON object that it came from, empty for plain text."""
+
+    key: Key
+    conversation: Conversation
+    fields: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A record that cannot be judged, and the reason, in words that a person can act on."""
+
+    key: Key
+    reason: str
+    fields: Mapping[str, Json] = field(default_factory=dict)

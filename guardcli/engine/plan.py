@@ -1,0 +1,131 @@
+"""Which prompts share what: a window of prompts → the order in which no shared token is evaluated twice.
+
+Sorted by their tokens, prompts stand in the order of a walk over their prefix tree: each shares with the one
+before it at least as much as with any earlier one. So one rule is enough, "begin where the one before you
+parts from you", and nothing needs to be held but the one before, and heads.
+
+A head is a prefix that prompts of different groups share: the taxonomy, mostly. It outlives its window. What
+only the prompts of one group share (the turns of one conversation) does not. The plan is a pure function of
+token ids; it knows no cache and no llama.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Tokens = npt.NDArray[np.int32]
+_Lengths = npt.NDArray[np.int64]
+
+MIN_HEAD = 16  # tokens beyond a shorter head for which a head of its own is worth a sequence
+MAX_HEADS = 32  # heads held at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt of a window: `group` is its record, `reach` how much of it may be taken from another's cells.
+
+    (From its first probed token on it must be evaluated for itself, or there would be no logits to read.)
+    """
+
+    tokens: Tokens
+    group: int
+    reach: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place in the order: a prompt, by its index in the window, or a head (None)."""
+
+    tokens: Tokens
+    prompt: int | None = None
+
+
+def plan(window: Sequence[Prompt], heads: Sequence[Tokens]) -> list[Entry]:
+    """The order of a window, with the heads among its prompts: `heads` as given, and new ones."""
+    known = [Entry(head) for head in heads]
+    prompts = [Entry(prompt.tokens, index) for index, prompt in enumerate(window)]
+    order = _sorted([*known, *prompts])
+    return _sorted([*known, *map(Entry, _new_heads(order, window)), *prompts])
+
+
+def common_prefix(a: Tokens, b: Tokens) -> int:
+    """How many leading tokens two sequences have in common."""
+    length = min(len(a), len(b))
+    differ = a[:length] != b[:length]
+    first = int(differ.argmax()) if length else 0
+    return first if length and differ[first] else length
+
+
+def _sorted(entries: Sequence[Entry]) -> list[Entry]:
+    """By tokens; among equals in the order given, so that a head stands before its prompts."""
+    return sorted(entries, key=lambda entry: entry.tokens.astype(">i4").tobytes())  # bytes: one memcmp each
+
+
+def _new_heads(order: Sequence[Entry], window: Sequence[Prompt]) -> list[Tokens]:
+    """Prefixes that different groups share, and whole prompts that are like no head at all.
+
+    The latter are how the first prompt of all leaves something for the second to find.
+    """
+    found = _Found(order)
+    for length, at in sorted(_partings(order, found.shared, window)):
+        if length - found.covered(length, at) >= MIN_HEAD:
+            found.add(length, at)
+    for at, entry in enumerate(order):
+        if entry.prompt is not None and not found.touched(at):
+            found.add(window[entry.prompt].reach, at)
+    return found.heads
+
+
+def _partings(
+    order: Sequence[Entry], shared: _Lengths, window: Sequence[Prompt]
+) -> Iterator[tuple[int, int]]:
+    """Where neighbours of different groups part: (length, entry)."""
+    for at in range(1, len(order)):
+        here, before = order[at], order[at - 1]
+        groups = [None if entry.prompt is None else window[entry.prompt].group for entry in (before, here)]
+        if groups[0] is None or groups[0] != groups[1]:
+            reaches = (_reach(entry, window) for entry in (before, here))
+            yield min(int(shared[at]), *reaches), at
+
+
+def _reach(entry: Entry, window: Sequence[Prompt]) -> int:
+    return len(entry.tokens) if entry.prompt is None else window[entry.prompt].reach
+
+
+class _Found:
+    """Heads known and new as prefixes of entries. `shared[i]` is what entry i has in common with entry i - 1."""
+
+    def __init__(self, order: Sequence[Entry]) -> None:
+        self.heads: list[Tokens] = []
+        self._order = order
+        before = [np.empty(0, dtype=np.int32), *(entry.tokens for entry in order)]
+        pairs = zip(before, order, strict=False)
+        self.shared = np.array([common_prefix(a, entry.tokens) for a, entry in pairs], dtype=np.int64)
+        self._places = [(len(entry.tokens), at) for at, entry in enumerate(order) if entry.prompt is None]
+
+    def add(self, length: int, at: int) -> None:
+        """The first `length` tokens of an entry are a head, if they are long enough and heads not too many."""
+        if length >= MIN_HEAD and len(self.heads) < MAX_HEADS:
+            self._places.append((length, at))
+            self.heads.append(self._order[at].tokens[:length])
+
+    def covered(self, length: int, at: int) -> int:
+        """The length of the longest head that is a prefix of an entry's first `length` tokens, or 0."""
+        longest = 0
+        for head_length, head_at in self._places:
+            if longest < head_length <= length and self._common(head_at, at) >= head_length:
+                longest = head_length
+        return longest
+
+    def touched(self, at: int) -> bool:
+        """Whether an entry begins like some head, so that one who comes later finds where they part."""
+        return any(self._common(head_at, at) >= MIN_HEAD for _, head_at in self._places)
+
+    def _common(self, a: int, b: int) -> float:
+        """The common prefix of two entries is the least that neighbours between them share."""
+        low, high = min(a, b), max(a, b)
+        return float("inf") if low == high else int(self.shared[low + 1 : high + 1].min())

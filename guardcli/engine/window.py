@@ -1,0 +1,113 @@
+"""Groups as they arrive → windows of primed tasks: how far the engine looks ahead, and when it answers.
+
+A window's end depends on the groups alone, never on time, unless the source says that nothing more has
+arrived: so the same file gives the same batches.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Generic
+
+import numpy as np
+import numpy.typing as npt
+
+from guardcli.engine.plan import Prompt, common_prefix
+from guardcli.engine.task import Groups, Step, T, Task
+from guardcli.segments import TokenIds
+
+
+@dataclass(slots=True)
+class Group(Generic[T]):
+    """The tasks of one record and their results so far; `waiting` counts those still to come."""
+
+    results: list[T | None]
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Primed(Generic[T]):
+    """A task that has yielded its first step."""
+
+    task: Task[T]
+    step: Step
+    group: Group[T]
+    index: int
+    prompt: Prompt
+
+
+@dataclass(slots=True)
+class Windows(Generic[T]):
+    """Reads groups ahead. `unanswered` holds the groups read so far whose results have not been given out."""
+
+    groups: Iterator[object]
+    max_prompts: int
+    max_tokens: int
+    unanswered: deque[Group[T]] = field(default_factory=deque)
+    paused: bool = False
+    ended: bool = False
+    _count: int = 0
+
+    @classmethod
+    def over(cls, groups: Groups[T], max_prompts: int, max_tokens: int) -> Windows[T]:
+        return cls(iter(groups), max_prompts, max_tokens)
+
+    def next(self) -> list[Primed[T]]:
+        """The next window; shorter, or empty, where the source pauses (`paused`) or ends (`ended`).
+
+        It ends with the group that brings it to `max_prompts`, or to `max_tokens` beyond what each prompt
+        shares with the one before.
+        """
+        window: list[Primed[T]] = []
+        before = np.empty(0, dtype=np.int32)
+        tokens = 0
+        self.paused = False
+        while len(window) < self.max_prompts and tokens < self.max_tokens:
+            try:
+                tasks = next(self.groups)
+            except StopIteration:
+                self.ended = True
+                break
+            if tasks is None:
+                self.paused = True
+                break
+            for primed in self._prime(tasks):  # type: ignore[arg-type]
+                window.append(primed)
+                tokens += len(primed.prompt.tokens) - common_prefix(before, primed.prompt.tokens)
+                before = primed.prompt.tokens
+        return window
+
+    def answered(self) -> Iterator[list[T]]:
+        """The results of every group that is complete and whose turn it is."""
+        while self.unanswered and not self.unanswered[0].waiting:
+            yield self.unanswered.popleft().results  # type: ignore[misc]
+
+    def _prime(self, tasks: list[Task[T]]) -> Iterator[Primed[T]]:
+        group: Group[T] = Group([None] * len(tasks), len(tasks))
+        self.unanswered.append(group)
+        self._count += 1
+        for index, task in enumerate(tasks):
+            try:
+                step = next(task)
+            except StopIteration as stop:
+                finish(group, index, stop.value)
+                continue
+            yield Primed(task, step, group, index, _prompt(step, self._count))
+
+
+def finish(group: Group[T], index: int, result: T) -> None:
+    """Record the result of a task."""
+    group.results[index] = result
+    group.waiting -= 1
+
+
+def _prompt(step: Step, group: int) -> Prompt:
+    reach = min((probe.position for probe in step.probes), default=len(step.tokens))
+    return Prompt(as_numpy(step.tokens), group, reach)
+
+
+def as_numpy(tokens: TokenIds) -> npt.NDArray[np.int32]:
+    """Token ids as numpy sees them, without a copy."""
+    return np.frombuffer(tokens, dtype=np.int32) if len(tokens) else np.empty(0, dtype=np.int32)

@@ -1,0 +1,54 @@
+"""The exceptions that leave guardcli's own code, and nothing else about failing.
+
+::
+
+    GuardError
+    ├── InputError        an input that cannot be opened, or read any further
+    ├── TaxonomyError     every problem found in a taxonomy, each with its place in the file
+    ├── ModelError        a model that cannot be loaded, or cannot be trusted with this template
+    └── EngineError       llama.cpp failed while evaluating
+
+A record that cannot be judged is no exception: it is a `Malformed` value and becomes an `error` verdict.
+Errors of foreign libraries are translated where the library enters (the doors named in the README).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class GuardError(Exception):
+    """Anything that ends a run with a message for a person; the command line exits with 2."""
+
+
+class InputError(GuardError):
+    """An input that cannot be opened, or read any further."""
+
+
+class ModelError(GuardError):
+    """A model that cannot be loaded, or cannot be trusted with this template."""
+
+
+class EngineError(GuardError):
+    """llama.cpp failed while evaluating; what was judged before stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a taxonomy. `line` and `column` count from 1; the message says what to do."""
+
+    path: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {self.message}"
+
+
+class TaxonomyError(GuardError):
+    """All problems of one taxonomy at once, in the order of the file."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))

@@ -1,0 +1,71 @@
+"""A GGUF as guard sees it: checked, identified by its content, its generation known, its vocabulary at hand.
+
+It knows the file and llama.cpp's model; evaluating is the engine's work.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from guardcli.model.generation import GENERATIONS, detect
+from guardcli.model.gguf import read_header
+from guardcli.model.identity import sha256
+from guardcli.model.llama import INSTALL_CUDA, NativeModel, Offload, keep_log
+from guardcli.model.vocab import Vocab
+
+__all__ = ["GENERATIONS", "INSTALL_CUDA", "Model", "Offload", "Vocab", "keep_log"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A loaded model. `identity` is `name@digest`, the first 12 hex digits of its SHA-256.
+
+    `generation` names the template that it was trained on, one of `GENERATIONS`.
+    """
+
+    path: Path
+    identity: str
+    generation: str
+    native: NativeModel
+    vocab: Vocab
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        generation: str | None = None,
+        offload: Offload | None = None,
+        cache: Path | None = None,
+    ) -> Model:
+        """Load a GGUF. `generation` says what it is where the file does not; `cache` is a file that remembers digests.
+
+        Raises:
+            ModelError: missing, damaged, unknown to llama.cpp, or no Llama Guard as far as the file says.
+        """
+        path = Path(path)
+        header = read_header(path)
+        generation = generation or detect(path, header)
+        native = NativeModel(path, offload or Offload())
+        kind, pre = header.text("tokenizer.ggml.model"), header.text("tokenizer.ggml.pre")
+        return cls(path, _identity(path, cache), generation, native, Vocab(native.vocab, kind, pre))
+
+    def close(self) -> None:
+        """Free the model; what was made with it must not be used after."""
+        self.native.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _identity(path: Path, cache: Path | None) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem) or "model"
+    return f"{name}@{sha256(path, cache)[:12]}"

@@ -1,0 +1,71 @@
+"""A model's identity is its content: the SHA-256 of its file or files, remembered while they do not change.
+
+It knows the file system, and nothing of what is in a model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+_SPLIT = re.compile(r"(.*-)\d{5}(-of-(\d{5})\.gguf)")
+
+
+def sha256(path: Path, cache: Path | None = None) -> str:
+    """The SHA-256 of a model as 64 hex digits; of a split model, over all its files in order.
+
+    `cache` is a JSON file of digests by path, size, time of change and inode: 8 GB are read once only.
+
+    Raises:
+        OSError: a file cannot be read. (A cache that cannot be read or written is no error.)
+    """
+    parts = _parts(path)
+    key = json.dumps([_stamp(part) for part in parts])
+    known = _read(cache)
+    if key in known:
+        return known[key]
+    digest = hashlib.sha256()
+    for part in parts:
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    _write(cache, {**known, key: digest.hexdigest()})
+    return digest.hexdigest()
+
+
+def _parts(path: Path) -> list[Path]:
+    match = _SPLIT.fullmatch(path.name)
+    if not match:
+        return [path]
+    before, after, count = match.groups()
+    return [path.with_name(f"{before}{number:05}{after}") for number in range(1, int(count) + 1)]
+
+
+def _stamp(path: Path) -> list[str | int]:
+    stat = path.stat()
+    return [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino]
+
+
+def _read(cache: Path | None) -> dict[str, str]:
+    if cache is None:
+        return {}
+    try:
+        known = json.loads(cache.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write(cache: Path | None, known: dict[str, str]) -> None:
+    """Replace the cache in one step, so that another run never reads half of it."""
+    if cache is None:
+        return
+    with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        fresh = cache.with_name(f"{cache.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(known), "utf-8")
+        fresh.replace(cache)

@@ -1,0 +1,130 @@
+"""Loading a model through llama.cpp: settings in, a native model out, and llama.cpp's log kept in hand.
+
+One of the two doors of llama_cpp (the other is `guardcli.engine.context`). It knows no tokens and no prompts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import llama_cpp
+
+from guardcli.errors import ModelError
+
+Gpu = Literal["auto", "require", "off"]
+
+INSTALL_CUDA = (
+    'CMAKE_ARGS="-DGGML_CUDA=ON -DLLAVA_BUILD=OFF -DLLAMA_BUILD_COMMON=OFF" '
+    "pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
+)
+
+_NEEDED = (
+    "llama_model_load_from_file", "llama_init_from_model", "llama_batch_init", "llama_decode",
+    "llama_get_memory", "llama_memory_seq_cp", "llama_memory_seq_rm", "llama_get_logits_ith",
+    "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_log_set",
+)  # fmt: skip
+
+
+class _Log:
+    """llama.cpp's log: the last warnings and errors kept for messages, every line passed on if asked."""
+
+    def __init__(self) -> None:
+        self.recent: deque[str] = deque(maxlen=20)
+        self.sink: Callable[[str], None] | None = None
+        self.callback = llama_cpp.llama_log_callback(self._receive)  # ctypes does not keep it alive
+
+    def _receive(self, level: int, text: bytes, _user_data: object) -> None:
+        line = text.decode("utf-8", "replace")
+        if level in (3, 4):  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
+            self.recent.append(line.strip())
+        if self.sink is not None:
+            self.sink(line)
+
+
+_log = _Log()
+
+
+def keep_log(sink: Callable[[str], None] | None) -> None:
+    """Take over llama.cpp's log for the process; `sink` receives its text, None keeps it quiet."""
+    _log.sink = sink
+    llama_cpp.llama_log_set(_log.callback, ctypes.c_void_p(0))
+
+
+def complaint() -> str:
+    """What llama.cpp said last, for the end of a message; "" if it said nothing."""
+    return f": {_log.recent[-1]}" if _log.recent else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offload:
+    """Where the weights go. `layers` None is all of them, on a GPU if there is one."""
+
+    gpu: Gpu = "auto"
+    layers: int | None = None
+
+    def check(self) -> None:
+        """Raise ModelError, with the command that mends it, if a GPU is required and cannot be used."""
+        if self.gpu == "require" and not llama_cpp.llama_supports_gpu_offload():
+            raise ModelError(
+                "a GPU is required, and this build of llama-cpp-python cannot use one. "
+                f"Install it for CUDA with:\n  {INSTALL_CUDA}"
+            )
+
+
+class NativeModel:
+    """A loaded llama.cpp model; `close` frees it. `handle` is a llama_model pointer, `vocab` a llama_vocab one."""
+
+    def __init__(self, path: Path, offload: Offload) -> None:
+        """Raises ModelError: no usable GPU though required, or llama.cpp refuses the file."""
+        _check_symbols()
+        offload.check()
+        llama_cpp.llama_backend_init()
+        params = llama_cpp.llama_model_default_params()
+        # "off" must hold on a CUDA build too: with an empty list of devices none is even initialised.
+        self._no_devices = (ctypes.c_void_p * 1)(None)
+        if offload.gpu == "off":
+            params.devices = ctypes.cast(self._no_devices, ctypes.c_void_p)
+        params.n_gpu_layers = _layers(offload)
+        _log.recent.clear()
+        self.handle: Any = llama_cpp.llama_model_load_from_file(str(path).encode(sys.getfilesystemencoding()), params)
+        if not self.handle:
+            raise ModelError(f"llama.cpp cannot load {path}{complaint()}{_hint(path)}")
+        self.vocab: Any = llama_cpp.llama_model_get_vocab(self.handle)
+        self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
+        self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
+
+    def close(self) -> None:
+        """Free the model; engines on it must be closed before."""
+        if self.handle:
+            llama_cpp.llama_model_free(self.handle)
+            self.handle = None
+
+
+def _layers(offload: Offload) -> int:
+    if offload.gpu == "off":
+        return 0
+    return -1 if offload.layers is None else offload.layers
+
+
+def _hint(path: Path) -> str:
+    if any("zero experts" in line for line in _log.recent):
+        return f"\n{path.name} is a Llama Guard 4, which is a dense Llama 4: this llama.cpp cannot run those yet"
+    return ""
+
+
+def _check_symbols() -> None:
+    missing = [name for name in _NEEDED if not hasattr(llama_cpp, name)]
+    if missing:
+        raise ModelError(
+            f"this llama-cpp-python ({llama_cpp.__version__}) lacks {', '.join(missing)}: "
+            "install a version that guardcli supports (see its requirements)"
+        )
+
+
+keep_log(None)

@@ -1,0 +1,141 @@
+"""Segments → token ids, such that no text of a user becomes a token of the prompt's own.
+
+Special tokens are made by name. All text between two of them is encoded in one piece, with the parsing of
+special tokens off, which gives the ids that the models were trained on. It knows no prompts and no weights.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import llama_cpp
+
+from guardcli.errors import ModelError
+from guardcli.segments import Segment, TokenIds
+
+# llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose
+# recursion overflows the stack on a long run (40,000 letters end the process, 20,000 do not).
+_SAFE_PRETOKENIZERS = {"llama-bpe", "llama3", "llama-v3"}
+_LONG_RUN = re.compile(r"\w{8000}|\s{8000}|[^\w\s]{8000}")
+
+
+class Vocab:
+    """A model's vocabulary. `kind` and `pre` are its `tokenizer.ggml.model` and `tokenizer.ggml.pre`."""
+
+    def __init__(self, handle: Any, kind: str, pre: str) -> None:
+        self._handle = handle
+        self._sentencepiece = kind == "llama"
+        self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
+        self._matched = self._user_defined()
+        self._specials: dict[str, int] = {}
+
+    def special(self, name: str) -> int:
+        """The id of a special token.
+
+        Raises:
+            ModelError: the vocabulary has no such token, or has it as ordinary text.
+        """
+        if name not in self._specials:
+            ids = self._tokenize(name.encode(), parse_special=True)
+            if len(ids) != 1 or not self.is_control(ids[0]):
+                raise ModelError(f"the model's vocabulary has no special token {name}: the template does not fit it")
+            self._specials[name] = ids[0]
+        return self._specials[name]
+
+    def is_control(self, token: int) -> bool:
+        """Whether a token is special: never the encoding of text."""
+        attributes = llama_cpp.llama_vocab_get_attr(self._handle, token)
+        return bool(attributes & llama_cpp.LLAMA_TOKEN_ATTR_CONTROL)
+
+    def end_of_turn(self) -> list[int]:
+        """The ids with which a model ends its answer."""
+        ends = {llama_cpp.llama_vocab_eos(self._handle), llama_cpp.llama_vocab_eot(self._handle)}
+        return sorted(token for token in ends if token >= 0)
+
+    def encode(self, segments: Iterable[Segment]) -> TokenIds:
+        """The ids of a prompt. Raises ModelError if a special token is missing."""
+        ids = array("i")
+        for special, group in groupby(segments, key=lambda segment: segment.special):
+            if special:
+                ids.extend(self.special(segment.text) for segment in group)
+            else:
+                ids.extend(self._between_specials(list(group)))
+        return ids
+
+    def encode_text(self, text: str) -> TokenIds:
+        """The ids of a plain text in one piece, whatever stands in it."""
+        return self._tokenize(text.encode())
+
+    def encode_line(self, text: str) -> TokenIds:
+        """The ids of a text that stands at the start of a line, without the line break before it.
+
+        SentencePiece puts a space before every fragment; encoded after a line break, the fragment is as it
+        is in the middle of a text.
+        """
+        return self._tokenize(b"\n" + text.encode())[len(self._tokenize(b"\n")) :]
+
+    def _between_specials(self, segments: Sequence[Segment]) -> TokenIds:
+        text = "".join(segment.text for segment in segments)
+        cuts = sorted({*self._cuts_in_tokens(segments, text), *self._cuts_in_runs(text)})
+        if not cuts:
+            return self.encode_text(text)
+        first, *others = (text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
+        ids = self.encode_text(first)
+        for piece in others:
+            ids.extend(self.encode_line(piece) if self._sentencepiece else self.encode_text(piece))
+        return ids
+
+    def _cuts_in_tokens(self, segments: Sequence[Segment], text: str) -> Iterator[int]:
+        """Where to cut so that no user-defined token is matched with a part of a user's text.
+
+        llama.cpp matches such tokens even where the parsing of special tokens is off. A match inside one
+        trusted segment is the prompt's own and stays.
+        """
+        if self._matched is None:
+            return
+        trusted = list(_trusted_spans(segments))
+        at = 0
+        while match := self._matched.search(text, at):
+            start, end = match.span()
+            own = any(begin <= start and end <= stop for begin, stop in trusted)
+            if not own:
+                yield start + 1
+            at = end if own else start + 1
+
+    def _cuts_in_runs(self, text: str) -> list[int]:
+        return [match.end() for match in _LONG_RUN.finditer(text)] if self._bounded else []
+
+    def _user_defined(self) -> re.Pattern[str] | None:
+        """All user-defined tokens of more than one character, the longest first; None if there are none."""
+        handle = self._handle
+        attribute = llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED
+        found = [
+            llama_cpp.llama_vocab_get_text(handle, token).decode("utf-8", "replace")
+            for token in range(llama_cpp.llama_vocab_n_tokens(handle))
+            if llama_cpp.llama_vocab_get_attr(handle, token) & attribute
+        ]
+        long = sorted((text for text in found if len(text) > 1), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, long))) if long else None
+
+    def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:
+        room = len(text) + 8  # a token is at least one byte, but for a space put before the text
+        buffer = (llama_cpp.llama_token * room)()
+        count = llama_cpp.llama_tokenize(self._handle, text, len(text), buffer, room, False, parse_special)
+        if count < 0:
+            raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes")
+        ids = array("i")
+        ids.frombytes(memoryview(buffer).cast("B")[: count * ctypes.sizeof(llama_cpp.llama_token)])
+        return ids
+
+
+def _trusted_spans(segments: Sequence[Segment]) -> Iterator[tuple[int, int]]:
+    at = 0
+    for segment in segments:
+        if not segment.untrusted:
+            yield at, at + len(segment.text)
+        at += len(segment.text)

@@ -1,0 +1,119 @@
+"""Which messages of a conversation the model sees, and which of them are judged. It renders nothing.
+
+Llama Guard knows two speakers. System and tool messages are left out and counted, or judged as user text on
+request; a message without text is left out and counted by what it holds instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from guardcli.conversation import Conversation, Message, Role
+
+Target = Literal["any", "last", "user", "assistant", "each"]
+TARGETS: tuple[Target, ...] = ("any", "last", "user", "assistant", "each")
+
+Speaker = Literal["User", "Agent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message as Llama Guard sees it. `number` is its place in the record, from 1, counting every message."""
+
+    number: int
+    role: Role
+    speaker: Speaker
+    text: str
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def blank(self) -> bool:
+        return not self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of both speakers, blank ones included, and what was left out, counted by kind."""
+
+    all: tuple[Turn, ...]
+    skipped: dict[str, int]
+    alternating: bool
+
+    def up_to(self, last: Turn) -> tuple[Turn, ...]:
+        """The turns with text that the prompt for `last` shows; it is the last of them."""
+        return tuple(turn for turn in self.all if turn.number <= last.number and not turn.blank)
+
+
+class NothingToJudge(ValueError):
+    """The conversation holds no text for this target; the message says what it holds instead."""
+
+
+def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
+    """Sort a conversation's messages into turns; roles in `as_user` ("system", "tool") speak as the user."""
+    skipped: Counter[str] = Counter()
+    found = []
+    for number, message in enumerate(conversation.messages, start=1):
+        skipped.update(message.skipped)
+        speaker = _speaker(message.role, as_user)
+        if speaker is None:
+            skipped[message.role] += 1
+            continue
+        text = message.content.strip()
+        if not text and not message.skipped:
+            skipped["empty"] += 1
+        found.append(Turn(number, message.role, speaker, text, message.skipped))
+    return Turns(tuple(found), dict(sorted(skipped.items())), _alternating(found))
+
+
+def judged(all_turns: Turns, target: Target) -> tuple[Turn, ...]:
+    """The turns to judge, in order.
+
+    With "each" blank turns are among them, so that each can be named as unjudged.
+
+    Raises:
+        NothingToJudge: there is no text for this target.
+    """
+    if target == "each":
+        chosen: Sequence[Turn] = all_turns.all
+    elif target == "any":
+        chosen = [turn for turn in all_turns.all if not turn.blank]
+    else:
+        chosen = [turn for turn in all_turns.all if target in ("last", turn.role)][-1:]
+        if chosen and chosen[0].blank:
+            raise NothingToJudge(without_text(chosen[0]))
+    if not chosen:
+        raise NothingToJudge(_nothing(all_turns, target))
+    return tuple(chosen)
+
+
+def without_text(turn: Turn) -> str:
+    """Why a blank turn cannot be judged."""
+    holds = f" (only {', '.join(sorted(set(turn.skipped)))})" if turn.skipped else ""
+    return f"nothing to judge: message {turn.number} ({turn.role}) has no text{holds}"
+
+
+def _nothing(all_turns: Turns, target: Target) -> str:
+    who = f"{target} message" if target in ("user", "assistant") else "user or assistant message"
+    left_out = ", ".join(f"{count} {kind}" for kind, count in all_turns.skipped.items())
+    advice = "; --as-user judges system and tool text" if {"system", "tool"} & all_turns.skipped.keys() else ""
+    return f"nothing to judge: no {who} with text" + (f" (left out: {left_out}{advice})" if left_out else "")
+
+
+def _speaker(role: Role, as_user: Collection[Role]) -> Speaker | None:
+    if role == "assistant":
+        return "Agent"
+    return "User" if role == "user" or role in as_user else None
+
+
+def _alternating(found: Sequence[Turn]) -> bool:
+    """Whether user and assistant take turns, the user first, as in the conversations of the training set."""
+    return (not found or found[0].speaker == "User") and all(a.speaker != b.speaker for a, b in pairwise(found))
+
+
+def single(text: str, role: Role = "user") -> Conversation:
+    """A conversation of one message."""
+    return Conversation((Message(role, text),))

@@ -1,0 +1,110 @@
+"""Tiny random GGUFs for tests: a byte-level vocabulary with the Llama 3 special tokens, and random weights.
+
+They answer nothing that means anything, but they answer by the same code as a real model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+SPECIALS = (
+    "<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>",
+    "<|header_start|>", "<|header_end|>", "<|eot|>",
+)  # fmt: skip
+MERGES = (
+    "s a", "f e", "sa fe", "u n", "un safe", "u s", "e r", "us er", "U s", "Us er", "Ċ Ċ", ", S",
+    *(f"1 {digit}" for digit in range(10)),
+)  # fmt: skip
+USER_DEFINED = "<END CONVERSATION>"
+
+
+def byte_symbols() -> list[str]:
+    """GPT-2's printable symbols for the 256 bytes, by byte."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = iter(range(256, 512))
+    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
+
+
+def vocabulary(*, user_defined: bool) -> tuple[list[str], list[int]]:
+    """Tokens and their types (1 normal, 3 control, 4 user-defined)."""
+    normal = byte_symbols() + ["".join(merge.split()) for merge in MERGES]
+    special = [*SPECIALS] + ([USER_DEFINED] if user_defined else [])
+    return normal + special, [1] * len(normal) + [4 if token == USER_DEFINED else 3 for token in special]
+
+
+def write(
+    path: Path,
+    *,
+    seed: int = 0,
+    width: int = 32,
+    half: bool = False,
+    answers: bool = False,
+    user_defined: bool = False,
+    context: int = 4096,
+    name: str = "tiny",
+    chat_template: str | None = None,
+) -> Path:
+    """Write a model. With `answers` it puts nearly all its probability on "safe" and "unsafe", wherever asked.
+
+    `half` stores F16 instead of F32.
+    """
+    tokens, types = vocabulary(user_defined=user_defined)
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name(name)
+    writer.add_context_length(context)
+    writer.add_embedding_length(width)
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(2 * width)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(width // 4)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("llama-bpe")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_merges(list(MERGES))
+    writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))
+    writer.add_eos_token_id(tokens.index("<|end_of_text|>"))
+    writer.add_eot_token_id(tokens.index("<|eot_id|>"))
+    if chat_template is not None:
+        writer.add_chat_template(chat_template)
+    for tensor, values in _weights(tokens, width, seed, answers=answers).items():
+        as_half = half and values.ndim == 2
+        writer.add_tensor(tensor, values.astype(np.float16 if as_half else np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+
+    def matrix(rows: int, columns: int) -> np.ndarray:
+        return random.normal(0, 2.0 / np.sqrt(columns), (rows, columns))
+
+    embedding = random.normal(0, 1, (len(tokens), width))
+    output = matrix(len(tokens), width)
+    weights = {"token_embd.weight": embedding, "output.weight": output, "output_norm.weight": np.ones(width)}
+    for layer in range(2):
+        block = {
+            "attn_norm": np.ones(width), "ffn_norm": np.ones(width),
+            "attn_q": matrix(width, width), "attn_k": matrix(width // 2, width),
+            "attn_v": matrix(width // 2, width), "attn_output": matrix(width, width),
+            "ffn_gate": matrix(2 * width, width), "ffn_up": matrix(2 * width, width),
+            "ffn_down": matrix(width, 2 * width),
+        }  # fmt: skip
+        if answers:
+            block["attn_output"][0] = block["ffn_down"][0] = 0  # nothing writes to the first dimension ...
+        weights |= {f"blk.{layer}.{part}.weight": values for part, values in block.items()}
+    if answers:
+        embedding[:, 0] = 4  # ... which so stays constant, and lifts the two verdicts
+        for word in ("safe", "unsafe"):
+            output[tokens.index(word), 0] = 12
+    return weights
