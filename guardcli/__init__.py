@@ -1,0 +1,47 @@
+"""Llama Guard as a filter: conversations in, safety verdicts out, judged against a taxonomy in YAML.
+
+>>> from guardcli import Guard, Taxonomy
+>>> guard = Guard("llama-guard-3-8b.gguf", Taxonomy.load("llama-guard-3"))
+>>> [verdict.verdict for verdict in guard.check(["How do I bake bread?"])]
+['safe']
+
+Names are imported when they are first used: importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guardcli.classifier import Guard, Settings
+    from guardcli.conversation import Conversation, Message
+    from guardcli.engine import Options
+    from guardcli.errors import GuardError
+    from guardcli.model import Model, Offload
+    from guardcli.taxonomy import Taxonomy
+    from guardcli.verdict import Verdict
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Conversation": "guardcli.conversation",
+    "Guard": "guardcli.classifier",
+    "GuardError": "guardcli.errors",
+    "Message": "guardcli.conversation",
+    "Model": "guardcli.model",
+    "Offload": "guardcli.model",
+    "Options": "guardcli.engine",
+    "Settings": "guardcli.classifier",
+    "Taxonomy": "guardcli.taxonomy",
+    "Verdict": "guardcli.verdict",
+}
+
+__all__ = ["Conversation", "Guard", "GuardError", "Message", "Model", "Offload", "Options", "Settings", "Taxonomy",
+           "Verdict"]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'guardcli' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

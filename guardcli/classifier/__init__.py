@@ -1,0 +1,8 @@
+"""Records → verdicts, in order: what is judged (`job`), how it fits (`fitting`), the line itself (`guard`)."""
+
+from __future__ import annotations
+
+from guardcli.classifier.guard import Guard, default_threshold
+from guardcli.classifier.job import Settings
+
+__all__ = ["Guard", "Settings", "default_threshold"]

@@ -1,0 +1,174 @@
+"""One record on its way: what of it is judged, by which prompts, and how their outcomes become its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from guardcli.classifier.fitting import Encoded, Encoder, Fitted
+from guardcli.conversation import Json, Malformed, Record, Role
+from guardcli.prompt import imitates_marker
+from guardcli.turns import NothingToJudge, Target, Turn, Turns, judged, turns, without_text
+from guardcli.verdict import Outcome, Provenance, Verdict
+
+LOW_MASS = 0.5  # below this the model was about to write something other than a verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is judged, from which score on it is unsafe, and what a row carries besides.
+
+    `threshold` is in [0, 1]; a score that reaches it is unsafe. With `scores` the categories of safe rows are
+    read as well. `keep` names fields of the record ("meta.lang" is one inside another).
+    """
+
+    target: Target = "any"
+    threshold: float = 0.5
+    as_user: frozenset[Role] = frozenset()
+    scores: bool = False
+    keep: tuple[str, ...] = ()
+    text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A judged turn with its prompts; none if it has no text."""
+
+    turn: Turn
+    fitted: Fitted
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A record with all that is judged in it, or the reason why nothing is."""
+
+    record: Record | Malformed
+    parts: tuple[Part, ...] = ()
+    skipped: Mapping[str, int] | None = None
+    error: str | None = None
+
+    @property
+    def prompts(self) -> list[Encoded]:
+        return [prompt for part in self.parts for prompt in part.fitted.prompts]
+
+
+def prepare(record: Record | Malformed, encoder: Encoder, settings: Settings) -> Job:
+    """Choose what is judged in a record and encode it."""
+    if isinstance(record, Malformed):
+        return Job(record, error=record.reason)
+    all_turns = turns(record.conversation, settings.as_user)
+    try:
+        chosen = judged(all_turns, settings.target)
+    except NothingToJudge as reason:
+        return Job(record, skipped=all_turns.skipped, error=str(reason))
+    parts = (_part(turn, all_turns, record, encoder) for turn in chosen)
+    return Job(record, tuple(parts), all_turns.skipped)
+
+
+def _part(turn: Turn, all_turns: Turns, record: Record, encoder: Encoder) -> Part:
+    flags = list(record.conversation.flags)
+    if not all_turns.alternating:
+        flags.append("role_order")
+    if turn.blank:
+        return Part(turn, Fitted(()), tuple(flags))
+    shown = all_turns.up_to(turn)
+    fitted = encoder.fit(shown)
+    if imitates_marker(shown):
+        flags.append("marker_in_content")
+    if fitted.windowed:
+        flags.append("windowed")
+    return Part(turn, fitted, tuple(flags))
+
+
+def rows(job: Job, outcomes: Sequence[Outcome], settings: Settings, provenance: Provenance) -> Iterator[Verdict]:
+    """The rows of a job, from the outcomes of its prompts in their order."""
+    blank = Verdict(
+        job.record.key,
+        "error",
+        provenance,
+        settings.threshold,
+        skipped=job.skipped or {},
+        error=job.error,
+        meta=_meta(job.record.fields, settings.keep),
+    )
+    if not job.parts:
+        yield blank
+        return
+    each = list(_each(job, iter(outcomes), settings, blank))
+    if settings.target == "each":
+        yield from each
+    else:
+        yield _together(each)
+
+
+def _each(job: Job, outcomes: Iterator[Outcome], settings: Settings, blank: Verdict) -> Iterator[Verdict]:
+    labels = dict(blank.provenance.labels)
+    for part in job.parts:
+        row = replace(
+            blank,
+            turn=part.turn.number,
+            role=part.turn.role,
+            flags=part.flags,
+            truncated=part.fitted.truncated,
+            text=part.turn.text if settings.text else None,
+        )
+        if not part.fitted.prompts:
+            yield replace(row, error=without_text(part.turn))
+            continue
+        yield _decided(row, [next(outcomes) for _ in part.fitted.prompts], settings, labels)
+
+
+def _decided(row: Verdict, outcomes: Sequence[Outcome], settings: Settings, labels: Mapping[str, str]) -> Verdict:
+    """A turn's row: of several windows the highest score counts, and one that could not be read spoils "safe"."""
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    read = [outcome for outcome in outcomes if not outcome.error]
+    if not read:
+        return replace(row, error=errors[0])
+    best = max(read, key=lambda outcome: outcome.score)
+    unsafe = best.score >= settings.threshold
+    if errors and not unsafe:
+        return replace(row, error=errors[0])
+    low = ("low_mass",) if any(outcome.mass < LOW_MASS for outcome in read) else ()
+    return replace(
+        row,
+        verdict="unsafe" if unsafe else "safe",
+        score=best.score,
+        categories=tuple(labels[id_] for id_ in best.categories) if unsafe else (),
+        listed_scores={labels[id_]: share for id_, share in best.listed.items()} if settings.scores else None,
+        flags=(*row.flags, *low),
+        error=errors[0] if errors else None,
+    )
+
+
+def _together(each: Sequence[Verdict]) -> Verdict:
+    """One row for several turns: that of the highest score, which is unsafe if it is, and safe if all are."""
+    judged_rows = [row for row in each if row.score is not None]
+    failed = [row for row in each if row.verdict == "error"]
+    if not judged_rows:
+        return each[0]
+    best = max(judged_rows, key=lambda row: row.score or 0.0)
+    flags = tuple(dict.fromkeys(flag for row in (best, *each) for flag in row.flags))
+    truncated = any(row.truncated for row in each)
+    if failed and best.verdict != "unsafe":
+        return replace(failed[0], flags=flags, truncated=truncated)
+    unsafe = [best, *(row for row in judged_rows if row.verdict == "unsafe")] if best.verdict == "unsafe" else []
+    categories = tuple(dict.fromkeys(category for row in unsafe for category in row.categories))
+    error = next((row.error for row in each if row.error), None)
+    return replace(best, categories=categories, flags=flags, truncated=truncated, error=error)
+
+
+def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:
+    """The kept fields that the record has; None if none are kept."""
+    return {name: value for name in keep for value in _values(fields, name)} if keep else None
+
+
+def _values(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
+    """The value of a field: the one of that very name, else the one inside another; nothing if it is missing."""
+    if name in fields:
+        yield fields[name]
+        return
+    first, dot, rest = name.partition(".")
+    inner = fields.get(first)
+    if dot and isinstance(inner, dict):
+        yield from _values(inner, rest)

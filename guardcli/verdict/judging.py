@@ -1,0 +1,139 @@
+"""Logits → what the model says of one prompt: P(unsafe), and the categories that it would list.
+
+Nothing is sampled. The score is the softmax over the two verdicts at the place where one of them is written;
+categories are read by feeding the model its own answer, over the trie of the ids that it may write. A logit
+that is not finite is an error, never a verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+
+from guardcli.engine.task import Probe, Reading, Step, Task
+from guardcli.segments import TokenIds
+from guardcli.verdict.answers import Answers, Trie
+
+R = TypeVar("R")
+Asking: TypeAlias = Generator[Step, tuple[Reading, ...], R]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the model says of one prompt.
+
+    `score` is P(unsafe) of the two verdicts, in [0, 1], and `mass` the probability of the two together among
+    all tokens. `listed` has, for each category id, the probability that it is the one listed first, if it was
+    read. With an `error` nothing else counts.
+    """
+
+    score: float = math.nan
+    mass: float = math.nan
+    categories: tuple[str, ...] = ()
+    listed: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+
+class _NotFinite(Exception):
+    """A logit is NaN or infinite."""
+
+
+def judge(prompt: TokenIds, head: int, answers: Answers, *, list_from: float) -> Task[Outcome]:
+    """The task of judging one prompt, which ends where the verdict comes next.
+
+    Categories are read if the score reaches `list_from`, in [0, 1].
+    """
+    try:
+        probe = Probe(len(prompt) - 1, (answers.safe, answers.unsafe))
+        (reading,) = yield Step(prompt, (probe,), head=head)
+        score, mass = _score(reading)
+        if score < list_from:
+            return Outcome(score, mass)
+        categories, listed = yield from _categories(len(prompt), answers)
+        return Outcome(score, mass, categories, listed)
+    except _NotFinite:
+        return Outcome(error="the model's logits are not finite: a damaged model, or an overflow on this device")
+
+
+def _score(reading: Reading) -> tuple[float, float]:
+    _check((*reading.logits, reading.logsumexp))
+    safe, unsafe = reading.logits
+    mass = math.exp(safe - reading.logsumexp) + math.exp(unsafe - reading.logsumexp)
+    difference = safe - unsafe
+    # Of the two forms of the logistic function, the one that cannot overflow.
+    score = 1 / (1 + math.exp(difference)) if difference < 0 else math.exp(-difference) / (1 + math.exp(-difference))
+    return score, mass
+
+
+def _categories(length: int, answers: Answers) -> Asking[tuple[tuple[str, ...], dict[str, float]]]:
+    """The ids that the model would list, the most probable first id first, and the distribution of that one."""
+    forced, choice = answers.first.forced()
+    tokens = [answers.unsafe, *answers.line_break, *forced]
+    listed = yield from _distribution(choice, tokens, length, answers.after_id)
+    first = max(listed, key=lambda id_: listed[id_])
+    if choice.children:  # then the tokens so far were evaluated
+        length += len(tokens)
+        tokens = choice.path(first) or []
+    found = [first]
+    while (rest := answers.further.without(found)).children:
+        options = (*answers.ends, *rest.children)
+        chosen = options[int(np.argmax((yield from _ask(tokens, length, options))))]
+        length += len(tokens)
+        if chosen in answers.ends:
+            break
+        id_, tokens, length = yield from _walk(rest.children[chosen], [chosen], length, answers.after_id)
+        found.append(id_)
+    return tuple(found), listed
+
+
+def _distribution(node: Trie, tokens: list[int], length: int, after: tuple[int, ...]) -> Asking[dict[str, float]]:
+    """The probability of each id below a node, to which `tokens` lead after the first `length` tokens."""
+    forced, node = node.forced()
+    if not node.children:
+        return {node.id or "": 1.0}
+    tokens = tokens + forced
+    options = (*node.children, *(after if node.id is not None else ()))
+    probabilities = _softmax((yield from _ask(tokens, length, options)))
+    found = {} if node.id is None else {node.id: sum(probabilities[len(node.children) :])}
+    for probability, (token, child) in zip(probabilities, node.children.items(), strict=False):
+        below = yield from _distribution(child, [token], length + len(tokens), after)
+        found |= {id_: probability * share for id_, share in below.items()}
+    return found
+
+
+def _walk(node: Trie, tokens: list[int], length: int, after: tuple[int, ...]) -> Asking[tuple[str, list[int], int]]:
+    """Follow the likeliest tokens to an id: the id, and what is still to be evaluated from which length on."""
+    while True:
+        forced, node = node.forced()
+        tokens = tokens + forced
+        if not node.children:
+            return node.id or "", tokens, length
+        options = (*node.children, *(after if node.id is not None else ()))
+        chosen = options[int(np.argmax((yield from _ask(tokens, length, options))))]
+        if chosen not in node.children:
+            return node.id or "", tokens, length
+        length += len(tokens)
+        tokens, node = [chosen], node.children[chosen]
+
+
+def _ask(tokens: list[int], length: int, options: tuple[int, ...]) -> Asking[tuple[float, ...]]:
+    """The logits of `options` behind `tokens`, which follow the first `length` tokens of the sequence."""
+    probe = Probe(length + len(tokens) - 1, options)
+    (reading,) = yield Step(array("i", tokens), (probe,), keep=length)
+    _check(reading.logits)
+    return reading.logits
+
+
+def _softmax(logits: tuple[float, ...]) -> list[float]:
+    powers = np.exp(np.asarray(logits) - max(logits))
+    return [float(power) for power in powers / powers.sum()]
+
+
+def _check(values: tuple[float, ...]) -> None:
+    if not all(map(math.isfinite, values)):
+        raise _NotFinite
