@@ -7,6 +7,7 @@
     ├── TaxonomyError     every problem found in a taxonomy, each with its place in the file
     ├── ModelError        a model that cannot be loaded, or cannot be trusted with this template
     └── EngineError       llama.cpp failed while evaluating
+    ReaderGone            whoever read our output closed it: the end, and no error
 
 A record that cannot be judged is no exception: it is a `Malformed` value and becomes an `error` verdict.
 Errors of foreign libraries are translated where the library enters (the doors named in the README).
@@ -31,6 +32,10 @@ class ModelError(GuardError):
 
 class EngineError(GuardError):
     """llama.cpp failed while evaluating; what was judged before stands."""
+
+
+class ReaderGone(Exception):
+    """Whoever read the output closed it; a run ends quietly. (No OSError: click would exit with 1.)"""
 
 
 @dataclass(frozen=True, slots=True)

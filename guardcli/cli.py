@@ -1,0 +1,96 @@
+"""The `guard` command: its subcommands, imported when they are called, and exceptions → exit codes.
+
+It knows the names of the commands and nothing of what they do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from guardcli import __version__
+from guardcli.errors import GuardError, ReaderGone
+
+USAGE, BUG, INTERRUPTED, READER_GONE = 2, 70, 130, 141
+
+# name: (module and attribute, what --help says of it). The help must not import the command.
+_COMMANDS = {
+    "check": ("guardcli.commands.check:check", "Judge conversations; stream a verdict for each."),
+    "taxonomy": ("guardcli.commands.taxonomy:taxonomy", "Look at what a taxonomy makes the model read."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(__version__, package_name="guardcli", prog_name="guard")
+def cli() -> None:
+    """Llama Guard as a filter: conversations in, safety verdicts out.
+
+    \b
+    guard check -m llama-guard-3-8b.gguf chat.jsonl
+    tail -f chat.log | guard check -m llama-guard-3-8b.gguf -t policy.yaml
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit with its code. Data are on stdout; all that is said here goes to stderr."""
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        code = READER_GONE
+    if code == READER_GONE:
+        _close_stdout()
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        # click's own handling exits with 1 on Ctrl-C and on a closed pipe, and 1 means "unsafe" here.
+        result = cli.main(args=arguments, prog_name="guard", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return USAGE
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except ReaderGone:
+        return READER_GONE
+    except GuardError as error:
+        click.echo(f"guard: {error}", err=True)
+        return USAGE
+    except Exception:
+        traceback.print_exc()
+        click.echo(f"guard {__version__}: this is a bug in guard, not in your input; please report it", err=True)
+        return BUG
+
+
+def _close_stdout() -> None:
+    """Let Python's own flush at exit go nowhere instead of complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,86 @@
+"""`guard check`: judge conversations and stream a verdict for each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from guardcli.commands import inputs, output
+from guardcli.commands.judging import Judging, judging_options
+from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
+
+SAFE, FOUND, UNJUDGED = 0, 1, 3
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@inputs.files
+@judging_options
+@click.option("--format", "output_format", type=click.Choice(list(WRITERS)), default="text", show_default=True)
+@click.option("--only", type=click.Choice(["unsafe", "safe", "error"]), multiple=True, help="Write only these rows.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
+@inputs.input_format
+@inputs.max_record_bytes
+@click.pass_context
+def check(
+    ctx: click.Context,
+    /,
+    *,
+    files: tuple[str, ...],
+    output_format: str,
+    only: tuple[str, ...],
+    exit_zero: bool,
+    input_format: str | None,
+    max_record_bytes: int,
+    **options: Any,
+) -> int:
+    """Judge conversations from FILES, or stdin: one verdict each, in order.
+
+    Input is JSON Lines, one JSON array, or plain text, compressed with gzip or not; OpenAI messages,
+    prompt/response pairs, ShareGPT, HH transcripts, lines and transcripts are told apart by themselves.
+
+    \b
+    guard check -m llama-guard-3-8b.gguf chat.jsonl
+    tail -f chat.log | guard check --format json --only unsafe
+    printf 'How do I bake bread?\\n' | guard check
+
+    Exits with 0 if all is safe, 1 if something is unsafe, 2 on wrong usage, 3 if a record could not be judged.
+    """
+    if inputs.waits_for_a_person(files):
+        click.echo(ctx.get_help())
+        return SAFE
+    named = inputs.sources(files)
+    judging = Judging(**options)
+    if output_format in NEEDS_SCORES:
+        judging = replace(judging, scores=True)
+    tell = _tell if judging.verbose else lambda _source, _format: None
+    records = inputs.records(named, input_format=input_format, max_record_bytes=max_record_bytes, on_detect=tell)
+    tally: Counter[str] = Counter()
+    with judging.open() as guard:
+        for verdict in guard.judge(records, ahead="live" if inputs.live(named) else "full"):
+            tally[verdict.verdict] += 1
+            if not only or verdict.verdict in only:
+                output.write(_writer(output_format)(verdict) + "\n")
+    return _finish(tally, exit_zero=exit_zero)
+
+
+def _writer(output_format: str) -> Writer:
+    return text.coloured if output_format == "text" and output.in_colour() else WRITERS[output_format]
+
+
+def _tell(source: str, format_name: str) -> None:
+    click.echo(f"guard: {source}: {format_name}", err=True)
+
+
+def _finish(tally: Counter[str], *, exit_zero: bool) -> int:
+    """The exit code; errors outrank findings. What a reader of the rows might miss is said on stderr."""
+    if not tally:
+        click.echo("guard: nothing to judge: the input holds no records", err=True)
+    if tally["error"]:
+        click.echo(f"guard: {tally['error']:,} of {tally.total():,} rows could not be judged", err=True)
+        return UNJUDGED
+    return FOUND if tally["unsafe"] and not exit_zero else SAFE
+
+

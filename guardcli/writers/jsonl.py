@@ -1,0 +1,51 @@
+"""The verdict row as JSON: stable, every field always there, no timestamps, no timings. SCHEMA names its form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from guardcli.verdict import Verdict
+
+SCHEMA = 1
+
+
+def line(verdict: Verdict) -> str:
+    """One row. Numbers are written such that reading gives the same float64 again."""
+    return dumps(row(verdict))
+
+
+def dumps(value: dict[str, Any]) -> str:
+    """Compact JSON that is valid UTF-8 whatever strings hold: lone surrogates (in kept fields) stay escaped."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def row(verdict: Verdict) -> dict[str, Any]:
+    """The row's fields in their order; what was not asked for is null."""
+    by = verdict.provenance
+    return {
+        "schema": SCHEMA,
+        "id": verdict.key.id,
+        "source": verdict.key.source,
+        "line": verdict.key.line,
+        "part": verdict.key.part,
+        "turn": verdict.turn,
+        "role": verdict.role,
+        "verdict": verdict.verdict,
+        "score": verdict.score,
+        "threshold": verdict.threshold,
+        "categories": list(verdict.categories),
+        "flags": list(verdict.flags),
+        "skipped": dict(verdict.skipped or {}),
+        "truncated": verdict.truncated,
+        "error": verdict.error,
+        "model": by.model,
+        "template": by.template,
+        "scoring": by.scoring,
+        "taxonomy": {"name": by.taxonomy, "prompt": by.prompt_digest, "decision": by.decision_digest},
+        "listed_scores": verdict.listed_scores,
+        "category_scores": verdict.category_scores,
+        "meta": verdict.meta,
+        "text": verdict.text,
+    }

@@ -1,0 +1,32 @@
+"""A verdict as an OpenAI moderation result, its categories being the taxonomy's.
+
+An error has no result at all: `flagged: false` would say that something was looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from guardcli.verdict import Verdict
+from guardcli.writers.jsonl import dumps
+
+
+def line(verdict: Verdict) -> str:
+    """One moderation object. A category's score is P(unsafe) times the probability that it is listed first."""
+    answer: dict[str, Any] = {"id": _id(verdict), "model": verdict.provenance.model}
+    if verdict.verdict == "error":
+        return dumps(answer | {"results": [], "error": {"type": "unjudged", "message": verdict.error}})
+    labels = [label for _, label in verdict.provenance.labels]
+    shares = verdict.listed_scores or {}
+    result = {
+        "flagged": verdict.verdict == "unsafe",
+        "categories": {label: label in verdict.categories for label in labels},
+        "category_scores": {label: (verdict.score or 0.0) * shares.get(label, 0.0) for label in labels},
+    }
+    return dumps(answer | {"results": [result]})
+
+
+def _id(verdict: Verdict) -> str:
+    key = verdict.key
+    place = f"{key.source or ''}:{key.line}" + (f":{key.part}" if key.part else "")
+    return key.id or place
