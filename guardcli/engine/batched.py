@@ -47,7 +47,7 @@ class BatchedEngine:
         try:
             while not (windows.ended and not self._planned and not self._active):
                 if not self._planned and not windows.ended and not (windows.paused and self._active):
-                    self._plan(windows.next())
+                    self._plan(windows.next([head.tokens for head in self._heads]))
                 if self._planned or self._active:
                     self._step()
                 yield from windows.answered()

@@ -11,6 +11,7 @@ token ids; it knows no cache and no llama.cpp.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -60,9 +61,30 @@ def common_prefix(a: Tokens, b: Tokens) -> int:
     return first if length and differ[first] else length
 
 
+class Distinct:
+    """Counts the tokens of prompts as they come, each shared one once."""
+
+    def __init__(self, known: Sequence[Tokens]) -> None:
+        """What begins with `known` tokens is not new."""
+        self._order = sorted(((_key(tokens), tokens) for tokens in known), key=lambda item: item[0])
+
+    def new(self, tokens: Tokens) -> int:
+        """How many of a prompt's tokens no earlier one began with."""
+        key = _key(tokens)
+        at = bisect_left(self._order, key, key=lambda item: item[0])
+        shared = max((common_prefix(other, tokens) for _, other in self._order[max(at - 1, 0) : at + 1]), default=0)
+        self._order.insert(at, (key, tokens))
+        return len(tokens) - shared
+
+
 def _sorted(entries: Sequence[Entry]) -> list[Entry]:
     """By tokens; among equals in the order given, so that a head stands before its prompts."""
-    return sorted(entries, key=lambda entry: entry.tokens.astype(">i4").tobytes())  # bytes: one memcmp each
+    return sorted(entries, key=lambda entry: _key(entry.tokens))
+
+
+def _key(tokens: Tokens) -> bytes:
+    """Big-endian bytes are in the order of the numbers, and compared by one memcmp."""
+    return tokens.astype(">i4").tobytes()
 
 
 def _new_heads(order: Sequence[Entry], window: Sequence[Prompt]) -> list[Tokens]:

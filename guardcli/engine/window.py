@@ -7,14 +7,14 @@ arrived: so the same file gives the same batches.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
 
 import numpy as np
 import numpy.typing as npt
 
-from guardcli.engine.plan import Prompt, common_prefix
+from guardcli.engine.plan import Distinct, Prompt, Tokens
 from guardcli.engine.task import Groups, Step, T, Task
 from guardcli.segments import TokenIds
 
@@ -54,14 +54,14 @@ class Windows(Generic[T]):
     def over(cls, groups: Groups[T], max_prompts: int, max_tokens: int) -> Windows[T]:
         return cls(iter(groups), max_prompts, max_tokens)
 
-    def next(self) -> list[Primed[T]]:
+    def next(self, heads: Sequence[Tokens]) -> list[Primed[T]]:
         """The next window; shorter, or empty, where the source pauses (`paused`) or ends (`ended`).
 
-        It ends with the group that brings it to `max_prompts`, or to `max_tokens` beyond what each prompt
-        shares with the one before.
+        It ends with the group that brings it to `max_prompts`, or to `max_tokens` that neither `heads` nor
+        other prompts of the window begin with.
         """
         window: list[Primed[T]] = []
-        before = np.empty(0, dtype=np.int32)
+        distinct = Distinct(heads)
         tokens = 0
         self.paused = False
         while len(window) < self.max_prompts and tokens < self.max_tokens:
@@ -75,8 +75,7 @@ class Windows(Generic[T]):
                 break
             for primed in self._prime(tasks):  # type: ignore[arg-type]
                 window.append(primed)
-                tokens += len(primed.prompt.tokens) - common_prefix(before, primed.prompt.tokens)
-                before = primed.prompt.tokens
+                tokens += distinct.new(primed.prompt.tokens)
         return window
 
     def answered(self) -> Iterator[list[T]]:

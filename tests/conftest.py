@@ -1,0 +1,45 @@
+"""Models that the tests share. All are written by the tests themselves, tiny and random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guardcli.model import Model
+from guardcli.model.llama import NativeModel, Offload
+from tests import tiny
+
+HERE = Path(__file__).parent
+SHARED_TEMPLATE = "llama-guard-3-8b"
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def tiny_path(models: Path) -> Path:
+    """A model with random weights: it answers anything but a verdict."""
+    return tiny.write(models / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def guard_path(models: Path) -> Path:
+    """A model that answers with verdicts, at random."""
+    return tiny.write(models / "tiny-guard.gguf", answers=True)
+
+
+@pytest.fixture(scope="session")
+def native(tiny_path: Path) -> Iterator[NativeModel]:
+    model = NativeModel(tiny_path, Offload())
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="session")
+def model(guard_path: Path) -> Iterator[Model]:
+    with Model.load(guard_path, generation=SHARED_TEMPLATE) as loaded:
+        yield loaded

@@ -1,0 +1,89 @@
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardcli.formats import Unreadable, decoding
+
+FLAG = ("invalid_unicode",)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"a": [1, null, "\\u00e4"]}', ({"a": [1, None, "ä"]}, ())),
+        (b'"nul \\u0000"', ("nul \0", ())),
+        (b'"\\ud83d\\ude00"', ("😀", ())),
+        (b'"\\ud83d"', ("\ufffd", FLAG)),
+        (b'"a\\uDE00\\ud83d b"', ("a\ufffd\ufffd b", FLAG)),
+        (b'{"\\ud800": ["\\udfff", 1, "\\ud83d\\ude00"]}', ({"\ufffd": ["\ufffd", 1, "😀"]}, FLAG)),
+        (b'"\\\\ud800"', ("\\ud800", ())),
+        (b"1e999", (math.inf, ())),
+    ],
+)
+def test_value(content, expected):
+    assert decoding.value(content, 1) == expected
+
+
+def test_not_a_number_is_read():
+    value, _ = decoding.value(b'{"score": NaN}', 1)
+    assert isinstance(value, dict)
+    assert math.isnan(value["score"])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{'a': 1}", "at column 2 (JSON quotes with double quotes)"),
+        (b'{"a": 1},', "at column 9 (JSON Lines has no comma between its lines)"),
+        (b'{"a": 1}{"b": 2}', "at column 9 (each value needs a line of its own)"),
+        (b'{"a": "b', "at column 7 (it is cut off)"),
+        (b'{"a": ', "at column 7 (it is cut off)"),
+        (b'{"a": "\t"}', "at column 8 (inside a text, control characters are escaped: \\n, \\t)"),
+        (b'{"a": None}', "at column 7 (Python's literals are no JSON: true, false, null)"),
+        (b"hello", "at column 1 (--input-format lines reads plain text)"),
+        (b'{\n "a": 1,\n b}', "at line 9 column 2 (--input-format lines reads plain text)"),
+    ],
+)
+def test_not_json(content, reason):
+    with pytest.raises(Unreadable) as error:
+        decoding.value(content, 7)
+    assert error.value.reason.startswith("not JSON: ")
+    assert error.value.reason.endswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'"\xff"', "invalid UTF-8 at byte 2 of the line: 0xff"),
+        (b'{\n"a": "\xc3"}', "invalid UTF-8 at byte 7 of line 8: 0xc3"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"1" * 5000, "a number has too many digits"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' stands twice in an object"),
+    ],
+)
+def test_unreadable(content, reason):
+    with pytest.raises(Unreadable) as error:
+        decoding.value(content, 7)
+    assert error.value.reason == reason
+
+
+@given(
+    st.recursive(
+        st.none() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_good_json_is_unchanged(value):
+    content = json.dumps(value)
+    found, flags = decoding.value(content.encode(), 1)
+    assert (json.dumps(found), flags) == (content, ())
+
+
+@given(st.binary())
+def test_any_bytes_are_a_value_or_unreadable(content):
+    try:
+        decoding.value(content, 1)
+    except Unreadable as error:
+        assert error.reason

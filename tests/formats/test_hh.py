@@ -1,0 +1,71 @@
+import pytest
+
+from guardcli.formats import Unreadable, hh
+
+from .rows import said
+
+HI = "\n\nHuman: hi\n\nAssistant: hello"
+HI_SAID = said(("user", "hi"), ("assistant", "hello"))
+
+
+@pytest.mark.parametrize("value", [{"chosen": HI}, {"rejected": 1}, {"transcript": "", "prompt": "x"}])
+def test_matches(value):
+    assert hh.matches(value)
+
+
+@pytest.mark.parametrize("value", [None, [], "x", {}, {"transcript": None}, {"prompt": "x"}])
+def test_matches_noop(value):
+    assert not hh.matches(value)
+
+
+@pytest.mark.parametrize(
+    ("transcript", "expected"),
+    [
+        (HI, HI_SAID),
+        ("Human: hi\r\n\r\nAssistant: hello", HI_SAID),
+        (" \n Human:hi\n\n\n\nAssistant:hello\n", HI_SAID),
+        ("\n\nHuman: 1\n\nAssistant: not\nHuman: 2", said(("user", "1"), ("assistant", "not\nHuman: 2"))),
+        ("\n\nHuman: 1\n\nHuman: 2\n\n3", said(("user", "1"), ("user", "2\n\n3"))),
+        ("\n\nAssistant:", said(("assistant", ""))),
+    ],
+)
+def test_transcript(transcript, expected):
+    assert hh.conversations({"transcript": transcript}) == [(None, expected)]
+
+
+def test_two_parts():
+    value = {"chosen": HI, "rejected": HI + " there"}
+    there = said(("user", "hi"), ("assistant", "hello there"))
+    assert hh.conversations(value) == [("chosen", HI_SAID), ("rejected", there)]
+
+
+def test_parts_as_lists_of_messages():
+    value = {"prompt": "hi", "chosen": [{"role": "user", "content": "hi"}], "rejected": None}
+    assert hh.conversations(value) == [("chosen", said(("user", "hi")))]
+
+
+def test_a_part_beside_a_transcript_is_not_dropped():
+    assert hh.conversations({"transcript": HI, "chosen": HI}) == [
+        ("chosen", HI_SAID),
+        ("transcript", HI_SAID),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"chosen": "no"}, "chosen: text before the first `Human:` or `Assistant:`: 'no'"),
+        ({"chosen": "x" + HI}, "chosen: text before the first `Human:` or `Assistant:`: 'x'"),
+        (
+            {"chosen": HI, "rejected": 1},
+            "rejected is a number; it must be a transcript or a list of messages",
+        ),
+        ({"transcript": "\n"}, "empty conversation: transcript is blank"),
+        ({"chosen": []}, "chosen: empty conversation: the list has no messages"),
+        ({"chosen": [{"role": "x", "content": ""}]}, "chosen: message 1: unknown role 'x'; known are "),
+    ],
+)
+def test_unreadable(value, reason):
+    with pytest.raises(Unreadable) as error:
+        hh.conversations(value)
+    assert error.value.reason.startswith(reason)

@@ -1,0 +1,44 @@
+from guardcli.conversation import Key, Malformed, Record
+
+from .rows import rows, said, told
+
+
+def test_each_line_is_a_users_message():
+    assert rows(b"\n hi \r\n \t\nnul \0 stays\n\nlast") == [
+        Record(Key("in", 2), said(("user", " hi "))),
+        Record(Key("in", 4), said(("user", "nul \0 stays"))),
+        Record(Key("in", 6), said(("user", "last"))),
+    ]
+
+
+def test_a_later_speaker_does_not_swallow_what_follows():
+    found = told(b"hello\nUser: x\ny\n")
+    assert found == [
+        (1, None, [("user", "hello")]),
+        (2, None, [("user", "User: x")]),
+        (3, None, [("user", "y")]),
+    ]
+
+
+def test_one_bad_line_does_not_end_the_rest():
+    assert rows("a\nä".encode() + b"\xff\nb") == [
+        Record(Key("in", 1), said(("user", "a"))),
+        Malformed(Key("in", 2), "invalid UTF-8 at byte 3 of the line: 0xff"),
+        Record(Key("in", 3), said(("user", "b"))),
+    ]
+
+
+def test_the_limit_is_on_the_line_without_its_end():
+    too_long = "the line is longer than 4 bytes; --max-record-bytes sets the limit"
+    expected = [
+        (1, None, [("user", "four")]),
+        (2, None, too_long),
+        (3, None, too_long),
+        (4, None, [("user", "z")]),
+    ]
+    assert told(b"four\r\nfive5\n" + b" " * 30 + b"x\nz", max_record_bytes=4) == expected
+
+
+def test_forced():
+    expected = [(1, None, [("user", '{"prompt": "x"}')]), (2, None, [("user", "User: y")])]
+    assert told(b'{"prompt": "x"}\nUser: y', format="lines") == expected

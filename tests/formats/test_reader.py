@@ -1,0 +1,51 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardcli.formats.pieces import Line
+from guardcli.formats.reader import Reader
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", []),
+        (b"\n", [Line(1, b"")]),
+        (b"a\r\n\nb", [Line(1, b"a"), Line(2, b""), Line(3, b"b")]),
+        (b"four\nfive5\nz", [Line(1, b"four"), Line(2, b"five", whole=False), Line(3, b"z")]),
+        (b"four\r\nfive5\r\nz", [Line(1, b"four"), Line(2, b"five", whole=False), Line(3, b"z")]),
+        (b"x" * 99 + b"\ny\r", [Line(1, b"xxxx", whole=False), Line(2, b"y\r")]),
+        (b"x" * 99, [Line(1, b"xxxx", whole=False)]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_lines(content, expected, size):
+    pieces = (content[at : at + size] for at in range(0, len(content), size))
+    assert list(Reader(pieces).lines(4)) == expected
+
+
+def test_a_line_that_is_too_long_is_told_before_its_end_comes():
+    def live():
+        yield b"x" * 99
+        pytest.fail("waited for the end of the line")
+
+    assert next(Reader(live()).lines(4)) == Line(1, b"xxxx", whole=False)
+
+
+def test_unread():
+    reader = Reader(iter([b"a\nb", b"\nc"]))
+    read = reader.fragment(9) + reader.fragment(9)
+    assert (read, reader.line) == (b"a\nb\n", 3)
+    reader.unread(read)
+    assert reader.line == 1
+    assert list(reader.lines(9)) == [Line(1, b"a"), Line(2, b"b"), Line(3, b"c")]
+
+
+@given(st.lists(st.binary(min_size=1)), st.integers(1, 9))
+def test_fragments_are_the_content_in_order(pieces, size):
+    reader = Reader(iter(pieces))
+    fragments = list(iter(lambda: reader.fragment(size), b""))
+    content = b"".join(pieces)
+    assert b"".join(fragments) == content
+    assert all(len(fragment) <= size and b"\n" not in fragment[:-1] for fragment in fragments)
+    assert reader.line == 1 + content.count(b"\n")

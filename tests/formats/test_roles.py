@@ -1,0 +1,33 @@
+import pytest
+
+from guardcli.formats import Unreadable, roles
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        *((word, role) for role, words in roles.WORDS.items() for word in words),
+        ("Human", "user"),
+        (" GPT\n", "assistant"),
+        ("DEVELOPER", "system"),
+        ("IPython", "tool"),
+    ],
+)
+def test_role(word, expected):
+    assert roles.role(word, 1) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("narrator", "message 3: unknown role 'narrator'; known are user, human, "),
+        ("\x1b[2J", "message 3: unknown role '\\x1b[2J'; known are "),
+        ("x" * 99, f"message 3: unknown role '{'x' * 40}'…; known are "),
+        (None, "message 3: the role is null; it must be text"),
+        (["user"], "message 3: the role is a list; it must be text"),
+    ],
+)
+def test_role_unreadable(word, reason):
+    with pytest.raises(Unreadable) as error:
+        roles.role(word, 3)
+    assert error.value.reason.startswith(reason)

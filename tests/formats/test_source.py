@@ -1,0 +1,112 @@
+import gzip
+import io
+import sys
+
+import pytest
+
+from guardcli.errors import InputError
+from guardcli.formats import open_source, source
+from guardcli.formats.faults import Damaged
+
+from .rows import Pieces
+
+PACKED = gzip.compress(b"one\ntwo\n", mtime=0)
+
+
+def unpacked(*pieces):
+    """All text, and the reason where it ends too early."""
+    found = b""
+    try:
+        for piece in source.text(Pieces(pieces)):
+            found += piece
+    except Damaged as error:
+        return found, str(error)
+    return found, None
+
+
+def test_a_file(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"hi")
+    with open_source(str(path)) as stream:
+        assert stream.read() == b"hi"
+
+
+def test_standard_input(monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO(b"hi"))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert open_source("-") is stdin.buffer
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("missing", "missing: no such file"), (".", ".: is a directory; name the files in it")],
+)
+def test_a_path_that_cannot_be_opened(tmp_path, monkeypatch, path, reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as error:
+        open_source(path)
+    assert str(error.value) == reason
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a" * 5000, "/dev/null/x"])
+def test_a_path_that_cannot_exist(path):
+    with pytest.raises(InputError, match="cannot be opened"):
+        open_source(path)
+
+
+def test_an_error_of_the_operating_system():
+    class Failing(io.RawIOBase):
+        def read(self, size=-1):
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(InputError, match=r"cannot be read any further: .*Input/output error"):
+        list(source.text(Failing()))
+
+
+@pytest.mark.parametrize("content", [b"", b"a", b"\xef\xbb", b"hi\nthere", b"long enough to be a head\n" * 9])
+def test_text_unchanged(content):
+    assert unpacked(content) == (content, None)
+    assert unpacked(*(bytes([byte]) for byte in content)) == (content, None)
+
+
+def test_a_byte_order_mark_is_no_text():
+    assert unpacked(b"\xef", b"\xbb", b"\xbfhi", b"\xef\xbb\xbf") == (b"hi\xef\xbb\xbf", None)
+    assert unpacked(gzip.compress(b"\xef\xbb\xbfhi")) == (b"hi", None)
+
+
+def test_a_short_first_line_does_not_wait():
+    def live():
+        yield b"hi\n"
+        pytest.fail("asked for more before the first line was given")
+
+    assert next(source.text(Pieces(live()))) == b"hi\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_gzip_of_several_members(size):
+    packed = PACKED + b"\0\0" + gzip.compress(b"") + PACKED + b"\0" * 9
+    pieces = [packed[at : at + size] for at in range(0, len(packed), size)]
+    assert unpacked(*pieces) == (b"one\ntwo\none\ntwo\n", None)
+
+
+def test_gzip_of_much():
+    assert unpacked(gzip.compress(b"0" * 3_000_000)) == (b"0" * 3_000_000, None)
+
+
+def test_gzip_cut_off():
+    cut_off = "the gzip data is cut off here; what it held of this record and after it is lost"
+    assert unpacked(PACKED[:-3]) == (b"one\ntwo\n", cut_off)
+    assert unpacked(PACKED, PACKED[:5]) == (b"one\ntwo\n", cut_off)
+
+
+def test_gzip_corrupt():
+    found, reason = unpacked(PACKED + b"garbage")
+    assert found == b"one\ntwo\n"
+    assert reason is not None
+    assert reason.startswith("the gzip data is corrupt here (")
+
+
+def test_what_gzip_holds_is_looked_at_too():
+    assert unpacked(gzip.compress(b"PK\x03\x04"))[1] == (
+        "this is no text but a zip archive (or an Office file); unpack it with `unzip -p`"
+    )
