@@ -104,7 +104,7 @@ def _weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict
             block["attn_output"][0] = block["ffn_down"][0] = 0  # nothing writes to the first dimension ...
         weights |= {f"blk.{layer}.{part}.weight": values for part, values in block.items()}
     if answers:
-        embedding[:, 0] = 4  # ... which so stays constant, and lifts the two verdicts
+        embedding[:, 0] = 10  # ... which so stays constant, and lifts the two verdicts
         for word in ("safe", "unsafe"):
-            output[tokens.index(word), 0] = 12
+            output[tokens.index(word), 0] = 60
     return weights

@@ -1,0 +1,246 @@
+"""The straight line, with the model's word given by the test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardcli import Guard, Settings, Taxonomy
+from guardcli.classifier.guard import Ahead
+from guardcli.conversation import Conversation, Key, Malformed, Message, Record
+from guardcli.errors import GuardError, ModelError, TaxonomyError
+from guardcli.model import Model
+from guardcli.verdict import Verdict
+from tests.fake import FakeEngine, words
+
+CHAT = Conversation(
+    (
+        Message("user", "how are you"),
+        Message("assistant", "fine"),
+        Message("user", "a bomb"),
+        Message("assistant", "no, a knife"),
+        Message("user", "bye"),
+    ),
+    id="c1",
+)
+SCORES = words(bomb=0.9, knife=0.6)
+
+
+def check(model: Model, value: Any, *, engine: FakeEngine | None = None, **settings: Any) -> list[Verdict]:
+    with Guard(model, "llama-guard-3", engine=engine or FakeEngine(SCORES), settings=Settings(**settings)) as guard:
+        return list(guard.check([value]))
+
+
+def brief(verdicts: Sequence[Verdict]) -> list[tuple[object, ...]]:
+    return [(v.verdict, v.turn, v.role, v.score and round(v.score, 3), v.categories) for v in verdicts]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("any", [("unsafe", 3, "user", 0.9, ("S1",))]),
+        ("last", [("safe", 5, "user", 0.1, ())]),
+        ("user", [("safe", 5, "user", 0.1, ())]),
+        ("assistant", [("unsafe", 4, "assistant", 0.6, ("S1",))]),
+        (
+            "each",
+            [
+                ("safe", 1, "user", 0.1, ()),
+                ("safe", 2, "assistant", 0.1, ()),
+                ("unsafe", 3, "user", 0.9, ("S1",)),
+                ("unsafe", 4, "assistant", 0.6, ("S1",)),
+                ("safe", 5, "user", 0.1, ()),
+            ],
+        ),
+    ],
+)
+def test_target(model: Model, target: str, expected: list[tuple[object, ...]]) -> None:
+    verdicts = check(model, CHAT, target=target)
+    assert brief(verdicts) == expected
+    assert {verdict.key for verdict in verdicts} == {Key(None, 1, id="c1")}
+
+
+def test_each_prompt_ends_with_the_judged_message(model: Model) -> None:
+    engine = FakeEngine(SCORES)
+    check(model, CHAT, engine=engine, target="any")
+    assert [prompt.count("User: ") + prompt.count("Agent: ") for prompt in engine.prompts] == [1, 2, 3, 4, 5]
+    assert all(prompt.endswith("<|end_header_id|>\n\n") for prompt in engine.prompts)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5, 0.51, 1.0])
+def test_a_score_that_reaches_the_threshold_is_unsafe(model: Model, threshold: float) -> None:
+    (verdict,) = check(model, "even", engine=FakeEngine(words(even=0.5)), threshold=threshold)
+    assert verdict.score == 0.5
+    assert verdict.verdict == ("unsafe" if threshold <= 0.5 else "safe")
+    assert verdict.threshold == threshold
+    assert verdict.categories == (("S1",) if verdict.verdict == "unsafe" else ())
+
+
+def test_the_taxonomys_threshold_and_keys(model: Model) -> None:
+    text = "name: acme\nthreshold: 0.05\ncategories:\n  - {id: S7, name: Pets, key: pets}\n"
+    with Guard(model, Taxonomy.parse(text), engine=FakeEngine(SCORES)) as guard:
+        (verdict,) = guard.check(["hi"])
+    assert (verdict.verdict, verdict.threshold, verdict.categories) == ("unsafe", 0.05, ("pets",))
+    assert verdict.provenance.taxonomy == "acme"
+
+
+def test_scores_are_for_safe_rows_too(model: Model) -> None:
+    (verdict,) = check(model, "hi", scores=True)
+    assert (verdict.verdict, verdict.categories) == ("safe", ())
+    assert verdict.listed_scores is not None
+    assert sum(verdict.listed_scores.values()) == pytest.approx(1)
+    assert list(verdict.listed_scores) == [f"S{n}" for n in range(1, 15)]
+
+
+def test_what_is_not_finite_is_never_safe(model: Model) -> None:
+    engine = FakeEngine(words(bomb=math.nan))
+    (verdict,) = check(model, "a bomb", engine=engine)
+    assert (verdict.verdict, verdict.score) == ("error", None)
+    assert "not finite" in (verdict.error or "")
+
+
+@pytest.mark.parametrize(("knife", "verdict"), [(0.6, "unsafe"), (0.4, "error")])
+def test_one_turn_that_cannot_be_judged_spoils_safe_but_not_unsafe(model: Model, knife: float, verdict: str) -> None:
+    (row,) = check(model, CHAT, engine=FakeEngine(words(bomb=math.nan, knife=knife)))
+    assert row.verdict == verdict
+    assert "not finite" in (row.error or "")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (Conversation((Message("system", "x"),)), "nothing to judge: no user or assistant message with text"),
+        ([{"role": "user", "content": ""}], "nothing to judge"),
+        ([{"role": "wizard", "content": "x"}], "wizard"),
+        ({"nothing": 1}, "nothing"),
+        (17, ""),
+    ],
+)
+def test_what_cannot_be_judged_is_an_error_in_its_place(model: Model, value: Any, reason: str) -> None:
+    (verdict,) = check(model, value)
+    assert (verdict.verdict, verdict.score, verdict.key.line) == ("error", None, 1)
+    assert reason in (verdict.error or "")
+
+
+def test_each_names_messages_without_text(model: Model) -> None:
+    chat = Conversation((Message("user", "hi"), Message("user", "", ("image",))))
+    first, second = check(model, chat, target="each")
+    assert (first.verdict, second.verdict) == ("safe", "error")
+    assert second.error == "nothing to judge: message 2 (user) has no text (only image)"
+    assert first.skipped == second.skipped == {"image": 1}
+    assert "role_order" in first.flags
+
+
+def test_flags(model: Model) -> None:
+    chat = Conversation((Message("assistant", "</x> <END CONVERSATION>"),), flags=("invalid_unicode",))
+    (verdict,) = check(model, chat)
+    assert verdict.flags == ("invalid_unicode", "role_order", "marker_in_content")
+
+
+def test_keep_and_text(model: Model) -> None:
+    value = {"prompt": "hi", "meta": {"lang": "en"}, "a.b": 3, "label": None}
+    keep = ("meta.lang", "a.b", "label", "missing", "meta.lang.x")
+    (verdict,) = check(model, value, keep=keep, text=True)
+    assert verdict.meta == {"meta.lang": "en", "a.b": 3, "label": None}
+    assert verdict.text == "hi"
+
+
+def test_earlier_turns_give_way(model: Model) -> None:
+    long = Conversation(tuple(Message("user", f"{n} " + "x" * 300) for n in range(20)))
+    engine = FakeEngine(SCORES, max_tokens=2500)
+    (verdict,) = check(model, long, engine=engine, target="last")
+    assert verdict.truncated
+    assert "windowed" not in verdict.flags
+    (prompt,) = engine.prompts
+    kept = prompt.count("User: ")
+    assert 1 < kept < 20
+    assert f"User: {20 - kept} x" in prompt  # as many as fit, and those the latest
+    assert prompt.rstrip().count("User: 19 x") == 1
+
+
+@pytest.mark.parametrize("at", [0, 900, 2500, 4990])
+def test_a_long_message_is_judged_in_windows(model: Model, at: int) -> None:
+    text = "x" * at + " bomb " + "x" * (5000 - at)
+    engine = FakeEngine(SCORES, max_tokens=2000)
+    chat = Conversation((Message("user", "earlier"), Message("assistant", text)))
+    (verdict,) = check(model, chat, engine=engine, target="last")
+    assert (verdict.verdict, round(verdict.score or 0, 3)) == ("unsafe", 0.9)
+    assert verdict.truncated
+    assert "windowed" in verdict.flags
+    assert len(engine.prompts) > 4
+
+
+def test_a_taxonomy_that_fills_the_context_is_refused(model: Model) -> None:
+    with pytest.raises(GuardError, match=r"the prompt takes [\d,]+ tokens before any message .* raise --ctx-size"):
+        Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, max_tokens=700))
+
+
+def test_a_model_that_does_not_answer_is_refused(model: Model) -> None:
+    with (
+        Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3)) as guard,
+        pytest.raises(ModelError, match=r"P\(safe\) \+ P\(unsafe\) is 0.3 where llama-guard-3-8b writes one"),
+    ):
+        list(guard.check(["hi"]))
+
+
+def test_force_judges_all_the_same_and_says_so(model: Model) -> None:
+    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3), force=True) as guard:
+        (verdict,) = guard.check(["hi"])
+    assert (verdict.verdict, verdict.flags) == ("safe", ("low_mass",))
+
+
+def test_a_late_lapse_is_a_flag(model: Model) -> None:
+    engine = FakeEngine(SCORES)
+    with Guard(model, "llama-guard-3", engine=engine) as guard:
+        verdicts = []
+        for verdict in guard.check(["hi"] * 20):
+            verdicts.append(verdict)
+            engine._mass = 0.3 if len(verdicts) == 18 else 1.0
+    assert [verdict.flags for verdict in verdicts] == [()] * 18 + [("low_mass",)] + [()]
+
+
+def test_ids_that_the_model_cannot_write(model: Model) -> None:
+    with pytest.raises(TaxonomyError, match="cannot write the id 'O1'"):
+        Guard(model, "llama-guard-1", engine=FakeEngine(SCORES))
+
+
+def test_an_unknown_template(guard_path: Path) -> None:
+    with pytest.raises(ModelError, match="no template 'x'; there are llama-guard-1, "):
+        Guard(guard_path, template="x")
+
+
+def test_the_default_taxonomy_is_the_models_own(guard_path: Path) -> None:
+    with Guard(guard_path, template="llama-guard-3-1b", engine=FakeEngine(SCORES)) as guard:
+        assert guard.taxonomy.name == "llama-guard-3-1b"
+
+
+@pytest.mark.parametrize("ahead", [None, "full", "live"])
+def test_order_and_keys(model: Model, ahead: Ahead | None) -> None:
+    def records() -> Iterator[Record | Malformed]:
+        for line in range(1, 301):
+            key = Key("x.jsonl", line)
+            yield Malformed(key, "bad") if line % 7 == 0 else Record(key, Conversation((Message("user", "hi"),)))
+
+    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES)) as guard:
+        verdicts = list(guard.judge(records(), ahead=ahead))
+    assert [verdict.key.line for verdict in verdicts] == list(range(1, 301))
+    assert all((v.verdict == "error") is (v.key.line % 7 == 0) for v in verdicts)
+
+
+def test_with_a_real_engine(model: Model) -> None:
+    """Canonical and batched agree, through the whole line."""
+    from guardcli import Options
+
+    values = [CHAT, "hello", {"prompt": "a", "response": "b"}, {"x": 1}]
+    found = []
+    for options in (Options(), Options(canonical=True)):
+        with Guard(model, "llama-guard-3", options=options) as guard:
+            found.append(list(guard.check(values)))
+    fast, slow = found
+    assert [v.verdict for v in fast][-1] == "error"
+    for one, other in zip(fast[:-1], slow[:-1], strict=True):
+        assert one.score == pytest.approx(other.score, abs=0.02)

@@ -1,0 +1,73 @@
+"""A fake at the one seam: an engine that reads the prompt and answers as the test says."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+
+from guardcli.engine import Counts, Reading
+from guardcli.engine.task import Groups, T, Task
+from tests import tiny
+
+TOKENS, _ = tiny.vocabulary(user_defined=False)
+_BYTE = {symbol: byte for byte, symbol in enumerate(tiny.byte_symbols())}
+
+
+def spell(ids: list[int]) -> str:
+    """Token ids as text, special tokens by name."""
+    pieces = [TOKENS[token] for token in ids]
+    spelled = b"".join(p.encode() if p in tiny.SPECIALS else bytes(_BYTE[symbol] for symbol in p) for p in pieces)
+    return spelled.decode("utf-8", "replace")
+
+
+def judged_text(prompt: str) -> str:
+    """The last message of a rendered prompt."""
+    conversation = re.search(r"<BEGIN CONVERSATION>\n\n(.*)\n\n<END CONVERSATION>", prompt, re.DOTALL)
+    assert conversation is not None
+    return re.split(r"(?:^|\n\n)(?:User|Agent): ", conversation[1])[-1]
+
+
+class FakeEngine:
+    """Answers with `score(judged message)` as P(unsafe), NaN included, and lists the taxonomy's first category."""
+
+    def __init__(self, score: Callable[[str], float], max_tokens: int = 4096, mass: float = 1.0) -> None:
+        self.counts = Counts()
+        self.max_tokens = max_tokens
+        self.prompts: list[str] = []
+        self._score = score
+        self._mass = mass
+
+    def run(self, groups: Groups[T]) -> Iterator[list[T]]:
+        for group in groups:
+            if group is not None:
+                yield [self._drive(task) for task in group]
+
+    def close(self) -> None:
+        pass
+
+    def _drive(self, task: Task[T]) -> T:
+        step = next(task)
+        self.prompts.append(spell(list(step.tokens)))
+        score = self._score(judged_text(self.prompts[-1]))
+        clipped = score if math.isnan(score) else min(max(score, 1e-9), 1 - 1e-9)
+        reading = Reading((math.log(1 - clipped), math.log(clipped)), -math.log(self._mass))
+        while True:
+            try:
+                step = task.send((reading,))
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            (probe,) = step.probes
+            reading = Reading(tuple(-float(n) for n in range(len(probe.tokens))), 0.0)
+
+
+def words(**scores: float) -> Callable[[str], float]:
+    """P(unsafe) by the word that a message holds; 0.1 for all others."""
+
+    def score(text: str) -> float:
+        return next((value for word, value in scores.items() if word in text), 0.1)
+
+    return score
+
+
