@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,20 @@ Llama Guard is published by Meta under its own licence. Accept it on the model's
   python convert_hf_to_gguf.py Llama-Guard-3-8B --outtype q8_0 --outfile llama-guard-3-8b-q8_0.gguf
 guard never guesses who protects you."""
 
+
+class _Probability(click.FloatRange):
+    """A number in [0, 1]. click's own range lets NaN pass, above which nothing would ever be unsafe."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
 _OPTIONS = (
     click.option("-m", "--model", envvar="GUARD_MODEL", metavar="GGUF", help="The model  [env: GUARD_MODEL]"),
     click.option(
@@ -45,7 +60,7 @@ _OPTIONS = (
         show_default=True,
         help="What is judged: every message (any), the last one, the last of a role, or each in a row of its own.",
     ),
-    click.option("--threshold", type=click.FloatRange(0, 1), help="Unsafe from this score on; else the taxonomy's, or 0.5."),
+    click.option("--threshold", type=_Probability(), help="Unsafe from this score on; else the taxonomy's, or 0.5."),
     click.option(
         "--as-user",
         type=click.Choice(["system", "tool"]),

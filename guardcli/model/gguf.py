@@ -20,6 +20,7 @@ Value: TypeAlias = "bool | int | float | str | list[Value]"
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _LARGE_ARRAY = 4096  # vocabularies: walked over, not kept
+_LARGE_STRING = 1 << 24  # a chat template has some thousand bytes; a damaged length can claim the whole file
 
 # bytes a block and weights a block, by ggml type (ggml.h); a type that is not here is not measured
 _BLOCKS = {
@@ -30,11 +31,12 @@ _BLOCKS = {
 _KNOWN_MAGIC = {
     b"vers": "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`",
     b"<!DO": "a web page: the download needs a login or a direct link",
+    b"<!do": "a web page: the download needs a login or a direct link",
     b"<htm": "a web page: the download needs a login or a direct link",
-    b"ggml": "an old GGML file: convert it to GGUF again",
-    b"ggjt": "an old GGML file: convert it to GGUF again",
+    b"lmgg": "an old GGML file: convert it to GGUF again",  # b"ggml" as a little-endian number, and so on
+    b"fmgg": "an old GGML file: convert it to GGUF again",
+    b"tjgg": "an old GGML file: convert it to GGUF again",
     b"PK\x03\x04": "a zip or PyTorch file: convert it with llama.cpp's convert_hf_to_gguf.py",
-    b"FUGG": "a big-endian GGUF file: this machine needs the little-endian one",
 }
 
 
@@ -79,6 +81,10 @@ class _Reader:
     def header(self) -> Header:
         self._check_magic()
         version = self._number("I")
+        if version and not version & 0xFFFF:  # the magic is bytes, the same in both orders
+            raise ModelError(
+                f"{self.path} is a big-endian GGUF file: this machine needs the little-endian one"
+            )
         if version not in (2, 3):
             raise ModelError(f"{self.path} is GGUF version {version}; versions 2 and 3 can be read")
         n_tensors, n_metadata = self._count("tensors", 24), self._count("metadata keys", 13)
@@ -97,13 +103,16 @@ class _Reader:
             what = _KNOWN_MAGIC.get(magic, "something else")
             raise ModelError(f"{self.path} is not a GGUF file but {what}")
 
-    def _bytes(self, length: int) -> bytes:
+    def _skip(self, length: int) -> None:
         if length > self.size - self.at:
             raise ModelError(
                 f"{self.path} is damaged or cut off: its header goes on past the end of the file "
                 f"({self.size:,} bytes); download it again"
             )
         self.at += length
+
+    def _bytes(self, length: int) -> bytes:
+        self._skip(length)
         return self.data[self.at - length : self.at]
 
     def _number(self, code: str) -> int:
@@ -118,7 +127,10 @@ class _Reader:
         return count
 
     def _string(self) -> str:
-        return self._bytes(self._number("Q")).decode("utf-8", "replace")
+        length = self._number("Q")
+        if _LARGE_STRING < length <= self.size:
+            raise ModelError(f"{self.path} is damaged: it claims a string of {length:,} bytes")
+        return self._bytes(length).decode("utf-8", "replace")
 
     def _value(self, kind: int) -> Value | None:
         if kind in _SCALARS:
@@ -133,9 +145,11 @@ class _Reader:
         kind = self._number("I")
         if kind in _SCALARS:
             count = self._count("array elements", 1)
-            code = f"<{min(count, _LARGE_ARRAY)}{_SCALARS[kind]}"
-            content = self._bytes(count * struct.calcsize("<" + _SCALARS[kind]))
-            return None if count > _LARGE_ARRAY else list(struct.unpack(code, content))
+            size = count * struct.calcsize("<" + _SCALARS[kind])
+            if count <= _LARGE_ARRAY:
+                return list(struct.unpack(f"<{count}{_SCALARS[kind]}", self._bytes(size)))
+            self._skip(size)
+            return None
         if kind != _STRING:
             raise ModelError(f"{self.path} is damaged: an array of unknown type {kind}")
         count = self._count("array elements", 8)
@@ -151,7 +165,7 @@ class _Reader:
             if at + 8 > size:
                 break
             at += 8 + length_at(self.data, at)[0]
-        self._bytes(at - self.at)
+        self._skip(at - self.at)
 
     def _check_tensors(self, count: int, alignment: Value) -> None:
         if not count:  # a vocabulary alone

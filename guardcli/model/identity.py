@@ -42,7 +42,8 @@ def _parts(path: Path) -> list[Path]:
     if not match:
         return [path]
     before, after, count = match.groups()
-    return [path.with_name(f"{before}{number:05}{after}") for number in range(1, int(count) + 1)]
+    parts = [path.with_name(f"{before}{number:05}{after}") for number in range(1, int(count) + 1)]
+    return parts if path in parts else [path]
 
 
 def _stamp(path: Path) -> list[str | int]:
@@ -55,9 +56,10 @@ def _read(cache: Path | None) -> dict[str, str]:
         return {}
     try:
         known = json.loads(cache.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return known if isinstance(known, dict) else {}
+    found = known.items() if isinstance(known, dict) else ()
+    return {key: digest for key, digest in found if isinstance(digest, str)}
 
 
 def _write(cache: Path | None, known: dict[str, str]) -> None:

@@ -9,6 +9,9 @@ from guardcli.verdict import Verdict
 
 SCHEMA = 1
 
+# What JSON lets stand in a string and some readers take for a line break or a command to the terminal.
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
+
 
 def line(verdict: Verdict) -> str:
     """One row. Numbers are written such that reading gives the same float64 again."""
@@ -16,8 +19,8 @@ def line(verdict: Verdict) -> str:
 
 
 def dumps(value: dict[str, Any]) -> str:
-    """Compact JSON that is valid UTF-8 whatever strings hold: lone surrogates (in kept fields) stay escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Compact JSON on one line, valid UTF-8 whatever strings hold (lone surrogates in kept fields too)."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPED)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

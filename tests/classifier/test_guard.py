@@ -151,7 +151,7 @@ def test_keep_and_text(model: Model) -> None:
 
 def test_earlier_turns_give_way(model: Model) -> None:
     long = Conversation(tuple(Message("user", f"{n} " + "x" * 300) for n in range(20)))
-    engine = FakeEngine(SCORES, max_tokens=2500)
+    engine = FakeEngine(SCORES, max_tokens=2000)
     (verdict,) = check(model, long, engine=engine, target="last")
     assert verdict.truncated
     assert "windowed" not in verdict.flags
@@ -165,7 +165,7 @@ def test_earlier_turns_give_way(model: Model) -> None:
 @pytest.mark.parametrize("at", [0, 900, 2500, 4990])
 def test_a_long_message_is_judged_in_windows(model: Model, at: int) -> None:
     text = "x" * at + " bomb " + "x" * (5000 - at)
-    engine = FakeEngine(SCORES, max_tokens=2000)
+    engine = FakeEngine(SCORES, max_tokens=1200)
     chat = Conversation((Message("user", "earlier"), Message("assistant", text)))
     (verdict,) = check(model, chat, engine=engine, target="last")
     assert (verdict.verdict, round(verdict.score or 0, 3)) == ("unsafe", 0.9)
@@ -176,7 +176,7 @@ def test_a_long_message_is_judged_in_windows(model: Model, at: int) -> None:
 
 def test_a_taxonomy_that_fills_the_context_is_refused(model: Model) -> None:
     with pytest.raises(GuardError, match=r"the prompt takes [\d,]+ tokens before any message .* raise --ctx-size"):
-        Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, max_tokens=700))
+        Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, max_tokens=300))
 
 
 def test_a_model_that_does_not_answer_is_refused(model: Model) -> None:
@@ -237,8 +237,8 @@ def test_with_a_real_engine(model: Model) -> None:
 
     values = [CHAT, "hello", {"prompt": "a", "response": "b"}, {"x": 1}]
     found = []
-    for options in (Options(), Options(canonical=True)):
-        with Guard(model, "llama-guard-3", options=options) as guard:
+    for canonical in (False, True):
+        with Guard(model, "llama-guard-3", options=Options(threads=1, canonical=canonical)) as guard:
             found.append(list(guard.check(values)))
     fast, slow = found
     assert [v.verdict for v in fast][-1] == "error"

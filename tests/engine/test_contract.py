@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import llama_cpp
 import pytest
@@ -47,6 +48,11 @@ def any_model(request: pytest.FixtureRequest, models: Path) -> Iterator[tuple[st
     model.close()
 
 
+def opened(model: NativeModel, **options: Any) -> Engine:
+    """An engine with one thread: tiny models gain nothing by more, and lose much on a busy machine."""
+    return open_engine(model, Options(threads=1, **options))
+
+
 def numbers(count: int, rng: random.Random) -> tuple[int, ...]:
     return tuple(rng.randrange(250) for _ in range(count))
 
@@ -79,8 +85,8 @@ def run(engine: Engine, groups: list[list[Ask]]) -> list[list[list[Reading]]]:
 def test_batched_is_near_canonical(any_model: tuple[str, NativeModel]) -> None:
     kind, model = any_model
     groups = mixed()
-    slow = run(open_engine(model, Options(ctx_size=2048, canonical=True)), groups)
-    fast = run(open_engine(model, Options(ctx_size=2048)), groups)
+    slow = run(opened(model, ctx_size=2048, canonical=True), groups)
+    fast = run(opened(model, ctx_size=2048), groups)
     assert [[len(ask.answers) + 1 for ask in group] for group in groups] == [[len(r) for r in g] for g in fast]
     worst = max(apart(a, b) for x, y in zip(slow, fast, strict=True) for a, b in zip(x, y, strict=True))
     assert worst < TOLERANCE[kind]
@@ -89,10 +95,9 @@ def test_batched_is_near_canonical(any_model: tuple[str, NativeModel]) -> None:
 def test_canonical_is_exact_in_any_order(any_model: tuple[str, NativeModel]) -> None:
     _, model = any_model
     groups = mixed(groups=8)
-    options = Options(ctx_size=2048, canonical=True, threads=1)
-    forward = run(open_engine(model, options), groups)
-    backward = run(open_engine(model, options), groups[::-1])[::-1]
-    alone = [run(open_engine(model, options), [group])[0] for group in groups[:3]]
+    forward = run(opened(model, ctx_size=2048, canonical=True), groups)
+    backward = run(opened(model, ctx_size=2048, canonical=True), groups[::-1])[::-1]
+    alone = [run(opened(model, ctx_size=2048, canonical=True), [group])[0] for group in groups[:3]]
     assert forward == backward
     assert forward[:3] == alone
 
@@ -102,15 +107,15 @@ def test_sharing_is_not_by_chance(native: NativeModel) -> None:
     rng = random.Random(3)
     prompt = numbers(40, rng)
     other = (prompt[0] + 1, *prompt[1:])
-    one, two = run(open_engine(native, Options(canonical=True)), [[Ask(prompt)], [Ask(other)]])
+    one, two = run(opened(native, canonical=True), [[Ask(prompt)], [Ask(other)]])
     assert apart(one[0], two[0]) > TOLERANCE["F32"]
 
 
 @pytest.mark.parametrize("parallel", [1, 2, 64, 222])
 def test_order_is_kept(native: NativeModel, parallel: int) -> None:
     groups = mixed(seed=5, groups=120)
-    exact = run(open_engine(native, Options(ctx_size=2048, canonical=True)), groups)
-    fast = run(open_engine(native, Options(ctx_size=2048, parallel=parallel)), groups)
+    exact = run(opened(native, ctx_size=2048, canonical=True), groups)
+    fast = run(opened(native, ctx_size=2048, parallel=parallel), groups)
     for one, other in zip(exact, fast, strict=True):
         assert max(apart(a, b) for a, b in zip(one, other, strict=True)) < TOLERANCE["F32"]
 
@@ -152,21 +157,21 @@ def long_heads(rng: random.Random) -> list[list[Ask]]:
 @pytest.mark.parametrize("workload", [flat, mixed_roles, every_turn, shared_first_turns, long_heads])
 def test_no_token_is_evaluated_twice(native: NativeModel, workload) -> None:  # type: ignore[no-untyped-def]
     groups = workload(random.Random(7))
-    engine = open_engine(native, Options(ctx_size=4096))
+    engine = opened(native, ctx_size=4096)
     run(engine, groups)
     assert engine.counts.prompt <= 1.01 * distinct(groups)
     assert engine.counts.prompt >= distinct(groups)  # else the count is wrong, or something was not evaluated
 
 
 def test_answers_are_counted_apart(native: NativeModel) -> None:
-    engine = open_engine(native)
+    engine = opened(native)
     run(engine, [[Ask((1, 2, 3), ((None, (4, 5)), (3, (6,))))]])
     assert (engine.counts.prompt, engine.counts.answer) == (3, 3)
 
 
 def test_equal_prompts(native: NativeModel) -> None:
     prompt = numbers(50, random.Random(2))
-    engine = open_engine(native)
+    engine = opened(native)
     results = run(engine, [[Ask(prompt)], [Ask(prompt), Ask(prompt)], [Ask(prompt[:-5])], [Ask(prompt)]])
     assert [len(group) for group in results] == [1, 2, 1, 1]
     assert apart(results[0][0], results[3][0]) < TOLERANCE["F32"]
@@ -175,20 +180,20 @@ def test_equal_prompts(native: NativeModel) -> None:
 
 def test_300_prompts_at_once(native: NativeModel) -> None:
     groups = [[Ask(numbers(12, random.Random(i)), ((None, (1, 2)),))] for i in range(300)]
-    assert len(run(open_engine(native, Options(parallel=222)), groups)) == 300
+    assert len(run(opened(native, parallel=222), groups)) == 300
 
 
 def test_a_prompt_longer_than_a_batch(native: NativeModel) -> None:
     long = numbers(1800, random.Random(4))
     groups = [[Ask(numbers(10, random.Random(1)))], [Ask(long)], [Ask((*long[:1500], 3))]]
-    exact = run(open_engine(native, Options(ctx_size=2048, canonical=True)), groups)
-    fast = run(open_engine(native, Options(ctx_size=2048)), groups)
+    exact = run(opened(native, ctx_size=2048, canonical=True), groups)
+    fast = run(opened(native, ctx_size=2048), groups)
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
 @pytest.mark.parametrize("canonical", [True, False])
 def test_a_prompt_longer_than_the_cache_is_an_error(native: NativeModel, canonical: bool) -> None:
-    engine = open_engine(native, Options(ctx_size=256, canonical=canonical))
+    engine = opened(native, ctx_size=256, canonical=canonical)
     with pytest.raises(EngineError, match="raise --ctx-size"):
         run(engine, [[Ask(numbers(2000, random.Random(4)))]])
 
@@ -197,10 +202,10 @@ def test_no_room(native: NativeModel) -> None:
     """A cache for two long prompts at a time, with heads and answers in the way: everything is still answered."""
     rng = random.Random(9)
     groups = [[Ask(numbers(rng.randrange(150, 250), rng), ((None, (1, 2)), (None, (3,))))] for _ in range(60)]
-    shape = Shape(cells=512, batch=128, sequences=100, outputs=200)
+    shape = Shape(cells=512, batch=128, sequences=100, outputs=200, threads=1)
     engine = BatchedEngine(Context(native, shape))
     fast = run(engine, groups)
-    exact = run(open_engine(native, Options(ctx_size=512, canonical=True)), groups)
+    exact = run(opened(native, ctx_size=512, canonical=True), groups)
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
@@ -209,8 +214,8 @@ def test_heads_are_evicted_and_found_again(native: NativeModel) -> None:
     rng = random.Random(11)
     heads = [numbers(100, rng) for _ in range(50)]
     groups = [[Ask((*heads[i % 50], *numbers(10, rng)))] for i in range(300)]
-    exact = run(open_engine(native, Options(ctx_size=2048, canonical=True)), groups)
-    fast = run(open_engine(native, Options(ctx_size=2048)), groups)
+    exact = run(opened(native, ctx_size=2048, canonical=True), groups)
+    fast = run(opened(native, ctx_size=2048), groups)
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
@@ -218,7 +223,7 @@ def test_a_head_change_in_mid_stream(native: NativeModel) -> None:
     rng = random.Random(12)
     heads = (numbers(300, rng), numbers(300, rng))
     groups = [[Ask((*heads[i >= 60], *numbers(20, rng)))] for i in range(120)]
-    engine = open_engine(native)
+    engine = opened(native)
     run(engine, groups)
     assert engine.counts.prompt <= 1.01 * distinct(groups)
 
@@ -232,7 +237,7 @@ def test_one_at_a_time_shares_too(native: NativeModel) -> None:
             yield group
             yield None
 
-    engine = open_engine(native)
+    engine = opened(native)
     assert len(list(engine.run(stream()))) == len(groups)
     engine.close()
     assert engine.counts.prompt <= 1.03 * distinct(groups)
@@ -247,7 +252,7 @@ def test_an_idle_engine_answers_before_the_next_arrives(native: NativeModel, can
             yield arrivals.get(timeout=30)
             yield None
 
-    engine = open_engine(native, Options(canonical=canonical))
+    engine = opened(native, canonical=canonical)
     results: Queue[object] = Queue()
     worker = threading.Thread(target=lambda: [results.put(result) for result in engine.run(stream())])
     worker.start()
@@ -259,12 +264,12 @@ def test_an_idle_engine_answers_before_the_next_arrives(native: NativeModel, can
 
 
 def test_an_empty_group_has_its_place(native: NativeModel) -> None:
-    results = run(open_engine(native), [[], [Ask((1, 2))], [], []])
+    results = run(opened(native), [[], [Ask((1, 2))], [], []])
     assert [len(group) for group in results] == [0, 1, 0, 0]
 
 
 def test_an_engine_can_run_again_after_being_left(native: NativeModel) -> None:
-    engine = open_engine(native)
+    engine = opened(native)
     groups = mixed(seed=20, groups=80)
     first = next(engine.run(tasks(groups)))
     again = list(engine.run(tasks(groups)))
@@ -277,7 +282,7 @@ def test_an_engine_can_run_again_after_being_left(native: NativeModel) -> None:
 def test_the_same_groups_give_the_same_readings(native: NativeModel) -> None:
     """Batches depend on the input alone: a file judged twice gives the same bytes."""
     groups = mixed(seed=21, groups=60)
-    assert run(open_engine(native), groups) == run(open_engine(native), groups)
+    assert run(opened(native), groups) == run(opened(native), groups)
 
 
 def test_a_task_that_fails_is_not_swallowed(native: NativeModel) -> None:
@@ -285,7 +290,7 @@ def test_a_task_that_fails_is_not_swallowed(native: NativeModel) -> None:
         raise RuntimeError("task")
         yield
 
-    engine = open_engine(native)
+    engine = opened(native)
     with pytest.raises(RuntimeError, match="task"):
         list(engine.run([[broken()]]))
     engine.close()

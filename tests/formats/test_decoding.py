@@ -1,3 +1,4 @@
+import contextlib
 import json
 import math
 
@@ -83,7 +84,5 @@ def test_good_json_is_unchanged(value):
 
 @given(st.binary())
 def test_any_bytes_are_a_value_or_unreadable(content):
-    try:
+    with contextlib.suppress(Unreadable):
         decoding.value(content, 1)
-    except Unreadable as error:
-        assert error.reason

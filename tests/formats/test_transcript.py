@@ -10,7 +10,8 @@ from .rows import rows, said, told
     "line",
     [
         "User: hi", "USER:hi", "human:", "Customer: x", "Prompter: x", "**User**: hi", "**User:** hi",
-        "<user> hi", "<user>: hi", "[user] hi", "[Assistant]: hi", "AI: x", "Agent: x", "bot: x", "GPT: x", "Model: x",
+        "<user> hi", "<user>: hi", "[user] hi", "[Assistant]: hi", "AI: x", "Agent: x", "bot: x", "GPT: x",
+        "Model: x",
     ],
 )  # fmt: skip
 def test_matches(line):

@@ -43,7 +43,6 @@ def test_text(name: str, expected: str) -> None:
     ("threshold", "expected"),
     [
         ("1e-3", "`1e-3` is read as text by YAML 1.1: write 0.001 or 1.0e-3"),
-        ("2.5E-7", "`2.5E-7` is read as a number"),
         ("1.0e0", "`1.0e0` is read as text by YAML 1.1: write 1.0 or 1.0e+0"),
         ("1e3", f"`threshold` is text: {PROBABILITY}"),
         ("1:30", f"`1:30` is read as the number 90: {PROBABILITY}"),
@@ -63,7 +62,50 @@ def test_text(name: str, expected: str) -> None:
     ],
 )
 def test_threshold(threshold: str, expected: str) -> None:
-    if "read as a number" in expected:
-        assert Taxonomy.parse(f"{WHOLE}threshold: {threshold}\n").threshold == float(threshold)
-    else:
-        assert complaints(f"{WHOLE}threshold: {threshold}\n") == [f"4:12: {expected}"]
+    assert complaints(f"{WHOLE}threshold: {threshold}\n") == [f"4:12: {expected}"]
+
+
+@pytest.mark.parametrize("threshold", ["0", "1", "0.5", ".5", "-0.0", "1.0e-3", "2.5E-7"])
+def test_threshold_noop(threshold: str) -> None:
+    assert Taxonomy.parse(f"{WHOLE}threshold: {threshold}\n").threshold == float(threshold)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("detail: ful\n", "4:9: `detail` is `ful`: write names or full"),
+        ("detail: no\n", "4:9: `detail` is `no`: write names or full"),
+        ("detail:\n", "4:8: `detail` has no value: write names or full, or remove it"),
+        ("detail: [full]\n", "4:9: `detail` is a list: write names or full"),
+        ("tests: {}\n", "4:8: `tests` is a mapping: write a list, each item after `- `"),
+        ("tests: none\n", "4:8: `tests` is text: write a list, each item after `- `"),
+        ("tests: 3\n", "4:8: `tests` is a number: write a list, each item after `- `"),
+        ("tests: [a]\n", "4:9: an item of `tests` is text: write a mapping, `key: value` in each line"),
+        ("test: []\n", "4:1: unknown key `test`: did you mean `tests`?"),
+        (
+            "version: 2\n",
+            "4:1: unknown key `version`: known are name, extends, drop, detail, threshold, description, "
+            "categories, tests",
+        ),
+    ],
+)
+def test_kinds_and_keys(lines: str, expected: str) -> None:
+    assert complaints(WHOLE + lines) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[]\n", "1:1: the file is a list: write a mapping, `key: value` in each line"),
+        ("acme\n", "1:1: the file is text: write a mapping, `key: value` in each line"),
+        ("12\n", "1:1: the file is a number: write a mapping, `key: value` in each line"),
+    ],
+)
+def test_a_file_that_is_no_mapping(text: str, expected: str) -> None:
+    assert complaints(text) == [expected]
+
+
+@pytest.mark.parametrize(("todo", "expected"), [("true", True), ("Yes", True), ("off", False)])
+def test_boolean(todo: str, *, expected: bool) -> None:
+    [test] = Taxonomy.parse(f"{WHOLE}tests: [{{name: t, prompt: p, expect: safe, todo: {todo}}}]\n").tests
+    assert test.todo is expected

@@ -1,0 +1,175 @@
+"""Bytes to records: the format is found out by the content, record by record, and never by a file's name.
+
+A format is one module and one line in a table below. Its `matches` says whether a value is of this format,
+its `conversations` makes conversations of such a value (each with its name, where there are several) or
+raises `Unreadable`. This package knows nothing of prompts, verdicts or the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import BinaryIO, Protocol
+
+from guardcli.conversation import Conversation, Json, Key, Malformed, Record
+from guardcli.formats import decoding, hh, lines, openai, pairs, sharegpt, structure, transcript
+from guardcli.formats.faults import Damaged, Unreadable, kind, listed
+from guardcli.formats.pieces import Chunk, Fault
+from guardcli.formats.reader import Reader
+from guardcli.formats.source import open_source, text
+
+__all__ = ["NAMES", "Unreadable", "open_source", "parse", "read"]
+
+
+class _JsonFormat(Protocol):
+    def matches(self, value: Json) -> bool: ...
+
+    def conversations(self, value: Json) -> list[tuple[str | None, Conversation]]: ...
+
+
+class _TextFormat(Protocol):
+    def matches(self, first: str) -> bool: ...
+
+    def records(self, reader: Reader, source: str, limit: int) -> Iterator[Record | Malformed]: ...
+
+
+_JSON: dict[str, _JsonFormat] = {"openai": openai, "pairs": pairs, "sharegpt": sharegpt, "hh": hh}
+_TEXT: dict[str, _TextFormat] = {"lines": lines, "transcript": transcript}
+
+NAMES: tuple[str, ...] = (*_JSON, *_TEXT)
+
+_IDS = ("id", "custom_id", "conversation_id", "conversation_hash", "trace_id")
+
+_Report = Callable[[str], None]
+
+
+def read(
+    stream: BinaryIO,
+    source: str,
+    *,
+    format: str | None = None,
+    max_record_bytes: int = 1 << 20,
+    on_detect: _Report | None = None,
+) -> Iterator[Record | Malformed]:
+    """Every record of a stream, in order, each as soon as it is complete.
+
+    `source` is the stream's name in the keys. Without a `format` it is detected, and `on_detect` is called
+    with the name of each format when it is first seen. A key's `part` is the name of the conversation in its
+    record; of several values on one line, the second and later ones are told apart by number: "1".
+
+    Raises:
+        InputError: the operating system cannot read the stream any further.
+    """
+    if format not in (None, *NAMES):
+        raise ValueError(f"unknown format {format!r}; known are {', '.join(NAMES)}")
+    reader = Reader(text(stream))
+    report = _once(on_detect or _ignore)
+    try:
+        yield from _records(reader, source, format, max_record_bytes, report)
+    except Damaged as error:
+        yield Malformed(Key(source, reader.line), str(error))
+
+
+def parse(value: Json) -> Conversation:
+    """The one conversation in a JSON value of any format; a text is a user's prompt.
+
+    Raises:
+        Unreadable: there is none, or more than one.
+    """
+    try:
+        value, flags = decoding.repaired(value)
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    found = _convert(value, None, _ignore)
+    if len(found) > 1:
+        raise Unreadable(f"{len(found)} conversations in one value; pass them one by one")
+    return replace(found[0][1], id=_id(value), flags=flags)
+
+
+def _records(
+    reader: Reader, source: str, format: str | None, limit: int, report: _Report
+) -> Iterator[Record | Malformed]:
+    layout = structure.layout(reader, limit) if format not in _TEXT else "text"
+    if layout != "text" or format in _JSON:
+        yield from _json_records(structure.values(reader, limit, layout), source, format, report)
+        return
+    if format is None:
+        format = _detect_text(structure.first_line(reader, limit), report)
+    yield from _TEXT[format].records(reader, source, limit)
+
+
+def _detect_text(first: bytes, report: _Report) -> str:
+    """Decided once a stream: a later line `User: x` in a file of prompts must not swallow what follows."""
+    line = first.decode(errors="replace")
+    # The last in the table that fits: `lines` fits always.
+    name = next(name for name in reversed(_TEXT) if _TEXT[name].matches(line))
+    if first:
+        report(name)
+    return name
+
+
+def _json_records(
+    values: Iterator[Chunk | Fault], source: str, format: str | None, report: _Report
+) -> Iterator[Record | Malformed]:
+    line, count = 0, 0
+    for value in values:
+        count = count + 1 if value.line == line else 0
+        line = value.line
+        key = Key(source, line, str(count) if count else None)
+        if isinstance(value, Fault):
+            yield Malformed(key, value.reason)
+        else:
+            yield from _of_value(value, key, format, report)
+
+
+def _of_value(chunk: Chunk, key: Key, format: str | None, report: _Report) -> Iterator[Record | Malformed]:
+    fields: dict[str, Json] = {}
+    try:
+        value, flags = decoding.value(chunk.content, chunk.line)
+        fields = value if isinstance(value, dict) else {}
+        key = replace(key, id=_id(value))
+        found = _convert(value, format, report)
+    except Unreadable as error:
+        yield Malformed(key, error.reason, fields)
+        return
+    for name, conversation in found:
+        part = ".".join(filter(None, (key.part, name))) or None
+        yield Record(replace(key, part=part), replace(conversation, id=key.id, flags=flags), fields)
+
+
+def _convert(value: Json, format: str | None, report: _Report) -> list[tuple[str | None, Conversation]]:
+    name = format or next((name for name in _JSON if _JSON[name].matches(value)), None)
+    if name is None:
+        raise Unreadable(f"no known format: {_described(value)}; --input-format knows {', '.join(_JSON)}")
+    if not _JSON[name].matches(value):
+        raise Unreadable(f"not of the format {name}: {_described(value)}")
+    if format is None:
+        report(name)
+    return _JSON[name].conversations(value)
+
+
+def _described(value: Json) -> str:
+    if isinstance(value, dict) and value:
+        return f"an object with the keys {listed(value)}"
+    return kind(value)
+
+
+def _id(value: Json) -> str | None:
+    fields = value if isinstance(value, dict) else {}
+    named = (fields.get(key) for key in _IDS)
+    return next((str(id) for id in named if isinstance(id, (str, int)) and not isinstance(id, bool)), None)
+
+
+def _once(report: _Report) -> _Report:
+    seen: set[str] = set()
+
+    def first_time(name: str) -> None:
+        if name not in seen:
+            seen.add(name)
+            report(name)
+
+    return first_time
+
+
+def _ignore(name: str) -> None:
+    """Nobody wants to know."""

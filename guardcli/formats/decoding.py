@@ -1,0 +1,97 @@
+"""Bytes of one record to text or to a JSON value, whatever they are: what cannot be read is `Unreadable`.
+
+Python's parser accepts and raises more than a filter can bear; only this module knows it. It knows no format.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import cast
+
+from guardcli.conversation import Json
+from guardcli.formats.faults import Unreadable, shown
+
+INVALID_UNICODE = "invalid_unicode"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+# What is often wrong, by what the parser sees at the place of its error.
+_HINTS = (
+    (re.compile(r'"[^"]*\Z'), "it is cut off"),
+    (re.compile(r"'"), "JSON quotes with double quotes"),
+    (re.compile(r",\s*\Z"), "JSON Lines has no comma between its lines"),
+    (re.compile(r"[{\[]"), "each value needs a line of its own"),
+    (re.compile(r"\s*\Z"), "it is cut off"),
+    (re.compile(r"[\x00-\x1f]"), "inside a text, control characters are escaped: \\n, \\t"),
+    (re.compile(r"(True|False|None)\b"), "Python's literals are no JSON: true, false, null"),
+)
+
+
+def text(content: bytes, line: int) -> str:
+    """The text of a record that begins on `line`."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        byte = error.start - before.rfind(b"\n")
+        place = f"line {line + before.count(10)}" if b"\n" in before else "the line"
+        raise Unreadable(f"invalid UTF-8 at byte {byte} of {place}: 0x{content[error.start]:02x}") from None
+
+
+def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
+    """The JSON value of a record that begins on `line`, and the flags for what was repaired in it."""
+    source = text(content, line)
+    try:
+        parsed = cast(Json, json.loads(source, object_pairs_hook=_object))
+        return repaired(parsed) if _ESCAPED_SURROGATE.search(content) else (parsed, ())
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {_explained(error, line)}") from None
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except Unreadable:
+        raise
+    except ValueError:  # Python converts integers of some thousand digits and no more
+        raise Unreadable("a number has too many digits") from None
+
+
+def repaired(value: Json) -> tuple[Json, tuple[str, ...]]:
+    """The value with its lone surrogates replaced by U+FFFD, and the flag that says so."""
+    fixed = _repair(value)
+    return fixed, (INVALID_UNICODE,) if fixed != value else ()
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """An object; a key that stands twice is refused, for the reader after us may take the one not judged."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise Unreadable(
+            f"the key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice in an object"
+        )
+    return found
+
+
+def _repair(value: Json) -> Json:
+    if isinstance(value, str):
+        joined = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        return _SURROGATE.sub("\ufffd", joined)
+    if isinstance(value, list):
+        return [_repair(item) for item in value]
+    if isinstance(value, dict):
+        return {cast(str, _repair(key)): _repair(item) for key, item in value.items()}
+    return value
+
+
+def _explained(error: json.JSONDecodeError, line: int) -> str:
+    where = (
+        f"column {error.colno}"
+        if error.lineno == 1
+        else f"line {line + error.lineno - 1} column {error.colno}"
+    )
+    rest = error.doc[error.pos :]
+    hint = next(
+        (hint for pattern, hint in _HINTS if pattern.match(rest)), "--input-format lines reads plain text"
+    )
+    return f"{error.msg.removesuffix(' at')} at {where} ({hint})"

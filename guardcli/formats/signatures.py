@@ -1,0 +1,67 @@
+"""What the first bytes of a source say it is: UTF-8 text, text in another encoding, or no text at all.
+
+It looks at bytes only; names of files mean nothing here, and nothing is decoded.
+"""
+
+from __future__ import annotations
+
+from guardcli.formats.faults import Damaged
+
+HEAD = 16
+"""As many bytes as `check` wants to see, where there are so many."""
+
+GZIP = b"\x1f\x8b"
+UTF8_MARK = b"\xef\xbb\xbf"
+
+# The order counts: the mark of UTF-32 (little-endian) begins with the mark of UTF-16.
+_ENCODING_MARKS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+
+# Without a mark: which of four bytes are NUL where the text is ASCII, as the beginning of most text is.
+_NUL_PATTERNS: dict[tuple[bool, ...], str] = {
+    (False, True, True, True): "UTF-32LE",
+    (True, True, True, False): "UTF-32BE",
+    (False, True, False, True): "UTF-16LE",
+    (True, False, True, False): "UTF-16BE",
+}
+
+_BINARY = {
+    GZIP: "gzip inside gzip; unpack it once with `gunzip -c`",
+    b"\x28\xb5\x2f\xfd": "Zstandard; unpack it with `zstd -dc`",
+    b"PAR1\x15": "Parquet; export it as JSON Lines",
+    b"PK\x03\x04": "a zip archive (or an Office file); unpack it with `unzip -p`",
+    b"BZh": "bzip2; unpack it with `bzip2 -dc`",
+    b"\xfd7zXZ\x00": "xz; unpack it with `xz -dc`",
+    b"\x04\x22\x4d\x18": "LZ4; unpack it with `lz4 -dc`",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive; unpack it first",
+    b"ARROW1\x00\x00": "Arrow; export it as JSON Lines",
+    b"Obj\x01": "Avro; export it as JSON Lines",
+    b"\x89HDF\r\n": "HDF5; export it as JSON Lines",
+    b"SQLite format 3\x00": "an SQLite database; export it as JSON Lines",
+    b"%PDF-": "a PDF document; extract its text first",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x7fELF": "a program",
+    b"GGUF\x03\x00\x00\x00": "a GGUF model; give it with --model",
+}
+
+
+def check(head: bytes) -> None:
+    """Raise `Damaged` unless `head`, the first bytes of a source, may begin a UTF-8 text."""
+    for magic, name in _BINARY.items():
+        if head.startswith(magic) and not (magic == b"BZh" and head[4:10] != b"1AY&SY"):
+            raise Damaged(f"this is no text but {name}")
+    if encoding := _encoding(head):
+        raise Damaged(f"the text is {encoding}, not UTF-8; convert it with `iconv -f {encoding} -t UTF-8`")
+
+
+def _encoding(head: bytes) -> str | None:
+    for mark, name in _ENCODING_MARKS.items():
+        if head.startswith(mark):
+            return name
+    groups = {tuple(byte == 0 for byte in head[at : at + 4]) for at in range(0, len(head) // 4 * 4, 4)}
+    return _NUL_PATTERNS.get(groups.pop()) if len(groups) == 1 else None

@@ -1,0 +1,110 @@
+"""From a path to pieces of UTF-8 bytes: files are opened, gzip is unpacked, what is no text is refused.
+
+It never waits for more than the next piece, so that a live pipe is read as it is written, and it knows
+neither lines nor records.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import BinaryIO
+
+from guardcli.errors import InputError
+from guardcli.formats import signatures
+from guardcli.formats.faults import Damaged
+
+PIECE = 1 << 16
+
+
+def open_source(path: str) -> BinaryIO:
+    """The bytes of a file, or of standard input for "-".
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    if path == "-":
+        return sys.stdin.buffer
+    try:
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a directory; name the files in it") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: permission denied") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise InputError(f"{path!r}: cannot be opened: {error}") from error
+
+
+def text(stream: BinaryIO) -> Iterator[bytes]:
+    """The stream's text in pieces, unpacked, without a byte-order mark.
+
+    Raises:
+        Damaged: it is no UTF-8 text, or broken gzip; all that could be read has been yielded.
+        InputError: the operating system cannot read it.
+    """
+    pieces = _pieces(stream)
+    head = _head(pieces)
+    if head.startswith(signatures.GZIP):
+        pieces = _gunzip(chain([head], pieces))
+        head = _head(pieces)
+    signatures.check(head)
+    yield head.removeprefix(signatures.UTF8_MARK)
+    yield from pieces
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    # read(n) of a buffered pipe waits for n bytes, read1 returns what is there; raw streams need no read1.
+    take: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    while True:
+        try:
+            piece = take(PIECE)
+        except OSError as error:
+            raise InputError(f"cannot be read any further: {error}") from error
+        if not piece:
+            return
+        yield piece
+
+
+def _head(pieces: Iterator[bytes]) -> bytes:
+    """Enough of the beginning to know what it is; a short first line must not wait for the next."""
+    head = b""
+    while len(head) < signatures.HEAD and (b"\n" not in head or b"\0" in head):
+        piece = next(pieces, b"")
+        if not piece:
+            break
+        head += piece
+    return head
+
+
+def _gunzip(packed: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack one or more gzip members; `gzip.GzipFile` would wait for whole blocks of a live pipe."""
+    member = None
+    for piece in packed:
+        while piece:
+            if member is None:
+                piece = piece.lstrip(b"\0")  # gzip allows NUL padding after a member
+                member = zlib.decompressobj(wbits=31) if piece else None
+                continue
+            yield from _inflate(member, piece)
+            piece = member.unused_data
+            member = None if member.eof else member
+    if member is not None:
+        raise Damaged("the gzip data is cut off here; what it held of this record and after it is lost")
+
+
+def _inflate(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
+    """Unpack in bounded pieces: a few packed bytes may hold gigabytes."""
+    while True:
+        try:
+            piece = member.decompress(packed, PIECE)
+        except zlib.error as error:
+            raise Damaged(f"the gzip data is corrupt here ({error}); what follows is lost") from error
+        if piece:
+            yield piece
+        packed = member.unconsumed_tail
+        if not packed and len(piece) < PIECE:
+            return

@@ -1,0 +1,188 @@
+"""Byte by byte through JSON that is not one value a line, to where each value ends: brackets and quotes only.
+
+Top-level values come out one by one, and the elements of a top-level array, unless it is a list of messages.
+Whether a value is good JSON is not known here, only where it ends; memory is bounded by the limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from guardcli.formats.faults import too_long
+from guardcli.formats.pieces import Chunk, Fault
+
+_OUTSIDE = re.compile(rb'["{}\[\],\n]')
+_INSIDE = re.compile(rb'["\\\n]')
+_OPENING_LINE = re.compile(rb"[ \t]*(?=[{\[])")
+
+
+def split(
+    fragments: Iterable[bytes], line: int, limit: int, is_message: Callable[[bytes], bool]
+) -> Iterator[Chunk | Fault]:
+    """The values in lines, or parts of lines, of which the first is number `line`."""
+    splitter = _Splitter(line, limit, is_message)
+    for fragment in fragments:
+        yield from splitter.feed(fragment)
+    yield from splitter.end()
+
+
+class _Splitter:
+    """Where we are. `_depth` counts the brackets open in the value, without that of an array around it."""
+
+    def __init__(self, line: int, limit: int, is_message: Callable[[bytes], bool]) -> None:
+        self._line = line
+        self._limit = limit
+        self._is_message = is_message
+        self._array: int | None = None  # the line of the array whose elements come out one by one
+        self._in_string = False
+        self._escaped = False
+        self._line_start = True
+        self._clear()
+
+    def _clear(self) -> None:
+        self._value = bytearray()
+        self._start = self._line
+        self._depth = 0
+        self._undecided = False  # it is an array, of messages or of records; its first element will tell
+        self._dropped = False  # the value was longer than the limit
+        self._indent: int | None = None  # of the value's first line, where nothing else stands before it
+        self._indented = False  # lines within the value are indented more than that, or it is broken anyway
+
+    def feed(self, fragment: bytes) -> Iterator[Chunk | Fault]:
+        if self._line_start:
+            yield from self._begin_line(fragment)
+        self._line_start = fragment.endswith(b"\n")
+        at = 0
+        while at < len(fragment):
+            if self._escaped:
+                self._escaped = False
+                if fragment[at : at + 1] != b"\n":
+                    self._take(fragment[at : at + 1])
+                    at += 1
+                    continue
+            found = (_INSIDE if self._in_string else _OUTSIDE).search(fragment, at)
+            self._take(fragment[at : found.start() if found else None])
+            if not found:
+                return
+            yield from self._inside(found[0]) if self._in_string else self._outside(found[0])
+            at = found.end()
+
+    def end(self) -> Iterator[Chunk | Fault]:
+        if self._depth or self._in_string:
+            yield Fault(self._start, "cut off: the value that begins here is not closed before the end")
+            return
+        yield from self._emit()
+        if self._array is not None:
+            yield Fault(self._array, "cut off: the array that begins here is not closed before the end")
+
+    def _inside(self, byte: bytes) -> Iterator[Chunk | Fault]:
+        if byte == b"\n":  # no JSON text holds one: it was not closed
+            self._in_string = False
+            self._indented = True
+            yield from self._newline()
+            return
+        self._take(byte)
+        self._escaped = byte == b"\\"
+        self._in_string = byte != b'"'
+
+    def _outside(self, byte: bytes) -> Iterator[Chunk | Fault]:
+        if byte == b"\n":
+            yield from self._newline()
+        elif byte == b",":
+            yield from self._comma()
+        elif byte in b"}]":
+            yield from self._close(byte)
+        else:
+            if byte != b'"' and not self._depth:
+                yield from self._emit()  # whatever stands before a bracket is a value of its own
+            self._take(byte)
+            self._in_string = byte == b'"'
+            self._undecided |= byte == b"[" and not self._depth and self._array is None
+            self._depth += byte != b'"'
+
+    def _newline(self) -> Iterator[Chunk | Fault]:
+        self._take(b"\n")
+        if not self._depth:
+            yield from self._emit()
+        self._line += 1
+
+    def _comma(self) -> Iterator[Chunk | Fault]:
+        if self._undecided and self._depth == 1:
+            self._undecided = False
+            if not self._is_message(bytes(self._value[1:])):
+                self._array = self._start
+                yield from self._first_element()
+                return
+        if self._depth:
+            self._take(b",")
+        else:
+            yield from self._emit()
+
+    def _close(self, byte: bytes) -> Iterator[Chunk | Fault]:
+        if not self._depth and byte == b"]" and self._array is not None:
+            yield from self._emit()
+            self._array = None
+            return
+        ends_array = byte == b"]" and self._undecided and self._depth == 1
+        element = bytes(self._value[1:]) if ends_array else b""
+        if element.strip() and not self._is_message(element):
+            yield from self._first_element()
+            return
+        self._take(byte)
+        self._depth -= self._depth > 0
+        if not self._depth:
+            yield from self._emit()
+
+    def _first_element(self) -> Iterator[Chunk | Fault]:
+        """Leave out the bracket of the array, whose elements are values of their own."""
+        element = self._value[1:].lstrip()
+        self._start += self._value[: len(self._value) - len(element)].count(b"\n")
+        self._value = element
+        self._depth = 0
+        yield from self._emit()
+
+    def _take(self, content: bytes) -> None:
+        if not self._value and not self._dropped:
+            content = content.lstrip()
+            self._start = self._line
+        # The bracket before an array's first element is not the element's.
+        if len(self._value) + len(content) > self._limit + self._undecided:
+            self._drop()
+        if not self._dropped:
+            self._value += content
+
+    def _drop(self) -> None:
+        self._dropped = True
+        self._value.clear()
+        if self._undecided:  # only the first element is known to be too long: the others get their chance
+            self._undecided = False
+            self._array = self._start
+            self._depth -= 1
+
+    def _emit(self) -> Iterator[Chunk | Fault]:
+        if self._dropped:
+            yield Fault(self._start, too_long("the value", self._limit))
+        elif self._value:
+            yield Chunk(self._start, bytes(self._value.rstrip()))
+        else:
+            return
+        self._clear()
+
+    def _begin_line(self, fragment: bytes) -> Iterator[Chunk | Fault]:
+        """Find the way back after a value that is never closed: the next one begins a line as it did.
+
+        Where lines within a value are indented, an opening bracket that is not begins another value.
+        """
+        opening = _OPENING_LINE.match(fragment)
+        indent = len(fragment) - len(fragment.lstrip(b" \t"))
+        if not self._value and not self._dropped:
+            self._indent = indent if opening else None
+        elif self._indent is None:
+            return
+        elif opening and self._indented and indent <= self._indent:
+            yield Fault(self._start, f"not closed: another value begins on line {self._line}")
+            self._clear()
+            self._indent = indent
+        elif self._start == self._line - 1:
+            self._indented |= indent > self._indent

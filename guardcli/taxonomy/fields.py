@@ -1,0 +1,178 @@
+"""Values of the tree → Python's: text, a number, a choice, a list, a mapping with known keys.
+
+Every reader takes a value, what a message calls it, and the problems; a value it cannot read becomes a
+problem and something empty, so that reading goes on. It knows YAML's habits of mistaking text for something
+else, and nothing of what a taxonomy holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Mapping as AbcMapping
+from collections.abc import Sequence as AbcSequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from guardcli.taxonomy.problems import Problems, nearest, quoted
+from guardcli.taxonomy.tree import Mapping, Scalar, Sequence, Value
+from guardcli.taxonomy.values import Place
+from guardcli.taxonomy.wording import Rule, not_empty
+
+Reader: TypeAlias = Callable[[Value, str, Problems], Any]
+
+_PROBABILITY = "a number from 0 to 1, such as 0.5"
+_BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9]*)?")
+_EXPONENT = re.compile(r"([-+]?[0-9]{1,20})(\.[0-9]{0,20})?[eE]([-+]?)([0-9]{1,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Text that is checked again later, against other parts of the file."""
+
+    text: str
+    place: Place
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+def text(*rules: Rule) -> Reader:
+    """Text without the blanks around it, on which the first rule that is broken is reported."""
+
+    def read(value: Value, what: str, problems: Problems) -> str:
+        if not isinstance(value, Scalar) or value.kind != "text":
+            problems.add(value.place, _not_text(value, what))
+            return ""
+        stripped = value.text.strip()
+        broken = next(filter(None, (rule(stripped) for rule in (not_empty, *rules))), None)
+        if broken:
+            problems.add(value.place, f"{what} {broken}")
+        return "" if broken else stripped
+
+    return read
+
+
+def word(read: Reader) -> Reader:
+    return lambda value, what, problems: Word(read(value, what, problems), value.place)
+
+
+def items(read: Reader, *, least: int = 0) -> Reader:
+    """A list, as a tuple without the items that could not be read."""
+
+    def read_items(value: Value, what: str, problems: Problems) -> tuple[Any, ...]:
+        if not isinstance(value, Sequence):
+            problems.add(value.place, _mismatch(value, what, "a list, each item after `- `"))
+            return ()
+        if len(value.items) < least:
+            problems.add(value.place, f"{what} is empty: list at least one")
+        found = [read(item, f"an item of {what}", problems) for item in value.items]
+        return tuple(filter(None, found))
+
+    return read_items
+
+
+def choice(*allowed: str) -> Reader:
+    wanted = " or ".join(allowed)
+
+    def read(value: Value, what: str, problems: Problems) -> str:
+        if isinstance(value, Scalar) and value.text in allowed:
+            return value.text
+        if isinstance(value, Scalar) and value.kind != "null":
+            problems.add(value.place, f"{what} is {quoted(value.text)}: write {wanted}")
+        else:
+            problems.add(value.place, _mismatch(value, what, wanted))
+        return ""
+
+    return read
+
+
+def boolean(value: Value, what: str, problems: Problems) -> bool:
+    if isinstance(value, Scalar) and value.kind == "boolean":
+        return value.text.lower() in ("true", "yes", "on")
+    problems.add(value.place, _mismatch(value, what, "true or false"))
+    return False
+
+
+def probability(value: Value, what: str, problems: Problems) -> float | None:
+    number = _number(value) if isinstance(value, Scalar) and value.kind == "number" else None
+    if number is None or not 0 <= number <= 1:
+        problems.add(value.place, _not_probability(value, what))
+        return None
+    return number + 0.0  # -0.0 is 0.0: equal decisions have equal digests
+
+
+def mapping(
+    value: Value, what: str, problems: Problems, *, known: AbcMapping[str, Reader], required: AbcSequence[str]
+) -> dict[str, Any] | None:
+    """What the known keys hold, in the order of the file; None if the value is no mapping."""
+    if not isinstance(value, Mapping):
+        problems.add(value.place, _mismatch(value, what, "a mapping, `key: value` in each line"))
+        return None
+    given = {}
+    for key, entry in value.entries:
+        if key.text in known:
+            given[key.text] = known[key.text](entry, f"`{key.text}`", problems)
+        else:
+            advice = nearest(key.text, known) or f"known are {', '.join(known)}"
+            problems.add(key.place, f"unknown key {quoted(key.text)}: {advice}")
+    for name in required:
+        if name not in given:
+            problems.add(value.place, f"`{name}` is missing: add `{name}: …`")
+    return given
+
+
+def _number(value: Scalar) -> float | None:
+    try:
+        return float(value.text)
+    except ValueError:  # hexadecimal, base 60, `.nan`: all read as numbers by YAML
+        return None
+
+
+def _not_text(value: Value, what: str) -> str:
+    if not isinstance(value, Scalar) or value.kind == "null":
+        return _mismatch(value, what, "text")
+    base_60 = _BASE_60.fullmatch(value.text)
+    taken_for = f"the number {_from_base_60(value.text)}" if base_60 else f"a {value.kind}"
+    return f"{quoted(value.text)} is read as {taken_for}: quote it"
+
+
+def _not_probability(value: Value, what: str) -> str:
+    if not isinstance(value, Scalar) or value.kind not in ("number", "text"):
+        return _mismatch(value, what, _PROBABILITY)
+    if value.kind == "number" and _BASE_60.fullmatch(value.text):
+        return f"{quoted(value.text)} is read as the number {_from_base_60(value.text)}: write {_PROBABILITY}"
+    if value.kind == "number":
+        return f"{what} is {quoted(value.text)}: write {_PROBABILITY}"
+    exponent = _EXPONENT.fullmatch(value.text)
+    if exponent and value.plain and 0 <= float(value.text) <= 1:
+        return f"{quoted(value.text)} is read as text by YAML 1.1: write {_respelled(exponent)}"
+    if not value.plain and _number(value) is not None:
+        return f"{what} is text: remove the quotes"
+    return _mismatch(value, what, _PROBABILITY)
+
+
+def _respelled(number: re.Match[str]) -> str:
+    """`1e-3` in the spellings that YAML 1.1 takes for a number."""
+    whole, fraction, sign, exponent = number.groups()
+    return f"{Decimal(number[0]):f} or {whole}{fraction or '.0'}e{sign or '+'}{exponent}"
+
+
+def _from_base_60(number: str) -> str:
+    total = 0.0
+    for digits in number.replace("_", "").lstrip("+-").split(":"):
+        total = total * 60 + float(digits)
+    return f"{-total if number.startswith('-') else total:.15g}"
+
+
+def _mismatch(value: Value, what: str, wanted: str) -> str:
+    if isinstance(value, Mapping):
+        found = "a mapping"
+    elif isinstance(value, Sequence):
+        found = "a list"
+    elif value.kind == "null":
+        return f"{what} has no value: write {wanted}, or remove it"
+    else:
+        found = "text" if value.kind == "text" else f"a {value.kind}"
+    return f"{what} is {found}: write {wanted}"

@@ -1,0 +1,69 @@
+"""Where taxonomy files are, and their text. It knows the shipped names, and nothing of what a file says."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from pathlib import Path
+
+from guardcli.errors import Problem, TaxonomyError
+from guardcli.taxonomy.problems import nearest, quoted
+
+_LIMIT = 1 << 20  # bytes; the longest shipped file has 5 KiB
+_PACKAGE = Path(__file__).parents[1]
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the taxonomies that come with the package, sorted."""
+    return tuple(sorted(path.stem for path in _folder().glob("*.yaml")))
+
+
+def find(name: str, beside: Path = Path()) -> Path | None:
+    """The file that `name` means: a shipped one, or a path relative to `beside`; None if it is neither.
+
+    A shipped name wins over a file of the same name, so that no stray file changes what a name stands for.
+    """
+    if name in shipped():
+        return _folder() / f"{name}.yaml"
+    path = beside / name
+    is_path = os.sep in name or name.endswith((".yaml", ".yml")) or os.path.isfile(path)
+    return path if is_path else None
+
+
+def unknown(name: str) -> str:
+    """The message for a name that `find` does not know."""
+    near = nearest(name, shipped()) or "a file needs a path, such as ./policy.yaml;"
+    return f"there is no taxonomy {quoted(name)}: {near} shipped are {', '.join(shipped())}"
+
+
+def read(path: Path) -> str:
+    """The file's text. Raises TaxonomyError if it cannot be opened, is too large, or is no UTF-8."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LIMIT + 1)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise _unreadable(path, f"cannot be read: {reason}") from error
+    if len(data) > _LIMIT:
+        raise _unreadable(path, "is larger than 1 MiB: is this a taxonomy? share parts with `extends`")
+    return _decode(path, data)
+
+
+def _decode(path: Path, data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise _unreadable(path, "is UTF-16: save it as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _unreadable(path, f"is not UTF-8 in line {line}: save it as UTF-8") from error
+
+
+def _unreadable(path: Path, message: str) -> TaxonomyError:
+    return TaxonomyError(Problem(str(path), 1, 1, message))
+
+
+def _folder() -> Path:
+    """In an installed package beside the code; in a checkout one folder up, where people look for them."""
+    inside = _PACKAGE / "taxonomies"
+    return inside if inside.is_dir() else _PACKAGE.parent / "taxonomies"

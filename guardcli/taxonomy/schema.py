@@ -1,0 +1,186 @@
+"""What one taxonomy file says: its keys, what each may hold, and the Draft that is read from them.
+
+It knows one file. What a category inherits, and whether what is named exists, is decided in `extends`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from guardcli.taxonomy import fields, tree
+from guardcli.taxonomy.fields import Word, boolean, choice, items, probability, text, word
+from guardcli.taxonomy.problems import Problems, quoted
+from guardcli.taxonomy.tree import Scalar, Value
+from guardcli.taxonomy.values import Detail, Example, Label, Place
+from guardcli.taxonomy.wording import ID, encodable, no_marker, no_period, one_line, one_word, printable
+
+
+@dataclass(frozen=True, slots=True)
+class DraftCategory:
+    """`given` has the fields that the file gives, and no others: the rest may be inherited."""
+
+    id: Word
+    given: dict[str, Any]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class DraftTest:
+    name: Word
+    prompt: str | None
+    response: str | None
+    expect: Label
+    categories: tuple[Word, ...]
+    todo: bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One file, before its parent is known; `complete` if the id of every category could be read."""
+
+    name: str
+    extends: Word | None
+    drop: tuple[Word, ...]
+    detail: Detail | None
+    threshold: float | None
+    categories: tuple[DraftCategory, ...]
+    tests: tuple[DraftTest, ...]
+    complete: bool
+    place: Place
+
+
+def read(text: str, path: str, problems: Problems) -> Draft:
+    """Raises TaxonomyError if `text` is no YAML at all; every lesser problem goes to `problems`."""
+    problems.open(path)
+    root = tree.parse(text, path, problems)
+    given = fields.mapping(root, "the file", problems, known=_TAXONOMY, required=["name"])
+    draft = _draft(given or {}, root.place)
+    if given is not None and draft.extends is None:
+        _check_alone(given, draft, problems)
+    _check_unique((category.id for category in draft.categories), "category", problems)
+    _check_unique((test.name for test in draft.tests), "test", problems)
+    return draft
+
+
+def _draft(given: dict[str, Any], place: Place) -> Draft:
+    categories = given.get("categories", ())
+    inherits_all = "extends" in given and "categories" not in given
+    return Draft(
+        name=given.get("name", ""),
+        extends=given.get("extends"),
+        drop=given.get("drop", ()),
+        detail=given.get("detail"),
+        threshold=given.get("threshold"),
+        categories=tuple(category for category in categories if category.id.text),
+        tests=given.get("tests", ()),
+        complete=inherits_all or (bool(categories) and all(category.id.text for category in categories)),
+        place=place,
+    )
+
+
+def _check_alone(given: dict[str, Any], draft: Draft, problems: Problems) -> None:
+    if "categories" not in given:
+        message = "`categories` is missing: list them, or start from another taxonomy with `extends`"
+        problems.add(draft.place, message)
+    for dropped in draft.drop:
+        problems.add(
+            dropped.place,
+            f"{quoted(dropped.text)} cannot be dropped: `drop` needs `extends`, a taxonomy to drop it from",
+        )
+
+
+def _check_unique(words: Iterable[Word], what: str, problems: Problems) -> None:
+    first: dict[str, Word] = {}
+    for found in words:
+        before = first.setdefault(found.text, found)
+        if before is not found and found.text:
+            line = before.place.line
+            problems.add(
+                found.place, f"{quoted(found.text)} is already the {what} in line {line}: rename one"
+            )
+
+
+def _id(value: Value, what: str, problems: Problems) -> str:
+    if isinstance(value, Scalar) and ID.fullmatch(value.text):
+        return value.text
+    if not isinstance(value, Scalar) or value.kind == "null":
+        return str(text()(value, what, problems))
+    problems.add(
+        value.place,
+        f"{quoted(value.text)} is no category id: write a capital letter and a number from 1 to 999; "
+        "ids reach the model unchanged, and Llama Guard writes S1, O3",
+    )
+    return ""
+
+
+def _example(value: Value, what: str, problems: Problems) -> Example | None:
+    given = fields.mapping(value, what, problems, known=_EXAMPLE, required=["user", "verdict"])
+    if given is None:
+        return None
+    return Example(given.get("user", ""), given.get("assistant"), given.get("verdict", ""))
+
+
+def _category(value: Value, what: str, problems: Problems) -> DraftCategory:
+    given = fields.mapping(value, what, problems, known=_CATEGORY, required=["id"]) or {}
+    return DraftCategory(given.pop("id", Word("", value.place)), given, value.place)
+
+
+def _test(value: Value, what: str, problems: Problems) -> DraftTest | None:
+    given = fields.mapping(value, what, problems, known=_TEST, required=["name", "expect"])
+    if given is None:
+        return None
+    if "prompt" not in given and "response" not in given:
+        problems.add(value.place, "the test says nothing: add `prompt`, `response` or both")
+    if given.get("expect") == "safe" and given.get("categories"):
+        message = "a test that expects safe has no categories: remove them, or expect unsafe"
+        problems.add(given["categories"][0].place, message)
+    absent = {"prompt": None, "response": None, "categories": (), "todo": False}
+    named = {"name": Word("", value.place), "expect": ""}
+    return DraftTest(**{**absent, **named, **given}, place=value.place)
+
+
+_line = text(printable, one_line)
+_read_by_model = text(printable, no_marker)
+_bullets = items(text(printable, one_line, no_marker))
+_said = text(encodable)  # conversations may hold anything, markers too: that is what is judged
+
+_EXAMPLE = {
+    "user": _read_by_model,
+    "assistant": _read_by_model,
+    "verdict": choice("safe", "unsafe"),
+}
+
+_CATEGORY = {
+    "id": word(_id),
+    "name": text(printable, one_line, no_marker, no_period),
+    "key": word(text(printable, one_word)),
+    "description": _read_by_model,
+    "should_not": _bullets,
+    "can": _bullets,
+    "should": _bullets,
+    "threshold": probability,
+    "examples": items(_example),
+}
+
+_TEST = {
+    "name": word(_line),
+    "prompt": _said,
+    "response": _said,
+    "expect": choice("safe", "unsafe"),
+    "categories": items(word(_line)),
+    "todo": boolean,
+}
+
+_TAXONOMY = {
+    "name": _line,
+    "extends": word(_line),
+    "drop": items(word(_id)),
+    "detail": choice("names", "full"),
+    "threshold": probability,
+    "description": text(printable),  # for the people who read the file
+    "categories": items(_category, least=1),
+    "tests": items(_test),
+}

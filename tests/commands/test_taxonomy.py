@@ -1,0 +1,42 @@
+"""`guard taxonomy render` from outside: it is how a prompt's exactness is shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.commands.running import guard
+from tests.test_prompt import Case, cases
+
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in cases() if case.id == "four_turn" or case.id == "user_only"], ids=str
+)
+def test_raw_is_the_vendors_rendering_to_the_byte(case: Case) -> None:
+    taxonomy = {"llama-guard-3-8b": "llama-guard-3"}.get(case.template, case.template)
+    stdin = json.dumps({"messages": case.content["messages"]}, indent=2)
+    done = guard("taxonomy", "render", taxonomy, "--template", case.template, "--raw", stdin=stdin)
+    assert done.stdout == case.content.get("prompt_canonical", case.content["prompt"])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_shown_for_people() -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi\n")
+    assert done.stdout.startswith("<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nTask: ")
+    assert done.stdout.endswith("<|end_header_id|>\n[the model's answer begins with: \\n\\n]\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "message"),
+    [
+        (["--raw"], "a\nb\n", 2, "--raw shows one prompt, and the input holds more than one conversation"),
+        (["--raw", "--target", "any"], "User: a\nAgent: b\n", 2, "--target any makes 2 of this conversation"),
+        ([], '{"messages":[]}\n', 3, "guard: -:1: "),
+    ],
+)
+def test_errors(arguments: list[str], stdin: str, code: int, message: str) -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", *arguments, stdin=stdin)
+    assert message in done.stderr
+    assert done.returncode == code

@@ -1,0 +1,272 @@
+"""The whole way from bytes to records, and what holds for any input."""
+
+import gzip
+import json
+import os
+import threading
+import tracemalloc
+from queue import Queue
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardcli.conversation import Conversation, Key, Malformed, Message, Record
+from guardcli.formats import NAMES, Unreadable, parse, read
+
+from .rows import Pieces, rows, said, told
+
+HI = [("user", "hi")]
+KNOWN = "--input-format knows openai, pairs, sharegpt, hh"
+INVALID = "invalid UTF-8 at byte 13 of the line: 0xff"
+CUT_OFF = "the gzip data is cut off here; what it held of this record and after it is lost"
+UTF16 = "the text is UTF-16, not UTF-8; convert it with `iconv -f UTF-16 -t UTF-8`"
+
+
+def test_names():
+    assert NAMES == ("openai", "pairs", "sharegpt", "hh", "lines", "transcript")
+
+
+def test_a_file_of_mixed_formats():
+    transcripts = {"custom_id": 7, "chosen": "\n\nHuman: a", "rejected": "\n\nHuman: b"}
+    content = {
+        1: {"id": "c1", "messages": [{"role": "user", "content": "hi"}]},
+        2: {"id": None, "conversation_hash": "h", "conversation": [{"role": "user", "content": "hi"}]},
+        3: transcripts,
+        4: {"id": True, "trace_id": "t", "prompt": "hi", "S": 0},
+        5: "hi",
+        6: {"id": "bad", "messages": []},
+        7: {"data": "x", "\x1b[2J": 1},
+    }
+    a, b = (Conversation((Message("user", text),), "7") for text in "ab")
+    seen: list[str] = []
+    assert rows("\n".join(map(json.dumps, content.values())).encode(), on_detect=seen.append) == [
+        Record(Key("in", 1, None, "c1"), Conversation((Message("user", "hi"),), "c1"), content[1]),
+        Record(Key("in", 2, None, "h"), Conversation((Message("user", "hi"),), "h"), content[2]),
+        Record(Key("in", 3, "chosen", "7"), a, transcripts),
+        Record(Key("in", 3, "rejected", "7"), b, transcripts),
+        Record(Key("in", 4, None, "t"), Conversation((Message("user", "hi"),), "t"), content[4]),
+        Record(Key("in", 5), said(("user", "hi"))),
+        Malformed(Key("in", 6, None, "bad"), "empty conversation: messages has no messages", content[6]),
+        Malformed(
+            Key("in", 7),
+            f"no known format: an object with the keys 'data', '\\x1b[2J'; {KNOWN}",
+            content[7],
+        ),
+    ]
+    assert seen == ["openai", "sharegpt", "hh", "pairs"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", []),
+        (b"\xef\xbb\xbf\r\n", []),
+        (b'\xef\xbb\xbf{"prompt": "hi"}\r\n', [(1, None, HI)]),
+        (b'[{"role": "user",\n "content": "hi"}]', [(1, None, HI)]),
+        (b'{"messages": [\n {"role": "user",\n  "content": "hi"}]}', [(1, None, HI)]),
+        (b'[\n{"prompt": "hi"},\n{"prompt": "hi"}\n]', [(2, None, HI), (3, None, HI)]),
+        (b'["hi", {"input": ["hi", "hi"]}]', [(1, None, HI), (1, "1.0", HI), (1, "1.1", HI)]),
+        (b'{"prompt": "hi"}\n5', [(1, None, HI), (2, None, f"no known format: a number; {KNOWN}")]),
+        (b'{"prompt": "\xff"}\n"hi"', [(1, None, INVALID), (2, None, HI)]),
+        (gzip.compress(b"User: hi"), [(1, None, HI)]),
+        (gzip.compress(b"hi\nyo\n")[:-9], [(1, None, HI), (2, None, [("user", "yo")]), (3, None, CUT_OFF)]),
+        ("hi".encode("utf-16"), [(1, None, UTF16)]),
+    ],
+)
+def test_read(content, expected):
+    assert told(content) == expected
+
+
+def test_a_repaired_record_says_so():
+    (record,) = rows(b'{"prompt": "a\\ud83d"}')
+    expected = Conversation((Message("user", "a\ufffd"),), flags=("invalid_unicode",))
+    assert record == Record(Key("in", 1), expected, {"prompt": "a\ufffd"})
+
+
+@pytest.mark.parametrize(
+    ("format", "content", "expected"),
+    [
+        ("hh", b'{"transcript": "Human: hi", "messages": []}', HI),
+        ("pairs", b'{"messages": []}', "not of the format pairs: an object with the keys 'messages'"),
+        ("openai", b"{}", "not of the format openai: an object"),
+        ("openai", b"hi", "not JSON: Expecting value at column 1 (--input-format lines reads plain text)"),
+        ("lines", b"hi", HI),
+        ("transcript", b"hi", "text before the first speaker (such as `User:`): 'hi'"),
+    ],
+)
+def test_forced(format, content, expected):
+    seen: list[str] = []
+    assert told(content, format=format, on_detect=seen.append) == [(1, None, expected)]
+    assert seen == []
+
+
+def test_an_unknown_format():
+    with pytest.raises(ValueError, match=r"unknown format 'csv'; known are openai, .*"):
+        rows(b"", format="csv")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("hi", said(("user", "hi"))),
+        ([{"role": "user", "content": "hi"}], said(("user", "hi"))),
+        ({"id": 5, "prompt": "hi"}, Conversation((Message("user", "hi"),), "5")),
+        ({"input": ["hi"]}, said(("user", "hi"))),
+        ("\ud83d\ude00", Conversation((Message("user", "😀"),), flags=("invalid_unicode",))),
+    ],
+)
+def test_parse(value, expected):
+    assert parse(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, f"no known format: null; {KNOWN}"),
+        (["hi"], f"no known format: a list; {KNOWN}"),
+        (("hi",), f"no known format: a Python tuple; {KNOWN}"),
+        ({"input": ["a", "b"]}, "2 conversations in one value; pass them one by one"),
+        ({"messages": []}, "empty conversation: messages has no messages"),
+    ],
+)
+def test_parse_unreadable(value, reason):
+    with pytest.raises(Unreadable) as error:
+        parse(value)
+    assert error.value.reason == reason
+
+
+def test_parse_nested_too_deeply():
+    value: list = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(Unreadable, match="nested too deeply"):
+        parse(value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b'{"prompt": "hi"}\n',
+        b"hi\n",
+        b"User: hi\n---\n",
+        b'{\n "prompt": "hi"\n}\n',
+        gzip.compress(b"hi\n"),
+    ],
+)
+def test_a_record_on_a_live_pipe_does_not_wait_for_the_next(written):
+    reading, writing = os.pipe()
+    heard: Queue = Queue()
+
+    def listen():
+        with open(reading, "rb") as stream:
+            for record in read(stream, "-"):
+                heard.put([(message.role, message.content) for message in record.conversation.messages])
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    with open(writing, "wb", buffering=0) as pipe:
+        pipe.write(written)
+        assert heard.get(timeout=10) == HI
+        pipe.write(written)
+        assert heard.get(timeout=10) == HI
+    listener.join()
+    assert heard.empty()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        (b"a\n", b"\nhi", 3),
+        (b"User: a\n\nUser: ", b"\n\nUser: hi", 5),
+        (b'"a"\n"', b'"\n"hi"', 3),
+        (b'["', b'",\n"hi"]', 2),
+        (b'{\n"prompt": "', b'"}\n"hi"', 3),
+        (b'[{"role": "user", "content": "a"}, {"role": "user", "content": "', b'"}]\n"hi"', 2),
+    ],
+)
+def test_memory_is_bounded_on_a_record_of_50_megabytes(before, after, line):
+    def content():
+        yield before
+        for _ in range(800):
+            yield b"x" * 65536
+        yield after
+
+    tracemalloc.start()
+    try:
+        *_, malformed, last = read(Pieces(content()), "in")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(malformed, Malformed)
+    assert malformed.reason.endswith("is longer than 1048576 bytes; --max-record-bytes sets the limit")
+    assert last == Record(Key("in", line), said(("user", "hi")))
+    assert peak < 8 << 20  # measured: 2 to 5 MiB
+
+
+lists = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=9,
+)
+messages = st.lists(
+    st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "x"]), "content": lists}), min_size=1
+)
+records = st.one_of(
+    st.fixed_dictionaries({"messages": messages | lists}),
+    st.fixed_dictionaries({"prompt": st.text()}, optional={"response": lists, "id": lists}),
+    st.fixed_dictionaries({"conversations": messages}),
+    st.fixed_dictionaries({"chosen": st.text().map("Human: ".__add__), "rejected": lists}),
+    st.dictionaries(st.text(), lists),
+)
+bytes_like_ours = st.lists(
+    st.binary(max_size=4)
+    | st.sampled_from(
+        [b"{", b"}", b"[", b"]", b'"', b",", b":", b"\n", b"\r\n", b" ", b"\\", b"\\ud800", b"\0"]
+    )
+    | st.sampled_from(
+        [b"User:", b"Assistant: ", b"---", b'{"prompt": "a"}', b'"role"', b"\x1f\x8b", b"\xef\xbb\xbf"]
+    ),
+    max_size=40,
+).map(b"".join)
+
+
+@given(bytes_like_ours, st.sampled_from([None, *NAMES]), st.sampled_from([8, 1 << 20]))
+def test_any_bytes_are_read(content, format, limit):
+    found = rows(content, format=format, max_record_bytes=limit)
+    assert all(row.key.line >= 1 for row in found)
+    keys = [(row.key.line, row.key.part) for row in found]
+    assert len(set(keys)) == len(keys)
+    assert found or not content.strip(b"\xef\xbb\xbf \t\r\n\f\v-[],\0\x1f\x8b")
+
+
+@given(bytes_like_ours.filter(lambda content: content.strip()), st.data())
+def test_the_size_of_the_pieces_does_not_matter(content, data):
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=9)))
+    pieces = [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+    assert list(read(Pieces(pieces), "in")) == rows(content)
+
+
+@given(st.lists(lists, min_size=1).filter(lambda values: isinstance(values[0], (dict, str))))
+def test_every_line_of_json_lines_is_accounted_for(values):
+    found = rows("\n".join(map(json.dumps, values)).encode())
+    lines = [row.key.line for row in found]
+    assert lines == sorted(lines)
+    assert set(lines) == set(range(1, len(values) + 1))
+
+
+@given(
+    st.lists(records, min_size=1).filter(lambda values: "role" not in values[0]),  # which would be a message
+    st.sampled_from([(None, 200), (None, 1 << 20), (0, 1 << 20), (4, 1 << 20)]),
+)
+def test_an_array_is_read_like_json_lines(values, how):
+    indent, limit = how
+
+    def heard(content):
+        found = rows(content, max_record_bytes=limit)
+        return [
+            getattr(row, "conversation", None) or row.reason.replace("the line", "the value") for row in found
+        ]
+
+    in_lines = "\n".join(map(json.dumps, values)).encode()
+    assert heard(json.dumps(values, indent=indent).encode()) == heard(in_lines)

@@ -1,0 +1,81 @@
+"""The door to llama.cpp's models: what is refused, in which words, and a log that says nothing unasked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import llama_cpp
+import pytest
+
+from guardcli.errors import ModelError
+from guardcli.model import keep_log
+from guardcli.model.llama import NativeModel, Offload
+from tests.model.test_gguf import file
+
+WITHOUT_GPU = pytest.mark.skipif(llama_cpp.llama_supports_gpu_offload(), reason="this build can use a GPU")
+
+
+@pytest.fixture(autouse=True)
+def quiet_again() -> Iterator[None]:
+    yield
+    keep_log(None)
+
+
+@WITHOUT_GPU
+def test_a_gpu_is_required_and_cannot_be_used(tiny_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        NativeModel(tiny_path, Offload("require"))
+    assert str(caught.value) == (
+        "a GPU is required, and this build of llama-cpp-python cannot use one. Install it for CUDA with:\n"
+        '  CMAKE_ARGS="-DGGML_CUDA=ON -DLLAVA_BUILD=OFF -DLLAMA_BUILD_COMMON=OFF" '
+        "pip install --force-reinstall --no-cache-dir --no-binary llama-cpp-python llama-cpp-python"
+    )
+
+
+@WITHOUT_GPU
+@pytest.mark.parametrize(
+    "offload", [Offload(), Offload("off"), Offload("auto", layers=1), Offload("off", layers=1)]
+)
+def test_without_a_gpu(tiny_path: Path, offload: Offload) -> None:
+    model = NativeModel(tiny_path, offload)
+    assert (model.n_ctx_train, model.offloaded) == (4096, False)
+    model.close()
+    model.close()
+    assert model.handle is None
+
+
+def test_the_log_is_quiet(tiny_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    NativeModel(tiny_path, Offload()).close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_log_goes_to_a_sink(tiny_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    keep_log(said.append)
+    NativeModel(tiny_path, Offload()).close()
+    assert "general.name" in "".join(said)
+    keep_log(None)
+    said.clear()
+    NativeModel(tiny_path, Offload()).close()
+    assert (said, capfd.readouterr()) == ([], ("", ""))
+
+
+@pytest.mark.parametrize("content", [b"", file()], ids=["empty", "no architecture"])
+def test_what_llama_cpp_refuses(tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "m\u00e9.gguf"
+    path.write_bytes(content)
+    with pytest.raises(ModelError) as caught:
+        NativeModel(path, Offload())
+    assert str(caught.value).startswith(f"llama.cpp cannot load {path}: llama_model_load")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.xfail(
+    strict=True, reason="llama.cpp's last line says no more than that it failed; the cause stands before"
+)
+def test_the_reason_of_a_refusal_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(file())
+    with pytest.raises(ModelError, match="unknown model architecture: ''"):
+        NativeModel(path, Offload())

@@ -1,0 +1,113 @@
+"""Which file a name means, and files that cannot be read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from guardcli.errors import GuardError, TaxonomyError
+from guardcli.taxonomy import Taxonomy, shipped
+from tests.taxonomy.broken import WHOLE
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["policy.yaml", "policy.yml", "./policy", "policy", "sub/policy"])
+def test_a_path(folder: Path, name: str) -> None:
+    (folder / "sub").mkdir()
+    (folder / name).write_text(WHOLE)
+    assert Taxonomy.load(name) == Taxonomy.parse(WHOLE)
+    assert Taxonomy.load(folder / name).place.path == str(folder / name)
+
+
+def test_a_stray_file_does_not_change_what_a_shipped_name_means(folder: Path) -> None:
+    (folder / "llama-guard-3").write_text(WHOLE)
+    assert Taxonomy.load("llama-guard-3").name == "llama-guard-3"
+    assert Taxonomy.load("./llama-guard-3").name == "a"
+    assert Taxonomy.load(Path("llama-guard-3")).name == "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("llama-guard3", "did you mean `llama-guard-3`?"),
+        ("acme", "a file needs a path, such as ./policy.yaml;"),
+        ("", "a file needs a path, such as ./policy.yaml;"),
+    ],
+)
+def test_an_unknown_name(name: str, advice: str) -> None:
+    with pytest.raises(GuardError) as caught:
+        Taxonomy.load(name)
+    shown = ", ".join(shipped())
+    assert str(caught.value) == f"there is no taxonomy `{name}`: {advice} shipped are {shown}"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (WHOLE.encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        (WHOLE.encode("utf-16-be"), "the character `\\x00` is not allowed in YAML: remove it"),
+        (b"name: a\n# \xe9t\xe9\n", "is not UTF-8 in line 2: save it as UTF-8"),
+        (b"#" * (1 << 20) + b"\n", "is larger than 1 MiB: is this a taxonomy? share parts with `extends`"),
+        (b"", "the file is empty: write `name`, and `categories` or `extends`"),
+    ],
+)
+def test_unreadable(folder: Path, data: bytes, expected: str) -> None:
+    (folder / "t.yaml").write_bytes(data)
+    with pytest.raises(TaxonomyError) as caught:
+        Taxonomy.load("t.yaml")
+    assert str(caught.value) == f"t.yaml:1:1: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("none.yaml", "No such file or directory"),
+        ("dir.yaml", "Is a directory"),
+        (f"{'x' * 300}.yaml", "File name too long"),
+        ("a\0b.yaml", "embedded null byte"),
+    ],
+)
+def test_no_file(folder: Path, path: str, reason: str) -> None:
+    (folder / "dir.yaml").mkdir()
+    with pytest.raises(TaxonomyError) as caught:
+        Taxonomy.load(path)
+    assert str(caught.value) == f"{path}:1:1: cannot be read: {reason}"
+
+
+def test_a_pipe(folder: Path) -> None:
+    read, write = os.pipe()
+    os.write(write, WHOLE.encode())
+    os.close(write)
+    assert Taxonomy.load(f"/dev/fd/{read}") == Taxonomy.parse(WHOLE)
+    os.close(read)
+
+
+def test_a_byte_order_mark(folder: Path) -> None:
+    (folder / "t.yaml").write_text(WHOLE, encoding="utf-8-sig")
+    assert Taxonomy.load("t.yaml") == Taxonomy.parse(WHOLE)
+
+
+def test_a_wheel_has_the_shipped_files_inside(tmp_path: Path) -> None:
+    """Only errors.py and this package are there: nothing else of guardcli is needed, nor llama_cpp."""
+    package = tmp_path / "guardcli"
+    shutil.copytree(ROOT / "guardcli/taxonomy", package / "taxonomy")
+    shutil.copytree(ROOT / "taxonomies", package / "taxonomies")
+    shutil.copy(ROOT / "guardcli/errors.py", package)
+    (package / "__init__.py").touch()
+    code = "from guardcli.taxonomy import Taxonomy; print(Taxonomy.load('llama-guard-3').place.path)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == f"{package / 'taxonomies/llama-guard-3.yaml'}\n"

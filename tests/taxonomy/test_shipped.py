@@ -1,0 +1,77 @@
+"""The shipped taxonomies against the prompts that the models were trained on."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from guardcli.taxonomy import Category, Taxonomy, shipped
+
+PROMPTS = Path(__file__).parents[1] / "golden/prompts"
+GENERATIONS = {
+    "llama-guard-1": "LlamaGuard-7b",
+    "llama-guard-2": "Meta-Llama-Guard-2-8B",
+    "llama-guard-3": "Llama-Guard-3-8B",
+    "llama-guard-3-1b": "Llama-Guard-3-1B",
+    "llama-guard-4": "Llama-Guard-4-12B",
+}
+
+
+def golden_block(model: str) -> str:
+    """What the vendor's prompt has between the markers of the categories."""
+    prompt = json.loads((PROMPTS / f"{model}.json").read_text())["cases"][0]["prompt"]
+    found = re.search(
+        r"<BEGIN UNSAFE CONTENT CATEGORIES>\n(.*)<END UNSAFE CONTENT CATEGORIES>", prompt, re.DOTALL
+    )
+    assert found is not None
+    return re.sub(r" +$", "", found[1], flags=re.MULTILINE)  # stray spaces are the template's
+
+
+def written_out(category: Category) -> str:
+    bullets = {"Should not": category.should_not, "Can": category.can, "Should": category.should}
+    lines = [f"{category.id}: {category.name}."]
+    for heading, items in bullets.items():
+        lines += [heading, *(f"- {item}" for item in items)] if items else []
+    return "\n".join(lines) + "\n"
+
+
+def test_names() -> None:
+    assert shipped() == (*GENERATIONS, "openai-moderation")
+
+
+@pytest.mark.parametrize("name", GENERATIONS)
+def test_the_wording_is_that_of_the_golden_prompt(name: str) -> None:
+    block = "".join(map(written_out, Taxonomy.load(name).categories))
+    assert block == golden_block(GENERATIONS[name])
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_file_says_what_it_is(name: str) -> None:
+    taxonomy = Taxonomy.load(name)
+    assert taxonomy.name == name == Path(taxonomy.place.path).stem
+    assert taxonomy.detail == ("full" if name in ("llama-guard-1", "openai-moderation") else "names")
+    assert (taxonomy.threshold, taxonomy.tests) == (None, ())
+    assert Path(taxonomy.place.path).read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("name", GENERATIONS)
+def test_output_calls_a_category_of_llama_guard_by_its_id(name: str) -> None:
+    assert all(category.label == category.id for category in Taxonomy.load(name).categories)
+
+
+def test_the_labels_of_the_moderation_set() -> None:
+    categories = Taxonomy.load("openai-moderation").categories
+    assert {category.id: category.label for category in categories} == {
+        "S1": "sexual",
+        "S2": "hate",
+        "S3": "violence",
+        "S4": "harassment",
+        "S5": "self-harm",
+        "S6": "sexual/minors",
+        "S7": "hate/threatening",
+        "S8": "violence/graphic",
+    }
+    assert all(category.description for category in categories)

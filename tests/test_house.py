@@ -1,0 +1,122 @@
+"""The house keeps its order: layers, doors, light imports, and what the README says of it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "guardcli"
+
+# From the ground up; a module may import from its own row only inside its own package, and from rows below.
+ROWS = [
+    {"errors"},
+    {"conversation"},
+    {"formats", "segments", "turns"},
+    {"model", "taxonomy"},
+    {"prompt", "engine"},
+    {"verdict"},
+    {"writers"},
+    {"classifier"},
+    {"commands"},
+    {"cli"},
+    {"__main__", "__init__"},
+]
+
+# Each outside library has its doors, and is imported nowhere else.
+DOORS = {
+    "llama_cpp": {"model", "engine"},
+    "numpy": {"engine", "verdict"},
+    "yaml": {"taxonomy"},
+    "click": {"cli", "commands"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def house_of(path: Path) -> str:
+    """The first name below the package: a module, or the package that it is in."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def row_of(house: str) -> int:
+    return next(number for number, row in enumerate(ROWS) if house in row)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    house = house_of(path)
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] != "guardcli" or parts[1] in ("__version__", house):
+            continue
+        assert row_of(parts[1]) < row_of(house), f"{house} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_outside_libraries_come_in_by_their_doors(path: Path) -> None:
+    for name in imports(path):
+        library = name.split(".")[0]
+        if library in sys.stdlib_module_names or library == "guardcli":
+            continue
+        assert house_of(path) in DOORS[library], f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_says_what_it_is(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert not text or ast.get_docstring(ast.parse(text))
+
+
+def loaded_by(code: str) -> set[str]:
+    command = [sys.executable, "-c", f"import sys\n{code}\nprint('\\n'.join(sys.modules))"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+HELP = "from guardcli.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+
+
+@pytest.mark.parametrize("code", ["import guardcli", HELP])
+def test_what_is_light_stays_light(code: str) -> None:
+    assert not {"llama_cpp", "numpy", "rich", "yaml"} & loaded_by(code)
+
+
+def test_help_is_quick() -> None:
+    """At most 2.5 times `import click`, the better of five runs each, alternating."""
+
+    def seconds(code: str) -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        return time.perf_counter() - start
+
+    runs = [(seconds(HELP), seconds("import click")) for _ in range(5)]
+    assert min(run[0] for run in runs) < 2.5 * min(run[1] for run in runs)
+
+
+def test_prompts_can_be_rendered_without_llama_cpp() -> None:
+    assert "llama_cpp" not in loaded_by("import guardcli.prompt")
+    assert "llama_cpp" not in loaded_by("import guardcli.commands.taxonomy")
+
+
+def test_the_readmes_tree_is_true() -> None:
+    """Every module and folder at the top of the package stands in the tree, and nothing else does."""
+    tree = (ROOT / "README.md").read_text("utf-8").split("```text\nguardcli/")[1].split("```")[0]
+    named = {line.split()[0].rstrip("/") for line in tree.splitlines()[1:] if line.startswith("  ")}
+    there = {house_of(path) for path in modules()} - {"__init__", "__main__"}
+    assert named == there
