@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 Role = Literal["user", "assistant", "system", "tool"]
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,5 +69,3 @@ def words(**scores: float) -> Callable[[str], float]:
         return next((value for word, value in scores.items() if word in text), 0.1)
 
     return score
-
-

@@ -15,13 +15,13 @@ SPECIALS = (
     "<|header_start|>", "<|header_end|>", "<|eot|>",
 )  # fmt: skip
 # The wording of the prompt's fixed text, so that it does not take a token a letter.
-_WORDS = (
+_TEXT = (
     "Provide Ġyour Ġsafety Ġassessment Ġfor ĠONLY ĠTHE ĠLAST ĠUser ĠAgent Ġmessage Ġin Ġthe Ġabove Ġconversation "
     "ĠFirst Ġline Ġmust Ġread Ġor ĠIf Ġunsafe Ġa Ġsecond Ġinclude Ġcomma separated Ġlist Ġof Ġviolated Ġcategories "
     "Task Check Ġif Ġthere Ġis Ġcontent Ġmessages Ġconversations Ġaccording Ġour Ġpolicy Ġwith Ġbelow BEGIN END "
     "ĠUNSAFE ĠCONTENT ĠCATEGORIES ĠCONVERSATION ĠCrimes user assistant"
-).split()
-_CHAINS = [f"{word[:end]} {word[end]}" for word in _WORDS for end in range(1, len(word))]
+)
+_CHAINS = [f"{word[:end]} {word[end]}" for word in _TEXT.split() for end in range(1, len(word))]
 MERGES = tuple(
     dict.fromkeys(
         ["s a", "f e", "sa fe", "u n", "un safe", "Ċ Ċ", ", S", *(f"1 {digit}" for digit in range(10)), *_CHAINS]

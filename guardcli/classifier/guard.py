@@ -114,9 +114,7 @@ class Guard:
     ) -> None:
         self.close()
 
-    def _tasks(
-        self, source: Iterable[Job | None], under_way: deque[Job]
-    ) -> Iterator[Sequence[Task[Outcome]] | None]:
+    def _tasks(self, source: Iterable[Job | None], under_way: deque[Job]) -> Iterator[Sequence[Task[Outcome]] | None]:
         list_from = 0.0 if self.settings.scores else self.settings.threshold
         for job in source:
             if job is None:
@@ -170,8 +168,7 @@ def _template(name: str) -> Template:
 
 
 def _taxonomy(taxonomy: Taxonomy | str | Path) -> Taxonomy:
-    loaded = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.load(taxonomy)
-    return loaded
+    return taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.load(taxonomy)
 
 
 def _provenance(model: Model, template: Template, taxonomy: Taxonomy) -> Provenance:

@@ -82,5 +82,3 @@ def _finish(tally: Counter[str], *, exit_zero: bool) -> int:
         click.echo(f"guard: {tally['error']:,} of {tally.total():,} rows could not be judged", err=True)
         return UNJUDGED
     return FOUND if tally["unsafe"] and not exit_zero else SAFE
-
-

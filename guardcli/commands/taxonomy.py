@@ -26,7 +26,9 @@ def taxonomy() -> None:
 @click.argument("taxonomy_", metavar="TAXONOMY")
 @inputs.files
 @click.option("--template", type=click.Choice(list(TEMPLATES)), required=True, help="The prompt to render.")
-@click.option("--target", type=click.Choice(TARGETS), default="last", show_default=True, help="Which message is judged.")
+@click.option(
+    "--target", type=click.Choice(TARGETS), default="last", show_default=True, help="Which message is judged."
+)
 @click.option("--raw", "as_raw", is_flag=True, help="Exactly the bytes of the vendor's rendering, and no more.")
 @inputs.input_format
 @click.pass_context

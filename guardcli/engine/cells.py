@@ -24,7 +24,7 @@ class Cells:
         """Free cells, now held once. Raises ValueError if there are not as many."""
         if count > self.free:
             raise ValueError(f"{count} cells asked for, {self.free} free")
-        taken = self._free[self.free - count : self.free].copy()
+        taken: Ids = self._free[self.free - count : self.free].copy()
         self.free -= count
         self._holders[taken] = 1
         return taken
@@ -32,7 +32,8 @@ class Cells:
     def share(self, cells: Ids) -> Ids:
         """The same cells, held once more."""
         self._holders[cells] += 1
-        return cells.copy()
+        shared: Ids = cells.copy()
+        return shared
 
     def drop(self, cells: Ids) -> None:
         """Let go; cells that nobody holds any more are free."""

@@ -44,8 +44,7 @@ class Context:
         self._handle: Any = llama_cpp.llama_init_from_model(model.handle, _params(model, shape))
         if not self._handle:
             raise EngineError(
-                f"llama.cpp cannot make a context of {shape.cells:,} tokens{complaint()}; "
-                "try a smaller --ctx-size"
+                f"llama.cpp cannot make a context of {shape.cells:,} tokens{complaint()}; try a smaller --ctx-size"
             )
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(model.vocab)

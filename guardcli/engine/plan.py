@@ -102,9 +102,7 @@ def _new_heads(order: Sequence[Entry], window: Sequence[Prompt]) -> list[Tokens]
     return found.heads
 
 
-def _partings(
-    order: Sequence[Entry], shared: _Lengths, window: Sequence[Prompt]
-) -> Iterator[tuple[int, int]]:
+def _partings(order: Sequence[Entry], shared: _Lengths, window: Sequence[Prompt]) -> Iterator[tuple[int, int]]:
     """Where neighbours of different groups part: (length, entry)."""
     for at in range(1, len(order)):
         here, before = order[at], order[at - 1]

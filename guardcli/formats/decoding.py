@@ -67,9 +67,7 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise Unreadable(
-            f"the key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice in an object"
-        )
+        raise Unreadable(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice in an object")
     return found
 
 
@@ -85,13 +83,7 @@ def _repair(value: Json) -> Json:
 
 
 def _explained(error: json.JSONDecodeError, line: int) -> str:
-    where = (
-        f"column {error.colno}"
-        if error.lineno == 1
-        else f"line {line + error.lineno - 1} column {error.colno}"
-    )
+    where = f"column {error.colno}" if error.lineno == 1 else f"line {line + error.lineno - 1} column {error.colno}"
     rest = error.doc[error.pos :]
-    hint = next(
-        (hint for pattern, hint in _HINTS if pattern.match(rest)), "--input-format lines reads plain text"
-    )
+    hint = next((hint for pattern, hint in _HINTS if pattern.match(rest)), "--input-format lines reads plain text")
     return f"{error.msg.removesuffix(' at')} at {where} ({hint})"

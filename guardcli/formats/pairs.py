@@ -17,9 +17,7 @@ def matches(value: Json) -> bool:
     """Objects with whole conversations often have a prompt beside them: those belong to their own format."""
     if any(other.matches(value) for other in (openai, sharegpt, hh)):
         return False
-    return isinstance(value, str) or (
-        isinstance(value, dict) and any(key in value for key in _PROMPTS + _RESPONSES)
-    )
+    return isinstance(value, str) or (isinstance(value, dict) and any(key in value for key in _PROMPTS + _RESPONSES))
 
 
 def conversations(value: Json) -> list[tuple[str | None, Conversation]]:

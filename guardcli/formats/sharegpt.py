@@ -10,9 +10,7 @@ from guardcli.formats import openai
 
 
 def matches(value: Json) -> bool:
-    return isinstance(value, dict) and (
-        "conversations" in value or isinstance(value.get("conversation"), list)
-    )
+    return isinstance(value, dict) and ("conversations" in value or isinstance(value.get("conversation"), list))
 
 
 def conversations(value: Json) -> list[tuple[str | None, Conversation]]:

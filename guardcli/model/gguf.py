@@ -82,9 +82,7 @@ class _Reader:
         self._check_magic()
         version = self._number("I")
         if version and not version & 0xFFFF:  # the magic is bytes, the same in both orders
-            raise ModelError(
-                f"{self.path} is a big-endian GGUF file: this machine needs the little-endian one"
-            )
+            raise ModelError(f"{self.path} is a big-endian GGUF file: this machine needs the little-endian one")
         if version not in (2, 3):
             raise ModelError(f"{self.path} is GGUF version {version}; versions 2 and 3 can be read")
         n_tensors, n_metadata = self._count("tensors", 24), self._count("metadata keys", 13)

@@ -133,9 +133,7 @@ def _check_drop(draft: Draft, parent: Policy, problems: Problems) -> None:
     own = {category.id.text for category in draft.categories}
     for word in draft.drop:
         if word.text in own:
-            problems.add(
-                word.place, f"{quoted(word.text)} is both dropped and defined here: do one of the two"
-            )
+            problems.add(word.place, f"{quoted(word.text)} is both dropped and defined here: do one of the two")
         elif parent.complete and word.text not in parent.categories:
             problems.add(
                 word.place,
@@ -163,6 +161,4 @@ def _named(word: Word, ids: dict[str, str], policy: Policy, problems: Problems) 
 
 
 def _policy_test(test: DraftTest, categories: tuple[str, ...]) -> PolicyTest:
-    return PolicyTest(
-        test.name.text, test.prompt, test.response, test.expect, categories, test.todo, test.place
-    )
+    return PolicyTest(test.name.text, test.prompt, test.response, test.expect, categories, test.todo, test.place)

@@ -98,9 +98,7 @@ def _check_unique(words: Iterable[Word], what: str, problems: Problems) -> None:
         before = first.setdefault(found.text, found)
         if before is not found and found.text:
             line = before.place.line
-            problems.add(
-                found.place, f"{quoted(found.text)} is already the {what} in line {line}: rename one"
-            )
+            problems.add(found.place, f"{quoted(found.text)} is already the {what} in line {line}: rename one")
 
 
 def _id(value: Value, what: str, problems: Problems) -> str:

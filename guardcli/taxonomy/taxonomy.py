@@ -46,6 +46,4 @@ class Taxonomy:
         policy = resolve(draft, (path,), problems)
         tests = tuple(policy_tests(draft, policy, problems))
         problems.raise_any()
-        return cls(
-            draft.name, tuple(policy.categories.values()), policy.detail, policy.threshold, tests, draft.place
-        )
+        return cls(draft.name, tuple(policy.categories.values()), policy.detail, policy.threshold, tests, draft.place)

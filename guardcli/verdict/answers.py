@@ -28,11 +28,10 @@ class Trie:
         by_first: dict[int, dict[str, list[int]]] = {}
         ended = None
         for id_, tokens in sequences.items():
-            first, *rest = [*tokens] or [None]
-            if first is None:
-                ended = id_
+            if left := list(tokens):
+                by_first.setdefault(left[0], {})[id_] = left[1:]
             else:
-                by_first.setdefault(first, {})[id_] = rest
+                ended = id_
         return cls({token: cls.of(rest) for token, rest in by_first.items()}, ended)
 
     def forced(self) -> tuple[list[int], Trie]:

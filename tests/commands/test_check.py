@@ -41,7 +41,7 @@ FORMATS = {
     "openai": CHAT,
     "pairs": '{"id":"c1","prompt":"hi","response":"hello"}\n',
     "sharegpt": '{"id":"c1","conversations":[{"from":"human","value":"hi"},{"from":"gpt","value":"hello"}]}\n',
-    "hh": '{"id":"c1","chosen":"\\n\\nHuman: hi\\n\\nAssistant: hello","rejected":"\\n\\nHuman: hi\\n\\nAssistant: no"}\n',
+    "hh": '{"chosen":"\\n\\nHuman: hi\\n\\nAssistant: hello","rejected":"\\n\\nHuman: hi\\n\\nAssistant: no"}\n',
     "lines": "hi\n",
     "transcript": "User: hi\nAssistant: hello\n",
 }
@@ -73,7 +73,6 @@ def test_files_gzip_arrays_and_stdin_in_order(check: list[str], tmp_path: Path) 
         ("1", [], "hi\n", 0),
         ("0", [], "hi\n", 1),
         ("0", ["--exit-zero"], "hi\n", 0),
-        ("0", [], 'hi\n', 1),
         ("1", [], CHAT + "{bad\n", 3),
         ("0", ["--exit-zero"], CHAT + "{bad\n", 3),
         ("1", [], "", 0),
@@ -142,7 +141,7 @@ def test_openai_output(check: list[str]) -> None:
 
 
 def test_nothing_can_forge_a_line(check: list[str]) -> None:
-    evil = 'x\nsafe 0.0000 - -:9 - user#1\r\x1b[2J\u2028\u202e'
+    evil = "x\nsafe 0.0000 - -:9 - user#1\r\x1b[2J\u2028\u202e"
     record = json.dumps({"id": evil, "prompt": evil})
     done = guard(*check, "--show-text", stdin=record + "\n")
     assert len(done.stdout.splitlines()) == 1

@@ -10,7 +10,6 @@ from tests.commands.running import guard
 from tests.test_prompt import Case, cases
 
 
-
 @pytest.mark.parametrize(
     "case", [case for case in cases() if case.id == "four_turn" or case.id == "user_only"], ids=str
 )

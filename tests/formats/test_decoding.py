@@ -72,9 +72,7 @@ def test_unreadable(content, reason):
 
 
 @given(
-    st.recursive(
-        st.none() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
-    )
+    st.recursive(st.none() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 )
 def test_good_json_is_unchanged(value):
     content = json.dumps(value)

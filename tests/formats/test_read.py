@@ -221,12 +221,8 @@ records = st.one_of(
 )
 bytes_like_ours = st.lists(
     st.binary(max_size=4)
-    | st.sampled_from(
-        [b"{", b"}", b"[", b"]", b'"', b",", b":", b"\n", b"\r\n", b" ", b"\\", b"\\ud800", b"\0"]
-    )
-    | st.sampled_from(
-        [b"User:", b"Assistant: ", b"---", b'{"prompt": "a"}', b'"role"', b"\x1f\x8b", b"\xef\xbb\xbf"]
-    ),
+    | st.sampled_from([b"{", b"}", b"[", b"]", b'"', b",", b":", b"\n", b"\r\n", b" ", b"\\", b"\\ud800", b"\0"])
+    | st.sampled_from([b"User:", b"Assistant: ", b"---", b'{"prompt": "a"}', b'"role"', b"\x1f\x8b", b"\xef\xbb\xbf"]),
     max_size=40,
 ).map(b"".join)
 
@@ -264,9 +260,7 @@ def test_an_array_is_read_like_json_lines(values, how):
 
     def heard(content):
         found = rows(content, max_record_bytes=limit)
-        return [
-            getattr(row, "conversation", None) or row.reason.replace("the line", "the value") for row in found
-        ]
+        return [getattr(row, "conversation", None) or row.reason.replace("the line", "the value") for row in found]
 
     in_lines = "\n".join(map(json.dumps, values)).encode()
     assert heard(json.dumps(values, indent=indent).encode()) == heard(in_lines)

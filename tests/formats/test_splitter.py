@@ -17,9 +17,7 @@ def is_message(content):
 
 
 def pieces(content, size=1 << 16, limit=30, is_message=is_message):
-    fragments = [
-        line[at : at + size] for line in content.splitlines(True) for at in range(0, len(line), size)
-    ]
+    fragments = [line[at : at + size] for line in content.splitlines(True) for at in range(0, len(line), size)]
     return [
         (piece.line, piece.content if isinstance(piece, Chunk) else piece.reason)
         for piece in split(fragments, 1, limit, is_message)

@@ -60,9 +60,7 @@ def test_a_line_too_long():
     assert layout(b'{"a": [1, 2, 3, 4]}', limit=9) == "json lines"
 
 
-@pytest.mark.parametrize(
-    "first", [b'{"prompt": "x"}\n', b"hello\n", b"[user] hi\n", b'"a"\n', b'{"cut off\n']
-)
+@pytest.mark.parametrize("first", [b'{"prompt": "x"}\n', b"hello\n", b"[user] hi\n", b'"a"\n', b'{"cut off\n'])
 def test_no_second_line_is_waited_for(first):
     def live():
         yield first

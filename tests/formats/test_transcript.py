@@ -107,6 +107,4 @@ def test_the_limit_is_on_the_conversation(content, expected):
 
 
 def test_forced():
-    assert told(b"---\nSystem: x\nUser: y", format="transcript") == [
-        (2, None, [("system", "x"), ("user", "y")])
-    ]
+    assert told(b"---\nSystem: x\nUser: y", format="transcript") == [(2, None, [("system", "x"), ("user", "y")])]

@@ -92,7 +92,7 @@ def test_a_tiny_model(tiny_path: Path) -> None:
     ("pairs", "metadata"),
     [
         ((), {}),
-        ((pair("k", U8, b"\xff"), pair("i", 1, b"\xff"), pair("h", 3, b"\xfe\xff")), 
+        ((pair("k", U8, b"\xff"), pair("i", 1, b"\xff"), pair("h", 3, b"\xfe\xff")),
          {"k": 255, "i": -1, "h": -2}),
         ((pair("q", 10, u64(HUGE)), pair("r", 11, u64(HUGE)), pair("d", 12, struct.pack("<d", 0.1))),
          {"q": HUGE, "r": -1, "d": 0.1}),
@@ -244,9 +244,7 @@ EDGES = st.sampled_from([u64(HUGE), u64(2**63), u64(2**32), u32(2**32 - 1), u64(
 
 
 @given(
-    st.lists(
-        st.tuples(st.integers(0, len(SMALL)), st.integers(0, 8), EDGES | st.binary(max_size=9)), max_size=4
-    ),
+    st.lists(st.tuples(st.integers(0, len(SMALL)), st.integers(0, 8), EDGES | st.binary(max_size=9)), max_size=4),
     st.integers(0, len(SMALL)),
 )
 def test_mutations(path: Path, edits: list[tuple[int, int, bytes]], cut: int) -> None:

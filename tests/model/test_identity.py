@@ -41,9 +41,7 @@ def test_without_a_cache(model: Path) -> None:
     assert [path.name for path in model.parent.iterdir()] == ["model.gguf"]
 
 
-def test_the_cache_is_used_by_any_path_to_the_file(
-    model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_is_used_by_any_path_to_the_file(model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     link = model.with_name("link.gguf")
     link.symlink_to(model)
     monkeypatch.chdir(model.parent)
@@ -71,9 +69,7 @@ def _replaced(path: Path) -> None:
     ],
     ids=["content", "mtime", "size", "inode"],
 )
-def test_a_change_is_seen_and_what_was_known_is_kept(
-    model: Path, cache: Path, change: object, content: bytes
-) -> None:
+def test_a_change_is_seen_and_what_was_known_is_kept(model: Path, cache: Path, change: object, content: bytes) -> None:
     assert callable(change)
     change(model)
     assert sha256(model, cache) == digest(content)
@@ -94,9 +90,7 @@ def test_a_digest_that_is_no_string_is_ignored(model: Path, cache: Path) -> None
 
 @pytest.mark.parametrize("place", [".", "model.gguf/digests.json"])
 def test_a_cache_that_cannot_be_read_or_written_is_no_error(model: Path, place: str) -> None:
-    assert sha256(
-        model, model.parent / "model.gguf" / ".." if place == "." else model.parent / place
-    ) == digest(b"one")
+    assert sha256(model, model.parent / "model.gguf" / ".." if place == "." else model.parent / place) == digest(b"one")
 
 
 def _parts(folder: Path, *numbers: int) -> list[Path]:

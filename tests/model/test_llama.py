@@ -34,9 +34,7 @@ def test_a_gpu_is_required_and_cannot_be_used(tiny_path: Path) -> None:
 
 
 @WITHOUT_GPU
-@pytest.mark.parametrize(
-    "offload", [Offload(), Offload("off"), Offload("auto", layers=1), Offload("off", layers=1)]
-)
+@pytest.mark.parametrize("offload", [Offload(), Offload("off"), Offload("auto", layers=1), Offload("off", layers=1)])
 def test_without_a_gpu(tiny_path: Path, offload: Offload) -> None:
     model = NativeModel(tiny_path, offload)
     assert (model.n_ctx_train, model.offloaded) == (4096, False)

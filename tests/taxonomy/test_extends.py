@@ -74,9 +74,7 @@ def test_given_values_replace_inherited_ones(folder: Path) -> None:
 
 
 def test_a_key_may_move_within_a_file(folder: Path) -> None:
-    child = write(
-        folder, "name: c\nextends: parent.yaml\ncategories: [{id: S1, key: crimes}, {id: S2, key: hate}]\n"
-    )
+    child = write(folder, "name: c\nextends: parent.yaml\ncategories: [{id: S1, key: crimes}, {id: S2, key: hate}]\n")
     assert [c.label for c in Taxonomy.load(child).categories] == ["crimes", "hate", "S3"]
 
 
@@ -116,9 +114,7 @@ def test_against_the_parent(folder: Path, lines: str, expected: list[str]) -> No
 
 
 def test_the_problems_of_the_parent_follow_with_its_path(folder: Path) -> None:
-    write(
-        folder, "name: parent\ncategories:\n  - {id: S1, name: no}\n  - {id: 2, name: Hate}\n", "parent.yaml"
-    )
+    write(folder, "name: parent\ncategories:\n  - {id: S1, name: no}\n  - {id: 2, name: Hate}\n", "parent.yaml")
     child = write(folder, "name: child\nextends: parent.yaml\ndetail: ful\ndrop: [S2]\n")
     assert problems(child) == [
         "t.yaml:3:9: `detail` is `ful`: write names or full",
@@ -156,8 +152,7 @@ def test_a_parent_that_cannot_be_read(folder: Path, parent: bytes, expected: str
     [
         (
             "llama-gard-3",
-            "there is no taxonomy `llama-gard-3`: did you mean `llama-guard-3`? "
-            f"shipped are {', '.join(shipped())}",
+            f"there is no taxonomy `llama-gard-3`: did you mean `llama-guard-3`? shipped are {', '.join(shipped())}",
         ),
         (
             "acme",

@@ -107,7 +107,5 @@ def test_a_wheel_has_the_shipped_files_inside(tmp_path: Path) -> None:
     shutil.copy(ROOT / "guardcli/errors.py", package)
     (package / "__init__.py").touch()
     code = "from guardcli.taxonomy import Taxonomy; print(Taxonomy.load('llama-guard-3').place.path)"
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ran.stdout == f"{package / 'taxonomies/llama-guard-3.yaml'}\n"

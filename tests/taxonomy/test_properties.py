@@ -11,9 +11,7 @@ from guardcli.errors import TaxonomyError
 from guardcli.taxonomy import Taxonomy, shipped
 
 TAXONOMIES = {name: Path(Taxonomy.load(name).place.path) for name in shipped()}
-KEYS = (
-    "name extends drop detail threshold categories tests id key description can examples user verdict expect"
-)
+KEYS = "name extends drop detail threshold categories tests id key description can examples user verdict expect"
 YAML = [
     "\n",
     "\n  ",

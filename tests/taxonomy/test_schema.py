@@ -59,9 +59,7 @@ def test_every_field() -> None:
         PolicyTest("said", None, "<END CONVERSATION>\x1b", "safe", (), True, Place("t.yaml", 25, 5)),
     )
     taxonomy = Taxonomy.parse(FULL, "t.yaml")
-    assert taxonomy == Taxonomy(
-        "acme-support", (self_harm, crimes), "full", 0.5, tests, Place("elsewhere", 1, 1)
-    )
+    assert taxonomy == Taxonomy("acme-support", (self_harm, crimes), "full", 0.5, tests, Place("elsewhere", 1, 1))
     assert [c.place for c in taxonomy.categories] == [self_harm.place, crimes.place]
     assert [t.place for t in taxonomy.tests] == [t.place for t in tests]
     assert taxonomy.place == Place("t.yaml", 2, 1)
@@ -129,8 +127,7 @@ def test_ids_noop(written: str) -> None:
         ("threshold: '1'", "`threshold` is text: remove the quotes"),
         (
             "description: a <END UNSAFE CONTENT CATEGORIES>",
-            "`description` has `<END UNSAFE CONTENT CATEGORIES>`, a marker of the prompt itself: "
-            "write it differently",
+            "`description` has `<END UNSAFE CONTENT CATEGORIES>`, a marker of the prompt itself: write it differently",
         ),
         (
             "description: '< begin  conversation>'",
@@ -140,9 +137,7 @@ def test_ids_noop(written: str) -> None:
 )
 def test_category_fields(field: str, expected: str) -> None:
     column = 23 + field.index(":") + 2
-    assert complaints(f"name: a\ncategories:\n  - {{id: S1, name: H, {field}}}\n") == [
-        f"3:{column}: {expected}"
-    ]
+    assert complaints(f"name: a\ncategories:\n  - {{id: S1, name: H, {field}}}\n") == [f"3:{column}: {expected}"]
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,7 @@ GENERATIONS = {
 def golden_block(model: str) -> str:
     """What the vendor's prompt has between the markers of the categories."""
     prompt = json.loads((PROMPTS / f"{model}.json").read_text())["cases"][0]["prompt"]
-    found = re.search(
-        r"<BEGIN UNSAFE CONTENT CATEGORIES>\n(.*)<END UNSAFE CONTENT CATEGORIES>", prompt, re.DOTALL
-    )
+    found = re.search(r"<BEGIN UNSAFE CONTENT CATEGORIES>\n(.*)<END UNSAFE CONTENT CATEGORIES>", prompt, re.DOTALL)
     assert found is not None
     return re.sub(r" +$", "", found[1], flags=re.MULTILINE)  # stray spaces are the template's
 

@@ -43,13 +43,9 @@ def test_every_row_has_every_field() -> None:
 
 @given(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
 def test_any_text(source: str, id_: str, said: str, name: str) -> None:
-    verdict = replace(
-        VERDICTS["safe"], key=Key(source, 1, id_, id_), error=said, text=said, meta={name: [said]}
-    )
+    verdict = replace(VERDICTS["safe"], key=Key(source, 1, id_, id_), error=said, text=said, meta={name: [said]})
     row = read(jsonl.line(verdict))
-    assert [row[field] for field in ("source", "id", "part", "text")] == [
-        joined(t) for t in (source, id_, id_, said)
-    ]
+    assert [row[field] for field in ("source", "id", "part", "text")] == [joined(t) for t in (source, id_, id_, said)]
     assert row["meta"] == {joined(name): [joined(said)]}
 
 

@@ -15,9 +15,7 @@ from guardcli.writers import WRITERS, text
 from tests.writers.verdicts import BY, VERDICTS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "rows"
-HOSTILE = st.text(
-    st.characters(codec=None) | st.sampled_from("\n\r\t \\\0\x1b\x85\u2028\u202e\u200f\ud800\udfffx:-")
-)
+HOSTILE = st.text(st.characters(codec=None) | st.sampled_from("\n\r\t \\\0\x1b\x85\u2028\u202e\u200f\ud800\udfffx:-"))
 ESCAPE = re.compile(r"\\(?:[\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 
 
