@@ -73,7 +73,7 @@ def test_nothing_to_judge(target: Target) -> None:
 
 @pytest.mark.parametrize("target", ["any", "each"])
 def test_no_messages(target: Target) -> None:
-    with pytest.raises(NothingToJudge, match="^nothing to judge: no user or assistant message with text$"):
+    with pytest.raises(NothingToJudge, match=r"^nothing to judge: no user or assistant message with text$"):
         judged(turns(Conversation(())), target)
 
 

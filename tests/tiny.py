@@ -1,10 +1,12 @@
 """Tiny random GGUFs for tests: a byte-level vocabulary with the Llama 3 special tokens, and random weights.
 
-They answer nothing that means anything, but they answer by the same code as a real model.
+They answer nothing that means anything, but they answer by the same code as a real model. `python -m tests.tiny
+PATH` writes one that guard takes for a Llama Guard 3.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import gguf
@@ -117,3 +119,7 @@ def _weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict
         for word in ("safe", "unsafe"):
             output[tokens.index(word), 0] = 60
     return weights
+
+
+if __name__ == "__main__":
+    print(write(Path(sys.argv[1]), name="Llama Guard 3 (tiny, random)"))

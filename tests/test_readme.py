@@ -1,0 +1,110 @@
+"""What the README shows is run: its commands, its policy, its Python, its claims about the package."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from guardcli.prompt import TEMPLATES
+from guardcli.taxonomy import shipped
+from guardcli.writers import WRITERS
+from tests import tiny
+from tests.commands.running import environment, guard
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line
+    for language, name, text in BLOCKS
+    if language == "sh" and not name
+    for line in text.splitlines()
+    if not line.startswith("tail -f")
+]
+PROMPTS = "How do I bake bread?\nWhat is a good knife?\n"
+CHATS = '{"id":"c1","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]}\n' * 3
+
+
+def block(name: str) -> str:
+    (text,) = (text for _, label, text in BLOCKS if label == name)
+    return text
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all the files that the README speaks of."""
+    folder = tmp_path_factory.mktemp("desk")
+    tiny.write(folder / "tiny.gguf", name="Llama Guard 3 (tiny, random)")
+    tiny.write(folder / "llama-guard-3-8b.gguf", answers=True)
+    (folder / "policy.yaml").write_text(block("policy.yaml"))
+    (folder / "prompts.txt").write_text(PROMPTS)
+    (folder / "chats.jsonl").write_text(CHATS)
+    return folder
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) >= 5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_run_as_written(desk: Path, command: str) -> None:
+    (desk / "guard").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m guardcli "$@"\n')
+    (desk / "guard").chmod(0o755)
+    path = f"{desk}{os.pathsep}{os.environ['PATH']}"
+    root = str(Path(__file__).parent.parent)
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=desk,
+        env=environment(PATH=path, PYTHONPATH=root, GUARD_MODEL="llama-guard-3-8b.gguf"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stderr == ""
+    assert done.returncode in (0, 1)
+
+
+def test_the_python_example(desk: Path) -> None:
+    (example,) = (text for language, _, text in BLOCKS if language == "python")
+    root = str(Path(__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=desk, capture_output=True, text=True, env=environment(PYTHONPATH=root)
+    )
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_the_policy_does_what_is_said_of_it(desk: Path) -> None:
+    done = guard("taxonomy", "render", "policy.yaml", "--template", "llama-guard-3-8b", stdin="hi\n", cwd=desk)
+    assert "S15: Competitor Praise.\n" in done.stdout
+    assert "S13" not in done.stdout
+
+
+def test_both_commands_install_alike() -> None:
+    """They differ in what is installed, and in what is run at the end."""
+    install, tests = (block(name).split(" && ") for name in ("install", "tests"))
+    assert install[0] == tests[0]
+    assert install[1].removesuffix("install .") == tests[1].removesuffix("install -e '.[dev]'")
+    assert tests[2].strip() == ".venv/bin/pytest"
+
+
+def test_the_table_of_the_row_names_every_field(desk: Path) -> None:
+    done = guard("check", "-m", "llama-guard-3-8b.gguf", "--format", "json", stdin="hi\n", cwd=desk)
+    table = README.split("### The row")[1].split("## Write a policy")[0]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("name", [*shipped(), *WRITERS, *TEMPLATES])
+def test_names_are_told(name: str) -> None:
+    assert re.search(rf"\b{re.escape(name)}\b", README) or name.startswith("llama-guard-3-8b")
+
+
+def test_every_option_of_check_is_told() -> None:
+    options = set(re.findall(r"--[a-z-]+", guard("check", "--help").stdout)) - {"--help"}
+    assert options <= set(re.findall(r"--[a-z-]+", README))
