@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from guardcli.errors import ModelError
 from guardcli.model.generation import GENERATIONS, detect
 from guardcli.model.gguf import read_header
 from guardcli.model.identity import sha256
@@ -49,9 +50,10 @@ class Model:
         path = Path(path)
         header = read_header(path)
         generation = generation or detect(path, header)
+        identity = _identity(path, cache)
         native = NativeModel(path, offload or Offload())
         kind, pre = header.text("tokenizer.ggml.model"), header.text("tokenizer.ggml.pre")
-        return cls(path, _identity(path, cache), generation, native, Vocab(native.vocab, kind, pre))
+        return cls(path, identity, generation, native, Vocab(native.vocab, kind, pre))
 
     def close(self) -> None:
         """Free the model; what was made with it must not be used after."""
@@ -68,4 +70,7 @@ class Model:
 
 def _identity(path: Path, cache: Path | None) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem) or "model"
-    return f"{name}@{sha256(path, cache)[:12]}"
+    try:
+        return f"{name}@{sha256(path, cache)[:12]}"
+    except OSError as error:
+        raise ModelError(f"cannot read {error.filename or path}: {error.strerror}") from error

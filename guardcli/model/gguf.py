@@ -28,6 +28,9 @@ _BLOCKS = {
     11: (110, 256), 12: (144, 256), 13: (176, 256), 14: (210, 256), 30: (2, 1),
 }  # fmt: skip
 
+_INTEGERS = {24, 25, 26, 27}  # I8 to I64, with which llama.cpp ends the process at the first evaluation
+_MAX_LAYERS = 512  # LLAMA_MAX_LAYERS
+
 _KNOWN_MAGIC = {
     b"vers": "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`",
     b"<!DO": "a web page: the download needs a login or a direct link",
@@ -60,6 +63,8 @@ def read_header(path: Path) -> Header:
         ModelError: the file cannot be opened, is no GGUF, is damaged, or ends too early.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would wait for ever
+            raise ModelError(f"cannot read {path}: a model is a regular file")
         with path.open("rb") as file:
             if file.seek(0, 2) < 24:
                 raise ModelError(f"{path} is too short to be a GGUF file")
@@ -89,9 +94,13 @@ class _Reader:
         metadata = {}
         for _ in range(n_metadata):
             key = self._string()
+            if key == "tokenizer.ggml.tokens":
+                self._check_vocabulary()
+                continue
             value = self._value(self._number("I"))
             if value is not None:
                 metadata[key] = value
+        _check_values(self.path, metadata)
         self._check_tensors(n_tensors, metadata.get("general.alignment", 32))
         return Header(metadata, n_tensors)
 
@@ -156,6 +165,14 @@ class _Reader:
         self._skip_strings(count)
         return None
 
+    def _check_vocabulary(self) -> None:
+        """Read over the tokens, no two of which may be equal: llama.cpp would end the process."""
+        if (self._number("I"), kind := self._number("I")) != (_ARRAY, _STRING):
+            raise ModelError(f"{self.path} is damaged: its vocabulary is of type {kind}")
+        count = self._count("tokens", 8)
+        if len({self._bytes(self._number("Q")) for _ in range(count)}) < count:
+            raise ModelError(f"{self.path} is damaged: its vocabulary holds a token twice")
+
     def _skip_strings(self, count: int) -> None:
         """Walk over a vocabulary: 400,000 strings in a Llama 3 file, in a tenth of a second."""
         at, size, length_at = self.at, self.size, struct.Struct("<Q").unpack_from
@@ -188,6 +205,20 @@ class _Reader:
         elements = 1
         for _ in range(n_dims):
             elements *= self._number("Q")
-        block_bytes, block_size = _BLOCKS.get(self._number("I"), (0, 1))
+        kind = self._number("I")
+        if kind in _INTEGERS:
+            raise ModelError(f"{self.path} is damaged: tensor {name!r} holds integers, not weights")
+        block_bytes, block_size = _BLOCKS.get(kind, (0, 1))
         offset = self._number("Q")
         return offset + -(-elements // block_size) * block_bytes
+
+
+def _check_values(path: Path, metadata: dict[str, Value]) -> None:
+    """Refuse the values with which llama.cpp would end the process, at loading or at the first evaluation."""
+    architecture = metadata.get("general.architecture")
+    layers = metadata.get(f"{architecture}.block_count")
+    if isinstance(layers, int) and not 0 < layers <= _MAX_LAYERS:
+        raise ModelError(f"{path} is damaged: it claims {layers:,} layers")
+    epsilon = metadata.get(f"{architecture}.attention.layer_norm_rms_epsilon")
+    if isinstance(epsilon, float) and not 0 <= epsilon < 1:
+        raise ModelError(f"{path} is damaged: its normalisation has an epsilon of {epsilon}")

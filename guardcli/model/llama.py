@@ -57,8 +57,12 @@ def keep_log(sink: Callable[[str], None] | None) -> None:
 
 
 def complaint() -> str:
-    """What llama.cpp said last, for the end of a message; "" if it said nothing."""
-    return f": {_log.recent[-1]}" if _log.recent else ""
+    """Why llama.cpp failed, for the end of a message; "" if it said nothing.
+
+    Its last line mostly says no more than that it failed; the reason is the last one marked as an error of its own.
+    """
+    reasons = [line for line in _log.recent if "error" in line] or list(_log.recent)
+    return f": {reasons[-1]}" if reasons else ""
 
 
 @dataclass(frozen=True, slots=True)

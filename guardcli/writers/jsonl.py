@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from guardcli.verdict import Verdict
@@ -19,9 +20,27 @@ def line(verdict: Verdict) -> str:
 
 
 def dumps(value: dict[str, Any]) -> str:
-    """Compact JSON on one line, valid UTF-8 whatever strings hold (lone surrogates in kept fields too)."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPED)
+    """Compact JSON on one line, valid UTF-8 whatever strings hold (lone surrogates in kept fields too).
+
+    NaN and Infinity, which Python reads in a record's fields, become null.
+    """
+    text = _dumps(value).translate(_ESCAPED)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _dumps(value: dict[str, Any]) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # a kept field holds NaN or Infinity, which are no JSON
+        return _dumps(_finite(value))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def row(verdict: Verdict) -> dict[str, Any]:

@@ -227,7 +227,7 @@ def test_no_permission(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("", "Is a directory"), ("none.gguf", "No such file or directory"), ("a\0b", "embedded null byte")],
+    [("", "a model is a regular file"), ("none.gguf", "No such file or directory"), ("a\0b", "embedded null byte")],
 )
 def test_what_cannot_be_opened(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(ModelError) as caught:
@@ -308,3 +308,32 @@ def test_what_the_header_lets_through_does_not_end_the_process(tiny_path: Path, 
         paths[-1].write_bytes(content)
     done = subprocess.run([sys.executable, "-c", LOAD, *paths], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout.split()) == (0, [str(path) for path in paths])
+
+
+LLAMA = pair("general.architecture", STRING, text("llama"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (file(LLAMA, pair("llama.block_count", U32, u32(0))), "is damaged: it claims 0 layers"),
+        (file(LLAMA, pair("llama.block_count", U32, u32(513))), "is damaged: it claims 513 layers"),
+        (file(LLAMA, pair("llama.attention.layer_norm_rms_epsilon", F32, struct.pack("<f", -1))),
+         "is damaged: its normalisation has an epsilon of -1.0"),
+        (file(LLAMA, pair("llama.attention.layer_norm_rms_epsilon", F32, struct.pack("<f", float("nan")))),
+         "is damaged: its normalisation has an epsilon of nan"),
+        (file(pair("tokenizer.ggml.tokens", ARRAY, u32(STRING) + u64(2) + text("a") + text("a"))),
+         "is damaged: its vocabulary holds a token twice"),
+        (file(pair("tokenizer.ggml.tokens", ARRAY, u32(U8) + u64(2) + b"\1\2")),
+         "is damaged: its vocabulary is of type 0"),
+        (file(tensors=[tensor(4, kind=26)], data=16), "is damaged: tensor 't' holds integers, not weights"),
+    ],
+)  # fmt: skip
+def test_what_would_end_the_process_is_refused(path: Path, content: bytes, message: str) -> None:
+    assert refusal(path, content) == f"{path} {message}"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ModelError, match="a model is a regular file"):
+        read_header(tmp_path / "fifo")

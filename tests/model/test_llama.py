@@ -69,9 +69,6 @@ def test_what_llama_cpp_refuses(tmp_path: Path, content: bytes, capfd: pytest.Ca
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="llama.cpp's last line says no more than that it failed; the cause stands before"
-)
 def test_the_reason_of_a_refusal_is_told(tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
     path.write_bytes(file())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 
@@ -58,3 +59,7 @@ def test_scores_are_the_same_float64(score: float, threshold: float) -> None:
     row = json.loads(jsonl.line(verdict))
     read_again = [row["score"], row["threshold"], row["listed_scores"]["a"]]
     assert list(map(float.hex, read_again)) == list(map(float.hex, (score, threshold, score)))
+
+
+def test_what_is_no_json_number_becomes_null() -> None:
+    assert jsonl.dumps({"meta": {"a": [1.5, math.nan, {"b": -math.inf}]}}) == '{"meta":{"a":[1.5,null,{"b":null}]}}'
