@@ -15,7 +15,7 @@ from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import LOW_MASS, Job, Settings, prepare, rows
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.engine import Engine, Options, Task, open_engine
-from guardcli.errors import GuardError, ModelError
+from guardcli.errors import GuardError, ModelError, Problem, TaxonomyError
 from guardcli.model import Model, Offload
 from guardcli.prompt import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
@@ -62,6 +62,7 @@ class Guard:
         try:
             self.template = _template(template or self.model.generation)
             self.taxonomy = _taxonomy(taxonomy or self.template.taxonomy)
+            _check_thresholds(self.taxonomy)
             self.settings = settings or Settings(threshold=default_threshold(self.taxonomy))
             self._answers = Answers.of(self.taxonomy, self.model.vocab)
             self._engine = engine or open_engine(self.model.native, options)
@@ -169,6 +170,16 @@ def _template(name: str) -> Template:
 
 def _taxonomy(taxonomy: Taxonomy | str | Path) -> Taxonomy:
     return taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.load(taxonomy)
+
+
+def _check_thresholds(taxonomy: Taxonomy) -> None:
+    """One score a message cannot be held against a threshold a category, and ignoring those would fail open."""
+    own = [category for category in taxonomy.categories if category.threshold is not None]
+    message = "{} has a threshold of its own, which needs a score for each category: guard cannot do that yet; "
+    message += "set `threshold` at the top of the file instead"
+    problems = [Problem(c.place.path, c.place.line, c.place.column, message.format(c.id)) for c in own]
+    if problems:
+        raise TaxonomyError(*problems)
 
 
 def _provenance(model: Model, template: Template, taxonomy: Taxonomy) -> Provenance:
