@@ -58,11 +58,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code. Data are on stdout; all that is said here goes to stderr."""
     code = _run(arguments)
-    try:
-        sys.stdout.flush()
-    except OSError:
-        code = READER_GONE
-    if code == READER_GONE:
+    if sys.stdout is not None and not _flushed():
         _close_stdout()
     sys.exit(code)
 
@@ -89,6 +85,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         traceback.print_exc()
         click.echo(f"guard {__version__}: this is a bug in guard, not in your input; please report it", err=True)
         return BUG
+
+
+def _flushed() -> bool:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _close_stdout() -> None:

@@ -4,6 +4,7 @@
 
     GuardError
     ├── InputError        an input that cannot be opened, or read any further
+    ├── OutputError       an output that cannot be written
     ├── TaxonomyError     every problem found in a taxonomy, each with its place in the file
     ├── ModelError        a model that cannot be loaded, or cannot be trusted with this template
     └── EngineError       llama.cpp failed while evaluating
@@ -24,6 +25,10 @@ class GuardError(Exception):
 
 class InputError(GuardError):
     """An input that cannot be opened, or read any further."""
+
+
+class OutputError(GuardError):
+    """An output that cannot be written."""
 
 
 class ModelError(GuardError):

@@ -23,6 +23,7 @@ input_format = click.option(
 max_record_bytes = click.option(
     "--max-record-bytes",
     type=click.IntRange(min=1024),
+    metavar="N",
     default=MAX_RECORD_BYTES,
     show_default=True,
     help="A longer record is an error row.",
@@ -49,7 +50,7 @@ def sources(files: Sequence[str]) -> tuple[str, ...]:
 
 def waits_for_a_person(files: Sequence[str]) -> bool:
     """Whether nothing is given and stdin is a terminal: then help is better than silence."""
-    return not files and sys.stdin.isatty()
+    return not files and sys.stdin is not None and sys.stdin.isatty()
 
 
 def live(sources: Sequence[str]) -> bool:
@@ -79,6 +80,6 @@ def records(
 def _regular(source: str) -> bool:
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode if source == "-" else Path(source).stat().st_mode
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):  # a closed stdin is told when it is read
         return False
     return stat.S_ISREG(mode)

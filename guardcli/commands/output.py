@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from guardcli.errors import ReaderGone
+from guardcli.errors import OutputError, ReaderGone
 
 
 def write(text: str) -> None:
@@ -13,16 +13,19 @@ def write(text: str) -> None:
 
     Raises:
         ReaderGone: nobody reads any more.
+        OutputError: it cannot be written, to a full disk for one.
     """
     try:
         sys.stdout.buffer.write(text.encode("utf-8"))
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
         raise ReaderGone from error
+    except (OSError, AttributeError) as error:  # Python has no stdout at all where it was closed
+        raise OutputError(f"cannot write to stdout: {getattr(error, 'strerror', None) or 'it is closed'}") from error
 
 
 def in_colour() -> bool:
     """Colour on a terminal only; NO_COLOR and FORCE_COLOR have the last word."""
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout is not None and sys.stdout.isatty())

@@ -26,7 +26,7 @@ def open_source(path: str) -> BinaryIO:
         InputError: it cannot be opened.
     """
     if path == "-":
-        return sys.stdin.buffer
+        return _stdin()
     try:
         return open(path, "rb")
     except FileNotFoundError as error:
@@ -37,6 +37,14 @@ def open_source(path: str) -> BinaryIO:
         raise InputError(f"{path}: permission denied") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise InputError(f"{path!r}: cannot be opened: {error}") from error
+
+
+def _stdin() -> BinaryIO:
+    """Standard input past Python's own buffer: a thread that waits in that one when the process ends (on Ctrl-C)
+    would make the interpreter abort."""
+    if sys.stdin is None:
+        raise InputError("standard input is closed")
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 
 def text(stream: BinaryIO) -> Iterator[bytes]:

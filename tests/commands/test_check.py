@@ -200,6 +200,31 @@ def test_ctrl_c_leaves_whole_rows(check: list[str], tmp_path: Path) -> None:
     assert [json.loads(line)["line"] for line in text.splitlines()] == list(range(1, text.count("\n") + 1))
 
 
+def test_ctrl_c_while_waiting_for_input(check: list[str]) -> None:
+    """The reading thread then waits in stdin, and the interpreter must be able to end all the same."""
+    with subprocess.Popen(
+        [*GUARD, *check], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(b"hi\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+        assert process.stderr.read().strip() == b""
+
+
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 2), (">&-", 2), ("> /dev/full", 2)])
+def test_closed_and_full_streams(check: list[str], closed: str, code: int) -> None:
+    command = f"{' '.join([*GUARD, *check])} {closed}"
+    done = subprocess.run(["bash", "-c", command], input=b"hi\n", capture_output=True, env=environment(), timeout=60)
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.startswith(b"guard: ")
+    assert (done.returncode, done.stdout) == (code, b"")
+
+
 def test_help_when_a_person_waits(check: list[str]) -> None:
     main, terminal = pty.openpty()
     done = subprocess.run([*GUARD, *check], stdin=terminal, capture_output=True, env=environment(), timeout=60)

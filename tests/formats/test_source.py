@@ -31,12 +31,6 @@ def test_a_file(tmp_path):
         assert stream.read() == b"hi"
 
 
-def test_standard_input(monkeypatch):
-    stdin = io.TextIOWrapper(io.BytesIO(b"hi"))
-    monkeypatch.setattr(sys, "stdin", stdin)
-    assert open_source("-") is stdin.buffer
-
-
 @pytest.mark.parametrize(
     ("path", "reason"),
     [("missing", "missing: no such file"), (".", ".: is a directory; name the files in it")],
