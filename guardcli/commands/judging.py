@@ -60,7 +60,9 @@ _OPTIONS = (
         show_default=True,
         help="What is judged: every message (any), the last one, the last of a role, or each in a row of its own.",
     ),
-    click.option("--threshold", type=_Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."),
+    click.option(
+        "--threshold", type=_Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
+    ),
     click.option(
         "--as-user",
         type=click.Choice(["system", "tool"]),

@@ -1,6 +1,5 @@
 import gzip
 import io
-import sys
 
 import pytest
 
