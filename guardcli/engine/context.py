@@ -147,7 +147,8 @@ def _params(model: NativeModel, shape: Shape) -> Any:
     params.n_batch = shape.batch
     params.n_ubatch = min(shape.batch, 512)
     params.n_seq_max = shape.sequences
-    params.n_outputs_max = shape.outputs  # each output row of a Llama 3 vocabulary takes half a megabyte
+    # Each output row of a Llama 3 vocabulary takes half a megabyte; fewer than sequences abort the process.
+    params.n_outputs_max = max(shape.outputs, shape.sequences)
     params.n_threads = params.n_threads_batch = shape.threads or available_cores()
     params.kv_unified = True  # else a partial copy of a sequence aborts the process
     params.no_perf = True

@@ -13,6 +13,7 @@ from functools import lru_cache
 from guardcli.prompt.templates import TEMPLATES, Template, category_block
 from guardcli.segments import Segment
 from guardcli.taxonomy import Taxonomy
+from guardcli.taxonomy.wording import MARKER
 from guardcli.turns import Speaker, Turn
 
 __all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "imitates_marker"]
@@ -20,9 +21,7 @@ __all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "imitates_marker"]
 # Text that reads like the prompt's own plain-text structure. No tokenizer can tell it from the real thing, so
 # it is flagged; any case and spacing, since a model reads over both.
 _MARKERS = re.compile(
-    r"<\s*(?:begin|end)\s+(?:unsafe\s+content\s+categories|conversation)\s*>"
-    r"|\[/?inst\]"
-    r"|provide\s+your\s+safety\s+assessment\s+for"
+    MARKER.pattern + r"|provide\s+your\s+safety\s+assessment\s+for"
     r"|\n\s*\n(?:user|agent):\s",
     re.IGNORECASE,
 )

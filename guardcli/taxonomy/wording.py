@@ -15,9 +15,7 @@ ID = re.compile(r"[A-Z][1-9][0-9]{0,2}")
 
 # The prompt's own plain-text structure, as loosely as a model reads it: inside a category it would end the
 # list of categories early, and no tokenizer can tell it from the real thing.
-_MARKER = re.compile(
-    r"<\s*(?:begin|end)\s+(?:unsafe\s+content\s+categories|conversation)\s*>|\[/?inst\]", re.IGNORECASE
-)
+MARKER = re.compile(r"<\s*(?:begin|end)\s+(?:unsafe\s+content\s+categories|conversation)\s*>|\[/?inst\]", re.IGNORECASE)
 
 
 def not_empty(text: str) -> str | None:
@@ -49,7 +47,7 @@ def one_word(text: str) -> str | None:
 
 
 def no_marker(text: str) -> str | None:
-    found = _MARKER.search(text)
+    found = MARKER.search(text)
     return f"has {quoted(found[0])}, a marker of the prompt itself: write it differently" if found else None
 
 

@@ -20,10 +20,10 @@ from guardcli.model.llama import NativeModel, Offload
 from tests import tiny
 from tests.engine.asking import Ask, apart, distinct, tasks
 
-# Largest difference of a logit between the batched and the canonical path, measured over these prompts on an
-# x86 CPU: F32 0.02, F16 0.03, Q8_0 0.2, Q4_K 0.5, where logits range over some 20. Sharing the wrong cells or
-# positions gives differences of 5 and more.
-TOLERANCE = {"F32": 0.1, "F16": 0.1, "Q8_0": 1.0, "Q4_K": 2.0}
+# The largest difference of a logit between the batched and the canonical path over these prompts was, on an x86
+# CPU: F32 0.012, F16 0.016, Q8_0 0.15, Q4_K 0.22, where logits span about 10. One other token early in a prompt
+# makes 0.73 and more. Of 60 random loads (test_stress.py), the worst in F32 was 0.056.
+TOLERANCE = {"F32": 0.15, "F16": 0.15, "Q8_0": 0.4, "Q4_K": 0.6}
 
 
 def quantized(source: Path, target: Path, kind: int) -> Path:

@@ -1,0 +1,51 @@
+"""The batched engine under random loads in small caches: the same readings, and nothing held at the end but heads."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from guardcli.engine import BatchedEngine, Options, open_engine
+from guardcli.engine.context import Context, Shape
+from guardcli.model.llama import NativeModel
+from tests.engine.asking import Ask, apart, distinct, tasks
+from tests.engine.test_contract import TOLERANCE, numbers
+
+SHAPE = Shape(cells=768, batch=64, sequences=40, outputs=16, threads=1)
+
+
+def load(rng: random.Random) -> list[list[Ask]]:
+    """Prompts that share much, little, all or nothing, some twice, some long, with answers of every kind."""
+    stock = [numbers(rng.randrange(1, 90), rng) for _ in range(6)]
+    groups = []
+    for _ in range(rng.randrange(1, 40)):
+        group = []
+        for _ in range(rng.randrange(0, 4)):
+            pieces = [rng.choice(stock) for _ in range(rng.randrange(1, 4))] + [numbers(rng.randrange(0, 12), rng)]
+            prompt = sum(pieces, ())[:330]
+            length = len(prompt)
+            answers = [
+                (rng.choice([None, length]), numbers(rng.randrange(1, 4), rng)) for _ in range(rng.choice([0, 0, 2]))
+            ]
+            group.append(Ask(prompt, tuple(answers), head=len(pieces[0]) if len(pieces[0]) < length else 0))
+        groups.append(group)
+    return groups
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_loads(native: NativeModel, seed: int) -> None:
+    rng = random.Random(seed)
+    loads = [load(rng) for _ in range(3)]
+    engine = BatchedEngine(Context(native, SHAPE))
+    oracle = open_engine(native, Options(ctx_size=768, canonical=True, threads=1))
+    for groups in loads:  # one engine for several runs: heads outlive them
+        fast, slow = list(engine.run(tasks(groups))), list(oracle.run(tasks(groups)))
+        assert [len(group) for group in fast] == [len(group) for group in groups]
+        for one, other in zip(fast, slow, strict=True):
+            assert all(apart(a, b) < TOLERANCE["F32"] for a, b in zip(one, other, strict=True))
+    heads = [[Ask(tuple(int(t) for t in head.tokens)) for head in engine._heads]]
+    assert engine._cells.free == SHAPE.cells - distinct(heads)
+    assert len(engine._numbers) == SHAPE.sequences - len(engine._heads)
+    engine.close()
+    oracle.close()
