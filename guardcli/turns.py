@@ -18,6 +18,7 @@ Target = Literal["any", "last", "user", "assistant", "each"]
 TARGETS: tuple[Target, ...] = ("any", "last", "user", "assistant", "each")
 
 Speaker = Literal["User", "Agent"]
+SPEAKERS: tuple[Speaker, ...] = ("User", "Agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,10 @@ class Turns:
     skipped: dict[str, int]
     alternating: bool
 
-    def up_to(self, last: Turn) -> tuple[Turn, ...]:
-        """The turns with text that the prompt for `last` shows; it is the last of them."""
-        return tuple(turn for turn in self.all if turn.number <= last.number and not turn.blank)
+    @property
+    def shown(self) -> tuple[Turn, ...]:
+        """The turns with text: what prompts show, each up to the turn that it judges."""
+        return tuple(turn for turn in self.all if not turn.blank)
 
 
 class NothingToJudge(ValueError):

@@ -89,14 +89,6 @@ def test_user_text_is_untrusted_and_nothing_else() -> None:
     ]
 
 
-def test_the_head_is_the_same_for_all_conversations_with_a_speaker() -> None:
-    renderer = Renderer(TEMPLATES["llama-guard-1"], Taxonomy.load("llama-guard-1"))
-    one = renderer.render([Turn(1, "user", "User", "a")])
-    two = renderer.render([Turn(1, "assistant", "Agent", "b"), Turn(2, "user", "User", "c")])
-    assert one.head == two.head
-    assert one.segments[: one.head] == two.segments[: two.head]
-
-
 def test_speakers_need_not_take_turns() -> None:
     shown = [Turn(1, "assistant", "Agent", "a"), Turn(2, "assistant", "Agent", "b"), Turn(4, "user", "User", "c")]
     text = raw(Renderer(TEMPLATES["llama-guard-2"], Taxonomy.load("llama-guard-2")).render(shown).segments)
@@ -145,9 +137,9 @@ def test_ids_that_a_generation_cannot_write_are_refused_with_their_place() -> No
     ],
 )
 def test_imitated_markers_are_found(text: str) -> None:
-    assert imitates_marker([Turn(1, "user", "User", text)])
+    assert imitates_marker(text)
 
 
 @pytest.mark.parametrize("text", ["hi", "the user: me", "end of conversation", "INST", "a\nUser: b"])
 def test_imitated_markers_noop(text: str) -> None:
-    assert not imitates_marker([Turn(1, "user", "User", text)])
+    assert not imitates_marker(text)

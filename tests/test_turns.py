@@ -77,9 +77,8 @@ def test_no_messages(target: Target) -> None:
         judged(turns(Conversation(())), target)
 
 
-def test_a_prompt_shows_all_turns_with_text_up_to_the_judged_one() -> None:
-    found = turns(CHAT)
-    assert [turn.number for turn in found.up_to(found.all[2])] == [2, 5]
+def test_prompts_show_the_turns_with_text() -> None:
+    assert [turn.number for turn in turns(CHAT).shown] == [2, 5]
 
 
 @pytest.mark.parametrize(

@@ -1,67 +1,94 @@
 """An iterator run ahead in a thread: reading and encoding go on while the model is at work.
 
-The order is kept, look-ahead is bounded, and an exception comes out where its item would have.
+The order is kept, look-ahead is bounded by weight, and an exception comes out where its item would have.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from queue import Empty, Full, Queue
-from threading import Event, Thread
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from threading import Condition, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Item(Generic[T]):
-    value: T
+def run_ahead(items: Iterable[T], *, weigh: Callable[[T], int], room: int, live: bool = False) -> Iterator[T | None]:
+    """The same items, read ahead as far as their weights fill `room`; one heavier than that waits for all before it.
 
-
-class _End:
-    pass
-
-
-_END = _End()
-
-
-def run_ahead(items: Iterable[T], *, size: int = 256, live: bool = False) -> Iterator[T | None]:
-    """The same items. With `live`, a None says that the next one has not arrived yet; asking again waits for it."""
-    queue: Queue[_Item[T] | _End | BaseException] = Queue(size)
-    stopped = Event()
-    Thread(target=_fill, args=(items, queue, stopped), name="guard-ahead", daemon=True).start()
+    With `live`, a None says that the next one has not arrived yet; asking again waits for it. A None also
+    comes before an exception of the items.
+    """
+    buffer = _Buffer(weigh, room)
+    Thread(target=buffer.fill, args=(items,), name="guard-ahead", daemon=True).start()
     try:
         while True:
-            if live and queue.empty():
+            if live and not buffer.arrived():
                 yield None
-            got = queue.get()
-            if isinstance(got, _End):
+            try:
+                item = buffer.take()
+            except StopIteration:
                 return
-            if isinstance(got, BaseException):
-                raise got
-            yield got.value
+            except Exception:
+                yield None  # what came before it is answered first
+                raise
+            yield item
     finally:
-        stopped.set()
-        with contextlib.suppress(Empty):
-            queue.get_nowait()  # lets a thread that waits for room see that it is over
+        buffer.stop()
 
 
-def _fill(items: Iterable[T], queue: Queue[_Item[T] | _End | BaseException], stopped: Event) -> None:
-    last: _End | BaseException = _END
-    try:
-        for item in items:
-            if not _put(queue, _Item(item), stopped):
-                return
-    except BaseException as error:  # it belongs to whoever reads
-        last = error
-    _put(queue, last, stopped)
+class _Buffer(Generic[T]):
+    """What was read and not yet taken, and how reading ended."""
 
+    def __init__(self, weigh: Callable[[T], int], room: int) -> None:
+        self._weigh = weigh
+        self._room = room
+        self._items: deque[T] = deque()
+        self._weight = 0
+        self._end: BaseException | None = None
+        self._stopped = False
+        self._changed = Condition()
 
-def _put(queue: Queue[T], item: T, stopped: Event) -> bool:
-    while not stopped.is_set():
-        with contextlib.suppress(Full):
-            queue.put(item, timeout=0.5)
-            return True
-    return False
+    def fill(self, items: Iterable[T]) -> None:
+        """Read to the end, an exception, or a stop. Runs in the thread."""
+        end: BaseException = StopIteration()
+        try:
+            for item in items:
+                if not self._put(item):
+                    return
+        except BaseException as error:  # it belongs to whoever takes the items
+            end = error
+        with self._changed:
+            self._end = end
+            self._changed.notify_all()
+
+    def _put(self, item: T) -> bool:
+        weight = self._weigh(item)
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or not self._items or self._weight + weight <= self._room)
+            self._items.append(item)
+            self._weight += weight
+            self._changed.notify_all()
+            return not self._stopped
+
+    def arrived(self) -> bool:
+        """Whether taking would not wait."""
+        with self._changed:
+            return bool(self._items) or self._end is not None
+
+    def take(self) -> T:
+        """The next item. Raises what ended the reading, StopIteration if nothing did."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._end is not None)
+            if not self._items:
+                raise self._end or StopIteration
+            item = self._items.popleft()
+            self._weight -= self._weigh(item)
+            self._changed.notify_all()
+            return item
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()

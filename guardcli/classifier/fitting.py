@@ -1,20 +1,21 @@
 """Turns → encoded prompts that fit the context: earlier turns give way, a judged message never does.
 
 A judged message that alone is too long is cut into overlapping windows, each a prompt of its own. Nothing is
-dropped without being told.
+dropped without being told. Each piece of a prompt is encoded once: the head and the tail, and each turn.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from guardcli.errors import GuardError
 from guardcli.model import Vocab
-from guardcli.prompt import Prompt, Renderer
-from guardcli.segments import Segment, TokenIds
-from guardcli.turns import Turn
+from guardcli.prompt import Renderer
+from guardcli.segments import TokenIds
+from guardcli.turns import SPEAKERS, Speaker, Turn
 
 OVERLAP = 200  # characters that neighbouring windows have in common, so that no sentence falls between them
 
@@ -47,48 +48,74 @@ class Encoder:
         self._renderer = renderer
         self._vocab = vocab
         self._limit = limit
-        self._heads: dict[tuple[Segment, ...], int] = {}
-        least = max(len(self.encode([Turn(1, "user", speaker, "x")]).tokens) for speaker in ("User", "Agent"))
+        self._head = lru_cache(maxsize=None)(self._encode_head)
+        self._tail = lru_cache(maxsize=None)(self._encode_tail)
+        least = limit - min(map(self._room, SPEAKERS))
         if least + 16 > limit:
             raise GuardError(
                 f"the prompt takes {least:,} tokens before any message and the context has {limit:,}: "
                 "raise --ctx-size, or shorten the taxonomy"
             )
 
-    def encode(self, shown: Sequence[Turn]) -> Encoded:
-        """The prompt for the last of `shown`, however long."""
-        prompt = self._renderer.render(shown)
-        tokens = self._vocab.encode(prompt.segments)
-        tokens.extend(self._vocab.encode_text(prompt.answer) if prompt.answer else ())
-        return Encoded(tokens, min(self._head(prompt), len(tokens) - 1))
+    def conversation(self, shown: Sequence[Turn]) -> EncodedTurns:
+        """The turns of a conversation, each to be encoded when it is first needed."""
+        return EncodedTurns(self, shown)
 
-    def fit(self, shown: Sequence[Turn]) -> Fitted:
-        """The prompt for the last of `shown`, with as many turns before it as fit."""
-        whole = self.encode(shown)
-        if len(whole.tokens) <= self._limit:
-            return Fitted((whole,))
-        start = bisect_left(range(1, len(shown)), True, key=lambda at: self._fits(shown[at:])) + 1
-        if start < len(shown):
-            return Fitted((self.encode(shown[start:]),), truncated=True)
-        return Fitted(tuple(self._windows(shown[-1])), truncated=len(shown) > 1)
+    def said(self, turn: Turn) -> TokenIds:
+        """The ids of one turn as it stands in a conversation."""
+        return self._vocab.encode(self._renderer.said(turn), follows=True)
 
-    def _fits(self, shown: Sequence[Turn]) -> bool:
-        return len(self.encode(shown).tokens) <= self._limit
+    def fit(self, turns: EncodedTurns, at: int) -> Fitted:
+        """The prompt for the turn at an index, with as many turns before it as fit."""
+        turn = turns.shown[at]
+        room = self._room(turn.speaker) - len(turns[at])
+        if room < 0:
+            return Fitted(tuple(self._windows(turn)), truncated=at > 0)
+        start = at
+        while start > 0 and len(turns[start - 1]) <= room:
+            start -= 1
+            room -= len(turns[start])
+        return Fitted((self._prompt(turn.speaker, [turns[i] for i in range(start, at + 1)]),), truncated=start > 0)
+
+    def _room(self, speaker: Speaker) -> int:
+        return self._limit - len(self._head(speaker)) - len(self._tail(speaker))
+
+    def _prompt(self, speaker: Speaker, said: Sequence[TokenIds]) -> Encoded:
+        head = self._head(speaker)
+        tokens = array("i", head)
+        for ids in (*said, self._tail(speaker)):
+            tokens.extend(ids)
+        return Encoded(tokens, len(head))
 
     def _windows(self, turn: Turn) -> Iterator[Encoded]:
         """The turn by itself if it fits, else its two halves, which overlap."""
-        encoded = self.encode([turn])
-        if len(encoded.tokens) <= self._limit:
-            yield encoded
+        ids = self.said(turn)
+        if len(ids) <= self._room(turn.speaker):
+            yield self._prompt(turn.speaker, [ids])
             return
         middle = len(turn.text) // 2
         overlap = min(OVERLAP, len(turn.text) // 8) // 2
         for half in (turn.text[: middle + overlap], turn.text[middle - overlap :]):
-            yield from self._windows(replace(turn, text=half))
+            yield from self._windows(replace(turn, text=half.strip()))
 
-    def _head(self, prompt: Prompt) -> int:
-        """How many tokens the head has by itself, less the last: text that follows may merge with that one."""
-        head = prompt.segments[: prompt.head]
-        if head not in self._heads:
-            self._heads[head] = len(self._vocab.encode(head)) - 1
-        return self._heads[head]
+    def _encode_head(self, speaker: Speaker) -> TokenIds:
+        return self._vocab.encode(self._renderer.head(speaker))
+
+    def _encode_tail(self, speaker: Speaker) -> TokenIds:
+        ids = self._vocab.encode(self._renderer.tail(speaker), follows=True)
+        ids.extend(self._vocab.encode_text(self._renderer.template.answer) if self._renderer.template.answer else ())
+        return ids
+
+
+class EncodedTurns:
+    """The ids of a conversation's turns, each encoded when it is first asked for."""
+
+    def __init__(self, encoder: Encoder, shown: Sequence[Turn]) -> None:
+        self.shown = shown
+        self._encoder = encoder
+        self._ids: dict[int, TokenIds] = {}
+
+    def __getitem__(self, at: int) -> TokenIds:
+        if at not in self._ids:
+            self._ids[at] = self._encoder.said(self.shown[at])
+        return self._ids[at]

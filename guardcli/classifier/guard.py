@@ -12,7 +12,7 @@ from typing import Literal
 from guardcli import formats
 from guardcli.classifier.ahead import run_ahead
 from guardcli.classifier.fitting import Encoder
-from guardcli.classifier.job import LOW_MASS, Job, Settings, prepare, rows
+from guardcli.classifier.job import LOW_MASS, Job, Settings, prepare, rows, weight
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.engine import Engine, Options, Task, open_engine
 from guardcli.errors import GuardError, ModelError, Problem, TaxonomyError
@@ -22,6 +22,7 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
 
 ANSWER_ROOM = 64  # tokens of a context that are kept for the answer
+AHEAD_TOKENS = 1 << 20  # how many tokens are encoded ahead
 FIRST_PROMPTS = 16  # over how many it is made sure that the model answers at all
 
 Ahead = Literal["full", "live"]
@@ -92,7 +93,8 @@ class Guard:
         """
         jobs = (prepare(record, self._encoder, self.settings) for record in records)
         under_way: deque[Job] = deque()
-        source = jobs if ahead is None else run_ahead(jobs, live=ahead == "live")
+        early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
+        source = jobs if ahead is None else early
         for outcomes in self._engine.run(self._tasks(source, under_way)):
             job = under_way.popleft()
             if self._trust is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from operator import or_
 
 from guardcli.classifier.fitting import Encoded, Encoder, Fitted
 from guardcli.conversation import Json, Malformed, Record, Role
@@ -11,6 +13,8 @@ from guardcli.prompt import imitates_marker
 from guardcli.turns import NothingToJudge, Target, Turn, Turns, judged, turns, without_text
 from guardcli.verdict import Outcome, Provenance, Verdict
 
+# One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
+MAX_TOKENS = 1 << 25
 LOW_MASS = 0.5  # below this the model was about to write something other than a verdict
 
 
@@ -38,6 +42,10 @@ class Part:
     fitted: Fitted
     flags: tuple[str, ...]
 
+    @property
+    def tokens(self) -> int:
+        return sum(len(prompt.tokens) for prompt in self.fitted.prompts)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -62,23 +70,41 @@ def prepare(record: Record | Malformed, encoder: Encoder, settings: Settings) ->
         chosen = judged(all_turns, settings.target)
     except NothingToJudge as reason:
         return Job(record, skipped=all_turns.skipped, error=str(reason))
-    parts = (_part(turn, all_turns, record, encoder) for turn in chosen)
+    parts, total = [], 0
+    for part in _parts(chosen, all_turns, record, encoder):
+        parts.append(part)
+        total += part.tokens
+        if total > MAX_TOKENS:
+            return Job(record, skipped=all_turns.skipped, error=_too_long(len(chosen)))
     return Job(record, tuple(parts), all_turns.skipped)
 
 
-def _part(turn: Turn, all_turns: Turns, record: Record, encoder: Encoder) -> Part:
-    flags = list(record.conversation.flags)
-    if not all_turns.alternating:
-        flags.append("role_order")
-    if turn.blank:
-        return Part(turn, Fitted(()), tuple(flags))
-    shown = all_turns.up_to(turn)
-    fitted = encoder.fit(shown)
-    if imitates_marker(shown):
-        flags.append("marker_in_content")
-    if fitted.windowed:
-        flags.append("windowed")
-    return Part(turn, fitted, tuple(flags))
+def weight(job: Job) -> int:
+    """How much of the look-ahead a job takes: its tokens, and some for what a record takes without any."""
+    return 64 + sum(part.tokens for part in job.parts)
+
+
+def _too_long(count: int) -> str:
+    return (
+        f"{count:,} messages, each judged in its context, take more than {MAX_TOKENS:,} tokens: "
+        "judge the last one (--target last), or lower --ctx-size"
+    )
+
+
+def _parts(chosen: Sequence[Turn], all_turns: Turns, record: Record, encoder: Encoder) -> Iterator[Part]:
+    shown = all_turns.shown
+    place = {turn.number: at for at, turn in enumerate(shown)}
+    marked = list(accumulate((imitates_marker(turn.text) for turn in shown), or_))  # in what is shown up to here
+    encoded = encoder.conversation(shown)
+    flags = (*record.conversation.flags, *(() if all_turns.alternating else ("role_order",)))
+    for turn in chosen:
+        if turn.blank:
+            yield Part(turn, Fitted(()), flags)
+            continue
+        at = place[turn.number]
+        fitted = encoder.fit(encoded, at)
+        marker = ("marker_in_content",) if marked[at] else ()
+        yield Part(turn, fitted, (*flags, *marker, *(("windowed",) if fitted.windowed else ())))
 
 
 def rows(job: Job, outcomes: Sequence[Outcome], settings: Settings, provenance: Provenance) -> Iterator[Verdict]:

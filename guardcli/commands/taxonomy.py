@@ -59,7 +59,7 @@ def render(
         try:
             prompts = _prompts(record, renderer, target)
         except NothingToJudge as reason:
-            click.echo(f"guard: {record.key.source}:{record.key.line}: {reason}", err=True)
+            output.say(f"guard: {record.key.source}:{record.key.line}: {reason}")
             code = UNJUDGED
             continue
         if as_raw and len(prompts) > 1:
@@ -73,7 +73,8 @@ def _prompts(record: Record | Malformed, renderer: Renderer, target: Target) -> 
     if isinstance(record, Malformed):
         raise NothingToJudge(record.reason)
     all_turns = turns(record.conversation)
-    return [renderer.render(all_turns.up_to(turn)) for turn in judged(all_turns, target) if not turn.blank]
+    shown = all_turns.shown
+    return [renderer.render(shown[: shown.index(turn) + 1]) for turn in judged(all_turns, target) if not turn.blank]
 
 
 def _shown(prompt: Prompt) -> str:

@@ -62,9 +62,11 @@ class Windows(Generic[T]):
         """
         window: list[Primed[T]] = []
         distinct = Distinct(heads)
-        tokens = 0
+        tokens = taken = 0
         self.paused = False
-        while len(window) < self.max_prompts and tokens < self.max_tokens:
+        # Groups without a prompt (records that cannot be judged) count as well, or a file of them would have no end.
+        while max(len(window), taken) < self.max_prompts and tokens < self.max_tokens:
+            taken += 1
             try:
                 tasks = next(self.groups)
             except StopIteration:

@@ -1,7 +1,7 @@
 """Segments → token ids, such that no text of a user becomes a token of the prompt's own.
 
-Special tokens are made by name. All text between two of them is encoded with the parsing of special tokens off,
-as if in one piece, which gives the ids that the models were trained on. It knows no prompts and no weights.
+Special tokens are made by name. All text between two of them is encoded in one piece, with the parsing of
+special tokens off, which gives the ids that the models were trained on. It knows no prompts and no weights.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import ctypes
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -25,10 +24,6 @@ _SAFE_PRETOKENIZERS = {"llama-bpe", "llama3", "llama-v3"}
 _LONG_RUN = re.compile(r"\w{8000}|\s{8000}|[^\w\s]{8000}")
 
 
-# Pieces of prompts that are encoded once: at most so many, of at most so many characters each.
-_REMEMBERED, _SHORT = 2048, 4096
-
-
 class Vocab:
     """A model's vocabulary. `kind` and `pre` are its `tokenizer.ggml.model` and `tokenizer.ggml.pre`."""
 
@@ -38,7 +33,6 @@ class Vocab:
         self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
         self._matched = self._user_defined()
         self._specials: dict[str, int] = {}
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._piece)
 
     def special(self, name: str) -> int:
         """The id of a special token.
@@ -63,14 +57,19 @@ class Vocab:
         ends = {llama_cpp.llama_vocab_eos(self._handle), llama_cpp.llama_vocab_eot(self._handle)}
         return sorted(token for token in ends if token >= 0)
 
-    def encode(self, segments: Iterable[Segment]) -> TokenIds:
-        """The ids of a prompt. Raises ModelError if a special token is missing."""
+    def encode(self, segments: Iterable[Segment], *, follows: bool = False) -> TokenIds:
+        """The ids of a prompt, or of a piece of one that `follows` a blank line.
+
+        Raises:
+            ModelError: a special token is missing.
+        """
         ids = array("i")
         for special, group in groupby(segments, key=lambda segment: segment.special):
             if special:
                 ids.extend(self.special(segment.text) for segment in group)
             else:
-                ids.extend(self._between_specials(list(group)))
+                ids.extend(self._between_specials(list(group), follows=follows))
+            follows = False
         return ids
 
     def encode_text(self, text: str) -> TokenIds:
@@ -85,16 +84,7 @@ class Vocab:
         """
         return self._tokenize(b"\n" + text.encode())[len(self._tokenize(b"\n")) :]
 
-    def _between_specials(self, segments: Sequence[Segment]) -> TokenIds:
-        """Encode piece by piece, so that the head, the tail and earlier messages are encoded once only."""
-        ids = array("i")
-        for number, piece in enumerate(_pieces(segments)):
-            encode = self._remembered if sum(len(segment.text) for segment in piece) <= _SHORT else self._piece
-            ids.extend(encode(piece, number > 0))
-        return ids
-
-    def _piece(self, segments: tuple[Segment, ...], follows: bool) -> TokenIds:
-        """The ids of one piece; `follows` says that a line ends before it."""
+    def _between_specials(self, segments: Sequence[Segment], *, follows: bool) -> TokenIds:
         text = "".join(segment.text for segment in segments)
         cuts = sorted({*self._cuts_in_tokens(segments, text), *self._cuts_in_runs(text)})
         ids = array("i")
@@ -144,19 +134,6 @@ class Vocab:
         ids = array("i")
         ids.frombytes(memoryview(buffer).cast("B")[: count * ctypes.sizeof(llama_cpp.llama_token)])
         return ids
-
-
-def _pieces(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:
-    """Runs of segments, parted where a blank line ends one and the next begins with a character.
-
-    No vocabulary has a token over such a place: its ids are those of the whole text (the tests try).
-    """
-    start = 0
-    for at in range(1, len(segments)):
-        if segments[at - 1].text.endswith("\n\n") and not segments[at].text[:1].isspace() and segments[at].text:
-            yield tuple(segments[start:at])
-            start = at
-    yield tuple(segments[start:])
 
 
 def _trusted_spans(segments: Sequence[Segment]) -> Iterator[tuple[int, int]]:

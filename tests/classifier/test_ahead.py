@@ -2,16 +2,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from queue import Queue
+from typing import TypeVar
 
 import pytest
 
-from guardcli.classifier.ahead import run_ahead
+from guardcli.classifier import ahead
+
+T = TypeVar("T")
+
+
+def run_ahead(items: Iterable[T], *, room: int = 100, live: bool = False) -> Iterator[T | None]:
+    """Every item weighs one."""
+    return ahead.run_ahead(items, weigh=lambda item: 1, room=room, live=live)
+
+
+def test_a_heavy_item_waits_for_those_before_it_and_not_for_ever() -> None:
+    assert list(ahead.run_ahead([1, 9, 9, 1], weigh=lambda item: item, room=3)) == [1, 9, 9, 1]
 
 
 def test_order_is_kept() -> None:
-    assert list(run_ahead(range(1000), size=3)) == list(range(1000))
+    assert list(run_ahead(range(1000), room=3)) == list(range(1000))
 
 
 def test_live_says_when_nothing_has_arrived() -> None:
@@ -31,7 +43,7 @@ def test_an_exception_comes_out_in_its_place() -> None:
         raise KeyError("x")
 
     items = run_ahead(failing())
-    assert next(items) == 1
+    assert [next(items), next(items)] == [1, None]
     with pytest.raises(KeyError):
         next(items)
 
@@ -44,7 +56,7 @@ def test_look_ahead_is_bounded_and_ends_with_its_reader() -> None:
             read.append(number)
             yield number
 
-    items = run_ahead(counted(), size=5)
+    items = run_ahead(counted(), room=5)
     next(items)
     time.sleep(0.2)
     assert len(read) <= 8

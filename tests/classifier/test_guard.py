@@ -174,6 +174,16 @@ def test_a_long_message_is_judged_in_windows(model: Model, at: int) -> None:
     assert len(engine.prompts) > 4
 
 
+def test_a_record_that_would_take_all_memory_is_an_error(model: Model) -> None:
+    chat = Conversation(tuple(Message("user", "x" * 50) for _ in range(10_000)))
+    (verdict,) = check(model, chat, engine=FakeEngine(SCORES, max_tokens=8192))
+    assert verdict.verdict == "error"
+    assert verdict.error == (
+        "10,000 messages, each judged in its context, take more than 33,554,432 tokens: "
+        "judge the last one (--target last), or lower --ctx-size"
+    )
+
+
 def test_a_taxonomy_that_fills_the_context_is_refused(model: Model) -> None:
     with pytest.raises(GuardError, match=r"the prompt takes [\d,]+ tokens before any message .* raise --ctx-size"):
         Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, max_tokens=300))

@@ -268,6 +268,21 @@ def test_an_empty_group_has_its_place(native: NativeModel) -> None:
     assert [len(group) for group in results] == [0, 1, 0, 0]
 
 
+def test_groups_without_prompts_are_answered_as_they_come(native: NativeModel) -> None:
+    """A long run of records that cannot be judged is not read to its end first."""
+    read = []
+
+    def nothing() -> Iterator[list[Task[list[Reading]]]]:
+        for number in range(100_000):
+            read.append(number)
+            yield []
+
+    engine = opened(native)
+    assert next(engine.run(nothing())) == []
+    assert len(read) < 1000
+    engine.close()
+
+
 def test_an_engine_can_run_again_after_being_left(native: NativeModel) -> None:
     engine = opened(native)
     groups = mixed(seed=20, groups=80)
