@@ -5,19 +5,20 @@ It knows the names of the commands and nothing of what they do.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
 from guardcli import __version__
-from guardcli.errors import GuardError, ReaderGone
-
-USAGE, BUG, INTERRUPTED, READER_GONE = 2, 70, 130, 141
+from guardcli.commands import output
+from guardcli.commands.codes import BUG, INTERRUPTED, READER_GONE, USAGE
+from guardcli.errors import GuardError, ReaderGone, TaxonomyError
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
@@ -57,9 +58,12 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code. Data are on stdout; all that is said here goes to stderr."""
+    if sys.stderr is None:  # it was closed; click and traceback need one
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     code = _run(arguments)
-    if sys.stdout is not None and not _flushed():
-        _close_stdout()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not _flushed(stream):
+            _close(stream)
     sys.exit(code)
 
 
@@ -68,33 +72,34 @@ def _run(arguments: Sequence[str] | None) -> int:
         # click's own handling exits with 1 on Ctrl-C and on a closed pipe, and 1 means "unsafe" here.
         result = cli.main(args=arguments, prog_name="guard", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return USAGE
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except ReaderGone:
+    except (ReaderGone, SystemExit):  # click exits where nobody reads its help
         return READER_GONE
-    except GuardError as error:
-        click.echo(f"guard: {error}", err=True)
+    except TaxonomyError as error:  # each line says file:line:column, as editors read it
+        output.say(str(error))
+        return USAGE
+    except (GuardError, OSError) as error:  # OSError: a full disk under --help, for one
+        output.say(f"guard: {error}")
         return USAGE
     except Exception:
-        traceback.print_exc()
-        click.echo(f"guard {__version__}: this is a bug in guard, not in your input; please report it", err=True)
+        output.say(traceback.format_exc(), end="")
+        output.say(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
         return BUG
 
 
-def _flushed() -> bool:
+def _flushed(stream: TextIO) -> bool:
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError:
         return False
     return True
 
 
-def _close_stdout() -> None:
+def _close(stream: TextIO) -> None:
     """Let Python's own flush at exit go nowhere instead of complaining."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -3,7 +3,7 @@
 ::
 
     GuardError
-    ├── InputError        an input that cannot be opened, or read any further
+    ├── InputError        an input that cannot be opened
     ├── OutputError       an output that cannot be written
     ├── TaxonomyError     every problem found in a taxonomy, each with its place in the file
     ├── ModelError        a model that cannot be loaded, or cannot be trusted with this template
@@ -24,7 +24,7 @@ class GuardError(Exception):
 
 
 class InputError(GuardError):
-    """An input that cannot be opened, or read any further."""
+    """An input that cannot be opened."""
 
 
 class OutputError(GuardError):

@@ -38,7 +38,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The turns of both speakers, blank ones included, and what was left out, counted by kind."""
+    """The turns of both speakers, blank ones included, and what was left out, counted by kind.
+
+    `alternating`: user and assistant take turns in what prompts show.
+    """
 
     all: tuple[Turn, ...]
     skipped: dict[str, int]
@@ -68,7 +71,8 @@ def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
         if not text and not message.skipped:
             skipped["empty"] += 1
         found.append(Turn(number, message.role, speaker, text, message.skipped))
-    return Turns(tuple(found), dict(sorted(skipped.items())), _alternating(found))
+    with_text = [turn for turn in found if not turn.blank]
+    return Turns(tuple(found), dict(sorted(skipped.items())), _alternating(with_text))
 
 
 def judged(all_turns: Turns, target: Target) -> tuple[Turn, ...]:

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "guardcli"
 ROWS = [
     {"errors"},
     {"conversation"},
-    {"formats", "segments", "turns"},
+    {"formats", "segments", "turns", "printable"},
     {"model", "taxonomy"},
     {"prompt", "engine"},
     {"verdict"},

@@ -26,7 +26,7 @@ def test_turns_leave_out_and_count() -> None:
         Turn(6, "user", "User", "", ("image",)),
     )
     assert found.skipped == {"image": 1, "system": 1, "tool": 1, "tool_call": 1}
-    assert not found.alternating
+    assert found.alternating  # of those with text: user, assistant
 
 
 def test_turns_as_user() -> None:

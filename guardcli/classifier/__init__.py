@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardcli.classifier.guard import Guard, default_threshold
+from guardcli.classifier.guard import Guard
 from guardcli.classifier.job import Settings
 
-__all__ = ["Guard", "Settings", "default_threshold"]
+__all__ = ["Guard", "Settings"]

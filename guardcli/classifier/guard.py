@@ -15,15 +15,15 @@ from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import LOW_MASS, Job, Settings, prepare, rows, weight
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.engine import Engine, Options, Task, open_engine
-from guardcli.errors import GuardError, ModelError, Problem, TaxonomyError
+from guardcli.engine.task import ANSWER_ROOM
+from guardcli.errors import GuardError, ModelError, TaxonomyError
 from guardcli.model import Model, Offload
 from guardcli.prompt import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
 
-ANSWER_ROOM = 64  # tokens of a context that are kept for the answer
 AHEAD_TOKENS = 1 << 20  # how many tokens are encoded ahead
-FIRST_PROMPTS = 16  # over how many it is made sure that the model answers at all
+FIRST_PROMPTS, FEW_PROMPTS = 16, 4  # over how many it is made sure that the model answers at all; and the least
 
 Ahead = Literal["full", "live"]
 Input = Conversation | str | Sequence[Json] | Mapping[str, Json]
@@ -48,39 +48,49 @@ class Guard:
         options: Options | None = None,
         offload: Offload | None = None,
         cache: Path | None = None,
-        force: bool = False,
     ) -> None:
         """Load what is given by name or path; the default taxonomy is the one that the model was trained on.
 
-        A threshold in `settings` outranks the taxonomy's. `force` judges even with a model that does not
-        answer with a verdict. `engine` puts another engine at the seam.
+        `cache` is a file that remembers digests of models. `engine` puts another engine at the seam.
 
         Raises:
             GuardError: the model or the taxonomy cannot be used, or not together.
         """
+        chosen = None if template is None else _template(template)
+        policy = None if taxonomy is None else _taxonomy(taxonomy)  # mistakes are told before gigabytes are read
+        self._closed = False
+        self._engine: Engine | None = None
         self._owned = not isinstance(model, Model)
-        self.model = model if isinstance(model, Model) else _load(model, template, offload, cache)
+        if not isinstance(model, Model):
+            model = Model.load(model, generation=template, offload=offload, cache=cache)
+        self.model = model
         try:
-            self.template = _template(template or self.model.generation)
-            self.taxonomy = _taxonomy(taxonomy or self.template.taxonomy)
+            self.template = chosen or _template(model.generation)
+            self.taxonomy = policy or _taxonomy(self.template.taxonomy)
+            self.settings = settings or Settings()
             _check_thresholds(self.taxonomy)
-            self.settings = settings or Settings(threshold=default_threshold(self.taxonomy))
-            self._answers = Answers.of(self.taxonomy, self.model.vocab)
-            self._engine = engine or open_engine(self.model.native, options)
-            self._encoder = Encoder(
-                Renderer(self.template, self.taxonomy), self.model.vocab, self._engine.max_tokens - ANSWER_ROOM
-            )
+            self.threshold = _threshold(self.settings, self.taxonomy)
+            self.provenance = _provenance(model, self.template, self.taxonomy)
+            renderer = Renderer(self.template, self.taxonomy)
+            self._answers = Answers.of(self.taxonomy, model.vocab)
+            self._engine = engine or open_engine(model.native, options)
+            self._encoder = Encoder(renderer, model.vocab, self._engine.max_tokens - ANSWER_ROOM)
         except GuardError:
             self.close()
             raise
-        self._trust = None if force else _Trust(self.model.path, self.template.name)
-        self.provenance = _provenance(self.model, self.template, self.taxonomy)
 
     def check(self, conversations: Iterable[Input]) -> Iterator[Verdict]:
         """Judge conversations: text (one user prompt), messages, any record of a known format, in order.
 
-        A value that is no conversation gives an `error` verdict in its place.
+        Verdicts are made as they are asked for, so ask before the guard is closed. A value that is no
+        conversation gives an `error` verdict in its place.
+
+        Raises:
+            TypeError: one conversation where several are wanted.
+            GuardError: as `judge`.
         """
+        if isinstance(conversations, (str, bytes, Mapping, Conversation)):
+            raise TypeError("check takes several conversations: put this one into a list")
         return self.judge(_record(line, value) for line, value in enumerate(conversations, start=1))
 
     def judge(self, records: Iterable[Record | Malformed], *, ahead: Ahead | None = None) -> Iterator[Verdict]:
@@ -88,24 +98,26 @@ class Guard:
         answered as soon as nothing more has arrived, a "full" one fills every batch.
 
         Raises:
-            ModelError: the model does not answer with a verdict.
-            EngineError: llama.cpp failed.
+            ModelError: the model does not answer with a verdict, or the guard is closed.
+            EngineError: llama.cpp failed, or another run of this guard is not over.
         """
         jobs = (prepare(record, self._encoder, self.settings) for record in records)
-        under_way: deque[Job] = deque()
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
-        source = jobs if ahead is None else early
-        for outcomes in self._engine.run(self._tasks(source, under_way)):
-            job = under_way.popleft()
-            if self._trust is not None:
-                self._trust.see(outcomes)
-            yield from rows(job, outcomes, self.settings, self.provenance)
+        under_way: deque[Job] = deque()
+        trust = None if self.settings.force else _Trust(self.model.path, self.template.name)
+        for outcomes in self._open_engine().run(self._tasks(jobs if ahead is None else early, under_way)):
+            yield from rows(under_way.popleft(), outcomes, self.settings, self.threshold, self.provenance)
+            if trust is not None:
+                trust.see(outcomes)
+            self._open_engine()
+        if trust is not None:
+            trust.end()
 
     def close(self) -> None:
         """Free the engine, and the model if it was loaded here."""
-        engine = getattr(self, "_engine", None)
-        if engine is not None:
-            engine.close()
+        self._closed = True
+        if self._engine is not None:
+            self._engine.close()
         if self._owned:
             self.model.close()
 
@@ -117,19 +129,19 @@ class Guard:
     ) -> None:
         self.close()
 
+    def _open_engine(self) -> Engine:
+        if self._closed or self._engine is None:
+            raise ModelError("this guard is closed: take its verdicts before")
+        return self._engine
+
     def _tasks(self, source: Iterable[Job | None], under_way: deque[Job]) -> Iterator[Sequence[Task[Outcome]] | None]:
-        list_from = 0.0 if self.settings.scores else self.settings.threshold
+        list_from = 0.0 if self.settings.scores else self.threshold
         for job in source:
             if job is None:
                 yield None
                 continue
             under_way.append(job)
             yield [judge(prompt.tokens, prompt.head, self._answers, list_from=list_from) for prompt in job.prompts]
-
-
-def default_threshold(taxonomy: Taxonomy) -> float:
-    """The taxonomy's threshold, or one half."""
-    return 0.5 if taxonomy.threshold is None else taxonomy.threshold
 
 
 @dataclass(slots=True)
@@ -140,28 +152,26 @@ class _Trust:
     template: str
     seen: int = 0
     low: int = 0
+    mass: float = 1.0
 
     def see(self, outcomes: Sequence[Outcome]) -> None:
-        """Raise ModelError if most of the first prompts were about to be answered with something else."""
+        """Raise ModelError as soon as most of a few prompts were about to be answered with something else."""
         for outcome in outcomes:
             if self.seen < FIRST_PROMPTS and outcome.error is None:
                 self.seen += 1
-                self.low += outcome.mass < LOW_MASS
-                self._check(outcome.mass)
+                if outcome.mass < LOW_MASS:
+                    self.low, self.mass = self.low + 1, outcome.mass
+        if self.seen >= FEW_PROMPTS:
+            self.end()
 
-    def _check(self, mass: float) -> None:
+    def end(self) -> None:
+        """The same, however few prompts there were."""
         if 2 * self.low > self.seen:
             raise ModelError(
-                f"{self.path} does not answer with a verdict: P(safe) + P(unsafe) is {mass:.2g} where "
+                f"{self.path} does not answer with a verdict: P(safe) + P(unsafe) is {self.mass:.2g} where "
                 f"{self.template} writes one. It is another model, or needs another --template; "
                 "--force judges all the same."
             )
-
-
-def _load(path: str | Path, template: str | None, offload: Offload | None, cache: Path | None) -> Model:
-    if template is not None:
-        _template(template)  # a misspelt name is told before gigabytes are read
-    return Model.load(path, generation=template, offload=offload, cache=cache)
 
 
 def _template(name: str) -> Template:
@@ -174,12 +184,22 @@ def _taxonomy(taxonomy: Taxonomy | str | Path) -> Taxonomy:
     return taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.load(taxonomy)
 
 
+def _threshold(settings: Settings, taxonomy: Taxonomy) -> float:
+    """The settings' threshold, else the taxonomy's, else one half."""
+    given = (settings.threshold, taxonomy.threshold, 0.5)
+    return next(threshold for threshold in given if threshold is not None)
+
+
 def _check_thresholds(taxonomy: Taxonomy) -> None:
-    """One score a message cannot be held against a threshold a category, and ignoring those would fail open."""
-    own = [category for category in taxonomy.categories if category.threshold is not None]
-    message = "{} has a threshold of its own, which needs a score for each category: guard cannot do that yet; "
-    message += "set `threshold` at the top of the file instead"
-    problems = [Problem(c.place.path, c.place.line, c.place.column, message.format(c.id)) for c in own]
+    """One score a message cannot be held against a threshold a category, and to ignore those would fail open."""
+    problems = [
+        category.place.problem(
+            f"{category.id} has a threshold of its own, which needs a score for each category: "
+            "guard cannot do that yet; set `threshold` at the top of the file instead"
+        )
+        for category in taxonomy.categories
+        if category.threshold is not None
+    ]
     if problems:
         raise TaxonomyError(*problems)
 
@@ -199,7 +219,10 @@ def _provenance(model: Model, template: Template, taxonomy: Taxonomy) -> Provena
 def _record(line: int, value: Input) -> Record | Malformed:
     key = Key(None, line)
     try:
-        conversation = value if isinstance(value, Conversation) else formats.parse(value)  # type: ignore[arg-type]
+        if isinstance(value, Conversation):
+            conversation = formats.repaired(value)
+        else:
+            conversation = formats.parse(value)  # type: ignore[arg-type]
     except formats.Unreadable as reason:
         return Malformed(key, str(reason))
     fields = value if isinstance(value, Mapping) else {}

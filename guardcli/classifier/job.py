@@ -10,7 +10,7 @@ from operator import or_
 from guardcli.classifier.fitting import Encoded, Encoder, Fitted
 from guardcli.conversation import Json, Malformed, Record, Role
 from guardcli.prompt import imitates_marker
-from guardcli.turns import NothingToJudge, Target, Turn, Turns, judged, turns, without_text
+from guardcli.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns, without_text
 from guardcli.verdict import Outcome, Provenance, Verdict
 
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
@@ -22,16 +22,25 @@ LOW_MASS = 0.5  # below this the model was about to write something other than a
 class Settings:
     """What is judged, from which score on it is unsafe, and what a row carries besides.
 
-    `threshold` is in [0, 1]; a score that reaches it is unsafe. With `scores` the categories of safe rows are
-    read as well. `keep` names fields of the record ("meta.lang" is one inside another).
+    `threshold` is in [0, 1]; a score that reaches it is unsafe; None leaves it to the taxonomy. With `scores`
+    the categories of safe rows are read as well. `keep` names fields of the record ("meta.lang" is one inside
+    another). `force` takes the word of a model that was about to write something other than a verdict.
     """
 
     target: Target = "any"
-    threshold: float = 0.5
+    threshold: float | None = None
     as_user: frozenset[Role] = frozenset()
     scores: bool = False
     keep: tuple[str, ...] = ()
     text: bool = False
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: no such target, or a threshold outside of [0, 1]."""
+        if self.target not in TARGETS:
+            raise ValueError(f"no target {self.target!r}; there are {', '.join(TARGETS)}")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ValueError(f"a threshold is in [0, 1], not {self.threshold}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +116,15 @@ def _parts(chosen: Sequence[Turn], all_turns: Turns, record: Record, encoder: En
         yield Part(turn, fitted, (*flags, *marker, *(("windowed",) if fitted.windowed else ())))
 
 
-def rows(job: Job, outcomes: Sequence[Outcome], settings: Settings, provenance: Provenance) -> Iterator[Verdict]:
+def rows(
+    job: Job, outcomes: Sequence[Outcome], settings: Settings, threshold: float, provenance: Provenance
+) -> Iterator[Verdict]:
     """The rows of a job, from the outcomes of its prompts in their order."""
     blank = Verdict(
         job.record.key,
         "error",
         provenance,
-        settings.threshold,
+        threshold,
         skipped=job.skipped or {},
         error=job.error,
         meta=_meta(job.record.fields, settings.keep),
@@ -142,45 +153,45 @@ def _each(job: Job, outcomes: Iterator[Outcome], settings: Settings, blank: Verd
         if not part.fitted.prompts:
             yield replace(row, error=without_text(part.turn))
             continue
-        yield _decided(row, [next(outcomes) for _ in part.fitted.prompts], settings, labels)
+        read = (next(outcomes) for _ in part.fitted.prompts)
+        yield _together([_decided(row, outcome, settings, labels) for outcome in read])
 
 
-def _decided(row: Verdict, outcomes: Sequence[Outcome], settings: Settings, labels: Mapping[str, str]) -> Verdict:
-    """A turn's row: of several windows the highest score counts, and one that could not be read spoils "safe"."""
-    errors = [outcome.error for outcome in outcomes if outcome.error]
-    read = [outcome for outcome in outcomes if not outcome.error]
-    if not read:
-        return replace(row, error=errors[0])
-    best = max(read, key=lambda outcome: outcome.score)
-    unsafe = best.score >= settings.threshold
-    if errors and not unsafe:
-        return replace(row, error=errors[0])
-    low = ("low_mass",) if any(outcome.mass < LOW_MASS for outcome in read) else ()
-    return replace(
+def _decided(row: Verdict, outcome: Outcome, settings: Settings, labels: Mapping[str, str]) -> Verdict:
+    """The row of one prompt. What was not answered with a verdict may be called unsafe, but never safe."""
+    if outcome.error:
+        return replace(row, error=outcome.error)
+    unsafe = outcome.score >= row.threshold
+    low = outcome.mass < LOW_MASS
+    judged = replace(
         row,
         verdict="unsafe" if unsafe else "safe",
-        score=best.score,
-        categories=tuple(labels[id_] for id_ in best.categories) if unsafe else (),
-        listed_scores={labels[id_]: share for id_, share in best.listed.items()} if settings.scores else None,
-        flags=(*row.flags, *low),
-        error=errors[0] if errors else None,
+        score=outcome.score,
+        categories=tuple(labels[id_] for id_ in outcome.categories) if unsafe else (),
+        listed_scores={labels[id_]: share for id_, share in outcome.listed.items()} if settings.scores else None,
+        flags=(*row.flags, "low_mass") if low else row.flags,
     )
+    if low and not unsafe and not settings.force:
+        return replace(judged, verdict="error", score=None, listed_scores=None, error=_no_answer(outcome.mass))
+    return judged
+
+
+def _no_answer(mass: float) -> str:
+    return f"the model was about to answer with something else than a verdict: P(safe) + P(unsafe) is {mass:.2g}"
 
 
 def _together(each: Sequence[Verdict]) -> Verdict:
-    """One row for several turns: that of the highest score, which is unsafe if it is, and safe if all are."""
+    """One row for several prompts: that of the highest score, unsafe if one of them is, and safe only if all are."""
     judged_rows = [row for row in each if row.score is not None]
-    failed = [row for row in each if row.verdict == "error"]
-    if not judged_rows:
-        return each[0]
-    best = max(judged_rows, key=lambda row: row.score or 0.0)
+    failed = [row for row in each if row.score is None]
+    best = max(judged_rows, key=lambda row: row.score or 0.0, default=each[0])
     flags = tuple(dict.fromkeys(flag for row in (best, *each) for flag in row.flags))
     truncated = any(row.truncated for row in each)
     if failed and best.verdict != "unsafe":
         return replace(failed[0], flags=flags, truncated=truncated)
-    unsafe = [best, *(row for row in judged_rows if row.verdict == "unsafe")] if best.verdict == "unsafe" else []
+    unsafe = [row for row in (best, *judged_rows) if row.verdict == "unsafe"]
     categories = tuple(dict.fromkeys(category for row in unsafe for category in row.categories))
-    error = next((row.error for row in each if row.error), None)
+    error = failed[0].error if failed else None
     return replace(best, categories=categories, flags=flags, truncated=truncated, error=error)
 
 

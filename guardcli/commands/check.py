@@ -9,17 +9,25 @@ from typing import Any
 import click
 
 from guardcli.commands import inputs, output
+from guardcli.commands.codes import DONE, FOUND, UNJUDGED, USAGE
 from guardcli.commands.judging import Judging, judging_options
 from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
-
-SAFE, FOUND, UNJUDGED = 0, 1, 3
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @inputs.files
 @judging_options
-@click.option("--format", "output_format", type=click.Choice(list(WRITERS)), default="text", show_default=True)
-@click.option("--only", type=click.Choice(["unsafe", "safe", "error"]), multiple=True, help="Write only these rows.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(list(WRITERS)),
+    default="text",
+    show_default=True,
+    help="How verdicts are written.",
+)
+@click.option(
+    "--only", type=click.Choice(["unsafe", "safe", "error"]), multiple=True, help="Write only these. Repeatable."
+)
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
 @inputs.input_format
 @inputs.max_record_bytes
@@ -46,11 +54,12 @@ def check(
     tail -f chat.log | guard check --format json --only unsafe
     printf 'How do I bake bread?\\n' | guard check
 
-    Exits with 0 if all is safe, 1 if something is unsafe, 2 on wrong usage, 3 if a record could not be judged.
+    Exits with 0 if all is safe, 1 if something is unsafe, 2 on wrong usage, 3 if something could not be judged
+    (which outranks 1) or nothing was there to judge, 130 if interrupted, 141 if the reader went away.
     """
     if inputs.waits_for_a_person(files):
-        click.echo(ctx.get_help())
-        return SAFE
+        click.echo(ctx.get_help(), err=True)
+        return USAGE
     named = inputs.sources(files)
     judging = Judging(**options)
     if output_format in NEEDS_SCORES:
@@ -71,14 +80,15 @@ def _writer(output_format: str) -> Writer:
 
 
 def _tell(source: str, format_name: str) -> None:
-    click.echo(f"guard: {source}: {format_name}", err=True)
+    output.say(f"guard: {source}: {format_name}")
 
 
 def _finish(tally: Counter[str], *, exit_zero: bool) -> int:
     """The exit code; errors outrank findings. What a reader of the rows might miss is said on stderr."""
     if not tally:
-        click.echo("guard: nothing to judge: the input holds no records", err=True)
-    if tally["error"]:
-        click.echo(f"guard: {tally['error']:,} of {tally.total():,} rows could not be judged", err=True)
+        output.say("guard: nothing to judge: the input holds no records")
         return UNJUDGED
-    return FOUND if tally["unsafe"] and not exit_zero else SAFE
+    if tally["error"]:
+        output.say(f"guard: {tally['error']:,} of {tally.total():,} rows could not be judged")
+        return UNJUDGED
+    return FOUND if tally["unsafe"] and not exit_zero else DONE

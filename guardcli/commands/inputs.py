@@ -20,6 +20,12 @@ files = click.argument("files", nargs=-1, metavar="[FILES]...")
 input_format = click.option(
     "--input-format", type=click.Choice(formats.NAMES), help="Take the input as this format instead of sniffing it."
 )
+as_user = click.option(
+    "--as-user",
+    type=click.Choice(["system", "tool"]),
+    multiple=True,
+    help="Judge system or tool text as if the user had written it; else it is left out and counted. Repeatable.",
+)
 max_record_bytes = click.option(
     "--max-record-bytes",
     type=click.IntRange(min=1024),

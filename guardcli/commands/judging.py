@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from guardcli.classifier import Guard, Settings, default_threshold
+from guardcli.classifier import Guard, Settings
+from guardcli.commands import inputs, output
 from guardcli.conversation import Role
-from guardcli.engine import Options
+from guardcli.engine import MAX_PARALLEL, Options
 from guardcli.errors import ModelError
-from guardcli.model import Model, Offload, keep_log
+from guardcli.model import Offload, keep_log
 from guardcli.prompt import TEMPLATES
-from guardcli.taxonomy import Taxonomy
 from guardcli.turns import TARGETS, Target
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,14 +65,9 @@ _OPTIONS = (
     click.option(
         "--threshold", type=_Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
     ),
-    click.option(
-        "--as-user",
-        type=click.Choice(["system", "tool"]),
-        multiple=True,
-        help="Judge system or tool text as if the user had written it; else it is left out and counted.",
-    ),
+    inputs.as_user,
     click.option("--scores", is_flag=True, help="For every row, the probability of each category to be listed first."),
-    click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record into the row's meta."),
+    click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record to meta. Repeatable."),
     click.option("--show-text", is_flag=True, help="Put the judged message into the row."),
     click.option(
         "--gpu",
@@ -80,9 +77,9 @@ _OPTIONS = (
         help="Use a GPU if there is one, or fail without, or never.",
     ),
     click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Offload only so many layers."),
-    click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads; all cores if left out."),
-    click.option("--ctx-size", type=click.IntRange(min=256), metavar="N", help="The longest prompt in tokens."),
-    click.option("--parallel", type=click.IntRange(min=1, max=222), metavar="N", help="Prompts evaluated at a time."),
+    click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads; all cores if left out."),
+    click.option("--ctx-size", type=click.IntRange(256, 1 << 24), metavar="N", help="The longest prompt in tokens."),
+    click.option("--parallel", type=click.IntRange(1, MAX_PARALLEL), metavar="N", help="Prompts evaluated at a time."),
     click.option("--force", is_flag=True, help="Judge with a model that does not answer with a verdict."),
     click.option("-v", "--verbose", is_flag=True, help="Tell what is chosen, and what llama.cpp says."),
 )  # fmt: skip
@@ -110,34 +107,35 @@ class Judging:
     verbose: bool
 
     def open(self) -> Guard:
-        """Load the taxonomy, then the model. Raises GuardError, with what to do."""
+        """Load the taxonomy and the model. Raises GuardError, with what to do."""
         if not self.model:
             raise ModelError(NO_MODEL)
         if self.verbose:
-            keep_log(lambda text: click.echo(text, err=True, nl=False))
-        taxonomy = Taxonomy.load(self.taxonomy) if self.taxonomy else None
-        offload = Offload(self.gpu, self.gpu_layers)
-        model = Model.load(self.model, generation=self.template, offload=offload, cache=_cache())
-        taxonomy = taxonomy or Taxonomy.load(TEMPLATES[model.generation].taxonomy)
-        guard = Guard(
-            model,
-            taxonomy,
-            settings=self._settings(taxonomy),
-            options=Options(self.ctx_size, self.parallel, self.threads),
-            force=self.force,
-        )
+            keep_log(lambda text: output.say(text, end=""))
+        with _ending_at_ctrl_c():
+            guard = Guard(
+                self.model,
+                self.taxonomy,
+                template=self.template,
+                settings=self._settings(),
+                options=Options(self.ctx_size, self.parallel, self.threads),
+                offload=Offload(self.gpu, self.gpu_layers),
+                cache=_cache(),
+            )
         if self.verbose:
-            click.echo(f"guard: {model.identity}, template {guard.template.name}, taxonomy {taxonomy.name}", err=True)
+            named = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
+            output.say(f"guard: {guard.model.identity}, {named}, threshold {guard.threshold}")
         return guard
 
-    def _settings(self, taxonomy: Taxonomy) -> Settings:
+    def _settings(self) -> Settings:
         return Settings(
             target=self.target,
-            threshold=default_threshold(taxonomy) if self.threshold is None else self.threshold,
+            threshold=self.threshold,
             as_user=frozenset(self.as_user),
             scores=self.scores,
             keep=self.keep,
             text=self.show_text,
+            force=self.force,
         )
 
 
@@ -146,6 +144,21 @@ def judging_options(command: F) -> F:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+@contextmanager
+def _ending_at_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the process at once while llama.cpp loads: a KeyboardInterrupt would be raised in the callback
+    of its log, where ctypes drops it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # ignored in the background of a shell, or somebody else's
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cache() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -22,6 +23,13 @@ def write(text: str) -> None:
         raise ReaderGone from error
     except (OSError, AttributeError) as error:  # Python has no stdout at all where it was closed
         raise OutputError(f"cannot write to stdout: {getattr(error, 'strerror', None) or 'it is closed'}") from error
+
+
+def say(message: str, *, end: str = "\n") -> None:
+    """Tell a person something on stderr; whether it can be heard must not change how the run ends."""
+    with contextlib.suppress(OSError, AttributeError):  # Python has no stderr at all where it was closed
+        sys.stderr.write(message + end)
+        sys.stderr.flush()
 
 
 def in_colour() -> bool:

@@ -12,10 +12,21 @@ from guardcli.engine.task import Counts, Engine, Probe, Reading, Step, Task
 from guardcli.errors import EngineError
 from guardcli.model.llama import NativeModel
 
-__all__ = ["BatchedEngine", "CanonicalEngine", "Counts", "Engine", "Options", "Probe", "Reading", "Step", "Task",
-           "open_engine"]  # fmt: skip
+__all__ = [
+    "MAX_PARALLEL",
+    "BatchedEngine",
+    "CanonicalEngine",
+    "Counts",
+    "Engine",
+    "Options",
+    "Probe",
+    "Reading",
+    "Step",
+    "Task",
+    "open_engine",
+]  # fmt: skip
 
-DEFAULT_CTX = 8192
+DEFAULT_CTX, DEFAULT_PARALLEL = 8192, 64
 MAX_PARALLEL = MAX_SEQUENCES - MAX_HEADS - 2  # a number each for the heads, the last one, and a new one
 
 
@@ -31,25 +42,29 @@ class Options:
     threads: int | None = None
     canonical: bool = False
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: a number below 1, or more prompts at a time than llama.cpp has sequences for."""
+        if any(number is not None and number < 1 for number in (self.ctx_size, self.parallel, self.threads)):
+            raise ValueError("ctx_size, parallel and threads are at least 1")
+        if self.parallel is not None and self.parallel > MAX_PARALLEL:
+            raise ValueError(f"parallel is at most {MAX_PARALLEL}")
+
 
 def open_engine(model: NativeModel, options: Options | None = None) -> Engine:
-    """An engine on a model. Raises EngineError: llama.cpp cannot make a context of that size."""
+    """An engine on a model.
+
+    Raises:
+        EngineError: the context is longer than the model was trained for, or llama.cpp cannot make it.
+    """
     options = options or Options()
     ctx = options.ctx_size or min(model.n_ctx_train, DEFAULT_CTX)
-    if options.canonical:
-        shape = Shape(cells=_round_up(ctx), batch=_batch(model, ctx), sequences=1, outputs=8, threads=options.threads)
-        return CanonicalEngine(Context(model, shape))
-    parallel = options.parallel or 64
-    if parallel > MAX_PARALLEL:
-        raise EngineError(f"--parallel {parallel}: at most {MAX_PARALLEL} prompts fit llama.cpp's sequences")
-    sequences = parallel + MAX_HEADS + 2
-    cells = _round_up(2 * ctx)
-    shape = Shape(cells, min(_batch(model, cells), cells), sequences, outputs=2 * sequences, threads=options.threads)
-    return BatchedEngine(Context(model, shape))
-
-
-def _batch(model: NativeModel, cells: int) -> int:
-    return min(2048 if model.offloaded else 512, cells)
+    if ctx > model.n_ctx_train:
+        raise EngineError(f"--ctx-size {ctx:,}: the model was trained on up to {model.n_ctx_train:,} tokens")
+    sequences = 1 if options.canonical else (options.parallel or DEFAULT_PARALLEL) + MAX_HEADS + 2
+    cells = _round_up(ctx if options.canonical else 2 * ctx)
+    batch = min(2048 if model.offloaded else 512, cells)
+    context = Context(model, Shape(cells, batch, sequences, outputs=2 * sequences, threads=options.threads))
+    return CanonicalEngine(context) if options.canonical else BatchedEngine(context)
 
 
 def _round_up(cells: int) -> int:

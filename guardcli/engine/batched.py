@@ -17,13 +17,12 @@ from guardcli.engine.cells import Cells
 from guardcli.engine.context import Context
 from guardcli.engine.plan import MAX_HEADS, Entry, common_prefix, plan
 from guardcli.engine.sequence import NONE, Sequence
-from guardcli.engine.task import Counts, Groups, Step, T
+from guardcli.engine.task import ANSWER_ROOM, Counts, Groups, Step, T
 from guardcli.engine.window import Primed, Windows, as_numpy, finish
 from guardcli.errors import EngineError
 
 HEAD_AGE = 512  # sequences begun since a head was last of use, after which it goes
 WINDOW_BATCHES = 4  # how many batches of new tokens the engine looks ahead
-ANSWER_ROOM = 64  # cells kept free for the answer of each sequence under way: some 30 categories
 
 
 class BatchedEngine:
@@ -32,6 +31,7 @@ class BatchedEngine:
     def __init__(self, context: Context) -> None:
         self.counts = Counts()
         self._context = context
+        self._busy = False
         self._planned: deque[tuple[Entry, Primed[Any] | None]] = deque()
         self._reset()
 
@@ -41,7 +41,14 @@ class BatchedEngine:
         return self._context.shape.cells // 2
 
     def run(self, groups: Groups[T]) -> Iterator[list[T]]:
-        """See `Engine.run`. Raises EngineError: llama.cpp failed, or a prompt is longer than `max_tokens`."""
+        """See `Engine.run`. One run at a time.
+
+        Raises:
+            EngineError: llama.cpp failed, a prompt does not fit the cache, or another run is not over yet.
+        """
+        if self._busy:
+            raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
+        self._busy = True
         shape = self._context.shape
         windows: Windows[T] = Windows.over(groups, shape.sequences, WINDOW_BATCHES * shape.batch)
         try:
@@ -51,7 +58,12 @@ class BatchedEngine:
                 if self._planned or self._active:
                     self._step()
                 yield from windows.answered()
+            if windows.failure is not None:
+                raise windows.failure
+            if windows.unanswered:
+                raise AssertionError("tasks were lost")
         finally:
+            self._busy = False
             self._abandon()
 
     def close(self) -> None:
@@ -71,6 +83,8 @@ class BatchedEngine:
 
     def _abandon(self) -> None:
         """Heads outlive a run; after one that was broken off nothing does."""
+        if self._context.closed:
+            return
         if self._active or self._planned:
             self._reset()
         else:
@@ -96,10 +110,10 @@ class BatchedEngine:
             self._context.decode()
             self.counts.decodes += 1
             self._collect()
-        elif self._planned:
-            self._make_room(self._planned[0][0])
         elif self._active:
             raise EngineError("the cache is full of answers: raise --ctx-size or lower --parallel")
+        elif self._planned:
+            self._make_room(self._planned[0][0])
 
     def _begin(self) -> bool:
         """Begin the plan's next entry; False if a row, a number or cells are short."""
@@ -244,7 +258,8 @@ class BatchedEngine:
         for head in self._heads:
             if head.tokens is entry.tokens:
                 self._follow(head)
-                self._path.append(head)
+                if head not in self._path:
+                    self._path.append(head)
                 return True
         return False
 

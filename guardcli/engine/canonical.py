@@ -61,15 +61,21 @@ class CanonicalEngine:
 
     def _run(self, task: Task[T], step: Step) -> T:
         self._set_head(_head(step))
-        length = len(self._head)
-        readings = self._evaluate(as_numpy(step.tokens)[length:], length, step.probes)
+        try:
+            return self._answer(task, step)
+        finally:
+            if not self._context.closed:
+                self._context.remove(_SEQUENCE, len(self._head))
+
+    def _answer(self, task: Task[T], step: Step) -> T:
+        start = len(self._head)
+        readings = self._evaluate(as_numpy(step.tokens)[start:], start, step.probes)
+        self.counts.prompt += len(step.tokens) - start
         length = len(step.tokens)
-        self.counts.prompt += len(step.tokens) - len(self._head)
         while True:
             try:
                 step = task.send(readings)
             except StopIteration as stop:
-                self._context.remove(_SEQUENCE, len(self._head))
                 result: T = stop.value
                 return result
             if step.keep is not None:
@@ -85,8 +91,9 @@ class CanonicalEngine:
     def _set_head(self, head: Tokens) -> None:
         if not np.array_equal(head, self._head):
             self._context.forget()
-            self._head = head.copy()
+            self._head = head[:0]
             self._evaluate(head, 0, ())
+            self._head = head.copy()
             self.counts.prompt += len(head)
 
     def _evaluate(self, tokens: Tokens, start: int, probes: tuple[Probe, ...]) -> tuple[Reading, ...]:

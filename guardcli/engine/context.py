@@ -72,6 +72,10 @@ class Context:
             _pointer(self._wanted, ctypes.c_int8),
         )
 
+    @property
+    def closed(self) -> bool:
+        return not self._handle
+
     def clear(self) -> None:
         """Empty the batch."""
         self.rows = 0

@@ -15,6 +15,8 @@ from guardcli.segments import TokenIds
 
 T = TypeVar("T")
 
+ANSWER_ROOM = 64  # tokens that all later steps of a task may take together: engines keep that much free for each
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:

@@ -48,6 +48,7 @@ class Windows(Generic[T]):
     unanswered: deque[Group[T]] = field(default_factory=deque)
     paused: bool = False
     ended: bool = False
+    failure: Exception | None = None
     _count: int = 0
 
     @classmethod
@@ -71,6 +72,9 @@ class Windows(Generic[T]):
                 tasks = next(self.groups)
             except StopIteration:
                 self.ended = True
+                break
+            except Exception as error:  # what was read before it is answered first
+                self.failure, self.ended = error, True
                 break
             if tasks is None:
                 self.paused = True

@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
-from guardcli.formats import decoding, hh, lines, openai, pairs, sharegpt, structure, transcript
+from guardcli.formats import decoding, hh, lines, openai, pairs, sharegpt, structure, transcript, unread
 from guardcli.formats.faults import Damaged, Unreadable, kind, listed
 from guardcli.formats.pieces import Chunk, Fault
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import open_source, text
 
-__all__ = ["NAMES", "Unreadable", "open_source", "parse", "read"]
+__all__ = ["NAMES", "Unreadable", "open_source", "parse", "read", "repaired"]
 
 
 class _JsonFormat(Protocol):
@@ -56,9 +56,6 @@ def read(
     `source` is the stream's name in the keys. Without a `format` it is detected, and `on_detect` is called
     with the name of each format when it is first seen. A key's `part` is the name of the conversation in its
     record; of several values on one line, the second and later ones are told apart by number: "1".
-
-    Raises:
-        InputError: the operating system cannot read the stream any further.
     """
     if format not in (None, *NAMES):
         raise ValueError(f"unknown format {format!r}; known are {', '.join(NAMES)}")
@@ -86,6 +83,17 @@ def parse(value: Json) -> Conversation:
     return replace(found[0][1], id=_id(value), flags=flags)
 
 
+def repaired(conversation: Conversation) -> Conversation:
+    """A conversation made elsewhere, its lone surrogates replaced and flagged as those of the input are."""
+    texts, flags = decoding.repaired([message.content for message in conversation.messages])
+    if not flags:
+        return conversation
+    assert isinstance(texts, list)
+    said = zip(conversation.messages, texts, strict=True)
+    messages = tuple(replace(message, content=str(text)) for message, text in said)
+    return replace(conversation, messages=messages, flags=(*conversation.flags, *flags))
+
+
 def _records(
     reader: Reader, source: str, format: str | None, limit: int, report: _Report
 ) -> Iterator[Record | Malformed]:
@@ -93,9 +101,30 @@ def _records(
     if layout != "text" or format in _JSON:
         yield from _json_records(structure.values(reader, limit, layout), source, format, report)
         return
-    if format is None:
-        format = _detect_text(structure.first_line(reader, limit), report)
-    yield from _TEXT[format].records(reader, source, limit)
+    name = format or _detect_text(structure.first_line(reader, limit), report)
+    if name == "lines" and format is None:
+        yield from _lines_and_json(reader, source, limit, report)
+    else:
+        yield from _TEXT[name].records(reader, source, limit)
+
+
+def _lines_and_json(reader: Reader, source: str, limit: int, report: _Report) -> Iterator[Record | Malformed]:
+    """Lines of text, among which one that is a record of a JSON format is read as that: logs begin with banners."""
+    for line in reader.lines(limit):
+        if line.whole and _is_json_record(line.content):
+            yield from _of_value(Chunk(line.number, line.content), Key(source, line.number), None, report)
+        else:
+            yield from lines.records_of(line, source, limit)
+
+
+def _is_json_record(content: bytes) -> bool:
+    if not content.lstrip().startswith(b"{"):
+        return False
+    try:
+        value, _ = decoding.value(content, 1)
+    except Unreadable:
+        return False
+    return any(format.matches(value) for format in _JSON.values())
 
 
 def _detect_text(first: bytes, report: _Report) -> str:
@@ -140,12 +169,17 @@ def _of_value(chunk: Chunk, key: Key, format: str | None, report: _Report) -> It
 def _convert(value: Json, format: str | None, report: _Report) -> list[tuple[str | None, Conversation]]:
     name = format or next((name for name in _JSON if _JSON[name].matches(value)), None)
     if name is None:
-        raise Unreadable(f"no known format: {_described(value)}; --input-format knows {', '.join(_JSON)}")
+        raise Unreadable(
+            f"no known format: {_described(value)}; guard reads `messages`, or text under `prompt` and `response` "
+            "(such as jq -c '{id, prompt: .message}' makes)"
+        )
     if not _JSON[name].matches(value):
         raise Unreadable(f"not of the format {name}: {_described(value)}")
     if format is None:
         report(name)
-    return _JSON[name].conversations(value)
+    found = _JSON[name].conversations(value)
+    unread.check(value, found)
+    return found
 
 
 def _described(value: Json) -> str:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import cast
 
 from guardcli.conversation import Json
 from guardcli.formats.faults import Unreadable, shown
 
 INVALID_UNICODE = "invalid_unicode"
+
+_DEEPEST = 200  # levels; what the parser takes, the writer of a kept field may not, being deeper in the stack
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -37,7 +40,9 @@ def text(content: bytes, line: int) -> str:
         before = content[: error.start]
         byte = error.start - before.rfind(b"\n")
         place = f"line {line + before.count(10)}" if b"\n" in before else "the line"
-        raise Unreadable(f"invalid UTF-8 at byte {byte} of {place}: 0x{content[error.start]:02x}") from None
+        raise Unreadable(
+            f"invalid UTF-8 at byte {byte} of {place}: 0x{content[error.start]:02x}; if Latin-1: iconv -f LATIN1"
+        ) from None
 
 
 def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
@@ -45,6 +50,8 @@ def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
     source = text(content, line)
     try:
         parsed = cast(Json, json.loads(source, object_pairs_hook=_object))
+        if content.count(b"[") + content.count(b"{") > _DEEPEST:
+            _check_depth(parsed)
         return repaired(parsed) if _ESCAPED_SURROGATE.search(content) else (parsed, ())
     except json.JSONDecodeError as error:
         raise Unreadable(f"not JSON: {_explained(error, line)}") from None
@@ -62,12 +69,21 @@ def repaired(value: Json) -> tuple[Json, tuple[str, ...]]:
     return fixed, (INVALID_UNICODE,) if fixed != value else ()
 
 
+def _check_depth(value: Json) -> None:
+    level = [value]
+    for _ in range(_DEEPEST):
+        inside = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list)))
+        level = [item for items in inside for item in items]
+    if level:
+        raise Unreadable("nested too deeply")
+
+
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """An object; a key that stands twice is refused, for the reader after us may take the one not judged."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise Unreadable(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice in an object")
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise Unreadable(f"the key {shown(key)} stands twice in an object")
     return found
 
 

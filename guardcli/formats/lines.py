@@ -18,8 +18,13 @@ def matches(first: str) -> bool:
 
 def records(reader: Reader, source: str, limit: int) -> Iterator[Record | Malformed]:
     for line in reader.lines(limit):
-        if line.content.strip() or not line.whole:
-            yield _record(line, source, limit)
+        yield from records_of(line, source, limit)
+
+
+def records_of(line: Line, source: str, limit: int) -> Iterator[Record | Malformed]:
+    """The record of one line; none if it is blank."""
+    if line.content.strip() or not line.whole:
+        yield _record(line, source, limit)
 
 
 def _record(line: Line, source: str, limit: int) -> Record | Malformed:

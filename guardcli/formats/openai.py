@@ -71,8 +71,8 @@ def _message(item: Json, number: int) -> Message:
     if "content" not in item and not calls and refusal is None:
         raise Unreadable(f"{place} has no content")
     text, skipped = _content(item.get("content"), place)
-    if not text and refusal is not None:
-        text = _text(refusal, f"{place}: refusal")
+    if refusal is not None:
+        text = "\n".join(filter(None, (text, _text(refusal, f"{place}: refusal"))))
     return Message(role, text, skipped + calls)
 
 

@@ -9,22 +9,22 @@ from guardcli.conversation import Conversation, Json, Message
 from guardcli.formats import hh, openai, sharegpt
 from guardcli.formats.faults import Unreadable, kind
 
-_PROMPTS = ("prompt", "instruction", "question", "query", "input", "text")
-_RESPONSES = ("response", "completion", "answer", "output", "generation")
+PROMPTS = ("prompt", "instruction", "question", "query", "input", "text")
+RESPONSES = ("response", "completion", "answer", "output", "generation")
 
 
 def matches(value: Json) -> bool:
     """Objects with whole conversations often have a prompt beside them: those belong to their own format."""
     if any(other.matches(value) for other in (openai, sharegpt, hh)):
         return False
-    return isinstance(value, str) or (isinstance(value, dict) and any(key in value for key in _PROMPTS + _RESPONSES))
+    return isinstance(value, str) or (isinstance(value, dict) and any(key in value for key in PROMPTS + RESPONSES))
 
 
 def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
     if isinstance(value, str):
         return [(None, Conversation((Message("user", value),)))]
     assert isinstance(value, dict)  # by `matches`
-    prompt, response = _first(value, _PROMPTS), _first(value, _RESPONSES)
+    prompt, response = _first(value, PROMPTS), _first(value, RESPONSES)
     if prompt is not None and prompt[0] == "input" and isinstance(prompt[1], list):
         return _each(prompt[1], response)
     said = [Message("user", text) for text in _prompt(value, prompt)]
@@ -55,7 +55,7 @@ def _each(items: list[Json], response: tuple[str, Json] | None) -> list[tuple[st
     if not items:
         raise Unreadable("empty conversation: input is a list without items")
     texts = [_text(f"input item {number}", item) for number, item in enumerate(items, start=1)]
-    return [(str(index), Conversation((Message("user", text),))) for index, text in enumerate(texts)]
+    return [(f"input.{index}", Conversation((Message("user", text),))) for index, text in enumerate(texts)]
 
 
 def _text(name: str, value: Json) -> str:

@@ -51,8 +51,8 @@ def text(stream: BinaryIO) -> Iterator[bytes]:
     """The stream's text in pieces, unpacked, without a byte-order mark.
 
     Raises:
-        Damaged: it is no UTF-8 text, or broken gzip; all that could be read has been yielded.
-        InputError: the operating system cannot read it.
+        Damaged: it is no UTF-8 text, broken gzip, or cannot be read any further; all that could be read has
+            been yielded.
     """
     pieces = _pieces(stream)
     head = _head(pieces)
@@ -71,7 +71,7 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
         try:
             piece = take(PIECE)
         except OSError as error:
-            raise InputError(f"cannot be read any further: {error}") from error
+            raise Damaged(f"cannot be read any further: {error.strerror}") from error
         if not piece:
             return
         yield piece

@@ -19,7 +19,7 @@ from guardcli.formats.splitter import split
 Layout = Literal["text", "json lines", "json values"]
 
 _FRAGMENT = 1 << 16
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)', re.DOTALL)  # or its beginning: what matches nowhere is quadratic
 _BRACKET = re.compile(rb"[\[\]{}]")
 _TO_FIRST_KEY = re.compile(rb'[\s{\[]*(?:"[^"]*")?')
 
@@ -74,8 +74,10 @@ def _next_line(reader: Reader, limit: int) -> bytes:
 def _following(reader: Reader, limit: int) -> bytes:
     """The next lines, to the first that is not blank."""
     lines = bytearray()
-    while not lines.strip() and len(lines) <= limit and (line := reader.fragment(limit + 2)):
+    while len(lines) <= limit and (line := reader.fragment(limit + 2)):
         lines += line
+        if line.strip():
+            break
     return bytes(lines)
 
 
@@ -107,7 +109,7 @@ def _goes_on(first: bytes, second: bytes, limit: int) -> bool:
 
 def _open_brackets(line: bytes) -> bytes:
     """The brackets that a line leaves open; none if it ends in a string, where none can go on."""
-    bare = _STRING.sub(b"", line)
+    bare = _STRING.sub(lambda string: b"" if string[1] else b'"', line)
     opened = bytearray()
     for bracket in _BRACKET.findall(bare):
         if bracket in b"[{":

@@ -11,20 +11,20 @@ from pathlib import Path
 from types import TracebackType
 
 from guardcli.errors import ModelError
-from guardcli.model.generation import GENERATIONS, detect
+from guardcli.model.generation import detect
 from guardcli.model.gguf import read_header
 from guardcli.model.identity import sha256
-from guardcli.model.llama import INSTALL_CUDA, NativeModel, Offload, keep_log
+from guardcli.model.llama import NativeModel, Offload, keep_log
 from guardcli.model.vocab import Vocab
 
-__all__ = ["GENERATIONS", "INSTALL_CUDA", "Model", "Offload", "Vocab", "keep_log"]
+__all__ = ["Model", "Offload", "Vocab", "keep_log"]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """A loaded model. `identity` is `name@digest`, the first 12 hex digits of its SHA-256.
 
-    `generation` names the template that it was trained on, one of `GENERATIONS`.
+    `generation` names the template that it was trained on, as `generation` detects it.
     """
 
     path: Path
@@ -56,7 +56,8 @@ class Model:
         return cls(path, identity, generation, native, Vocab(native.vocab, kind, pre))
 
     def close(self) -> None:
-        """Free the model; what was made with it must not be used after."""
+        """Free the model; engines on it must be closed before."""
+        self.vocab.close()
         self.native.close()
 
     def __enter__(self) -> Model:

@@ -25,9 +25,9 @@ INSTALL_CUDA = (
 )
 
 _NEEDED = (
-    "llama_model_load_from_file", "llama_init_from_model", "llama_batch_init", "llama_decode",
-    "llama_get_memory", "llama_memory_seq_cp", "llama_memory_seq_rm", "llama_get_logits_ith",
-    "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_log_set",
+    "llama_model_load_from_file", "llama_model_get_vocab", "llama_init_from_model", "llama_decode",
+    "llama_get_memory", "llama_memory_clear", "llama_memory_seq_cp", "llama_memory_seq_rm", "llama_get_logits_ith",
+    "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_vocab_n_tokens", "llama_log_set",
 )  # fmt: skip
 
 
@@ -74,6 +74,8 @@ class Offload:
 
     def check(self) -> None:
         """Raise ModelError, with the command that mends it, if a GPU is required and cannot be used."""
+        if self.gpu == "require" and self.layers == 0:
+            raise ModelError("--gpu require and --gpu-layers 0 contradict each other")
         if self.gpu == "require" and not llama_cpp.llama_supports_gpu_offload():
             raise ModelError(
                 "a GPU is required, and this build of llama-cpp-python cannot use one. "

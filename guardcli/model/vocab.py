@@ -11,6 +11,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from threading import Lock
 from typing import Any
 
 import llama_cpp
@@ -28,11 +29,17 @@ class Vocab:
     """A model's vocabulary. `kind` and `pre` are its `tokenizer.ggml.model` and `tokenizer.ggml.pre`."""
 
     def __init__(self, handle: Any, kind: str, pre: str) -> None:
-        self._handle = handle
+        self._handle: Any = handle
+        self._lock = Lock()
         self._sentencepiece = kind == "llama"
         self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
         self._matched = self._user_defined()
         self._specials: dict[str, int] = {}
+
+    def close(self) -> None:
+        """Let nothing be encoded any more: the model is about to be freed, and a thread may be reading ahead."""
+        with self._lock:
+            self._handle = None
 
     def special(self, name: str) -> int:
         """The id of a special token.
@@ -43,7 +50,10 @@ class Vocab:
         if name not in self._specials:
             ids = self._tokenize(name.encode(), parse_special=True)
             if len(ids) != 1 or not self.is_control(ids[0]):
-                raise ModelError(f"the model's vocabulary has no special token {name}: the template does not fit it")
+                raise ModelError(
+                    f"the model's vocabulary has no special token {name}: it is not a model of this template; "
+                    "name another with --template"
+                )
             self._specials[name] = ids[0]
         return self._specials[name]
 
@@ -128,7 +138,10 @@ class Vocab:
     def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:
         room = len(text) + 8  # a token is at least one byte, but for a space put before the text
         buffer = (llama_cpp.llama_token * room)()
-        count = llama_cpp.llama_tokenize(self._handle, text, len(text), buffer, room, False, parse_special)
+        with self._lock:
+            if self._handle is None:
+                raise ModelError("the model is closed")
+            count = llama_cpp.llama_tokenize(self._handle, text, len(text), buffer, room, False, parse_special)
         if count < 0:
             raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes")
         ids = array("i")

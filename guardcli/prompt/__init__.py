@@ -17,11 +17,13 @@ from guardcli.turns import Speaker, Turn
 
 __all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "imitates_marker"]
 
-# Text that reads like the prompt's own plain-text structure. No tokenizer can tell it from the real thing, so
-# it is flagged; any case and spacing, since a model reads over both.
+# Text that reads like the prompt's own structure. Special tokens stay text, and no tokenizer can tell the
+# plain-text markers from the real ones, but both are attempts and are flagged; any case and spacing, since a
+# model reads over both.
 _MARKERS = re.compile(
     MARKER.pattern + r"|provide\s+your\s+safety\s+assessment\s+for"
-    r"|\n[^\S\n]*\n(?:user|agent):\s",
+    r"|\n[^\S\n]*\n(?:user|agent):\s"
+    r"|<\|[a-z_]+\|>",
     re.IGNORECASE,
 )
 

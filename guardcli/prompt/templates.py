@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from guardcli.errors import Problem, TaxonomyError
+from guardcli.errors import TaxonomyError
 from guardcli.segments import Segment
 from guardcli.taxonomy import Category, Taxonomy
 
@@ -54,18 +54,21 @@ class Template:
     ids_in_words: str
 
     def check(self, taxonomy: Taxonomy) -> None:
-        """Raise TaxonomyError, with every id that models of this generation cannot write."""
-        wrong = [category for category in taxonomy.categories if not self.ids.fullmatch(category.id)]
-        if wrong:
-            raise TaxonomyError(*(self._wrong_id(category) for category in wrong))
-
-    def _wrong_id(self, category: Category) -> Problem:
-        place = category.place
-        message = (
-            f"the template {self.name} cannot write the id {category.id!r}: its ids are {self.ids_in_words}; "
-            f"rename it, or choose another template or taxonomy (such as {self.taxonomy})"
-        )
-        return Problem(place.path, place.line, place.column, message)
+        """Raise TaxonomyError: models of this generation cannot write some ids, or the prompt would lack something."""
+        problems = []
+        if wrong := [category for category in taxonomy.categories if not self.ids.fullmatch(category.id)]:
+            named = ", ".join(category.id for category in wrong)
+            problems.append(
+                wrong[0].place.problem(
+                    f"the template {self.name} cannot write {named}: its ids are {self.ids_in_words}; "
+                    f"choose another template, or a taxonomy with such ids, as {self.taxonomy} has"
+                )
+            )
+        for category in taxonomy.categories:
+            if category.examples:
+                problems.append(category.place.problem(f"{category.id} has examples, which no prompt shows yet"))
+        if problems:
+            raise TaxonomyError(*problems)
 
 
 def category_block(template: Template, taxonomy: Taxonomy) -> str:

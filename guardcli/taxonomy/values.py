@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from guardcli.errors import Problem
+
 Detail = Literal["names", "full"]
 Label = Literal["safe", "unsafe"]
 
@@ -16,6 +18,10 @@ class Place:
     path: str
     line: int
     column: int
+
+    def problem(self, message: str) -> Problem:
+        """Something wrong at this place."""
+        return Problem(self.path, self.line, self.column, message)
 
 
 @dataclass(frozen=True, slots=True)

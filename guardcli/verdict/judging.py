@@ -15,9 +15,11 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from guardcli.engine.task import Probe, Reading, Step, Task
+from guardcli.engine.task import ANSWER_ROOM, Probe, Reading, Step, Task
 from guardcli.segments import TokenIds
 from guardcli.verdict.answers import Answers, Trie
+
+_LONGEST_ID = 8  # tokens of an id with its separator, and some over
 
 R = TypeVar("R")
 Asking: TypeAlias = Generator[Step, tuple[Reading, ...], R]
@@ -71,22 +73,26 @@ def _score(reading: Reading) -> tuple[float, float]:
 
 
 def _categories(length: int, answers: Answers) -> Asking[tuple[tuple[str, ...], dict[str, float]]]:
-    """The ids that the model would list, the most probable first id first, and the distribution of that one."""
+    """The ids that the model would list, the most probable first id first, and the distribution of that one.
+
+    A list ends where the room for answers does: after some 15 ids of four tokens, which no guard lists.
+    """
     forced, choice = answers.first.forced()
     tokens = [answers.unsafe, *answers.line_break, *forced]
     listed = yield from _distribution(choice, tokens, length, answers.after_id)
     first = max(listed, key=lambda id_: listed[id_])
-    if choice.children:  # then the tokens so far were evaluated
+    end = length + ANSWER_ROOM
+    if rest := choice.path(first):  # what leads to the choice was evaluated, and this follows
         length += len(tokens)
-        tokens = choice.path(first) or []
+        tokens = rest
     found = [first]
-    while (rest := answers.further.without(found)).children:
-        options = (*answers.ends, *rest.children)
+    while (others := answers.further.without(found)).children and length + len(tokens) + _LONGEST_ID <= end:
+        options = (*answers.ends, *others.children)
         chosen = options[int(np.argmax((yield from _ask(tokens, length, options))))]
         length += len(tokens)
         if chosen in answers.ends:
             break
-        id_, tokens, length = yield from _walk(rest.children[chosen], [chosen], length, answers.after_id)
+        id_, tokens, length = yield from _walk(others.children[chosen], [chosen], length, answers.after_id)
         found.append(id_)
     return tuple(found), listed
 

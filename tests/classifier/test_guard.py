@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from guardcli import Guard, Settings, Taxonomy
+from guardcli import Guard, Options, Settings, Taxonomy
 from guardcli.classifier.guard import Ahead
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
-from guardcli.errors import GuardError, ModelError, TaxonomyError
+from guardcli.errors import EngineError, GuardError, ModelError, TaxonomyError
 from guardcli.model import Model
 from guardcli.verdict import Verdict
 from tests.fake import FakeEngine, words
@@ -132,7 +132,7 @@ def test_each_names_messages_without_text(model: Model) -> None:
     assert (first.verdict, second.verdict) == ("safe", "error")
     assert second.error == "nothing to judge: message 2 (user) has no text (only image)"
     assert first.skipped == second.skipped == {"image": 1}
-    assert "role_order" in first.flags
+    assert first.flags == ()
 
 
 def test_flags(model: Model) -> None:
@@ -189,32 +189,102 @@ def test_a_taxonomy_that_fills_the_context_is_refused(model: Model) -> None:
         Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, max_tokens=300))
 
 
-def test_a_model_that_does_not_answer_is_refused(model: Model) -> None:
+@pytest.mark.parametrize(("prompts", "told"), [(1, 1), (3, 3), (4, 4), (100, 4)])
+def test_a_model_that_does_not_answer_is_refused(model: Model, prompts: int, told: int) -> None:
+    """After a few prompts, or at the end; and what was judged until then was not called safe."""
+    verdicts: list[Verdict] = []
     with (
         Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3)) as guard,
         pytest.raises(ModelError, match=r"P\(safe\) \+ P\(unsafe\) is 0.3 where llama-guard-3-8b writes one"),
     ):
-        list(guard.check(["hi"]))
+        verdicts.extend(guard.check(["hi"] * prompts))
+    assert [verdict.verdict for verdict in verdicts] == ["error"] * told
+
+
+def test_one_odd_record_does_not_end_a_run(model: Model) -> None:
+    engine = FakeEngine(SCORES)
+    with Guard(model, "llama-guard-3", engine=engine) as guard:
+        verdicts = []
+        for verdict in guard.check(["hi", "a bomb"] * 10):
+            verdicts.append(verdict)
+            engine._mass = 0.3 if len(verdicts) in (17, 18) else 1.0
+    assert [verdict.verdict for verdict in verdicts[16:]] == ["safe", "unsafe", "error", "unsafe"]
+    assert verdicts[17].flags == verdicts[18].flags == ("low_mass",)
+    assert verdicts[18].error == (
+        "the model was about to answer with something else than a verdict: P(safe) + P(unsafe) is 0.3"
+    )
 
 
 def test_force_judges_all_the_same_and_says_so(model: Model) -> None:
-    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3), force=True) as guard:
+    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3), settings=Settings(force=True)) as guard:
         (verdict,) = guard.check(["hi"])
     assert (verdict.verdict, verdict.flags) == ("safe", ("low_mass",))
 
 
-def test_a_late_lapse_is_a_flag(model: Model) -> None:
-    engine = FakeEngine(SCORES)
-    with Guard(model, "llama-guard-3", engine=engine) as guard:
-        verdicts = []
-        for verdict in guard.check(["hi"] * 20):
-            verdicts.append(verdict)
-            engine._mass = 0.3 if len(verdicts) == 18 else 1.0
-    assert [verdict.flags for verdict in verdicts] == [()] * 18 + [("low_mass",)] + [()]
+def test_settings_leave_the_threshold_to_the_policy(model: Model) -> None:
+    policy = Taxonomy.parse("name: x\nthreshold: 0.05\ncategories:\n  - {id: S1, name: A}\n")
+    with Guard(model, policy, engine=FakeEngine(SCORES), settings=Settings(target="last")) as guard:
+        (verdict,) = guard.check(["hi"])
+    assert (verdict.verdict, verdict.threshold) == ("unsafe", 0.05)
+
+
+@pytest.mark.parametrize("settings", [{"threshold": math.nan}, {"threshold": 1.1}, {"target": "first"}])
+def test_settings_without_sense(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"no target|a threshold is in \[0, 1\]"):
+        Settings(**settings)
+
+
+@pytest.mark.parametrize("value", ["one", {"prompt": "one"}, CHAT, b"one"])
+def test_one_conversation_where_several_are_wanted(model: Model, value: Any) -> None:
+    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES)) as guard, pytest.raises(TypeError, match="a list"):
+        guard.check(value)
+
+
+def test_a_closed_guard_says_so(model: Model, guard_path: Path) -> None:
+    with Guard(guard_path, template="llama-guard-3-8b", options=Options(threads=1)) as guard:
+        late, half = guard.check(["hi"]), guard.check(["hi"] * 300)
+        next(half)
+    for verdicts in (late, half, guard.check(["hi"])):
+        with pytest.raises(ModelError, match="this guard is closed"):
+            list(verdicts)
+
+
+def test_two_runs_at_once_are_refused(model: Model) -> None:
+    with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard:
+        first = guard.check(["hi"] * 300)
+        next(first)
+        with pytest.raises(EngineError, match="another run on this engine is not over"):
+            next(guard.check(["hi"]))
+        assert sum(1 for _ in first) == 299
+        assert len(list(guard.check(["hi"] * 300))) == 300
+
+
+def test_what_was_read_before_an_exception_is_answered(model: Model) -> None:
+    def failing() -> Iterator[str]:
+        yield from ("a", "b", "c")
+        raise KeyError("source")
+
+    verdicts: list[Verdict] = []
+    with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard, pytest.raises(KeyError):
+        verdicts.extend(guard.check(failing()))
+    assert len(verdicts) == 3
+
+
+def test_a_conversation_with_half_a_surrogate(model: Model) -> None:
+    (verdict,) = check(model, Conversation((Message("user", "a\ud800b"),)), text=True)
+    assert (verdict.text, verdict.flags) == ("a\ufffdb", ("invalid_unicode",))
+
+
+def test_categories_of_all_unsafe_windows(model: Model) -> None:
+    """Each window is listed; the row unites them."""
+    text = "bomb " + "x" * 3000 + " knife"
+    (verdict,) = check(model, text, engine=FakeEngine(SCORES, max_tokens=1200))
+    assert (verdict.verdict, round(verdict.score or 0, 3)) == ("unsafe", 0.9)
+    assert verdict.flags == ("windowed",)
 
 
 def test_ids_that_the_model_cannot_write(model: Model) -> None:
-    with pytest.raises(TaxonomyError, match="cannot write the id 'O1'"):
+    with pytest.raises(TaxonomyError, match="cannot write O1, O2"):
         Guard(model, "llama-guard-1", engine=FakeEngine(SCORES))
 
 
@@ -249,8 +319,6 @@ def test_order_and_keys(model: Model, ahead: Ahead | None) -> None:
 
 def test_with_a_real_engine(model: Model) -> None:
     """Canonical and batched agree, through the whole line."""
-    from guardcli import Options
-
     values = [CHAT, "hello", {"prompt": "a", "response": "b"}, {"x": 1}]
     found = []
     for canonical in (False, True):

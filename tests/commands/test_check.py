@@ -32,7 +32,7 @@ def verdicts(stdout: str) -> list[str]:
 def test_the_first_thing_a_user_does(tiny_path: Path) -> None:
     done = guard("check", "-m", tiny_path, "--force", "-t", "llama-guard-3", "--template", "llama-guard-3-8b",
                  stdin="How do I bake bread?\n")  # fmt: skip
-    assert re.fullmatch(r"(safe 0\.\d{4} -|unsafe [01]\.\d{4} S\d+(,S\d+)*) -:1 - user#1\n", done.stdout)
+    assert re.fullmatch(r"(safe 0\.\d{4} -|unsafe [01]\.\d{4} S\d+(,S\d+)*) -:1 - user#1 \[low_mass\]\n", done.stdout)
     assert done.stderr == ""
     assert done.returncode == (1 if done.stdout.startswith("unsafe") else 0)
 
@@ -75,13 +75,13 @@ def test_files_gzip_arrays_and_stdin_in_order(check: list[str], tmp_path: Path) 
         ("0", ["--exit-zero"], "hi\n", 0),
         ("1", [], CHAT + "{bad\n", 3),
         ("0", ["--exit-zero"], CHAT + "{bad\n", 3),
-        ("1", [], "", 0),
+        ("1", [], "", 3),
     ],
 )  # fmt: skip
 def test_exit_codes(check: list[str], threshold: str, extra: list[str], stdin: str, code: int) -> None:
     done = guard(*check, "--threshold", threshold, *extra, stdin=stdin)
     assert done.returncode == code
-    assert ("could not be judged" in done.stderr) is (code == 3)
+    assert ("could not be judged" in done.stderr) is (code == 3 and bool(stdin))
     assert ("holds no records" in done.stderr) is (not stdin)
 
 
@@ -95,7 +95,7 @@ def test_exit_codes(check: list[str], threshold: str, extra: list[str], stdin: s
         (["check", "-m", "TINY", "missing.jsonl"], "guard: missing.jsonl: no such file"),
         (["check", "-m", "TINY", "."], "guard: . is a folder; name the files in it"),
         (["check", "-m", "TINY", "-t", "llama-gard-3"], "llama-guard-3"),
-        (["check", "-m", "TINY", "--template", "llama-guard-3-8b"], "does not answer with a verdict"),
+        (["check", "-m", "TINY", "--template", "llama-guard-3-8b", "--ctx-size", "9999"], "was trained on up to 4,096"),
         (["check", "-m", "TINY", "--template", "llama-guard-9"], "Invalid value for '--template'"),
         (["check", "-m", "TINY", "--threshold", "2"], "Invalid value for '--threshold'"),
         (["check", "-m", "TINY", "--threshold", "nan"], "Invalid value for '--threshold'"),
@@ -111,6 +111,13 @@ def test_usage_errors(tiny_path: Path, arguments: list[str], message: str) -> No
     assert (done.returncode, done.stdout) == (2, "")
 
 
+def test_a_model_that_does_not_answer(tiny_path: Path) -> None:
+    done = guard("check", "-m", tiny_path, "--template", "llama-guard-3-8b", "--threads", "1", stdin="hi\n" * 50)
+    assert "does not answer with a verdict" in done.stderr
+    assert "safe 0" not in done.stdout.replace("unsafe", "")
+    assert (done.returncode, done.stdout.count("\n")) == (2, 4)
+
+
 def test_the_environment_names_model_and_taxonomy(guard_path: Path) -> None:
     done = guard("check", "--template", "llama-guard-3-8b", "--format", "json", stdin="hi\n",
                  GUARD_MODEL=str(guard_path), GUARD_TAXONOMY="openai-moderation")  # fmt: skip
@@ -122,6 +129,12 @@ def test_only_and_the_code_of_all(check: list[str]) -> None:
     assert done.stdout.startswith("error - - -:2 - - ")
     assert done.stdout.count("\n") == 1
     assert done.returncode == 3
+
+
+def test_the_text_line_tells_what_was_left_out_and_cut(check: list[str]) -> None:
+    record = {"messages": [{"role": "system", "content": "s"}, *[{"role": "user", "content": "word " * 300}] * 9]}
+    done = guard(*check, "--target", "last", stdin=json.dumps(record) + "\n")
+    assert done.stdout.endswith(" user#10 [role_order,truncated,system:1]\n")
 
 
 def test_scores_keep_and_text(check: list[str]) -> None:
@@ -230,8 +243,8 @@ def test_help_when_a_person_waits(check: list[str]) -> None:
     done = subprocess.run([*GUARD, *check], stdin=terminal, capture_output=True, env=environment(), timeout=60)
     os.close(main)
     os.close(terminal)
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"Usage: guard check [OPTIONS] [FILES]...")
+    assert (done.returncode, done.stdout) == (2, b"")  # `guard check $FILES && deploy` must not deploy
+    assert done.stderr.startswith(b"Usage: guard check [OPTIONS] [FILES]...")
 
 
 def test_colour_on_request_only(check: list[str]) -> None:

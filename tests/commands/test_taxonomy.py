@@ -23,8 +23,20 @@ def test_raw_is_the_vendors_rendering_to_the_byte(case: Case) -> None:
 
 def test_shown_for_people() -> None:
     done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi\n")
-    assert done.stdout.startswith("<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nTask: ")
+    assert done.stdout.startswith("[-:1 user#1]\n<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nTask: ")
     assert done.stdout.endswith("<|end_header_id|>\n[the model's answer begins with: \\n\\n]\n")
+
+
+def test_hostile_text_cannot_command_the_terminal() -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi \x1b[2J\n")
+    assert "User: hi \\x1b[2J\n" in done.stdout
+
+
+def test_as_user() -> None:
+    stdin = '{"messages":[{"role":"tool","content":"42"}]}\n'
+    render = ["taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b"]
+    assert "User: 42" in guard(*render, "--as-user", "tool", stdin=stdin).stdout
+    assert guard(*render, stdin=stdin).returncode == 3
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,8 @@ def test_not_json(content, reason):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b'"\xff"', "invalid UTF-8 at byte 2 of the line: 0xff"),
-        (b'{\n"a": "\xc3"}', "invalid UTF-8 at byte 7 of line 8: 0xc3"),
+        (b'"\xff"', "invalid UTF-8 at byte 2 of the line: 0xff; if Latin-1: iconv -f LATIN1"),
+        (b'{\n"a": "\xc3"}', "invalid UTF-8 at byte 7 of line 8: 0xc3; if Latin-1: iconv -f LATIN1"),
         (b"[" * 100_000, "nested too deeply"),
         (b"1" * 5000, "a number has too many digits"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' stands twice in an object"),

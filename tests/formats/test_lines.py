@@ -23,7 +23,7 @@ def test_a_later_speaker_does_not_swallow_what_follows():
 def test_one_bad_line_does_not_end_the_rest():
     assert rows("a\nä".encode() + b"\xff\nb") == [
         Record(Key("in", 1), said(("user", "a"))),
-        Malformed(Key("in", 2), "invalid UTF-8 at byte 3 of the line: 0xff"),
+        Malformed(Key("in", 2), "invalid UTF-8 at byte 3 of the line: 0xff; if Latin-1: iconv -f LATIN1"),
         Record(Key("in", 3), said(("user", "b"))),
     ]
 

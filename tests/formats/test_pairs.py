@@ -51,7 +51,7 @@ def test_one_conversation(value, expected):
 
 
 def test_each_input_of_a_moderation_request_is_a_part():
-    expected = [("0", said(("user", "a"))), ("1", said(("user", "b")))]
+    expected = [("input.0", said(("user", "a"))), ("input.1", said(("user", "b")))]
     assert pairs.conversations({"model": "m", "input": ["a", "b"]}) == expected
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import tracemalloc
+from io import BytesIO
 from queue import Queue
 
 import pytest
@@ -17,8 +18,8 @@ from guardcli.formats import NAMES, Unreadable, parse, read
 from .rows import Pieces, rows, said, told
 
 HI = [("user", "hi")]
-KNOWN = "--input-format knows openai, pairs, sharegpt, hh"
-INVALID = "invalid UTF-8 at byte 13 of the line: 0xff"
+KNOWN = "guard reads `messages`, or text under `prompt` and `response` (such as jq -c '{id, prompt: .message}' makes)"
+INVALID = "invalid UTF-8 at byte 13 of the line: 0xff; if Latin-1: iconv -f LATIN1"
 CUT_OFF = "the gzip data is cut off here; what it held of this record and after it is lost"
 UTF16 = "the text is UTF-16, not UTF-8; convert it with `iconv -f UTF-16 -t UTF-8`"
 
@@ -66,7 +67,7 @@ def test_a_file_of_mixed_formats():
         (b'[{"role": "user",\n "content": "hi"}]', [(1, None, HI)]),
         (b'{"messages": [\n {"role": "user",\n  "content": "hi"}]}', [(1, None, HI)]),
         (b'[\n{"prompt": "hi"},\n{"prompt": "hi"}\n]', [(2, None, HI), (3, None, HI)]),
-        (b'["hi", {"input": ["hi", "hi"]}]', [(1, None, HI), (1, "1.0", HI), (1, "1.1", HI)]),
+        (b'["hi", {"input": ["hi", "hi"]}]', [(1, None, HI), (1, "1.input.0", HI), (1, "1.input.1", HI)]),
         (b'{"prompt": "hi"}\n5', [(1, None, HI), (2, None, f"no known format: a number; {KNOWN}")]),
         (b'{"prompt": "\xff"}\n"hi"', [(1, None, INVALID), (2, None, HI)]),
         (gzip.compress(b"User: hi"), [(1, None, HI)]),
@@ -264,3 +265,21 @@ def test_an_array_is_read_like_json_lines(values, how):
 
     in_lines = "\n".join(map(json.dumps, values)).encode()
     assert heard(json.dumps(values, indent=indent).encode()) == heard(in_lines)
+
+
+def test_json_records_among_lines_of_text_are_read_as_such():
+    """Logs begin with banners; what is no record stays text."""
+    content = b'Log of today\n{"id": "a", "prompt": "hi"}\n{"no": 1}\n{broken\n'
+    found = list(read(BytesIO(content), "in"))
+    assert [record.conversation.messages[0].content for record in found] == [
+        "Log of today",
+        "hi",
+        '{"no": 1}',
+        "{broken",
+    ]
+    assert [record.key.id for record in found] == [None, "a", None, None]
+
+
+def test_forced_lines_stay_lines():
+    found = list(read(BytesIO(b'x\n{"prompt": "hi"}\n'), "in", format="lines"))
+    assert found[1].conversation.messages[0].content == '{"prompt": "hi"}'

@@ -74,7 +74,7 @@ def test_a_blank_line_before_an_assistant_ends_nothing():
 
 def test_invalid_utf8_spoils_its_conversation_only():
     assert rows(b"User: a\nBot: \xff\n\nUser: b") == [
-        Malformed(Key("in", 1), "invalid UTF-8 at byte 6 of line 2: 0xff"),
+        Malformed(Key("in", 1), "invalid UTF-8 at byte 6 of line 2: 0xff; if Latin-1: iconv -f LATIN1"),
         Record(Key("in", 4), said(("user", "b"))),
     ]
 

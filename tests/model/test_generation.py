@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import ModelError
-from guardcli.model import GENERATIONS
-from guardcli.model.generation import detect
+from guardcli.model.generation import GENERATIONS, detect
 from guardcli.model.gguf import Header
 from guardcli.prompt import TEMPLATES
 from tests.test_prompt import GOLDEN, TEMPLATE_OF

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from guardcli.engine import Reading, Step
+from guardcli.engine.task import ANSWER_ROOM
 from guardcli.verdict import Answers, Outcome, judge
 from guardcli.verdict.answers import Trie
 
@@ -154,6 +155,49 @@ def test_a_list_that_goes_on_with_an_id_that_begins_another() -> None:
 
     outcome, _ = run(digits(tail), DIGITS)
     assert outcome.categories == ("O2", "O1", "O10")
+
+
+@pytest.mark.parametrize(("zero", "end", "first"), [(3.0, 1.0, "O10"), (1.0, 3.0, "O1")])
+def test_an_id_that_begins_all_others(zero: float, end: float, first: str) -> None:
+    ids = {"O1": [1], "O10": [1, 0]}
+    answers = Answers(
+        SAFE,
+        UNSAFE,
+        (BREAK,),
+        Trie.of({id_: [O, *tokens] for id_, tokens in ids.items()}),
+        Trie.of({id_: [COMMA, O, *tokens] for id_, tokens in ids.items()}),
+        (END,),
+    )
+
+    def tail(key: tuple[int, ...]) -> Mapping[int, float]:
+        if not key:
+            return {SAFE: 0.0, UNSAFE: 1.0}
+        return {0: zero, END: end, COMMA: -9.0}
+
+    outcome, fed = run(digits(tail), answers)
+    assert outcome.categories == (first,)
+    assert all(fed)
+
+
+def test_a_list_that_never_ends_stays_in_its_room() -> None:
+    codes = {f"S{n}": n for n in range(1, 80)}
+    answers = Answers(
+        SAFE,
+        UNSAFE,
+        (BREAK,),
+        Trie.of({id_: [S, token + 100] for id_, token in codes.items()}),
+        Trie.of({id_: [COMMA_S, token + 100] for id_, token in codes.items()}),
+        (END,),
+    )
+
+    def tail(key: tuple[int, ...]) -> Mapping[int, float]:
+        if not key:
+            return {SAFE: 0.0, UNSAFE: 1.0}
+        return {END: -9.0, COMMA_S: 9.0, **{token + 100: 0.0 for token in codes.values()}}
+
+    outcome, fed = run(digits(tail), answers)
+    assert 20 < len(outcome.categories) < 40
+    assert sum(map(len, fed[1:])) <= ANSWER_ROOM
 
 
 def test_a_taxonomy_of_one_category() -> None:

@@ -1,0 +1,36 @@
+"""Text beside a conversation that nobody would judge: a record with such text is refused, not called safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from guardcli.conversation import Conversation, Json
+from guardcli.formats.faults import Unreadable
+from guardcli.formats.pairs import PROMPTS, RESPONSES
+
+
+def check(value: Json, found: Sequence[tuple[str | None, Conversation]]) -> None:
+    """Raise Unreadable if a field that holds a prompt or a response elsewhere has text that was not read here.
+
+    Data sets often repeat a prompt beside its conversation; that is no harm. Beside whole conversations, `text`
+    is mostly their rendering.
+    """
+    if not isinstance(value, dict):
+        return
+    said = [message.content for _, conversation in found for message in conversation.messages]
+    whole = any(key in value for key in ("messages", "conversations", "conversation", "chosen", "transcript"))
+    for key in (*PROMPTS, *RESPONSES):
+        if key == "text" and whole:
+            continue
+        for text in _texts(value.get(key)):
+            if not any(text in content for content in said):
+                raise Unreadable(f"`{key}` has text that is in no message and would not be judged: move or remove it")
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """The text of a field, or of the messages in it."""
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        text = item.get("content") if isinstance(item, dict) else item
+        if isinstance(text, str) and text.strip():
+            yield text.strip()

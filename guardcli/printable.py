@@ -1,0 +1,16 @@
+"""Hostile text made harmless for a terminal: on one line, nothing that moves the cursor. It knows no rows."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Text on one line: whatever a terminal would not show as a character is escaped as in Python."""
+    escaped = text.replace("\\", "\\\\")
+    if escaped.isprintable():
+        return escaped
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
+
+
+def field(text: str) -> str:
+    """Text as one field: spaces are escaped as well."""
+    return printable(text).replace(" ", "\\x20")
