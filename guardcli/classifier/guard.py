@@ -14,7 +14,7 @@ from guardcli.classifier.ahead import run_ahead
 from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import LOW_MASS, Job, Settings, prepare, rows, weight
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
-from guardcli.engine import Engine, Options, Task, open_engine
+from guardcli.engine import Counts, Engine, Options, Task, open_engine
 from guardcli.engine.task import ANSWER_ROOM
 from guardcli.errors import GuardError, ModelError, TaxonomyError
 from guardcli.model import Model, Offload
@@ -112,6 +112,11 @@ class Guard:
             self._open_engine()
         if trust is not None:
             trust.end()
+
+    @property
+    def counts(self) -> Counts:
+        """What the engine was asked so far, and what it took."""
+        return self._open_engine().counts
 
     def close(self) -> None:
         """Free the engine, and the model if it was loaded here."""

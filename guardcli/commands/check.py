@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ import click
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED, USAGE
 from guardcli.commands.judging import Judging, judging_options
+from guardcli.engine import Counts
 from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
 
 
@@ -29,6 +31,7 @@ from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
     "--only", type=click.Choice(["unsafe", "safe", "error"]), multiple=True, help="Write only these. Repeatable."
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
+@click.option("--stats", is_flag=True, help="Tell on stderr what was evaluated, what was shared, and how fast.")
 @inputs.input_format
 @inputs.max_record_bytes
 @click.pass_context
@@ -40,6 +43,7 @@ def check(
     output_format: str,
     only: tuple[str, ...],
     exit_zero: bool,
+    stats: bool,
     input_format: str | None,
     max_record_bytes: int,
     **options: Any,
@@ -68,15 +72,29 @@ def check(
     records = inputs.records(named, input_format=input_format, max_record_bytes=max_record_bytes, on_detect=tell)
     tally: Counter[str] = Counter()
     with judging.open() as guard:
+        start = time.monotonic()
         for verdict in guard.judge(records, ahead="live" if inputs.live(named) else "full"):
             tally[verdict.verdict] += 1
             if not only or verdict.verdict in only:
                 output.write(_writer(output_format)(verdict) + "\n")
+        if stats:
+            output.say(_stats(guard.counts, tally.total(), time.monotonic() - start))
     return _finish(tally, exit_zero=exit_zero)
 
 
 def _writer(output_format: str) -> Writer:
     return text.coloured if output_format == "text" and output.in_colour() else WRITERS[output_format]
+
+
+def _stats(counts: Counts, rows: int, seconds: float) -> str:
+    """What a run took, on one line. A prompt's tokens that were not evaluated were shared with another's."""
+    distinct = f", {counts.distinct:,} distinct" if counts.distinct else ""
+    shared = 1 - counts.evaluated / counts.tokens if counts.tokens else 0
+    return (
+        f"guard: {rows:,} rows, {counts.prompts:,} prompts of {counts.tokens:,} tokens{distinct}, "
+        f"{counts.evaluated:,} evaluated ({shared:.0%} shared), {counts.answer:,} of answers; "
+        f"{seconds:.2f} s, {counts.evaluated / seconds:,.0f} tokens/s, {rows / seconds:,.1f} rows/s"
+    )
 
 
 def _tell(source: str, format_name: str) -> None:

@@ -80,6 +80,11 @@ _OPTIONS = (
     click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads; all cores if left out."),
     click.option("--ctx-size", type=click.IntRange(256, 1 << 24), metavar="N", help="The longest prompt in tokens."),
     click.option("--parallel", type=click.IntRange(1, MAX_PARALLEL), metavar="N", help="Prompts evaluated at a time."),
+    click.option(
+        "--reproducible",
+        is_flag=True,
+        help="Score each record in one and the same shape: the same bits in any file and order, and slower.",
+    ),
     click.option("--force", is_flag=True, help="Judge with a model that does not answer with a verdict."),
     click.option("-v", "--verbose", is_flag=True, help="Tell what is chosen, and what llama.cpp says."),
 )  # fmt: skip
@@ -103,6 +108,7 @@ class Judging:
     threads: int | None
     ctx_size: int | None
     parallel: int | None
+    reproducible: bool
     force: bool
     verbose: bool
 
@@ -118,7 +124,7 @@ class Judging:
                 self.taxonomy,
                 template=self.template,
                 settings=self._settings(),
-                options=Options(self.ctx_size, self.parallel, self.threads),
+                options=Options(self.ctx_size, self.parallel, self.threads, self.reproducible),
                 offload=Offload(self.gpu, self.gpu_layers),
                 cache=_cache(),
             )

@@ -34,13 +34,14 @@ MAX_PARALLEL = MAX_SEQUENCES - MAX_HEADS - 2  # a number each for the heads, the
 class Options:
     """What a user may set: the longest prompt in tokens, prompts at a time, CPU threads. None: chosen here.
 
-    `canonical` gives every prompt the same shape, which makes scores reproducible to the bit, and slower.
+    `reproducible` takes the canonical path, which gives every prompt the same shape: scores are then the same bits
+    whatever else is judged beside it, and slower.
     """
 
     ctx_size: int | None = None
     parallel: int | None = None
     threads: int | None = None
-    canonical: bool = False
+    reproducible: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError: a number below 1, or more prompts at a time than llama.cpp has sequences for."""
@@ -60,11 +61,11 @@ def open_engine(model: NativeModel, options: Options | None = None) -> Engine:
     ctx = options.ctx_size or min(model.n_ctx_train, DEFAULT_CTX)
     if ctx > model.n_ctx_train:
         raise EngineError(f"--ctx-size {ctx:,}: the model was trained on up to {model.n_ctx_train:,} tokens")
-    sequences = 1 if options.canonical else (options.parallel or DEFAULT_PARALLEL) + MAX_HEADS + 2
-    cells = _round_up(ctx if options.canonical else 2 * ctx)
+    sequences = 1 if options.reproducible else (options.parallel or DEFAULT_PARALLEL) + MAX_HEADS + 2
+    cells = _round_up(ctx if options.reproducible else 2 * ctx)
     batch = min(2048 if model.offloaded else 512, cells)
     context = Context(model, Shape(cells, batch, sequences, outputs=2 * sequences, threads=options.threads))
-    return CanonicalEngine(context) if options.canonical else BatchedEngine(context)
+    return CanonicalEngine(context) if options.reproducible else BatchedEngine(context)
 
 
 def _round_up(cells: int) -> int:

@@ -50,7 +50,7 @@ class BatchedEngine:
             raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
         self._busy = True
         shape = self._context.shape
-        windows: Windows[T] = Windows.over(groups, shape.sequences, WINDOW_BATCHES * shape.batch)
+        windows = Windows(iter(groups), shape.sequences, WINDOW_BATCHES * shape.batch, self.counts)
         try:
             while not (windows.ended and not self._planned and not self._active):
                 if not self._planned and not windows.ended and not (windows.paused and self._active):
@@ -185,7 +185,7 @@ class BatchedEngine:
         if sequence.answering:
             self.counts.answer += count
         else:
-            self.counts.prompt += count
+            self.counts.evaluated += count
 
     # collect
 

@@ -53,6 +53,8 @@ class CanonicalEngine:
                 primed.append((next(task), index, task))
             except StopIteration as stop:
                 results[index] = stop.value
+        self.counts.prompts += len(primed)
+        self.counts.tokens += sum(len(step.tokens) for step, _, _ in primed)
         primed.sort(key=lambda item: (not self._has_head(item[0]), _head(item[0]).tobytes()))
         for _, alike in groupby(primed, key=lambda item: _head(item[0]).tobytes()):
             for step, index, task in alike:
@@ -70,7 +72,7 @@ class CanonicalEngine:
     def _answer(self, task: Task[T], step: Step) -> T:
         start = len(self._head)
         readings = self._evaluate(as_numpy(step.tokens)[start:], start, step.probes)
-        self.counts.prompt += len(step.tokens) - start
+        self.counts.evaluated += len(step.tokens) - start
         length = len(step.tokens)
         while True:
             try:
@@ -94,7 +96,7 @@ class CanonicalEngine:
             self._head = head[:0]
             self._evaluate(head, 0, ())
             self._head = head.copy()
-            self.counts.prompt += len(head)
+            self.counts.evaluated += len(head)
 
     def _evaluate(self, tokens: Tokens, start: int, probes: tuple[Probe, ...]) -> tuple[Reading, ...]:
         """Evaluate tokens at `start` in batches of their own; the probes, in the order given."""

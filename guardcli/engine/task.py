@@ -55,9 +55,18 @@ Groups: TypeAlias = "Iterable[Sequence[Task[T]] | None]"
 
 @dataclass(slots=True)
 class Counts:
-    """What was evaluated: tokens of prompts (first steps), tokens of answers (later steps), llama_decode calls."""
+    """What was asked and what it took.
 
-    prompt: int = 0
+    `tokens` are those of all prompts (first steps), `distinct` what is left of them if each token that several
+    begin with counts once within what the engine sees at a time, `evaluated` what went through the model.
+    `answer` are tokens of later steps, `decodes` calls of llama_decode. (The canonical path looks at one prompt at
+    a time and does not count what is distinct.)
+    """
+
+    prompts: int = 0
+    tokens: int = 0
+    distinct: int = 0
+    evaluated: int = 0
     answer: int = 0
     decodes: int = 0
 

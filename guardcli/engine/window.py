@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guardcli.engine.plan import Distinct, Prompt, Tokens
-from guardcli.engine.task import Groups, Step, T, Task
+from guardcli.engine.task import Counts, Step, T, Task
 from guardcli.segments import TokenIds
 
 
@@ -42,18 +42,15 @@ class Primed(Generic[T]):
 class Windows(Generic[T]):
     """Reads groups ahead. `unanswered` holds the groups read so far whose results have not been given out."""
 
-    groups: Iterator[object]
+    groups: Iterator[Sequence[Task[T]] | None]
     max_prompts: int
     max_tokens: int
+    counts: Counts
     unanswered: deque[Group[T]] = field(default_factory=deque)
     paused: bool = False
     ended: bool = False
     failure: Exception | None = None
     _count: int = 0
-
-    @classmethod
-    def over(cls, groups: Groups[T], max_prompts: int, max_tokens: int) -> Windows[T]:
-        return cls(iter(groups), max_prompts, max_tokens)
 
     def next(self, heads: Sequence[Tokens]) -> list[Primed[T]]:
         """The next window; shorter, or empty, where the source pauses (`paused`) or ends (`ended`).
@@ -63,33 +60,40 @@ class Windows(Generic[T]):
         """
         window: list[Primed[T]] = []
         distinct = Distinct(heads)
-        tokens = taken = 0
-        self.paused = False
+        fresh = taken = 0
         # Groups without a prompt (records that cannot be judged) count as well, or a file of them would have no end.
-        while max(len(window), taken) < self.max_prompts and tokens < self.max_tokens:
-            taken += 1
-            try:
-                tasks = next(self.groups)
-            except StopIteration:
-                self.ended = True
-                break
-            except Exception as error:  # what was read before it is answered first
-                self.failure, self.ended = error, True
-                break
+        while max(len(window), taken) < self.max_prompts and fresh < self.max_tokens:
+            tasks = self._arrived()
             if tasks is None:
-                self.paused = True
                 break
-            for primed in self._prime(tasks):  # type: ignore[arg-type]
+            taken += 1
+            for primed in self._prime(tasks):
                 window.append(primed)
-                tokens += distinct.new(primed.prompt.tokens)
+                fresh += distinct.new(primed.prompt.tokens)
+        self.counts.prompts += len(window)
+        self.counts.tokens += sum(len(primed.prompt.tokens) for primed in window)
+        self.counts.distinct += fresh
         return window
+
+    def _arrived(self) -> Sequence[Task[T]] | None:
+        """The next group; None at a pause (`paused`), at the end or a `failure` of the source (`ended`)."""
+        try:
+            tasks = next(self.groups)
+        except StopIteration:
+            self.ended = True
+            return None
+        except Exception as error:  # what was read before it is answered first
+            self.failure, self.ended = error, True
+            return None
+        self.paused = tasks is None
+        return tasks
 
     def answered(self) -> Iterator[list[T]]:
         """The results of every group that is complete and whose turn it is."""
         while self.unanswered and not self.unanswered[0].waiting:
             yield self.unanswered.popleft().results  # type: ignore[misc]
 
-    def _prime(self, tasks: list[Task[T]]) -> Iterator[Primed[T]]:
+    def _prime(self, tasks: Sequence[Task[T]]) -> Iterator[Primed[T]]:
         group: Group[T] = Group([None] * len(tasks), len(tasks))
         self.unanswered.append(group)
         self._count += 1

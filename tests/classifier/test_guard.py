@@ -322,7 +322,7 @@ def test_with_a_real_engine(model: Model) -> None:
     values = [CHAT, "hello", {"prompt": "a", "response": "b"}, {"x": 1}]
     found = []
     for canonical in (False, True):
-        with Guard(model, "llama-guard-3", options=Options(threads=1, canonical=canonical)) as guard:
+        with Guard(model, "llama-guard-3", options=Options(threads=1, reproducible=canonical)) as guard:
             found.append(list(guard.check(values)))
     fast, slow = found
     assert [v.verdict for v in fast][-1] == "error"

@@ -271,6 +271,29 @@ def test_ten_thousand_conversations_in_order_and_in_flat_memory(check: list[str]
     assert peaks[1] - peaks[0] < 8 * 1024
 
 
+def test_stats(check: list[str]) -> None:
+    done = guard(*check, "--stats", "--threshold", "1", stdin="one\ntwo\n" * 20)
+    told = re.fullmatch(
+        r"guard: 40 rows, 40 prompts of ([\d,]+) tokens, ([\d,]+) distinct, ([\d,]+) evaluated \((\d+)% shared\), "
+        r"0 of answers; [\d.]+ s, [\d,]+ tokens/s, [\d,.]+ rows/s\n",
+        done.stderr,
+    )
+    assert told is not None
+    tokens, distinct, evaluated, shared = (int(number.replace(",", "")) for number in told.groups())
+    assert distinct <= evaluated <= 1.2 * distinct < tokens  # 40 prompts, two of them different
+    assert shared == round(100 * (1 - evaluated / tokens))
+
+
+def test_reproducible_scores_do_not_depend_on_the_neighbours(check: list[str]) -> None:
+    lines = [f"question {n} " * (n % 9) + "?" for n in range(30)]
+    runs = []
+    for order in (lines, lines[::-1], lines[7:8]):
+        done = guard(*check, "--reproducible", "--format", "json", "--show-text", stdin="\n".join(order))
+        runs.append({row["text"]: row["score"] for row in map(json.loads, done.stdout.splitlines())})
+    assert runs[0] == runs[1]
+    assert runs[2].items() <= runs[0].items()
+
+
 def test_the_same_file_gives_the_same_bytes(check: list[str], tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("".join(json.dumps({"prompt": f"{n} " * (n % 40)}) + "\n" for n in range(200)))
     runs = [guard(*check, "--format", "json", "x.jsonl", cwd=tmp_path).stdout for _ in range(2)]

@@ -85,7 +85,7 @@ def run(engine: Engine, groups: list[list[Ask]]) -> list[list[list[Reading]]]:
 def test_batched_is_near_canonical(any_model: tuple[str, NativeModel]) -> None:
     kind, model = any_model
     groups = mixed()
-    slow = run(opened(model, ctx_size=2048, canonical=True), groups)
+    slow = run(opened(model, ctx_size=2048, reproducible=True), groups)
     fast = run(opened(model, ctx_size=2048), groups)
     assert [[len(ask.answers) + 1 for ask in group] for group in groups] == [[len(r) for r in g] for g in fast]
     worst = max(apart(a, b) for x, y in zip(slow, fast, strict=True) for a, b in zip(x, y, strict=True))
@@ -95,9 +95,9 @@ def test_batched_is_near_canonical(any_model: tuple[str, NativeModel]) -> None:
 def test_canonical_is_exact_in_any_order(any_model: tuple[str, NativeModel]) -> None:
     _, model = any_model
     groups = mixed(groups=8)
-    forward = run(opened(model, ctx_size=2048, canonical=True), groups)
-    backward = run(opened(model, ctx_size=2048, canonical=True), groups[::-1])[::-1]
-    alone = [run(opened(model, ctx_size=2048, canonical=True), [group])[0] for group in groups[:3]]
+    forward = run(opened(model, ctx_size=2048, reproducible=True), groups)
+    backward = run(opened(model, ctx_size=2048, reproducible=True), groups[::-1])[::-1]
+    alone = [run(opened(model, ctx_size=2048, reproducible=True), [group])[0] for group in groups[:3]]
     assert forward == backward
     assert forward[:3] == alone
 
@@ -107,14 +107,14 @@ def test_sharing_is_not_by_chance(native: NativeModel) -> None:
     rng = random.Random(3)
     prompt = numbers(40, rng)
     other = (prompt[0] + 1, *prompt[1:])
-    one, two = run(opened(native, canonical=True), [[Ask(prompt)], [Ask(other)]])
+    one, two = run(opened(native, reproducible=True), [[Ask(prompt)], [Ask(other)]])
     assert apart(one[0], two[0]) > TOLERANCE["F32"]
 
 
 @pytest.mark.parametrize("parallel", [1, 2, 64, 222])
 def test_order_is_kept(native: NativeModel, parallel: int) -> None:
     groups = mixed(seed=5, groups=120)
-    exact = run(opened(native, ctx_size=2048, canonical=True), groups)
+    exact = run(opened(native, ctx_size=2048, reproducible=True), groups)
     fast = run(opened(native, ctx_size=2048, parallel=parallel), groups)
     for one, other in zip(exact, fast, strict=True):
         assert max(apart(a, b) for a, b in zip(one, other, strict=True)) < TOLERANCE["F32"]
@@ -159,14 +159,14 @@ def test_no_token_is_evaluated_twice(native: NativeModel, workload) -> None:  # 
     groups = workload(random.Random(7))
     engine = opened(native, ctx_size=4096)
     run(engine, groups)
-    assert engine.counts.prompt <= 1.01 * distinct(groups)
-    assert engine.counts.prompt >= distinct(groups)  # else the count is wrong, or something was not evaluated
+    assert engine.counts.evaluated <= 1.01 * distinct(groups)
+    assert engine.counts.evaluated >= distinct(groups)  # else the count is wrong, or something was not evaluated
 
 
 def test_answers_are_counted_apart(native: NativeModel) -> None:
     engine = opened(native)
     run(engine, [[Ask((1, 2, 3), ((None, (4, 5)), (3, (6,))))]])
-    assert (engine.counts.prompt, engine.counts.answer) == (3, 3)
+    assert (engine.counts.evaluated, engine.counts.answer) == (3, 3)
 
 
 def test_equal_prompts(native: NativeModel) -> None:
@@ -175,7 +175,7 @@ def test_equal_prompts(native: NativeModel) -> None:
     results = run(engine, [[Ask(prompt)], [Ask(prompt), Ask(prompt)], [Ask(prompt[:-5])], [Ask(prompt)]])
     assert [len(group) for group in results] == [1, 2, 1, 1]
     assert apart(results[0][0], results[3][0]) < TOLERANCE["F32"]
-    assert engine.counts.prompt <= 50 + 2 * 5
+    assert engine.counts.evaluated <= 50 + 2 * 5
 
 
 def test_300_prompts_at_once(native: NativeModel) -> None:
@@ -186,14 +186,14 @@ def test_300_prompts_at_once(native: NativeModel) -> None:
 def test_a_prompt_longer_than_a_batch(native: NativeModel) -> None:
     long = numbers(1800, random.Random(4))
     groups = [[Ask(numbers(10, random.Random(1)))], [Ask(long)], [Ask((*long[:1500], 3))]]
-    exact = run(opened(native, ctx_size=2048, canonical=True), groups)
+    exact = run(opened(native, ctx_size=2048, reproducible=True), groups)
     fast = run(opened(native, ctx_size=2048), groups)
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
 @pytest.mark.parametrize("canonical", [True, False])
 def test_a_prompt_longer_than_the_cache_is_an_error(native: NativeModel, canonical: bool) -> None:
-    engine = opened(native, ctx_size=256, canonical=canonical)
+    engine = opened(native, ctx_size=256, reproducible=canonical)
     with pytest.raises(EngineError, match="raise --ctx-size"):
         run(engine, [[Ask(numbers(2000, random.Random(4)))]])
 
@@ -205,7 +205,7 @@ def test_no_room(native: NativeModel) -> None:
     shape = Shape(cells=512, batch=128, sequences=100, outputs=200, threads=1)
     engine = BatchedEngine(Context(native, shape))
     fast = run(engine, groups)
-    exact = run(opened(native, ctx_size=512, canonical=True), groups)
+    exact = run(opened(native, ctx_size=512, reproducible=True), groups)
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
@@ -214,7 +214,7 @@ def test_heads_are_evicted_and_found_again(native: NativeModel) -> None:
     rng = random.Random(11)
     heads = [numbers(100, rng) for _ in range(50)]
     groups = [[Ask((*heads[i % 50], *numbers(10, rng)))] for i in range(300)]
-    exact = run(opened(native, ctx_size=2048, canonical=True), groups)
+    exact = run(opened(native, ctx_size=2048, reproducible=True), groups)
     fast = run(opened(native, ctx_size=2048), groups)
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
@@ -225,7 +225,7 @@ def test_a_head_change_in_mid_stream(native: NativeModel) -> None:
     groups = [[Ask((*heads[i >= 60], *numbers(20, rng)))] for i in range(120)]
     engine = opened(native)
     run(engine, groups)
-    assert engine.counts.prompt <= 1.01 * distinct(groups)
+    assert engine.counts.evaluated <= 1.01 * distinct(groups)
 
 
 def test_one_at_a_time_shares_too(native: NativeModel) -> None:
@@ -240,7 +240,7 @@ def test_one_at_a_time_shares_too(native: NativeModel) -> None:
     engine = opened(native)
     assert len(list(engine.run(stream()))) == len(groups)
     engine.close()
-    assert engine.counts.prompt <= 1.03 * distinct(groups)
+    assert engine.counts.evaluated <= 1.03 * distinct(groups)
 
 
 @pytest.mark.parametrize("canonical", [True, False])
@@ -252,7 +252,7 @@ def test_an_idle_engine_answers_before_the_next_arrives(native: NativeModel, can
             yield arrivals.get(timeout=30)
             yield None
 
-    engine = opened(native, canonical=canonical)
+    engine = opened(native, reproducible=canonical)
     results: Queue[object] = Queue()
     worker = threading.Thread(target=lambda: [results.put(result) for result in engine.run(stream())])
     worker.start()

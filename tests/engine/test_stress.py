@@ -38,7 +38,7 @@ def test_random_loads(native: NativeModel, seed: int) -> None:
     rng = random.Random(seed)
     loads = [load(rng) for _ in range(3)]
     engine = BatchedEngine(Context(native, SHAPE))
-    oracle = open_engine(native, Options(ctx_size=768, canonical=True, threads=1))
+    oracle = open_engine(native, Options(ctx_size=768, reproducible=True, threads=1))
     for groups in loads:  # one engine for several runs: heads outlive them
         fast, slow = list(engine.run(tasks(groups))), list(oracle.run(tasks(groups)))
         assert [len(group) for group in fast] == [len(group) for group in groups]
