@@ -1,0 +1,97 @@
+"""Random GGUFs of real shapes: speed does not depend on the weights' values, so no weights are needed.
+
+The vocabulary is the real Llama 3 one, from the `models` folder of llama.cpp's sources, so that real prompts become as
+many tokens as they will.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+from gguf.quants import quantize
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a Llama: layers, width, heads, key-value heads, width of the feed-forward part."""
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    feed_forward: int
+
+
+SHAPES = {
+    "small": Shape(12, 768, 12, 4, 2048),  # 170 M with the Llama 3 vocabulary
+    "1b": Shape(16, 2048, 32, 8, 8192),  # Llama Guard 3 1B
+    "8b": Shape(32, 4096, 32, 8, 14336),  # Llama Guard 3 8B
+}
+QUANTIZATIONS = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "q4_0": gguf.GGMLQuantizationType.Q4_0}
+
+
+def write(path: Path, shape: Shape, quantization: gguf.GGMLQuantizationType, vocabulary: Path) -> Path:
+    """Write a model with tied embeddings, as Llama Guard 3 1B has them."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name("Llama Guard 3 (random, for benchmarks)")
+    writer.add_context_length(8192)
+    writer.add_embedding_length(shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.feed_forward)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(500_000)
+    n_vocab = _copy_vocabulary(writer, vocabulary)
+    for name, rows, columns in _matrices(shape, n_vocab):
+        writer.add_tensor(name, _random(rows, columns, quantization), raw_dtype=quantization)
+    for name in [
+        "output_norm",
+        *(f"blk.{n}.{norm}" for n in range(shape.layers) for norm in ("attn_norm", "ffn_norm")),
+    ]:
+        writer.add_tensor(f"{name}.weight", np.ones(shape.width, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _copy_vocabulary(writer: gguf.GGUFWriter, vocabulary: Path) -> int:
+    """Copy the tokenizer of another GGUF; the number of its tokens."""
+    fields = gguf.GGUFReader(vocabulary).fields
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("llama-bpe")
+    writer.add_token_list(tokens)
+    writer.add_token_types(fields["tokenizer.ggml.token_type"].contents())
+    writer.add_token_merges(fields["tokenizer.ggml.merges"].contents())
+    writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))
+    writer.add_eos_token_id(tokens.index("<|eot_id|>"))
+    return len(tokens)
+
+
+def _matrices(shape: Shape, n_vocab: int) -> list[tuple[str, int, int]]:
+    kv_width = shape.width // shape.heads * shape.kv_heads
+    found = [("token_embd.weight", n_vocab, shape.width)]
+    for layer in range(shape.layers):
+        found += [
+            (f"blk.{layer}.attn_q.weight", shape.width, shape.width),
+            (f"blk.{layer}.attn_k.weight", kv_width, shape.width),
+            (f"blk.{layer}.attn_v.weight", kv_width, shape.width),
+            (f"blk.{layer}.attn_output.weight", shape.width, shape.width),
+            (f"blk.{layer}.ffn_gate.weight", shape.feed_forward, shape.width),
+            (f"blk.{layer}.ffn_up.weight", shape.feed_forward, shape.width),
+            (f"blk.{layer}.ffn_down.weight", shape.width, shape.feed_forward),
+        ]
+    return found
+
+
+def _random(rows: int, columns: int, quantization: gguf.GGMLQuantizationType) -> np.ndarray:
+    """A matrix of 64 random rows over and over: random enough, and quick to make."""
+    block = np.random.default_rng(0).normal(0, columns**-0.5, (64, columns)).astype(np.float32)
+    return np.resize(quantize(block, quantization), (rows, quantize(block[:1], quantization).shape[1]))
