@@ -23,6 +23,10 @@ from guardcli.errors import GuardError, ReaderGone, TaxonomyError
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
     "check": ("guardcli.commands.check:check", "Judge conversations; stream a verdict for each."),
+    "doctor": (
+        "guardcli.commands.doctor:doctor",
+        "Tell what is installed, what is offloaded, whether a model answers.",
+    ),
     "taxonomy": ("guardcli.commands.taxonomy:taxonomy", "Look at what a taxonomy makes the model read."),
 }
 

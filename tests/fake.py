@@ -33,7 +33,7 @@ class FakeEngine:
 
     def __init__(self, score: Callable[[str], float], max_tokens: int = 4096, mass: float = 1.0) -> None:
         self.counts = Counts()
-        self.max_tokens = max_tokens
+        self.max_tokens = self.cells = max_tokens
         self.prompts: list[str] = []
         self._score = score
         self._mass = mass

@@ -24,6 +24,7 @@ ROWS = [
     {"verdict"},
     {"writers"},
     {"classifier"},
+    {"doctor"},
     {"commands"},
     {"cli"},
     {"__main__", "__init__"},

@@ -118,6 +118,11 @@ class Guard:
         """What the engine was asked so far, and what it took."""
         return self._open_engine().counts
 
+    @property
+    def cells(self) -> int:
+        """How many tokens the engine's cache holds."""
+        return self._open_engine().cells
+
     def close(self) -> None:
         """Free the engine, and the model if it was loaded here."""
         self._closed = True

@@ -167,6 +167,7 @@ def _decided(row: Verdict, outcome: Outcome, settings: Settings, labels: Mapping
         row,
         verdict="unsafe" if unsafe else "safe",
         score=outcome.score,
+        mass=outcome.mass,
         categories=tuple(labels[id_] for id_ in outcome.categories) if unsafe else (),
         listed_scores={labels[id_]: share for id_, share in outcome.listed.items()} if settings.scores else None,
         flags=(*row.flags, "low_mass") if low else row.flags,

@@ -40,6 +40,10 @@ class BatchedEngine:
         """Half of the cache; heads may take a quarter, and answers need some."""
         return self._context.shape.cells // 2
 
+    @property
+    def cells(self) -> int:
+        return self._context.shape.cells
+
     def run(self, groups: Groups[T]) -> Iterator[list[T]]:
         """See `Engine.run`. One run at a time.
 

@@ -34,6 +34,10 @@ class CanonicalEngine:
         """The whole cache."""
         return self._context.shape.cells
 
+    @property
+    def cells(self) -> int:
+        return self._context.shape.cells
+
     def run(self, groups: Groups[T]) -> Iterator[list[T]]:
         """See `Engine.run`. Raises EngineError: llama.cpp failed, or a prompt is longer than `max_tokens`."""
         for group in groups:

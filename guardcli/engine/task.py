@@ -80,6 +80,10 @@ class Engine(Protocol):
     def max_tokens(self) -> int:
         """The longest sequence it can hold, answers included."""
 
+    @property
+    def cells(self) -> int:
+        """The cells of its cache, each for a token."""
+
     def run(self, groups: Groups[T]) -> Iterator[list[T]]:
         """Run groups of tasks (the prompts of one record); each group's results, in the order of the input.
 

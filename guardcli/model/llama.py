@@ -66,6 +66,21 @@ def complaint() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """Which llama.cpp this is: the binding's version, the features it was compiled with, whether it can use a GPU."""
+
+    version: str
+    features: str
+    offload: bool
+
+
+def build() -> Build:
+    """The installed llama.cpp."""
+    features = llama_cpp.llama_print_system_info().decode("utf-8", "replace").strip(" |\n")
+    return Build(llama_cpp.__version__, features, bool(llama_cpp.llama_supports_gpu_offload()))
+
+
+@dataclass(frozen=True, slots=True)
 class Offload:
     """Where the weights go. `layers` None is all of them, on a GPU if there is one."""
 
@@ -103,6 +118,8 @@ class NativeModel:
             raise ModelError(f"llama.cpp cannot load {path}{complaint()}{_hint(path)}")
         self.vocab: Any = llama_cpp.llama_model_get_vocab(self.handle)
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
+        self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
+        self.cell_size = _cell_size(self.handle)
         self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
 
     def close(self) -> None:
@@ -110,6 +127,14 @@ class NativeModel:
         if self.handle:
             llama_cpp.llama_model_free(self.handle)
             self.handle = None
+
+
+def _cell_size(handle: Any) -> int:
+    """Bytes of the cache for one token: keys and values, in 16 bits, of every layer's key-value heads."""
+    heads, kv_heads = llama_cpp.llama_model_n_head(handle), llama_cpp.llama_model_n_head_kv(handle)
+    width = llama_cpp.llama_model_n_embd(handle) // max(heads, 1) * kv_heads
+    layers: int = llama_cpp.llama_model_n_layer(handle)
+    return int(4 * width * layers)
 
 
 def _layers(offload: Offload) -> int:

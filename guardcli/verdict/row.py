@@ -36,6 +36,7 @@ class Verdict:
     "role_order" (user and assistant do not take turns), "marker_in_content" (a message imitates the prompt's
     structure), "windowed" (a long message was scored in pieces), "low_mass" (the model was about to answer
     something else), "invalid_unicode" (repaired). `truncated`: earlier messages did not fit.
+    `mass` is P(safe) + P(unsafe) among all tokens where `score` was read; it is not written.
     """
 
     key: Key
@@ -54,3 +55,4 @@ class Verdict:
     category_scores: Mapping[str, float] | None = None
     meta: Mapping[str, Json] | None = None
     text: str | None = None
+    mass: float | None = None
