@@ -160,6 +160,7 @@ class BatchedEngine:
         promised = sum(sequence.open for sequence in self._active) + ANSWER_ROOM * (len(self._active) + 1)
         return bool(
             context.room
+            and len(self._active) < context.shape.sequences - context.shape.spare
             and self._numbers
             and context.outputs + outputs <= context.shape.outputs
             and tokens + promised <= self._cells.free

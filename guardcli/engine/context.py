@@ -26,12 +26,16 @@ MAX_SEQUENCES = 256  # LLAMA_MAX_SEQ
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The sizes of a context: cells of the cache, rows of a batch, sequences, outputs of a batch, threads."""
+    """The sizes of a context: cells of the cache, rows of a batch, sequences, outputs of a batch, threads.
+
+    Of the sequences `spare` are for what is held; the others are prompts evaluated at a time.
+    """
 
     cells: int
     batch: int
     sequences: int
     outputs: int
+    spare: int = 0
     threads: int | None = None
 
 

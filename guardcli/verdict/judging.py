@@ -50,6 +50,9 @@ def judge(prompt: TokenIds, head: int, answers: Answers, *, list_from: float) ->
 
     Categories are read if the score reaches `list_from`, in [0, 1].
     """
+    # To evaluate the answer's beginning with every prompt, and so the first category in the same decode, takes 0.98
+    # of the time with a fifth of the prompts unsafe and 0.99 with half of them (170 M parameters, Q8_0, 2 cores,
+    # medians of 5 interleaved rounds of 30 prompts): no difference that pays for three tokens a prompt on a CPU.
     try:
         probe = Probe(len(prompt) - 1, (answers.safe, answers.unsafe))
         (reading,) = yield Step(prompt, (probe,), head=head)
