@@ -178,6 +178,14 @@ def test_equal_prompts(native: NativeModel) -> None:
     assert engine.counts.evaluated <= 50 + 2 * 5
 
 
+@pytest.mark.parametrize(("parallel", "decodes"), [(1, 30), (3, 10)])
+def test_no_more_prompts_at_a_time_than_asked(native: NativeModel, parallel: int, decodes: int) -> None:
+    groups = [[Ask(numbers(12, random.Random(i)))] for i in range(30)]
+    engine = opened(native, parallel=parallel)
+    run(engine, groups)
+    assert engine.counts.decodes >= decodes
+
+
 def test_300_prompts_at_once(native: NativeModel) -> None:
     groups = [[Ask(numbers(12, random.Random(i)), ((None, (1, 2)),))] for i in range(300)]
     assert len(run(opened(native, parallel=222), groups)) == 300
