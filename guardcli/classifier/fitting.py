@@ -96,7 +96,8 @@ class Encoder:
         middle = len(turn.text) // 2
         overlap = min(OVERLAP, len(turn.text) // 8) // 2
         for half in (turn.text[: middle + overlap], turn.text[middle - overlap :]):
-            yield from self._windows(replace(turn, text=half.strip()))
+            if text := half.strip():
+                yield from self._windows(replace(turn, text=text))
 
     def _encode_head(self, speaker: Speaker) -> TokenIds:
         return self._vocab.encode(self._renderer.head(speaker))

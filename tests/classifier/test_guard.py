@@ -174,6 +174,13 @@ def test_a_long_message_is_judged_in_windows(model: Model, at: int) -> None:
     assert len(engine.prompts) > 4
 
 
+def test_a_window_of_blanks_is_no_prompt(model: Model) -> None:
+    engine = FakeEngine(SCORES, max_tokens=1200)
+    (verdict,) = check(model, "a" + " \n" * 6000 + "bomb", engine=engine)
+    assert verdict.verdict == "unsafe"
+    assert all(prompt.count("User: \n\n<END") == 0 for prompt in engine.prompts)
+
+
 def test_a_record_that_would_take_all_memory_is_an_error(model: Model) -> None:
     chat = Conversation(tuple(Message("user", "x" * 50) for _ in range(10_000)))
     (verdict,) = check(model, chat, engine=FakeEngine(SCORES, max_tokens=8192))
