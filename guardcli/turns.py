@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from guardcli.conversation import Conversation, Message, Role
+from guardcli.conversation import Conversation, Role
 
 Target = Literal["any", "last", "user", "assistant", "each"]
 TARGETS: tuple[Target, ...] = ("any", "last", "user", "assistant", "each")
@@ -118,8 +118,3 @@ def _speaker(role: Role, as_user: Collection[Role]) -> Speaker | None:
 def _alternating(found: Sequence[Turn]) -> bool:
     """Whether user and assistant take turns, the user first, as in the conversations of the training set."""
     return (not found or found[0].speaker == "User") and all(a.speaker != b.speaker for a, b in pairwise(found))
-
-
-def single(text: str, role: Role = "user") -> Conversation:
-    """A conversation of one message."""
-    return Conversation((Message(role, text),))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from guardcli.conversation import Conversation, Message
-from guardcli.turns import NothingToJudge, Target, Turn, judged, single, turns
+from guardcli.turns import NothingToJudge, Target, Turn, judged, turns
 
 CHAT = Conversation(
     (
@@ -68,7 +68,7 @@ def test_a_target_without_text_is_not_replaced_by_another(target: Target, messag
 @pytest.mark.parametrize("target", ["any", "last", "user", "each"])
 def test_nothing_to_judge(target: Target) -> None:
     with pytest.raises(NothingToJudge, match="left out: 1 system; --as-user judges system and tool text"):
-        judged(turns(single("Be kind.", "system")), target)
+        judged(turns(Conversation((Message("system", "Be kind."),))), target)
 
 
 @pytest.mark.parametrize("target", ["any", "each"])

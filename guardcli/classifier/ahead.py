@@ -43,7 +43,7 @@ class _Buffer(Generic[T]):
     def __init__(self, weigh: Callable[[T], int], room: int) -> None:
         self._weigh = weigh
         self._room = room
-        self._items: deque[T] = deque()
+        self._items: deque[tuple[T, int]] = deque()
         self._weight = 0
         self._end: BaseException | None = None
         self._stopped = False
@@ -66,7 +66,7 @@ class _Buffer(Generic[T]):
         weight = self._weigh(item)
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or not self._items or self._weight + weight <= self._room)
-            self._items.append(item)
+            self._items.append((item, weight))
             self._weight += weight
             self._changed.notify_all()
             return not self._stopped
@@ -82,8 +82,8 @@ class _Buffer(Generic[T]):
             self._changed.wait_for(lambda: self._items or self._end is not None)
             if not self._items:
                 raise self._end or StopIteration
-            item = self._items.popleft()
-            self._weight -= self._weigh(item)
+            item, weight = self._items.popleft()
+            self._weight -= weight
             self._changed.notify_all()
             return item
 

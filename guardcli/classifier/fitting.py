@@ -70,7 +70,7 @@ class Encoder:
         turn = turns.shown[at]
         room = self._room(turn.speaker) - len(turns[at])
         if room < 0:
-            return Fitted(tuple(self._windows(turn)), truncated=at > 0)
+            return Fitted(tuple(self._windows(turn, turns[at])), truncated=at > 0)
         start = at
         while start > 0 and len(turns[start - 1]) <= room:
             start -= 1
@@ -87,9 +87,8 @@ class Encoder:
             tokens.extend(ids)
         return Encoded(tokens, len(head))
 
-    def _windows(self, turn: Turn) -> Iterator[Encoded]:
-        """The turn by itself if it fits, else its two halves, which overlap."""
-        ids = self.said(turn)
+    def _windows(self, turn: Turn, ids: TokenIds) -> Iterator[Encoded]:
+        """The turn by itself if its ids fit, else its two halves, which overlap."""
         if len(ids) <= self._room(turn.speaker):
             yield self._prompt(turn.speaker, [ids])
             return
@@ -97,7 +96,8 @@ class Encoder:
         overlap = min(OVERLAP, len(turn.text) // 8) // 2
         for half in (turn.text[: middle + overlap], turn.text[middle - overlap :]):
             if text := half.strip():
-                yield from self._windows(replace(turn, text=text))
+                part = replace(turn, text=text)
+                yield from self._windows(part, self.said(part))
 
     def _encode_head(self, speaker: Speaker) -> TokenIds:
         return self._vocab.encode(self._renderer.head(speaker))

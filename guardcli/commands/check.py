@@ -71,12 +71,13 @@ def check(
     tell = _tell if judging.verbose else lambda _source, _format: None
     records = inputs.records(named, input_format=input_format, max_record_bytes=max_record_bytes, on_detect=tell)
     tally: Counter[str] = Counter()
+    line = _writer(output_format)
     with judging.open() as guard:
         start = time.monotonic()
         for verdict in guard.judge(records, ahead="live" if inputs.live(named) else "full"):
             tally[verdict.verdict] += 1
             if not only or verdict.verdict in only:
-                output.write(_writer(output_format)(verdict) + "\n")
+                output.write(line(verdict) + "\n")
         if stats:
             output.say(_stats(guard.counts, tally.total(), time.monotonic() - start))
     return _finish(tally, exit_zero=exit_zero)

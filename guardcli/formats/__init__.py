@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.formats import decoding, hh, lines, openai, pairs, sharegpt, structure, transcript, unread
 from guardcli.formats.faults import Damaged, Unreadable, kind, listed
-from guardcli.formats.pieces import Chunk, Fault
+from guardcli.formats.pieces import Chunk, Fault, Line
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import open_source, text
 
@@ -111,20 +111,22 @@ def _records(
 def _lines_and_json(reader: Reader, source: str, limit: int, report: _Report) -> Iterator[Record | Malformed]:
     """Lines of text, among which one that is a record of a JSON format is read as that: logs begin with banners."""
     for line in reader.lines(limit):
-        if line.whole and _is_json_record(line.content):
-            yield from _of_value(Chunk(line.number, line.content), Key(source, line.number), None, report)
-        else:
+        parsed = _json_record(line) if line.whole else None
+        if parsed is None:
             yield from lines.records_of(line, source, limit)
+        else:
+            yield from _of_value(*parsed, Key(source, line.number), None, report)
 
 
-def _is_json_record(content: bytes) -> bool:
-    if not content.lstrip().startswith(b"{"):
-        return False
+def _json_record(line: Line) -> tuple[Json, tuple[str, ...]] | None:
+    """The value and flags of a line that is a record of a JSON format."""
+    if not line.content.lstrip().startswith(b"{"):
+        return None
     try:
-        value, _ = decoding.value(content, 1)
+        value, flags = decoding.value(line.content, line.number)
     except Unreadable:
-        return False
-    return any(format.matches(value) for format in _JSON.values())
+        return None
+    return (value, flags) if any(format.matches(value) for format in _JSON.values()) else None
 
 
 def _detect_text(first: bytes, report: _Report) -> str:
@@ -148,15 +150,24 @@ def _json_records(
         if isinstance(value, Fault):
             yield Malformed(key, value.reason)
         else:
-            yield from _of_value(value, key, format, report)
+            yield from _of_chunk(value, key, format, report)
 
 
-def _of_value(chunk: Chunk, key: Key, format: str | None, report: _Report) -> Iterator[Record | Malformed]:
-    fields: dict[str, Json] = {}
+def _of_chunk(chunk: Chunk, key: Key, format: str | None, report: _Report) -> Iterator[Record | Malformed]:
     try:
         value, flags = decoding.value(chunk.content, chunk.line)
-        fields = value if isinstance(value, dict) else {}
-        key = replace(key, id=_id(value))
+    except Unreadable as error:
+        yield Malformed(key, error.reason)
+        return
+    yield from _of_value(value, flags, key, format, report)
+
+
+def _of_value(
+    value: Json, flags: tuple[str, ...], key: Key, format: str | None, report: _Report
+) -> Iterator[Record | Malformed]:
+    fields = value if isinstance(value, dict) else {}
+    key = replace(key, id=_id(value))
+    try:
         found = _convert(value, format, report)
     except Unreadable as error:
         yield Malformed(key, error.reason, fields)

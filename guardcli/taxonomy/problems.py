@@ -23,7 +23,7 @@ class Problems:
         self._files.setdefault(path, len(self._files))
 
     def add(self, place: Place, message: str) -> None:
-        self._found.append(Problem(place.path, place.line, place.column, message))
+        self._found.append(place.problem(message))
 
     def include(self, error: TaxonomyError) -> None:
         self._found.extend(error.problems)

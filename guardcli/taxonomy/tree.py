@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import yaml
 
-from guardcli.errors import Problem, TaxonomyError
+from guardcli.errors import TaxonomyError
 from guardcli.taxonomy.problems import Problems, quoted
 from guardcli.taxonomy.values import Place
 
@@ -175,4 +175,4 @@ def _place(mark: yaml.Mark, path: str) -> Place:
 
 
 def _error(place: Place, message: str) -> TaxonomyError:
-    return TaxonomyError(Problem(place.path, place.line, place.column, message))
+    return TaxonomyError(place.problem(message))
