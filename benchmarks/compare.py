@@ -1,10 +1,10 @@
-"""Measure guard beside the other ways to run a guard: interleaved, on one model, over real prompts.
+"""Measure guard beside the other ways to run a guard: interleaved, on one model, over real messages.
 
     python -m benchmarks.compare --shape small --vocabulary ggml-vocab-llama-bpe.gguf \
         --prompts openai_mod.jsonl.gz --llama-cpp build/bin --out compare.json
 
-Machines drift, so each round runs every contender on the same prompts, the next round on others; what counts are the
-medians of ratios within a round. `--llama-cpp` is a folder with llama-server and llama-bench (built from the
+Machines drift, so each round runs every contender on the same conversations, the next round on others; what counts are
+the medians of ratios within a round. `--llama-cpp` is a folder with llama-server and llama-bench (built from the
 `vendor/llama.cpp` folder of llama-cpp-python's sources); without it these two are left out.
 """
 
@@ -13,23 +13,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 
 import click
 
 from benchmarks import contenders, models, picture
-from benchmarks.contenders import Contender, Measured, Prompt
-from guardcli import formats
-from guardcli.classifier.fitting import Encoder
+from benchmarks.contenders import Contender, Machine, Measured
+from benchmarks.workloads import WORKLOADS, Item, Workload, distinct
+from guardcli import Model, formats
 from guardcli.conversation import Record
-from guardcli.model import Model
-from guardcli.prompt import TEMPLATES, Renderer
-from guardcli.taxonomy import Taxonomy
 from guardcli.turns import turns
 
-MAX_PROMPT = 1500  # tokens
+WARM_UP = 2  # conversations before the first round, which no round has
 
 
 @click.command(help=__doc__)
@@ -39,10 +36,12 @@ MAX_PROMPT = 1500  # tokens
 @click.option("--prompts", "source", type=click.Path(exists=True), required=True, help="Any format that guard reads.")
 @click.option("--llama-cpp", type=click.Path(exists=True, path_type=Path))
 @click.option("--models", "folder", type=click.Path(path_type=Path), default=Path("/tmp"), show_default=True)
+@click.option("--workload", "names", multiple=True, type=click.Choice(list(WORKLOADS)), help="All five if left out.")
 @click.option("--rounds", default=5, show_default=True)
-@click.option("--per-round", default=40, show_default=True, help="Prompts in a round.")
-@click.option("--slots", multiple=True, type=int, default=[1, 4], show_default=True, help="Slots of llama-server.")
+@click.option("--per-round", default=20, show_default=True, help="Prompts in a round.")
+@click.option("--slots", multiple=True, type=int, default=[1, 2, 4, 8], show_default=True, help="Of llama-server.")
 @click.option("--threads", default=len(os.sched_getaffinity(0)), show_default=True)
+@click.option("--gpu", is_flag=True, help="All layers of every contender on a GPU.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("compare.json"), show_default=True)
 def main(
     shape: str,
@@ -51,77 +50,97 @@ def main(
     source: str,
     llama_cpp: Path | None,
     folder: Path,
+    names: Sequence[str],
     rounds: int,
     per_round: int,
     slots: Sequence[int],
     threads: int,
+    gpu: bool,
     out: Path,
 ) -> None:
-    model = folder / f"random-{shape}-{quantization}.gguf"
-    if not model.exists():
-        models.write(model, models.SHAPES[shape], models.QUANTIZATIONS[quantization], vocabulary)
-    prompts, head = _prompts(model, source, rounds * per_round)
-    prompts, threshold = _with_verdicts(model, threads, prompts)
-    field: list[Contender] = [contenders.GuardItself(model, threads, threshold), contenders.PlainLoop(model, threads)]
+    path = folder / f"random-{shape}-{quantization}.gguf"
+    if not path.exists():
+        models.write(path, models.SHAPES[shape], models.QUANTIZATIONS[quantization], vocabulary)
+    machine = Machine(path, threads, gpu)
+    with ExitStack() as stack:
+        model = stack.enter_context(machine.load())
+        others = [stack.enter_context(closing(other)) for other in _others(machine, llama_cpp, slots)]
+        texts = _texts(source)
+        measured = {
+            name: measure(WORKLOADS[name], others, model, machine, texts, rounds, per_round)
+            for name in names or WORKLOADS
+        }
+    where = "GPU" if gpu else f"{threads} threads"
+    setting = {"shape": shape, "quantization": quantization, "where": where, "rounds": rounds}
+    out.write_text(json.dumps({"setting": setting, "workloads": measured}, indent=2) + "\n")
+    out.with_suffix(".svg").write_text(picture.bars(measured, f"{shape} {quantization}, {where}"))
+
+
+def _others(machine: Machine, llama_cpp: Path | None, slots: Sequence[int]) -> Iterator[Contender]:
+    yield contenders.PlainLoop(machine)
     if llama_cpp is not None:
-        server = llama_cpp / "llama-server"
-        field += [contenders.Server(server, model, threads, count, 18080 + count) for count in slots]
-        field.append(contenders.Bench(llama_cpp / "llama-bench", model, threads, head))
+        for count in slots:
+            yield contenders.Server(llama_cpp / "llama-server", machine, count, 18080 + count)
+        yield contenders.Bench(llama_cpp / "llama-bench", machine)
+
+
+def _texts(source: str) -> list[str]:
+    """The last message of every conversation of a source."""
+    with formats.open_source(source) as stream:
+        records = [record for record in formats.read(stream, source) if isinstance(record, Record)]
+    shown = (turns(record.conversation).shown for record in records)
+    return [found[-1].text for found in shown if found]
+
+
+def measure(
+    workload: Workload,
+    others: Sequence[Contender],
+    model: Model,
+    machine: Machine,
+    texts: Sequence[str],
+    rounds: int,
+    per_round: int,
+) -> dict[str, object]:
+    """One workload: what every contender took, and what guard evaluated of what there was to evaluate."""
+    each = max(1, per_round // 20 if workload.target == "any" else per_round)
+    items, threshold = contenders.with_verdicts(
+        model, machine, workload, workload.items(texts, model.vocab, WARM_UP + rounds * each)
+    )
+    itself = contenders.GuardItself(model, machine, workload, threshold)
+    field: list[Contender] = [itself, *others]
     try:
-        measured = list(_measure(field, prompts, per_round))
+        measured = list(_rounds(field, items[:WARM_UP], items[WARM_UP:], each))
+        evaluated = itself.counts.evaluated
     finally:
-        for contender in field:
-            contender.close()
-    result = _result([contender.name for contender in field], measured, per_round)
-    setting = {"shape": shape, "quantization": quantization, "threads": threads, "head": head, "rounds": len(measured)}
-    out.write_text(json.dumps({"setting": setting, "contenders": result}, indent=2) + "\n")
-    out.with_suffix(".svg").write_text(picture.bars(result, f"{shape} {quantization}, {threads} threads"))
-    click.echo(_table(result))
+        itself.close()
+    prompts = [prompt.tokens for item in items for prompt in item.prompts]
+    result = _result([contender.name for contender in field], measured, len(prompts) / len(items) * each)
+    found = {
+        "prompts": len(prompts),
+        "tokens": sum(map(len, prompts)),
+        "evaluated_per_distinct": round(evaluated / distinct(prompts), 4),
+        "contenders": result,
+    }
+    click.echo(f"{workload.name}: {len(prompts):,} prompts of {found['tokens']:,} tokens, "
+               f"evaluated / distinct {found['evaluated_per_distinct']}\n{_table(result)}\n")  # fmt: skip
+    return found
 
 
-def _prompts(model: Path, source: str, count: int) -> tuple[list[Prompt], int]:
-    """The first prompts of a source, one a conversation, its last message judged; and the head's tokens."""
-    with Model.load(model) as loaded, formats.open_source(source) as stream:
-        renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
-        encoder = Encoder(renderer, loaded.vocab, 8000)
-        found: list[Prompt] = []
-        head = 0
-        for record in formats.read(stream, source):
-            shown = turns(record.conversation).shown if isinstance(record, Record) else ()
-            if not shown:
-                continue
-            (encoded, *_) = encoder.fit(encoder.conversation(shown[-1:]), 0).prompts
-            if len(encoded.tokens) <= MAX_PROMPT:
-                found.append(Prompt(shown[-1].text, encoded.tokens))
-                head = encoded.head
-            if len(found) == count:
-                return found, head
-    raise click.UsageError(f"{source} has {len(found)} prompts; {count} are needed")
-
-
-def _with_verdicts(model: Path, threads: int, prompts: Sequence[Prompt]) -> tuple[list[Prompt], float]:
-    """The prompts, a fifth of them unsafe: those that the random model scores highest; and the threshold for that."""
-    itself = contenders.GuardItself(model, threads, 1.0)
-    scores = itself.scores(prompts)
-    itself.close()
-    threshold = sorted(scores)[len(scores) * 4 // 5]
-    marked = [replace(prompt, unsafe=score >= threshold) for prompt, score in zip(prompts, scores, strict=True)]
-    return marked, threshold
-
-
-def _measure(field: Sequence[Contender], prompts: Sequence[Prompt], per_round: int) -> Iterator[dict[str, Measured]]:
-    """Each round's runs, beginning with another contender each time; the first round is for warming up."""
+def _rounds(
+    field: Sequence[Contender], warm_up: Sequence[Item], items: Sequence[Item], each: int
+) -> Iterator[dict[str, Measured]]:
+    """Each round's runs, beginning with another contender each time."""
     for contender in field:
-        contender.run(prompts[:4])
-    for number, start in enumerate(range(0, len(prompts), per_round)):
+        contender.run(warm_up)
+    for number, start in enumerate(range(0, len(items), each)):
         order = [*field[number % len(field) :], *field[: number % len(field)]]
-        part = prompts[start : start + per_round]
+        part = items[start : start + each]
         runs = {contender.name: contender.run(part) for contender in order}
         click.echo(f"round {number + 1}: " + ", ".join(f"{name} {run.seconds:.1f} s" for name, run in runs.items()))
         yield runs
 
 
-def _result(names: Sequence[str], measured: Sequence[dict[str, Measured]], per_round: int) -> list[dict[str, object]]:
+def _result(names: Sequence[str], measured: Sequence[dict[str, Measured]], per_round: float) -> list[dict[str, object]]:
     """Medians over rounds; `guard_faster` is how many times as many prompts a second guard does in the same round.
 
     llama-bench judges no prompts: it is compared by tokens a second.

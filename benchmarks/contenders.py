@@ -10,10 +10,9 @@ import json
 import subprocess
 import time
 import urllib.request
-from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -21,22 +20,26 @@ from typing import Protocol
 import numpy as np
 from llama_cpp import Llama
 
-from guardcli import Guard, Options, Settings
+from benchmarks.workloads import TEMPLATE, Item, Prompt, Workload, depth, marked
+from guardcli import Guard, Model, Offload, Options, Settings
+from guardcli.engine import Counts
 from guardcli.engine.plan import common_prefix
 
 UNSAFE, LINE_BREAK, S = 39257, 198, 50  # in the Llama 3 vocabulary
+SHARE_UNSAFE = 0.2
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """A conversation, and the tokens of its prompt up to where the verdict is read.
+class Machine:
+    """What every contender runs on: the model, CPU threads, and whether its layers go to a GPU."""
 
-    A random model's word means nothing, so which prompts are unsafe is settled once for all contenders.
-    """
+    model: Path
+    threads: int
+    gpu: bool = False
 
-    text: str
-    tokens: array[int]
-    unsafe: bool = False
+    def load(self) -> Model:
+        offload = Offload("require" if self.gpu else "off")
+        return Model.load(self.model, generation=TEMPLATE, offload=offload)
 
 
 @dataclass(frozen=True)
@@ -52,34 +55,50 @@ class Contender(Protocol):
 
     name: str
 
-    def run(self, prompts: Sequence[Prompt]) -> Measured: ...
+    def run(self, items: Sequence[Item]) -> Measured: ...
 
     def close(self) -> None: ...
 
 
 class GuardItself:
-    """`Guard.check`: reading, rendering and encoding are part of its time."""
+    """`Guard.check`: rendering and encoding are part of its time."""
 
     name = "guard"
 
-    def __init__(self, model: Path, threads: int, threshold: float) -> None:
-        settings = Settings(force=True, threshold=threshold)
-        self._guard = Guard(model, settings=settings, options=Options(threads=threads))
+    def __init__(self, model: Model, machine: Machine, workload: Workload, threshold: float) -> None:
+        settings = Settings(target=workload.target, force=True, threshold=threshold)
+        options = Options(threads=machine.threads)
+        self._guard = Guard(model, workload.policy(), template=TEMPLATE, settings=settings, options=options)
 
-    def scores(self, prompts: Sequence[Prompt]) -> list[float]:
-        return [verdict.score or 0.0 for verdict in self._guard.check(prompt.text for prompt in prompts)]
+    @property
+    def counts(self) -> Counts:
+        return self._guard.counts
 
-    def run(self, prompts: Sequence[Prompt]) -> Measured:
-        counts = self._guard.counts
-        before = counts.evaluated + counts.answer
+    def run(self, items: Sequence[Item]) -> Measured:
+        before = replace(self.counts)
         start = time.perf_counter()
-        rows = sum(1 for _ in self._guard.check(prompt.text for prompt in prompts))
+        rows = sum(1 for _ in self._guard.check(item.conversation for item in items))
         seconds = time.perf_counter() - start
-        assert rows == len(prompts)
-        return Measured(seconds, counts.evaluated + counts.answer - before)
+        if rows != len(items):
+            raise RuntimeError(f"{len(items)} conversations gave {rows} rows")
+        after = self.counts
+        return Measured(seconds, after.evaluated + after.answer - before.evaluated - before.answer)
 
     def close(self) -> None:
         self._guard.close()
+
+
+def with_verdicts(
+    model: Model, machine: Machine, workload: Workload, items: Sequence[Item]
+) -> tuple[list[Item], float]:
+    """The items, a fifth of their prompts unsafe: those that the random model scores highest; and the threshold."""
+    each = replace(workload, target="each" if workload.target == "any" else workload.target)
+    settings = Settings(target=each.target, force=True, threshold=1.0)
+    options = Options(threads=machine.threads)
+    guard = Guard(model, each.policy(), template=TEMPLATE, settings=settings, options=options)
+    scores = [verdict.score or 0.0 for verdict in guard.check(item.conversation for item in items)]
+    guard.close()
+    return marked(items, scores, share=SHARE_UNSAFE)
 
 
 class PlainLoop:
@@ -90,10 +109,18 @@ class PlainLoop:
 
     name = "Llama loop"
 
-    def __init__(self, model: Path, threads: int) -> None:
-        self._llama = Llama(str(model), n_ctx=8192, n_threads=threads, n_threads_batch=threads, verbose=False)
+    def __init__(self, machine: Machine) -> None:
+        self._llama = Llama(
+            str(machine.model),
+            n_ctx=8192,
+            n_threads=machine.threads,
+            n_threads_batch=machine.threads,
+            n_gpu_layers=-1 if machine.gpu else 0,
+            verbose=False,
+        )
 
-    def run(self, prompts: Sequence[Prompt]) -> Measured:
+    def run(self, items: Sequence[Item]) -> Measured:
+        prompts = _prompts(items)
         start = time.perf_counter()
         for prompt in prompts:
             self._llama.create_completion(list(prompt.tokens), max_tokens=3, temperature=0)
@@ -106,20 +133,21 @@ class PlainLoop:
 class Server:
     """llama-server with as many slots as clients; categories by a second request where the first says unsafe."""
 
-    def __init__(self, binary: Path, model: Path, threads: int, slots: int, port: int) -> None:
+    def __init__(self, binary: Path, machine: Machine, slots: int, port: int) -> None:
         self.name = f"llama-server -np {slots}"
         self._slots = slots
         self._url = f"http://127.0.0.1:{port}"
         # Its cache in main memory would remember whole prompts from earlier rounds.
-        options = ["--cache-ram", "0", "--no-webui", "-c", str(8192 * slots), "-np", str(slots)]
-        command = [str(binary), "-m", str(model), "-t", str(threads), "--port", str(port), *options]
+        command = [str(binary), "-m", str(machine.model), "-t", str(machine.threads), "--port", str(port),
+                   "--cache-ram", "0", "--no-webui", "-c", str(8192 * slots), "-np", str(slots),
+                   "-ngl", _layers(machine)]  # fmt: skip
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait()
 
-    def run(self, prompts: Sequence[Prompt]) -> Measured:
+    def run(self, items: Sequence[Item]) -> Measured:
         start = time.perf_counter()
         with ThreadPoolExecutor(self._slots) as clients:
-            evaluated = sum(clients.map(self._judge, prompts))
+            evaluated = sum(clients.map(self._judge, _prompts(items)))
         return Measured(time.perf_counter() - start, evaluated)
 
     def close(self) -> None:
@@ -152,21 +180,31 @@ class Server:
 
 
 class Bench:
-    """llama-bench: how fast llama.cpp evaluates 512 tokens behind a head. It judges nothing; it is the limit."""
+    """llama-bench: how fast llama.cpp evaluates 512 tokens behind as many as the prompts share. It judges nothing; it
+    is the limit."""
 
     name = "llama-bench"
 
-    def __init__(self, binary: Path, model: Path, threads: int, depth: int) -> None:
-        shape = ["-p", "512", "-n", "0", "-d", str(depth), "-t", str(threads), "-r", "1", "-fa", "auto"]
-        self._command = [str(binary), "-m", str(model), *shape, "-o", "json"]
+    def __init__(self, binary: Path, machine: Machine) -> None:
+        self._command = [str(binary), "-m", str(machine.model), "-p", "512", "-n", "0", "-t", str(machine.threads),
+                         "-r", "1", "-fa", "auto", "-ngl", _layers(machine), "-o", "json"]  # fmt: skip
 
-    def run(self, prompts: Sequence[Prompt]) -> Measured:
-        done = subprocess.run(self._command, capture_output=True, check=True, text=True)
+    def run(self, items: Sequence[Item]) -> Measured:
+        behind = str(depth(_prompts(items)))
+        done = subprocess.run([*self._command, "-d", behind], capture_output=True, check=True, text=True)
         (result,) = json.loads(done.stdout)
         return Measured(result["avg_ns"] / 1e9, 512)
 
     def close(self) -> None:
         pass
+
+
+def _layers(machine: Machine) -> str:
+    return "99" if machine.gpu else "0"
+
+
+def _prompts(items: Sequence[Item]) -> list[Prompt]:
+    return [prompt for item in items for prompt in item.prompts]
 
 
 def _after_the_one_before(prompts: Sequence[Prompt]) -> int:

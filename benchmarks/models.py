@@ -30,7 +30,11 @@ SHAPES = {
     "1b": Shape(16, 2048, 32, 8, 8192),  # Llama Guard 3 1B
     "8b": Shape(32, 4096, 32, 8, 14336),  # Llama Guard 3 8B
 }
-QUANTIZATIONS = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "q4_0": gguf.GGMLQuantizationType.Q4_0}
+QUANTIZATIONS = {
+    "q8_0": gguf.GGMLQuantizationType.Q8_0,
+    "q4_0": gguf.GGMLQuantizationType.Q4_0,
+    "f16": gguf.GGMLQuantizationType.F16,
+}
 
 
 def write(path: Path, shape: Shape, quantization: gguf.GGMLQuantizationType, vocabulary: Path) -> Path:

@@ -46,9 +46,11 @@ def model(guard: Guard) -> Iterator[Finding]:
     """
     native = guard.model.native
     yield Finding("model", f"{guard.model.identity}, template {guard.template.name}, taxonomy {guard.taxonomy.name}")
-    cache = native.cell_size * guard.cells
+    takes = guard.footprint
     yield Finding(
-        "memory", f"{native.size / 1e9:.2f} GB of weights, {cache / 1e9:.2f} GB of cache for {guard.cells:,} tokens"
+        "memory",
+        f"{native.size / 1e9:.2f} GB of weights, {takes.cache / 1e9:.2f} GB of cache for {takes.cells:,} tokens, "
+        f"{takes.buffers / 1e9:.2f} GB of buffers",
     )
     safe, unsafe = guard.check(CANARIES)
     scores = [verdict.score if verdict.score is not None else float("nan") for verdict in (safe, unsafe)]

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
-from guardcli.engine import Counts, Reading
+from guardcli.engine import Counts, Footprint, Reading
 from guardcli.engine.task import Groups, T, Task
 from tests import tiny
 
@@ -33,7 +33,8 @@ class FakeEngine:
 
     def __init__(self, score: Callable[[str], float], max_tokens: int = 4096, mass: float = 1.0) -> None:
         self.counts = Counts()
-        self.max_tokens = self.cells = max_tokens
+        self.max_tokens = max_tokens
+        self.footprint = Footprint(max_tokens, 0, 0)
         self.prompts: list[str] = []
         self._score = score
         self._mass = mass

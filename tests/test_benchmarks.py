@@ -2,39 +2,100 @@
 
 from __future__ import annotations
 
+import json
+import random
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 
-from benchmarks import contenders, models, picture
-from benchmarks.compare import _prompts, _result, _table, _with_verdicts
-from benchmarks.contenders import Measured
+from benchmarks import compare, contenders, models, picture
+from benchmarks.contenders import Machine, Measured
+from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
+from guardcli import Model
+from tests.engine import asking
+
+TEXTS = [f"question number {n}, and what comes after it?" for n in range(150)]
 
 
 @pytest.fixture(scope="module")
-def model(models_folder: Path, tiny_path: Path) -> Path:
+def machine(tmp_path_factory: pytest.TempPathFactory, tiny_path: Path) -> Machine:
     shape = models.Shape(layers=1, width=64, heads=4, kv_heads=2, feed_forward=96)
-    return models.write(models_folder / "random.gguf", shape, models.QUANTIZATIONS["q8_0"], tiny_path)
+    folder = tmp_path_factory.mktemp("benchmarks")
+    return Machine(models.write(folder / "random.gguf", shape, models.QUANTIZATIONS["q8_0"], tiny_path), 1)
 
 
 @pytest.fixture(scope="module")
-def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("benchmarks")
+def model(machine: Machine) -> Iterator[Model]:
+    with machine.load() as loaded:
+        yield loaded
 
 
-def test_guard_and_the_loop_judge_the_same_prompts(model: Path, models_folder: Path) -> None:
-    (models_folder / "prompts.txt").write_text("".join(f"question number {n}?\n" for n in range(10)))
-    prompts, head = _prompts(model, str(models_folder / "prompts.txt"), 10)
-    assert [prompt.text for prompt in prompts] == [f"question number {n}?" for n in range(10)]
-    assert all(prompt.tokens[:head] == prompts[0].tokens[:head] for prompt in prompts)
-    marked, threshold = _with_verdicts(model, 1, prompts)
-    assert 1 <= sum(prompt.unsafe for prompt in marked) <= 5
-    for contender in (contenders.GuardItself(model, 1, threshold), contenders.PlainLoop(model, 1)):
-        measured = contender.run(marked)
-        contender.close()
-        assert measured.seconds > 0
-        assert len(prompts[0].tokens) < measured.evaluated < sum(len(prompt.tokens) for prompt in prompts)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_guard_and_the_loop_judge_the_same_prompts(machine: Machine, model: Model, name: str) -> None:
+    workload = WORKLOADS[name]
+    items = workload.items(TEXTS, model.vocab, 3)
+    every = [prompt for item in items for prompt in item.prompts]
+    assert len(every) == (3 * 20 if name == "turns" else 3)
+    with_verdicts, threshold = contenders.with_verdicts(model, machine, workload, items)
+    unsafe = [prompt.unsafe for item in with_verdicts for prompt in item.prompts]
+    assert len(unsafe) == len(every)
+    assert max(1, len(every) // 5) <= sum(unsafe) <= max(2, len(every) // 4)
+    itself = contenders.GuardItself(model, machine, workload, threshold)
+    assert itself.run(with_verdicts).seconds > 0
+    assert itself.counts.tokens == sum(len(prompt.tokens) for prompt in every)
+    assert itself.counts.evaluated <= 1.01 * distinct([prompt.tokens for prompt in every])
+    itself.close()
+
+
+def test_the_loop_runs(machine: Machine, model: Model) -> None:
+    items = WORKLOADS["flat"].items(TEXTS, model.vocab, 3)
+    loop = contenders.PlainLoop(machine)
+    measured = loop.run(items)
+    loop.close()
+    tokens = [len(prompt.tokens) for item in items for prompt in item.prompts]
+    assert max(tokens) < measured.evaluated < sum(tokens)
+
+
+def test_the_command_writes_figures_and_a_picture(machine: Machine, tiny_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("\n".join(TEXTS))
+    (tmp_path / "random-small-q8_0.gguf").symlink_to(machine.model)
+    done = CliRunner().invoke(
+        compare.main,
+        ["--vocabulary", str(tiny_path), "--prompts", str(tmp_path / "prompts.txt"), "--models", str(tmp_path),
+         "--workload", "flat", "--workload", "turns", "--rounds", "2", "--per-round", "4", "--threads", "1",
+         "--out", str(tmp_path / "out.json")],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["setting"] == {"shape": "small", "quantization": "q8_0", "where": "1 threads", "rounds": 2}
+    assert list(found["workloads"]) == ["flat", "turns"]
+    for measured in found["workloads"].values():
+        assert [row["name"] for row in measured["contenders"]] == ["guard", "Llama loop"]
+        assert measured["evaluated_per_distinct"] <= 1.01
+    ElementTree.parse(tmp_path / "out.svg")
+
+
+def test_distinct_counts_the_nodes_of_the_prefix_tree() -> None:
+    rng = random.Random(4)
+    for _ in range(200):
+        prompts = [tuple(rng.randrange(3) for _ in range(rng.randrange(1, 8))) for _ in range(rng.randrange(1, 9))]
+        assert distinct(prompts) == asking.distinct([[asking.Ask(prompt) for prompt in prompts]])
+
+
+def test_depth_is_what_stands_before_what_is_evaluated() -> None:
+    prompts = [Prompt(array("i", [1, 2, 3, 4, last]), 4) for last in (5, 6, 7, 8)]
+    assert depth(prompts) == (4 * 5 - 8) // 4
+
+
+def test_the_highest_scores_are_marked(model: Model) -> None:
+    items = WORKLOADS["flat"].items(TEXTS, model.vocab, 5)
+    found, threshold = marked(items, [0.1, 0.9, 0.3, 0.8, 0.2], share=0.4)
+    assert [prompt.unsafe for item in found for prompt in item.prompts] == [False, True, False, True, False]
+    assert threshold == 0.8
 
 
 ROUNDS = [
@@ -45,7 +106,7 @@ ROUNDS = [
 
 
 def test_ratios_are_medians_of_rounds() -> None:
-    guard, slow, bench = _result(["guard", "slow", "llama-bench"], ROUNDS, 10)
+    guard, slow, bench = compare._result(["guard", "slow", "llama-bench"], ROUNDS, 10)
     assert guard == {"name": "guard", "prompts_per_second": 10.0, "tokens_per_second": 100.0, "evaluated": 400,
                      "guard_faster": 1.0}  # fmt: skip
     assert (slow["guard_faster"], slow["prompts_per_second"]) == (3.0, 3.333)
@@ -53,8 +114,8 @@ def test_ratios_are_medians_of_rounds() -> None:
 
 
 def test_the_table_and_the_picture() -> None:
-    result = _result(["guard", "slow", "llama-bench"], ROUNDS, 10)
-    assert [line.split()[-1] for line in _table(result).splitlines()[1:]] == ["1.0", "3.0", "0.8"]
-    drawing = ElementTree.fromstring(picture.bars(result, "a < b"))
+    result = compare._result(["guard", "slow", "llama-bench"], ROUNDS, 10)
+    assert [line.split()[-1] for line in compare._table(result).splitlines()[1:]] == ["1.0", "3.0", "0.8"]
+    drawing = ElementTree.fromstring(picture.bars({"flat <": {"contenders": result}}, "a < b"))
     texts = [element.text for element in drawing.iter() if element.tag.endswith("text")]
-    assert texts == ["Prompts judged a second (a < b)", "guard", "10.00", "slow", "3.33"]
+    assert texts == ["Prompts judged a second (a < b)", "flat <", "guard", "10.00", "slow", "3.33"]

@@ -14,12 +14,13 @@ from guardcli.classifier.ahead import run_ahead
 from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import LOW_MASS, Job, Settings, prepare, rows, weight
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
-from guardcli.engine import Counts, Engine, Options, Task, open_engine
+from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
 from guardcli.engine.task import ANSWER_ROOM
 from guardcli.errors import GuardError, ModelError, TaxonomyError
 from guardcli.model import Model, Offload
 from guardcli.prompt import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
+from guardcli.turns import SPEAKERS
 from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
 
 AHEAD_TOKENS = 1 << 20  # how many tokens are encoded ahead
@@ -73,7 +74,8 @@ class Guard:
             self.provenance = _provenance(model, self.template, self.taxonomy)
             renderer = Renderer(self.template, self.taxonomy)
             self._answers = Answers.of(self.taxonomy, model.vocab)
-            self._engine = engine or open_engine(model.native, options)
+            heads = sum(len(model.vocab.encode(renderer.head(speaker))) for speaker in SPEAKERS)
+            self._engine = engine or open_engine(model.native, options, heads=heads)
             self._encoder = Encoder(renderer, model.vocab, self._engine.max_tokens - ANSWER_ROOM)
         except GuardError:
             self.close()
@@ -119,9 +121,9 @@ class Guard:
         return self._open_engine().counts
 
     @property
-    def cells(self) -> int:
-        """How many tokens the engine's cache holds."""
-        return self._open_engine().cells
+    def footprint(self) -> Footprint:
+        """The memory that the engine takes beside the model."""
+        return self._open_engine().footprint
 
     def close(self) -> None:
         """Free the engine, and the model if it was loaded here."""

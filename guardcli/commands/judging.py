@@ -16,7 +16,7 @@ import click
 from guardcli.classifier import Guard, Settings
 from guardcli.commands import inputs, output
 from guardcli.conversation import Role
-from guardcli.engine import MAX_PARALLEL, Options
+from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
 from guardcli.errors import ModelError
 from guardcli.model import Offload, keep_log
 from guardcli.prompt import TEMPLATES
@@ -79,6 +79,12 @@ _OPTIONS = (
     click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Offload only so many layers."),
     click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads; all cores if left out."),
     click.option("--ctx-size", type=click.IntRange(256, 1 << 24), metavar="N", help="The longest prompt in tokens."),
+    click.option("--batch-size", type=click.IntRange(1, 1 << 20), metavar="N", help="Tokens of a batch."),
+    click.option("--ubatch-size", type=click.IntRange(1, 1 << 20), metavar="N", help="Of these, evaluated at once."),
+    click.option(
+        "--flash-attention", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True,
+        help="llama.cpp's faster attention, where the device has it.",
+    ),
     click.option("--parallel", type=click.IntRange(1, MAX_PARALLEL), metavar="N", help="Prompts evaluated at a time."),
     click.option(
         "--reproducible",
@@ -107,6 +113,9 @@ class Judging:
     gpu_layers: int | None
     threads: int | None
     ctx_size: int | None
+    batch_size: int | None
+    ubatch_size: int | None
+    flash_attention: FlashAttention
     parallel: int | None
     reproducible: bool
     force: bool
@@ -118,13 +127,14 @@ class Judging:
             raise ModelError(NO_MODEL)
         if self.verbose:
             keep_log(lambda text: output.say(text, end=""))
+            output.say_what_is_logged()
         with _ending_at_ctrl_c():
             guard = Guard(
                 self.model,
                 self.taxonomy,
                 template=self.template,
                 settings=self._settings(),
-                options=Options(self.ctx_size, self.parallel, self.threads, self.reproducible),
+                options=self._options(),
                 offload=Offload(self.gpu, self.gpu_layers),
                 cache=_cache(),
             )
@@ -132,6 +142,17 @@ class Judging:
             named = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
             output.say(f"guard: {guard.model.identity}, {named}, threshold {guard.threshold}")
         return guard
+
+    def _options(self) -> Options:
+        return Options(
+            ctx_size=self.ctx_size,
+            parallel=self.parallel,
+            threads=self.threads,
+            reproducible=self.reproducible,
+            batch_size=self.batch_size,
+            ubatch_size=self.ubatch_size,
+            flash_attention=self.flash_attention,
+        )
 
     def _settings(self) -> Settings:
         return Settings(

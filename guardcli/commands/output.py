@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 
@@ -30,6 +31,15 @@ def say(message: str, *, end: str = "\n") -> None:
     with contextlib.suppress(OSError, AttributeError):  # Python has no stderr at all where it was closed
         sys.stderr.write(message + end)
         sys.stderr.flush()
+
+
+def say_what_is_logged() -> None:
+    """Let the package's own log, which tells what it chooses by itself, be heard on stderr."""
+    handler = logging.Handler()
+    handler.emit = lambda record: say(f"guard: {record.getMessage()}")  # type: ignore[method-assign]
+    log = logging.getLogger("guardcli")
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
 
 
 def in_colour() -> bool:

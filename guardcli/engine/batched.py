@@ -17,7 +17,7 @@ from guardcli.engine.cells import Cells
 from guardcli.engine.context import Context
 from guardcli.engine.plan import MAX_HEADS, Entry, common_prefix, plan
 from guardcli.engine.sequence import NONE, Sequence
-from guardcli.engine.task import ANSWER_ROOM, Counts, Groups, Step, T
+from guardcli.engine.task import ANSWER_ROOM, Counts, Footprint, Groups, Step, T
 from guardcli.engine.window import Primed, Windows, as_numpy, finish
 from guardcli.errors import EngineError
 
@@ -37,12 +37,11 @@ class BatchedEngine:
 
     @property
     def max_tokens(self) -> int:
-        """Half of the cache; heads may take a quarter, and answers need some."""
-        return self._context.shape.cells // 2
+        return self._context.shape.longest
 
     @property
-    def cells(self) -> int:
-        return self._context.shape.cells
+    def footprint(self) -> Footprint:
+        return self._context.footprint
 
     def run(self, groups: Groups[T]) -> Iterator[list[T]]:
         """See `Engine.run`. One run at a time.
@@ -276,7 +275,7 @@ class BatchedEngine:
         others = sorted((h for h in self._heads if h not in self._path), key=lambda h: h.last_used)
         for other in others:
             held = sum(len(h.tokens) for h in self._heads)
-            if len(self._heads) > MAX_HEADS or held > self._context.shape.cells // 4:
+            if len(self._heads) > MAX_HEADS or held > self._context.shape.held:
                 self._drop_head(other)
 
     def _drop_head(self, head: Sequence) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from guardcli.engine.context import Context
 from guardcli.engine.plan import Tokens
-from guardcli.engine.task import Counts, Groups, Probe, Reading, Step, T, Task
+from guardcli.engine.task import Counts, Footprint, Groups, Probe, Reading, Step, T, Task
 from guardcli.engine.window import as_numpy
 from guardcli.errors import EngineError
 
@@ -31,12 +31,11 @@ class CanonicalEngine:
 
     @property
     def max_tokens(self) -> int:
-        """The whole cache."""
-        return self._context.shape.cells
+        return self._context.shape.longest
 
     @property
-    def cells(self) -> int:
-        return self._context.shape.cells
+    def footprint(self) -> Footprint:
+        return self._context.footprint
 
     def run(self, groups: Groups[T]) -> Iterator[list[T]]:
         """See `Engine.run`. Raises EngineError: llama.cpp failed, or a prompt is longer than `max_tokens`."""

@@ -6,38 +6,21 @@ It does what it is told, a row at a time; what to evaluate, and when, is decided
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-from guardcli.engine.task import Reading
+from guardcli.engine.sizing import Shape
+from guardcli.engine.task import Footprint, Reading
 from guardcli.errors import EngineError
-from guardcli.model.llama import NativeModel, complaint
+from guardcli.model.llama import NativeModel, complaint, counting_buffers
 
 Rows = npt.NDArray[np.int32]
 
-MAX_SEQUENCES = 256  # LLAMA_MAX_SEQ
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes of a context: cells of the cache, rows of a batch, sequences, outputs of a batch, threads.
-
-    Of the sequences `spare` are for what is held; the others are prompts evaluated at a time.
-    """
-
-    cells: int
-    batch: int
-    sequences: int
-    outputs: int
-    spare: int = 0
-    threads: int | None = None
+_FLASH = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
 
 
 class Context:
@@ -46,11 +29,13 @@ class Context:
     def __init__(self, model: NativeModel, shape: Shape) -> None:
         """Raises EngineError: llama.cpp cannot make a context of this shape (memory)."""
         self.shape = shape
-        self._handle: Any = llama_cpp.llama_init_from_model(model.handle, _params(model, shape))
+        with counting_buffers() as buffers:
+            self._handle: Any = llama_cpp.llama_init_from_model(model.handle, _params(model, shape))
         if not self._handle:
             raise EngineError(
                 f"llama.cpp cannot make a context of {shape.cells:,} tokens{complaint()}; try a smaller --ctx-size"
             )
+        self.footprint = Footprint(shape.cells, shape.cells * model.cell_size, buffers())
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(model.vocab)
         self._allocate(shape)
@@ -154,29 +139,17 @@ def _params(model: NativeModel, shape: Shape) -> Any:
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = shape.cells
     params.n_batch = shape.batch
-    params.n_ubatch = min(shape.batch, 512)
+    params.n_ubatch = shape.ubatch
     params.n_seq_max = shape.sequences
     # Each output row of a Llama 3 vocabulary takes half a megabyte; fewer than sequences abort the process.
     params.n_outputs_max = max(shape.outputs, shape.sequences)
-    params.n_threads = params.n_threads_batch = shape.threads or available_cores()
+    params.n_threads = params.n_threads_batch = shape.threads
+    params.flash_attn_type = _FLASH[shape.flash_attention]
     params.kv_unified = True  # else a partial copy of a sequence aborts the process
     params.no_perf = True
     if not model.offloaded:
         params.offload_kqv = params.op_offload = False
     return params
-
-
-def available_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """The cores that this process may use: those it may run on, or as many as its control group pays for.
-
-    llama.cpp's threads wait for each other by spinning: with two threads on one free core it was 16 times slower.
-    """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        paid, period = map(int, quota.read_text().split())
-    except (OSError, ValueError):  # no control groups, or "max": no quota
-        return allowed
-    return max(1, min(allowed, paid // period))
 
 
 def _pointer(values: npt.NDArray[Any], kind: Any) -> Any:

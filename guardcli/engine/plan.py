@@ -29,12 +29,14 @@ MAX_HEADS = 32  # heads held at a time
 class Prompt:
     """One prompt of a window: `group` is its record, `reach` how much of it may be taken from another's cells.
 
-    (From its first probed token on it must be evaluated for itself, or there would be no logits to read.)
+    (From its first probed token on it must be evaluated for itself, or there would be no logits to read.) Its first
+    `head` tokens are said to be the same for many to come; 0 if nothing is said.
     """
 
     tokens: Tokens
     group: int
     reach: int
+    head: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def _key(tokens: Tokens) -> bytes:
 
 
 def _new_heads(order: Sequence[Entry], window: Sequence[Prompt]) -> list[Tokens]:
-    """Prefixes that different groups share, and whole prompts that are like no head at all.
+    """Prefixes that different groups share, heads that prompts declare, and whole prompts that are like no head at all.
 
     The latter are how the first prompt of all leaves something for the second to find.
     """
@@ -97,8 +99,13 @@ def _new_heads(order: Sequence[Entry], window: Sequence[Prompt]) -> list[Tokens]
         if length - found.covered(length, at) >= MIN_HEAD:
             found.add(length, at)
     for at, entry in enumerate(order):
-        if entry.prompt is not None and not found.touched(at):
-            found.add(window[entry.prompt].reach, at)
+        if entry.prompt is None:
+            continue
+        prompt = window[entry.prompt]
+        if found.covered(prompt.head, at) < prompt.head:
+            found.add(prompt.head, at)
+        elif not found.touched(at):
+            found.add(prompt.reach, at)
     return found.heads
 
 
@@ -142,8 +149,11 @@ class _Found:
         return longest
 
     def touched(self, at: int) -> bool:
-        """Whether an entry begins like some head, so that one who comes later finds where they part."""
-        return any(self._common(head_at, at) >= MIN_HEAD for _, head_at in self._places)
+        """Whether an entry begins like some head, so that one who comes later finds where they part.
+
+        Some words in common are not enough: the heads of two roles begin with the same sentence.
+        """
+        return any(self._common(head_at, at) >= max(MIN_HEAD, length / 2) for length, head_at in self._places)
 
     def _common(self, a: int, b: int) -> float:
         """The common prefix of two entries is the least that neighbours between them share."""

@@ -71,6 +71,15 @@ class Counts:
     decodes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """The memory of an engine: cells of its cache, each for a token, and bytes of the cache and of other buffers."""
+
+    cells: int
+    cache: int
+    buffers: int
+
+
 class Engine(Protocol):
     """Whatever can run tasks; the one seam at which a test puts a fake."""
 
@@ -81,8 +90,8 @@ class Engine(Protocol):
         """The longest sequence it can hold, answers included."""
 
     @property
-    def cells(self) -> int:
-        """The cells of its cache, each for a token."""
+    def footprint(self) -> Footprint:
+        """The memory that it takes."""
 
     def run(self, groups: Groups[T]) -> Iterator[list[T]]:
         """Run groups of tasks (the prompts of one record); each group's results, in the order of the input.

@@ -114,7 +114,7 @@ def finish(group: Group[T], index: int, result: T) -> None:
 
 def _prompt(step: Step, group: int) -> Prompt:
     reach = min((probe.position for probe in step.probes), default=len(step.tokens))
-    return Prompt(as_numpy(step.tokens), group, reach)
+    return Prompt(as_numpy(step.tokens), group, reach, min(step.head, reach))
 
 
 def as_numpy(tokens: TokenIds) -> npt.NDArray[np.int32]:

@@ -6,14 +6,17 @@ One of the two doors of llama_cpp (the other is `guardcli.engine.context`). It k
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import llama_cpp
+from llama_cpp._ggml import libggml as _ggml
 
 from guardcli.errors import ModelError
 
@@ -31,11 +34,24 @@ _NEEDED = (
 )  # fmt: skip
 
 
+_ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+_ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+_ggml.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+_ggml.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, *[ctypes.POINTER(ctypes.c_size_t)] * 2]
+_GPU_TYPES = (1, 2)  # GGML_BACKEND_DEVICE_TYPE_GPU, _IGPU
+
+_BUFFER = re.compile(r"(?:compute|output) buffer size *= *([0-9.]+) MiB")
+
+
 class _Log:
-    """llama.cpp's log: the last warnings and errors kept for messages, every line passed on if asked."""
+    """llama.cpp's log: the last warnings and errors kept for messages, every line passed on if asked.
+
+    `buffers` sums the compute and output buffers that a new context tells of, in MiB: there is no function to ask.
+    """
 
     def __init__(self) -> None:
         self.recent: deque[str] = deque(maxlen=20)
+        self.buffers = 0.0
         self.sink: Callable[[str], None] | None = None
         self.callback = llama_cpp.llama_log_callback(self._receive)  # ctypes does not keep it alive
 
@@ -43,6 +59,8 @@ class _Log:
         line = text.decode("utf-8", "replace")
         if level in (3, 4):  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
             self.recent.append(line.strip())
+        if match := _BUFFER.search(line):
+            self.buffers += float(match[1])
         if self.sink is not None:
             self.sink(line)
 
@@ -63,6 +81,13 @@ def complaint() -> str:
     """
     reasons = [line for line in _log.recent if "error" in line] or list(_log.recent)
     return f": {reasons[-1]}" if reasons else ""
+
+
+@contextmanager
+def counting_buffers() -> Iterator[Callable[[], int]]:
+    """While a context is made: a function that tells how many bytes its compute and output buffers take."""
+    before = _log.buffers
+    yield lambda: int((_log.buffers - before) * (1 << 20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +146,16 @@ class NativeModel:
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
         self.cell_size = _cell_size(self.handle)
         self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
+
+    def free_on_device(self) -> int | None:
+        """Bytes that the GPUs still have free; None where no GPU tells."""
+        free, total, found = ctypes.c_size_t(), ctypes.c_size_t(), 0
+        for number in range(_ggml.ggml_backend_dev_count()):
+            device = _ggml.ggml_backend_dev_get(ctypes.c_size_t(number))
+            if _ggml.ggml_backend_dev_type(device) in _GPU_TYPES:
+                _ggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
+                found += free.value
+        return found or None
 
     def close(self) -> None:
         """Free the model; engines on it must be closed before."""

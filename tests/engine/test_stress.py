@@ -7,12 +7,13 @@ import random
 import pytest
 
 from guardcli.engine import BatchedEngine, Options, open_engine
-from guardcli.engine.context import Context, Shape
+from guardcli.engine.context import Context
+from guardcli.engine.sizing import Shape
 from guardcli.model.llama import NativeModel
 from tests.engine.asking import Ask, apart, distinct, tasks
 from tests.engine.test_contract import TOLERANCE, numbers
 
-SHAPE = Shape(cells=768, batch=64, sequences=40, outputs=16, threads=1)
+SHAPE = Shape(cells=768, longest=384, held=192, batch=64, sequences=40, outputs=16, threads=1)
 
 
 def load(rng: random.Random) -> list[list[Ask]]:
