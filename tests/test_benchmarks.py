@@ -75,7 +75,7 @@ def test_the_command_writes_figures_and_a_picture(machine: Machine, tiny_path: P
     assert list(found["workloads"]) == ["flat", "turns"]
     for measured in found["workloads"].values():
         assert [row["name"] for row in measured["contenders"]] == ["guard", "Llama loop"]
-        assert measured["evaluated_per_distinct"] <= 1.01
+        assert measured["evaluated_per_distinct"] <= 1.02
     ElementTree.parse(tmp_path / "out.svg")
 
 

@@ -159,6 +159,7 @@ class BatchedEngine:
         promised = sum(sequence.open for sequence in self._active) + ANSWER_ROOM * (len(self._active) + 1)
         return bool(
             context.room
+            and context.rows < context.shape.enough
             and len(self._active) < context.shape.sequences - context.shape.spare
             and self._numbers
             and context.outputs + outputs <= context.shape.outputs

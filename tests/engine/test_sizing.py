@@ -13,16 +13,16 @@ ROOM = Room(trained=131_072, cell=32_768, free=8_000_000_000, offloaded=False, c
 
 
 def test_on_a_cpu() -> None:
-    assert choose(ROOM, Options()) == Shape(16_384, 8192, 4096, 512, 4 + HELD, 2 * (4 + HELD), HELD, 6, 512, "auto")
+    assert choose(ROOM, Options()) == Shape(16_384, 8192, 4096, 512, 4 + HELD, 2 * (4 + HELD), HELD, 6, 512, 96, "auto")
 
 
 def test_on_a_gpu() -> None:
     chosen = choose(replace(ROOM, offloaded=True), Options())
-    assert (chosen.batch, chosen.sequences - chosen.spare, chosen.ubatch) == (2048, 64, 512)
+    assert (chosen.batch, chosen.enough, chosen.sequences - chosen.spare, chosen.ubatch) == (2048, 2048, 64, 512)
 
 
 def test_the_canonical_path_holds_one_prompt() -> None:
-    assert choose(ROOM, Options(reproducible=True)) == Shape(8192, 8192, 8192, 512, 1, 2, 0, 6, 512, "auto")
+    assert choose(ROOM, Options(reproducible=True)) == Shape(8192, 8192, 8192, 512, 1, 2, 0, 6, 512, 96, "auto")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,9 @@ def test_the_cache_fits_what_is_free(free: int | None, cells: int) -> None:
 
 def test_what_is_asked_for_stands() -> None:
     options = Options(ctx_size=1000, parallel=7, threads=3, batch_size=300, ubatch_size=100, flash_attention="off")
-    assert choose(replace(ROOM, free=0), options) == Shape(2048, 1000, 500, 300, 7 + HELD, 2 * (7 + HELD), HELD, 3, 100, "off")
+    assert choose(replace(ROOM, free=0), options) == Shape(
+        2048, 1000, 500, 300, 7 + HELD, 2 * (7 + HELD), HELD, 3, 100, 96, "off"
+    )
 
 
 def test_heads_have_room_beside_the_prompts() -> None:
@@ -68,6 +70,6 @@ def test_numbers_are_at_least_one(name: str) -> None:
 def test_what_was_chosen_is_explained() -> None:
     assert explained(choose(ROOM, Options()), ROOM) == (
         "prompts of up to 8,192 tokens (the model was trained on 131,072), a cache of 16,384 tokens (0.54 GB of 8.0 GB "
-        "free, in memory), batches of 512 tokens, 512 at once, 4 prompts at a time, 6 threads of 6 cores, flash "
-        "attention auto"
+        "free, in memory), batches of 512 tokens (96 are enough), 512 at once, 4 prompts at a time, "
+        "6 threads of 6 cores, flash attention auto"
     )
