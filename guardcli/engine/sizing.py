@@ -130,8 +130,8 @@ def explained(shape: Shape, room: Room) -> str:
     where = "on the GPU" if room.offloaded else "in memory"
     return (
         f"prompts of up to {shape.longest:,} tokens (the model was trained on {room.trained:,}), "
-        f"a cache of {shape.cells:,} tokens ({shape.cells * room.cell / 1e9:.2f} GB{free}, {where}), batches of {shape.batch:,} tokens "
-        f"({shape.enough:,} are enough), "
+        f"a cache of {shape.cells:,} tokens ({shape.cells * room.cell / 1e9:.2f} GB{free}, {where}), "
+        f"batches of {shape.batch:,} tokens ({shape.enough:,} are enough), "
         f"{shape.ubatch:,} at once, {shape.sequences - shape.spare} prompts at a time, {shape.threads} threads of "
         f"{room.cores} cores, flash attention {shape.flash_attention}"
     )
