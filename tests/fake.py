@@ -44,6 +44,9 @@ class FakeEngine:
             if group is not None:
                 yield [self._drive(task) for task in group]
 
+    def reset(self) -> None:
+        self.counts = Counts()
+
     def close(self) -> None:
         pass
 

@@ -6,7 +6,6 @@ dropped without being told. Each piece of a prompt is encoded once: the head and
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -82,7 +81,7 @@ class Encoder:
 
     def _prompt(self, speaker: Speaker, said: Sequence[TokenIds]) -> Encoded:
         head = self._head(speaker)
-        tokens = array("i", head)
+        tokens = head[:]
         for ids in (*said, self._tail(speaker)):
             tokens.extend(ids)
         return Encoded(tokens, len(head))

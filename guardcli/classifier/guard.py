@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +11,23 @@ from types import TracebackType
 from typing import Literal
 
 from guardcli import formats
+from guardcli.classifier import tolerance
 from guardcli.classifier.ahead import run_ahead
 from guardcli.classifier.fitting import Encoder
-from guardcli.classifier.job import LOW_MASS, Job, Settings, prepare, rows, weight
+from guardcli.classifier.job import LOW_MASS, Decision, Job, Settings, prepare, rows, weight
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
 from guardcli.engine.task import ANSWER_ROOM
 from guardcli.errors import GuardError, ModelError, TaxonomyError
 from guardcli.model import Model, Offload
+from guardcli.model.llama import build
+from guardcli.model.remembered import recall, remember
 from guardcli.prompt import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import SPEAKERS
 from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
+
+_log = logging.getLogger(__name__)
 
 AHEAD_TOKENS = 1 << 20  # how many tokens are encoded ahead
 FIRST_PROMPTS, FEW_PROMPTS = 16, 4  # over how many it is made sure that the model answers at all; and the least
@@ -52,7 +58,7 @@ class Guard:
     ) -> None:
         """Load what is given by name or path; the default taxonomy is the one that the model was trained on.
 
-        `cache` is a file that remembers digests of models. `engine` puts another engine at the seam.
+        `cache` is a file that remembers digests and tolerances of models. `engine` puts another engine at the seam.
 
         Raises:
             GuardError: the model or the taxonomy cannot be used, or not together.
@@ -65,6 +71,9 @@ class Guard:
         if not isinstance(model, Model):
             model = Model.load(model, generation=template, offload=offload, cache=cache)
         self.model = model
+        self._options = options or Options()
+        self._tolerance = 0.0 if engine is not None or self._options.reproducible else None
+        self._cache = cache
         try:
             self.template = chosen or _template(model.generation)
             self.taxonomy = policy or _taxonomy(self.template.taxonomy)
@@ -75,7 +84,7 @@ class Guard:
             renderer = Renderer(self.template, self.taxonomy)
             self._answers = Answers.of(self.taxonomy, model.vocab)
             heads = sum(len(model.vocab.encode(renderer.head(speaker))) for speaker in SPEAKERS)
-            self._engine = engine or open_engine(model.native, options, heads=heads)
+            self._engine = engine or open_engine(model.native, self._options, heads=heads)
             self._encoder = Encoder(renderer, model.vocab, self._engine.max_tokens - ANSWER_ROOM)
         except GuardError:
             self.close()
@@ -103,17 +112,41 @@ class Guard:
             ModelError: the model does not answer with a verdict, or the guard is closed.
             EngineError: llama.cpp failed, or another run of this guard is not over.
         """
+        decision = Decision(self.threshold, self.tolerance, self.provenance, dict(self.provenance.labels))
         jobs = (prepare(record, self._encoder, self.settings) for record in records)
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
         under_way: deque[Job] = deque()
         trust = None if self.settings.force else _Trust(self.model.path, self.template.name)
         for outcomes in self._open_engine().run(self._tasks(jobs if ahead is None else early, under_way)):
-            yield from rows(under_way.popleft(), outcomes, self.settings, self.threshold, self.provenance)
+            yield from rows(under_way.popleft(), outcomes, self.settings, decision)
             if trust is not None:
                 trust.see(outcomes)
             self._open_engine()
         if trust is not None:
             trust.end()
+
+    @property
+    def tolerance(self) -> float:
+        """How far a score may move with what stands beside it in a batch, in log-odds; measured once a model.
+
+        0 where nothing stands beside it (`reproducible`), and for an engine that was brought along.
+        """
+        if self._tolerance is None:
+            self._tolerance = self._measured()
+            _log.info("a score may move by %.2g in log-odds with its batch", self._tolerance)
+        return self._tolerance
+
+    def _measured(self) -> float:
+        engine = self._open_engine()
+        native = self.model.native
+        key = repr(("tolerance", self.model.identity, self.template.name, build(), native.offloaded, self._options))
+        known = recall(self._cache, key)
+        if known is not None:
+            return float(known)
+        found = tolerance.measure(engine, self._encoder, self._answers)
+        engine.reset()
+        remember(self._cache, key, repr(found))
+        return found
 
     @property
     def counts(self) -> Counts:

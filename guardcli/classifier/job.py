@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import or_
+from typing import Any
 
+from guardcli.classifier import tolerance
 from guardcli.classifier.fitting import Encoded, Encoder, Fitted
 from guardcli.conversation import Json, Malformed, Record, Role
 from guardcli.prompt import imitates_marker
@@ -15,6 +17,7 @@ from guardcli.verdict import Outcome, Provenance, Verdict
 
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
 MAX_TOKENS = 1 << 25
+NEAR = "near_threshold"
 LOW_MASS = 0.5  # below this the model was about to write something other than a verdict
 
 
@@ -41,6 +44,17 @@ class Settings:
             raise ValueError(f"no target {self.target!r}; there are {', '.join(TARGETS)}")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ValueError(f"a threshold is in [0, 1], not {self.threshold}")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How scores become verdicts: unsafe from the `threshold` on, flagged if it is nearer than the `tolerance`
+    (in log-odds), by what it was judged, and what the output calls each category id."""
+
+    threshold: float
+    tolerance: float
+    provenance: Provenance
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +130,13 @@ def _parts(chosen: Sequence[Turn], all_turns: Turns, record: Record, encoder: En
         yield Part(turn, fitted, (*flags, *marker, *(("windowed",) if fitted.windowed else ())))
 
 
-def rows(
-    job: Job, outcomes: Sequence[Outcome], settings: Settings, threshold: float, provenance: Provenance
-) -> Iterator[Verdict]:
+def rows(job: Job, outcomes: Sequence[Outcome], settings: Settings, decision: Decision) -> Iterator[Verdict]:
     """The rows of a job, from the outcomes of its prompts in their order."""
     blank = Verdict(
         job.record.key,
         "error",
-        provenance,
-        threshold,
+        decision.provenance,
+        decision.threshold,
         skipped=job.skipped or {},
         error=job.error,
         meta=_meta(job.record.fields, settings.keep),
@@ -132,49 +144,52 @@ def rows(
     if not job.parts:
         yield blank
         return
-    each = list(_each(job, iter(outcomes), settings, blank))
+    each = list(_each(job, iter(outcomes), settings, decision, blank))
     if settings.target == "each":
         yield from each
     else:
         yield _together(each)
 
 
-def _each(job: Job, outcomes: Iterator[Outcome], settings: Settings, blank: Verdict) -> Iterator[Verdict]:
-    labels = dict(blank.provenance.labels)
+def _each(
+    job: Job, outcomes: Iterator[Outcome], settings: Settings, decision: Decision, blank: Verdict
+) -> Iterator[Verdict]:
     for part in job.parts:
-        row = replace(
-            blank,
-            turn=part.turn.number,
-            role=part.turn.role,
-            flags=part.flags,
-            truncated=part.fitted.truncated,
-            text=part.turn.text if settings.text else None,
-        )
+        said: dict[str, Any] = {
+            "turn": part.turn.number,
+            "role": part.turn.role,
+            "flags": part.flags,
+            "truncated": part.fitted.truncated,
+            "text": part.turn.text if settings.text else None,
+        }
         if not part.fitted.prompts:
-            yield replace(row, error=without_text(part.turn))
+            yield replace(blank, **said, error=without_text(part.turn))
             continue
         read = (next(outcomes) for _ in part.fitted.prompts)
-        yield _together([_decided(row, outcome, settings, labels) for outcome in read])
+        yield _together(
+            [replace(blank, **said | _decided(part.flags, outcome, settings, decision)) for outcome in read]
+        )
 
 
-def _decided(row: Verdict, outcome: Outcome, settings: Settings, labels: Mapping[str, str]) -> Verdict:
-    """The row of one prompt. What was not answered with a verdict may be called unsafe, but never safe."""
+def _decided(flags: tuple[str, ...], outcome: Outcome, settings: Settings, decision: Decision) -> dict[str, Any]:
+    """What a row says of one prompt. What was not answered with a verdict may be called unsafe, but never safe."""
     if outcome.error:
-        return replace(row, error=outcome.error)
-    unsafe = outcome.score >= row.threshold
+        return {"error": outcome.error}
+    labels = decision.labels
+    unsafe = outcome.score >= decision.threshold
     low = outcome.mass < LOW_MASS
-    judged = replace(
-        row,
-        verdict="unsafe" if unsafe else "safe",
-        score=outcome.score,
-        mass=outcome.mass,
-        categories=tuple(labels[id_] for id_ in outcome.categories) if unsafe else (),
-        listed_scores={labels[id_]: share for id_, share in outcome.listed.items()} if settings.scores else None,
-        flags=(*row.flags, "low_mass") if low else row.flags,
-    )
+    near = tolerance.near(outcome.score, decision.threshold, decision.tolerance)
+    flags = (*flags, *(("low_mass",) if low else ()), *((NEAR,) if near else ()))
     if low and not unsafe and not settings.force:
-        return replace(judged, verdict="error", score=None, listed_scores=None, error=_no_answer(outcome.mass))
-    return judged
+        return {"flags": flags, "mass": outcome.mass, "error": _no_answer(outcome.mass)}
+    return {
+        "verdict": "unsafe" if unsafe else "safe",
+        "score": outcome.score,
+        "mass": outcome.mass,
+        "categories": tuple(labels[id_] for id_ in outcome.categories) if unsafe else (),
+        "listed_scores": {labels[id_]: share for id_, share in outcome.listed.items()} if settings.scores else None,
+        "flags": flags,
+    }
 
 
 def _no_answer(mass: float) -> str:
@@ -183,10 +198,13 @@ def _no_answer(mass: float) -> str:
 
 def _together(each: Sequence[Verdict]) -> Verdict:
     """One row for several prompts: that of the highest score, unsafe if one of them is, and safe only if all are."""
+    if len(each) == 1:
+        return each[0]
     judged_rows = [row for row in each if row.score is not None]
     failed = [row for row in each if row.score is None]
     best = max(judged_rows, key=lambda row: row.score or 0.0, default=each[0])
-    flags = tuple(dict.fromkeys(flag for row in (best, *each) for flag in row.flags))
+    others = [flag for row in each for flag in row.flags if flag != NEAR]  # only the highest score may turn the row
+    flags = tuple(dict.fromkeys((*best.flags, *others)))
     truncated = any(row.truncated for row in each)
     if failed and best.verdict != "unsafe":
         return replace(failed[0], flags=flags, truncated=truncated)

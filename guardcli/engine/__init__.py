@@ -23,6 +23,7 @@ __all__ = [
     "Options",
     "Probe",
     "Reading",
+    "Room",
     "Step",
     "Task",
     "open_engine",

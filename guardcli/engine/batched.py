@@ -49,8 +49,7 @@ class BatchedEngine:
         Raises:
             EngineError: llama.cpp failed, a prompt does not fit the cache, or another run is not over yet.
         """
-        if self._busy:
-            raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
+        self._check_idle()
         self._busy = True
         shape = self._context.shape
         windows = Windows(iter(groups), shape.sequences, WINDOW_BATCHES * shape.batch, self.counts)
@@ -69,9 +68,19 @@ class BatchedEngine:
             self._busy = False
             self._abandon()
 
+    def reset(self) -> None:
+        """See `Engine.reset`."""
+        self._check_idle()
+        self.counts = Counts()
+        self._reset()
+
     def close(self) -> None:
         """Free the context."""
         self._context.close()
+
+    def _check_idle(self) -> None:
+        if self._busy:
+            raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
 
     def _reset(self) -> None:
         self._context.forget()
@@ -91,7 +100,7 @@ class BatchedEngine:
         if self._active or self._planned:
             self._reset()
         else:
-            self._follow(None)
+            self._follow(None, 0)
 
     def _plan(self, window: list[Primed[Any]]) -> None:
         for head in list(self._heads):
@@ -124,7 +133,8 @@ class BatchedEngine:
         if primed is None and self._held(entry):
             self._planned.popleft()
             return True
-        source, shared = self._source(entry, primed)
+        in_common = common_prefix(self._last.tokens, entry.tokens) if self._last else 0
+        source, shared = self._source(entry, primed, in_common)
         if not self._has_room(len(entry.tokens) - shared, primed):
             return False
         self._planned.popleft()
@@ -132,7 +142,7 @@ class BatchedEngine:
         if source is not None:
             self._share(source, sequence, shared)
         self._begun += 1
-        self._follow(sequence)
+        self._follow(sequence, in_common)
         self._active.append(sequence)
         if primed is None:
             self._add_head(sequence)
@@ -141,30 +151,29 @@ class BatchedEngine:
         self._extend(sequence)
         return True
 
-    def _source(self, entry: Entry, primed: Primed[Any] | None) -> tuple[Sequence | None, int]:
-        """What an entry can share with, and how many tokens. By the order of the plan that is the last one.
+    def _source(self, entry: Entry, primed: Primed[Any] | None, in_common: int) -> tuple[Sequence | None, int]:
+        """What an entry can share with, and how many tokens. By the order of the plan that is the last one, with which
+        it has so many `in_common`.
 
         A new head may also be the beginning of an older, longer one, which stands after it in the order.
         """
-        others = [head for head in self._heads if not head.open] if primed is None else []
-        sources = [source for source in (self._last, *others) if source is not None]
-        shared = [common_prefix(source.tokens, entry.tokens) for source in sources]
-        reach = len(entry.tokens) if primed is None else primed.prompt.reach
-        most = max(shared, default=0)
-        return (sources[shared.index(most)], min(most, reach)) if most else (None, 0)
+        if primed is not None:
+            return (self._last, min(in_common, primed.prompt.reach)) if in_common else (None, 0)
+        source, most = self._last, in_common
+        for head in self._heads:
+            if not head.open and (shared := common_prefix(head.tokens, entry.tokens)) > most:
+                source, most = head, shared
+        return (source, most) if most else (None, 0)
 
     def _has_room(self, tokens: int, primed: Primed[Any] | None) -> bool:
         context = self._context
         outputs = len(primed.step.probes) if primed else 0
+        if not context.room or context.rows >= context.shape.enough or not self._numbers:
+            return False
+        if len(self._active) >= context.shape.sequences - context.shape.spare:
+            return False
         promised = sum(sequence.open for sequence in self._active) + ANSWER_ROOM * (len(self._active) + 1)
-        return bool(
-            context.room
-            and context.rows < context.shape.enough
-            and len(self._active) < context.shape.sequences - context.shape.spare
-            and self._numbers
-            and context.outputs + outputs <= context.shape.outputs
-            and tokens + promised <= self._cells.free
-        )
+        return context.outputs + outputs <= context.shape.outputs and tokens + promised <= self._cells.free
 
     def _share(self, source: Sequence, sequence: Sequence, count: int) -> None:
         """Let a new sequence begin with the first `count` tokens of another, stored or still in the batch."""
@@ -185,7 +194,7 @@ class BatchedEngine:
         rows = self._context.add(sequence.tokens[begun : begun + count], begun, sequence.number)
         for position in wanted:
             self._context.want(int(rows[position - begun]))
-        sequence.rows = np.concatenate((sequence.rows, rows))
+        sequence.rows = np.concatenate((sequence.rows, rows)) if len(sequence.rows) else rows
         sequence.cells = np.concatenate((sequence.cells, self._cells.take(count)))
         if sequence.answering:
             self.counts.answer += count
@@ -235,11 +244,10 @@ class BatchedEngine:
 
     # holding and letting go
 
-    def _follow(self, sequence: Sequence | None) -> None:
-        """Make a sequence the one that the next one shares with."""
+    def _follow(self, sequence: Sequence | None, shared: int) -> None:
+        """Make a sequence the one that the next one shares with. It has `shared` tokens in common with the last one."""
         before, self._last = self._last, sequence
-        tokens = sequence.tokens if sequence else NONE
-        self._path = [head for head in self._path if common_prefix(head.tokens, tokens) == len(head.tokens)]
+        self._path = [head for head in self._path if len(head.tokens) <= shared]
         for head in self._path:
             head.last_used = self._begun
         if before is not None:
@@ -262,7 +270,7 @@ class BatchedEngine:
         """Whether a head of the plan stands in the cache; if so it is the next one's to share with."""
         for head in self._heads:
             if head.tokens is entry.tokens:
-                self._follow(head)
+                self._follow(head, common_prefix(head.tokens, self._last.tokens) if self._last else 0)
                 if head not in self._path:
                     self._path.append(head)
                 return True
@@ -291,9 +299,10 @@ class BatchedEngine:
         if others:
             self._drop_head(min(others, key=lambda head: head.last_used))
         elif self._last is not None and self._last not in self._path:
-            self._follow(self._path[-1] if self._path else None)
+            head = self._path[-1] if self._path else None
+            self._follow(head, len(head.tokens) if head else 0)
         elif self._path:
             self._drop_head(self._path[-1])
-            self._follow(None)
+            self._follow(None, 0)
         else:
             raise EngineError(f"a prompt of {len(entry.tokens):,} tokens does not fit the cache: raise --ctx-size")

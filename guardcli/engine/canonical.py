@@ -43,6 +43,12 @@ class CanonicalEngine:
             if group is not None:
                 yield self._run_group(list(group))
 
+    def reset(self) -> None:
+        """See `Engine.reset`. What is held makes no difference to this one, except to the counts."""
+        self.counts = Counts()
+        self._context.forget()
+        self._head = self._head[:0]
+
     def close(self) -> None:
         """Free the context."""
         self._context.close()

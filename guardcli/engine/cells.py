@@ -32,12 +32,12 @@ class Cells:
     def share(self, cells: Ids) -> Ids:
         """The same cells, held once more."""
         self._holders[cells] += 1
-        shared: Ids = cells.copy()
-        return shared
+        return cells
 
     def drop(self, cells: Ids) -> None:
         """Let go; cells that nobody holds any more are free."""
-        self._holders[cells] -= 1
-        freed = cells[self._holders[cells] == 0]
+        holders = self._holders[cells] - 1
+        self._holders[cells] = holders
+        freed = cells[holders == 0]
         self._free[self.free : self.free + len(freed)] = freed
         self.free += len(freed)

@@ -48,6 +48,8 @@ class Context:
         self._n_sequences = np.zeros(shape.batch, dtype=np.int32)
         self._sequences = np.zeros((shape.batch, shape.sequences), dtype=np.int32)
         self._wanted = np.zeros(shape.batch, dtype=np.int8)
+        self._numbers = np.arange(max(shape.batch, shape.cells), dtype=np.int32)
+        self._numbers.flags.writeable = False  # parts of it are handed out
         stride = self._sequences.strides[0]
         addresses = self._sequences.ctypes.data + stride * np.arange(shape.batch + 1, dtype=np.uintp)
         addresses[-1] = 0
@@ -78,18 +80,20 @@ class Context:
 
     def add(self, tokens: npt.NDArray[np.int32], position: int, sequence: int) -> Rows:
         """Put tokens of one sequence into the batch, from `position` on; the rows that they got."""
-        rows = np.arange(self.rows, self.rows + len(tokens), dtype=np.int32)
         here = slice(self.rows, self.rows + len(tokens))
         self._tokens[here] = tokens
-        self._positions[here] = np.arange(position, position + len(tokens))
+        self._positions[here] = self._numbers[position : position + len(tokens)]
         self._n_sequences[here] = 1
         self._sequences[here, 0] = sequence
         self._wanted[here] = 0
         self.rows += len(tokens)
+        rows: Rows = self._numbers[here]
         return rows
 
     def tag(self, rows: Rows, sequence: int) -> None:
         """Let rows belong to one more sequence, which must stand where their other sequences stand."""
+        if not len(rows):
+            return
         self._sequences[rows, self._n_sequences[rows]] = sequence
         self._n_sequences[rows] += 1
 

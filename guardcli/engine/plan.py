@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -37,22 +38,37 @@ class Prompt:
     group: int
     reach: int
     head: int = 0
+    key: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", sort_key(self.tokens))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One place in the order: a prompt, by its index in the window, or a head (None)."""
+    """One place in the order, by its `sort_key`: a prompt, by its index in the window, or a head (None)."""
 
     tokens: Tokens
+    key: bytes
     prompt: int | None = None
+
+    @classmethod
+    def head(cls, tokens: Tokens) -> Entry:
+        return cls(tokens, sort_key(tokens))
 
 
 def plan(window: Sequence[Prompt], heads: Sequence[Tokens]) -> list[Entry]:
     """The order of a window, with the heads among its prompts: `heads` as given, and new ones."""
-    known = [Entry(head) for head in heads]
-    prompts = [Entry(prompt.tokens, index) for index, prompt in enumerate(window)]
+    known = [Entry.head(head) for head in heads]
+    prompts = [Entry(prompt.tokens, prompt.key, index) for index, prompt in enumerate(window)]
     order = _sorted([*known, *prompts])
-    return _sorted([*known, *map(Entry, _new_heads(order, window)), *prompts])
+    new = [Entry.head(head) for head in _new_heads(order, window)]
+    return _sorted([*new, *order]) if new else order
+
+
+def sort_key(tokens: Tokens) -> bytes:
+    """Big-endian bytes are in the order of the numbers, and compared by one memcmp."""
+    return tokens.astype(">i4").tobytes()
 
 
 def common_prefix(a: Tokens, b: Tokens) -> int:
@@ -68,25 +84,23 @@ class Distinct:
 
     def __init__(self, known: Sequence[Tokens]) -> None:
         """What begins with `known` tokens is not new."""
-        self._order = sorted(((_key(tokens), tokens) for tokens in known), key=lambda item: item[0])
+        order = sorted((sort_key(tokens), at) for at, tokens in enumerate(known))
+        self._keys = [key for key, _ in order]
+        self._tokens = [known[at] for _, at in order]
 
-    def new(self, tokens: Tokens) -> int:
+    def new(self, prompt: Prompt) -> int:
         """How many of a prompt's tokens no earlier one began with."""
-        key = _key(tokens)
-        at = bisect_left(self._order, key, key=lambda item: item[0])
-        shared = max((common_prefix(other, tokens) for _, other in self._order[max(at - 1, 0) : at + 1]), default=0)
-        self._order.insert(at, (key, tokens))
+        tokens = prompt.tokens
+        at = bisect_left(self._keys, prompt.key)
+        shared = max((common_prefix(other, tokens) for other in self._tokens[max(at - 1, 0) : at + 1]), default=0)
+        self._keys.insert(at, prompt.key)
+        self._tokens.insert(at, tokens)
         return len(tokens) - shared
 
 
 def _sorted(entries: Sequence[Entry]) -> list[Entry]:
     """By tokens; among equals in the order given, so that a head stands before its prompts."""
-    return sorted(entries, key=lambda entry: _key(entry.tokens))
-
-
-def _key(tokens: Tokens) -> bytes:
-    """Big-endian bytes are in the order of the numbers, and compared by one memcmp."""
-    return tokens.astype(">i4").tobytes()
+    return sorted(entries, key=attrgetter("key"))
 
 
 def _new_heads(order: Sequence[Entry], window: Sequence[Prompt]) -> list[Tokens]:
@@ -132,19 +146,22 @@ class _Found:
         before = [np.empty(0, dtype=np.int32), *(entry.tokens for entry in order)]
         pairs = zip(before, order, strict=False)
         self.shared = np.array([common_prefix(a, entry.tokens) for a, entry in pairs], dtype=np.int64)
-        self._places = [(len(entry.tokens), at) for at, entry in enumerate(order) if entry.prompt is None]
+        self._places: list[tuple[int, _Lengths]] = []
+        for at, entry in enumerate(order):
+            if entry.prompt is None:
+                self._place(len(entry.tokens), at)
 
     def add(self, length: int, at: int) -> None:
         """The first `length` tokens of an entry are a head, if they are long enough and heads not too many."""
         if length >= MIN_HEAD and len(self.heads) < MAX_HEADS:
-            self._places.append((length, at))
+            self._place(length, at)
             self.heads.append(self._order[at].tokens[:length])
 
     def covered(self, length: int, at: int) -> int:
         """The length of the longest head that is a prefix of an entry's first `length` tokens, or 0."""
         longest = 0
-        for head_length, head_at in self._places:
-            if longest < head_length <= length and self._common(head_at, at) >= head_length:
+        for head_length, common in self._places:
+            if longest < head_length <= length and common[at] >= head_length:
                 longest = head_length
         return longest
 
@@ -153,9 +170,13 @@ class _Found:
 
         Some words in common are not enough: the heads of two roles begin with the same sentence.
         """
-        return any(self._common(head_at, at) >= max(MIN_HEAD, length / 2) for length, head_at in self._places)
+        return any(common[at] >= max(MIN_HEAD, length / 2) for length, common in self._places)
 
-    def _common(self, a: int, b: int) -> float:
-        """The common prefix of two entries is the least that neighbours between them share."""
-        low, high = min(a, b), max(a, b)
-        return float("inf") if low == high else int(self.shared[low + 1 : high + 1].min())
+    def _place(self, length: int, at: int) -> None:
+        """Note a head, and what each entry has in common with the one it is from: the least that neighbours between
+        the two share."""
+        common = np.empty(len(self._order), dtype=np.int64)
+        common[at] = len(self._order[at].tokens)
+        common[at + 1 :] = np.minimum.accumulate(self.shared[at + 1 :])
+        common[:at] = np.minimum.accumulate(self.shared[at:0:-1])[::-1]
+        self._places.append((length, common))

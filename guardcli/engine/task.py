@@ -100,5 +100,12 @@ class Engine(Protocol):
         answered before the next group is asked for.
         """
 
+    def reset(self) -> None:
+        """Let go of all that is held and begin to count anew: the next run is as the first one was.
+
+        Raises:
+            EngineError: a run is not over.
+        """
+
     def close(self) -> None:
         """Free what it holds; the model stays."""

@@ -69,7 +69,7 @@ class Windows(Generic[T]):
             taken += 1
             for primed in self._prime(tasks):
                 window.append(primed)
-                fresh += distinct.new(primed.prompt.tokens)
+                fresh += distinct.new(primed.prompt)
         self.counts.prompts += len(window)
         self.counts.tokens += sum(len(primed.prompt.tokens) for primed in window)
         self.counts.distinct += fresh

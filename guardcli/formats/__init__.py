@@ -166,15 +166,15 @@ def _of_value(
     value: Json, flags: tuple[str, ...], key: Key, format: str | None, report: _Report
 ) -> Iterator[Record | Malformed]:
     fields = value if isinstance(value, dict) else {}
-    key = replace(key, id=_id(value))
+    key = Key(key.source, key.line, key.part, _id(value))
     try:
         found = _convert(value, format, report)
     except Unreadable as error:
         yield Malformed(key, error.reason, fields)
         return
     for name, conversation in found:
-        part = ".".join(filter(None, (key.part, name))) or None
-        yield Record(replace(key, part=part), replace(conversation, id=key.id, flags=flags), fields)
+        place = Key(key.source, key.line, ".".join(filter(None, (key.part, name))) or None, key.id)
+        yield Record(place, Conversation(conversation.messages, key.id, flags), fields)
 
 
 def _convert(value: Json, format: str | None, report: _Report) -> list[tuple[str | None, Conversation]]:

@@ -49,7 +49,7 @@ def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
     """The JSON value of a record that begins on `line`, and the flags for what was repaired in it."""
     source = text(content, line)
     try:
-        parsed = cast(Json, json.loads(source, object_pairs_hook=_object))
+        parsed = cast(Json, _DECODER.decode(source))
         if content.count(b"[") + content.count(b"{") > _DEEPEST:
             _check_depth(parsed)
         return repaired(parsed) if _ESCAPED_SURROGATE.search(content) else (parsed, ())
@@ -85,6 +85,9 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
         raise Unreadable(f"the key {shown(key)} stands twice in an object")
     return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _repair(value: Json) -> Json:

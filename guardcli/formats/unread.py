@@ -17,12 +17,15 @@ def check(value: Json, found: Sequence[tuple[str | None, Conversation]]) -> None
     """
     if not isinstance(value, dict):
         return
+    named = [key for key in (*PROMPTS, *RESPONSES) if key in value]
+    if not named:
+        return
     said = [message.content for _, conversation in found for message in conversation.messages]
     whole = any(key in value for key in ("messages", "conversations", "conversation", "chosen", "transcript"))
-    for key in (*PROMPTS, *RESPONSES):
+    for key in named:
         if key == "text" and whole:
             continue
-        for text in _texts(value.get(key)):
+        for text in _texts(value[key]):
             if not any(text in content for content in said):
                 raise Unreadable(f"`{key}` has text that is in no message and would not be judged: move or remove it")
 

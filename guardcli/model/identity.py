@@ -5,12 +5,12 @@ It knows the file system, and nothing of what is in a model.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
+
+from guardcli.model.remembered import recall, remember
 
 _SPLIT = re.compile(r"(.*-)\d{5}(-of-(\d{5})\.gguf)")
 
@@ -25,15 +25,15 @@ def sha256(path: Path, cache: Path | None = None) -> str:
     """
     parts = _parts(path)
     key = json.dumps([_stamp(part) for part in parts])
-    known = _read(cache)
-    if key in known:
-        return known[key]
+    known = recall(cache, key)
+    if known is not None:
+        return known
     digest = hashlib.sha256()
     for part in parts:
         with part.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-    _write(cache, {**known, key: digest.hexdigest()})
+    remember(cache, key, digest.hexdigest())
     return digest.hexdigest()
 
 
@@ -49,25 +49,3 @@ def _parts(path: Path) -> list[Path]:
 def _stamp(path: Path) -> list[str | int]:
     stat = path.stat()
     return [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ino]
-
-
-def _read(cache: Path | None) -> dict[str, str]:
-    if cache is None:
-        return {}
-    try:
-        known = json.loads(cache.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    found = known.items() if isinstance(known, dict) else ()
-    return {key: digest for key, digest in found if isinstance(digest, str)}
-
-
-def _write(cache: Path | None, known: dict[str, str]) -> None:
-    """Replace the cache in one step, so that another run never reads half of it."""
-    if cache is None:
-        return
-    with contextlib.suppress(OSError):
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        fresh = cache.with_name(f"{cache.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(known), "utf-8")
-        fresh.replace(cache)

@@ -31,6 +31,7 @@ class Vocab:
     def __init__(self, handle: Any, kind: str, pre: str) -> None:
         self._handle: Any = handle
         self._lock = Lock()
+        self._buffer = (llama_cpp.llama_token * 4096)()  # one for all calls: to make a ctypes array takes 60 µs
         self._sentencepiece = kind == "llama"
         self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
         self._matched = self._user_defined()
@@ -96,6 +97,8 @@ class Vocab:
 
     def _between_specials(self, segments: Sequence[Segment], *, follows: bool) -> TokenIds:
         text = "".join(segment.text for segment in segments)
+        if self._matched is None and not self._bounded and not self._sentencepiece:
+            return self.encode_text(text)  # Llama 3, as it is: nothing to cut
         cuts = sorted({*self._cuts_in_tokens(segments, text), *self._cuts_in_runs(text)})
         ids = array("i")
         for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
@@ -137,16 +140,17 @@ class Vocab:
 
     def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:
         room = len(text) + 8  # a token is at least one byte, but for a space put before the text
-        buffer = (llama_cpp.llama_token * room)()
         with self._lock:
             if self._handle is None:
                 raise ModelError("the model is closed")
-            count = llama_cpp.llama_tokenize(self._handle, text, len(text), buffer, room, False, parse_special)
-        if count < 0:
-            raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes")
-        ids = array("i")
-        ids.frombytes(memoryview(buffer).cast("B")[: count * ctypes.sizeof(llama_cpp.llama_token)])
-        return ids
+            if room > len(self._buffer):
+                self._buffer = (llama_cpp.llama_token * (2 * room))()
+            count = llama_cpp.llama_tokenize(self._handle, text, len(text), self._buffer, room, False, parse_special)
+            if count < 0:
+                raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes")
+            ids = array("i")
+            ids.frombytes(memoryview(self._buffer).cast("B")[: count * ctypes.sizeof(llama_cpp.llama_token)])
+            return ids
 
 
 def _trusted_spans(segments: Sequence[Segment]) -> Iterator[tuple[int, int]]:

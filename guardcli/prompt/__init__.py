@@ -83,4 +83,5 @@ class Renderer:
 
 def imitates_marker(text: str) -> bool:
     """Whether a message imitates the prompt's own plain-text markers."""
-    return _MARKERS.search(text) is not None
+    may = "<" in text or "[" in text or "\n" in text or "provide" in text.lower()
+    return may and _MARKERS.search(text) is not None  # the search takes 10 µs a message, the rest next to nothing

@@ -14,6 +14,8 @@ from guardcli.model import Vocab
 from guardcli.prompt.templates import SAFE, SEPARATOR, UNSAFE
 from guardcli.taxonomy import Taxonomy
 
+_REMEMBERED = 1000  # lists of ids
+
 
 @dataclass(frozen=True, slots=True)
 class Trie:
@@ -73,6 +75,7 @@ class Answers:
     first: Trie
     further: Trie
     ends: tuple[int, ...]
+    _left: dict[tuple[str, ...], Trie] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, taxonomy: Taxonomy, vocab: Vocab) -> Answers:
@@ -84,6 +87,14 @@ class Answers:
         further = {id_: _after(vocab.encode_line, before, f"{SEPARATOR}{id_}") for id_ in ids}
         line_break = tuple(vocab.encode_text("\n")[-1:])  # SentencePiece puts a space before it, elsewhere it is one
         return cls(safe, unsafe, line_break, Trie.of(first), Trie.of(further), tuple(vocab.end_of_turn()))
+
+    def left(self, found: tuple[str, ...]) -> Trie:
+        """What may go on with a list of these ids; remembered, for most lists are short and few."""
+        if found not in self._left:
+            if len(self._left) >= _REMEMBERED:
+                self._left.clear()
+            self._left[found] = self.further.without(found)
+        return self._left[found]
 
     @property
     def after_id(self) -> tuple[int, ...]:

@@ -89,7 +89,7 @@ def _categories(length: int, answers: Answers) -> Asking[tuple[tuple[str, ...], 
         length += len(tokens)
         tokens = rest
     found = [first]
-    while (others := answers.further.without(found)).children and length + len(tokens) + _LONGEST_ID <= end:
+    while (others := answers.left(tuple(found))).children and length + len(tokens) + _LONGEST_ID <= end:
         options = (*answers.ends, *others.children)
         chosen = options[int(np.argmax((yield from _ask(tokens, length, options))))]
         length += len(tokens)

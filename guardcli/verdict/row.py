@@ -35,7 +35,8 @@ class Verdict:
     is the one listed first. `category_scores` are for scoring one category at a time. `flags` are remarks:
     "role_order" (user and assistant do not take turns), "marker_in_content" (a message imitates the prompt's
     structure), "windowed" (a long message was scored in pieces), "low_mass" (the model was about to answer
-    something else), "invalid_unicode" (repaired). `truncated`: earlier messages did not fit.
+    something else), "invalid_unicode" (repaired), "near_threshold" (the score may move past it in another batch).
+    `truncated`: earlier messages did not fit.
     `mass` is P(safe) + P(unsafe) among all tokens where `score` was read; it is not written.
     """
 

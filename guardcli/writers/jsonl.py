@@ -11,6 +11,7 @@ from guardcli.verdict import Verdict
 SCHEMA = 1
 
 # What JSON lets stand in a string and some readers take for a line break or a command to the terminal.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 
@@ -24,13 +25,15 @@ def dumps(value: dict[str, Any]) -> str:
 
     NaN and Infinity, which Python reads in a record's fields, become null.
     """
-    text = _dumps(value).translate(_ESCAPED)
+    text = _dumps(value)
+    if not text.isascii() or "\x7f" in text:
+        text = text.translate(_ESCAPED)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _dumps(value: dict[str, Any]) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return _ENCODER.encode(value)
     except ValueError:  # a kept field holds NaN or Infinity, which are no JSON
         return _dumps(_finite(value))
 

@@ -1,0 +1,164 @@
+"""Measure everything but the model: reading, rendering, encoding, filling batches, judging and writing.
+
+    python -m benchmarks.host --model random-small-q8_0.gguf --prompts openai_mod.jsonl.gz
+
+The engine is guard's own on a context that evaluates nothing, so what is left is what guard costs on the host. It is
+held against a bare loop of llama_tokenize over the same messages, which no guard can do without. With --records the
+same messages come over and over, and the peak of memory is told for 10,000 and for that many.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import click
+import llama_cpp
+
+from guardcli import Guard, Model, Offload, Settings, formats
+from guardcli.conversation import Malformed, Record
+from guardcli.engine import BatchedEngine, Options, Reading, Room
+from guardcli.engine.context import Context
+from guardcli.engine.sizing import Shape, choose
+from guardcli.engine.task import Footprint
+from guardcli.turns import turns
+from guardcli.writers import WRITERS
+
+UNSAFE_EVERY = 5
+
+
+class NullContext(Context):
+    """A context that takes batches and evaluates nothing; every fifth reading says "unsafe"."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.footprint = Footprint(shape.cells, 0, 0)
+        self._handle = True
+        self._readings = 0
+        self._allocate(shape)
+        self.clear()
+
+    def decode(self) -> None:
+        pass
+
+    def read(self, row: int, tokens: Sequence[int]) -> Reading:
+        self._readings += 1
+        unsafe = 1.0 if self._readings % UNSAFE_EVERY == 0 else -1.0
+        return Reading((-unsafe, unsafe, *(0.0 for _ in tokens[2:])), 1.1269)
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        pass
+
+    def remove(self, sequence: int, start: int = 0) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._handle = None
+
+
+@click.command(help=__doc__)
+@click.option("--model", "path", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("--prompts", "source", type=click.Path(exists=True), required=True)
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--records", type=int, help="Judge so many, and tell the peak of memory.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("host.json"), show_default=True)
+def main(path: Path, source: str, rounds: int, records: int | None, out: Path) -> None:
+    with Model.load(path, generation="llama-guard-3-8b", offload=Offload("off")) as model:
+        content, texts = _content(source)
+        result = _speeds(model, content, texts, rounds)
+        if records:
+            result["memory"] = _memory(model, content, records)
+    out.write_text(json.dumps(result, indent=2) + "\n")
+    click.echo(json.dumps(result, indent=2))
+
+
+def _content(source: str) -> tuple[bytes, list[bytes]]:
+    """A source as JSON Lines of one message each, and these messages."""
+    with formats.open_source(source) as stream:
+        found = [record for record in formats.read(stream, source) if isinstance(record, Record)]
+    texts = [shown[-1].text for record in found if (shown := turns(record.conversation).shown)]
+    lines = (json.dumps({"id": str(n), "messages": [{"role": "user", "content": t}]}) for n, t in enumerate(texts))
+    return "".join(f"{line}\n" for line in lines).encode(), [text.encode() for text in texts]
+
+
+def _speeds(model: Model, content: bytes, texts: Sequence[bytes], rounds: int) -> dict[str, object]:
+    """Seconds a record, medians over interleaved rounds: on one core and on all."""
+    ways: dict[str, Callable[[], None]] = {
+        "tokenize": lambda: _on_one_core(lambda: _tokenize(model, texts)),
+        "guard_one_core": lambda: _on_one_core(lambda: _judge(model, content)),
+        "guard": lambda: _judge(model, content),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            seconds[name].append((time.perf_counter() - start) / len(texts))
+    found = {name: median(values) for name, values in seconds.items()}
+    return {
+        "records": len(texts),
+        "cores": len(os.sched_getaffinity(0)),
+        "microseconds_a_record": {name: round(value * 1e6, 1) for name, value in found.items()},
+        "own_microseconds_a_record": round((found["guard_one_core"] - found["tokenize"]) * 1e6, 1),
+        "share_of_tokenize_one_core": round(found["tokenize"] / found["guard_one_core"], 3),
+        "share_of_tokenize": round(found["tokenize"] / found["guard"], 3),
+    }
+
+
+def _tokenize(model: Model, texts: Sequence[bytes]) -> None:
+    room = max(map(len, texts)) + 8
+    buffer = (llama_cpp.llama_token * room)()
+    vocab = model.native.vocab
+    for text in texts:
+        llama_cpp.llama_tokenize(vocab, text, len(text), buffer, room, False, False)
+
+
+def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | None = None) -> None:
+    room = Room(trained=8192, cell=1, free=None, offloaded=True, cores=1)
+    engine = BatchedEngine(NullContext(choose(room, Options(), heads=512)))
+    guard = Guard(model, "llama-guard-3", settings=Settings(force=True), engine=engine)
+    line = WRITERS["json"]
+    records = source or formats.read(io.BytesIO(content), "prompts.jsonl")
+    with open(os.devnull, "wb", buffering=0) as sink:
+        for verdict in guard.judge(records, ahead="full"):
+            sink.write((line(verdict) + "\n").encode())
+    guard.close()
+
+
+def _on_one_core(work: Callable[[], None]) -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        work()
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def _memory(model: Model, content: bytes, records: int) -> dict[str, float]:
+    """The peak of memory in MB, and records a second, for 10,000 records and for more."""
+
+    def endless() -> Iterator[Record | Malformed]:
+        while True:
+            yield from formats.read(io.BytesIO(content), "prompts.jsonl")
+
+    found: dict[str, float] = {}
+    for count in (10_000, records):
+        start = time.perf_counter()
+        _judge(model, content, islice(endless(), count))
+        found[f"records_per_second_{count}"] = round(count / (time.perf_counter() - start), 1)
+        found[f"peak_mb_{count}"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    return found
+
+
+if __name__ == "__main__":
+    main()
