@@ -125,7 +125,7 @@ def _tokenize(model: Model, texts: Sequence[bytes]) -> None:
 
 def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | None = None) -> None:
     room = Room(trained=8192, cell=1, free=None, offloaded=True, cores=1)
-    engine = BatchedEngine(NullContext(choose(room, Options(), heads=512)))
+    engine = BatchedEngine(NullContext(choose(room, Options(), heads=(256, 256))))
     guard = Guard(model, "llama-guard-3", settings=Settings(force=True), engine=engine)
     line = WRITERS["json"]
     records = source or formats.read(io.BytesIO(content), "prompts.jsonl")

@@ -10,7 +10,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import import_module
 from typing import NoReturn, TextIO
 
 import click
@@ -18,38 +17,25 @@ import click
 from guardcli import __version__
 from guardcli.commands import output
 from guardcli.commands.codes import BUG, INTERRUPTED, READER_GONE, USAGE
+from guardcli.commands.lazy import LazyGroup
 from guardcli.errors import GuardError, ReaderGone, TaxonomyError
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
     "check": ("guardcli.commands.check:check", "Judge conversations; stream a verdict for each."),
+    "decide": ("guardcli.commands.decide:decide", "Apply edited thresholds to stored verdicts, without the model."),
+    "diff": ("guardcli.commands.diff:diff", "Show the verdicts that changed between two runs."),
     "doctor": (
         "guardcli.commands.doctor:doctor",
         "Tell what is installed, what is offloaded, whether a model answers.",
     ),
-    "taxonomy": ("guardcli.commands.taxonomy:taxonomy", "Look at what a taxonomy makes the model read."),
+    "taxonomy": ("guardcli.commands.taxonomy:taxonomy", "Write a policy, look at it, hold it against cases."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they run."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_) for name, (_, help_) in _COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.group(
+    cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True
+)
 @click.version_option(__version__, package_name="guardcli", prog_name="guard")
 def cli() -> None:
     """Llama Guard as a filter: conversations in, safety verdicts out.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from guardcli import __version__
 from guardcli.classifier import Guard
-from guardcli.classifier.job import LOW_MASS
+from guardcli.classifier.rows import LOW_MASS
 from guardcli.classifier.tolerance import CANARIES
 from guardcli.model.llama import INSTALL_CUDA, build
 

@@ -23,8 +23,9 @@ ROWS = [
     {"prompt", "engine"},
     {"verdict"},
     {"writers"},
-    {"classifier"},
-    {"doctor"},
+    {"stored"},
+    {"classifier", "compare"},
+    {"doctor", "report", "suite"},
     {"commands"},
     {"cli"},
     {"__main__", "__init__"},
@@ -36,6 +37,8 @@ DOORS = {
     "numpy": {"engine", "verdict"},
     "yaml": {"taxonomy"},
     "click": {"cli", "commands"},
+    "rich": {"report"},
+    "jinja2": {"report"},
 }
 
 

@@ -6,9 +6,10 @@ dropped without being told. Each piece of a prompt is encoded once: the head and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeAlias
 
 from guardcli.errors import GuardError
 from guardcli.model import Vocab
@@ -25,6 +26,9 @@ class Encoded:
 
     tokens: TokenIds
     head: int
+
+
+Encoders: TypeAlias = "Mapping[str | None, Encoder]"  # by the category asked about; None asks about all at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -14,18 +15,19 @@ from guardcli import formats
 from guardcli.classifier import tolerance
 from guardcli.classifier.ahead import run_ahead
 from guardcli.classifier.fitting import Encoder
-from guardcli.classifier.job import LOW_MASS, Decision, Job, Settings, prepare, rows, weight
+from guardcli.classifier.job import Job, Settings, prepare, weight
+from guardcli.classifier.rows import LOW_MASS, rows
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
 from guardcli.engine.task import ANSWER_ROOM
-from guardcli.errors import GuardError, ModelError, TaxonomyError
+from guardcli.errors import GuardError, ModelError
 from guardcli.model import Model, Offload
 from guardcli.model.llama import build
 from guardcli.model.remembered import recall, remember
 from guardcli.prompt import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import SPEAKERS
-from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
+from guardcli.verdict import Answers, Decision, Outcome, Provenance, Verdict, judge
 
 _log = logging.getLogger(__name__)
 
@@ -78,14 +80,20 @@ class Guard:
             self.template = chosen or _template(model.generation)
             self.taxonomy = policy or _taxonomy(self.template.taxonomy)
             self.settings = settings or Settings()
-            _check_thresholds(self.taxonomy)
-            self.threshold = _threshold(self.settings, self.taxonomy)
-            self.provenance = _provenance(model, self.template, self.taxonomy)
-            renderer = Renderer(self.template, self.taxonomy)
+            self.decision = Decision.of(self.taxonomy, self.settings.threshold)
+            self.per_category = self.settings.per_category or bool(self.decision.thresholds)
+            self.provenance = _provenance(model, self.template, self.taxonomy, per_category=self.per_category)
+            renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
+            heads = [len(model.vocab.encode(r.head(speaker))) for r in renderers.values() for speaker in SPEAKERS]
             self._answers = Answers.of(self.taxonomy, model.vocab)
-            heads = sum(len(model.vocab.encode(renderer.head(speaker))) for speaker in SPEAKERS)
             self._engine = engine or open_engine(model.native, self._options, heads=heads)
-            self._encoder = Encoder(renderer, model.vocab, self._engine.max_tokens - ANSWER_ROOM)
+            limit = self._engine.max_tokens - ANSWER_ROOM
+            self._encoders = {of: Encoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
+            if 2 * max(heads) > limit:
+                _log.warning(
+                    "the taxonomy takes %s of the %s tokens of a prompt: long conversations will be cut; "
+                    "raise --ctx-size, or shorten descriptions and examples", f"{max(heads):,}", f"{limit:,}"
+                )  # fmt: skip
         except GuardError:
             self.close()
             raise
@@ -112,13 +120,13 @@ class Guard:
             ModelError: the model does not answer with a verdict, or the guard is closed.
             EngineError: llama.cpp failed, or another run of this guard is not over.
         """
-        decision = Decision(self.threshold, self.tolerance, self.provenance, dict(self.provenance.labels))
-        jobs = (prepare(record, self._encoder, self.settings) for record in records)
+        decision = replace(self.decision, tolerance=self.tolerance)
+        jobs = (prepare(record, self._encoders, self.settings) for record in records)
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
         under_way: deque[Job] = deque()
         trust = None if self.settings.force else _Trust(self.model.path, self.template.name)
         for outcomes in self._open_engine().run(self._tasks(jobs if ahead is None else early, under_way)):
-            yield from rows(under_way.popleft(), outcomes, self.settings, decision)
+            yield from rows(under_way.popleft(), outcomes, self.settings, decision, self.provenance)
             if trust is not None:
                 trust.see(outcomes)
             self._open_engine()
@@ -136,6 +144,11 @@ class Guard:
             _log.info("a score may move by %.2g in log-odds with its batch", self._tolerance)
         return self._tolerance
 
+    @property
+    def threshold(self) -> float:
+        """From which score on a message is unsafe, where no category has a threshold of its own."""
+        return self.decision.threshold
+
     def _measured(self) -> float:
         engine = self._open_engine()
         native = self.model.native
@@ -143,7 +156,7 @@ class Guard:
         known = recall(self._cache, key)
         if known is not None:
             return float(known)
-        found = tolerance.measure(engine, self._encoder, self._answers)
+        found = tolerance.measure(engine, next(iter(self._encoders.values())), self._answers)
         engine.reset()
         remember(self._cache, key, repr(found))
         return found
@@ -180,7 +193,9 @@ class Guard:
         return self._engine
 
     def _tasks(self, source: Iterable[Job | None], under_way: deque[Job]) -> Iterator[Sequence[Task[Outcome]] | None]:
-        list_from = 0.0 if self.settings.scores else self.threshold
+        list_from = 0.0 if self.settings.scores else self.decision.threshold
+        if self.per_category:
+            list_from = math.inf  # a prompt that asks about one category lists no others
         for job in source:
             if job is None:
                 yield None
@@ -229,31 +244,19 @@ def _taxonomy(taxonomy: Taxonomy | str | Path) -> Taxonomy:
     return taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.load(taxonomy)
 
 
-def _threshold(settings: Settings, taxonomy: Taxonomy) -> float:
-    """The settings' threshold, else the taxonomy's, else one half."""
-    given = (settings.threshold, taxonomy.threshold, 0.5)
-    return next(threshold for threshold in given if threshold is not None)
+def _renderers(template: Template, taxonomy: Taxonomy, *, per_category: bool) -> dict[str | None, Renderer]:
+    """By the category asked about; None asks about all at once."""
+    whole = Renderer(template, taxonomy)  # tells all that is wrong with any category
+    if not per_category:
+        return {None: whole}
+    return {category.id: Renderer(template, taxonomy.only(category.id)) for category in taxonomy.categories}
 
 
-def _check_thresholds(taxonomy: Taxonomy) -> None:
-    """One score a message cannot be held against a threshold a category, and to ignore those would fail open."""
-    problems = [
-        category.place.problem(
-            f"{category.id} has a threshold of its own, which needs a score for each category: "
-            "guard cannot do that yet; set `threshold` at the top of the file instead"
-        )
-        for category in taxonomy.categories
-        if category.threshold is not None
-    ]
-    if problems:
-        raise TaxonomyError(*problems)
-
-
-def _provenance(model: Model, template: Template, taxonomy: Taxonomy) -> Provenance:
+def _provenance(model: Model, template: Template, taxonomy: Taxonomy, *, per_category: bool) -> Provenance:
     return Provenance(
         model=model.identity,
         template=template.name,
-        scoring="verdict",
+        scoring="each" if per_category else "verdict",
         taxonomy=taxonomy.name,
         prompt_digest=taxonomy.prompt_digest,
         decision_digest=taxonomy.decision_digest,

@@ -34,11 +34,6 @@ def measure(engine: Engine, encoder: Encoder, answers: Answers) -> float:
     return _MARGIN * _apart(together, alone)
 
 
-def near(score: float, threshold: float, tolerance: float) -> bool:
-    """Whether a score, both in [0, 1], is no further from its threshold than the tolerance, in log-odds."""
-    return abs(_log_odds(score) - _log_odds(threshold)) <= tolerance if tolerance else False
-
-
 def _prompt(encoder: Encoder, text: str) -> Encoded:
     (prompt, *_) = encoder.fit(encoder.conversation([Turn(1, "user", "User", text)]), 0).prompts
     return prompt
@@ -55,9 +50,3 @@ def _ask(prompt: Encoded, answers: Answers) -> Task[float]:
 def _apart(together: Sequence[float], alone: Sequence[float]) -> float:
     differences = [abs(a - b) for a, b in zip(together, alone, strict=True)]
     return max((difference for difference in differences if math.isfinite(difference)), default=0.0)
-
-
-def _log_odds(probability: float) -> float:
-    if 0 < probability < 1:
-        return math.log(probability) - math.log1p(-probability)
-    return math.inf if probability >= 1 else -math.inf

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from guardcli.commands import inputs, output
-from guardcli.commands.codes import DONE, FOUND, UNJUDGED, USAGE
+from guardcli.commands import codes, inputs, output
 from guardcli.commands.judging import Judging, judging_options
 from guardcli.engine import Counts
 from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
@@ -63,7 +62,7 @@ def check(
     """
     if inputs.waits_for_a_person(files):
         click.echo(ctx.get_help(), err=True)
-        return USAGE
+        return codes.USAGE
     named = inputs.sources(files)
     judging = Judging(**options)
     if output_format in NEEDS_SCORES:
@@ -103,11 +102,9 @@ def _tell(source: str, format_name: str) -> None:
 
 
 def _finish(tally: Counter[str], *, exit_zero: bool) -> int:
-    """The exit code; errors outrank findings. What a reader of the rows might miss is said on stderr."""
+    """The exit code. What a reader of the rows might miss is said on stderr."""
     if not tally:
         output.say("guard: nothing to judge: the input holds no records")
-        return UNJUDGED
     if tally["error"]:
         output.say(f"guard: {tally['error']:,} of {tally.total():,} rows could not be judged")
-        return UNJUDGED
-    return FOUND if tally["unsafe"] and not exit_zero else DONE
+    return codes.of_verdicts(tally, exit_zero=exit_zero)

@@ -18,8 +18,9 @@ from guardcli.commands import inputs, output
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
 from guardcli.errors import ModelError
-from guardcli.model import Offload, keep_log
+from guardcli.model import Model, Offload, keep_log
 from guardcli.prompt import TEMPLATES
+from guardcli.taxonomy import Taxonomy
 from guardcli.turns import TARGETS, Target
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,7 +33,7 @@ Llama Guard is published by Meta under its own licence. Accept it on the model's
 guard never guesses who protects you."""
 
 
-class _Probability(click.FloatRange):
+class Probability(click.FloatRange):
     """A number in [0, 1]. click's own range lets NaN pass, above which nothing would ever be unsafe."""
 
     def __init__(self) -> None:
@@ -45,15 +46,16 @@ class _Probability(click.FloatRange):
         return number
 
 
+_taxonomy_option = click.option(
+    "-t",
+    "--taxonomy",
+    envvar="GUARD_TAXONOMY",
+    metavar="NAME|YAML",
+    help="The policy: a shipped taxonomy or a file; the model's own if left out  [env: GUARD_TAXONOMY]",
+)
+
 _OPTIONS = (
     click.option("-m", "--model", envvar="GUARD_MODEL", metavar="GGUF", help="The model  [env: GUARD_MODEL]"),
-    click.option(
-        "-t",
-        "--taxonomy",
-        envvar="GUARD_TAXONOMY",
-        metavar="NAME|YAML",
-        help="The policy: a shipped taxonomy or a file; the model's own if left out  [env: GUARD_TAXONOMY]",
-    ),
     click.option("--template", type=click.Choice(list(TEMPLATES)), help="Say which prompt the model was trained on."),
     click.option(
         "--target",
@@ -63,10 +65,15 @@ _OPTIONS = (
         help="What is judged: every message (any), the last one, the last of a role, or each in a row of its own.",
     ),
     click.option(
-        "--threshold", type=_Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
+        "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
     ),
     inputs.as_user,
     click.option("--scores", is_flag=True, help="For every row, the probability of each category to be listed first."),
+    click.option(
+        "--per-category",
+        is_flag=True,
+        help="Ask about one category at a time, by a prompt each; a taxonomy with thresholds by category does so.",
+    ),
     click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record to meta. Repeatable."),
     click.option("--show-text", is_flag=True, help="Put the judged message into the row."),
     click.option(
@@ -96,17 +103,18 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
     """The options' values, by the options' names."""
 
     model: str | None
-    taxonomy: str | None
+    taxonomy: str | None = None
     template: str | None
     target: Target
     threshold: float | None
     as_user: tuple[Role, ...]
     scores: bool
+    per_category: bool
     keep: tuple[str, ...]
     show_text: bool
     gpu: Any
@@ -121,17 +129,17 @@ class Judging:
     force: bool
     verbose: bool
 
-    def open(self) -> Guard:
-        """Load the taxonomy and the model. Raises GuardError, with what to do."""
+    def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
+        """Load the model, and the taxonomy, unless they are given. Raises GuardError, with what to do."""
         if not self.model:
             raise ModelError(NO_MODEL)
         if self.verbose:
             keep_log(lambda text: output.say(text, end=""))
-            output.say_what_is_logged()
+        output.say_what_is_logged(verbose=self.verbose)
         with _ending_at_ctrl_c():
             guard = Guard(
-                self.model,
-                self.taxonomy,
+                model or self.model,
+                taxonomy or self.taxonomy,
                 template=self.template,
                 settings=self._settings(),
                 options=self._options(),
@@ -160,17 +168,23 @@ class Judging:
             threshold=self.threshold,
             as_user=frozenset(self.as_user),
             scores=self.scores,
+            per_category=self.per_category,
             keep=self.keep,
             text=self.show_text,
             force=self.force,
         )
 
 
-def judging_options(command: F) -> F:
-    """Give a command the options; it takes them as keyword arguments, for `Judging(**options)`."""
+def model_options(command: F) -> F:
+    """Give a command all options but the taxonomy's; it takes them as keyword arguments, for `Judging(**options)`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def judging_options(command: F) -> F:
+    """Give a command all options."""
+    return _taxonomy_option(model_options(command))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
 
 from guardcli.errors import OutputError, ReaderGone
@@ -33,13 +34,22 @@ def say(message: str, *, end: str = "\n") -> None:
         sys.stderr.flush()
 
 
-def say_what_is_logged() -> None:
-    """Let the package's own log, which tells what it chooses by itself, be heard on stderr."""
-    handler = logging.Handler()
-    handler.emit = lambda record: say(f"guard: {record.getMessage()}")  # type: ignore[method-assign]
+class _Sayer(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"guard: {record.getMessage()}")
+
+
+def say_what_is_logged(*, verbose: bool) -> None:
+    """Let the package's own log be heard on stderr: warnings, and with `verbose` what it chooses by itself."""
     log = logging.getLogger("guardcli")
-    log.handlers = [handler]
-    log.setLevel(logging.INFO)
+    log.handlers, log.propagate = [_Sayer()], False
+    log.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def width() -> int:
+    """The columns that a table on stdout may have: those of the terminal, or 120 in a pipe."""
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if on_terminal else 120
 
 
 def in_colour() -> bool:

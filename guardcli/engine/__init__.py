@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from guardcli.engine import machine
 from guardcli.engine.batched import BatchedEngine
@@ -32,8 +33,8 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 
-def open_engine(model: NativeModel, options: Options | None = None, *, heads: int = 0) -> Engine:
-    """An engine on a model; `heads` is how many tokens the heads of its prompts will have together.
+def open_engine(model: NativeModel, options: Options | None = None, *, heads: Sequence[int] = ()) -> Engine:
+    """An engine on a model; `heads` are the lengths of the heads that its prompts are known to have.
 
     Raises:
         EngineError: the context is longer than the model was trained for, or llama.cpp cannot make it.

@@ -15,7 +15,7 @@ import numpy as np
 
 from guardcli.engine.cells import Cells
 from guardcli.engine.context import Context
-from guardcli.engine.plan import MAX_HEADS, Entry, common_prefix, plan
+from guardcli.engine.plan import Entry, common_prefix, plan
 from guardcli.engine.sequence import NONE, Sequence
 from guardcli.engine.task import ANSWER_ROOM, Counts, Footprint, Groups, Step, T
 from guardcli.engine.window import Primed, Windows, as_numpy, finish
@@ -106,7 +106,9 @@ class BatchedEngine:
         for head in list(self._heads):
             if self._begun - head.last_used > HEAD_AGE:
                 self._drop_head(head)
-        entries = plan([primed.prompt for primed in window], [head.tokens for head in self._heads])
+        entries = plan(
+            [primed.prompt for primed in window], [head.tokens for head in self._heads], self._context.shape.heads
+        )
         for entry in entries:
             self._planned.append((entry, None if entry.prompt is None else window[entry.prompt]))
 
@@ -284,7 +286,7 @@ class BatchedEngine:
         others = sorted((h for h in self._heads if h not in self._path), key=lambda h: h.last_used)
         for other in others:
             held = sum(len(h.tokens) for h in self._heads)
-            if len(self._heads) > MAX_HEADS or held > self._context.shape.held:
+            if len(self._heads) > self._context.shape.heads or held > self._context.shape.held:
                 self._drop_head(other)
 
     def _drop_head(self, head: Sequence) -> None:

@@ -23,7 +23,7 @@ Tokens = npt.NDArray[np.int32]
 _Lengths = npt.NDArray[np.int64]
 
 MIN_HEAD = 16  # tokens beyond a shorter head for which a head of its own is worth a sequence
-MAX_HEADS = 32  # heads held at a time
+MAX_HEADS = 32  # heads held at a time, beside those that are known to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class Entry:
         return cls(tokens, sort_key(tokens))
 
 
-def plan(window: Sequence[Prompt], heads: Sequence[Tokens]) -> list[Entry]:
-    """The order of a window, with the heads among its prompts: `heads` as given, and new ones."""
+def plan(window: Sequence[Prompt], heads: Sequence[Tokens], most: int = MAX_HEADS) -> list[Entry]:
+    """The order of a window, with the heads among its prompts: `heads` as given, and at `most` so many new ones."""
     known = [Entry.head(head) for head in heads]
     prompts = [Entry(prompt.tokens, prompt.key, index) for index, prompt in enumerate(window)]
     order = _sorted([*known, *prompts])
-    new = [Entry.head(head) for head in _new_heads(order, window)]
+    new = [Entry.head(head) for head in _new_heads(order, window, most)]
     return _sorted([*new, *order]) if new else order
 
 
@@ -103,12 +103,12 @@ def _sorted(entries: Sequence[Entry]) -> list[Entry]:
     return sorted(entries, key=attrgetter("key"))
 
 
-def _new_heads(order: Sequence[Entry], window: Sequence[Prompt]) -> list[Tokens]:
+def _new_heads(order: Sequence[Entry], window: Sequence[Prompt], most: int) -> list[Tokens]:
     """Prefixes that different groups share, heads that prompts declare, and whole prompts that are like no head at all.
 
     The latter are how the first prompt of all leaves something for the second to find.
     """
-    found = _Found(order)
+    found = _Found(order, most)
     for length, at in sorted(_partings(order, found.shared, window)):
         if length - found.covered(length, at) >= MIN_HEAD:
             found.add(length, at)
@@ -140,7 +140,8 @@ def _reach(entry: Entry, window: Sequence[Prompt]) -> int:
 class _Found:
     """Heads known and new as prefixes of entries. `shared[i]` is what entry i has in common with entry i - 1."""
 
-    def __init__(self, order: Sequence[Entry]) -> None:
+    def __init__(self, order: Sequence[Entry], most: int) -> None:
+        self._most = most
         self.heads: list[Tokens] = []
         self._order = order
         before = [np.empty(0, dtype=np.int32), *(entry.tokens for entry in order)]
@@ -153,7 +154,7 @@ class _Found:
 
     def add(self, length: int, at: int) -> None:
         """The first `length` tokens of an entry are a head, if they are long enough and heads not too many."""
-        if length >= MIN_HEAD and len(self.heads) < MAX_HEADS:
+        if length >= MIN_HEAD and len(self.heads) < self._most:
             self._place(length, at)
             self.heads.append(self._order[at].tokens[:length])
 

@@ -5,6 +5,7 @@ It decides and explains; it makes nothing, and asks neither llama.cpp nor the ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +15,7 @@ from guardcli.errors import EngineError
 FlashAttention = Literal["auto", "on", "off"]
 
 MAX_SEQUENCES = 256  # LLAMA_MAX_SEQ
-HELD = MAX_HEADS + 2  # sequences for what is held: the heads, the last one, and a new one
-MAX_PARALLEL = MAX_SEQUENCES - HELD
+MAX_PARALLEL = MAX_SEQUENCES - MAX_HEADS - 2  # of the sequences some are held: the heads, the last one, and a new one
 
 _CTX = 8192  # tokens of the longest prompt, unless the model was trained on fewer
 _LEAST_CTX = 1024
@@ -78,13 +78,14 @@ class Shape:
     """The sizes of a context: cells of the cache, rows of a batch and of what is evaluated at once, sequences,
     outputs of a batch, threads. With `enough` rows in a batch no further prompt begins.
 
-    The `longest` sequence, answers included, is always given room. Of the cells heads may hold `held`; of the
-    sequences `spare` are for what is held, and the others are prompts evaluated at a time.
+    The `longest` sequence, answers included, is always given room. There may be so many `heads`, which may have `held`
+    of the cells. Of the sequences `spare` are for what is held, and the others are prompts evaluated at a time.
     """
 
     cells: int
     longest: int
     held: int
+    heads: int
     batch: int
     sequences: int
     outputs: int
@@ -95,24 +96,26 @@ class Shape:
     flash_attention: FlashAttention = "auto"
 
 
-def choose(room: Room, options: Options, heads: int = 0) -> Shape:
-    """The shape of a context; `heads` is how many tokens all heads together are known to have.
+def choose(room: Room, options: Options, heads: Sequence[int] = ()) -> Shape:
+    """The shape of a context; `heads` are the lengths of the heads that are known to come.
 
     Raises:
         EngineError: a longer prompt is asked for than the model was trained on.
     """
     if options.ctx_size is not None and options.ctx_size > room.trained:
         raise EngineError(f"--ctx-size {options.ctx_size:,}: the model was trained on up to {room.trained:,} tokens")
-    spare = 0 if options.reproducible else HELD
+    held_heads = min(MAX_HEADS + len(heads), MAX_SEQUENCES // 2)
+    spare = 0 if options.reproducible else held_heads + 2
     at_a_time = options.parallel or (_PARALLEL_ON_GPU if room.offloaded else _PARALLEL_ON_CPU)
-    sequences = spare + (1 if options.reproducible else at_a_time)
-    longest = options.ctx_size or _ctx(room, options, heads)
-    cells = _cells(longest, options, heads)
+    sequences = spare + (1 if options.reproducible else min(at_a_time, MAX_SEQUENCES - spare))
+    longest = options.ctx_size or _ctx(room, options, sum(heads))
+    cells = _cells(longest, options, sum(heads))
     batch = min(options.batch_size or (_BATCH_ON_GPU if room.offloaded else _BATCH_ON_CPU), cells)
     return Shape(
         cells=cells,
         longest=longest,
-        held=cells if options.reproducible else longest // 2 + heads,
+        held=cells if options.reproducible else longest // 2 + sum(heads),
+        heads=held_heads,
         batch=batch,
         sequences=sequences,
         outputs=2 * sequences,

@@ -22,6 +22,11 @@ class Problems:
         """The problems of `path` come after those of the files opened before it."""
         self._files.setdefault(path, len(self._files))
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files opened, in that order."""
+        return tuple(self._files)
+
     def add(self, place: Place, message: str) -> None:
         self._found.append(place.problem(message))
 

@@ -42,6 +42,7 @@ class Draft:
     """One file, before its parent is known; `complete` if the id of every category could be read."""
 
     name: str
+    description: str | None
     extends: Word | None
     drop: tuple[Word, ...]
     detail: Detail | None
@@ -70,6 +71,7 @@ def _draft(given: dict[str, Any], place: Place) -> Draft:
     inherits_all = "extends" in given and "categories" not in given
     return Draft(
         name=given.get("name", ""),
+        description=given.get("description"),
         extends=given.get("extends"),
         drop=given.get("drop", ()),
         detail=given.get("detail"),

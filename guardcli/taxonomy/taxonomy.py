@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guardcli.errors import GuardError
@@ -14,7 +14,10 @@ from guardcli.taxonomy.values import Category, Detail, Place, PolicyTest
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """`threshold` is None where the file leaves it open; `detail` says what of a category the model reads."""
+    """`threshold` is None where the file leaves it open; `detail` says what of a category the model reads.
+
+    `description` and `extends` are as the file has them, and `files` are all that were read: its own first.
+    """
 
     name: str
     categories: tuple[Category, ...]
@@ -22,6 +25,9 @@ class Taxonomy:
     threshold: float | None
     tests: tuple[PolicyTest, ...]
     place: Place = field(compare=False)
+    description: str | None = field(default=None, compare=False)
+    extends: str | None = field(default=None, compare=False)
+    files: tuple[str, ...] = field(default=(), compare=False)
     prompt_digest: str = field(init=False, repr=False, compare=False)
     decision_digest: str = field(init=False, repr=False, compare=False)
 
@@ -29,6 +35,10 @@ class Taxonomy:
         # Every verdict row carries both digests, so they are made once; a frozen value can be set only so.
         object.__setattr__(self, "prompt_digest", digests.prompt_digest(self.detail, self.categories))
         object.__setattr__(self, "decision_digest", digests.decision_digest(self.threshold, self.categories))
+
+    def only(self, id_: str) -> Taxonomy:
+        """The same taxonomy with one category, for asking about that one alone."""
+        return replace(self, categories=tuple(category for category in self.categories if category.id == id_))
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Taxonomy:
@@ -46,4 +56,12 @@ class Taxonomy:
         policy = resolve(draft, (path,), problems)
         tests = tuple(policy_tests(draft, policy, problems))
         problems.raise_any()
-        return cls(draft.name, tuple(policy.categories.values()), policy.detail, policy.threshold, tests, draft.place)
+        return cls(
+            draft.name, tuple(policy.categories.values()), policy.detail, policy.threshold, tests, draft.place,
+            draft.description, draft.extends.text if draft.extends else None, problems.files,
+        )  # fmt: skip
+
+    def parent(self) -> Taxonomy | None:
+        """The taxonomy that this one extends. Raises TaxonomyError if that changed since."""
+        path = files.find(self.extends, Path(self.place.path).parent) if self.extends else None
+        return None if path is None else Taxonomy.load(path)

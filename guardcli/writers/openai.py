@@ -5,6 +5,7 @@ An error has no result at all: `flagged: false` would say that something was loo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from guardcli.verdict import Verdict
@@ -12,18 +13,25 @@ from guardcli.writers.jsonl import dumps
 
 
 def line(verdict: Verdict) -> str:
-    """One moderation object. A category's score is P(unsafe) times the probability that it is listed first."""
+    """One moderation object. A category's score is P(unsafe) times the probability that it is listed first, or its own
+    where each was scored by itself."""
     answer: dict[str, Any] = {"id": _id(verdict), "model": verdict.provenance.model}
     if verdict.verdict == "error":
         return dumps(answer | {"results": [], "error": {"type": "unjudged", "message": verdict.error}})
     labels = [label for _, label in verdict.provenance.labels]
-    shares = verdict.listed_scores or {}
     result = {
         "flagged": verdict.verdict == "unsafe",
         "categories": {label: label in verdict.categories for label in labels},
-        "category_scores": {label: (verdict.score or 0.0) * shares.get(label, 0.0) for label in labels},
+        "category_scores": _scores(verdict, labels),
     }
     return dumps(answer | {"results": [result]})
+
+
+def _scores(verdict: Verdict, labels: Sequence[str]) -> dict[str, float]:
+    if verdict.category_scores is not None:
+        return {label: verdict.category_scores.get(label, 0.0) for label in labels}
+    shares = verdict.listed_scores or {}
+    return {label: (verdict.score or 0.0) * shares.get(label, 0.0) for label in labels}
 
 
 def _id(verdict: Verdict) -> str:

@@ -211,7 +211,7 @@ def test_no_room(native: NativeModel) -> None:
     """A cache for two long prompts at a time, with heads and answers in the way: everything is still answered."""
     rng = random.Random(9)
     groups = [[Ask(numbers(rng.randrange(150, 250), rng), ((None, (1, 2)), (None, (3,))))] for _ in range(60)]
-    shape = Shape(cells=512, longest=256, held=128, batch=128, sequences=100, outputs=200, threads=1)
+    shape = Shape(cells=512, longest=256, held=128, heads=32, batch=128, sequences=100, outputs=200, threads=1)
     engine = BatchedEngine(Context(native, shape))
     fast = run(engine, groups)
     exact = run(opened(native, ctx_size=512, reproducible=True), groups)

@@ -13,7 +13,7 @@ from guardcli.model.llama import NativeModel
 from tests.engine.asking import Ask, apart, distinct, tasks
 from tests.engine.test_contract import TOLERANCE, numbers
 
-SHAPE = Shape(cells=768, longest=384, held=192, batch=64, sequences=40, outputs=16, threads=1)
+SHAPE = Shape(cells=768, longest=384, held=192, heads=32, batch=64, sequences=40, outputs=16, threads=1)
 
 
 def load(rng: random.Random) -> list[list[Ask]]:

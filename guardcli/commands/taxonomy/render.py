@@ -1,4 +1,4 @@
-"""`guard taxonomy`: what a taxonomy makes the model read."""
+"""`guard taxonomy render`: the exact prompt that a conversation becomes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ from guardcli.turns import TARGETS, NothingToJudge, Target, Turn, judged, turns
 _SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def taxonomy() -> None:
-    """Look at what a taxonomy makes the model read."""
-
-
-@taxonomy.command(short_help="Show the exact prompt that a conversation becomes.")
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("taxonomy_", metavar="TAXONOMY")
 @inputs.files
 @click.option("--template", type=click.Choice(list(TEMPLATES)), required=True, help="The prompt to render.")

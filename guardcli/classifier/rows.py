@@ -1,0 +1,163 @@
+"""Outcomes → rows: what the model said of each prompt becomes the verdict of a turn, and of a record.
+
+It decides by the rules of `verdict.deciding`, and sees to it that nothing unjudged is called safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from guardcli.classifier.job import Job, Settings
+from guardcli.conversation import Json
+from guardcli.turns import without_text
+from guardcli.verdict import Decision, Outcome, Provenance, Verdict
+
+LOW, NEAR = "low_mass", "near_threshold"
+LOW_MASS = 0.5  # below this the model was about to write something other than a verdict
+
+
+def rows(
+    job: Job, outcomes: Sequence[Outcome], settings: Settings, decision: Decision, provenance: Provenance
+) -> Iterator[Verdict]:
+    """The rows of a job, from the outcomes of its prompts in their order."""
+    blank = Verdict(
+        job.record.key,
+        "error",
+        provenance,
+        decision.threshold,
+        skipped=job.skipped or {},
+        error=job.error,
+        meta=_meta(job.record.fields, settings.keep),
+    )
+    if not job.parts:
+        yield blank
+        return
+    each = list(_each(job, iter(outcomes), settings, decision, blank))
+    if settings.target == "each":
+        yield from each
+    else:
+        yield _together(each)
+
+
+def _each(
+    job: Job, outcomes: Iterator[Outcome], settings: Settings, decision: Decision, blank: Verdict
+) -> Iterator[Verdict]:
+    for part in job.parts:
+        said: dict[str, Any] = {
+            "turn": part.turn.number,
+            "role": part.turn.role,
+            "flags": part.flags,
+            "truncated": part.truncated,
+            "text": part.turn.text if settings.text else None,
+        }
+        if not part.questions:
+            yield replace(blank, **said, error=without_text(part.turn))
+            continue
+        read = {category: [next(outcomes) for _ in fitted.prompts] for category, fitted in part.questions.items()}
+        if None in read:
+            found = [_decided(part.flags, outcome, settings, decision) for outcome in read[None]]
+            yield _together([replace(blank, **said | fields) for fields in found])
+        else:
+            by_category = {category: outcomes for category, outcomes in read.items() if category is not None}
+            yield replace(blank, **said | _decided_by_category(part.flags, by_category, settings, decision))
+
+
+def _decided(flags: tuple[str, ...], outcome: Outcome, settings: Settings, decision: Decision) -> dict[str, Any]:
+    """What a row says of one prompt. What was not answered with a verdict may be called unsafe, but never safe."""
+    if outcome.error:
+        return {"error": outcome.error}
+    labels = decision.labels
+    unsafe = decision.unsafe(outcome.score)
+    flags = (*flags, *_remarks(low=outcome.mass < LOW_MASS, near=decision.near(outcome.score)))
+    if LOW in flags and not unsafe and not settings.force:
+        return {"flags": flags, "mass": outcome.mass, "error": _no_answer(outcome.mass)}
+    return {
+        "verdict": "unsafe" if unsafe else "safe",
+        "score": outcome.score,
+        "mass": outcome.mass,
+        "categories": tuple(labels[id_] for id_ in outcome.categories) if unsafe else (),
+        "listed_scores": {labels[id_]: share for id_, share in outcome.listed.items()} if settings.scores else None,
+        "flags": flags,
+    }
+
+
+def _decided_by_category(
+    flags: tuple[str, ...], read: Mapping[str, Sequence[Outcome]], settings: Settings, decision: Decision
+) -> dict[str, Any]:
+    """The same of a turn that was asked about one category at a time: unsafe as soon as one is violated."""
+    failed = next((outcome.error for outcomes in read.values() for outcome in outcomes if outcome.error), None)
+    good = {id_: [outcome for outcome in outcomes if not outcome.error] for id_, outcomes in read.items()}
+    scores = {id_: max(outcome.score for outcome in outcomes) for id_, outcomes in good.items() if outcomes}
+    if not scores:
+        return {"error": failed}
+    mass = min(outcome.mass for outcomes in good.values() for outcome in outcomes)
+    violated = decision.violated(scores)
+    flags = (*flags, *_remarks(low=mass < LOW_MASS, near=decision.near_any(scores)))
+    if not violated and (failed or (LOW in flags and not settings.force)):
+        return {"flags": flags, "mass": mass, "error": failed or _no_answer(mass)}
+    return {
+        "verdict": "unsafe" if violated else "safe",
+        "score": max(scores.values()),
+        "mass": mass,
+        "categories": tuple(decision.labels[id_] for id_ in violated),
+        "category_scores": {decision.labels[id_]: score for id_, score in scores.items()},
+        "flags": flags,
+        "error": failed,
+    }
+
+
+def _remarks(*, low: bool, near: bool) -> tuple[str, ...]:
+    return (*((LOW,) if low else ()), *((NEAR,) if near else ()))
+
+
+def _no_answer(mass: float) -> str:
+    return f"the model was about to answer with something else than a verdict: P(safe) + P(unsafe) is {mass:.2g}"
+
+
+def _together(each: Sequence[Verdict]) -> Verdict:
+    """One row for several prompts: that of the highest score, unsafe if one of them is, and safe only if all are."""
+    if len(each) == 1:
+        return each[0]
+    judged_rows = [row for row in each if row.score is not None]
+    failed = [row for row in each if row.score is None]
+    best = max(judged_rows, key=lambda row: (row.verdict == "unsafe", row.score or 0.0), default=each[0])
+    others = [flag for row in each for flag in row.flags if flag != NEAR]  # only the highest score may turn the row
+    flags = tuple(dict.fromkeys((*best.flags, *others)))
+    truncated = any(row.truncated for row in each)
+    if failed and best.verdict != "unsafe":
+        return replace(failed[0], flags=flags, truncated=truncated)
+    unsafe = [row for row in (best, *judged_rows) if row.verdict == "unsafe"]
+    categories = tuple(dict.fromkeys(category for row in unsafe for category in row.categories))
+    error = next((row.error for row in each if row.error), None)
+    scores = _highest([row.category_scores for row in judged_rows if row.category_scores])
+    score = max(scores.values()) if scores else best.score
+    return replace(
+        best, score=score, categories=categories, category_scores=scores, flags=flags, truncated=truncated, error=error
+    )
+
+
+def _highest(all_scores: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    """For each category the highest score of all turns; None if none was scored by itself."""
+    found: dict[str, float] = {}
+    for scores in all_scores:
+        for label, score in scores.items():
+            found[label] = max(score, found.get(label, 0.0))
+    return found or None
+
+
+def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:
+    """The kept fields that the record has; None if none are kept."""
+    return {name: value for name in keep for value in _values(fields, name)} if keep else None
+
+
+def _values(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
+    """The value of a field: the one of that very name, else the one inside another; nothing if it is missing."""
+    if name in fields:
+        yield fields[name]
+        return
+    first, dot, rest = name.partition(".")
+    inner = fields.get(first)
+    if dot and isinstance(inner, dict):
+        yield from _values(inner, rest)

@@ -1,0 +1,24 @@
+"""`guard taxonomy schema`: the JSON Schema of taxonomy files."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from guardcli.commands import output
+from guardcli.commands.codes import DONE
+from guardcli.taxonomy.json_schema import json_schema
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+def schema() -> int:
+    """Print the JSON Schema (draft-07) of taxonomy files, for editors.
+
+    \b
+    guard taxonomy schema > taxonomy.schema.json
+
+    and in the first line of a taxonomy: # yaml-language-server: $schema=taxonomy.schema.json
+    """
+    output.write(json.dumps(json_schema(), indent=2) + "\n")
+    return DONE

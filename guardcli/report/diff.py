@@ -1,0 +1,116 @@
+"""A `Comparison` for people and for programs: as text, as JSON, as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from guardcli.compare import Comparison, Pair, move
+from guardcli.report.page import page
+from guardcli.report.terminal import Cell, styled, table
+from guardcli.stored import Row
+
+_COLOURS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
+
+
+def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
+    """All figures, and the rows that are shown, as they stood in both runs."""
+    return {
+        "before": before,
+        "after": after,
+        "matched": comparison.matched,
+        "unmatched": list(comparison.unmatched),
+        "changed": comparison.changed,
+        "agreement": comparison.agreement,
+        "mcnemar_p": comparison.p_value,
+        "verdicts": _verdicts(comparison),
+        "categories": _categories(comparison),
+        "flips": [
+            {"before": was, "after": now, "rows": [list(pair) for pair in pairs]}
+            for (was, now), pairs in comparison.flips.items()
+        ],
+        "moves": [list(pair) for pair in comparison.moves],
+    }
+
+
+def as_text(comparison: Comparison, before: str, after: str, *, colour: bool, width: int) -> str:
+    """The same on a terminal."""
+    lines = [
+        f"before: {before}\nafter:  {after}\n{comparison.matched:,} rows in both, "
+        f"{comparison.unmatched[0]:,} only before, {comparison.unmatched[1]:,} only after\n"
+        f"agreement {_share(comparison.agreement)}: {comparison.changed:,} verdicts differ "
+        f"(McNemar's test: p = {comparison.p_value:.3g})\n"
+    ]
+    verdicts = [
+        (_coloured(row["before"]), _coloured(row["after"]), f"{row['rows']:,}") for row in _verdicts(comparison)
+    ]
+    lines.append(table(("before", "after", "rows"), verdicts, colour=colour, width=width, right=[2]))
+    if categories := [(r["category"], f"{r['gained']:,}", f"{r['lost']:,}") for r in _categories(comparison)]:
+        headings = ("category", "newly listed", "no longer listed")
+        lines.append(table(headings, categories, colour=colour, width=width, right=[1, 2]))
+    for group in _groups(comparison, with_text=False):
+        shown = [(*row["scores"], row["moved"], row["categories"], row["place"]) for row in group["rows"]]
+        columns = ("before", "after", "moved", "categories", "where")
+        title = styled(f"{group['title']} ({group['note']})", "bold", colour=colour)
+        lines.append(title + table(columns, shown, colour=colour, width=width, right=[0, 1, 2]))
+    return "\n".join(lines)
+
+
+def as_page(comparison: Comparison, before: str, after: str, *, with_text: bool) -> str:
+    """The same as one HTML page; messages only `with_text`, and only if the rows hold them."""
+    values = as_json(comparison, before, after) | {
+        "agreement": _share(comparison.agreement),
+        "p_value": f"{comparison.p_value:.3g}",
+        "groups": list(_groups(comparison, with_text=with_text)),
+    }
+    return page("diff.html", values)
+
+
+def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:
+    return [{"before": was, "after": now, "rows": rows} for (was, now), rows in sorted(comparison.table.items())]
+
+
+def _categories(comparison: Comparison) -> list[dict[str, Any]]:
+    names = sorted({*comparison.gained, *comparison.lost})
+    return [{"category": n, "gained": comparison.gained[n], "lost": comparison.lost[n]} for n in names]
+
+
+def _groups(comparison: Comparison, *, with_text: bool) -> Iterator[dict[str, Any]]:
+    for (was, now), pairs in comparison.flips.items():
+        total = comparison.table[was, now]
+        note = f"{total:,}" if total == len(pairs) else f"{len(pairs)} of {total:,}, the largest moves first"
+        yield {"title": f"{was} → {now}", "note": note, "rows": [_line(pair, with_text) for pair in pairs]}
+    if comparison.moves:
+        rows = [_line(pair, with_text) for pair in comparison.moves]
+        yield {"title": "Largest moves of the score", "note": f"{len(rows)}", "rows": rows}
+
+
+def _line(pair: Pair, with_text: bool) -> dict[str, Any]:
+    before, after = pair
+    lists = [",".join(row["categories"] or ()) or "-" for row in pair]
+    return {
+        "verdicts": [before["verdict"], after["verdict"]],
+        "scores": [_score(before), _score(after)],
+        "moved": f"{move(pair):+.4f}" if before["score"] is not None and after["score"] is not None else "-",
+        "categories": lists[0] if lists[0] == lists[1] else " → ".join(lists),
+        "place": _place(after),
+        "text": (after.get("text") or before.get("text")) if with_text else None,
+    }
+
+
+def _place(row: Row) -> str:
+    place = f"{row['source'] or ''}:{row['line']}" + (f":{row['part']}" if row["part"] else "")
+    turn = f" {row['role']}#{row['turn']}" if row["turn"] is not None else ""
+    return place + turn + (f" {row['id']}" if row["id"] else "")
+
+
+def _score(row: Row) -> str:
+    return "-" if row["score"] is None else f"{row['score']:.4f}"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2%}"
+
+
+def _coloured(verdict: str) -> Cell:
+    return verdict, _COLOURS[verdict]

@@ -1,0 +1,59 @@
+"""Tables as text: aligned columns, in colour on request, and nothing in a cell that could command a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from guardcli.printable import printable
+
+Cell = str | tuple[str, str]  # text, or text with a style of rich's
+
+_PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+
+
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    colour: bool = False,
+    width: int = 120,
+    right: Sequence[int] = (),
+) -> str:
+    """A table of at most `width` columns of a terminal; the columns in `right` hold numbers."""
+    drawn = Table(box=_PLAIN, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for at, heading in enumerate(headings):
+        justify: Literal["left", "right"] = "right" if at in right else "left"
+        drawn.add_column(Text(heading), justify=justify, overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(_text, row))
+    return shown(drawn, colour=colour, width=width)
+
+
+def shown(drawn: Table | Text, *, colour: bool, width: int) -> str:
+    """What rich makes of something, as text; lines have no blanks at their ends."""
+    console = Console(
+        file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour, highlight=False, emoji=False,
+        color_system="standard" if colour else None, legacy_windows=False,
+    )  # fmt: skip
+    console.print(drawn)
+    assert isinstance(console.file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+
+
+def styled(text: str, style: str, *, colour: bool) -> str:
+    """One line of text in a style."""
+    return (
+        shown(Text(printable(text), style=style, no_wrap=True), colour=colour, width=10_000) if colour else f"{text}\n"
+    )
+
+
+def _text(cell: Cell) -> Text:
+    words, style = cell if isinstance(cell, tuple) else (cell, "")
+    return Text(printable(words), style=style)

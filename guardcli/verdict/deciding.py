@@ -1,0 +1,79 @@
+"""Scores → verdicts: thresholds, one for all or one a category, and how near a score is to its own.
+
+It knows neither the model nor the conversation: live scores and stored ones are decided by the same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from guardcli.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A score that reaches its threshold, both in [0, 1], is unsafe.
+
+    `thresholds` are those of categories, by id, where each is scored by itself; `threshold` is that of all others, and
+    of the one score where there is but one. `labels` are what the output calls each category id, in the taxonomy's
+    order. A score may move by `tolerance`, in log-odds, with its batch.
+    """
+
+    threshold: float
+    labels: Mapping[str, str]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    tolerance: float = 0.0
+
+    @classmethod
+    def of(cls, taxonomy: Taxonomy, threshold: float | None = None, tolerance: float = 0.0) -> Decision:
+        """As a taxonomy says, with another `threshold` in place of its own (not of its categories') if one is given."""
+        given = (threshold, taxonomy.threshold, 0.5)
+        return cls(
+            threshold=next(threshold for threshold in given if threshold is not None),
+            labels={category.id: category.label for category in taxonomy.categories},
+            thresholds={c.id: c.threshold for c in taxonomy.categories if c.threshold is not None},
+            tolerance=tolerance,
+        )
+
+    def threshold_of(self, id_: str) -> float:
+        """The threshold of a category."""
+        return self.thresholds.get(id_, self.threshold)
+
+    @property
+    def lowest(self) -> float:
+        """The lowest threshold that any score is held against."""
+        return min((self.threshold, *self.thresholds.values()))
+
+    def unsafe(self, score: float) -> bool:
+        """Whether the one score of a message makes it unsafe."""
+        return score >= self.threshold
+
+    def violated(self, scores: Mapping[str, float]) -> tuple[str, ...]:
+        """Of scores by category id, those that reach their thresholds; the highest score first."""
+        found = [id_ for id_, score in scores.items() if score >= self.threshold_of(id_)]
+        return tuple(sorted(found, key=lambda id_: -scores[id_]))
+
+    def near(self, score: float) -> bool:
+        """Whether another batch might turn the verdict of one score."""
+        return self._within(_margin(score, self.threshold))
+
+    def near_any(self, scores: Mapping[str, float]) -> bool:
+        """Whether another batch might turn the verdict of scores by category: that of the largest margin decides."""
+        return self._within(max(_margin(score, self.threshold_of(id_)) for id_, score in scores.items()))
+
+    def _within(self, margin: float) -> bool:
+        return self.tolerance > 0 and abs(margin) <= self.tolerance
+
+
+def _margin(score: float, threshold: float) -> float:
+    """How far a score is above its threshold, in log-odds; minus infinity where that has no meaning (both 0 or 1)."""
+    margin = _log_odds(score) - _log_odds(threshold)
+    return -math.inf if math.isnan(margin) else margin
+
+
+def _log_odds(probability: float) -> float:
+    if 0 < probability < 1:
+        return math.log(probability) - math.log1p(-probability)
+    return math.inf if probability >= 1 else -math.inf
