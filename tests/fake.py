@@ -50,10 +50,14 @@ class FakeEngine:
     def close(self) -> None:
         pass
 
+    def score_of(self, prompt: str) -> float:
+        """P(unsafe) of a whole prompt."""
+        return self._score(judged_text(prompt))
+
     def _drive(self, task: Task[T]) -> T:
         step = next(task)
         self.prompts.append(spell(list(step.tokens)))
-        score = self._score(judged_text(self.prompts[-1]))
+        score = self.score_of(self.prompts[-1])
         clipped = score if math.isnan(score) else min(max(score, 1e-9), 1 - 1e-9)
         reading = Reading((math.log(1 - clipped), math.log(clipped)), -math.log(self._mass))
         while True:

@@ -11,7 +11,7 @@ import pytest
 
 from guardcli.conversation import Conversation, Message
 from guardcli.errors import TaxonomyError
-from guardcli.prompt import TEMPLATES, Renderer, imitates_marker
+from guardcli.prompt import TEMPLATES, Renderer, Template, imitates_marker
 from guardcli.segments import Segment, raw
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import Turn, turns
@@ -125,10 +125,22 @@ def test_ids_that_a_generation_cannot_write_are_refused_with_their_place() -> No
     )
 
 
-def test_examples_are_not_left_out_silently() -> None:
-    text = "name: x\ncategories:\n  - {id: S1, name: A, examples: [{user: hi, verdict: safe}]}\n"
-    with pytest.raises(TaxonomyError, match=r"p\.yaml:3:5: S1 has examples, which no prompt shows yet"):
-        Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.parse(text, "p.yaml"))
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+@pytest.mark.parametrize("detail", ["names", "full"])
+def test_examples_stand_behind_their_category(template: Template, detail: str) -> None:
+    letter = "O" if template.name == "llama-guard-1" else "S"
+    taxonomy = Taxonomy.parse(
+        f"name: x\ndetail: {detail}\ncategories:\n  - id: {letter}1\n    name: Pets\n    can: [Pet them.]\n"
+        "    examples:\n"
+        "      - {user: My cat, verdict: safe}\n      - {user: A dog, assistant: Woof, verdict: unsafe}\n"
+        f"  - {{id: {letter}2, name: Cars}}\n"
+    )
+    can = "Can\n- Pet them.\n" if detail == "full" else ""
+    shown = raw(Renderer(template, taxonomy).head("User")).replace(". \n", ".\n")
+    assert (
+        f"{letter}1: Pets.\n{can}Examples\n- User: My cat\n  Assessment: safe\n- User: A dog\n  Agent: Woof\n"
+        f"  Assessment: unsafe\n{letter}2: Cars.\n<END"
+    ) in shown
 
 
 @pytest.mark.parametrize(

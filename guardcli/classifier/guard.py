@@ -18,6 +18,7 @@ from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import Job, Settings, prepare, weight
 from guardcli.classifier.rows import LOW_MASS, rows
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
+from guardcli.decision import Decision
 from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
 from guardcli.engine.task import ANSWER_ROOM
 from guardcli.errors import GuardError, ModelError
@@ -27,7 +28,7 @@ from guardcli.model.remembered import recall, remember
 from guardcli.prompt import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import SPEAKERS
-from guardcli.verdict import Answers, Decision, Outcome, Provenance, Verdict, judge
+from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Outcomes → rows: what the model said of each prompt becomes the verdict of a turn, and of a record.
 
-It decides by the rules of `verdict.deciding`, and sees to it that nothing unjudged is called safe.
+It decides by the rules of `decision`, and sees to it that nothing unjudged is called safe.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 
 from guardcli.classifier.job import Job, Settings
 from guardcli.conversation import Json
+from guardcli.decision import Decision
 from guardcli.turns import without_text
-from guardcli.verdict import Decision, Outcome, Provenance, Verdict
+from guardcli.verdict import Outcome, Provenance, Verdict
 
 LOW, NEAR = "low_mass", "near_threshold"
 LOW_MASS = 0.5  # below this the model was about to write something other than a verdict

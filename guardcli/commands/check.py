@@ -10,14 +10,16 @@ from typing import Any
 import click
 
 from guardcli.commands import codes, inputs, output
-from guardcli.commands.judging import Judging, judging_options
+from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.engine import Counts
 from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @inputs.files
-@judging_options
+@model_options
+@taxonomy_option
+@record_options
 @click.option(
     "--format",
     "output_format",

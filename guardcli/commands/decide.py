@@ -9,11 +9,11 @@ import click
 
 from guardcli import stored
 from guardcli.commands import codes, output
-from guardcli.commands.judging import Probability
+from guardcli.commands.probability import Probability
+from guardcli.decision import Decision, again
 from guardcli.errors import InputError
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
-from guardcli.verdict import Decision, again
 from guardcli.writers.jsonl import dumps
 
 

@@ -14,13 +14,13 @@ from guardcli import stored
 from guardcli.classifier import Guard
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND
-from guardcli.commands.judging import Judging, model_options
+from guardcli.commands.judging import Judging, model_options, record_options
 from guardcli.compare import Comparison, compare
 from guardcli.conversation import Malformed, Record
+from guardcli.decision import again
 from guardcli.report import diff as report
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
-from guardcli.verdict import again
 from guardcli.writers import jsonl
 
 
@@ -42,6 +42,7 @@ from guardcli.writers import jsonl
 @inputs.input_format
 @inputs.max_record_bytes
 @model_options
+@record_options
 def diff(
     *,
     files: tuple[str, ...],

@@ -11,12 +11,13 @@ import click
 from guardcli import doctor as examination
 from guardcli.commands import output
 from guardcli.commands.codes import DONE, FOUND
-from guardcli.commands.judging import Judging, judging_options
+from guardcli.commands.judging import Judging, model_options, taxonomy_option
 from guardcli.doctor import Finding
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@judging_options
+@model_options
+@taxonomy_option
 def doctor(**options: Any) -> int:
     """Tell what is installed and whether a GPU is used; with a model, whether it answers, and how fast.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ import click
 
 from guardcli.classifier import Guard, Settings
 from guardcli.commands import inputs, output
+from guardcli.commands.probability import Probability
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
 from guardcli.errors import ModelError
-from guardcli.model import Model, Offload, keep_log
+from guardcli.model import Gpu, Model, Offload, keep_log
 from guardcli.prompt import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import TARGETS, Target
@@ -33,19 +33,6 @@ Llama Guard is published by Meta under its own licence. Accept it on the model's
 guard never guesses who protects you."""
 
 
-class Probability(click.FloatRange):
-    """A number in [0, 1]. click's own range lets NaN pass, above which nothing would ever be unsafe."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 1)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is no number", param, ctx)
-        return number
-
-
 _taxonomy_option = click.option(
     "-t",
     "--taxonomy",
@@ -54,28 +41,17 @@ _taxonomy_option = click.option(
     help="The policy: a shipped taxonomy or a file; the model's own if left out  [env: GUARD_TAXONOMY]",
 )
 
-_OPTIONS = (
+_MODEL_OPTIONS = (
     click.option("-m", "--model", envvar="GUARD_MODEL", metavar="GGUF", help="The model  [env: GUARD_MODEL]"),
     click.option("--template", type=click.Choice(list(TEMPLATES)), help="Say which prompt the model was trained on."),
     click.option(
-        "--target",
-        type=click.Choice(TARGETS),
-        default="any",
-        show_default=True,
-        help="What is judged: every message (any), the last one, the last of a role, or each in a row of its own.",
-    ),
-    click.option(
         "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
     ),
-    inputs.as_user,
-    click.option("--scores", is_flag=True, help="For every row, the probability of each category to be listed first."),
     click.option(
         "--per-category",
         is_flag=True,
         help="Ask about one category at a time, by a prompt each; a taxonomy with thresholds by category does so.",
     ),
-    click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record to meta. Repeatable."),
-    click.option("--show-text", is_flag=True, help="Put the judged message into the row."),
     click.option(
         "--gpu",
         type=click.Choice(["auto", "require", "off"]),
@@ -89,7 +65,10 @@ _OPTIONS = (
     click.option("--batch-size", type=click.IntRange(1, 1 << 20), metavar="N", help="Tokens of a batch."),
     click.option("--ubatch-size", type=click.IntRange(1, 1 << 20), metavar="N", help="Of these, evaluated at once."),
     click.option(
-        "--flash-attention", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True,
+        "--flash-attention",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
         help="llama.cpp's faster attention, where the device has it.",
     ),
     click.option("--parallel", type=click.IntRange(1, MAX_PARALLEL), metavar="N", help="Prompts evaluated at a time."),
@@ -100,7 +79,21 @@ _OPTIONS = (
     ),
     click.option("--force", is_flag=True, help="Judge with a model that does not answer with a verdict."),
     click.option("-v", "--verbose", is_flag=True, help="Tell what is chosen, and what llama.cpp says."),
-)  # fmt: skip
+)
+
+_RECORD_OPTIONS = (
+    click.option(
+        "--target",
+        type=click.Choice(TARGETS),
+        default="any",
+        show_default=True,
+        help="What is judged: every message (any), the last one, the last of a role, or each in a row of its own.",
+    ),
+    inputs.as_user,
+    click.option("--scores", is_flag=True, help="For every row, the probability of each category to be listed first."),
+    click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record to meta. Repeatable."),
+    click.option("--show-text", is_flag=True, help="Put the judged message into the row."),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +101,10 @@ class Judging:
     """The options' values, by the options' names."""
 
     model: str | None
-    taxonomy: str | None = None
     template: str | None
-    target: Target
     threshold: float | None
-    as_user: tuple[Role, ...]
-    scores: bool
     per_category: bool
-    keep: tuple[str, ...]
-    show_text: bool
-    gpu: Any
+    gpu: Gpu
     gpu_layers: int | None
     threads: int | None
     ctx_size: int | None
@@ -128,17 +115,19 @@ class Judging:
     reproducible: bool
     force: bool
     verbose: bool
+    taxonomy: str | None = None
+    target: Target = "any"
+    as_user: tuple[Role, ...] = ()
+    scores: bool = False
+    keep: tuple[str, ...] = ()
+    show_text: bool = False
 
     def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
         """Load the model, and the taxonomy, unless they are given. Raises GuardError, with what to do."""
-        if not self.model:
-            raise ModelError(NO_MODEL)
-        if self.verbose:
-            keep_log(lambda text: output.say(text, end=""))
-        output.say_what_is_logged(verbose=self.verbose)
+        path = self._prepared()
         with _ending_at_ctrl_c():
             guard = Guard(
-                model or self.model,
+                model or path,
                 taxonomy or self.taxonomy,
                 template=self.template,
                 settings=self._settings(),
@@ -150,6 +139,22 @@ class Judging:
             named = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
             output.say(f"guard: {guard.model.identity}, {named}, threshold {guard.threshold}")
         return guard
+
+    def load(self) -> Model:
+        """Load the model alone, for several guards on it. Raises GuardError, with what to do."""
+        path = self._prepared()
+        with _ending_at_ctrl_c():
+            offload = Offload(self.gpu, self.gpu_layers)
+            return Model.load(path, generation=self.template, offload=offload, cache=_cache())
+
+    def _prepared(self) -> str:
+        """The model's path, once what is logged can be heard."""
+        if not self.model:
+            raise ModelError(NO_MODEL)
+        if self.verbose:
+            keep_log(lambda text: output.say(text, end=""))
+        output.say_what_is_logged(verbose=self.verbose)
+        return self.model
 
     def _options(self) -> Options:
         return Options(
@@ -176,15 +181,24 @@ class Judging:
 
 
 def model_options(command: F) -> F:
-    """Give a command all options but the taxonomy's; it takes them as keyword arguments, for `Judging(**options)`."""
-    for option in reversed(_OPTIONS):
+    """Give a command the options on model and engine, as keyword arguments for `Judging(**options)`."""
+    return _with(command, _MODEL_OPTIONS)
+
+
+def taxonomy_option(command: F) -> F:
+    """Give a command the option that names its one taxonomy."""
+    return _taxonomy_option(command)
+
+
+def record_options(command: F) -> F:
+    """Give a command the options on what of a record is judged, and what its row holds."""
+    return _with(command, _RECORD_OPTIONS)
+
+
+def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
         command = option(command)
     return command
-
-
-def judging_options(command: F) -> F:
-    """Give a command all options."""
-    return _taxonomy_option(model_options(command))
 
 
 @contextmanager

@@ -123,11 +123,11 @@ class BatchedEngine:
         if self._context.rows:
             self._context.decode()
             self.counts.decodes += 1
-            self._collect()
-        elif self._active:
+        elif self._active and all(sequence.open for sequence in self._active):
             raise EngineError("the cache is full of answers: raise --ctx-size or lower --parallel")
-        elif self._planned:
+        elif self._planned and not self._active:
             self._make_room(self._planned[0][0])
+        self._collect()  # also a head that an older one begins with, of which nothing was left to evaluate
 
     def _begin(self) -> bool:
         """Begin the plan's next entry; False if a row, a number or cells are short."""

@@ -14,10 +14,10 @@ from guardcli.errors import ModelError
 from guardcli.model.generation import detect
 from guardcli.model.gguf import read_header
 from guardcli.model.identity import sha256
-from guardcli.model.llama import NativeModel, Offload, keep_log
+from guardcli.model.llama import Gpu, NativeModel, Offload, keep_log
 from guardcli.model.vocab import Vocab
 
-__all__ = ["Model", "Offload", "Vocab", "keep_log"]
+__all__ = ["Gpu", "Model", "Offload", "Vocab", "keep_log"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from guardcli.verdict.answers import Answers
-from guardcli.verdict.deciding import Decision
 from guardcli.verdict.judging import Outcome, judge
 from guardcli.verdict.row import Provenance, Verdict
 
-__all__ = ["Answers", "Decision", "Outcome", "Provenance", "Verdict", "judge"]
+__all__ = ["Answers", "Outcome", "Provenance", "Verdict", "judge"]

@@ -6,11 +6,14 @@ A line has no line break inside, whatever ids and messages hold, and ends withou
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
-from guardcli.verdict import Verdict
 from guardcli.writers import jsonl, openai, text
 
-Writer = Callable[[Verdict], str]
+if TYPE_CHECKING:
+    from guardcli.verdict import Verdict
+
+Writer: TypeAlias = "Callable[[Verdict], str]"
 
 WRITERS: dict[str, Writer] = {"text": text.line, "json": jsonl.line, "openai": openai.line}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from guardcli.verdict import Verdict
+if TYPE_CHECKING:
+    from guardcli.verdict import Verdict
+
 
 SCHEMA = 1
 

@@ -6,10 +6,12 @@ An error has no result at all: `flagged: false` would say that something was loo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from guardcli.verdict import Verdict
 from guardcli.writers.jsonl import dumps
+
+if TYPE_CHECKING:
+    from guardcli.verdict import Verdict
 
 
 def line(verdict: Verdict) -> str:

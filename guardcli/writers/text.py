@@ -8,8 +8,12 @@ Ids, paths and messages are hostile input: what could forge a line, a field or m
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from guardcli.printable import field, printable
-from guardcli.verdict import Verdict
+
+if TYPE_CHECKING:
+    from guardcli.verdict import Verdict
 
 _COLOURS = {"safe": "\x1b[32m", "unsafe": "\x1b[1;31m", "error": "\x1b[33m"}
 

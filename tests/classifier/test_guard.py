@@ -295,12 +295,6 @@ def test_ids_that_the_model_cannot_write(model: Model) -> None:
         Guard(model, "llama-guard-1", engine=FakeEngine(SCORES))
 
 
-def test_thresholds_by_category_are_not_ignored(model: Model) -> None:
-    text = "name: x\ncategories:\n  - {id: S1, name: A}\n  - {id: S2, name: B, threshold: 0.2}\n"
-    with pytest.raises(TaxonomyError, match=r"p\.yaml:4:5: S2 has a threshold of its own"):
-        Guard(model, Taxonomy.parse(text, "p.yaml"), engine=FakeEngine(SCORES))
-
-
 def test_an_unknown_template(guard_path: Path) -> None:
     with pytest.raises(ModelError, match="no template 'x'; there are llama-guard-1, "):
         Guard(guard_path, template="x")

@@ -11,6 +11,7 @@ import pytest
 from guardcli import Guard, Options, Settings
 from guardcli.classifier import tolerance
 from guardcli.classifier.fitting import Encoder
+from guardcli.decision import Decision
 from guardcli.engine import Reading
 from guardcli.engine.task import Groups, T
 from guardcli.model import Model
@@ -18,29 +19,6 @@ from guardcli.prompt import TEMPLATES, Renderer
 from guardcli.taxonomy import Taxonomy
 from guardcli.verdict import Answers
 from tests.fake import FakeEngine, words
-
-
-@pytest.mark.parametrize(
-    ("score", "threshold", "near"),
-    [
-        (0.5, 0.5, True),
-        (0.5249, 0.5, True),
-        (0.5251, 0.5, False),
-        (0.4751, 0.5, True),
-        (0.4749, 0.5, False),
-        (0.010, 0.0101, True),
-        (0.010, 0.012, False),
-        (1.0, 0.9, False),
-        (0.0, 0.0, False),
-        (1.0, 1.0, False),
-    ],
-)
-def test_near_is_in_log_odds(score: float, threshold: float, near: bool) -> None:
-    assert tolerance.near(score, threshold, 0.1) is near
-
-
-def test_nothing_is_near_without_a_tolerance() -> None:
-    assert not tolerance.near(0.5, 0.5, 0.0)
 
 
 class Moving(FakeEngine):
@@ -110,4 +88,4 @@ def test_it_covers_what_happens_on_a_tiny_model(model: Model) -> None:
             scores[reproducible] = [verdict.score or 0.0 for verdict in guard.check(texts)]
             allowed = guard.tolerance
     both = list(zip(scores[True], scores[False], strict=True))
-    assert sum(not tolerance.near(a, b, allowed) and a != b for a, b in both) <= len(texts) // 20
+    assert sum(a != b and not Decision(b, {}, tolerance=allowed).near(a) for a, b in both) <= len(texts) // 20

@@ -228,6 +228,21 @@ def test_heads_are_evicted_and_found_again(native: NativeModel) -> None:
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
+@pytest.mark.parametrize("parallel", [1, 4])
+def test_a_head_that_an_older_one_begins_with(native: NativeModel, parallel: int) -> None:
+    """It stands in the cache already: there is nothing to evaluate, and the engine goes on."""
+    rng = random.Random(14)
+    head = numbers(300, rng)
+    engine = opened(native, parallel=parallel)
+    first = list(engine.run(tasks([[Ask((*head, *numbers(200, rng)))]])))
+    rest = [[Ask((*head[:200], *numbers(120, rng)), ((None, (1, 2)),), head=200)] for _ in range(3)]
+    found = [next(engine.run(tasks([group]))) for group in rest]
+    engine.close()
+    exact = run(opened(native, reproducible=True), rest)
+    assert len(first) == 1
+    assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, found, strict=True))
+
+
 def test_a_head_change_in_mid_stream(native: NativeModel) -> None:
     rng = random.Random(12)
     heads = (numbers(300, rng), numbers(300, rng))

@@ -6,14 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from guardcli.engine.sizing import HELD, Options, Room, Shape, choose, explained
+from guardcli.engine.plan import MAX_HEADS
+from guardcli.engine.sizing import Options, Room, Shape, choose, explained
 from guardcli.errors import EngineError
 
+HELD = MAX_HEADS + 2
 ROOM = Room(trained=131_072, cell=32_768, free=8_000_000_000, offloaded=False, cores=6)
 
 
 def test_on_a_cpu() -> None:
-    assert choose(ROOM, Options()) == Shape(16_384, 8192, 4096, 512, 4 + HELD, 2 * (4 + HELD), HELD, 6, 512, 96, "auto")
+    assert choose(ROOM, Options()) == Shape(
+        16_384, 8192, 4096, 32, 512, 4 + HELD, 2 * (4 + HELD), HELD, 6, 512, 96, "auto"
+    )
 
 
 def test_on_a_gpu() -> None:
@@ -22,7 +26,7 @@ def test_on_a_gpu() -> None:
 
 
 def test_the_canonical_path_holds_one_prompt() -> None:
-    assert choose(ROOM, Options(reproducible=True)) == Shape(8192, 8192, 8192, 512, 1, 2, 0, 6, 512, 96, "auto")
+    assert choose(ROOM, Options(reproducible=True)) == Shape(8192, 8192, 8192, 32, 512, 1, 2, 0, 6, 512, 96, "auto")
 
 
 @pytest.mark.parametrize(
@@ -42,13 +46,14 @@ def test_the_cache_fits_what_is_free(free: int | None, cells: int) -> None:
 def test_what_is_asked_for_stands() -> None:
     options = Options(ctx_size=1000, parallel=7, threads=3, batch_size=300, ubatch_size=100, flash_attention="off")
     assert choose(replace(ROOM, free=0), options) == Shape(
-        2048, 1000, 500, 300, 7 + HELD, 2 * (7 + HELD), HELD, 3, 100, 96, "off"
+        2048, 1000, 500, 32, 300, 7 + HELD, 2 * (7 + HELD), HELD, 3, 100, 96, "off"
     )
 
 
 def test_heads_have_room_beside_the_prompts() -> None:
-    chosen = choose(ROOM, Options(ctx_size=4096), heads=7000)
+    chosen = choose(ROOM, Options(ctx_size=4096), heads=(3500, 3500))
     assert (chosen.cells, chosen.longest, chosen.held) == (15_360, 4096, 9048)
+    assert (chosen.heads, chosen.spare) == (34, 36)
 
 
 def test_a_batch_is_no_larger_than_the_cache() -> None:
@@ -73,3 +78,10 @@ def test_what_was_chosen_is_explained() -> None:
         "free, in memory), batches of 512 tokens (96 are enough), 512 at once, 4 prompts at a time, "
         "6 threads of 6 cores, flash attention auto"
     )
+
+
+def test_many_heads_leave_sequences_for_prompts() -> None:
+    chosen = choose(replace(ROOM, offloaded=True), Options(), heads=[100] * 150)
+    assert (chosen.heads, chosen.spare, chosen.sequences) == (128, 130, 194)
+    chosen = choose(ROOM, Options(parallel=222), heads=[100] * 150)
+    assert chosen.sequences == 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardcli.errors import TaxonomyError
@@ -87,6 +87,7 @@ def check(text: str, path: Path) -> None:
         assert all(ids.issuperset(test.categories) for test in found.tests)
 
 
+@settings(max_examples=800, deadline=None)
 @given(yamlish)
 @example("=: =")
 @example("name: !!float x:1")
@@ -95,11 +96,13 @@ def test_yamlish_text(text: str) -> None:
     check(text, Path("t.yaml"))
 
 
+@settings(max_examples=800, deadline=None)
 @given(st.text())
 def test_any_text(text: str) -> None:
     check(text, Path("t.yaml"))
 
 
+@settings(max_examples=500, deadline=None)
 @given(st.sampled_from(sorted(TAXONOMIES)), st.data())
 def test_shipped_files_with_a_piece_replaced(name: str, data: st.DataObject) -> None:
     path = TAXONOMIES[name]

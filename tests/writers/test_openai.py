@@ -16,9 +16,14 @@ from tests.writers.verdicts import VERDICTS
 
 
 def test_a_score_is_the_verdicts_times_the_share() -> None:
-    verdict = replace(VERDICTS["unsafe"], score=0.5, listed_scores={"weapons": 0.75})
+    verdict = replace(VERDICTS["unsafe"], score=0.5, listed_scores={"weapons": 0.75}, category_scores=None)
     (result,) = json.loads(openai.line(verdict))["results"]
     assert result["category_scores"] == {"violence": 0.0, "weapons": 0.375, "self-harm": 0.0}
+
+
+def test_a_category_that_was_scored_by_itself_has_that_score() -> None:
+    (result,) = json.loads(openai.line(replace(VERDICTS["unsafe"], listed_scores=None)))["results"]
+    assert result["category_scores"] == {"violence": 0.125, "weapons": 0.9, "self-harm": 0.3}
 
 
 @pytest.mark.parametrize("kind", VERDICTS)

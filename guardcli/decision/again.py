@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from guardcli.verdict.deciding import Decision
+from guardcli.decision.thresholds import Decision
 
 Row = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def decide(row: Row, decision: Decision, ids: Mapping[str, str]) -> dict[str, An
     decided |= {"verdict": "unsafe" if unsafe else "safe", "categories": categories}
     if unsafe and row["verdict"] == "safe" and row["scoring"] != "each":
         decided["flags"] = [*decided["flags"], NOT_READ]
-    return decided if unsafe else _never_open(decided)
+    return _never_open(decided) if row["verdict"] == "unsafe" and not unsafe else decided
 
 
 def _categories(row: Row, labels: Mapping[str, str]) -> list[str] | None:
@@ -63,10 +63,10 @@ def _flags(row: Row, decision: Decision) -> list[str]:
 
 
 def _never_open(row: dict[str, Any]) -> dict[str, Any]:
-    """A row that would be safe now; not if a part of it could not be judged, or was not answered with a verdict."""
+    """A row that was unsafe and would be safe now; an error if a part of it was not judged, or answered otherwise."""
     if row["error"] is None and "low_mass" not in row["flags"]:
         return row
-    nothing = {"score": None, "listed_scores": None, "category_scores": None, "categories": []}
+    nothing: dict[str, Any] = {"score": None, "listed_scores": None, "category_scores": None, "categories": []}
     return {**row, **nothing, "verdict": "error", "error": row["error"] or _NOT_A_VERDICT}
 
 

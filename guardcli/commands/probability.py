@@ -1,0 +1,21 @@
+"""A number in [0, 1] as an option's value."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+
+class Probability(click.FloatRange):
+    """A number in [0, 1]. click's own range lets NaN pass, above which nothing would ever be unsafe."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number

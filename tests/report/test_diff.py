@@ -1,0 +1,58 @@
+"""A comparison as text, as JSON and as a page, in which a chat log can do nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from guardcli.compare import compare
+from guardcli.report import diff
+from tests.rows import row
+
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
+BEFORE = [row(1, 0.2), row(2, 0.4, id="c2"), row(3, 0.9)]
+AFTER = [row(1, 0.2), row(2, 0.6, id=HOSTILE, text=HOSTILE), row(3, None)]
+
+
+def test_as_text() -> None:
+    found = compare(BEFORE, AFTER[:2])
+    found.flips["safe", "unsafe"][0][1]["id"] = "c2"
+    assert diff.as_text(found, "a.jsonl", "b.jsonl", colour=False, width=120) == (
+        "before: a.jsonl\nafter:  b.jsonl\n2 rows in both, 1 only before, 0 only after\n"
+        "agreement 50.00%: 1 verdicts differ (McNemar's test: p = 1)\n"
+        "\nbefore   after    rows\n----------------------\nsafe     safe        1\nsafe     unsafe      1\n"
+        "\ncategory   newly listed   no longer listed\n------------------------------------------\n"
+        "S9                    1                  0\n"
+        "\nsafe → unsafe (1)\nbefore    after     moved   categories   where\n"
+        "----------------------------------------------------------------\n"
+        "0.4000   0.6000   +0.2000   - → S9       chats.jsonl:2 user#1 c2\n"
+        "\nLargest moves of the score (1)\nbefore    after     moved   categories   where\n"
+        "----------------------------------------------------------------\n"
+        "0.4000   0.6000   +0.2000   - → S9       chats.jsonl:2 user#1 c2\n"
+    )
+
+
+def test_as_json_holds_the_rows() -> None:
+    found = json.loads(json.dumps(diff.as_json(compare(BEFORE, AFTER), "a", "b")))
+    assert (found["matched"], found["changed"], found["unmatched"]) == (3, 2, [0, 0])
+    assert found["verdicts"] == [
+        {"before": "safe", "after": "safe", "rows": 1},
+        {"before": "safe", "after": "unsafe", "rows": 1},
+        {"before": "unsafe", "after": "error", "rows": 1},
+    ]
+    assert found["flips"][0]["rows"] == [[BEFORE[1], AFTER[1]]]
+
+
+def test_a_page_escapes_everything_and_loads_nothing() -> None:
+    page = diff.as_page(compare(BEFORE, AFTER), "a.jsonl", HOSTILE, with_text=True)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert page.count("&lt;script&gt;") >= 3
+    assert "default-src 'none'" in page
+    assert not re.search(r"(?:src|href)=", page.replace("img src=x", "").replace("&lt;", ""))
+
+
+def test_messages_are_in_a_page_on_request_only() -> None:
+    after = [row(2, 0.6, text="a secret")]
+    assert "a secret" not in diff.as_page(compare([row(2, 0.4)], after), "a", "b", with_text=False)
+    assert "a secret" in diff.as_page(compare([row(2, 0.4)], after), "a", "b", with_text=True)

@@ -1,0 +1,48 @@
+"""Verdict rows as `guard check --format json` writes them, for what reads rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+TAXONOMY = {"name": "llama-guard-3", "prompt": "6c2a66d22e86e27a", "decision": "7a8ffe3f52c4d642"}
+
+
+def row(line: int, score: float | None, **fields: Any) -> dict[str, Any]:
+    """A row of schema 1, safe or unsafe at 0.5; without a score an error."""
+    if score is None:
+        verdict, error = "error", "not JSON"
+    else:
+        verdict, error = ("unsafe" if score >= 0.5 else "safe"), None
+    return {
+        "schema": 1,
+        "id": None,
+        "source": "chats.jsonl",
+        "line": line,
+        "part": None,
+        "turn": None if score is None else 1,
+        "role": None if score is None else "user",
+        "verdict": verdict,
+        "score": score,
+        "threshold": 0.5,
+        "categories": ["S9"] if verdict == "unsafe" else [],
+        "flags": [],
+        "skipped": {},
+        "truncated": False,
+        "error": error,
+        "model": "tiny@0123456789ab",
+        "template": "llama-guard-3-8b",
+        "scoring": "verdict",
+        "taxonomy": TAXONOMY,
+        "listed_scores": None,
+        "category_scores": None,
+        "meta": None,
+        "text": None,
+    } | fields
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Rows as JSON Lines."""
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return path
