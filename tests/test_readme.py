@@ -27,6 +27,8 @@ COMMANDS = [
     if not line.startswith("tail -f")
 ]
 PROMPTS = "How do I bake bread?\nWhat is a good knife?\n"
+# The toy of the worked example: a model that looks for single words.
+READS = {"bomb": ("S9", 1.0), "rival": ("S15", 1.0), "knife": ("S1", 0.35)}
 CHATS = '{"id":"c1","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]}\n' * 3
 
 
@@ -40,11 +42,29 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all the files that the README speaks of."""
     folder = tmp_path_factory.mktemp("desk")
     tiny.write(folder / "tiny.gguf", name="Llama Guard 3 (tiny, random)")
-    tiny.write(folder / "llama-guard-3-8b.gguf", answers=True)
+    tiny.write(folder / "llama-guard-3-8b.gguf", reads=READS)
     (folder / "policy.yaml").write_text(block("policy.yaml"))
     (folder / "prompts.txt").write_text(PROMPTS)
     (folder / "chats.jsonl").write_text(CHATS)
+    (folder / "guard").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m guardcli "$@"\n')
+    (folder / "guard").chmod(0o755)
     return folder
+
+
+def run(desk: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """A command of the README, in a shell, with `guard` on the path and a model named."""
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=desk,
+        env=environment(
+            PATH=f"{desk}{os.pathsep}{os.environ['PATH']}",
+            PYTHONPATH=str(Path(__file__).parent.parent),
+            GUARD_MODEL="llama-guard-3-8b.gguf",
+        ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def test_there_are_commands() -> None:
@@ -53,18 +73,7 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_run_as_written(desk: Path, command: str) -> None:
-    (desk / "guard").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m guardcli "$@"\n')
-    (desk / "guard").chmod(0o755)
-    path = f"{desk}{os.pathsep}{os.environ['PATH']}"
-    root = str(Path(__file__).parent.parent)
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=desk,
-        env=environment(PATH=path, PYTHONPATH=root, GUARD_MODEL="llama-guard-3-8b.gguf"),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run(desk, command)
     assert done.stderr == ""
     assert done.returncode in (0, 1)
 
@@ -77,6 +86,24 @@ def test_the_python_example(desk: Path) -> None:
     )
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 2
+
+
+def test_the_worked_example_from_nothing_to_a_diff(desk: Path, tmp_path: Path) -> None:
+    """Its blocks in their order: files are written, commands run, and what they print is what stands there."""
+    for name in ("llama-guard-3-8b.gguf", "prompts.txt", "guard"):
+        (tmp_path / name).symlink_to(desk / name)
+    printed = shown = ""
+    for language, name, text in BLOCKS:
+        if name == "policy.yaml":
+            (tmp_path / name).write_text(text)
+        elif (language, name) == ("sh", "policy"):
+            done = run(tmp_path, text)
+            assert "Traceback" not in done.stderr
+            printed += done.stdout
+        elif (language, name) == ("text", "policy"):
+            shown += text
+    assert printed == shown
+    assert (tmp_path / "taxonomy.schema.json").exists()
 
 
 def test_the_policy_does_what_is_said_of_it(desk: Path) -> None:
@@ -96,7 +123,7 @@ def test_both_commands_install_alike() -> None:
 
 def test_the_table_of_the_row_names_every_field(desk: Path) -> None:
     done = guard("check", "-m", "llama-guard-3-8b.gguf", "--format", "json", stdin="hi\n", cwd=desk)
-    table = README.split("### The row")[1].split("## Write a policy")[0]
+    table = README.split("### The row")[1].split("### Does it work?")[0]
     named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert named == set(json.loads(done.stdout))
 
@@ -106,6 +133,10 @@ def test_names_are_told(name: str) -> None:
     assert re.search(rf"\b{re.escape(name)}\b", README) or name.startswith("llama-guard-3-8b")
 
 
-def test_every_option_of_check_is_told() -> None:
-    options = set(re.findall(r"--[a-z-]+", guard("check", "--help").stdout)) - {"--help"}
+@pytest.mark.parametrize(
+    "command",
+    ["check", "decide", "diff", "doctor", "taxonomy test", "taxonomy new", "taxonomy validate", "taxonomy render"],
+)
+def test_every_option_is_told(command: str) -> None:
+    options = set(re.findall(r"--[a-z-]+", guard(*command.split(), "--help").stdout)) - {"--help"}
     assert options <= set(re.findall(r"--[a-z-]+", README))

@@ -7,6 +7,7 @@ PATH` writes one that guard takes for a Llama Guard 3.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import gguf
@@ -23,12 +24,19 @@ _TEXT = (
     "Task Check Ġif Ġthere Ġis Ġcontent Ġmessages Ġconversations Ġaccording Ġour Ġpolicy Ġwith Ġbelow BEGIN END "
     "ĠUNSAFE ĠCONTENT ĠCATEGORIES ĠCONVERSATION ĠCrimes user assistant"
 )
-_CHAINS = [f"{word[:end]} {word[end]}" for word in _TEXT.split() for end in range(1, len(word))]
+
+
+def _chains(words: Iterable[str]) -> list[str]:
+    """Merges that make each word one token, a letter at a time."""
+    return [f"{word[:end]} {word[end]}" for word in words for end in range(1, len(word))]
+
+
 MERGES = tuple(
     dict.fromkeys(
-        ["s a", "f e", "sa fe", "u n", "un safe", "Ċ Ċ", ", S", *(f"1 {digit}" for digit in range(10)), *_CHAINS]
+        ["s a", "f e", "sa fe", "u n", "un safe", "Ċ Ċ", ", S", *(f"1 {digit}" for digit in range(10)),
+         *_chains(_TEXT.split())]
     )
-)
+)  # fmt: skip
 USER_DEFINED = "<END CONVERSATION>"
 
 
@@ -39,9 +47,9 @@ def byte_symbols() -> list[str]:
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
 
 
-def vocabulary(*, user_defined: bool) -> tuple[list[str], list[int]]:
+def vocabulary(*, user_defined: bool, merges: Sequence[str] = MERGES) -> tuple[list[str], list[int]]:
     """Tokens and their types (1 normal, 3 control, 4 user-defined)."""
-    normal = byte_symbols() + ["".join(merge.split()) for merge in MERGES]
+    normal = byte_symbols() + ["".join(merge.split()) for merge in merges]
     special = [*SPECIALS] + ([USER_DEFINED] if user_defined else [])
     return normal + special, [1] * len(normal) + [4 if token == USER_DEFINED else 3 for token in special]
 
@@ -53,6 +61,7 @@ def write(
     width: int = 32,
     half: bool = False,
     answers: bool = False,
+    reads: Mapping[str, tuple[str, float]] | None = None,
     user_defined: bool = False,
     context: int = 4096,
     name: str = "tiny",
@@ -60,9 +69,12 @@ def write(
 ) -> Path:
     """Write a model. With `answers` it puts nearly all its probability on "safe" and "unsafe", wherever asked.
 
-    `half` stores F16 instead of F32.
+    `half` stores F16 instead of F32. `reads` makes a model that means something: for each word its category, such as
+    "S9", and how strongly it speaks for it. Such a word anywhere in the prompt makes it unsafe; 1.0 is beyond doubt.
     """
-    tokens, types = vocabulary(user_defined=user_defined)
+    words = [form for word in reads or () for form in (word, f"Ġ{word}")]
+    merges = tuple(dict.fromkeys((*MERGES, *_chains(words))))
+    tokens, types = vocabulary(user_defined=user_defined, merges=merges)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
     writer.add_context_length(context)
@@ -78,13 +90,14 @@ def write(
     writer.add_tokenizer_pre("llama-bpe")
     writer.add_token_list(tokens)
     writer.add_token_types(types)
-    writer.add_token_merges(list(MERGES))
+    writer.add_token_merges(list(merges))
     writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))
     writer.add_eos_token_id(tokens.index("<|end_of_text|>"))
     writer.add_eot_token_id(tokens.index("<|eot_id|>"))
     if chat_template is not None:
         writer.add_chat_template(chat_template)
-    for tensor, values in _weights(tokens, width, seed, answers=answers).items():
+    weights = _reading(tokens, width, reads) if reads else _weights(tokens, width, seed, answers=answers)
+    for tensor, values in weights.items():
         as_half = half and values.ndim == 2
         writer.add_tensor(tensor, values.astype(np.float16 if as_half else np.float32))
     writer.write_header_to_file()
@@ -104,13 +117,8 @@ def _weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict
     output = matrix(len(tokens), width)
     weights = {"token_embd.weight": embedding, "output.weight": output, "output_norm.weight": np.ones(width)}
     for layer in range(2):
-        block = {
-            "attn_norm": np.ones(width), "ffn_norm": np.ones(width),
-            "attn_q": matrix(width, width), "attn_k": matrix(width // 2, width),
-            "attn_v": matrix(width // 2, width), "attn_output": matrix(width, width),
-            "ffn_gate": matrix(2 * width, width), "ffn_up": matrix(2 * width, width),
-            "ffn_down": matrix(width, 2 * width),
-        }  # fmt: skip
+        block = {"attn_norm": np.ones(width), "ffn_norm": np.ones(width)}
+        block |= {part: matrix(rows, columns) for part, rows, columns in _shapes(width)}
         if answers:
             block["attn_output"][0] = block["ffn_down"][0] = 0  # nothing writes to the first dimension ...
         weights |= {f"blk.{layer}.{part}.weight": values for part, values in block.items()}
@@ -119,6 +127,40 @@ def _weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict
         for word in ("safe", "unsafe"):
             output[tokens.index(word), 0] = 60
     return weights
+
+
+def _reading(tokens: list[str], width: int, reads: Mapping[str, tuple[str, float]]) -> dict[str, np.ndarray]:
+    """Weights of a model that looks for words: every token looks at all before it alike, so that it sees, for each
+    category, the mean of what they speak for, and the verdicts and the numbers weigh that."""
+    categories = list(dict.fromkeys(category for category, _ in reads.values()))
+    embedding, output = np.zeros((len(tokens), width)), np.zeros((len(tokens), width))
+    embedding[:, 0] = 10  # so that every token has the same length
+    value, sees = 1, 1 + len(categories)  # the dimensions of what a token speaks for, and of what it sees
+    for word, (category, strength) in reads.items():
+        for form in (word, f"Ġ{word}"):
+            embedding[tokens.index(form), value + categories.index(category)] = strength
+    output[tokens.index("safe"), 0], output[tokens.index("unsafe"), 0] = 20.5, 20.0
+    for number, category in enumerate(categories):
+        output[tokens.index("unsafe"), sees + number] = output[tokens.index(category[1:]), sees + number] = 10_000
+    weights = {"token_embd.weight": embedding, "output.weight": output, "output_norm.weight": np.ones(width)}
+    for layer in range(2):
+        block = {part: np.zeros((rows, columns)) for part, rows, columns in _shapes(width)}
+        block |= {"attn_norm": np.ones(width), "ffn_norm": np.ones(width)}
+        if layer == 0:
+            for number in range(len(categories)):
+                block["attn_v"][number, value + number] = 1
+                block["attn_output"][sees + number, number] = 1
+        weights |= {f"blk.{layer}.{part}.weight": values for part, values in block.items()}
+    return weights
+
+
+def _shapes(width: int) -> list[tuple[str, int, int]]:
+    """The matrices of a block: name, rows, columns."""
+    half, double = width // 2, 2 * width
+    return [
+        ("attn_q", width, width), ("attn_k", half, width), ("attn_v", half, width), ("attn_output", width, width),
+        ("ffn_gate", double, width), ("ffn_up", double, width), ("ffn_down", width, double),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

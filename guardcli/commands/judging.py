@@ -133,7 +133,7 @@ class Judging:
                 settings=self._settings(),
                 options=self._options(),
                 offload=Offload(self.gpu, self.gpu_layers),
-                cache=_cache(),
+                cache=cache(),
             )
         if self.verbose:
             named = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
@@ -145,7 +145,7 @@ class Judging:
         path = self._prepared()
         with _ending_at_ctrl_c():
             offload = Offload(self.gpu, self.gpu_layers)
-            return Model.load(path, generation=self.template, offload=offload, cache=_cache())
+            return Model.load(path, generation=self.template, offload=offload, cache=cache())
 
     def _prepared(self) -> str:
         """The model's path, once what is logged can be heard."""
@@ -216,7 +216,7 @@ def _ending_at_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _cache() -> Path:
+def cache() -> Path:
     """Where digests of models are remembered."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(base) / "guardcli" / "models.json"

@@ -30,13 +30,21 @@ _MARKERS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt: the vendor's rendering in segments, and what of the model's answer is evaluated after it.
+    """One prompt in segments, and what of the model's answer is evaluated after it.
 
-    `answer` is what the model writes before its verdict (a blank line, or nothing).
+    The `head` is the same for all prompts in which this speaker is judged, `said` is the conversation. `answer` is
+    what the model writes before its verdict (a blank line, or nothing).
     """
 
-    segments: tuple[Segment, ...]
+    head: tuple[Segment, ...]
+    said: tuple[Segment, ...]
+    tail: tuple[Segment, ...]
     answer: str
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The vendor's rendering."""
+        return self.head + self.said + self.tail
 
 
 class Renderer:
@@ -57,8 +65,8 @@ class Renderer:
         if not shown:
             raise ValueError("a prompt needs the turn that is judged")
         speaker = shown[-1].speaker
-        said = [segment for turn in shown for segment in self.said(turn)]
-        return Prompt((*self.head(speaker), *said, *self.tail(speaker)), self.template.answer)
+        said = tuple(segment for turn in shown for segment in self.said(turn))
+        return Prompt(self.head(speaker), said, self.tail(speaker), self.template.answer)
 
     def head(self, speaker: Speaker) -> tuple[Segment, ...]:
         """What comes before the conversation: the same for all in which this speaker is judged."""

@@ -18,6 +18,7 @@ from guardcli.taxonomy.fields import Word
 from guardcli.taxonomy.problems import Problems, nearest, quoted
 from guardcli.taxonomy.schema import Draft, DraftCategory, DraftTest
 from guardcli.taxonomy.values import Category, Detail, PolicyTest
+from guardcli.taxonomy.wording import ID
 
 _MOST_FILES = 16
 _BLANK: dict[str, Any] = {
@@ -61,7 +62,7 @@ def resolve(draft: Draft, opened: tuple[str, ...], problems: Problems) -> Policy
         categories=kept,
         complete=draft.complete and parent.complete,
     )
-    if not kept and policy.complete and draft.drop:
+    if not kept and policy.complete and draft.drop and parent.categories:
         problems.add(draft.drop[0].place, "nothing is left after `drop`: keep or add at least one category")
     _check_keys(draft, policy, problems)
     return policy
@@ -80,6 +81,10 @@ def _parent(extends: Word, opened: tuple[str, ...], problems: Problems) -> Polic
     path = files.find(extends.text, Path(opened[-1]).parent)
     if path is None:
         wrong = files.unknown(extends.text) if extends.text else None  # an empty word is a problem already
+    elif not os.path.exists(path):
+        near = nearest(Path(extends.text).stem, files.shipped())
+        advice = near or "a path is relative to the folder of this file"
+        wrong = f"there is no file {quoted(extends.text)}: {advice}"
     else:
         wrong = _wrong_step(str(path), opened)
     if wrong:
@@ -112,7 +117,17 @@ def _wrong_step(path: str, opened: tuple[str, ...]) -> str | None:
 
 
 def _own(draft: Draft, parent: Policy, problems: Problems) -> dict[str, Category]:
-    return {own.id.text: _laid_over(own, parent, problems) for own in draft.categories}
+    laid = {own.id.text: _laid_over(own, parent, problems) for own in draft.categories}
+    first = {own.id.text: own.place for own in reversed(draft.categories)}  # a repeated id is a problem already
+    return (
+        laid
+        if len(laid) == len(draft.categories)
+        else {
+            own.id.text: _laid_over(own, parent, Problems())
+            for own in draft.categories
+            if own.place == first[own.id.text]
+        }
+    )
 
 
 def _laid_over(own: DraftCategory, parent: Policy, problems: Problems) -> Category:
@@ -134,7 +149,7 @@ def _check_drop(draft: Draft, parent: Policy, problems: Problems) -> None:
     for word in draft.drop:
         if word.text in own:
             problems.add(word.place, f"{quoted(word.text)} is both dropped and defined here: do one of the two")
-        elif parent.complete and word.text not in parent.categories:
+        elif parent.complete and parent.categories and word.text not in parent.categories:
             problems.add(
                 word.place,
                 f"{quoted(word.text)} cannot be dropped: {quoted(draft.extends.text)} has only "
@@ -153,9 +168,10 @@ def _check_keys(draft: Draft, policy: Policy, problems: Problems) -> None:
 
 
 def _named(word: Word, ids: dict[str, str], policy: Policy, problems: Problems) -> str:
-    if word.text not in ids and policy.complete:
-        labels = ", ".join(category.label for category in policy.categories.values())
-        known = nearest(word.text, ids) or f"known are {labels}"
+    if word.text not in ids and policy.complete and policy.categories:
+        labels = ", ".join(dict.fromkeys(category.label for category in policy.categories.values()))
+        near = "" if ID.fullmatch(word.text) else nearest(word.text, ids)  # another number is no near miss
+        known = near or f"known are {labels}"
         problems.add(word.place, f"there is no category {quoted(word.text)}: {known}")
     return ids.get(word.text, word.text)
 

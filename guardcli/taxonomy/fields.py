@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from guardcli.taxonomy.problems import Problems, nearest, quoted
+from guardcli.taxonomy.problems import Problems, closest, nearest, quoted
 from guardcli.taxonomy.tree import Mapping, Scalar, Sequence, Value
 from guardcli.taxonomy.values import Place
 from guardcli.taxonomy.wording import Rule, not_empty
@@ -63,7 +63,7 @@ def items(read: Reader, *, least: int = 0) -> Reader:
 
     def read_items(value: Value, what: str, problems: Problems) -> tuple[Any, ...]:
         if not isinstance(value, Sequence):
-            problems.add(value.place, _mismatch(value, what, "a list, each item after `- `"))
+            problems.add(value.place, mismatch(value, what, "a list, each item after `- `"))
             return ()
         if len(value.items) < least:
             problems.add(value.place, f"{what} is empty: list at least one")
@@ -82,7 +82,7 @@ def choice(*allowed: str) -> Reader:
         if isinstance(value, Scalar) and value.kind != "null":
             problems.add(value.place, f"{what} is {quoted(value.text)}: write {wanted}")
         else:
-            problems.add(value.place, _mismatch(value, what, wanted))
+            problems.add(value.place, mismatch(value, what, wanted))
         return ""
 
     return read
@@ -91,7 +91,7 @@ def choice(*allowed: str) -> Reader:
 def boolean(value: Value, what: str, problems: Problems) -> bool:
     if isinstance(value, Scalar) and value.kind == "boolean":
         return value.text.lower() in ("true", "yes", "on")
-    problems.add(value.place, _mismatch(value, what, "true or false"))
+    problems.add(value.place, mismatch(value, what, "true or false"))
     return False
 
 
@@ -108,17 +108,18 @@ def mapping(
 ) -> dict[str, Any] | None:
     """What the known keys hold, in the order of the file; None if the value is no mapping."""
     if not isinstance(value, Mapping):
-        problems.add(value.place, _mismatch(value, what, "a mapping, `key: value` in each line"))
+        problems.add(value.place, mismatch(value, what, "a mapping, `key: value` in each line"))
         return None
-    given = {}
+    given, meant = {}, set()
     for key, entry in value.entries:
         if key.text in known:
             given[key.text] = known[key.text](entry, f"`{key.text}`", problems)
         else:
+            meant.add(closest(key.text, known))
             advice = nearest(key.text, known) or f"known are {', '.join(known)}"
             problems.add(key.place, f"unknown key {quoted(key.text)}: {advice}")
     for name in required:
-        if name not in given:
+        if name not in given and name not in meant:  # one mistake is told once
             problems.add(value.place, f"`{name}` is missing: add `{name}: …`")
     return given
 
@@ -131,8 +132,10 @@ def _number(value: Scalar) -> float | None:
 
 
 def _not_text(value: Value, what: str) -> str:
+    if isinstance(value, Mapping):
+        return f"{what} is a mapping: write text, and quote it if it contains `: ` or starts with `{{`"
     if not isinstance(value, Scalar) or value.kind == "null":
-        return _mismatch(value, what, "text")
+        return mismatch(value, what, "text")
     base_60 = _BASE_60.fullmatch(value.text)
     taken_for = f"the number {_from_base_60(value.text)}" if base_60 else f"a {value.kind}"
     return f"{quoted(value.text)} is read as {taken_for}: quote it"
@@ -140,7 +143,7 @@ def _not_text(value: Value, what: str) -> str:
 
 def _not_probability(value: Value, what: str) -> str:
     if not isinstance(value, Scalar) or value.kind not in ("number", "text"):
-        return _mismatch(value, what, _PROBABILITY)
+        return mismatch(value, what, _PROBABILITY)
     if value.kind == "number" and _BASE_60.fullmatch(value.text):
         return f"{quoted(value.text)} is read as the number {_from_base_60(value.text)}: write {_PROBABILITY}"
     if value.kind == "number":
@@ -150,7 +153,7 @@ def _not_probability(value: Value, what: str) -> str:
         return f"{quoted(value.text)} is read as text by YAML 1.1: write {_respelled(exponent)}"
     if not value.plain and _number(value) is not None:
         return f"{what} is text: remove the quotes"
-    return _mismatch(value, what, _PROBABILITY)
+    return f"{what} is {quoted(value.text)}: write {_PROBABILITY}"
 
 
 def _respelled(number: re.Match[str]) -> str:
@@ -166,13 +169,14 @@ def _from_base_60(number: str) -> str:
     return f"{-total if number.startswith('-') else total:.15g}"
 
 
-def _mismatch(value: Value, what: str, wanted: str) -> str:
+def mismatch(value: Value, what: str, wanted: str) -> str:
+    """What is said of a value of another kind."""
     if isinstance(value, Mapping):
         found = "a mapping"
     elif isinstance(value, Sequence):
         found = "a list"
     elif value.kind == "null":
-        return f"{what} has no value: write {wanted}, or remove it"
+        return f"{what} has no value: write {wanted}"
     else:
         found = "text" if value.kind == "text" else f"a {value.kind}"
     return f"{what} is {found}: write {wanted}"

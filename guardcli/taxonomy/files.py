@@ -56,11 +56,12 @@ def _decode(path: Path, data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _unreadable(path, f"is not UTF-8 in line {line}: save it as UTF-8") from error
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise _unreadable(path, f"is not UTF-8 in line {line}: save it as UTF-8", line, column) from error
 
 
-def _unreadable(path: Path, message: str) -> TaxonomyError:
-    return TaxonomyError(Problem(str(path), 1, 1, message))
+def _unreadable(path: Path, message: str, line: int = 1, column: int = 1) -> TaxonomyError:
+    return TaxonomyError(Problem(str(path), line, column, message))
 
 
 def _folder() -> Path:

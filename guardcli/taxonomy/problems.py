@@ -51,5 +51,12 @@ def quoted(text: str) -> str:
 
 def nearest(text: str, known: Iterable[str]) -> str:
     """`did you mean …?` where something known is near; else nothing."""
-    near = get_close_matches(text, list(known), n=1)
-    return f"did you mean `{near[0]}`?" if near else ""
+    found = closest(text, known)
+    return f"did you mean `{found}`?" if found else ""
+
+
+def closest(text: str, known: Iterable[str]) -> str | None:
+    """Which of the known words a text is near to, whatever its case."""
+    by_case = {word.lower(): word for word in known}
+    near = get_close_matches(text.lower(), list(by_case), n=1)
+    return by_case[near[0]] if near else None

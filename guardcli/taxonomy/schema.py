@@ -107,13 +107,21 @@ def _id(value: Value, what: str, problems: Problems) -> str:
     if isinstance(value, Scalar) and ID.fullmatch(value.text):
         return value.text
     if not isinstance(value, Scalar) or value.kind == "null":
-        return str(text()(value, what, problems))
+        problems.add(value.place, fields.mismatch(value, what, "an id, such as S1"))
+        return ""
     problems.add(
         value.place,
         f"{quoted(value.text)} is no category id: write a capital letter and a number from 1 to 999; "
         "ids reach the model unchanged, and Llama Guard writes S1, O3",
     )
     return ""
+
+
+def _dropped(value: Value, what: str, problems: Problems) -> str:
+    if isinstance(value, Scalar) and value.kind != "null" and not ID.fullmatch(value.text):
+        problems.add(value.place, f"{quoted(value.text)} is no category id: `drop` takes ids, such as S13")
+        return ""
+    return _id(value, what, problems)
 
 
 def _example(value: Value, what: str, problems: Problems) -> Example | None:
@@ -177,7 +185,7 @@ _TEST = {
 _TAXONOMY = {
     "name": _line,
     "extends": word(_line),
-    "drop": items(word(_id)),
+    "drop": items(word(_dropped)),
     "detail": choice("names", "full"),
     "threshold": probability,
     "description": text(printable),  # for the people who read the file

@@ -32,21 +32,35 @@ _KINDS: dict[str, Kind] = {
 _DEEPEST = 20  # levels; a taxonomy needs six
 _MOST_NODES = 100_000  # with aliases expanded; room for some ten thousand tests
 
-# What to do about yaml's own complaints, by a part of their wording.
+# What to do about yaml's own complaints, by a part of their wording; the first that fits.
 _ADVICE = {
     "mapping values are not allowed": "quote text that contains `: `, and check the indentation",
-    "'\\t' that cannot start any token": "indent with spaces, not with tabs",
+    "'\\t' that cannot start any token": "write spaces instead of the tab",
     "that cannot start any token": "quote text that starts with this character",
+    "undefined alias": "quote text that starts with `*`, or define it before with `&`",
     "alias": "quote text that starts with `*`",
     "duplicate anchor": "rename one of the two",
     "anchor": "quote text that starts with `&`",
-    "end of stream": "close the quote",
-    "<stream end>": "close the bracket",
-    "could not find expected ':'": "add `:` after the key, or indent the line further",
+    "end of stream": "this quote is not closed: close it",
+    "<stream end>": "this bracket is not closed: close it",
+    "could not find expected ':'": "add `: ` after the key, or indent the line further",
     "but got '?'": "quote text that holds a question mark",
+    "expected ',' or": "add a comma, close the bracket, or quote the text",
     "but found '-'": "put every `- ` of a list at the same indentation",
-    "but found '<scalar>'": "quote the whole text",
+    "but found '<block": "indent the line like the one above it",
+    "but found '?'": "indent the line like the one above it",
+    "but found '<scalar>'": "quote the whole text; inside quotes write \\\" for \", or '' for '",
+    "unknown escape": "write the backslash twice, or use single quotes",
+    "hexadecimal numbers": "write the backslash twice, or use single quotes",
+    "chomping or indentation": "begin the text on the next line, or quote it",
+    "incompatible YAML": "remove the line",
+    "tag": "quote text that starts with `!`",
 }
+_AT_THE_OPENING = (
+    "end of stream",
+    "<stream end>",
+    "could not find expected ':'",
+)  # where the fault is, not where it shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,34 +154,40 @@ class _Builder:
     def _check_tag(self, node: yaml.Node, place: Place, *allowed: str) -> None:
         if node.tag not in allowed:
             tag = node.tag.replace(_YAML, "!!")
-            self._problems.add(place, f"the tag {quoted(tag)} is not supported: remove it")
+            self._problems.add(
+                place, f"the tag {quoted(tag)} is not supported: remove it, or quote text that starts with `!`"
+            )
 
 
 def _wrong_key(key: Value, tag: str, before: dict[str, tuple[Scalar, Value]]) -> str | None:
     if not isinstance(key, Scalar):
         return "a key must be plain text: quote text that starts with `[` or `{`"
     if tag == f"{_YAML}merge":
-        return "merge keys (`<<`) are not supported: write the fields out, or use `extends`"
+        return "merge keys (`<<`) are not supported: write the fields out"
     if key.text in before:
         return f"{quoted(key.text)} is given twice (first in line {before[key.text][0].place.line}): keep one"
     return None
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, loader: yaml.SafeLoader, path: str) -> TaxonomyError:
-    mark = error.problem_mark or error.context_mark or loader.get_mark()
     said = ", ".join(part for part in (error.context, error.problem) if part)
-    advice = next((advice for part, advice in _ADVICE.items() if part in said), "correct or quote it")
+    mark = error.problem_mark or error.context_mark or loader.get_mark()
+    if error.context_mark is not None and any(part in said for part in _AT_THE_OPENING):
+        mark = error.context_mark
+    advice = next((advice for part, advice in _ADVICE.items() if part in said), "quote the text, or correct it")
     return _error(_place(mark, path), f"is not valid YAML ({said}): {advice}")
 
 
 def _not_printable(error: yaml.reader.ReaderError, text: str, path: str) -> TaxonomyError:
-    before = text[: error.position]
-    place = Place(path, before.count("\n") + 1, error.position - before.rfind("\n"))
+    lines = f"{text[: error.position]}x".splitlines()
+    place = Place(path, len(lines), len(lines[-1]))
+    if text[error.position] == "\0":
+        return _error(place, "there is a null character: is this a text file? save it as UTF-8")
     return _error(place, f"the character {quoted(text[error.position])} is not allowed in YAML: remove it")
 
 
 def _too_deep() -> str:
-    return f"more than {_DEEPEST} levels deep, or an alias within itself: a taxonomy has six levels"
+    return f"more than {_DEEPEST} levels deep, or an alias within itself: remove brackets, or the alias"
 
 
 def _place(mark: yaml.Mark, path: str) -> Place:

@@ -19,7 +19,7 @@ MARKER = re.compile(r"<\s*(?:begin|end)\s+(?:unsafe\s+content\s+categories|conve
 
 
 def not_empty(text: str) -> str | None:
-    return None if text else "is empty: write text, or remove it"
+    return None if text else "is empty: write text"
 
 
 def encodable(text: str) -> str | None:
@@ -34,7 +34,7 @@ def printable(text: str) -> str | None:
 def one_line(text: str) -> str | None:
     if len(text.splitlines()) > 1:
         return "has a line break: write it on one line"
-    return _has_character(text, lambda c: c == "\t")
+    return "has a tab: write a blank" if "\t" in text else None
 
 
 def one_word(text: str) -> str | None:

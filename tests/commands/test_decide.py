@@ -12,6 +12,7 @@ import pytest
 from guardcli.taxonomy import Taxonomy
 from tests.commands.running import guard
 from tests.rows import row, write
+from tests.test_house import loaded_by
 
 POLICY = "name: acme\nextends: llama-guard-3\nthreshold: 0.3\ncategories:\n  - {id: S9, key: weapons}\n"
 
@@ -83,7 +84,6 @@ def test_100_000_verdicts_take_less_than_5_seconds_and_no_model(desk: Path) -> N
 
 
 def test_llama_cpp_is_not_loaded(desk: Path) -> None:
-    from tests.test_house import loaded_by
 
     arguments = ["decide", str(desk / "v.jsonl"), "-t", "llama-guard-3"]
     code = f"from guardcli.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass"

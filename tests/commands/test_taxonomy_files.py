@@ -10,6 +10,7 @@ import pytest
 
 from guardcli.taxonomy import Taxonomy, shipped
 from tests.commands.running import guard
+from tests.test_house import loaded_by
 
 POLICY = """\
 name: acme
@@ -127,7 +128,6 @@ def test_validate_for_a_template() -> None:
 
 
 def test_nothing_needs_a_model() -> None:
-    from tests.test_house import loaded_by
 
     for command in (["list"], ["show", "llama-guard-3"], ["validate", "llama-guard-3"], ["schema"]):
         code = f"from guardcli.cli import main\ntry: main(['taxonomy', *{command!r}])\nexcept SystemExit: pass"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from guardcli import Guard
+from guardcli.model import Model
 from tests.commands.running import guard
+from tests.fake import FakeEngine, spell, words
 from tests.test_prompt import Case, cases
 
 
@@ -51,3 +56,31 @@ def test_errors(arguments: list[str], stdin: str, code: int, message: str) -> No
     done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", *arguments, stdin=stdin)
     assert message in done.stderr
     assert done.returncode == code
+
+
+def test_the_end_of_the_head_is_shown() -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi\n")
+    before, _, after = done.stdout.partition("[the head ends here: it is the same wherever the User is judged]\n")
+    assert before.endswith("<BEGIN CONVERSATION>\n\n")
+    assert after.startswith("User: hi\n\n<END CONVERSATION>")
+
+
+def test_token_ids_are_those_that_are_evaluated(guard_path: Path, model: Model) -> None:
+    done = guard(
+        "taxonomy", "render", "llama-guard-3", "-m", guard_path, "--template", "llama-guard-3-8b", stdin="hi\n"
+    )
+    counts, ids = done.stdout.splitlines()[-2:]
+    engine = FakeEngine(words())
+    with Guard(model, "llama-guard-3", engine=engine) as judging:
+        list(judging.check(["hi"]))
+    (prompt,) = engine.prompts
+    numbers = [int(number) for number in ids.removeprefix("[ids: ").removesuffix("]").split()]
+    assert spell(numbers) == prompt
+    parts = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) (?:tokens|of|said)", counts)]
+    assert parts[0] == len(numbers) == sum(parts[1:])
+
+
+def test_a_prompt_must_be_named() -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", stdin="hi\n")
+    assert "name the prompt with --template, or a model with -m" in done.stderr
+    assert done.returncode == 2
