@@ -19,13 +19,14 @@ from statistics import median
 
 import click
 
-from benchmarks import contenders, models, picture
+from benchmarks import contenders, host, models, picture
 from benchmarks.contenders import Contender, Machine, Measured
-from benchmarks.workloads import WORKLOADS, Item, Workload, distinct
+from benchmarks.workloads import WORKLOADS, Item, Workload
 from guardcli import Model, formats
 from guardcli.conversation import Record
 from guardcli.turns import turns
 
+IN_ONE_FILE = 1000  # prompts
 WARM_UP = 2  # conversations before the first round, which no round has
 
 
@@ -101,7 +102,8 @@ def measure(
     rounds: int,
     per_round: int,
 ) -> dict[str, object]:
-    """One workload: what every contender took, and what guard evaluated of what there was to evaluate."""
+    """One workload: what every contender took; and of a file of many prompts, what guard's engine evaluates of what
+    there is to evaluate (which no time depends on, and no model)."""
     each = max(1, per_round // 20 if workload.target == "any" else per_round)
     items, threshold = contenders.with_verdicts(
         model, machine, workload, workload.items(texts, model.vocab, WARM_UP + rounds * each)
@@ -110,15 +112,16 @@ def measure(
     field: list[Contender] = [itself, *others]
     try:
         measured = list(_rounds(field, items[:WARM_UP], items[WARM_UP:], each))
-        evaluated = itself.counts.evaluated
     finally:
         itself.close()
-    prompts = [prompt.tokens for item in items for prompt in item.prompts]
+    prompts = [prompt for item in items for prompt in item.prompts]
     result = _result([contender.name for contender in field], measured, len(prompts) / len(items) * each)
     found = {
         "prompts": len(prompts),
-        "tokens": sum(map(len, prompts)),
-        "evaluated_per_distinct": round(evaluated / distinct(prompts), 4),
+        "tokens": sum(len(prompt.tokens) for prompt in prompts),
+        "evaluated_per_distinct": round(
+            host.evaluated_per_distinct(workload, model, texts, min(IN_ONE_FILE, len(texts))), 4
+        ),
         "contenders": result,
     }
     click.echo(f"{workload.name}: {len(prompts):,} prompts of {found['tokens']:,} tokens, "
@@ -136,7 +139,8 @@ def _rounds(
         order = [*field[number % len(field) :], *field[: number % len(field)]]
         part = items[start : start + each]
         runs = {contender.name: contender.run(part) for contender in order}
-        click.echo(f"round {number + 1}: " + ", ".join(f"{name} {run.seconds:.1f} s" for name, run in runs.items()))
+        told = ", ".join(f"{name} {run.seconds:.1f} s" for name, run in runs.items())
+        print(f"round {number + 1}: {told}", flush=True)
         yield runs
 
 

@@ -22,13 +22,15 @@ from statistics import median
 import click
 import llama_cpp
 
+from benchmarks.workloads import TEMPLATE, TURNS, Workload, distinct
 from guardcli import Guard, Model, Offload, Settings, formats
 from guardcli.conversation import Malformed, Record
 from guardcli.engine import BatchedEngine, Options, Reading, Room
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import Shape, choose
 from guardcli.engine.task import Footprint
-from guardcli.turns import turns
+from guardcli.prompt import TEMPLATES, Renderer
+from guardcli.turns import SPEAKERS, turns
 from guardcli.writers import WRITERS
 
 UNSAFE_EVERY = 5
@@ -64,6 +66,23 @@ class NullContext(Context):
 
     def close(self) -> None:
         self._handle = None
+
+
+def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str], count: int) -> float:
+    """How many tokens guard's engine evaluates for each that is distinct, over a file of some `count` prompts.
+
+    Distinct are the nodes of the prefix tree over the whole file: no engine can do with less.
+    """
+    items = workload.items(texts, model.vocab, count // (TURNS if workload.target == "any" else 1))
+    renderer = Renderer(TEMPLATES[TEMPLATE], workload.policy())
+    heads = [len(model.vocab.encode(renderer.head(speaker))) for speaker in SPEAKERS]
+    engine = BatchedEngine(NullContext(choose(Room(8192, 1, None, False, 1), Options(), heads)))
+    settings = Settings(target=workload.target, force=True, threshold=1.0)
+    guard = Guard(model, workload.policy(), template=TEMPLATE, settings=settings, engine=engine)
+    for _ in guard.check(item.conversation for item in items):
+        pass
+    guard.close()
+    return engine.counts.evaluated / distinct([prompt.tokens for item in items for prompt in item.prompts])
 
 
 @click.command(help=__doc__)

@@ -1,4 +1,4 @@
-"""Hostile text made harmless for a terminal: on one line, nothing that moves the cursor. It knows no rows."""
+"""What is said to people: hostile text made harmless for a terminal, and numbers with their nouns. It knows no rows."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def printable(text: str) -> str:
 def field(text: str) -> str:
     """Text as one field: spaces are escaped as well."""
     return printable(text).replace(" ", "\\x20")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 row", "2,000 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -28,7 +28,7 @@ COMMANDS = [
 ]
 PROMPTS = "How do I bake bread?\nWhat is a good knife?\n"
 # The toy of the worked example: a model that looks for single words.
-READS = {"bomb": ("S9", 1.0), "rival": ("S15", 1.0), "knife": ("S1", 0.35)}
+READS = {"bomb": ("S9", 1.0), "rival": ("S15", 1.0), "knife": ("S1", 0.4)}
 CHATS = '{"id":"c1","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]}\n' * 3
 
 

@@ -34,6 +34,7 @@ from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
 @click.option("--stats", is_flag=True, help="Tell on stderr what was evaluated, what was shared, and how fast.")
 @inputs.input_format
+@inputs.messages_path
 @inputs.max_record_bytes
 @click.pass_context
 def check(
@@ -46,6 +47,7 @@ def check(
     exit_zero: bool,
     stats: bool,
     input_format: str | None,
+    messages_path: str | None,
     max_record_bytes: int,
     **options: Any,
 ) -> int:
@@ -70,7 +72,13 @@ def check(
     if output_format in NEEDS_SCORES:
         judging = replace(judging, scores=True)
     tell = _tell if judging.verbose else lambda _source, _format: None
-    records = inputs.records(named, input_format=input_format, max_record_bytes=max_record_bytes, on_detect=tell)
+    records = inputs.records(
+        named,
+        input_format=input_format,
+        messages_path=messages_path,
+        max_record_bytes=max_record_bytes,
+        on_detect=tell,
+    )
     tally: Counter[str] = Counter()
     line = _writer(output_format)
     with judging.open() as guard:

@@ -12,6 +12,7 @@ from guardcli.commands import codes, output
 from guardcli.commands.probability import Probability
 from guardcli.decision import Decision, again
 from guardcli.errors import InputError
+from guardcli.printable import counted
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
 from guardcli.writers.jsonl import dumps
@@ -93,4 +94,4 @@ def _after(changes: Counter[tuple[str, str]]) -> Iterator[tuple[str, int]]:
 def _tell(changes: Counter[tuple[str, str]]) -> None:
     moved = {pair: count for pair, count in changes.items() if pair[0] != pair[1]}
     what = "".join(f", {count:,} {was} → {now}" for (was, now), count in sorted(moved.items()))
-    output.say(f"guard: {sum(moved.values()):,} of {changes.total():,} verdicts changed{what}")
+    output.say(f"guard: {sum(moved.values()):,} of {counted(changes.total(), 'verdict')} changed{what}")

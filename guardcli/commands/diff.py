@@ -40,6 +40,7 @@ from guardcli.writers import jsonl
 @click.option("--with-text", is_flag=True, help="Put messages into the HTML page.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although verdicts differ.")
 @inputs.input_format
+@inputs.messages_path
 @inputs.max_record_bytes
 @model_options
 @record_options
@@ -51,6 +52,7 @@ def diff(
     with_text: bool,
     exit_zero: bool,
     input_format: str | None,
+    messages_path: str | None,
     max_record_bytes: int,
     **options: Any,
 ) -> int:
@@ -65,7 +67,12 @@ def diff(
     if taxonomies:
         if len(taxonomies) != 2:
             raise click.UsageError("-t/--taxonomy names the policies to compare: give it twice")
-        records = inputs.records(inputs.sources(files), input_format=input_format, max_record_bytes=max_record_bytes)
+        records = inputs.records(
+            inputs.sources(files),
+            input_format=input_format,
+            messages_path=messages_path,
+            max_record_bytes=max_record_bytes,
+        )
         names = taxonomies[0], taxonomies[1]
         judging = Judging(**options | {"show_text": options["show_text"] or with_text})
         comparison = _judged(records, names, judging)

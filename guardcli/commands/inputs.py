@@ -20,6 +20,12 @@ files = click.argument("files", nargs=-1, metavar="[FILES]...")
 input_format = click.option(
     "--input-format", type=click.Choice(formats.NAMES), help="Take the input as this format instead of sniffing it."
 )
+messages_path = click.option(
+    "--messages-path",
+    metavar="PATH",
+    callback=lambda _ctx, _param, value: _path(value),
+    help="Where in a JSON record the conversation is, such as payload.chat[0].messages.",
+)
 as_user = click.option(
     "--as-user",
     type=click.Choice(["system", "tool"]),
@@ -68,6 +74,7 @@ def records(
     sources: Sequence[str],
     *,
     input_format: str | None,
+    messages_path: str | None = None,
     max_record_bytes: int = MAX_RECORD_BYTES,
     on_detect: Callable[[str, str], None] = lambda _source, _format: None,
 ) -> Iterator[Record | Malformed]:
@@ -78,9 +85,19 @@ def records(
                 stream,
                 source,
                 format=input_format,
+                messages_path=messages_path,
                 max_record_bytes=max_record_bytes,
                 on_detect=lambda name, source=source: on_detect(source, name),  # type: ignore[misc]
             )
+
+
+def _path(value: str | None) -> str | None:
+    if value is not None:
+        try:
+            formats.parse_path(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return value
 
 
 def _regular(source: str) -> bool:

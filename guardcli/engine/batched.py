@@ -118,7 +118,7 @@ class BatchedEngine:
         self._context.clear()
         for sequence in self._active:
             self._extend(sequence)
-        while self._planned and not (self._last and self._last.open) and self._begin():
+        while self._planned and not self._waits() and self._begin():
             pass
         if self._context.rows:
             self._context.decode()
@@ -128,6 +128,12 @@ class BatchedEngine:
         elif self._planned and not self._active:
             self._make_room(self._planned[0][0])
         self._collect()  # also a head that an older one begins with, of which nothing was left to evaluate
+
+    def _waits(self) -> bool:
+        """Whether no prompt may begin: the last one has open tokens, or answers come first."""
+        if self._last and self._last.open:
+            return True
+        return self._context.shape.answers_first and any(sequence.answering for sequence in self._active)
 
     def _begin(self) -> bool:
         """Begin the plan's next entry; False if a row, a number or cells are short."""

@@ -8,17 +8,34 @@ raises `Unreadable`. This package knows nothing of prompts, verdicts or the comm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
-from guardcli.formats import decoding, hh, lines, openai, pairs, sharegpt, structure, transcript, unread
+from guardcli.formats import (
+    batches,
+    decoding,
+    hh,
+    lines,
+    openai,
+    pairs,
+    paths,
+    sharegpt,
+    structure,
+    telemetry,
+    traces,
+    transcript,
+    unread,
+    vercel,
+)  # fmt: skip
 from guardcli.formats.faults import Damaged, Unreadable, kind, listed
 from guardcli.formats.pieces import Chunk, Fault, Line
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import open_source, text
 
-__all__ = ["NAMES", "Unreadable", "open_source", "parse", "read", "repaired"]
+__all__ = ["NAMES", "Unreadable", "open_source", "parse", "parse_path", "read", "repaired"]
+
+parse_path = paths.parse
 
 
 class _JsonFormat(Protocol):
@@ -33,10 +50,16 @@ class _TextFormat(Protocol):
     def records(self, reader: Reader, source: str, limit: int) -> Iterator[Record | Malformed]: ...
 
 
-_JSON: dict[str, _JsonFormat] = {"openai": openai, "pairs": pairs, "sharegpt": sharegpt, "hh": hh}
+# The first that fits: those that are known by rarer keys stand before those that are known by common ones.
+_JSON: dict[str, _JsonFormat] = {
+    "batches": batches, "telemetry": telemetry, "traces": traces, "vercel": vercel,
+    "openai": openai, "pairs": pairs, "sharegpt": sharegpt, "hh": hh,
+}  # fmt: skip
 _TEXT: dict[str, _TextFormat] = {"lines": lines, "transcript": transcript}
 
 NAMES: tuple[str, ...] = (*_JSON, *_TEXT)
+
+_READ = {"traces": ("input", "output")}  # fields that a format reads although their text is in no message as it stands
 
 _IDS = ("id", "custom_id", "conversation_id", "conversation_hash", "trace_id")
 
@@ -48,6 +71,7 @@ def read(
     source: str,
     *,
     format: str | None = None,
+    messages_path: str | None = None,
     max_record_bytes: int = 1 << 20,
     on_detect: _Report | None = None,
 ) -> Iterator[Record | Malformed]:
@@ -56,13 +80,19 @@ def read(
     `source` is the stream's name in the keys. Without a `format` it is detected, and `on_detect` is called
     with the name of each format when it is first seen. A key's `part` is the name of the conversation in its
     record; of several values on one line, the second and later ones are told apart by number: "1".
+
+    `messages_path` says where in a JSON record the conversation is.
+
+    Raises:
+        ValueError: there is no such format, or the path is none.
     """
     if format not in (None, *NAMES):
         raise ValueError(f"unknown format {format!r}; known are {', '.join(NAMES)}")
     reader = Reader(text(stream))
     report = _once(on_detect or _ignore)
     try:
-        yield from _records(reader, source, format, max_record_bytes, report)
+        yield from _records(reader, source, _How(format, paths.parse(messages_path or "") if messages_path else ()),
+                            max_record_bytes, report)  # fmt: skip
     except Damaged as error:
         yield Malformed(Key(source, reader.line), str(error))
 
@@ -94,12 +124,19 @@ def repaired(conversation: Conversation) -> Conversation:
     return replace(conversation, messages=messages, flags=(*conversation.flags, *flags))
 
 
-def _records(
-    reader: Reader, source: str, format: str | None, limit: int, report: _Report
-) -> Iterator[Record | Malformed]:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What is forced: a format, and the path to the conversation in a record."""
+
+    format: str | None = None
+    path: tuple[paths.Step, ...] = ()
+
+
+def _records(reader: Reader, source: str, how: _How, limit: int, report: _Report) -> Iterator[Record | Malformed]:
+    format = how.format
     layout = structure.layout(reader, limit) if format not in _TEXT else "text"
-    if layout != "text" or format in _JSON:
-        yield from _json_records(structure.values(reader, limit, layout), source, format, report)
+    if layout != "text" or format in _JSON or how.path:
+        yield from _json_records(structure.values(reader, limit, layout), source, how, report)
         return
     name = format or _detect_text(structure.first_line(reader, limit), report)
     if name == "lines" and format is None:
@@ -115,7 +152,7 @@ def _lines_and_json(reader: Reader, source: str, limit: int, report: _Report) ->
         if parsed is None:
             yield from lines.records_of(line, source, limit)
         else:
-            yield from _of_value(*parsed, Key(source, line.number), None, report)
+            yield from _of_value(*parsed, Key(source, line.number), _How(), report)
 
 
 def _json_record(line: Line) -> tuple[Json, tuple[str, ...]] | None:
@@ -140,7 +177,7 @@ def _detect_text(first: bytes, report: _Report) -> str:
 
 
 def _json_records(
-    values: Iterator[Chunk | Fault], source: str, format: str | None, report: _Report
+    values: Iterator[Chunk | Fault], source: str, how: _How, report: _Report
 ) -> Iterator[Record | Malformed]:
     line, count = 0, 0
     for value in values:
@@ -150,25 +187,25 @@ def _json_records(
         if isinstance(value, Fault):
             yield Malformed(key, value.reason)
         else:
-            yield from _of_chunk(value, key, format, report)
+            yield from _of_chunk(value, key, how, report)
 
 
-def _of_chunk(chunk: Chunk, key: Key, format: str | None, report: _Report) -> Iterator[Record | Malformed]:
+def _of_chunk(chunk: Chunk, key: Key, how: _How, report: _Report) -> Iterator[Record | Malformed]:
     try:
         value, flags = decoding.value(chunk.content, chunk.line)
     except Unreadable as error:
         yield Malformed(key, error.reason)
         return
-    yield from _of_value(value, flags, key, format, report)
+    yield from _of_value(value, flags, key, how, report)
 
 
 def _of_value(
-    value: Json, flags: tuple[str, ...], key: Key, format: str | None, report: _Report
+    value: Json, flags: tuple[str, ...], key: Key, how: _How, report: _Report
 ) -> Iterator[Record | Malformed]:
     fields = value if isinstance(value, dict) else {}
     key = Key(key.source, key.line, key.part, _id(value))
     try:
-        found = _convert(value, format, report)
+        found = _convert(paths.select(value, how.path), how.format, report)
     except Unreadable as error:
         yield Malformed(key, error.reason, fields)
         return
@@ -189,7 +226,7 @@ def _convert(value: Json, format: str | None, report: _Report) -> list[tuple[str
     if format is None:
         report(name)
     found = _JSON[name].conversations(value)
-    unread.check(value, found)
+    unread.check(value, found, _READ.get(name, ()))
     return found
 
 

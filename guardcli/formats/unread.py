@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from guardcli.conversation import Conversation, Json
 from guardcli.formats.faults import Unreadable
 from guardcli.formats.pairs import PROMPTS, RESPONSES
 
 
-def check(value: Json, found: Sequence[tuple[str | None, Conversation]]) -> None:
+def check(value: Json, found: Sequence[tuple[str | None, Conversation]], read: Collection[str] = ()) -> None:
     """Raise Unreadable if a field that holds a prompt or a response elsewhere has text that was not read here.
+
+    Fields in `read` were read, in a form of their own.
 
     Data sets often repeat a prompt beside its conversation; that is no harm. Beside whole conversations, `text`
     is mostly their rendering.
     """
     if not isinstance(value, dict):
         return
-    named = [key for key in (*PROMPTS, *RESPONSES) if key in value]
+    named = [key for key in (*PROMPTS, *RESPONSES) if key in value and key not in read]
     if not named:
         return
     said = [message.content for _, conversation in found for message in conversation.messages]

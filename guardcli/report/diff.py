@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from guardcli.compare import Comparison, Pair, move
+from guardcli.printable import counted
 from guardcli.report.page import page
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.stored import Row
@@ -36,9 +37,9 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
 def as_text(comparison: Comparison, before: str, after: str, *, colour: bool, width: int) -> str:
     """The same on a terminal."""
     lines = [
-        f"before: {before}\nafter:  {after}\n{comparison.matched:,} rows in both, "
+        f"before: {before}\nafter:  {after}\n{counted(comparison.matched, 'row')} in both, "
         f"{comparison.unmatched[0]:,} only before, {comparison.unmatched[1]:,} only after\n"
-        f"agreement {_share(comparison.agreement)}: {comparison.changed:,} verdicts differ "
+        f"agreement {_share(comparison.agreement)}, {counted(comparison.changed, 'verdict')} changed "
         f"(McNemar's test: p = {comparison.p_value:.3g})\n"
     ]
     verdicts = [

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from guardcli.printable import counted
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.suite import Result, Run, Status, suggestions
 
@@ -18,11 +19,11 @@ def as_text(run: Run, *, suggest: bool, colour: bool, width: int) -> str:
     shown, left_out = _shown(run)
     text = ""
     if shown:
-        headings = ("test", "", "where", "expected", "score", "threshold", "distance", "why")
+        headings = ("test", "result", "where", "expected", "score", "threshold", "distance", "why")
         rows = [_row(result, run) for result in shown]
         text += table(headings, rows, colour=colour, width=width, right=[4, 5, 6]) + "\n"
     if left_out:
-        text += f"… and {left_out:,} more labelled cases\n\n"
+        text += f"… and {counted(left_out, 'more labelled case')}\n\n"
     if suggest:
         for result in shown:
             if result.status == "failed":

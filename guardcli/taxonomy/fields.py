@@ -133,7 +133,7 @@ def _number(value: Scalar) -> float | None:
 
 def _not_text(value: Value, what: str) -> str:
     if isinstance(value, Mapping):
-        return f"{what} is a mapping: write text, and quote it if it contains `: ` or starts with `{{`"
+        return f"{what} is a mapping: write text, in quotes if it has a colon or begins with a brace"
     if not isinstance(value, Scalar) or value.kind == "null":
         return mismatch(value, what, "text")
     base_60 = _BASE_60.fullmatch(value.text)

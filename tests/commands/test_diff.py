@@ -29,7 +29,7 @@ def desk(tmp_path: Path) -> Path:
     [
         (("a.jsonl", "b.jsonl"), [], 1, "safe → unsafe (1)"),
         (("a.jsonl", "b.jsonl"), ["--exit-zero"], 0, "agreement 66.67%"),
-        (("a.jsonl", "a.jsonl"), [], 0, "agreement 100.00%: 0 verdicts differ"),
+        (("a.jsonl", "a.jsonl"), [], 0, "agreement 100.00%, 0 verdicts changed"),
     ],
 )
 def test_two_files(desk: Path, files: tuple[str, ...], extra: list[str], code: int, shown: str) -> None:

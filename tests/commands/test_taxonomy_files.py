@@ -39,7 +39,7 @@ def test_show_tells_what_a_file_changes(tmp_path: Path) -> None:
     head, _, table = done.stdout.partition("\n\n")
     assert head == (
         "acme (p.yaml)\nOurs.\nextends llama-guard-3, without S13 Elections\n"
-        "threshold 0.4; 14 categories, of which the model reads their names; 1 tests\n"
+        "threshold 0.4; of its 14 categories the model reads their names\ntests: 1\n"
         f"digests: prompt {policy.prompt_digest}, decision {policy.decision_digest}"
     )
     (sixth,) = (line for line in table.splitlines() if line.startswith("S6 "))
@@ -101,8 +101,8 @@ def test_validate_tells_all_problems_of_all_files(tmp_path: Path) -> None:
     *problems, good, guard4 = done.stdout.splitlines()
     assert [line.split(": ")[0] for line in problems] == ["bad.yaml:1:1", "bad.yaml:2:1", "bad.yaml:3:12"]
     assert "did you mean `extends`?" in problems[1]
-    assert good == "good.yaml: valid (14 categories, 1 tests)"
-    assert guard4.endswith("llama-guard-4.yaml: valid (14 categories, 0 tests)")
+    assert good == "good.yaml: valid (categories: 14, tests: 1)"
+    assert guard4.endswith("llama-guard-4.yaml: valid (categories: 14, tests: 0)")
     assert (done.returncode, done.stderr) == (2, "")
 
 

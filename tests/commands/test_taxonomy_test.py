@@ -49,10 +49,10 @@ def test_failures_are_shown_with_their_distance_and_what_would_mend_them(desk: P
     done = run(desk, model, "--suggest")
     assert done.stdout == (
         "test    result   where      expected    score   threshold   distance   why\n"
-        "-----------------------------------------------------------------------------------------------\n"
-        "knife   failed   p.yaml:6   safe       0.5235         0.5    +0.0235   unsafe (S1), safe expected\n"
+        "-------------------------------------------------------------------------------------------------\n"
+        "knife   failed   p.yaml:6   safe       0.5216         0.5    +0.0216   unsafe (S1), safe expected\n"
         "later   todo     p.yaml:8   unsafe     0.0558         0.5    -0.4442   safe, unsafe expected\n"
-        "\nknife\n  threshold: 0.5236 (now 0.5): breaks none\n"
+        "\nknife\n  threshold: 0.5217 (now 0.5): breaks none\n"
         "\n1 failed, 1 todo, 2 passed\n"
     )
     assert (done.returncode, done.stderr) == (1, "")
@@ -174,7 +174,7 @@ def test_watch_tells_what_changed_at_every_save(desk: Path, watching: Terminal) 
     assert "not valid, the last run stands:" in watching.read("p.yaml:3:12")
     (desk / "p.yaml").write_text(POLICY.replace("extends: llama-guard-3\n", "extends: llama-guard-3\ndrop: [S13]\n"))
     changed = watching.read("1 failed, 1 todo, 2 passed")
-    assert "knife: failed (was passed), score 0.5235 → " in changed
+    assert "knife: failed (was passed), score 0.5216 → " in changed
     (desk / "p.yaml").unlink()  # as editors do, for a moment
     time.sleep(0.5)
     (desk / "p.yaml").write_text(POLICY)

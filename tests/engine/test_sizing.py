@@ -16,17 +16,20 @@ ROOM = Room(trained=131_072, cell=32_768, free=8_000_000_000, offloaded=False, c
 
 def test_on_a_cpu() -> None:
     assert choose(ROOM, Options()) == Shape(
-        16_384, 8192, 4096, 32, 512, 4 + HELD, 2 * (4 + HELD), HELD, 6, 512, 96, "auto"
+        16_384, 8192, 4096, 32, 512, 4 + HELD, 2 * (4 + HELD), HELD, 6, 512, 96, True, "auto"
     )
 
 
 def test_on_a_gpu() -> None:
     chosen = choose(replace(ROOM, offloaded=True), Options())
+    assert not chosen.answers_first
     assert (chosen.batch, chosen.enough, chosen.sequences - chosen.spare, chosen.ubatch) == (2048, 2048, 64, 512)
 
 
 def test_the_canonical_path_holds_one_prompt() -> None:
-    assert choose(ROOM, Options(reproducible=True)) == Shape(8192, 8192, 8192, 32, 512, 1, 2, 0, 6, 512, 96, "auto")
+    assert choose(ROOM, Options(reproducible=True)) == Shape(
+        8192, 8192, 8192, 32, 512, 1, 2, 0, 6, 512, 96, True, "auto"
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def test_the_cache_fits_what_is_free(free: int | None, cells: int) -> None:
 def test_what_is_asked_for_stands() -> None:
     options = Options(ctx_size=1000, parallel=7, threads=3, batch_size=300, ubatch_size=100, flash_attention="off")
     assert choose(replace(ROOM, free=0), options) == Shape(
-        2048, 1000, 500, 32, 300, 7 + HELD, 2 * (7 + HELD), HELD, 3, 100, 96, "off"
+        2048, 1000, 500, 32, 300, 7 + HELD, 2 * (7 + HELD), HELD, 3, 100, 96, True, "off"
     )
 
 

@@ -25,7 +25,10 @@ UTF16 = "the text is UTF-16, not UTF-8; convert it with `iconv -f UTF-16 -t UTF-
 
 
 def test_names():
-    assert NAMES == ("openai", "pairs", "sharegpt", "hh", "lines", "transcript")
+    assert (
+        *("batches", "telemetry", "traces", "vercel", "openai", "pairs", "sharegpt", "hh"),
+        *("lines", "transcript"),
+    ) == NAMES
 
 
 def test_a_file_of_mixed_formats():
@@ -103,7 +106,7 @@ def test_forced(format, content, expected):
 
 
 def test_an_unknown_format():
-    with pytest.raises(ValueError, match=r"unknown format 'csv'; known are openai, .*"):
+    with pytest.raises(ValueError, match=r"unknown format 'csv'; known are batches, .*"):
         rows(b"", format="csv")
 
 

@@ -19,7 +19,7 @@ def test_as_text() -> None:
     found.flips["safe", "unsafe"][0][1]["id"] = "c2"
     assert diff.as_text(found, "a.jsonl", "b.jsonl", colour=False, width=120) == (
         "before: a.jsonl\nafter:  b.jsonl\n2 rows in both, 1 only before, 0 only after\n"
-        "agreement 50.00%: 1 verdicts differ (McNemar's test: p = 1)\n"
+        "agreement 50.00%, 1 verdict changed (McNemar's test: p = 1)\n"
         "\nbefore   after    rows\n----------------------\nsafe     safe        1\nsafe     unsafe      1\n"
         "\ncategory   newly listed   no longer listed\n------------------------------------------\n"
         "S9                    1                  0\n"

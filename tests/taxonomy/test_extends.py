@@ -159,10 +159,10 @@ def test_a_parent_that_cannot_be_read(folder: Path, parent: bytes, expected: str
             "there is no taxonomy `acme`: a file needs a path, such as ./policy.yaml; "
             f"shipped are {', '.join(shipped())}",
         ),
-        ("acme.yaml", "`acme.yaml` cannot be read: No such file or directory"),
+        ("acme.yaml", "there is no file `acme.yaml`: a path is relative to the folder of this file"),
         ("./", "`./` cannot be read: Is a directory"),
         ("no", "`no` is read as a boolean: quote it"),
-        ("", "`extends` has no value: write text, or remove it"),
+        ("", "`extends` has no value: write text"),
     ],
 )
 def test_no_such_parent(extends: str, expected: str) -> None:

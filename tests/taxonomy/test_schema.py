@@ -89,7 +89,7 @@ def test_all_problems_at_once_in_the_order_of_the_file() -> None:
         "2:5: the test says nothing: add `prompt`, `response` or both",
         "2:23: `expect` is `Safe`: write safe or unsafe",
         "3:12: `t` is already the test in line 2: rename one",
-        "3:59: there is no category `Hats`: known are S1, a, S3",
+        "3:59: there is no category `Hats`: known are a, S3",
         "4:9: `detail` is `ful`: write names or full",
         "6:20: `name` ends with a period: remove it, the prompt adds it",
         "7:5: `name` is missing: `S2` is new here, so add `name: …`",
@@ -122,7 +122,7 @@ def test_ids_noop(written: str) -> None:
         ("key: a b", "`key` is `a b`: write it as one word, such as `self-harm`"),
         ("key: 'a,b'", "`key` is `a,b`: write it as one word, such as `self-harm`"),
         ("key: S2", "`key` is `S2`, which reads like an id: write a word, such as `self-harm`"),
-        ("key: ''", "`key` is empty: write text, or remove it"),
+        ("key: ''", "`key` is empty: write text"),
         ("can: Speak", "`can` is text: write a list, each item after `- `"),
         ("threshold: '1'", "`threshold` is text: remove the quotes"),
         (
@@ -144,7 +144,7 @@ def test_category_fields(field: str, expected: str) -> None:
     ("bullets", "expected"),
     [
         ("[no]", "1: `no` is read as a boolean: quote it"),
-        ("[a, ~]", "4: an item of `can` has no value: write text, or remove it"),
+        ("[a, ~]", "4: an item of `can` has no value: write text"),
         ("[[a]]", "1: an item of `can` is a list: write text"),
         ('["a\\nb"]', "1: an item of `can` has a line break: write it on one line"),
         (

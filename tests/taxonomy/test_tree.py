@@ -9,7 +9,7 @@ from guardcli.taxonomy import Taxonomy
 from tests.taxonomy.broken import WHOLE, complaints
 
 EMPTY = "1:1: the file is empty: write `name`, and `categories` or `extends`"
-DEEP = "more than 20 levels deep, or an alias within itself: a taxonomy has six levels"
+DEEP = "more than 20 levels deep, or an alias within itself: remove brackets, or the alias"
 LARGE = "is not valid YAML: the number in an escape or directive is too large"
 SECOND = "a second document starts here: a file holds one taxonomy; remove the `---`"
 
@@ -32,7 +32,7 @@ def test_empty(text: str) -> None:
         (
             "name: a\n\tcategories: []\n",
             "2:1: is not valid YAML (while scanning for the next token, found character '\\t' that cannot "
-            "start any token): indent with spaces, not with tabs",
+            "start any token): write spaces instead of the tab",
         ),
         (
             "name: @home\n",
@@ -46,7 +46,8 @@ def test_empty(text: str) -> None:
         ),
         (
             "name: *bold\n",
-            "1:7: is not valid YAML (found undefined alias 'bold'): quote text that starts with `*`",
+            "1:7: is not valid YAML (found undefined alias 'bold'): quote text that starts with `*`, "
+            "or define it before with `&`",
         ),
         (
             "name: &\n",
@@ -55,22 +56,23 @@ def test_empty(text: str) -> None:
         ),
         (
             'name: "open\n',
-            "2:1: is not valid YAML (while scanning a quoted scalar, found unexpected end of stream): close the quote",
+            "1:7: is not valid YAML (while scanning a quoted scalar, found unexpected end of stream): "
+            "this quote is not closed: close it",
         ),
         (
             "drop: [S1\n",
-            "2:1: is not valid YAML (while parsing a flow sequence, expected ',' or ']', but got "
-            "'<stream end>'): close the bracket",
+            "1:7: is not valid YAML (while parsing a flow sequence, expected ',' or ']', but got "
+            "'<stream end>'): this bracket is not closed: close it",
         ),
         (
             "name: a\ncategories\n",
-            "3:1: is not valid YAML (while scanning a simple key, could not find expected ':'): "
-            "add `:` after the key, or indent the line further",
+            "2:1: is not valid YAML (while scanning a simple key, could not find expected ':'): "
+            "add `: ` after the key, or indent the line further",
         ),
         (
             "can:\n  - a\n - b\n",
             "3:2: is not valid YAML (while parsing a block mapping, expected <block end>, but found "
-            "'<block sequence start>'): correct or quote it",
+            "'<block sequence start>'): indent the line like the one above it",
         ),
         (
             "tests: [{prompt: How?, name: a}]\n",
@@ -80,15 +82,15 @@ def test_empty(text: str) -> None:
         (
             '- "a" b\n',
             "1:7: is not valid YAML (while parsing a block collection, expected <block end>, but found "
-            "'<scalar>'): quote the whole text",
+            "'<scalar>'): quote the whole text; inside quotes write \\\" for \", or '' for '",
         ),
-        ("name: a\x00b\n", "1:8: the character `\\x00` is not allowed in YAML: remove it"),
+        ("name: a\x00b\n", "1:8: there is a null character: is this a text file? save it as UTF-8"),
         ("name: a\nkey: \x1b\n", "2:6: the character `\\x1b` is not allowed in YAML: remove it"),
         ('name: "\\U00110000"\n', f"1:10: {LARGE}"),
         ('name: "\\UFFFFFFFF"\n', f"1:10: {LARGE}"),
         (
             "%YAML 2.0\n---\nname: a\n",
-            "1:1: is not valid YAML (found incompatible YAML document (version 1.* is required)): correct or quote it",
+            "1:1: is not valid YAML (found incompatible YAML document (version 1.* is required)): remove the line",
         ),
     ],
 )
@@ -143,15 +145,22 @@ def test_a_problem_in_an_alias_is_reported_once() -> None:
         ("? [a]\n: b\n", "4:3: a key must be plain text: quote text that starts with `[` or `{`"),
         (
             "<<: {detail: full}\n",
-            "4:1: merge keys (`<<`) are not supported: write the fields out, or use `extends`",
+            "4:1: merge keys (`<<`) are not supported: write the fields out",
         ),
         (
             "description: !!python/object/apply:os.system [ls]\n",
-            "4:14: the tag `!!python/object/apply:os.system` is not supported: remove it",
+            "4:14: the tag `!!python/object/apply:os.system` is not supported: remove it, or quote text that starts "
+            "with `!`",
         ),
-        ("description: !secret x\n", "4:14: the tag `!secret` is not supported: remove it"),
-        ("description: !!binary aGVsbG8=\n", "4:14: the tag `!!binary` is not supported: remove it"),
-        ("tests: !!set []\n", "4:8: the tag `!!set` is not supported: remove it"),
+        (
+            "description: !secret x\n",
+            "4:14: the tag `!secret` is not supported: remove it, or quote text that starts with `!`",
+        ),
+        (
+            "description: !!binary aGVsbG8=\n",
+            "4:14: the tag `!!binary` is not supported: remove it, or quote text that starts with `!`",
+        ),
+        ("tests: !!set []\n", "4:8: the tag `!!set` is not supported: remove it, or quote text that starts with `!`"),
     ],
 )
 def test_keys_and_tags(lines: str, expected: str) -> None:

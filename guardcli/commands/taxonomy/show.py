@@ -53,8 +53,8 @@ def _facts(taxonomy: Taxonomy, parent: Taxonomy | None) -> Iterator[str]:
         yield f"extends {taxonomy.extends}" + (f", without {', '.join(dropped)}" if dropped else "")
     threshold = "0.5 (not set)" if taxonomy.threshold is None else str(taxonomy.threshold)
     reads = "their names" if taxonomy.detail == "names" else "all that defines them"
-    counted = f"{len(taxonomy.categories)} categories, of which the model reads {reads}; {len(taxonomy.tests)} tests"
-    yield f"threshold {threshold}; {counted}"
+    yield f"threshold {threshold}; of its {len(taxonomy.categories)} categories the model reads {reads}"
+    yield f"tests: {len(taxonomy.tests)}"
     yield f"digests: prompt {taxonomy.prompt_digest}, decision {taxonomy.decision_digest}"
 
 

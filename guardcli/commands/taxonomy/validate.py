@@ -45,9 +45,8 @@ def validate(*, taxonomies: tuple[str, ...], template: str | None, output_format
         for problem in problems:
             output.write(f"{problem}\n")
         for taxonomy in good:
-            output.write(
-                f"{taxonomy.place.path}: valid ({len(taxonomy.categories)} categories, {len(taxonomy.tests)} tests)\n"
-            )
+            holds = f"categories: {len(taxonomy.categories)}, tests: {len(taxonomy.tests)}"
+            output.write(f"{taxonomy.place.path}: valid ({holds})\n")
     else:
         found = _json(problems) if output_format == "json" else _sarif(problems)
         output.write(json.dumps(found, indent=2) + "\n")

@@ -1,0 +1,59 @@
+"""A place in a JSON value by its path, such as `payload.chat[0].messages`: for exports that no format knows.
+
+Names are parted by dots, a name with a dot in it stands in quotes, `[0]` counts from 0 and `[-1]` from the end; a `$`
+at the beginning, as JSONPath has it, means nothing. It knows no format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from guardcli.conversation import Json
+from guardcli.formats.faults import Unreadable, kind, listed
+
+Step = str | int
+
+_STEP = re.compile(r"""\.?(?:"([^"]+)"|'([^']+)'|([^.\[\]"']+))|\[(-?\d+)\]|\[(?:"([^"]+)"|'([^']+)')\]""")
+
+
+def parse(path: str) -> tuple[Step, ...]:
+    """The steps of a path. Raises ValueError: it is none."""
+    text = path.removeprefix("$")
+    steps: list[Step] = []
+    at = 0
+    while at < len(text):
+        match = _STEP.match(text, at)
+        if match is None:
+            raise ValueError(f"{path!r} is no path: it goes wrong at {text[at:]!r}; write names.and[0]")
+        number = match[4]
+        steps.append(int(number) if number is not None else next(filter(None, match.groups())))
+        at = match.end()
+    if not steps:
+        raise ValueError(f"{path!r} names no place")
+    return tuple(steps)
+
+
+def select(value: Json, steps: Sequence[Step]) -> Json:
+    """What stands at a place. Raises Unreadable, naming the step that leads nowhere."""
+    for at, step in enumerate(steps):
+        place = shown(steps[: at + 1])
+        if isinstance(step, int):
+            if not isinstance(value, list):
+                raise Unreadable(f"no {place} in this record: there is {kind(value)} where a list is wanted")
+            if not -len(value) <= step < len(value):
+                raise Unreadable(f"no {place} in this record: the list has {len(value)} items")
+            value = value[step]
+        else:
+            if not isinstance(value, dict):
+                raise Unreadable(f"no {place} in this record: there is {kind(value)} where an object is wanted")
+            if step not in value:
+                there = f"the keys {listed(value)}" if value else "no keys"
+                raise Unreadable(f"no {place} in this record: there are {there}")
+            value = value[step]
+    return value
+
+
+def shown(steps: Sequence[Step]) -> str:
+    """Steps as they are written."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")

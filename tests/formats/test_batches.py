@@ -1,0 +1,85 @@
+import pytest
+
+from guardcli.formats import Unreadable, batches
+
+from .rows import said
+
+REQUEST = {"custom_id": "r1", "method": "POST", "url": "/v1/chat/completions"}
+MESSAGES = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest.mark.parametrize("holder", ["body", "params", "response", "result"])
+def test_matches(holder):
+    assert batches.matches({"custom_id": "x", holder: None})
+
+
+@pytest.mark.parametrize("value", [[], "x", {}, {"custom_id": "x"}, {"body": {}}])
+def test_matches_noop(value):
+    assert not batches.matches(value)
+
+
+@pytest.mark.parametrize("holder", ["body", "params"])
+def test_a_request_holds_its_conversation(holder):
+    assert batches.conversations(REQUEST | {holder: MESSAGES}) == [(None, said(("user", "hi")))]
+
+
+def test_a_system_prompt_beside_the_messages():
+    found = batches.conversations({"custom_id": "a", "params": MESSAGES | {"system": "be kind"}})
+    assert found == [(None, said(("system", "be kind"), ("user", "hi")))]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("text", [(None, said(("user", "text")))]),
+        (["a", "b"], [("input.0", said(("user", "a"))), ("input.1", said(("user", "b")))]),
+        ([{"role": "user", "content": "hi"}], [(None, said(("user", "hi")))]),
+    ],
+)
+def test_what_a_moderation_or_a_response_is_asked_for(asked, found):
+    assert batches.conversations(REQUEST | {"body": {"model": "m", "input": asked}}) == found
+
+
+def answer(*texts, **fields):
+    choices = [{"index": n, "message": {"role": "assistant", "content": text}} for n, text in enumerate(texts)]
+    return {"custom_id": "r1", "response": {"status_code": 200, "body": {"choices": choices}}, "error": None} | fields
+
+
+def test_an_answer_is_what_the_assistant_said():
+    assert batches.conversations(answer("hello")) == [(None, said(("assistant", "hello")))]
+    assert batches.conversations(answer("a", "b")) == [
+        ("choice.0", said(("assistant", "a"))),
+        ("choice.1", said(("assistant", "b"))),
+    ]
+
+
+def test_an_answer_of_anthropic():
+    message = {"role": "assistant", "content": [{"type": "text", "text": "hello"}]}
+    value = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
+    assert batches.conversations(value) == [(None, said(("assistant", "hello")))]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (REQUEST | {"body": "x"}, "body is text; it must be an object"),
+        (REQUEST | {"body": {"prompt": 1}}, "body has neither messages nor input; it has the keys 'prompt'"),
+        (REQUEST | {"body": {"messages": []}}, "empty conversation: messages has no messages"),
+        (answer(), "the answer has no choices, and so no message to judge"),
+        (answer("x", error={"message": "too long"}), "the request failed: 'too long'"),
+        (answer("x", response=None), "the request failed: no reason is given"),
+        (answer("x", response={"status_code": 429, "body": {"error": {}}}), "the request failed with status 429"),
+        (answer("x", response={"body": {"choices": [{}]}}), "choice 1 has no message"),
+        ({"custom_id": "a", "result": {"type": "expired"}}, "the request did not succeed: 'expired'"),
+        (
+            {"custom_id": "a", "result": {"type": "errored", "error": {"error": {"type": "overloaded"}}}},
+            "the request did not succeed: 'overloaded'",
+        ),
+        ({"custom_id": "a", "result": [1]}, "result is a list; it must be an object"),
+        ({"custom_id": "a", "result": {"type": "succeeded"}}, "message 1 is null; it must be an object"),
+    ],
+)
+def test_unreadable(value, reason):
+    with pytest.raises(Unreadable) as error:
+        batches.conversations(value)
+    assert error.value.reason == reason

@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from guardcli.conversation import Conversation, Message
+from guardcli.formats import Unreadable, telemetry
+
+from .rows import said
+
+INPUT, OUTPUT, SYSTEM = "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"
+HI = [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]
+HELLO = [{"role": "assistant", "parts": [{"type": "text", "content": "hello"}], "finish_reason": "stop"}]
+
+
+@pytest.mark.parametrize("value", [{INPUT: HI}, {OUTPUT: "[]"}, {"name": "chat", "attributes": {INPUT: HI}}])
+def test_matches(value):
+    assert telemetry.matches(value)
+
+
+@pytest.mark.parametrize("value", [[], "x", {}, {"attributes": None}, {"attributes": {"gen_ai.system": "x"}}])
+def test_matches_noop(value):
+    assert not telemetry.matches(value)
+
+
+@pytest.mark.parametrize("wrap", [lambda v: v, lambda v: {"span_id": "1", "attributes": v}])
+@pytest.mark.parametrize("write", [lambda v: v, json.dumps])
+def test_what_was_given_and_what_was_answered(wrap, write):
+    value = wrap({INPUT: write(HI), OUTPUT: write(HELLO), SYSTEM: write([{"type": "text", "content": "be kind"}])})
+    assert telemetry.conversations(value) == [
+        (None, said(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))
+    ]
+
+
+def test_calls_of_tools_are_named():
+    parts = [
+        {"type": "tool_call", "name": "f"},
+        {"type": "tool_call_response", "result": 1},
+        {"type": "text", "content": "a"},
+    ]
+    message = Message("assistant", "a", ("tool_call", "tool_result"))
+    assert telemetry.conversations({OUTPUT: [{"role": "assistant", "parts": parts}]}) == [
+        (None, Conversation((message,)))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({INPUT: "[{"}, f"{INPUT}: not JSON: "),
+        ({INPUT: {"role": "user"}}, f"{INPUT} is an object; it must be a list of messages"),
+        ({INPUT: []}, f"empty conversation: {INPUT} has no messages"),
+        (
+            {INPUT: [{"role": "user", "parts": [{"type": "text", "text": "hi"}]}]},
+            "message 1: part 1: text is null; it must",
+        ),
+        ({INPUT: [3]}, "message 1 is a number; it must be an object"),
+    ],
+)
+def test_unreadable(value, reason):
+    with pytest.raises(Unreadable) as error:
+        telemetry.conversations(value)
+    assert error.value.reason.startswith(reason)

@@ -1,0 +1,99 @@
+import json
+
+import pytest
+
+from guardcli.formats import Unreadable, parse, traces
+
+from .rows import said
+
+HI, HELLO = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}
+BOTH = [(None, said(("user", "hi"), ("assistant", "hello")))]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"trace_id": "t", "input": "hi"},
+        {"session_id": None, "output": "hi"},
+        {"run_type": "llm", "inputs": {}},
+        {"run_type": "chain", "outputs": None},
+    ],
+)
+def test_matches(value):
+    assert traces.matches(value)
+
+
+@pytest.mark.parametrize("value", [[], "x", {}, {"input": "hi"}, {"trace_id": "t"}, {"run_type": "llm"}])
+def test_matches_noop(value):
+    assert not traces.matches(value)
+
+
+@pytest.mark.parametrize(
+    "given", ["hi", [HI], HI, {"messages": [HI]}, {"input": "hi"}, {"query": "hi"}, {"messages": [[HI]]}]
+)
+@pytest.mark.parametrize(
+    "answered", ["hello", [HELLO], HELLO, {"content": "hello"}, {"choices": [{"index": 0, "message": HELLO}]}]
+)
+def test_langfuse(given, answered):
+    assert traces.conversations({"trace_id": "t", "input": given, "output": answered}) == BOTH
+    texts = [value if isinstance(value, str) else json.dumps(value) for value in (given, answered)]
+    assert traces.conversations({"trace_id": "t", "input": texts[0], "output": texts[1]}) == BOTH
+
+
+HUMAN = {
+    "lc": 1,
+    "type": "constructor",
+    "id": ["langchain", "schema", "messages", "HumanMessage"],
+    "kwargs": {"content": "hi"},
+}
+AI = {"type": "ai", "data": {"content": "hello"}}
+
+
+@pytest.mark.parametrize("given", [[HI], [[HI]], [HUMAN], [[HUMAN]], [{"type": "human", "content": "hi"}]])
+@pytest.mark.parametrize(
+    "answered",
+    [
+        {"messages": [HELLO]},
+        {"choices": [{"message": HELLO}]},
+        {"generations": [[{"text": "hello"}]]},
+        {"generations": [[{"text": "hello", "message": AI}]]},
+        {"output": "hello"},
+        HELLO,
+    ],
+)
+def test_langsmith(given, answered):
+    assert traces.conversations({"run_type": "llm", "inputs": {"messages": given}, "outputs": answered}) == BOTH
+
+
+def test_a_text_that_only_begins_like_json_is_a_text():
+    value = {"trace_id": "t", "input": "[not json] hi", "output": "{}"}
+    with pytest.raises(Unreadable, match="output holds no messages"):
+        traces.conversations(value)
+    value["output"] = None
+    assert traces.conversations(value) == [(None, said(("user", "[not json] hi")))]
+
+
+def test_json_texts_are_no_unread_text_beside_the_conversation():
+    assert (
+        parse({"trace_id": "t", "input": json.dumps([HI]), "output": json.dumps(HELLO)}).messages == BOTH[0][1].messages
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"trace_id": "t", "input": None, "output": ""}, "empty conversation: input and output hold no message"),
+        ({"trace_id": "t", "input": 3}, "input is a number; it must be text, a message, or messages"),
+        ({"run_type": "llm", "inputs": {"x": 1}}, "inputs holds no messages; it has the keys 'x' (--messages-path"),
+        (
+            {"run_type": "llm", "inputs": {"messages": [[HI], [HI]]}},
+            "inputs.messages holds 2 conversations; export them",
+        ),
+        ({"run_type": "llm", "inputs": {"messages": [{"role": "x", "content": "y"}]}}, "message 1: unknown role 'x'"),
+        ({"run_type": "llm", "inputs": {"messages": [{"role": "user"}]}}, "message 1 has no content"),
+    ],
+)
+def test_unreadable(value, reason):
+    with pytest.raises(Unreadable) as error:
+        traces.conversations(value)
+    assert error.value.reason.startswith(reason)
