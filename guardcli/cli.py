@@ -23,12 +23,16 @@ from guardcli.errors import GuardError, ReaderGone, TaxonomyError
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
     "check": ("guardcli.commands.check:check", "Judge conversations; stream a verdict for each."),
+    "audit": ("guardcli.commands.audit:audit", "Judge millions of records, killed at any moment, nothing lost."),
     "decide": ("guardcli.commands.decide:decide", "Apply edited thresholds to stored verdicts, without the model."),
     "diff": ("guardcli.commands.diff:diff", "Show the verdicts that changed between two runs."),
     "doctor": (
         "guardcli.commands.doctor:doctor",
         "Tell what is installed, what is offloaded, whether a model answers.",
     ),
+    "filter": ("guardcli.commands.filter:filter_", "Pass records through, withholding the unsafe."),
+    "merge": ("guardcli.commands.merge:merge", "Join the shards of an audit, and verify them."),
+    "report": ("guardcli.commands.report:report", "Make one self-contained HTML page of stored verdicts."),
     "taxonomy": ("guardcli.commands.taxonomy:taxonomy", "Write a policy, look at it, hold it against cases."),
 }
 

@@ -51,11 +51,17 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One conversation with its key. `fields` is the JSON object that it came from, empty for plain text."""
+    """One conversation with its key. `fields` is the JSON object that it came from, empty for plain text.
+
+    `raw` are the bytes of the input that hold it, without a line break at their end; `more` says that the next
+    conversation is of the same bytes.
+    """
 
     key: Key
     conversation: Conversation
     fields: Mapping[str, Json] = field(default_factory=dict)
+    raw: bytes = field(default=b"", repr=False, compare=False)
+    more: bool = field(default=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class FakeEngine:
         self.counts = Counts()
         self.max_tokens = max_tokens
         self.footprint = Footprint(max_tokens, 0, 0)
+        self.shape = "fake"
         self.prompts: list[str] = []
         self._score = score
         self._mass = mass

@@ -162,10 +162,24 @@ class Guard:
         remember(self._cache, key, repr(found))
         return found
 
+    def reset(self) -> None:
+        """Let go of all that the engine holds, and begin to count anew: what is judged next is judged as at first.
+
+        Raises:
+            EngineError: a run is not over.
+        """
+        _ = self.tolerance  # measured before, or its traces would be in what follows
+        self._open_engine().reset()
+
     @property
     def counts(self) -> Counts:
         """What the engine was asked so far, and what it took."""
         return self._open_engine().counts
+
+    @property
+    def shape(self) -> str:
+        """The sizes that decide the engine's batches, and so the last digits of scores."""
+        return self._open_engine().shape
 
     @property
     def footprint(self) -> Footprint:

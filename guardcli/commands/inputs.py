@@ -76,9 +76,14 @@ def records(
     input_format: str | None,
     messages_path: str | None = None,
     max_record_bytes: int = MAX_RECORD_BYTES,
+    start: int = 1,
     on_detect: Callable[[str, str], None] = lambda _source, _format: None,
 ) -> Iterator[Record | Malformed]:
-    """The records of all inputs, in order. `on_detect` is told (source, format). Raises InputError."""
+    """The records of all inputs, in order, from line `start` of each on. `on_detect` is told (source, format).
+
+    Raises:
+        InputError: one cannot be opened.
+    """
     for source in sources:
         with formats.open_source(source) as stream:
             yield from formats.read(
@@ -87,6 +92,7 @@ def records(
                 format=input_format,
                 messages_path=messages_path,
                 max_record_bytes=max_record_bytes,
+                start=start,
                 on_detect=lambda name, source=source: on_detect(source, name),  # type: ignore[misc]
             )
 

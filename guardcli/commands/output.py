@@ -18,8 +18,13 @@ def write(text: str) -> None:
         ReaderGone: nobody reads any more.
         OutputError: it cannot be written, to a full disk for one.
     """
+    write_bytes(text.encode("utf-8"))
+
+
+def write_bytes(data: bytes) -> None:
+    """The same of bytes."""
     try:
-        sys.stdout.buffer.write(text.encode("utf-8"))
+        sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
         raise ReaderGone from error
@@ -32,6 +37,19 @@ def say(message: str, *, end: str = "\n") -> None:
     with contextlib.suppress(OSError, AttributeError):  # Python has no stderr at all where it was closed
         sys.stderr.write(message + end)
         sys.stderr.flush()
+
+
+def on_terminal() -> bool:
+    """Whether somebody looks at stderr."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def tell(state: str | None) -> None:
+    """Tell how far something is: on a terminal over what was told before, else on its own line. None: it is over."""
+    if on_terminal():
+        say(f"\r\x1b[2K{(state or '')[: shutil.get_terminal_size().columns - 1]}", end="")
+    elif state is not None:
+        say(state)
 
 
 class _Sayer(logging.Handler):

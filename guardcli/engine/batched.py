@@ -40,6 +40,10 @@ class BatchedEngine:
         return self._context.shape.longest
 
     @property
+    def shape(self) -> str:
+        return repr(self._context.shape)
+
+    @property
     def footprint(self) -> Footprint:
         return self._context.footprint
 

@@ -34,6 +34,10 @@ class CanonicalEngine:
         return self._context.shape.longest
 
     @property
+    def shape(self) -> str:
+        return repr(self._context.shape)
+
+    @property
     def footprint(self) -> Footprint:
         return self._context.footprint
 

@@ -90,6 +90,10 @@ class Engine(Protocol):
         """The longest sequence it can hold, answers included."""
 
     @property
+    def shape(self) -> str:
+        """The sizes that decide its batches, and so the last digits of its numbers."""
+
+    @property
     def footprint(self) -> Footprint:
         """The memory that it takes."""
 

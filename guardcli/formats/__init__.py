@@ -19,6 +19,7 @@ from guardcli.formats import (
     lines,
     openai,
     pairs,
+    parquet,
     paths,
     sharegpt,
     structure,
@@ -28,7 +29,7 @@ from guardcli.formats import (
     unread,
     vercel,
 )  # fmt: skip
-from guardcli.formats.faults import Damaged, Unreadable, kind, listed
+from guardcli.formats.faults import Damaged, Unreadable, kind, listed, too_long
 from guardcli.formats.pieces import Chunk, Fault, Line
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import open_source, text
@@ -73,9 +74,10 @@ def read(
     format: str | None = None,
     messages_path: str | None = None,
     max_record_bytes: int = 1 << 20,
+    start: int = 1,
     on_detect: _Report | None = None,
 ) -> Iterator[Record | Malformed]:
-    """Every record of a stream, in order, each as soon as it is complete.
+    """Every record of a stream from line `start` on, in order, each as soon as it is complete.
 
     `source` is the stream's name in the keys. Without a `format` it is detected, and `on_detect` is called
     with the name of each format when it is first seen. A key's `part` is the name of the conversation in its
@@ -88,11 +90,15 @@ def read(
     """
     if format not in (None, *NAMES):
         raise ValueError(f"unknown format {format!r}; known are {', '.join(NAMES)}")
-    reader = Reader(text(stream))
     report = _once(on_detect or _ignore)
+    if parquet.is_parquet(stream):
+        how = _How(format, paths.parse(messages_path) if messages_path else (), start)
+        yield from _parquet_records(stream, source, how, max_record_bytes, report)
+        return
+    reader = Reader(text(stream))
     try:
-        yield from _records(reader, source, _How(format, paths.parse(messages_path or "") if messages_path else ()),
-                            max_record_bytes, report)  # fmt: skip
+        how = _How(format, paths.parse(messages_path) if messages_path else (), start)
+        yield from _records(reader, source, how, max_record_bytes, report)
     except Damaged as error:
         yield Malformed(Key(source, reader.line), str(error))
 
@@ -126,23 +132,43 @@ def repaired(conversation: Conversation) -> Conversation:
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """What is forced: a format, and the path to the conversation in a record."""
+    """What is forced: a format, the path to the conversation in a record, and the line to begin at."""
 
     format: str | None = None
     path: tuple[paths.Step, ...] = ()
+    start: int = 1
 
 
 def _records(reader: Reader, source: str, how: _How, limit: int, report: _Report) -> Iterator[Record | Malformed]:
+    """The records from line `start` on: where lines are records those before are passed over, else read and dropped."""
     format = how.format
     layout = structure.layout(reader, limit) if format not in _TEXT else "text"
     if layout != "text" or format in _JSON or how.path:
-        yield from _json_records(structure.values(reader, limit, layout), source, how, report)
-        return
-    name = format or _detect_text(structure.first_line(reader, limit), report)
-    if name == "lines" and format is None:
-        yield from _lines_and_json(reader, source, limit, report)
+        if layout != "json values":
+            reader.skip_to(how.start)
+        found = _json_records(structure.values(reader, limit, layout), source, how, report)
+    elif (name := format or _detect_text(structure.first_line(reader, limit), report)) == "lines":
+        reader.skip_to(how.start)
+        mixed = format is None
+        found = _lines_and_json(reader, source, limit, report) if mixed else lines.records(reader, source, limit)
     else:
-        yield from _TEXT[name].records(reader, source, limit)
+        found = _TEXT[name].records(reader, source, limit)
+    return (row for row in found if row.key.line >= how.start)
+
+
+def _parquet_records(
+    stream: BinaryIO, source: str, how: _How, limit: int, report: _Report
+) -> Iterator[Record | Malformed]:
+    """A row is a record; its number stands for a line."""
+    row = how.start
+    try:
+        for row, value, raw in parquet.values(stream, how.start):
+            if len(raw) > limit:
+                yield Malformed(Key(source, row), too_long("the row", limit))
+            else:
+                yield from _of_value(value, (), raw, Key(source, row), how, report)
+    except Damaged as error:
+        yield Malformed(Key(source, row), str(error))
 
 
 def _lines_and_json(reader: Reader, source: str, limit: int, report: _Report) -> Iterator[Record | Malformed]:
@@ -152,7 +178,7 @@ def _lines_and_json(reader: Reader, source: str, limit: int, report: _Report) ->
         if parsed is None:
             yield from lines.records_of(line, source, limit)
         else:
-            yield from _of_value(*parsed, Key(source, line.number), _How(), report)
+            yield from _of_value(*parsed, line.content, Key(source, line.number), _How(), report)
 
 
 def _json_record(line: Line) -> tuple[Json, tuple[str, ...]] | None:
@@ -196,11 +222,11 @@ def _of_chunk(chunk: Chunk, key: Key, how: _How, report: _Report) -> Iterator[Re
     except Unreadable as error:
         yield Malformed(key, error.reason)
         return
-    yield from _of_value(value, flags, key, how, report)
+    yield from _of_value(value, flags, chunk.content, key, how, report)
 
 
 def _of_value(
-    value: Json, flags: tuple[str, ...], key: Key, how: _How, report: _Report
+    value: Json, flags: tuple[str, ...], raw: bytes, key: Key, how: _How, report: _Report
 ) -> Iterator[Record | Malformed]:
     fields = value if isinstance(value, dict) else {}
     key = Key(key.source, key.line, key.part, _id(value))
@@ -209,9 +235,9 @@ def _of_value(
     except Unreadable as error:
         yield Malformed(key, error.reason, fields)
         return
-    for name, conversation in found:
+    for left, (name, conversation) in zip(reversed(range(len(found))), found, strict=True):
         place = Key(key.source, key.line, ".".join(filter(None, (key.part, name))) or None, key.id)
-        yield Record(place, Conversation(conversation.messages, key.id, flags), fields)
+        yield Record(place, Conversation(conversation.messages, key.id, flags), fields, raw, left > 0)
 
 
 def _convert(value: Json, format: str | None, report: _Report) -> list[tuple[str | None, Conversation]]:

@@ -32,6 +32,7 @@ def _record(line: Line, source: str, limit: int) -> Record | Malformed:
     if not line.whole:
         return Malformed(key, too_long("the line", limit))
     try:
-        return Record(key, Conversation((Message("user", decoding.text(line.content, line.number)),)))
+        said = Message("user", decoding.text(line.content, line.number))
+        return Record(key, Conversation((said,)), raw=line.content)
     except Unreadable as error:
         return Malformed(key, error.reason)

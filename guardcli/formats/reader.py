@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from guardcli.formats.pieces import Line
 
+_SKIPPED = 1 << 20  # bytes passed over at once; a longer line takes several
+
 
 class Reader:
     """The position in a source. `line` is the number of the line that the next byte belongs to, from 1."""
@@ -38,6 +40,11 @@ class Reader:
         self._buffer = content + self._buffer[self._at :]
         self._at = 0
         self.line -= content.count(b"\n")
+
+    def skip_to(self, line: int) -> None:
+        """Pass over what comes before a line, quickly."""
+        while self.line < line and self.fragment(_SKIPPED):
+            pass
 
     def lines(self, limit: int) -> Iterator[Line]:
         """Every line; of one that is longer than `limit` bytes its beginning, and the rest is passed over."""

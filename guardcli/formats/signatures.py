@@ -11,6 +11,8 @@ HEAD = 16
 """As many bytes as `check` wants to see, where there are so many."""
 
 GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
+PARQUET = b"PAR1"
 UTF8_MARK = b"\xef\xbb\xbf"
 
 # The order counts: the mark of UTF-32 (little-endian) begins with the mark of UTF-16.
@@ -31,8 +33,8 @@ _NUL_PATTERNS: dict[tuple[bool, ...], str] = {
 
 _BINARY = {
     GZIP: "gzip inside gzip; unpack it once with `gunzip -c`",
-    b"\x28\xb5\x2f\xfd": "Zstandard; unpack it with `zstd -dc`",
-    b"PAR1\x15": "Parquet; export it as JSON Lines",
+    ZSTD: "Zstandard inside something else; unpack it once with `zstd -dc`",
+    b"PAR1\x15": "Parquet, which is read from a file only, not from a pipe",
     b"PK\x03\x04": "a zip archive (or an Office file); unpack it with `unzip -p`",
     b"BZh": "bzip2; unpack it with `bzip2 -dc`",
     b"\xfd7zXZ\x00": "xz; unpack it with `xz -dc`",

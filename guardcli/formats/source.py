@@ -56,9 +56,11 @@ def text(stream: BinaryIO) -> Iterator[bytes]:
     """
     pieces = _pieces(stream)
     head = _head(pieces)
-    if head.startswith(signatures.GZIP):
-        pieces = _gunzip(chain([head], pieces))
-        head = _head(pieces)
+    for magic, unpack in _UNPACK.items():
+        if head.startswith(magic):
+            pieces = unpack(chain([head], pieces))
+            head = _head(pieces)
+            break
     signatures.check(head)
     yield head.removeprefix(signatures.UTF8_MARK)
     yield from pieces
@@ -116,3 +118,32 @@ def _inflate(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
         packed = member.unconsumed_tail
         if not packed and len(piece) < PIECE:
             return
+
+
+def _unzstd(packed: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack Zstandard, frame after frame, from so few bytes at a time that what they hold is bounded."""
+    try:
+        import zstandard
+    except ImportError as error:
+        raise Damaged(f"this is Zstandard: {_ZSTD}") from error
+    frame = None
+    for piece in packed:
+        for at in range(0, len(piece), _FED):
+            part = piece[at : at + _FED]
+            while part:
+                frame = frame or zstandard.ZstdDecompressor().decompressobj()
+                try:
+                    unpacked = frame.decompress(part)
+                except zstandard.ZstdError as error:
+                    raise Damaged(f"the Zstandard data is corrupt here ({error}); what follows is lost") from error
+                if unpacked:
+                    yield unpacked
+                part = frame.unused_data if frame.eof else b""
+                frame = None if frame.eof else frame
+    if frame is not None:
+        raise Damaged("the Zstandard data is cut off here; what it held of this record and after it is lost")
+
+
+_FED = 256  # packed bytes at a time: three of them can hold 128 KB
+_ZSTD = "install it with pip install 'guardcli[zstd]', or unpack the file with `zstd -dc`"
+_UNPACK = {signatures.GZIP: _gunzip, signatures.ZSTD: _unzstd}

@@ -32,7 +32,8 @@ def records(reader: Reader, source: str, limit: int) -> Iterator[Record | Malfor
         try:
             if isinstance(block, Fault):
                 raise Unreadable(block.reason)
-            yield Record(key, Conversation(_messages(decoding.text(block.content, block.line))))
+            said = _messages(decoding.text(block.content, block.line))
+            yield Record(key, Conversation(said), raw=block.content)
         except Unreadable as error:
             yield Malformed(key, error.reason)
 

@@ -26,8 +26,11 @@ def test_check_noop(head):
 @pytest.mark.parametrize(
     ("head", "reason"),
     [
-        (b"\x28\xb5\x2f\xfd\x04", "this is no text but Zstandard; unpack it with `zstd -dc`"),
-        (b"PAR1\x15\x04", "this is no text but Parquet; export it as JSON Lines"),
+        (
+            b"\x28\xb5\x2f\xfd\x04",
+            "this is no text but Zstandard inside something else; unpack it once with `zstd -dc`",
+        ),
+        (b"PAR1\x15\x04", "this is no text but Parquet, which is read from a file only, not from a pipe"),
         (b"PK\x03\x04", "this is no text but a zip archive (or an Office file); unpack it with `unzip -p`"),
         (b"BZh91AY&SY", "this is no text but bzip2; unpack it with `bzip2 -dc`"),
         (b"\x1f\x8b\x08", "this is no text but gzip inside gzip; unpack it once with `gunzip -c`"),

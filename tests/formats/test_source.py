@@ -2,6 +2,7 @@ import gzip
 import io
 
 import pytest
+import zstandard
 
 from guardcli.errors import InputError
 from guardcli.formats import open_source, source
@@ -103,3 +104,30 @@ def test_what_gzip_holds_is_looked_at_too():
     assert unpacked(gzip.compress(b"PK\x03\x04"))[1] == (
         "this is no text but a zip archive (or an Office file); unpack it with `unzip -p`"
     )
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_zstandard_is_unpacked_frame_after_frame(frames):
+    content = b"".join(zstandard.compress(b"line %d\n" % number * 50_000) for number in range(frames))
+    expected = b"".join(b"line %d\n" % number * 50_000 for number in range(frames))
+    assert b"".join(source.text(io.BytesIO(content))) == expected
+
+
+def test_zstandard_in_small_pieces_of_a_pipe():
+    content = zstandard.compress(b"one\ntwo\n")
+    assert b"".join(source.text(Pieces([content[at : at + 1] for at in range(len(content))]))) == b"one\ntwo\n"
+
+
+def test_damaged_zstandard():
+    content = zstandard.compress(b"".join(b"line %d\n" % number for number in range(5000)))
+    with pytest.raises(Damaged, match="the Zstandard data is cut off here"):
+        list(source.text(io.BytesIO(content[:-10])))
+    with pytest.raises(Damaged, match="the Zstandard data is corrupt here"):
+        list(source.text(io.BytesIO(content[:20] + b"\xff" * 40 + content[60:])))
+
+
+def test_a_few_packed_bytes_may_hold_much():
+    """A bomb of 100 MB comes in pieces that fit."""
+    content = zstandard.compress(b"\0" * 100_000_000)
+    pieces = source._unzstd(iter([content]))
+    assert max(map(len, pieces)) < 20_000_000

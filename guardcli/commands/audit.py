@@ -1,0 +1,166 @@
+"""`guard audit`: judge millions of records, killed at any moment, nothing lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guardcli import audit as bulk
+from guardcli import stored
+from guardcli.audit import Item, Progress, Shard, Source
+from guardcli.classifier import Guard
+from guardcli.commands import inputs, output
+from guardcli.commands.codes import DONE, FOUND, UNJUDGED
+from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
+from guardcli.commands.share import ShardOption, Share
+from guardcli.journal import Journal
+from guardcli.model.llama import build
+from guardcli.printable import counted
+from guardcli.report import audit as report
+from guardcli.summary import summarize
+from guardcli.writers import jsonl
+
+_EVERY = 10.0  # seconds between lines of progress where stderr is no terminal
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The verdicts."
+)
+@click.option(
+    "--shard",
+    type=ShardOption(),
+    metavar="I/N",
+    default="1/1",
+    help="Judge only the Ith of N parts, which guard merge joins.",
+)
+@click.option(
+    "--max-unsafe",
+    type=Share(),
+    metavar="SHARE",
+    help="Fail if a larger share is unsafe: 0.1%, 0.001, or a number such as 25.",
+)
+@click.option("--max-errors", type=Share(), metavar="SHARE", help="Fail if more could not be judged.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@inputs.input_format
+@inputs.messages_path
+@inputs.max_record_bytes
+@model_options
+@taxonomy_option
+@record_options
+def audit(
+    *,
+    names: tuple[str, ...],
+    path: Path,
+    shard: Shard,
+    max_unsafe: float | None,
+    max_errors: float | None,
+    quiet: bool,
+    input_format: str | None,
+    messages_path: str | None,
+    max_record_bytes: int,
+    **options: Any,
+) -> int:
+    """Judge files and folders of records into OUT, rows as `guard check --format json` writes them.
+
+    \b
+    guard audit logs/ -o verdicts.jsonl -m llama-guard-3-8b.gguf -t policy.yaml
+
+    Killed at any moment and started again with the same words, it goes on where it was, and ends with the same bytes
+    as if nothing had happened. OUT.journal says how far it is.
+
+    Exits with 0 if it ran to its end, 1 if more is unsafe than --max-unsafe allows, 2 on wrong usage, 3 if more could
+    not be judged than --max-errors allows.
+    """
+    sources = [Source.of(name) for name in bulk.expanded(names)]
+    judging = Judging(**options)
+    reading = {"input_format": input_format, "messages_path": messages_path, "max_record_bytes": max_record_bytes}
+
+    def read(name: str, start: int) -> Iterable[Item]:
+        return inputs.records([name], start=start, **reading)  # type: ignore[arg-type]
+
+    with judging.open() as guard, Journal(path, _manifest(guard, judging, reading, sources, shard)) as journal:
+        if journal.mark.rows and not quiet:
+            output.say(f"guard: {path} has {counted(journal.mark.rows, 'row')}: going on from there")
+        if not journal.finished:
+            _watch(bulk.run(guard, journal, sources, read, jsonl.line, shard=shard), sources, quiet=quiet)
+    return _summed_up(path, max_unsafe, max_errors, quiet=quiet)
+
+
+def _manifest(
+    guard: Guard, judging: Judging, reading: dict[str, Any], sources: list[Source], shard: Shard
+) -> dict[str, Any]:
+    """Everything that can move a score, or a row: a run is resumed only if all of it is the same."""
+    by = guard.provenance
+    made = build()
+    return {
+        "model": by.model,
+        "template": by.template,
+        "scoring": by.scoring,
+        "taxonomy": {"name": by.taxonomy, "prompt": by.prompt_digest, "decision": by.decision_digest},
+        "threshold": guard.threshold,
+        "llama_cpp": [made.version, made.features],
+        "engine": guard.shape,
+        "tolerance": guard.tolerance,
+        "judged": {
+            "target": judging.target,
+            "as_user": sorted(judging.as_user),
+            "scores": judging.scores,
+            "keep": list(judging.keep),
+            "show_text": judging.show_text,
+            "force": judging.force,
+        },
+        "read": reading,
+        "shard": [shard.number, shard.of],
+        "inputs": [{"path": source.path, "size": source.size, "sha256": source.sha256} for source in sources],
+    }
+
+
+def _watch(run: Iterator[Progress], sources: list[Source], *, quiet: bool) -> None:
+    """Run to the end, and tell how far it is: in place on a terminal, else a line now and then."""
+    start = told = time.monotonic()
+    total = sum(source.size for source in sources)
+    for progress in run:
+        now = time.monotonic()
+        if not quiet and now - told >= (0.5 if output.on_terminal() else _EVERY):
+            told = now
+            output.tell(_state(progress, sources, total, now - start))
+    if not quiet:
+        output.tell(None)
+
+
+def _state(progress: Progress, sources: list[Source], total: int, seconds: float) -> str:
+    rows = progress.verdicts.total()
+    counts = progress.counts
+    shared = 1 - counts.evaluated / counts.tokens if counts.tokens else 0
+    unsafe = ", ".join(f"{label} {number:,}" for label, number in progress.categories.most_common(4))
+    before = sum(source.size for source in sources[: progress.mark.source])
+    return (
+        f"{progress.mark.rows:,} rows, {rows / seconds:,.1f}/s, {counts.evaluated / seconds:,.0f} tokens/s "
+        f"({shared:.0%} shared), {progress.verdicts['unsafe']:,} unsafe{f' ({unsafe})' if unsafe else ''}, "
+        f"{progress.verdicts['error']:,} errors; file {progress.mark.source + 1} of {len(sources)}"
+        + (f", {before / total:.0%} of the input" if before and total else "")
+    )
+
+
+def _summed_up(path: Path, max_unsafe: float | None, max_errors: float | None, *, quiet: bool) -> int:
+    """Read the verdicts once more, from the first run or the tenth: the summary, and the exit code by the gates."""
+    summary = summarize(stored.read(str(path)))
+    total, verdicts = summary.total, summary.verdicts
+    if not quiet:
+        output.say(report.as_text(summary), end="")
+    if not total:
+        output.say("guard: nothing to judge: the input holds no records")
+        return UNJUDGED
+    if max_errors is not None and Share.exceeded(verdicts["error"], total, max_errors):
+        output.say(f"guard: {verdicts['error']:,} of {total:,} could not be judged: more than --max-errors allows")
+        return UNJUDGED
+    if max_unsafe is not None and Share.exceeded(verdicts["unsafe"], total, max_unsafe):
+        output.say(f"guard: {verdicts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
+        return FOUND
+    return DONE

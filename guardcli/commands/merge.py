@@ -1,0 +1,88 @@
+"""`guard merge`: join the shards of an audit in the order of the input, and verify that they are all there."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guardcli.commands import output
+from guardcli.commands.codes import DONE
+from guardcli.errors import InputError, OutputError
+from guardcli.journal import read_manifest
+from guardcli.printable import counted
+
+Placed = tuple[tuple[int, int], bytes]
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The whole."
+)
+def merge(*, shards: tuple[Path, ...], path: Path) -> int:
+    """Join SHARDs that `guard audit --shard` wrote into OUT, in the order of the input.
+
+    \b
+    guard merge part-*.jsonl -o verdicts.jsonl
+
+    Exits with 2 if a shard is missing, not finished, or of another run.
+    """
+    sources = _verified(shards)
+    rows = 0
+    try:
+        with path.open("xb") as file:
+            for _, line in heapq.merge(*(_placed(shard, sources) for shard in shards)):
+                file.write(line)
+                rows += 1
+    except FileExistsError as error:
+        raise OutputError(f"{path} is there already: choose another name") from error
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    except InputError:
+        path.unlink(missing_ok=True)
+        raise
+    output.say(f"guard: {counted(rows, 'row')} of {counted(len(shards), 'shard')}")
+    return DONE
+
+
+def _verified(shards: Sequence[Path]) -> dict[str, int]:
+    """The place of each input in the order of the run, once the shards are known to be one run, and whole."""
+    first: dict[str, Any] | None = None
+    seen: dict[int, Path] = {}
+    for shard in shards:
+        manifest, finished = read_manifest(shard)
+        number, of = manifest.pop("shard")
+        if not finished:
+            raise InputError(f"{shard} is not finished: start its audit again, and it goes on")
+        if first is None:
+            first, total = manifest, of
+        if manifest != first or of != total:
+            raise InputError(f"{shard} is of another run than {shards[0]}")
+        if number in seen:
+            raise InputError(f"{shard} and {seen[number]} are both shard {number}/{of}")
+        seen[number] = shard
+    missing = sorted(set(range(1, total + 1)) - set(seen))
+    if missing or first is None:
+        raise InputError(f"not all shards are there: {', '.join(f'{number}/{total}' for number in missing)}")
+    return {source["path"]: place for place, source in enumerate(first["inputs"])}
+
+
+def _placed(shard: Path, sources: dict[str, int]) -> Iterator[Placed]:
+    """The rows of a shard as they stand, each with its place in the input."""
+    before = (-1, -1)
+    with shard.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+                place = (sources[row["source"]], row["line"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(f"{shard}:{number}: no row of this run") from error
+            if place < before:
+                raise InputError(f"{shard}:{number}: out of order: the shard was changed")
+            before = place
+            yield place, line

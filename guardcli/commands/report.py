@@ -1,0 +1,44 @@
+"""`guard report`: one self-contained HTML page of stored verdicts."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from guardcli import stored
+from guardcli.commands import output
+from guardcli.commands.codes import DONE, UNJUDGED
+from guardcli.errors import OutputError
+from guardcli.report.audit import as_page
+from guardcli.summary import summarize
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, metavar="[VERDICTS]...")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), metavar="HTML", help="The page; stdout if left out."
+)
+@click.option("--title", default="Audit of conversations", show_default=True, help="What the page is called.")
+@click.option("--time", metavar="FIELD", help="A kept field (--keep) that begins with a date.")
+@click.option("--with-text", is_flag=True, help="Show the judged messages, where the rows hold them (--show-text).")
+def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str | None, with_text: bool) -> int:
+    """Make one HTML page of VERDICTS, or of rows from stdin, that can be sent on: it fetches nothing.
+
+    \b
+    guard report verdicts.jsonl -o report.html
+    """
+    rows = chain.from_iterable(stored.read(file) for file in files or ("-",))
+    summary = summarize(rows, time=time)
+    page = as_page(summary, title, with_text=with_text)
+    if path is None:
+        output.write(page)
+    else:
+        try:
+            path.write_text(page, "utf-8")
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    if not summary.total:
+        output.say("guard: there are no verdicts in it")
+    return DONE if summary.total else UNJUDGED

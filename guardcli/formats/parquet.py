@@ -1,0 +1,76 @@
+"""Parquet files, as LMSYS-Chat and WildChat come: each row a JSON value, as its JSON Lines export would have it.
+
+pyarrow is imported only where such a file is met. It knows no format.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from guardcli.conversation import Json
+from guardcli.formats import signatures
+from guardcli.formats.faults import Damaged
+
+_ROWS = 64  # read at a time
+_INSTALL = "this is Parquet: install what reads it with pip install 'guardcli[parquet]', or export it as JSON Lines"
+
+
+def is_parquet(stream: BinaryIO) -> bool:
+    """Whether a file is one, by its beginning and its end; of a pipe only the text formats can be read."""
+    try:
+        if not stream.seekable():
+            return False
+        place = stream.tell()
+        head = stream.read(len(signatures.PARQUET))
+        tail = b""
+        if head == signatures.PARQUET:
+            stream.seek(-len(head), os.SEEK_END)
+            tail = stream.read()
+        stream.seek(place)
+    except (OSError, AttributeError):
+        return False
+    return tail == signatures.PARQUET
+
+
+def values(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]]:
+    """Each row from the `start`th on: its number, its value, and that as JSON.
+
+    Raises:
+        Damaged: it cannot be read, or pyarrow is not there.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise Damaged(_INSTALL) from error
+    try:
+        file = parquet.ParquetFile(stream)
+        number = 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if number + rows < start:
+                number += rows
+                continue
+            for batch in file.iter_batches(batch_size=_ROWS, row_groups=[group]):
+                for value in batch.to_pylist():
+                    number += 1
+                    if number >= start:
+                        yield _row(number, value)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise Damaged(f"the Parquet data cannot be read any further: {error}") from error
+
+
+def _row(number: int, value: dict[str, Any]) -> tuple[int, Json, bytes]:
+    raw = json.dumps(value, ensure_ascii=False, default=_as_text)
+    return number, json.loads(raw), raw.encode("utf-8", "backslashreplace")
+
+
+def _as_text(value: Any) -> str:
+    """What JSON has no form for: times as ISO texts, bytes as text, and all else as it prints."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    iso = getattr(value, "isoformat", None)
+    return str(iso() if iso is not None else value)

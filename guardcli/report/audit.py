@@ -1,0 +1,98 @@
+"""The summary of a run: some lines for the terminal, and a page to send on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from guardcli.printable import counted
+from guardcli.report.page import page
+from guardcli.report.terminal import table
+from guardcli.stored import Row
+from guardcli.summary import BINS, KINDS, Summary
+
+_SOURCES, _REASONS = 20, 10  # of which so many are shown
+
+
+def as_text(summary: Summary) -> str:
+    """Counts, by category, by source where there are several, and why something could not be judged."""
+    parts = [f"{counted(summary.total, 'row')}: " + ", ".join(f"{summary.verdicts[kind]:,} {kind}" for kind in KINDS)]
+    if summary.categories:
+        rows = [(category, f"{number:,}") for category, number in summary.categories.most_common()]
+        parts.append(table(("category", "unsafe"), rows, right=[1]))
+    if len(summary.by_source) > 1:
+        shown = list(summary.by_source.items())[:_SOURCES]
+        rows_of = [(source, *(f"{found[kind]:,}" for kind in KINDS)) for source, found in shown]
+        parts.append(table(("source", *KINDS), rows_of, right=[1, 2, 3]))
+    if summary.reasons:
+        rows = [(reason, f"{number:,}") for reason, number in summary.reasons.most_common(_REASONS)]
+        parts.append(table(("could not be judged because", "rows"), rows, right=[1]))
+    return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
+
+
+def as_page(summary: Summary, title: str, *, with_text: bool) -> str:
+    """One HTML page; messages only `with_text`, and only if the rows hold them."""
+    return page(
+        "audit.html",
+        {
+            "title": title,
+            "total": summary.total,
+            "figures": [(kind, summary.verdicts[kind], f"{summary.share(kind):.2%}") for kind in KINDS],
+            "made_by": [
+                dict(zip(("model", "template", "taxonomy", "scoring"), made, strict=True)) for made in summary.made_by
+            ],
+            "thresholds": [f"{threshold:g}" for threshold in sorted(summary.thresholds)],
+            "categories": _bars(summary.categories.most_common(), summary.verdicts["unsafe"]),
+            "sources": _table(summary.by_source, _SOURCES),
+            "sources_left_out": max(0, len(summary.by_source) - _SOURCES),
+            "days": _table(dict(sorted(summary.by_day.items())), 400),
+            "histogram": _histogram(summary.histogram),
+            "flags": summary.flags.most_common(),
+            "reasons": summary.reasons.most_common(_REASONS),
+            "cases": [
+                ("Most certain", "unsafe, the highest scores first", _cases(summary.certain, with_text)),
+                ("Most borderline", "nearest to the threshold first", _cases(summary.borderline, with_text)),
+            ],
+        },
+    )
+
+
+def _bars(counts: Iterable[tuple[str, int]], total: int) -> list[tuple[str, int, str, float]]:
+    """Each with its number, its share of the total, and how long its bar is in percent."""
+    listed = list(counts)
+    most = max((number for _, number in listed), default=1)
+    return [(name, number, f"{number / max(total, 1):.1%}", 100 * number / most) for name, number in listed]
+
+
+def _histogram(counts: Sequence[int]) -> list[tuple[str, int, float]]:
+    most = max((*counts, 1))
+    return [(f"{at / BINS:.2f}-{(at + 1) / BINS:.2f}", number, 100 * number / most) for at, number in enumerate(counts)]
+
+
+def _table(groups: Mapping[str, Counter[str]], most: int) -> list[tuple[str, list[int], str]]:
+    """Each group with its counts and its share of unsafe rows."""
+    found = []
+    for name, counts in list(groups.items())[:most]:
+        found.append((name, [counts[kind] for kind in KINDS], f"{counts['unsafe'] / counts.total():.2%}"))
+    return found
+
+
+def _cases(rows: Iterable[Row], with_text: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            "verdict": row["verdict"],
+            "score": f"{row['score']:.4f}",
+            "threshold": f"{row['threshold']:g}",
+            "categories": ", ".join(row["categories"] or ()) or "-",
+            "place": _place(row),
+            "text": row.get("text") if with_text else None,
+        }
+        for row in rows
+    ]
+
+
+def _place(row: Row) -> str:
+    part = f":{row['part']}" if row["part"] else ""
+    said = f" {row['role']}#{row['turn']}" if row["turn"] is not None else ""
+    return f"{row['source'] or ''}:{row['line']}{part}{said}" + (f" {row['id']}" if row["id"] else "")

@@ -1,0 +1,192 @@
+"""`guard audit` from outside, on a real engine: rows, summary, gates, and the same bytes after kills."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tests.commands.running import GUARD, environment, guard
+
+READS = {"bomb": ("S9", 1.0), "knife": ("S1", 1.0)}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.write(tmp_path_factory.mktemp("reads") / "toy.gguf", reads=READS, name="Llama Guard 3 (toy)")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    rows = [{"id": f"r{n}", "prompt": f"question {n}" + (" on a bomb" if n % 10 == 0 else "")} for n in range(40)]
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (tmp_path / "logs" / "b.txt").write_text("hello\na knife\n")
+    (tmp_path / "bad.jsonl").write_text('{"prompt":"hi"}\n{bad\n')
+    return tmp_path
+
+
+def audit(desk: Path, model: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return guard("audit", *arguments, "-m", model, "--threads", "1", cwd=desk)
+
+
+def test_a_folder_is_judged_into_rows_and_summed_up(desk: Path, model: Path) -> None:
+    done = audit(desk, model, "logs", "-o", "out.jsonl")
+    rows = [json.loads(line) for line in (desk / "out.jsonl").read_text().splitlines()]
+    assert [(row["source"], row["line"]) for row in rows] == [
+        *(("logs/a.jsonl", line) for line in range(1, 41)),
+        ("logs/b.txt", 1),
+        ("logs/b.txt", 2),
+    ]
+    assert [row["line"] for row in rows if row["verdict"] == "unsafe"] == [1, 11, 21, 31, 2]
+    assert done.stderr == (
+        "42 rows: 37 safe, 5 unsafe, 0 error\n\n"
+        "category   unsafe\n-----------------\nS9              4\nS1              1\n\n"
+        "source         safe   unsafe   error\n------------------------------------\n"
+        "logs/a.jsonl     36        4       0\nlogs/b.txt        1        1       0\n"
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_again_there_is_nothing_left_to_do(desk: Path, model: Path) -> None:
+    audit(desk, model, "logs", "-o", "out.jsonl")
+    before = (desk / "out.jsonl").read_bytes()
+    done = audit(desk, model, "logs", "-o", "out.jsonl")
+    assert done.stderr.startswith("guard: out.jsonl has 42 rows: going on from there\n42 rows: 37 safe")
+    assert (desk / "out.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("inputs", "gates", "code"),
+    [
+        ("logs", ["--max-unsafe", "10%"], 1),
+        ("logs", ["--max-unsafe", "0.12"], 0),
+        ("logs", ["--max-unsafe", "5"], 0),
+        ("logs", ["--max-unsafe", "4"], 1),
+        ("logs", ["--max-errors", "0"], 0),
+        ("bad.jsonl", ["--max-errors", "0"], 3),
+        ("bad.jsonl", ["--max-errors", "50%", "--max-unsafe", "0"], 0),
+        ("bad.jsonl", [], 0),
+    ],
+)
+def test_gates(desk: Path, model: Path, inputs: str, gates: list[str], code: int) -> None:
+    done = audit(desk, model, inputs, "-o", "out.jsonl", "-q", *gates)
+    assert done.returncode == code
+    assert ("allows" in done.stderr) is (code != 0)
+
+
+@pytest.mark.parametrize("share", ["-1", "1.5", "x", "101%", "nan"])
+def test_what_is_no_share(desk: Path, model: Path, share: str) -> None:
+    done = audit(desk, model, "logs", "-o", "out.jsonl", "--max-unsafe", share)
+    assert "is no share" in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "difference"),
+    [
+        (["logs", "--threshold", "0.9"], "threshold was 0.5 and is 0.9"),
+        (["logs", "-t", "llama-guard-3-1b"], 'taxonomy.name was "llama-guard-3" and is "llama-guard-3-1b"'),
+        (["logs", "--target", "last"], 'judged.target was "any" and is "last"'),
+        (["logs", "--reproducible"], "engine was "),
+        (["logs/a.jsonl"], "inputs was ["),
+    ],
+)
+def test_another_run_is_refused_with_the_difference(
+    desk: Path, model: Path, arguments: list[str], difference: str
+) -> None:
+    audit(desk, model, "logs", "-o", "out.jsonl", "-q")
+    done = audit(desk, model, *arguments, "-o", "out.jsonl", "-q")
+    assert f"guard: out.jsonl is of another run: {difference}" in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing", "-o", "out.jsonl"], "guard: missing: no such file"),
+        (["logs"], "Missing option '-o'"),
+        (["-", "-o", "out.jsonl"], "guard: -: no such file"),
+        (["logs", "-o", "no/where.jsonl"], "guard: cannot write"),
+    ],
+)
+def test_usage_errors(desk: Path, model: Path, arguments: list[str], message: str) -> None:
+    done = audit(desk, model, *arguments)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+
+
+def test_killed_on_a_real_engine_it_ends_with_the_same_bytes(desk: Path, model: Path) -> None:
+    """Two blocks' worth of records, and kills while either is judged."""
+    lines = [json.dumps({"prompt": f"question {n} " + "of much text " * (n % 7)}) for n in range(1100)]
+    (desk / "many.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    assert audit(desk, model, "many.jsonl", "-o", "whole.jsonl", "-q").returncode == 0
+    rng = random.Random(2)
+    words = [*GUARD, "audit", "many.jsonl", "-o", "out.jsonl", "-q", "-m", str(model), "--threads", "1"]
+    for _ in range(6):
+        process = subprocess.Popen(words, cwd=desk, env=environment(), stderr=subprocess.PIPE)
+        while process.poll() is None and not (desk / "out.jsonl").exists():
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.1, 1.5))
+        process.kill()
+        process.communicate()
+    assert audit(desk, model, "many.jsonl", "-o", "out.jsonl", "-q").returncode == 0
+    assert (desk / "out.jsonl").read_bytes() == (desk / "whole.jsonl").read_bytes()
+
+
+def test_progress_is_told_in_lines_where_nobody_looks(desk: Path, model: Path) -> None:
+    """In less than ten seconds there is none: a log is not filled."""
+    done = audit(desk, model, "logs", "-o", "out.jsonl")
+    assert not re.search(r"rows, [\d.]+/s", done.stderr)
+
+
+def test_shards_are_joined_to_the_whole(desk: Path, model: Path) -> None:
+    lines = [json.dumps({"prompt": f"question {n}"}) for n in range(400)]
+    (desk / "many.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    parts = [f"part-{number}.jsonl" for number in (1, 2, 3)]
+    for number, part in enumerate(parts, start=1):
+        done = audit(desk, model, "many.jsonl", "logs", "-o", part, "-q", "--reproducible", "--shard", f"{number}/3")
+        assert done.returncode == 0
+    audit(desk, model, "many.jsonl", "logs", "-o", "whole.jsonl", "-q", "--reproducible")
+    done = guard("merge", *reversed(parts), "-o", "merged.jsonl", cwd=desk)
+    assert done.stderr == "guard: 442 rows of 3 shards\n"
+    assert done.returncode == 0
+    assert (desk / "merged.jsonl").read_bytes() == (desk / "whole.jsonl").read_bytes()
+    counts = [len((desk / part).read_text().splitlines()) for part in parts]
+    assert min(counts) > 80
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["part-1.jsonl"], "not all shards are there: 2/2"),
+        (["part-1.jsonl", "part-1.jsonl"], "are both shard 1/2"),
+        (["part-1.jsonl", "other.jsonl"], "other.jsonl is of another run than part-1.jsonl"),
+        (["part-1.jsonl", "missing.jsonl"], "cannot read missing.jsonl.journal"),
+        (["part-1.jsonl", "torn.jsonl"], "torn.jsonl is not finished"),
+    ],
+)
+def test_shards_that_are_no_whole(desk: Path, model: Path, names: list[str], message: str) -> None:
+    audit(desk, model, "logs", "-o", "part-1.jsonl", "-q", "--shard", "1/2")
+    audit(desk, model, "logs", "-o", "other.jsonl", "-q", "--shard", "2/2", "--threshold", "0.9")
+    audit(desk, model, "logs", "-o", "torn.jsonl", "-q", "--shard", "2/2")
+    journal = desk / "torn.jsonl.journal"
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
+    done = guard("merge", *names, "-o", "out.jsonl", cwd=desk)
+    assert message in done.stderr
+    assert done.returncode == 2
+    assert not (desk / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "x", "1", "1/x", "-1/2"])
+def test_what_is_no_shard(desk: Path, model: Path, shard: str) -> None:
+    done = audit(desk, model, "logs", "-o", "out.jsonl", "--shard", shard)
+    assert "is no shard: write 2/8" in done.stderr
+    assert done.returncode == 2

@@ -1,0 +1,59 @@
+import datetime
+import io
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from .rows import rows, told
+
+CHAT = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+
+
+def packed(values, **options):
+    sink = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(values), sink, **options)
+    return sink.getvalue()
+
+
+WILD = [
+    {"conversation_hash": f"h{n}", "conversation": CHAT, "timestamp": datetime.datetime(2024, 1, 1, n), "toxic": False}
+    for n in range(5)
+]
+
+
+def test_each_row_is_a_record():
+    found = rows(packed(WILD))
+    assert [(row.key.line, row.key.id) for row in found] == [(n + 1, f"h{n}") for n in range(5)]
+    assert [message.content for message in found[0].conversation.messages] == ["hi", "hello"]
+    assert found[3].fields["timestamp"] == "2024-01-01T03:00:00"
+
+
+@pytest.mark.parametrize("start", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("group", [1, 2, 100])
+def test_from_a_row_on(start, group):
+    found = rows(packed(WILD, row_group_size=group), start=start)
+    assert [row.key.line for row in found] == list(range(start, 6))
+
+
+def test_pairs_and_what_is_no_conversation():
+    values = [{"prompt": "hi", "n": 1}, {"prompt": None, "n": 2}]
+    assert told(packed(values)) == [
+        (1, None, [("user", "hi")]),
+        (2, None, "empty conversation: neither a prompt nor a response"),
+    ]
+
+
+def test_a_damaged_file_is_an_error_row():
+    content = packed(WILD)
+    ((line, _, reason),) = told(content[:100] + b"PAR1")
+    assert line == 1
+    assert reason.startswith("the Parquet data cannot be read any further")
+
+
+def test_a_long_row_is_an_error_in_its_place():
+    values = [{"prompt": "x" * 5000}, {"prompt": "hi"}]
+    assert told(packed(values), max_record_bytes=1024) == [
+        (1, None, "the row is longer than 1024 bytes; --max-record-bytes sets the limit"),
+        (2, None, [("user", "hi")]),
+    ]
