@@ -68,10 +68,11 @@ class Source:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is: rows by verdict and unsafe ones by category since it was begun or taken up, what the engine
-    did, and the place in the input."""
+    """How far a run is: rows by verdict and unsafe ones by category since it was begun or taken up, bytes of records
+    that it read since, what the engine did, and the place in the input."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
+    read: int = 0
     categories: Counter[str] = field(default_factory=Counter)
     counts: Counts = field(default_factory=Counts)
     mark: Mark = field(default_factory=Mark)
@@ -143,6 +144,7 @@ def run(
         alone, poisoned = max(0, alone - 1), False
         progress.mark = Mark(rows, journal.size, *after, alone)
         journal.end(progress.mark)
+        progress.read += sum(len(item.raw) + 1 for _, item in block if isinstance(item, Record) and not item.more)
         progress.add(guard.counts)
         yield progress
     journal.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ _EVERY = 10.0  # seconds between lines of progress where stderr is no terminal
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 @inputs.input_format
 @inputs.messages_path
+@inputs.requests
 @inputs.max_record_bytes
 @model_options
 @taxonomy_option
@@ -63,6 +65,7 @@ def audit(
     quiet: bool,
     input_format: str | None,
     messages_path: str | None,
+    requests: tuple[str, ...],
     max_record_bytes: int,
     **options: Any,
 ) -> int:
@@ -79,12 +82,16 @@ def audit(
     """
     sources = [Source.of(name) for name in bulk.expanded(names)]
     judging = Judging(**options)
+    asked = inputs.asked(requests)
     reading = {"input_format": input_format, "messages_path": messages_path, "max_record_bytes": max_record_bytes}
 
     def read(name: str, start: int) -> Iterable[Item]:
-        return inputs.records([name], start=start, **reading)  # type: ignore[arg-type]
+        return inputs.records([name], start=start, requests=asked, **reading)  # type: ignore[arg-type]
 
-    with judging.open() as guard, Journal(path, _manifest(guard, judging, reading, sources, shard)) as journal:
+    with (
+        judging.open() as guard,
+        Journal(path, _manifest(guard, judging, reading | {"requests": _known(requests)}, sources, shard)) as journal,
+    ):
         if journal.mark.rows and not quiet:
             output.say(f"guard: {path} has {counted(journal.mark.rows, 'row')}: going on from there")
         if not journal.finished:
@@ -117,8 +124,12 @@ def _manifest(
         },
         "read": reading,
         "shard": [shard.number, shard.of],
-        "inputs": [{"path": source.path, "size": source.size, "sha256": source.sha256} for source in sources],
+        "inputs": [asdict(source) for source in sources],
     }
+
+
+def _known(files: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [asdict(Source.of(file)) for file in files]
 
 
 def _watch(run: Iterator[Progress], sources: list[Source], *, quiet: bool) -> None:
@@ -139,13 +150,23 @@ def _state(progress: Progress, sources: list[Source], total: int, seconds: float
     counts = progress.counts
     shared = 1 - counts.evaluated / counts.tokens if counts.tokens else 0
     unsafe = ", ".join(f"{label} {number:,}" for label, number in progress.categories.most_common(4))
-    before = sum(source.size for source in sources[: progress.mark.source])
     return (
         f"{progress.mark.rows:,} rows, {rows / seconds:,.1f}/s, {counts.evaluated / seconds:,.0f} tokens/s "
         f"({shared:.0%} shared), {progress.verdicts['unsafe']:,} unsafe{f' ({unsafe})' if unsafe else ''}, "
-        f"{progress.verdicts['error']:,} errors; file {progress.mark.source + 1} of {len(sources)}"
-        + (f", {before / total:.0%} of the input" if before and total else "")
+        f"{progress.verdicts['error']:,} errors; {_left(progress, sources, total, seconds)}"
     )
+
+
+def _left(progress: Progress, sources: list[Source], total: int, seconds: float) -> str:
+    """How long it will go on: by the bytes of text, which cost tokens, and not by rows. (Not told of packed files.)"""
+    before = sum(source.size for source in sources[: progress.mark.source])
+    done = min(1.0, max(progress.read, before) / total) if total else 1.0
+    packed = progress.read > total
+    place = f"file {min(progress.mark.source + 1, len(sources))} of {len(sources)}"
+    if packed or not 0 < done < 1:
+        return place
+    left = seconds * (1 - done) / done
+    return f"{done:.0%}, {int(left // 3600)}:{int(left % 3600 // 60):02}:{int(left % 60):02} left, {place}"
 
 
 def _summed_up(path: Path, max_unsafe: float | None, max_errors: float | None, *, quiet: bool) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from guardcli import formats
-from guardcli.conversation import Malformed, Record
+from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
 
 MAX_RECORD_BYTES = 1 << 20
@@ -25,6 +26,12 @@ messages_path = click.option(
     metavar="PATH",
     callback=lambda _ctx, _param, value: _path(value),
     help="Where in a JSON record the conversation is, such as payload.chat[0].messages.",
+)
+requests = click.option(
+    "--requests",
+    multiple=True,
+    metavar="FILE",
+    help="Batch requests that the answers in the input belong to, by `custom_id`. Repeatable.",
 )
 as_user = click.option(
     "--as-user",
@@ -77,6 +84,7 @@ def records(
     messages_path: str | None = None,
     max_record_bytes: int = MAX_RECORD_BYTES,
     start: int = 1,
+    requests: Mapping[str, Conversation] | None = None,
     on_detect: Callable[[str, str], None] = lambda _source, _format: None,
 ) -> Iterator[Record | Malformed]:
     """The records of all inputs, in order, from line `start` of each on. `on_detect` is told (source, format).
@@ -86,7 +94,7 @@ def records(
     """
     for source in sources:
         with formats.open_source(source) as stream:
-            yield from formats.read(
+            found = formats.read(
                 stream,
                 source,
                 format=input_format,
@@ -95,6 +103,38 @@ def records(
                 start=start,
                 on_detect=lambda name, source=source: on_detect(source, name),  # type: ignore[misc]
             )
+            yield from found if requests is None else (_joined(record, requests) for record in found)
+
+
+def asked(files: Sequence[str]) -> dict[str, Conversation] | None:
+    """The conversations of batch requests by their `custom_id`, all in memory; None if no file is named.
+
+    Raises:
+        InputError: a request cannot be read, or two have one id.
+    """
+    if not files:
+        return None
+    found: dict[str, Conversation] = {}
+    for record in records(sources(files), input_format=None):
+        place, id_ = f"{record.key.source}:{record.key.line}", record.key.id
+        if isinstance(record, Malformed) or id_ is None:
+            reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"
+            raise InputError(f"{place}: no request: {reason}")
+        if id_ in found:
+            raise InputError(f"{place}: the custom_id {id_!r} stands twice among the requests")
+        found[id_] = record.conversation
+    return found
+
+
+def _joined(record: Record | Malformed, requests: Mapping[str, Conversation]) -> Record | Malformed:
+    """An answer behind what it answers."""
+    if isinstance(record, Malformed):
+        return record
+    request = requests.get(record.key.id or "")
+    if request is None:
+        return Malformed(record.key, f"no request has its custom_id {record.key.id!r}", record.fields)
+    messages = request.messages + record.conversation.messages
+    return replace(record, conversation=replace(record.conversation, messages=messages))
 
 
 def _path(value: str | None) -> str | None:

@@ -12,6 +12,7 @@ from guardcli.report.terminal import table
 from guardcli.stored import Row
 from guardcli.summary import BINS, KINDS, Summary
 
+_BARS = " ▁▂▃▄▅▆▇█"  # of a histogram of one line
 _SOURCES, _REASONS = 20, 10  # of which so many are shown
 
 
@@ -21,6 +22,10 @@ def as_text(summary: Summary) -> str:
     if summary.categories:
         rows = [(category, f"{number:,}") for category, number in summary.categories.most_common()]
         parts.append(table(("category", "unsafe"), rows, right=[1]))
+    if sum(summary.histogram):
+        most = max(summary.histogram)
+        bars = "".join(_BARS[-(-number * (len(_BARS) - 1) // most)] for number in summary.histogram)
+        parts.append(f"scores from 0 to 1: {bars}\n")
     if len(summary.by_source) > 1:
         shown = list(summary.by_source.items())[:_SOURCES]
         rows_of = [(source, *(f"{found[kind]:,}" for kind in KINDS)) for source, found in shown]

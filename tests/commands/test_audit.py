@@ -48,6 +48,7 @@ def test_a_folder_is_judged_into_rows_and_summed_up(desk: Path, model: Path) -> 
     assert done.stderr == (
         "42 rows: 37 safe, 5 unsafe, 0 error\n\n"
         "category   unsafe\n-----------------\nS9              4\nS1              1\n\n"
+        "scores from 0 to 1:  █                 ▂\n\n"
         "source         safe   unsafe   error\n------------------------------------\n"
         "logs/a.jsonl     36        4       0\nlogs/b.txt        1        1       0\n"
     )
@@ -189,4 +190,41 @@ def test_shards_that_are_no_whole(desk: Path, model: Path, names: list[str], mes
 def test_what_is_no_shard(desk: Path, model: Path, shard: str) -> None:
     done = audit(desk, model, "logs", "-o", "out.jsonl", "--shard", shard)
     assert "is no shard: write 2/8" in done.stderr
+    assert done.returncode == 2
+
+
+REQUESTS = [{"custom_id": f"q{n}", "body": {"messages": [{"role": "user", "content": text}]}}
+            for n, text in enumerate(("hello", "a bomb", "bye"))]  # fmt: skip
+ANSWERS = [{"custom_id": f"q{n}", "response": {"body": {"choices": [{"message": {"role": "assistant", "content": "ok"}}]}}}
+           for n in (2, 1, 0, 7)]  # fmt: skip
+
+
+def test_answers_are_judged_behind_their_requests(desk: Path, model: Path) -> None:
+    for name, values in (("requests.jsonl", REQUESTS), ("answers.jsonl", ANSWERS)):
+        (desk / name).write_text("".join(f"{json.dumps(value)}\n" for value in values))
+    audit(desk, model, "answers.jsonl", "--requests", "requests.jsonl", "-o", "out.jsonl", "-q")
+    rows = [json.loads(line) for line in (desk / "out.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["verdict"], row["turn"]) for row in rows] == [
+        ("q2", "safe", rows[0]["turn"]),
+        ("q1", "unsafe", rows[1]["turn"]),
+        ("q0", "safe", rows[2]["turn"]),
+        ("q7", "error", None),
+    ]
+    assert rows[3]["error"] == "no request has its custom_id 'q7'"
+    done = audit(desk, model, "answers.jsonl", "-o", "out.jsonl", "-q")
+    assert "read.requests was " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"custom_id":"a","body":{}}\n', "requests.jsonl:1: no request: body has neither messages nor input"),
+        ('{"prompt":"hi"}\n', "requests.jsonl:1: no request: it has no custom_id"),
+        ('{"custom_id":"a","prompt":"hi"}\n' * 2, "requests.jsonl:2: the custom_id 'a' stands twice"),
+    ],
+)
+def test_requests_that_are_none(desk: Path, model: Path, content: str, message: str) -> None:
+    (desk / "requests.jsonl").write_text(content)
+    done = audit(desk, model, "logs", "--requests", "requests.jsonl", "-o", "out.jsonl")
+    assert message in done.stderr
     assert done.returncode == 2

@@ -1,0 +1,49 @@
+"""The pages in a real browser: what a chat log says to it does not run, and nothing is fetched. Needs Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from guardcli.compare import compare
+from guardcli.report import audit, diff
+from guardcli.summary import summarize
+from tests.rows import row
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--virtual-time-budget=2000", "--dump-dom"),
+)
+HOSTILE = (
+    "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    "\"'><svg onload=\"document.title='owned'\"><a href=\"javascript:document.title='owned'\">x</a>"
+)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+
+
+def pages() -> dict[str, str]:
+    before = [row(1, 0.2, id=HOSTILE, text=HOSTILE, source=HOSTILE)]
+    after = [row(1, 0.9, id=HOSTILE, text=HOSTILE, source=HOSTILE, categories=[HOSTILE], flags=[HOSTILE])]
+    error = [row(2, None, error=HOSTILE, source="b")]
+    return {
+        "diff": diff.as_page(compare(before, after), HOSTILE, HOSTILE, with_text=True),
+        "audit": audit.as_page(summarize([*after, *error]), HOSTILE, with_text=True),
+    }
+
+
+@pytest.mark.parametrize("name", ["diff", "audit"])
+def test_nothing_of_a_chat_log_runs(tmp_path: Path, name: str) -> None:
+    (tmp_path / "page.html").write_text(pages()[name], "utf-8")
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'browser'}", (tmp_path / "page.html").as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    title = dom.split("<title>")[1].split("</title>")[0]
+    assert title != "owned"
+    assert title == "Verdicts that changed" or title.startswith("&lt;script&gt;")
+    for tag in ("<script", "<img", "<svg", "<a "):
+        assert tag not in dom
+    assert dom.count("&lt;script&gt;") > 3
