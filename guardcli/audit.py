@@ -172,7 +172,7 @@ def blocks(
 
 
 def _poisoned(block: Sequence[tuple[int, Item]]) -> list[Item]:
-    return [Malformed(item.key, POISONED) for _, item in block]
+    return [Malformed(item.key, POISONED, item.fields) for _, item in block]
 
 
 def _records(

@@ -121,10 +121,13 @@ def _of_record(before: list[Row], after: list[Row]) -> Iterator[tuple[Row | None
     if len(before) == len(after) == 1:
         yield before[0], after[0]
         return
-    others = {row["turn"]: row for row in after}
+    left = list(after)
     for row in before:
-        yield row, others.pop(row["turn"], None)
-    yield from ((None, row) for row in others.values())
+        other = next((one for one in left if one["turn"] == row["turn"]), None)
+        if other is not None:
+            left.remove(other)
+        yield row, other
+    yield from ((None, row) for row in left)
 
 
 class _Largest:

@@ -151,7 +151,11 @@ class Journal:
 
 
 def read_manifest(output: Path) -> tuple[dict[str, Any], bool]:
-    """What an output was made of, and whether it is finished. Raises OutputError: there is no journal."""
+    """What an output was made of, and whether it is finished.
+
+    Raises:
+        OutputError: there is no journal, or the output is not as long as it says.
+    """
     path = output.with_name(output.name + SUFFIX)
     try:
         with path.open("rb") as file:
@@ -160,7 +164,11 @@ def read_manifest(output: Path) -> tuple[dict[str, Any], bool]:
         raise OutputError(f"cannot read {path}: {error.strerror}") from error
     if not entries or "manifest" not in entries[0]:
         raise OutputError(f"{path} is no journal")
-    return entries[0]["manifest"], any("finished" in entry for entry in entries)
+    finished = any("finished" in entry for entry in entries)
+    sizes = [entry["mark"]["size"] for entry in entries if "mark" in entry]
+    if finished and (output.stat().st_size if output.exists() else -1) != (sizes[-1] if sizes else 0):
+        raise OutputError(f"{output} is not as long as its journal says: it was changed")
+    return entries[0]["manifest"], finished
 
 
 def _entries(file: BinaryIO) -> Iterator[dict[str, Any]]:

@@ -15,13 +15,20 @@ from guardcli.formats import open_source
 from guardcli.formats.faults import Damaged
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import text
+from guardcli.printable import printable
 from guardcli.writers.jsonl import SCHEMA
 
 Row: TypeAlias = dict[str, Any]
 RecordKey: TypeAlias = tuple[str | None, int, str | None]
 
+_NONE = type(None)
 _LONGEST = 1 << 26  # bytes of a row; --show-text and --keep may make them long
-_NEEDED = ("source", "line", "part", "turn", "verdict", "score", "threshold", "categories", "flags", "scoring")
+_NEEDED: dict[str, tuple[type, ...]] = {
+    "id": (str, _NONE), "source": (str, _NONE), "line": (int,), "part": (str, _NONE), "turn": (int, _NONE),
+    "role": (str, _NONE), "verdict": (str,), "score": (float, int, _NONE), "threshold": (float, int),
+    "categories": (list, _NONE), "flags": (list,), "error": (str, _NONE), "scoring": (str,), "taxonomy": (dict,),
+    "listed_scores": (dict, _NONE), "category_scores": (dict, _NONE), "meta": (dict, _NONE),
+}  # fmt: skip
 
 
 def read(path: str) -> Iterator[Row]:
@@ -58,7 +65,10 @@ def _row(content: bytes, place: str) -> Row:
     if not isinstance(row, dict) or "schema" not in row or any(name not in row for name in _NEEDED):
         raise InputError(f"{place}: no verdict row: guard check --format json writes them")
     if row["schema"] != SCHEMA:
-        raise InputError(f"{place}: a row of schema {row['schema']}; this guard reads schema {SCHEMA}")
-    if row["verdict"] not in ("safe", "unsafe", "error") or not isinstance(row.get("taxonomy"), dict):
-        raise InputError(f"{place}: no verdict row: its verdict or its taxonomy is none")
+        raise InputError(f"{place}: a row of schema {printable(str(row['schema']))}; this guard reads schema {SCHEMA}")
+    if wrong := [name for name, types in _NEEDED.items() if not isinstance(row[name], types)]:
+        raise InputError(f"{place}: no verdict row: its {wrong[0]} is none")
+    score, known = row["score"], row["verdict"] in ("safe", "unsafe", "error")
+    if not known or (score is None) is not (row["verdict"] == "error") or not (score is None or 0 <= score <= 1):
+        raise InputError(f"{place}: no verdict row: its verdict and its score do not go together")
     return row

@@ -135,7 +135,7 @@ class Session:
         before = self._guard
         one_by_one = any(category.threshold is not None for category in taxonomy.categories)
         same = before is not None and before.taxonomy.prompt_digest == taxonomy.prompt_digest
-        if before is not None and same and (before.per_category or not one_by_one):
+        if before is not None and same and before.per_category == (before.settings.per_category or one_by_one):
             return before
         guard = self._open(taxonomy)  # if this fails, the one before stays
         self.close()

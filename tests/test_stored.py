@@ -33,7 +33,11 @@ def test_gzip_and_blank_lines(tmp_path: Path) -> None:
         ("[1]", "2: no verdict row: guard check --format json writes them"),
         ('{"prompt":"hi"}', "2: no verdict row"),
         (json.dumps(row(1, 0.5) | {"schema": 2}), "2: a row of schema 2; this guard reads schema 1"),
-        (json.dumps(row(1, 0.5) | {"verdict": "maybe"}), "2: no verdict row: its verdict or its taxonomy is none"),
+        (json.dumps(row(1, 0.5) | {"verdict": "maybe"}), "2: no verdict row: its verdict and its score do not go"),
+        (json.dumps(row(1, 0.5) | {"score": "0.5"}), "2: no verdict row: its score is none"),
+        (json.dumps(row(1, 0.5) | {"verdict": "error"}), "2: no verdict row: its verdict and its score do not go"),
+        (json.dumps(row(1, 0.5) | {"score": float("nan")}), "2: no verdict row: its verdict and its score do not go"),
+        (json.dumps({k: v for k, v in row(1, 0.5).items() if k != "role"}), "2: no verdict row: guard check"),
         ("[" * 100_000, "2: not JSON"),
     ],
 )

@@ -69,6 +69,7 @@ class Guard:
         chosen = None if template is None else _template(template)
         policy = None if taxonomy is None else _taxonomy(taxonomy)  # mistakes are told before gigabytes are read
         self._closed = False
+        self.trusted = False  # whether the model has shown that it answers with verdicts
         self._engine: Engine | None = None
         self._owned = not isinstance(model, Model)
         if not isinstance(model, Model):
@@ -125,7 +126,7 @@ class Guard:
         jobs = (prepare(record, self._encoders, self.settings) for record in records)
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
         under_way: deque[Job] = deque()
-        trust = None if self.settings.force else _Trust(self.model.path, self.template.name)
+        trust = None if self.settings.force or self.trusted else _Trust(self.model.path, self.template.name)
         for outcomes in self._open_engine().run(self._tasks(jobs if ahead is None else early, under_way)):
             yield from rows(under_way.popleft(), outcomes, self.settings, decision, self.provenance)
             if trust is not None:
@@ -133,6 +134,7 @@ class Guard:
             self._open_engine()
         if trust is not None:
             trust.end()
+            self.trusted = trust.seen >= FEW_PROMPTS
 
     @property
     def tolerance(self) -> float:

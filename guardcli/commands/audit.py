@@ -18,7 +18,7 @@ from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED
 from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.commands.share import ShardOption, Share
-from guardcli.journal import Journal
+from guardcli.journal import SUFFIX, Journal
 from guardcli.model.llama import build
 from guardcli.printable import counted
 from guardcli.report import audit as report
@@ -80,7 +80,10 @@ def audit(
     Exits with 0 if it ran to its end, 1 if more is unsafe than --max-unsafe allows, 2 on wrong usage, 3 if more could
     not be judged than --max-errors allows.
     """
-    sources = [Source.of(name) for name in bulk.expanded(names)]
+    if str(path) == "-":
+        raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
+    own = {path.resolve(), path.with_name(path.name + SUFFIX).resolve()}
+    sources = [Source.of(name) for name in bulk.expanded(names) if Path(name).resolve() not in own]
     judging = Judging(**options)
     asked = inputs.asked(requests)
     reading = {"input_format": input_format, "messages_path": messages_path, "max_record_bytes": max_record_bytes}
@@ -92,6 +95,8 @@ def audit(
         judging.open() as guard,
         Journal(path, _manifest(guard, judging, reading | {"requests": _known(requests)}, sources, shard)) as journal,
     ):
+        if journal.mark.rows:
+            guard.trusted = True  # it has answered before
         if journal.mark.rows and not quiet:
             output.say(f"guard: {path} has {counted(journal.mark.rows, 'row')}: going on from there")
         if not journal.finished:
@@ -113,6 +118,7 @@ def _manifest(
         "threshold": guard.threshold,
         "llama_cpp": [made.version, made.features],
         "engine": guard.shape,
+        "offload": [judging.gpu, judging.gpu_layers],
         "tolerance": guard.tolerance,
         "judged": {
             "target": judging.target,
@@ -178,6 +184,8 @@ def _summed_up(path: Path, max_unsafe: float | None, max_errors: float | None, *
     if not total:
         output.say("guard: nothing to judge: the input holds no records")
         return UNJUDGED
+    if max_unsafe is not None and max_errors is None:
+        max_errors = 0.0  # what could not be judged is not known to be safe
     if max_errors is not None and Share.exceeded(verdicts["error"], total, max_errors):
         output.say(f"guard: {verdicts['error']:,} of {total:,} could not be judged: more than --max-errors allows")
         return UNJUDGED

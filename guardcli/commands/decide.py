@@ -12,7 +12,7 @@ from guardcli.commands import codes, output
 from guardcli.commands.probability import Probability
 from guardcli.decision import Decision, again
 from guardcli.errors import InputError
-from guardcli.printable import counted
+from guardcli.printable import counted, printable
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
 from guardcli.writers.jsonl import dumps
@@ -70,10 +70,14 @@ def _check(row: Row, taxonomy: Taxonomy, place: str) -> None:
     read = row["taxonomy"].get("prompt")
     if read != taxonomy.prompt_digest:
         raise InputError(
-            f"{place} was judged by another policy: what the model read ({row['taxonomy'].get('name')}, prompt {read}) "
+            f"{place} was judged by another policy: what the model read ({_named(row)}, prompt {printable(str(read))}) "
             f"is not what {taxonomy.name} says now (prompt {taxonomy.prompt_digest}). Thresholds can be applied "
             "afterwards; names, descriptions, examples and the list of categories need a new run of guard check."
         )
+
+
+def _named(row: Row) -> str:
+    return printable(str(row["taxonomy"].get("name")))
 
 
 def _used(row: Row, ids: Mapping[str, str], place: str) -> Mapping[str, str]:

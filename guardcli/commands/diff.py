@@ -13,7 +13,7 @@ import click
 from guardcli import stored
 from guardcli.classifier import Guard
 from guardcli.commands import inputs, output
-from guardcli.commands.codes import DONE, FOUND
+from guardcli.commands.codes import DONE, FOUND, UNJUDGED
 from guardcli.commands.judging import Judging, model_options, record_options
 from guardcli.compare import Comparison, compare
 from guardcli.conversation import Malformed, Record
@@ -62,7 +62,7 @@ def diff(
     guard diff old.jsonl new.jsonl
     guard diff -t old.yaml -t new.yaml chats.jsonl -m llama-guard-3-8b.gguf
 
-    Exits with 0 if all verdicts are the same, 1 if some differ.
+    Exits with 0 if all verdicts are the same, 1 if some differ, 3 if something could not be judged or compared.
     """
     if taxonomies:
         if len(taxonomies) != 2:
@@ -84,6 +84,9 @@ def diff(
     output.write(_written(comparison, names, output_format, with_text=with_text))
     if not comparison.matched:
         output.say("guard: the two runs have no record in common")
+    unjudged = any("error" in verdicts for verdicts in comparison.table)
+    if unjudged or not comparison.matched:
+        return UNJUDGED
     return DONE if exit_zero or not (comparison.changed or any(comparison.unmatched)) else FOUND
 
 

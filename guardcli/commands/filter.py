@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,7 +14,7 @@ from guardcli.commands.codes import DONE, UNJUDGED, USAGE
 from guardcli.commands.judging import Judging, model_options, taxonomy_option
 from guardcli.conversation import Record
 from guardcli.errors import InputError, OutputError
-from guardcli.printable import printable
+from guardcli.printable import field, printable
 from guardcli.sieve import Sifted, sift
 from guardcli.turns import TARGETS
 from guardcli.writers import jsonl
@@ -72,21 +73,23 @@ def filter_(
     )
     code = DONE
     with ExitStack() as stack:
-        aside = stack.enter_context(_opened(verdicts)) if verdicts is not None else None
         guard = stack.enter_context(Judging(**options).open())
+        aside = stack.enter_context(_opened(verdicts, named)) if verdicts is not None else None
         for sifted in sift(guard, records, ahead="live" if inputs.live(named) else "full"):
             if aside is not None:
                 _write_aside(aside, sifted)
             for verdict in sifted.unjudged:
                 code = UNJUDGED
-                place = f"{verdict.key.source}:{verdict.key.line}"
+                place = f"{field(verdict.key.source or '')}:{verdict.key.line}"
                 output.say(f"guard: withheld, not judged: {place}: {printable(verdict.error or '')}")
             if sifted.passes(invert=invert):
                 output.write_bytes(_annotated(sifted) if annotate else _as_it_was(sifted))
     return code
 
 
-def _opened(path: Path) -> TextIO:
+def _opened(path: Path, inputs_: Sequence[str]) -> TextIO:
+    if path.resolve() in {Path(name).resolve() for name in inputs_ if name != "-"}:
+        raise InputError(f"{path} is an input: --verdicts would write over it")
     try:
         return path.open("w", encoding="utf-8")
     except OSError as error:

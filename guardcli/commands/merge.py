@@ -42,6 +42,7 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     except FileExistsError as error:
         raise OutputError(f"{path} is there already: choose another name") from error
     except OSError as error:
+        path.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
     except InputError:
         path.unlink(missing_ok=True)

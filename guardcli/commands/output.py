@@ -18,7 +18,7 @@ def write(text: str) -> None:
         ReaderGone: nobody reads any more.
         OutputError: it cannot be written, to a full disk for one.
     """
-    write_bytes(text.encode("utf-8"))
+    write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(data: bytes) -> None:

@@ -36,7 +36,7 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
         output.write(page)
     else:
         try:
-            path.write_text(page, "utf-8")
+            path.write_text(page, "utf-8", "backslashreplace")
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from error
     if not summary.total:

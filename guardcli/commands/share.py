@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -24,7 +25,7 @@ class Share(click.ParamType[float]):
             return number / 100
         if 0 <= number < 1:
             return number
-        if not (number >= 1 and number == int(number) and not text.endswith("%")):
+        if not (math.isfinite(number) and number >= 1 and number == int(number) and not text.endswith("%")):
             self.fail(f"{value!r} is no share: write 0.1%, 0.001, or a number of rows", param, ctx)
         return -number
 

@@ -30,7 +30,7 @@ def decide(row: Row, decision: Decision, ids: Mapping[str, str]) -> dict[str, An
     labels = {label: decision.labels[id_] for label, id_ in ids.items()}
     renamed = {name: _renamed(row.get(name), labels) for name in ("listed_scores", "category_scores")}
     decided = {**row, **renamed, "threshold": decision.threshold, "flags": _flags(row, decision)}
-    if row["score"] is None:
+    if row["verdict"] == "error" or row["score"] is None:
         return decided
     if row["scoring"] == "each":
         scores = {ids[label]: score for label, score in row["category_scores"].items()}

@@ -60,7 +60,15 @@ _TEXT: dict[str, _TextFormat] = {"lines": lines, "transcript": transcript}
 
 NAMES: tuple[str, ...] = (*_JSON, *_TEXT)
 
-_READ = {"traces": ("input", "output")}  # fields that a format reads although their text is in no message as it stands
+# What a format reads of the fields that hold a prompt, a response or a conversation in others: all else beside it must
+# say nothing new.
+_READ: dict[str, tuple[str, ...]] = {
+    "traces": ("input", "output"),
+    "vercel": ("messages",),
+    "openai": ("messages",),
+    "sharegpt": ("conversations",),
+    "hh": ("chosen", "rejected", "transcript"),
+}
 
 _IDS = ("id", "custom_id", "conversation_id", "conversation_hash", "trace_id")
 
@@ -160,7 +168,7 @@ def _parquet_records(
     stream: BinaryIO, source: str, how: _How, limit: int, report: _Report
 ) -> Iterator[Record | Malformed]:
     """A row is a record; its number stands for a line."""
-    row = how.start
+    row = how.start - 1
     try:
         for row, value, raw in parquet.values(stream, how.start):
             if len(raw) > limit:
@@ -168,7 +176,7 @@ def _parquet_records(
             else:
                 yield from _of_value(value, (), raw, Key(source, row), how, report)
     except Damaged as error:
-        yield Malformed(Key(source, row), str(error))
+        yield Malformed(Key(source, row + 1), str(error))
 
 
 def _lines_and_json(reader: Reader, source: str, limit: int, report: _Report) -> Iterator[Record | Malformed]:
@@ -251,7 +259,10 @@ def _convert(value: Json, format: str | None, report: _Report) -> list[tuple[str
         raise Unreadable(f"not of the format {name}: {_described(value)}")
     if format is None:
         report(name)
-    found = _JSON[name].conversations(value)
+    try:
+        found = _JSON[name].conversations(value)
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
     unread.check(value, found, _READ.get(name, ()))
     return found
 

@@ -7,24 +7,32 @@ holds nothing that could be judged.
 from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json, Message
-from guardcli.formats import openai, pairs
+from guardcli.formats import openai, pairs, unread
 from guardcli.formats.faults import Unreadable, kind, listed, shown
 
+_OTHERS = ("messages", "conversations", "conversation", "prompt")  # those are other formats' records with an id
 _HOLDERS = ("body", "params", "response", "result")
 
 
 def matches(value: Json) -> bool:
-    return isinstance(value, dict) and "custom_id" in value and any(holder in value for holder in _HOLDERS)
+    if not isinstance(value, dict) or "custom_id" not in value or any(name in value for name in _OTHERS):
+        return False
+    return any(holder in value for holder in _HOLDERS)
 
 
 def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
     assert isinstance(value, dict)  # by `matches`
+    held = [holder for holder in _HOLDERS if value.get(holder) is not None]
+    if len(held) > 1:
+        raise Unreadable(f"both {' and '.join(held)}: part requests and answers, or name one by --messages-path")
     if "result" in value:
         return [(None, Conversation(_anthropic_answer(value["result"])))]
     if "response" in value:
         return _openai_answer(value["response"], value.get("error"))
     name = "body" if "body" in value else "params"
-    return _request(value[name], name)
+    found = _request(value[name], name)
+    unread.check(value[name], found, ("messages",))
+    return found
 
 
 def _request(body: Json, name: str) -> list[tuple[str | None, Conversation]]:

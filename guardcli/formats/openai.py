@@ -59,6 +59,17 @@ def messages(value: Json, name: str) -> tuple[Message, ...]:
     return tuple(_message(item, number) for number, item in enumerate(value, start=1))
 
 
+def check_beside(item: dict[str, Json], parts: Json) -> None:
+    """Raise Unreadable if a message with parts has a `content` too that says something else: it would not be judged."""
+    content = item.get("content")
+    held = parts if isinstance(parts, list) else [parts]
+    read = [part.get("text") if isinstance(part, dict) else part for part in held]
+    texts = [text for text in read if isinstance(text, str)]
+    said = content.strip() if isinstance(content, str) else ""
+    if said and not any(said in text for text in ("\n".join(texts), *texts)):
+        raise Unreadable("a message has content that is not in its parts, and one of them would not be judged")
+
+
 def _message(item: Json, number: int) -> Message:
     place = f"message {number}"
     if not isinstance(item, dict):

@@ -48,6 +48,9 @@ def values(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]
         raise Damaged(_INSTALL) from error
     try:
         file = parquet.ParquetFile(stream)
+        names = file.schema_arrow.names
+        if len(set(names)) < len(names):
+            raise Damaged("two columns have one name, and one of them would not be read: rename it")
         number = 0
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
@@ -59,7 +62,7 @@ def values(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]
                     number += 1
                     if number >= start:
                         yield _row(number, value)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:  # times that Python has no value for
         raise Damaged(f"the Parquet data cannot be read any further: {error}") from error
 
 

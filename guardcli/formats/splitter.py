@@ -74,7 +74,7 @@ class _Splitter:
             return
         yield from self._emit()
         if self._array is not None:
-            yield Fault(self._array, "cut off: the array that begins here is not closed before the end")
+            yield Fault(self._line, f"cut off: the array of line {self._array} is not closed before the end")
 
     def _inside(self, byte: bytes) -> Iterator[Chunk | Fault]:
         if byte == b"\n":  # no JSON text holds one: it was not closed

@@ -13,7 +13,7 @@ _CALLS = {"tool_call": "tool_call", "tool_call_response": "tool_result"}
 
 
 def matches(value: Json) -> bool:
-    return _attributes(value) is not None
+    return _attributes(value) is not None and not (isinstance(value, dict) and "messages" in value)
 
 
 def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
@@ -32,11 +32,12 @@ def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
 
 
 def _attributes(value: Json) -> dict[str, Json] | None:
-    """Where the messages are: the record itself, or its attributes."""
+    """The record itself with its attributes, where the messages are in either."""
     if not isinstance(value, dict):
         return None
-    places = (value, value.get("attributes"))
-    return next((p for p in places if isinstance(p, dict) and (_INPUT in p or _OUTPUT in p)), None)
+    inside = value.get("attributes")
+    both = {**(inside if isinstance(inside, dict) else {}), **value}
+    return both if _INPUT in both or _OUTPUT in both else None
 
 
 def _parsed(value: Json, name: str) -> Json:
@@ -52,8 +53,9 @@ def _parsed(value: Json, name: str) -> Json:
 def _as_message(item: Json) -> Json:
     if not isinstance(item, dict):
         return item
-    content = item["parts"] if "parts" in item else item.get("content")
-    return {"role": item.get("role"), "content": _content(content)}
+    parts = _content(item["parts"]) if item.get("parts") else item.get("content")
+    openai.check_beside(item, parts)
+    return {"role": item.get("role"), "content": parts}
 
 
 def _content(parts: Json) -> Json:

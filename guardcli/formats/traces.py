@@ -10,8 +10,11 @@ from guardcli.conversation import Conversation, Json
 from guardcli.formats import decoding, openai
 from guardcli.formats.faults import Unreadable, kind, listed
 
+_OTHERS = ("messages", "conversations", "conversation", "prompt")  # those are other formats' records with a trace's id
 _LANGFUSE = ("trace_id", "traceId", "observation_id", "session_id", "sessionId")
 _TYPES = {"human": "user", "ai": "assistant", "chat": "user", "system": "system", "tool": "tool", "function": "tool"}
+_METADATA = ("usage", "llm_output", "metadata", "response_metadata", "model", "run", "tools", "generation_info")
+_NAMES = ("messages", "message", "choices", "generations", "output", "input", "content", "text", "answer", "query")
 _CLASSES = {
     "HumanMessage": "user", "AIMessage": "assistant", "AIMessageChunk": "assistant", "SystemMessage": "system",
     "ToolMessage": "tool", "FunctionMessage": "tool",
@@ -19,7 +22,7 @@ _CLASSES = {
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or any(name in value for name in _OTHERS):
         return False
     if "run_type" in value and ("inputs" in value or "outputs" in value):
         return True
@@ -29,7 +32,10 @@ def matches(value: Json) -> bool:
 def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
     assert isinstance(value, dict)  # by `matches`
     given, answered = ("inputs", "outputs") if "run_type" in value else ("input", "output")
-    said = [*_said(value.get(given), given, "user"), *_said(value.get(answered), answered, "assistant")]
+    if "run_type" in value and (value.get("input") or value.get("output")):
+        raise Unreadable("inputs and outputs, and input or output beside them: name one place by --messages-path")
+    asked, said_back = _decoded(value.get(given), value.get(answered))
+    said = [*_said(asked, given, "user"), *_said(said_back, answered, "assistant")]
     if not said:
         raise Unreadable(f"empty conversation: {given} and {answered} hold no message")
     return [(None, Conversation(openai.messages(said, given)))]
@@ -37,7 +43,6 @@ def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
 
 def _said(value: Json, name: str, role: str) -> list[Json]:
     """The messages that a value holds, under OpenAI's names; a text is what `role` said."""
-    value = _parsed(value)
     if value is None or value == "":
         return []
     if isinstance(value, str):
@@ -58,30 +63,34 @@ def _listed(value: list[Json], name: str, role: str) -> list[Json]:
 
 
 def _held(value: dict[str, Json], name: str, role: str) -> list[Json]:
-    """What an object holds: messages, choices, generations, one message, or a text under a common name."""
+    """What an object holds: messages, choices, generations, one message, or a text under a common name.
+
+    Whatever stands beside it and may be text that somebody said would not be judged.
+    """
     if _is_message(value):
         return [_as_message(value, role)]
-    for key in (
-        "messages",
-        "message",
-        "choices",
-        "generations",
-        "output",
-        "input",
-        "content",
-        "text",
-        "answer",
-        "query",
-    ):
-        if value.get(key) is not None:
-            return _said(value[key], f"{name}.{key}", role)
-    raise Unreadable(f"{name} holds no messages; it has the keys {listed(value)} (--messages-path names the place)")
+    filled = [key for key in _NAMES if value.get(key) not in (None, "", [], {})]
+    if not filled:
+        raise Unreadable(f"{name} holds no messages; it has the keys {listed(value)} (--messages-path names the place)")
+    beside = [key for key, other in value.items() if key not in (filled[0], *_METADATA) and _may_be_said(other)]
+    if beside:
+        raise Unreadable(f"{name} holds {filled[0]} and {listed(beside)}: name one by --messages-path")
+    return _said(value[filled[0]], f"{name}.{filled[0]}", role)
+
+
+def _may_be_said(value: Json) -> bool:
+    """Whether a value is text of more than a word, or may hold such."""
+    return (isinstance(value, (list, dict)) and bool(value)) or (isinstance(value, str) and len(value.split()) > 1)
 
 
 def _is_message(value: dict[str, Json]) -> bool:
-    return ("role" in value and "content" in value) or "kwargs" in value or (
-        value.get("type") in _TYPES and ("data" in value or "content" in value)
-    )  # fmt: skip
+    typed = _type(value) in _TYPES and ("data" in value or "content" in value)
+    return ("role" in value and "content" in value) or "kwargs" in value or typed
+
+
+def _type(value: dict[str, Json]) -> str:
+    found = value.get("type")
+    return found if isinstance(found, str) else ""
 
 
 def _as_message(item: Json, role: str) -> Json:
@@ -94,9 +103,9 @@ def _as_message(item: Json, role: str) -> Json:
         return _as_message(item["message"], role)
     if isinstance(item.get("kwargs"), dict):
         return _of_class(item, role)
-    if item.get("type") in _TYPES and "role" not in item:
+    if _type(item) in _TYPES and "role" not in item:
         data = item["data"] if isinstance(item.get("data"), dict) else item
-        return {"role": _TYPES[str(item["type"])], "content": _field(data, "content")}
+        return {"role": _TYPES[_type(item)], "content": _field(data, "content")}
     if "role" not in item and "text" in item:
         return {"role": role, "content": item["text"]}
     return item
@@ -113,12 +122,16 @@ def _field(value: Json, name: str) -> Json:
     return value.get(name) if isinstance(value, dict) else value
 
 
-def _parsed(value: Json) -> Json:
-    """JSON inside JSON, read once; any other text is itself."""
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
-        return value
+def _decoded(*values: Json) -> list[Json]:
+    """JSON inside JSON, read once, if all texts are such: an exporter writes either all of them so, or none.
+
+    One that only looks like JSON beside one that does not is what somebody typed, and stays text.
+    """
     try:
-        parsed = decoding.value(value.encode("utf-8", "replace"), 1)[0]
+        return [_json(value) if isinstance(value, str) and value else value for value in values]
     except Unreadable:
-        return value
-    return parsed if isinstance(parsed, (dict, list)) else value
+        return list(values)
+
+
+def _json(text: str) -> Json:
+    return decoding.value(text.encode("utf-8", "replace"), 1)[0]

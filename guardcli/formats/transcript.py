@@ -33,7 +33,9 @@ def records(reader: Reader, source: str, limit: int) -> Iterator[Record | Malfor
             if isinstance(block, Fault):
                 raise Unreadable(block.reason)
             said = _messages(decoding.text(block.content, block.line))
-            yield Record(key, Conversation(said), raw=block.content)
+            yield Record(
+                key, Conversation(said), raw=block.content.rstrip(b"\n") + b"\n"
+            )  # a blank line parts conversations
         except Unreadable as error:
             yield Malformed(key, error.reason)
 

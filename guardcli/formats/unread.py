@@ -8,9 +8,11 @@ from guardcli.conversation import Conversation, Json
 from guardcli.formats.faults import Unreadable
 from guardcli.formats.pairs import PROMPTS, RESPONSES
 
+HOLDERS = ("messages", "conversations", "conversation", "chosen", "rejected", "transcript")
+
 
 def check(value: Json, found: Sequence[tuple[str | None, Conversation]], read: Collection[str] = ()) -> None:
-    """Raise Unreadable if a field that holds a prompt or a response elsewhere has text that was not read here.
+    """Raise Unreadable if a field that elsewhere holds a prompt, a response or a conversation has text not read here.
 
     Fields in `read` were read, in a form of their own.
 
@@ -19,7 +21,7 @@ def check(value: Json, found: Sequence[tuple[str | None, Conversation]], read: C
     """
     if not isinstance(value, dict):
         return
-    named = [key for key in (*PROMPTS, *RESPONSES) if key in value and key not in read]
+    named = [key for key in (*PROMPTS, *RESPONSES, *HOLDERS) if key in value and key not in read]
     if not named:
         return
     said = [message.content for _, conversation in found for message in conversation.messages]
@@ -36,6 +38,5 @@ def _texts(value: Json) -> Iterator[str]:
     """The text of a field, or of the messages in it."""
     items = value if isinstance(value, list) else [value]
     for item in items:
-        text = item.get("content") if isinstance(item, dict) else item
-        if isinstance(text, str) and text.strip():
-            yield text.strip()
+        held = [item.get(name) for name in ("content", "value")] if isinstance(item, dict) else [item]
+        yield from (text.strip() for text in held if isinstance(text, str) and text.strip())

@@ -25,10 +25,11 @@ def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
 
 def _as_message(item: Json) -> Json:
     """The message under OpenAI's names, which then says what is wrong with it."""
-    if not isinstance(item, dict) or "parts" not in item:
-        return item
+    if not isinstance(item, dict) or not item.get("parts"):
+        return item if not isinstance(item, dict) or "content" in item else {**item, "content": item.get("parts")}
     parts = item["parts"]
     content = [_as_part(part) for part in parts if not _is_step(part)] if isinstance(parts, list) else parts
+    openai.check_beside(item, content)
     return {"role": item.get("role"), "content": content}
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from guardcli.printable import counted
+from guardcli.printable import counted, printable
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.suite import Result, Run, Status, suggestions
 
@@ -28,7 +28,7 @@ def as_text(run: Run, *, suggest: bool, colour: bool, width: int) -> str:
         for result in shown:
             if result.status == "failed":
                 text += styled(result.case.name, "bold", colour=colour)
-                text += "".join(f"  {line}\n" for line in suggestions(run, result)) + "\n"
+                text += "".join(f"  {printable(line)}\n" for line in suggestions(run, result)) + "\n"
     return text + f"{summary(run)}\n"
 
 
@@ -99,7 +99,7 @@ def _score(result: Result) -> float | None:
 def _change(before: Result, after: Result, colour: bool) -> str:
     moved = _moved(before, after)
     if before.status == after.status:
-        return f"  {after.case.name}: {moved}\n" if moved else ""
+        return f"  {printable(after.case.name)}: {moved}\n" if moved else ""
     return styled(f"  {after.case.name}: {after.status} (was {before.status}){', ' if moved else ''}{moved}",
                   _STYLES[after.status], colour=colour)  # fmt: skip
 

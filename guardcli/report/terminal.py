@@ -49,9 +49,8 @@ def shown(drawn: Table | Text, *, colour: bool, width: int) -> str:
 
 def styled(text: str, style: str, *, colour: bool) -> str:
     """One line of text in a style."""
-    return (
-        shown(Text(printable(text), style=style, no_wrap=True), colour=colour, width=10_000) if colour else f"{text}\n"
-    )
+    line = printable(text)
+    return shown(Text(line, style=style, no_wrap=True), colour=colour, width=10_000) if colour else f"{line}\n"
 
 
 def _text(cell: Cell) -> Text:

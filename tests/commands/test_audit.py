@@ -73,6 +73,7 @@ def test_again_there_is_nothing_left_to_do(desk: Path, model: Path) -> None:
         ("logs", ["--max-errors", "0"], 0),
         ("bad.jsonl", ["--max-errors", "0"], 3),
         ("bad.jsonl", ["--max-errors", "50%", "--max-unsafe", "0"], 0),
+        ("bad.jsonl", ["--max-unsafe", "0"], 3),  # what could not be judged is not known to be safe
         ("bad.jsonl", [], 0),
     ],
 )
@@ -113,6 +114,7 @@ def test_another_run_is_refused_with_the_difference(
     [
         (["missing", "-o", "out.jsonl"], "guard: missing: no such file"),
         (["logs"], "Missing option '-o'"),
+        (["logs", "-o", "-"], "an audit's output is a file"),
         (["-", "-o", "out.jsonl"], "guard: -: no such file"),
         (["logs", "-o", "no/where.jsonl"], "guard: cannot write"),
     ],
@@ -193,10 +195,12 @@ def test_what_is_no_shard(desk: Path, model: Path, shard: str) -> None:
     assert done.returncode == 2
 
 
-REQUESTS = [{"custom_id": f"q{n}", "body": {"messages": [{"role": "user", "content": text}]}}
-            for n, text in enumerate(("hello", "a bomb", "bye"))]  # fmt: skip
-ANSWERS = [{"custom_id": f"q{n}", "response": {"body": {"choices": [{"message": {"role": "assistant", "content": "ok"}}]}}}
-           for n in (2, 1, 0, 7)]  # fmt: skip
+REQUESTS = [
+    {"custom_id": f"q{n}", "body": {"messages": [{"role": "user", "content": text}]}}
+    for n, text in enumerate(("hello", "a bomb", "bye"))
+]
+CHOICE = {"message": {"role": "assistant", "content": "ok"}}
+ANSWERS = [{"custom_id": f"q{n}", "response": {"body": {"choices": [CHOICE]}}} for n in (2, 1, 0, 7)]
 
 
 def test_answers_are_judged_behind_their_requests(desk: Path, model: Path) -> None:
@@ -228,3 +232,28 @@ def test_requests_that_are_none(desk: Path, model: Path, content: str, message: 
     done = audit(desk, model, "logs", "--requests", "requests.jsonl", "-o", "out.jsonl")
     assert message in done.stderr
     assert done.returncode == 2
+
+
+def test_an_output_in_the_audited_folder_is_not_an_input(desk: Path, model: Path) -> None:
+    for _ in range(2):
+        assert audit(desk, model, "logs", "-o", "logs/out.jsonl", "-q").returncode == 0
+    assert len((desk / "logs" / "out.jsonl").read_text().splitlines()) == 42
+
+
+def test_a_shard_that_was_changed_is_not_merged(desk: Path, model: Path) -> None:
+    audit(desk, model, "logs", "-o", "part.jsonl", "-q")
+    rows = (desk / "part.jsonl").read_text().splitlines(keepends=True)
+    (desk / "part.jsonl").write_text("".join(rows[:10]))
+    done = guard("merge", "part.jsonl", "-o", "out.jsonl", cwd=desk)
+    assert "part.jsonl is not as long as its journal says" in done.stderr
+    assert done.returncode == 2
+
+
+def test_an_array_that_is_cut_off_is_taken_up_anywhere(desk: Path, model: Path) -> None:
+    """Its error row stands behind all others, so that no block begins before it again."""
+    rows = ",\n".join(json.dumps({"prompt": f"question {n}"}) for n in range(20))
+    (desk / "cut.json").write_text(f"[\n{rows}")
+    audit(desk, model, "cut.json", "-o", "out.jsonl", "-q")
+    lines = [json.loads(line)["line"] for line in (desk / "out.jsonl").read_text().splitlines()]
+    assert lines == sorted(lines)
+    assert len(lines) == 21

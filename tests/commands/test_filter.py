@@ -70,12 +70,15 @@ def test_rows_aside_and_in_the_record(model: Path, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--annotate"], "guard: -:1: --annotate needs records that are JSON objects"),
+        (["--verdicts", "input.txt", "input.txt"], "input.txt is an input: --verdicts would write over it"),
         (["--verdicts", "no/where"], "guard: cannot write no/where: No such file or directory"),
         (["--target", "each"], "Invalid value for '--target'"),
     ],
 )
-def test_usage_errors(model: Path, arguments: list[str], message: str) -> None:
-    out, code, err = run(model, b"hello\n", *arguments)
+def test_usage_errors(model: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "input.txt").write_text("precious\n")
+    out, code, err = run(model, b"hello\n", *arguments, cwd=tmp_path)
+    assert (tmp_path / "input.txt").read_text() == "precious\n"
     assert message in err
     assert (out, code) == (b"", 2)
 

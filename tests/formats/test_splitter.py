@@ -9,7 +9,7 @@ from guardcli.formats.splitter import split
 
 TOO_LONG = "the value is longer than 30 bytes; --max-record-bytes sets the limit"
 CUT_OFF = "cut off: the value that begins here is not closed before the end"
-UNCLOSED_ARRAY = CUT_OFF.replace("value", "array")
+UNCLOSED_ARRAY = "cut off: the array of line 1 is not closed before the end"
 
 
 def is_message(content):
@@ -49,7 +49,7 @@ def pieces(content, size=1 << 16, limit=30, is_message=is_message):
         # Not closed.
         (b'{"a": "b', [(1, CUT_OFF)]),
         (b'[1, {"a":\n', [(1, b"1"), (1, CUT_OFF)]),
-        (b"[1,\n 2", [(1, b"1"), (2, b"2"), (1, UNCLOSED_ARRAY)]),
+        (b"[1,\n 2", [(1, b"1"), (2, b"2"), (2, UNCLOSED_ARRAY)]),
         # Too long.
         (b'["' + b"x" * 28 + b'",2]', [(1, b'"' + b"x" * 28 + b'"'), (1, b"2")]),
         (b'["' + b"x" * 29 + b'",2]', [(1, TOO_LONG), (1, b"2")]),

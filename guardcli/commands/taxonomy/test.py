@@ -125,7 +125,8 @@ def _watch(name: str, taxonomy: Taxonomy, run: Run, again: Callable[[Taxonomy], 
         except GuardError as error:
             output.write(f"\n{_clock()} {error}\n")
             continue
-        files, seen = taxonomy.files, _stamps(taxonomy.files)
+        if taxonomy.files != files:
+            files, seen = taxonomy.files, _stamps(taxonomy.files)
         changed = report.changes(before, run, colour=output.in_colour())
         what = "changed:" if changed else "nothing changed"
         output.write(f"\n{_clock()} {time.monotonic() - start:.2f} s, {what}\n{changed}\n")
