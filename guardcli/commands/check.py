@@ -12,6 +12,7 @@ import click
 from guardcli.commands import codes, inputs, output
 from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.engine import Counts
+from guardcli.printable import counted
 from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
 
 
@@ -36,10 +37,7 @@ from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
 @inputs.input_format
 @inputs.messages_path
 @inputs.max_record_bytes
-@click.pass_context
 def check(
-    ctx: click.Context,
-    /,
     *,
     files: tuple[str, ...],
     output_format: str,
@@ -64,8 +62,7 @@ def check(
     Exits with 0 if all is safe, 1 if something is unsafe, 2 on wrong usage, 3 if something could not be judged
     (which outranks 1) or nothing was there to judge, 130 if interrupted, 141 if the reader went away.
     """
-    if inputs.waits_for_a_person(files):
-        click.echo(ctx.get_help(), err=True)
+    if inputs.help_for_a_person(files):
         return codes.USAGE
     named = inputs.sources(files)
     judging = Judging(**options)
@@ -116,5 +113,5 @@ def _finish(tally: Counter[str], *, exit_zero: bool) -> int:
     if not tally:
         output.say("guard: nothing to judge: the input holds no records")
     if tally["error"]:
-        output.say(f"guard: {tally['error']:,} of {tally.total():,} rows could not be judged")
+        output.say(f"guard: {tally['error']:,} of {counted(tally.total(), 'row')} could not be judged")
     return codes.of_verdicts(tally, exit_zero=exit_zero)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from guardcli import stored
-from guardcli.commands import codes, output
+from guardcli.commands import codes, inputs, output
 from guardcli.commands.probability import Probability
 from guardcli.decision import Decision, again
 from guardcli.errors import InputError
@@ -36,6 +36,8 @@ def decide(*, files: tuple[str, ...], edited: str, threshold: float | None, was:
     \b
     guard decide verdicts.jsonl -t policy.yaml > decided.jsonl
     """
+    if inputs.help_for_a_person(files):
+        return codes.USAGE
     taxonomy = Taxonomy.load(edited)
     decision = Decision.of(taxonomy, threshold)
     ids = _ids(taxonomy, Taxonomy.load(was) if was else taxonomy)

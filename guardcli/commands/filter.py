@@ -40,10 +40,7 @@ ANNOTATION = "guard"  # the field of a record that holds its verdict
 @inputs.max_record_bytes
 @model_options
 @taxonomy_option
-@click.pass_context
 def filter_(
-    ctx: click.Context,
-    /,
     *,
     files: tuple[str, ...],
     invert: bool,
@@ -64,8 +61,7 @@ def filter_(
 
     Exits with 0, 2 on wrong usage, 3 if something could not be judged.
     """
-    if inputs.waits_for_a_person(files):
-        click.echo(ctx.get_help(), err=True)
+    if inputs.help_for_a_person(files):
         return USAGE
     named = inputs.sources(files)
     records = inputs.records(

@@ -67,6 +67,14 @@ def sources(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(files) or ("-",)
 
 
+def help_for_a_person(files: Sequence[str]) -> bool:
+    """Give the command's help on stderr instead of silence, if nothing is given and stdin is a terminal; whether so."""
+    waits = waits_for_a_person(files)
+    if waits:
+        click.echo(click.get_current_context().get_help(), err=True)
+    return waits
+
+
 def waits_for_a_person(files: Sequence[str]) -> bool:
     """Whether nothing is given and stdin is a terminal: then help is better than silence."""
     return not files and sys.stdin is not None and sys.stdin.isatty()

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from guardcli import stored
-from guardcli.commands import output
-from guardcli.commands.codes import DONE, UNJUDGED
+from guardcli.commands import inputs, output
+from guardcli.commands.codes import DONE, UNJUDGED, USAGE
 from guardcli.errors import OutputError
 from guardcli.report.audit import as_page
 from guardcli.summary import summarize
@@ -29,6 +29,8 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
     \b
     guard report verdicts.jsonl -o report.html
     """
+    if inputs.help_for_a_person(files):
+        return USAGE
     rows = chain.from_iterable(stored.read(file) for file in files or ("-",))
     summary = summarize(rows, time=time)
     page = as_page(summary, title, with_text=with_text)

@@ -37,10 +37,7 @@ _SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
 @click.option("--raw", "as_raw", is_flag=True, help="Exactly the bytes of the vendor's rendering, and no more.")
 @inputs.as_user
 @inputs.input_format
-@click.pass_context
 def render(
-    ctx: click.Context,
-    /,
     *,
     taxonomy_: str,
     files: tuple[str, ...],
@@ -56,8 +53,7 @@ def render(
     \b
     echo 'How do I bake bread?' | guard taxonomy render llama-guard-3 --template llama-guard-3-8b
     """
-    if inputs.waits_for_a_person(files):
-        click.echo(ctx.get_help(), err=True)
+    if inputs.help_for_a_person(files):
         return USAGE
     if template is None and model is None:
         raise click.UsageError("name the prompt with --template, or a model with -m")
