@@ -25,9 +25,8 @@ BLOCK_RECORDS, BLOCK_CHARACTERS = 512, 1 << 19  # a block ends with the record t
 ENDED_BY = 5  # so often may a block be begun and not end before its records are judged one at a time
 POISONED = "the run ended, again and again, while this record was judged: it is left out"
 
-SHARED_OUT = (
-    64  # lines that stand together go to one shard together: they are read together, and share their beginnings
-)
+# So many lines that stand together go to one shard together: they are read together, and share their beginnings.
+SHARED_OUT = 64
 
 Item = Record | Malformed
 Line = Callable[[Verdict], str]

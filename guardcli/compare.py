@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from guardcli.largest import Largest
 from guardcli.stored import RecordKey, Row, by_record
 
 SHOWN = 20  # flips of each kind, and moves, that are kept to be looked at
@@ -52,8 +52,8 @@ class Comparison:
 def compare(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
     """Compare runs row by row. Memory is bounded where both are in the same order, as runs over the same input are."""
     result = Comparison()
-    flips: dict[tuple[str, str], _Largest] = {}
-    moves = _Largest()
+    flips: dict[tuple[str, str], Largest[Pair]] = {}
+    moves: Largest[Pair] = Largest(SHOWN)
     alone = [0, 0]
     for one, other in pairs(before, after):
         if one is None or other is None:
@@ -61,15 +61,16 @@ def compare(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
             continue
         verdicts = (one["verdict"], other["verdict"])
         result.table[verdicts] += 1
+        far = abs(move((one, other)))
         was, now = set(one["categories"] or ()), set(other["categories"] or ())
         result.gained.update(now - was)
         result.lost.update(was - now)
         if verdicts[0] != verdicts[1]:
-            flips.setdefault(verdicts, _Largest()).add((one, other))
-        if move((one, other)):
-            moves.add((one, other))
-    result.flips = {verdicts: largest.pairs() for verdicts, largest in sorted(flips.items())}
-    result.moves = moves.pairs()
+            flips.setdefault(verdicts, Largest(SHOWN)).add(far, (one, other))
+        if far:
+            moves.add(far, (one, other))
+    result.flips = {verdicts: largest.items() for verdicts, largest in sorted(flips.items())}
+    result.moves = moves.items()
     result.unmatched = (alone[0], alone[1])
     return result
 
@@ -128,22 +129,3 @@ def _of_record(before: list[Row], after: list[Row]) -> Iterator[tuple[Row | None
             left.remove(other)
         yield row, other
     yield from ((None, row) for row in left)
-
-
-class _Largest:
-    """The pairs with the largest moves among many, without keeping the others."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Pair]] = []
-        self._count = 0
-
-    def add(self, pair: Pair) -> None:
-        self._count += 1
-        item = (abs(move(pair)), -self._count, pair)  # of equal moves the first
-        if len(self._heap) < SHOWN:
-            heapq.heappush(self._heap, item)
-        else:
-            heapq.heappushpop(self._heap, item)
-
-    def pairs(self) -> list[Pair]:
-        return [pair for _, _, pair in sorted(self._heap, key=lambda item: item[:2], reverse=True)]

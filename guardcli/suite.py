@@ -119,7 +119,7 @@ class Session:
         records = (Record(Key(None, number), conversation) for number, conversation in enumerate(fresh, start=1))
         for conversation, verdict in zip(fresh, guard.judge(records), strict=True):
             self._known[conversation] = jsonl.row(verdict)
-        ids = {label: id_ for id_, label in guard.decision.labels.items()}
+        ids = guard.decision.ids
         rows = (again.decide(self._known[case.conversation], decision, ids) for case in cases)
         results = (Result(case, row, reason(case, row, decision)) for case, row in zip(cases, rows, strict=True))
         return Run(tuple(results), decision)
@@ -182,7 +182,7 @@ def _moves(result: Result, decision: Decision) -> Iterator[tuple[str, Decision]]
         if threshold is not None:
             yield f"threshold: {threshold:g} (now {decision.threshold:g})", replace(decision, threshold=threshold)
         return
-    ids = {label: id_ for id_, label in decision.labels.items()}
+    ids = decision.ids
     scores = {ids[label]: score for label, score in row["category_scores"].items()}
     if case.expect == "safe":
         changed = {id_: _threshold_for(scores[id_], "safe") for id_ in decision.violated(scores)}
@@ -205,7 +205,7 @@ def _threshold_for(score: float, expect: str) -> float | None:
 
 def _cost(run: Run, result: Result, moved: Decision, words: str) -> str:
     """A move, with the cases that it would break and those that it would mend besides."""
-    ids = {label: id_ for id_, label in run.decision.labels.items()}
+    ids = run.decision.ids
     broken, mended = [], 0
     for other in run.results:
         passes = reason(other.case, again.decide(other.row, moved, ids), moved) is None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from guardcli.largest import Largest
 from guardcli.stored import Row
 
 BINS = 20  # of the histogram of scores
@@ -44,19 +44,18 @@ class Summary:
 def summarize(rows: Iterable[Row], *, time: str | None = None) -> Summary:
     """Read rows once. `time` names a kept field (in `meta`) that begins with a date, such as 2026-01-31T12:00."""
     found = Summary()
-    certain: list[tuple[float, int, Row]] = []
-    borderline: list[tuple[float, int, Row]] = []
-    for number, row in enumerate(rows):
+    certain: Largest[Row] = Largest(CASES)
+    borderline: Largest[Row] = Largest(CASES)
+    for row in rows:
         _count(found, row, time)
         score = row["score"]
         if score is None:
             continue
         found.histogram[min(BINS - 1, int(score * BINS))] += 1
         if row["verdict"] == "unsafe":
-            _keep(certain, (score, -number, row))
-        _keep(borderline, (-abs(score - row["threshold"]), -number, row))
-    found.certain = [row for _, _, row in sorted(certain, key=lambda item: item[:2], reverse=True)]
-    found.borderline = [row for _, _, row in sorted(borderline, key=lambda item: item[:2], reverse=True)]
+            certain.add(score, row)
+        borderline.add(-abs(score - row["threshold"]), row)
+    found.certain, found.borderline = certain.items(), borderline.items()
     return found
 
 
@@ -74,13 +73,6 @@ def _count(found: Summary, row: Row, time: str | None) -> None:
         found.reasons[_kind(row["error"])] += 1
     if time is not None and (day := _day((row["meta"] or {}).get(time))):
         found.by_day.setdefault(day, Counter())[kind] += 1
-
-
-def _keep(heap: list[tuple[float, int, Row]], item: tuple[float, int, Row]) -> None:
-    if len(heap) < CASES:
-        heapq.heappush(heap, item)
-    else:
-        heapq.heappushpop(heap, item)
 
 
 def _kind(reason: str | None) -> str:

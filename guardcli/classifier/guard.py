@@ -91,11 +91,7 @@ class Guard:
             self._engine = engine or open_engine(model.native, self._options, heads=heads)
             limit = self._engine.max_tokens - ANSWER_ROOM
             self._encoders = {of: Encoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
-            if 2 * max(heads) > limit:
-                _log.warning(
-                    "the taxonomy takes %s of the %s tokens of a prompt: long conversations will be cut; "
-                    "raise --ctx-size, or shorten descriptions and examples", f"{max(heads):,}", f"{limit:,}"
-                )  # fmt: skip
+            _warn_of_long_heads(max(heads), limit)
         except GuardError:
             self.close()
             raise
@@ -267,6 +263,14 @@ def _renderers(template: Template, taxonomy: Taxonomy, *, per_category: bool) ->
     if not per_category:
         return {None: whole}
     return {category.id: Renderer(template, taxonomy.only(category.id)) for category in taxonomy.categories}
+
+
+def _warn_of_long_heads(longest: int, limit: int) -> None:
+    if 2 * longest > limit:
+        _log.warning(
+            "the taxonomy takes %s of the %s tokens of a prompt: long conversations will be cut; "
+            "raise --ctx-size, or shorten descriptions and examples", f"{longest:,}", f"{limit:,}"
+        )  # fmt: skip
 
 
 def _provenance(model: Model, template: Template, taxonomy: Taxonomy, *, per_category: bool) -> Provenance:

@@ -112,7 +112,7 @@ def _rows(guard: Guard, records: Iterable[Record | Malformed]) -> Iterator[Row]:
 
 def _decided(rows: Iterable[Row], judged: Guard, other: Guard) -> Iterator[Row]:
     """The rows of a run as the other policy decides them."""
-    ids = {label: id_ for id_, label in judged.decision.labels.items()}
+    ids = judged.decision.ids
     return (again.decide(row, other.decision, ids) for row in rows)
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sys
+from pathlib import Path
 
 from guardcli.errors import OutputError, ReaderGone
 
@@ -30,6 +31,14 @@ def write_bytes(data: bytes) -> None:
         raise ReaderGone from error
     except (OSError, AttributeError) as error:  # Python has no stdout at all where it was closed
         raise OutputError(f"cannot write to stdout: {getattr(error, 'strerror', None) or 'it is closed'}") from error
+
+
+def save(path: Path, text: str) -> None:
+    """Write a file. Raises OutputError: it cannot be written."""
+    try:
+        path.write_text(text, "utf-8", "backslashreplace")
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def say(message: str, *, end: str = "\n") -> None:

@@ -10,7 +10,6 @@ import click
 from guardcli import stored
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, UNJUDGED, USAGE
-from guardcli.errors import OutputError
 from guardcli.report.audit import as_page
 from guardcli.summary import summarize
 
@@ -37,10 +36,7 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
     if path is None:
         output.write(page)
     else:
-        try:
-            path.write_text(page, "utf-8", "backslashreplace")
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        output.save(path, page)
     if not summary.total:
         output.say("guard: there are no verdicts in it")
     return DONE if summary.total else UNJUDGED

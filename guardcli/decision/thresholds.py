@@ -27,14 +27,13 @@ class Decision:
     tolerance: float = 0.0
 
     @classmethod
-    def of(cls, taxonomy: Taxonomy, threshold: float | None = None, tolerance: float = 0.0) -> Decision:
+    def of(cls, taxonomy: Taxonomy, threshold: float | None = None) -> Decision:
         """As a taxonomy says, with another `threshold` in place of its own (not of its categories') if one is given."""
         given = (threshold, taxonomy.threshold, 0.5)
         return cls(
             threshold=next(threshold for threshold in given if threshold is not None),
             labels={category.id: category.label for category in taxonomy.categories},
             thresholds={c.id: c.threshold for c in taxonomy.categories if c.threshold is not None},
-            tolerance=tolerance,
         )
 
     def threshold_of(self, id_: str) -> float:
@@ -42,9 +41,9 @@ class Decision:
         return self.thresholds.get(id_, self.threshold)
 
     @property
-    def lowest(self) -> float:
-        """The lowest threshold that any score is held against."""
-        return min((self.threshold, *self.thresholds.values()))
+    def ids(self) -> dict[str, str]:
+        """The category id behind each label: `labels` the other way round."""
+        return {label: id_ for id_, label in self.labels.items()}
 
     def unsafe(self, score: float) -> bool:
         """Whether the one score of a message makes it unsafe."""

@@ -99,13 +99,12 @@ def read(
     if format not in (None, *NAMES):
         raise ValueError(f"unknown format {format!r}; known are {', '.join(NAMES)}")
     report = _once(on_detect or _ignore)
+    how = _How(format, paths.parse(messages_path) if messages_path else (), start)
     if parquet.is_parquet(stream):
-        how = _How(format, paths.parse(messages_path) if messages_path else (), start)
         yield from _parquet_records(stream, source, how, max_record_bytes, report)
         return
     reader = Reader(text(stream))
     try:
-        how = _How(format, paths.parse(messages_path) if messages_path else (), start)
         yield from _records(reader, source, how, max_record_bytes, report)
     except Damaged as error:
         yield Malformed(Key(source, reader.line), str(error))

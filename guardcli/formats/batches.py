@@ -10,12 +10,11 @@ from guardcli.conversation import Conversation, Json, Message
 from guardcli.formats import openai, pairs, unread
 from guardcli.formats.faults import Unreadable, kind, listed, shown
 
-_OTHERS = ("messages", "conversations", "conversation", "prompt")  # those are other formats' records with an id
 _HOLDERS = ("body", "params", "response", "result")
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or "custom_id" not in value or any(name in value for name in _OTHERS):
+    if not isinstance(value, dict) or "custom_id" not in value or any(name in value for name in unread.CONVERSATIONS):
         return False
     return any(holder in value for holder in _HOLDERS)
 

@@ -7,10 +7,9 @@ JSON text. LangChain's own form of a message, with its class or its `type` for a
 from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json
-from guardcli.formats import decoding, openai
+from guardcli.formats import decoding, openai, unread
 from guardcli.formats.faults import Unreadable, kind, listed
 
-_OTHERS = ("messages", "conversations", "conversation", "prompt")  # those are other formats' records with a trace's id
 _LANGFUSE = ("trace_id", "traceId", "observation_id", "session_id", "sessionId")
 _TYPES = {"human": "user", "ai": "assistant", "chat": "user", "system": "system", "tool": "tool", "function": "tool"}
 _METADATA = ("usage", "llm_output", "metadata", "response_metadata", "model", "run", "tools", "generation_info")
@@ -22,7 +21,7 @@ _CLASSES = {
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or any(name in value for name in _OTHERS):
+    if not isinstance(value, dict) or any(name in value for name in unread.CONVERSATIONS):
         return False
     if "run_type" in value and ("inputs" in value or "outputs" in value):
         return True

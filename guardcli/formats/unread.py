@@ -8,6 +8,7 @@ from guardcli.conversation import Conversation, Json
 from guardcli.formats.faults import Unreadable
 from guardcli.formats.pairs import PROMPTS, RESPONSES
 
+CONVERSATIONS = ("messages", "conversations", "conversation", "prompt")  # a record with one is a conversation itself
 HOLDERS = ("messages", "conversations", "conversation", "chosen", "rejected", "transcript")
 
 

@@ -85,7 +85,7 @@ def _row(result: Result, run: Run) -> Sequence[Cell]:
 def _nearest(result: Result, run: Run) -> tuple[float, float]:
     """The score by category that is furthest above its threshold, or least below it, and that threshold."""
     decision = run.decision
-    ids = {label: id_ for id_, label in decision.labels.items()}
+    ids = decision.ids
     scores = {ids[label]: score for label, score in result.row["category_scores"].items()}
     id_ = max(scores, key=lambda id_: scores[id_] - decision.threshold_of(id_))
     return scores[id_], decision.threshold_of(id_)

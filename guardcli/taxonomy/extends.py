@@ -117,17 +117,11 @@ def _wrong_step(path: str, opened: tuple[str, ...]) -> str | None:
 
 
 def _own(draft: Draft, parent: Policy, problems: Problems) -> dict[str, Category]:
-    laid = {own.id.text: _laid_over(own, parent, problems) for own in draft.categories}
-    first = {own.id.text: own.place for own in reversed(draft.categories)}  # a repeated id is a problem already
-    return (
-        laid
-        if len(laid) == len(draft.categories)
-        else {
-            own.id.text: _laid_over(own, parent, Problems())
-            for own in draft.categories
-            if own.place == first[own.id.text]
-        }
-    )
+    laid: dict[str, Category] = {}
+    for own in draft.categories:
+        category = _laid_over(own, parent, problems)
+        laid.setdefault(own.id.text, category)  # a repeated id is a problem already: the first one counts
+    return laid
 
 
 def _laid_over(own: DraftCategory, parent: Policy, problems: Problems) -> Category:

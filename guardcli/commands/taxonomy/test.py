@@ -14,7 +14,7 @@ from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED
 from guardcli.commands.judging import Judging, model_options
 from guardcli.commands.probability import Probability
-from guardcli.errors import GuardError, InputError, OutputError, TaxonomyError
+from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.report import suite as report
 from guardcli.suite import Case, Run, Session, cases_of, labelled
 from guardcli.taxonomy import Taxonomy
@@ -66,7 +66,7 @@ def test(
             run = session.run(taxonomy, _cases(taxonomy, data))
             _tell(run, suggest=suggest)
             if junit is not None:
-                _write(junit, report.as_junit(run, taxonomy.name))
+                output.save(junit, report.as_junit(run, taxonomy.name))
             if watch:
                 _watch(name, taxonomy, run, lambda edited: session.run(edited, _cases(edited, data)), suggest=suggest)
         finally:
@@ -147,10 +147,3 @@ def _stamps(files: Sequence[str]) -> list[tuple[int, int] | None]:
 
 def _clock() -> str:
     return time.strftime("%H:%M:%S")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
