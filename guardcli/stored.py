@@ -51,6 +51,13 @@ def record_of(row: Row) -> RecordKey:
     return row["source"], row["line"], row["part"]
 
 
+def place_of(row: Row) -> str:
+    """Where a person finds what a row is about: source, line and part, whose turn it is, and the record's id."""
+    part = f":{row['part']}" if row["part"] else ""
+    said = f" {row['role']}#{row['turn']}" if row["turn"] is not None else ""
+    return f"{row['source'] or ''}:{row['line']}{part}{said}" + (f" {row['id']}" if row["id"] else "")
+
+
 def by_record(rows: Iterable[Row]) -> Iterator[tuple[RecordKey, list[Row]]]:
     """The rows of each record, which stand together."""
     for key, found in groupby(rows, key=record_of):

@@ -9,7 +9,7 @@ from typing import Any
 from guardcli.printable import counted
 from guardcli.report.page import page
 from guardcli.report.terminal import table
-from guardcli.stored import Row
+from guardcli.stored import Row, place_of
 from guardcli.summary import BINS, KINDS, Summary
 
 _BARS = " ▁▂▃▄▅▆▇█"  # of a histogram of one line
@@ -90,14 +90,8 @@ def _cases(rows: Iterable[Row], with_text: bool) -> list[dict[str, Any]]:
             "score": f"{row['score']:.4f}",
             "threshold": f"{row['threshold']:g}",
             "categories": ", ".join(row["categories"] or ()) or "-",
-            "place": _place(row),
+            "place": place_of(row),
             "text": row.get("text") if with_text else None,
         }
         for row in rows
     ]
-
-
-def _place(row: Row) -> str:
-    part = f":{row['part']}" if row["part"] else ""
-    said = f" {row['role']}#{row['turn']}" if row["turn"] is not None else ""
-    return f"{row['source'] or ''}:{row['line']}{part}{said}" + (f" {row['id']}" if row["id"] else "")

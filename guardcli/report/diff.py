@@ -9,7 +9,7 @@ from guardcli.compare import Comparison, Pair, move
 from guardcli.printable import counted
 from guardcli.report.page import page
 from guardcli.report.terminal import Cell, styled, table
-from guardcli.stored import Row
+from guardcli.stored import Row, place_of
 
 _COLOURS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
 
@@ -94,15 +94,9 @@ def _line(pair: Pair, with_text: bool) -> dict[str, Any]:
         "scores": [_score(before), _score(after)],
         "moved": f"{move(pair):+.4f}" if before["score"] is not None and after["score"] is not None else "-",
         "categories": lists[0] if lists[0] == lists[1] else " → ".join(lists),
-        "place": _place(after),
+        "place": place_of(after),
         "text": (after.get("text") or before.get("text")) if with_text else None,
     }
-
-
-def _place(row: Row) -> str:
-    place = f"{row['source'] or ''}:{row['line']}" + (f":{row['part']}" if row["part"] else "")
-    turn = f" {row['role']}#{row['turn']}" if row["turn"] is not None else ""
-    return place + turn + (f" {row['id']}" if row["id"] else "")
 
 
 def _score(row: Row) -> str:

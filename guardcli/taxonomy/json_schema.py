@@ -6,6 +6,7 @@ prompt's markers, only the reader can tell. A test holds the two against each ot
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,11 @@ def json_schema() -> dict[str, Any]:
             {"if": drops, "then": {"required": ["extends"]}},
         ],
     }
+
+
+def as_text() -> str:
+    """The schema as a file holds it."""
+    return json.dumps(json_schema(), indent=2) + "\n"
 
 
 def _taxonomy() -> dict[str, Any]:

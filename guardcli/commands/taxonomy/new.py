@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import click
 from guardcli.commands import output
 from guardcli.commands.codes import DONE
 from guardcli.errors import OutputError
-from guardcli.taxonomy import Category, Taxonomy
-from guardcli.taxonomy.json_schema import json_schema
+from guardcli.taxonomy import Category, Taxonomy, json_schema
 
 _SCHEMA = "taxonomy.schema.json"
 
@@ -76,7 +74,7 @@ def new(*, name: str, extends: str) -> int:
     output.say(f"guard: wrote {path}")
     schema = path.with_name(_SCHEMA)
     if not schema.exists():
-        _write(schema, json.dumps(json_schema(), indent=2) + "\n")
+        _write(schema, json_schema.as_text())
         output.say(f"guard: wrote {schema}")
     return DONE
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from guardcli.commands import output
 from guardcli.commands.codes import DONE
-from guardcli.taxonomy.json_schema import json_schema
+from guardcli.taxonomy import json_schema
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,5 +18,5 @@ def schema() -> int:
 
     and in the first line of a taxonomy: # yaml-language-server: $schema=taxonomy.schema.json
     """
-    output.write(json.dumps(json_schema(), indent=2) + "\n")
+    output.write(json_schema.as_text())
     return DONE
