@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from guardcli.conversation import Conversation, Message
     from guardcli.engine import Options
     from guardcli.errors import GuardError
-    from guardcli.model import Model, Offload
+    from guardcli.model import Adapter, Model, Offload
     from guardcli.taxonomy import Taxonomy
     from guardcli.verdict import Verdict
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Adapter": "guardcli.model",
     "Conversation": "guardcli.conversation",
     "Guard": "guardcli.classifier",
     "GuardError": "guardcli.errors",
@@ -37,8 +38,8 @@ _HOMES = {
     "Verdict": "guardcli.verdict",
 }
 
-__all__ = ["Conversation", "Guard", "GuardError", "Message", "Model", "Offload", "Options", "Settings", "Taxonomy",
-           "Verdict"]  # fmt: skip
+__all__ = ["Adapter", "Conversation", "Guard", "GuardError", "Message", "Model", "Offload", "Options", "Settings",
+           "Taxonomy", "Verdict"]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -34,6 +34,7 @@ _COMMANDS = {
     "merge": ("guardcli.commands.merge:merge", "Join the shards of an audit, and verify them."),
     "report": ("guardcli.commands.report:report", "Make one self-contained HTML page of stored verdicts."),
     "taxonomy": ("guardcli.commands.taxonomy:taxonomy", "Write a policy, look at it, hold it against cases."),
+    "tune": ("guardcli.commands.tune:tune", "Fine-tune a guard on labelled records: prepare, train, export."),
 }
 
 

@@ -7,7 +7,8 @@
     ├── OutputError       an output that cannot be written
     ├── TaxonomyError     every problem found in a taxonomy, each with its place in the file
     ├── ModelError        a model that cannot be loaded, or cannot be trusted with this template
-    └── EngineError       llama.cpp failed while evaluating
+    ├── EngineError       llama.cpp failed while evaluating
+    └── TuneError         a training that cannot begin, or cannot go on
     ReaderGone            whoever read our output closed it: the end, and no error
 
 A record that cannot be judged is no exception: it is a `Malformed` value and becomes an `error` verdict.
@@ -37,6 +38,10 @@ class ModelError(GuardError):
 
 class EngineError(GuardError):
     """llama.cpp failed while evaluating; what was judged before stands."""
+
+
+class TuneError(GuardError):
+    """A training that cannot begin, or cannot go on; checkpoints that were written stand."""
 
 
 class ReaderGone(Exception):

@@ -24,8 +24,8 @@ ROWS = [
     {"verdict"},
     {"writers"},
     {"stored"},
-    {"classifier", "compare", "journal", "summary"},
-    {"doctor", "suite", "audit", "sieve"},
+    {"augment", "classifier", "compare", "journal", "summary"},
+    {"doctor", "suite", "audit", "sieve", "tune"},
     {"report"},
     {"commands"},
     {"cli"},
@@ -42,6 +42,12 @@ DOORS = {
     "jinja2": {"report"},
     "pyarrow": {"formats"},
     "zstandard": {"formats"},
+    "torch": {"tune"},
+    "transformers": {"tune"},
+    "peft": {"tune"},
+    "tokenizers": {"tune"},
+    "safetensors": {"tune"},
+    "gguf": {"tune"},
 }
 
 

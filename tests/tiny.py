@@ -96,8 +96,8 @@ def write(
     writer.add_eot_token_id(tokens.index("<|eot_id|>"))
     if chat_template is not None:
         writer.add_chat_template(chat_template)
-    weights = _reading(tokens, width, reads) if reads else _weights(tokens, width, seed, answers=answers)
-    for tensor, values in weights.items():
+    made = _reading(tokens, width, reads) if reads else weights(tokens, width, seed, answers=answers)
+    for tensor, values in made.items():
         as_half = half and values.ndim == 2
         writer.add_tensor(tensor, values.astype(np.float16 if as_half else np.float32))
     writer.write_header_to_file()
@@ -107,7 +107,8 @@ def write(
     return path
 
 
-def _weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict[str, np.ndarray]:
+def weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict[str, np.ndarray]:
+    """The random weights of a seed, by the names that a GGUF has for them."""
     random = np.random.default_rng(seed)
 
     def matrix(rows: int, columns: int) -> np.ndarray:
@@ -115,18 +116,18 @@ def _weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict
 
     embedding = random.normal(0, 1, (len(tokens), width))
     output = matrix(len(tokens), width)
-    weights = {"token_embd.weight": embedding, "output.weight": output, "output_norm.weight": np.ones(width)}
+    made = {"token_embd.weight": embedding, "output.weight": output, "output_norm.weight": np.ones(width)}
     for layer in range(2):
         block = {"attn_norm": np.ones(width), "ffn_norm": np.ones(width)}
         block |= {part: matrix(rows, columns) for part, rows, columns in _shapes(width)}
         if answers:
             block["attn_output"][0] = block["ffn_down"][0] = 0  # nothing writes to the first dimension ...
-        weights |= {f"blk.{layer}.{part}.weight": values for part, values in block.items()}
+        made |= {f"blk.{layer}.{part}.weight": values for part, values in block.items()}
     if answers:
         embedding[:, 0] = 10  # ... which so stays constant, and lifts the two verdicts
         for word in ("safe", "unsafe"):
             output[tokens.index(word), 0] = 60
-    return weights
+    return made
 
 
 def _reading(tokens: list[str], width: int, reads: Mapping[str, tuple[str, float]]) -> dict[str, np.ndarray]:

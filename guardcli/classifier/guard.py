@@ -22,7 +22,7 @@ from guardcli.decision import Decision
 from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
 from guardcli.engine.task import ANSWER_ROOM
 from guardcli.errors import GuardError, ModelError
-from guardcli.model import Model, Offload
+from guardcli.model import Adapter, Model, Offload
 from guardcli.model.llama import build
 from guardcli.model.remembered import recall, remember
 from guardcli.prompt import TEMPLATES, Renderer, Template
@@ -56,12 +56,14 @@ class Guard:
         settings: Settings | None = None,
         engine: Engine | None = None,
         options: Options | None = None,
+        adapters: Sequence[Adapter] = (),
         offload: Offload | None = None,
         cache: Path | None = None,
     ) -> None:
         """Load what is given by name or path; the default taxonomy is the one that the model was trained on.
 
-        `cache` is a file that remembers digests and tolerances of models. `engine` puts another engine at the seam.
+        `adapters` are put on a model that is loaded here. `cache` is a file that remembers digests and tolerances of
+        models. `engine` puts another engine at the seam.
 
         Raises:
             GuardError: the model or the taxonomy cannot be used, or not together.
@@ -73,7 +75,7 @@ class Guard:
         self._engine: Engine | None = None
         self._owned = not isinstance(model, Model)
         if not isinstance(model, Model):
-            model = Model.load(model, generation=template, offload=offload, cache=cache)
+            model = Model.load(model, generation=template, adapters=adapters, offload=offload, cache=cache)
         self.model = model
         self._options = options or Options()
         self._tolerance = 0.0 if engine is not None or self._options.reproducible else None

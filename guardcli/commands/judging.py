@@ -14,11 +14,12 @@ import click
 
 from guardcli.classifier import Guard, Settings
 from guardcli.commands import inputs, output
+from guardcli.commands.lora import AdapterOption
 from guardcli.commands.probability import Probability
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
 from guardcli.errors import ModelError
-from guardcli.model import Gpu, Model, Offload, keep_log
+from guardcli.model import Adapter, Gpu, Model, Offload, keep_log
 from guardcli.prompt import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import TARGETS, Target
@@ -43,6 +44,13 @@ _taxonomy_option = click.option(
 
 _MODEL_OPTIONS = (
     click.option("-m", "--model", envvar="GUARD_MODEL", metavar="GGUF", help="The model  [env: GUARD_MODEL]"),
+    click.option(
+        "--lora",
+        type=AdapterOption(),
+        multiple=True,
+        metavar="GGUF[:SCALE]",
+        help="An adapter to put on it, as guard tune export writes them. Repeatable.",
+    ),
     click.option("--template", type=click.Choice(list(TEMPLATES)), help="Say which prompt the model was trained on."),
     click.option(
         "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
@@ -115,6 +123,7 @@ class Judging:
     reproducible: bool
     force: bool
     verbose: bool
+    lora: tuple[Adapter, ...] = ()
     taxonomy: str | None = None
     target: Target = "any"
     as_user: tuple[Role, ...] = ()
@@ -132,6 +141,7 @@ class Judging:
                 template=self.template,
                 settings=self._settings(),
                 options=self._options(),
+                adapters=self.lora,
                 offload=Offload(self.gpu, self.gpu_layers),
                 cache=cache(),
             )
@@ -145,7 +155,7 @@ class Judging:
         path = self._prepared()
         with _ending_at_ctrl_c():
             offload = Offload(self.gpu, self.gpu_layers)
-            return Model.load(path, generation=self.template, offload=offload, cache=cache())
+            return Model.load(path, generation=self.template, adapters=self.lora, offload=offload, cache=cache())
 
     def _prepared(self) -> str:
         """The model's path, once what is logged can be heard."""

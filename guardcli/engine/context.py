@@ -35,11 +35,22 @@ class Context:
             raise EngineError(
                 f"llama.cpp cannot make a context of {shape.cells:,} tokens{complaint()}; try a smaller --ctx-size"
             )
+        self._adapt(model)
         self.footprint = Footprint(shape.cells, shape.cells * model.cell_size, buffers())
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(model.vocab)
         self._allocate(shape)
         self.clear()
+
+    def _adapt(self, model: NativeModel) -> None:
+        if not model.adapters:
+            return
+        handles, scales = zip(*model.adapters, strict=True)
+        n = len(handles)
+        array = (llama_cpp.llama_adapter_lora_p_ctypes * n)(*handles)
+        if llama_cpp.llama_set_adapters_lora(self._handle, array, n, (ctypes.c_float * n)(*scales)) != 0:
+            self.close()
+            raise EngineError(f"llama.cpp cannot use the adapters{complaint()}")
 
     def _allocate(self, shape: Shape) -> None:
         """The arrays of a llama_batch as numpy arrays, so that it is filled by slices."""

@@ -6,23 +6,26 @@ It knows the file and llama.cpp's model; evaluating is the engine's work.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from guardcli.errors import ModelError
+from guardcli.model.adapter import Adapter
 from guardcli.model.generation import detect
 from guardcli.model.gguf import read_header
 from guardcli.model.identity import sha256
 from guardcli.model.llama import Gpu, NativeModel, Offload, keep_log
 from guardcli.model.vocab import Vocab
 
-__all__ = ["Gpu", "Model", "Offload", "Vocab", "keep_log"]
+__all__ = ["Adapter", "Gpu", "Model", "Offload", "Vocab", "keep_log"]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A loaded model. `identity` is `name@digest`, the first 12 hex digits of its SHA-256.
+    """A loaded model. `identity` is `name@digest`, the first 12 hex digits of its SHA-256, and for each adapter on it
+    `+name@digest:scale`.
 
     `generation` names the template that it was trained on, as `generation` detects it.
     """
@@ -39,19 +42,28 @@ class Model:
         path: str | Path,
         *,
         generation: str | None = None,
+        adapters: Sequence[Adapter] = (),
         offload: Offload | None = None,
         cache: Path | None = None,
     ) -> Model:
-        """Load a GGUF. `generation` says what it is where the file does not; `cache` is a file that remembers digests.
+        """Load a GGUF, with adapters on it. `generation` says what it is where the file does not; `cache` is a file that
+        remembers digests.
 
         Raises:
-            ModelError: missing, damaged, unknown to llama.cpp, or no Llama Guard as far as the file says.
+            ModelError: missing, damaged, unknown to llama.cpp, or no Llama Guard as far as the file says; or an adapter
+                is all this, or was made for another model.
         """
         path = Path(path)
         header = read_header(path)
+        if header.text("general.type") == "adapter":
+            raise ModelError(f"{path} is an adapter: name the model that it changes with -m, and it with --lora")
         generation = generation or detect(path, header)
-        identity = _identity(path, cache)
+        for adapter in adapters:
+            adapter.check(path, header, generation)
+        adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)
+        identity = "".join((_identity(path, cache), *adapted))
         native = NativeModel(path, offload or Offload())
+        native.adapt([(adapter.path, adapter.scale) for adapter in adapters])
         kind, pre = header.text("tokenizer.ggml.model"), header.text("tokenizer.ggml.pre")
         return cls(path, identity, generation, native, Vocab(native.vocab, kind, pre))
 

@@ -2,11 +2,12 @@
 
 llama.cpp can abort the whole process on a damaged file; here every count, length and offset is held against
 the size of the file first. Format: the GGUF specification in ggml's documentation, versions 2 and 3. It reads
-metadata and the tensors' directory, never the weights.
+metadata and the tensors' directory, and of the weights the few that tell one model from another.
 """
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import struct
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ _BLOCKS = {
     11: (110, 256), 12: (144, 256), 13: (176, 256), 14: (210, 256), 30: (2, 1),
 }  # fmt: skip
 
+# Stored as F32 (type 0) in every quantisation, and changed by every training but that of an adapter.
+_TELLING, _F32 = "output_norm.weight", 0
+
 _INTEGERS = {24, 25, 26, 27}  # I8 to I64, with which llama.cpp ends the process at the first evaluation
 _MAX_LAYERS = 512  # LLAMA_MAX_LAYERS
 
@@ -45,10 +49,15 @@ _KNOWN_MAGIC = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Metadata by key (arrays of more than 4,096 elements left out) and the number of tensors."""
+    """Metadata by key (arrays of more than 4,096 elements left out) and the number of tensors.
+
+    The `fingerprint` of the weights is the same in every quantisation: 16 hex digits of a SHA-256, "" if the file does
+    not hold what it is made of.
+    """
 
     metadata: dict[str, Value]
     n_tensors: int
+    fingerprint: str = ""
 
     def text(self, key: str) -> str:
         """A string of the metadata, "" if it is missing or no string."""
@@ -74,10 +83,16 @@ def read_header(path: Path) -> Header:
         raise ModelError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
+def fingerprint(norm: bytes) -> str:
+    """By what weights are known again: `norm` are those of the last normalisation, as little-endian F32."""
+    return hashlib.sha256(norm).hexdigest()[:16]
+
+
 class _Reader:
     """A position in the file; every read checks the end first."""
 
     def __init__(self, path: Path, data: mmap.mmap) -> None:
+        self.telling: tuple[int, int] | None = None  # where the fingerprint's weights begin and end in the data
         self.path = path
         self.data = data
         self.size = len(data)
@@ -101,8 +116,8 @@ class _Reader:
             if value is not None:
                 metadata[key] = value
         _check_values(self.path, metadata)
-        self._check_tensors(n_tensors, metadata.get("general.alignment", 32))
-        return Header(metadata, n_tensors)
+        start = self._check_tensors(n_tensors, metadata.get("general.alignment", 32))
+        return Header(metadata, n_tensors, self._fingerprint(start))
 
     def _check_magic(self) -> None:
         magic = self._bytes(4)
@@ -182,9 +197,16 @@ class _Reader:
             at += 8 + length_at(self.data, at)[0]
         self._skip(at - self.at)
 
-    def _check_tensors(self, count: int, alignment: Value) -> None:
+    def _fingerprint(self, start: int) -> str:
+        if self.telling is None:
+            return ""
+        first, last = self.telling
+        return fingerprint(self.data[start + first : start + last])
+
+    def _check_tensors(self, count: int, alignment: Value) -> int:
+        """Read the directory; where the data start."""
         if not count:  # a vocabulary alone
-            return
+            return self.at
         ends = [self._tensor() for _ in range(count)]
         if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
             raise ModelError(f"{self.path} is damaged: alignment {alignment!r}")
@@ -195,6 +217,7 @@ class _Reader:
                 f"{self.path} is cut off: its tensors need {needed:,} bytes, the file has {self.size:,}; "
                 "download it again"
             )
+        return start
 
     def _tensor(self) -> int:
         """Read one entry of the directory; where its data end, counted from the start of the data."""
@@ -210,7 +233,10 @@ class _Reader:
             raise ModelError(f"{self.path} is damaged: tensor {name!r} holds integers, not weights")
         block_bytes, block_size = _BLOCKS.get(kind, (0, 1))
         offset = self._number("Q")
-        return offset + -(-elements // block_size) * block_bytes
+        end = offset + -(-elements // block_size) * block_bytes
+        if (name, kind) == (_TELLING, _F32):
+            self.telling = offset, end
+        return end
 
 
 def _check_values(path: Path, metadata: dict[str, Value]) -> None:

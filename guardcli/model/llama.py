@@ -9,7 +9,7 @@ import ctypes
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ _NEEDED = (
     "llama_model_load_from_file", "llama_model_get_vocab", "llama_init_from_model", "llama_decode",
     "llama_get_memory", "llama_memory_clear", "llama_memory_seq_cp", "llama_memory_seq_rm", "llama_get_logits_ith",
     "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_vocab_n_tokens", "llama_log_set",
+    "llama_adapter_lora_init", "llama_set_adapters_lora",
 )  # fmt: skip
 
 
@@ -124,7 +125,8 @@ class Offload:
 
 
 class NativeModel:
-    """A loaded llama.cpp model; `close` frees it. `handle` is a llama_model pointer, `vocab` a llama_vocab one."""
+    """A loaded llama.cpp model; `close` frees it. `handle` is a llama_model pointer, `vocab` a llama_vocab one, and
+    `adapters` are llama_adapter_lora pointers with their scales, which every context on it is to use."""
 
     def __init__(self, path: Path, offload: Offload) -> None:
         """Raises ModelError: no usable GPU though required, or llama.cpp refuses the file."""
@@ -146,6 +148,21 @@ class NativeModel:
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
         self.cell_size = _cell_size(self.handle)
         self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
+        self.adapters: list[tuple[Any, float]] = []
+
+    def adapt(self, adapters: Sequence[tuple[Path, float]]) -> None:
+        """Load adapters, each with its scale, for the contexts that are made from now on.
+
+        Raises:
+            ModelError: llama.cpp refuses one; the model is then closed.
+        """
+        for path, scale in adapters:
+            _log.recent.clear()
+            adapter = llama_cpp.llama_adapter_lora_init(self.handle, str(path).encode(sys.getfilesystemencoding()))
+            if not adapter:
+                self.close()
+                raise ModelError(f"llama.cpp cannot put the adapter {path} on this model{complaint()}")
+            self.adapters.append((adapter, scale))
 
     def free_on_device(self) -> int | None:
         """Bytes that the GPUs still have free; None where no GPU tells."""
@@ -158,7 +175,7 @@ class NativeModel:
         return found or None
 
     def close(self) -> None:
-        """Free the model; engines on it must be closed before."""
+        """Free the model, and the adapters with it; engines on it must be closed before."""
         if self.handle:
             llama_cpp.llama_model_free(self.handle)
             self.handle = None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardcli.prompt.templates import TEMPLATES, Template, category_block
+from guardcli.prompt.templates import SAFE, SEPARATOR, TEMPLATES, UNSAFE, Template, category_block
 from guardcli.segments import Segment
 from guardcli.taxonomy import Taxonomy
 from guardcli.taxonomy.wording import MARKER
@@ -87,6 +87,12 @@ class Renderer:
         """What comes after the conversation, up to where the model answers."""
         text = f"<END CONVERSATION>\n\n{self.template.assessment.format(speaker=speaker)}"
         return (Segment(text), *self.template.closing)
+
+    def answer(self, violated: Sequence[str]) -> tuple[Segment, ...]:
+        """What a model that is right answers, to its end: that these ids are violated, or that all is safe."""
+        before = (Segment(self.template.answer),) if self.template.answer else ()
+        verdict = f"{UNSAFE}\n{SEPARATOR.join(violated)}" if violated else SAFE
+        return (*before, Segment(verdict), self.template.end)
 
 
 def imitates_marker(text: str) -> bool:

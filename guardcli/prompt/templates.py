@@ -35,7 +35,8 @@ class Template:
     """One generation's prompt.
 
     `opening` and `closing` are the special tokens (and the role names between them) around the text;
-    `answer` is what the model writes before its verdict; `ids` matches the category ids it can write.
+    `answer` is what the model writes before its verdict and `end` the special token that it writes after it; `ids`
+    matches the category ids it can write.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Template:
     assessment: str
     closing: tuple[Segment, ...]
     answer: str
+    end: Segment
     ids: re.Pattern[str]
     ids_in_words: str
 
@@ -134,6 +136,7 @@ _LLAMA_GUARD_1 = Template(
     assessment=f"{_ASSESSMENT_1} [/INST]",
     closing=(),
     answer="",
+    end=_special("</s>"),
     ids=re.compile(r"O[1-9][0-9]{0,2}"),
     ids_in_words="O and a number (O1, O6)",
 )
@@ -151,6 +154,7 @@ _LLAMA_GUARD_2 = Template(
     assessment=f"{_ASSESSMENT_2} [/INST]",
     closing=(),
     answer="",
+    end=_special("<|end_of_text|>"),
     ids=_CODES,
     ids_in_words=_CODES_IN_WORDS,
 )
@@ -168,6 +172,7 @@ _LLAMA_GUARD_3_8B = Template(
     assessment=_ASSESSMENT_2,
     closing=(_special("<|eot_id|>"), *_header("assistant", "<|start_header_id|>", "<|end_header_id|>")),
     answer="\n\n",
+    end=_special("<|eot_id|>"),
     ids=_CODES,
     ids_in_words=_CODES_IN_WORDS,
 )
@@ -190,6 +195,7 @@ _LLAMA_GUARD_4 = replace(
     before_messages="\n",
     after_message="\\n\\n\n\n",  # the published template writes backslash-n twice, then two line breaks
     closing=(_special("<|eot|>"), *_header("assistant", "<|header_start|>", "<|header_end|>")),
+    end=_special("<|eot|>"),
 )
 
 TEMPLATES = {

@@ -1,0 +1,167 @@
+"""`guard tune prepare`: labelled records → training examples."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from random import Random
+
+import click
+
+from guardcli.augment import RENUMBERED, Example, Known, Mapping, Variation
+from guardcli.augment.preparing import Plan, Tally
+from guardcli.augment.preparing import prepare as prepared
+from guardcli.commands import inputs, output
+from guardcli.commands.codes import DONE, UNJUDGED, USAGE
+from guardcli.commands.probability import Probability
+from guardcli.conversation import Malformed, Role
+from guardcli.errors import InputError
+from guardcli.printable import counted
+from guardcli.prompt import TEMPLATES
+from guardcli.report import examples as report
+from guardcli.taxonomy import Taxonomy
+from guardcli.turns import Target, turns
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, metavar="[LABELLED]...")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The examples."
+)
+@click.option(
+    "--template", type=click.Choice(list(TEMPLATES)), required=True, help="The prompt of the model to be trained."
+)
+@click.option(
+    "-t",
+    "--taxonomy",
+    envvar="GUARD_TAXONOMY",
+    metavar="NAME|YAML",
+    help="The policy; else the one that the model was trained on  [env: GUARD_TAXONOMY]",
+)
+@click.option("--map", "map_", metavar="JSON", help="What a record's categories are called in the policy.")
+@click.option("--exclude", multiple=True, metavar="FILE", help="Records to evaluate on: never train on them. Repeatable.")
+@click.option("--drop-overlap", is_flag=True, help="Leave out what overlaps with them, instead of refusing the data.")
+@click.option(
+    "--copies",
+    type=click.IntRange(0, 100),
+    default=1,
+    show_default=True,
+    help="Augmented examples of each record, beside the plain one.",
+)
+@click.option(
+    "--made-safe",
+    type=Probability(),
+    default=0.25,
+    show_default=True,
+    metavar="P",
+    help="How often an augmented unsafe record loses all categories that it violates, and is safe.",
+)
+@click.option(
+    "--renumber/--keep-ids",
+    default=None,
+    help="Number shuffled categories anew; the default for Llama Guard 1 and 2 only.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn at random.")
+@click.option(
+    "--samples", type=click.IntRange(min=0), default=3, show_default=True, help="So many examples are shown."
+)
+@click.option(
+    "--target",
+    type=click.Choice(["last", "user", "assistant"]),
+    default="last",
+    show_default=True,
+    help="The message that the label is about.",
+)
+@inputs.as_user
+@inputs.input_format
+@inputs.messages_path
+@inputs.max_record_bytes
+def prepare(
+    *,
+    files: tuple[str, ...],
+    path: Path,
+    template: str,
+    taxonomy: str | None,
+    map_: str | None,
+    exclude: tuple[str, ...],
+    drop_overlap: bool,
+    copies: int,
+    made_safe: float,
+    renumber: bool | None,
+    seed: int,
+    samples: int,
+    target: Target,
+    as_user: tuple[Role, ...],
+    input_format: str | None,
+    messages_path: str | None,
+    max_record_bytes: int,
+) -> int:
+    """Make training examples of LABELLED records (or stdin): with `label` (safe or unsafe) and `categories`.
+
+    \b
+    guard tune prepare chats.jsonl -o train.jsonl --template llama-guard-3-8b --exclude evaluation.jsonl
+
+    Each record gives an example under the policy as it is, and --copies under one whose categories are dropped and
+    shuffled at random, as in Llama Guard's paper. What is left out is counted by reason.
+
+    Exits with 0 if there are examples, 2 on wrong usage or where data overlap, 3 if no record could be used.
+    """
+    if inputs.help_for_a_person(files):
+        return USAGE
+    chosen = TEMPLATES[template]
+    plan = Plan(
+        template=chosen,
+        taxonomy=Taxonomy.load(taxonomy or chosen.taxonomy),
+        mapping=_mapping(map_),
+        variation=Variation(made_safe, template in RENUMBERED if renumber is None else renumber),
+        copies=copies,
+        seed=seed,
+        target=target,
+        as_user=frozenset(as_user),
+    )
+    chosen.check(plan.taxonomy)
+    known = _known(exclude, plan.as_user)
+    records = inputs.records(
+        inputs.sources(files),
+        input_format=input_format,
+        messages_path=messages_path,
+        max_record_bytes=max_record_bytes,
+    )
+    tally = Tally()
+    found = list(prepared(records, plan, known, tally))
+    if tally.overlaps:
+        output.say(f"guard: {report.overlapping(tally)}")
+        if not drop_overlap:
+            raise InputError("they must not be trained on: --drop-overlap leaves them out")
+    return _finish(path, found, tally, samples=samples, seed=seed)
+
+
+def _finish(path: Path, found: list[Example], tally: Tally, *, samples: int, seed: int) -> int:
+    shown = Random(seed).sample(found, min(samples, len(found)))
+    output.say(report.as_text(tally, shown, colour=False, width=output.width()), end="")
+    if not found:
+        output.say(f"guard: none of {counted(tally.records, 'record')} can be used: no example is written")
+        return UNJUDGED
+    output.save(path, "".join(chain.from_iterable((example.to_json(), "\n") for example in found)))
+    output.say(f"guard: {path}: {counted(len(found), 'example')} of {counted(tally.records, 'record')}")
+    return DONE
+
+
+def _mapping(path: str | None) -> Mapping:
+    if path is None:
+        return Mapping()
+    try:
+        return Mapping.parse(Path(path).read_text("utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _known(files: tuple[str, ...], as_user: frozenset[Role]) -> Known:
+    """The texts of evaluation sets; a record of them that cannot be read could hide an overlap."""
+    known = Known()
+    for record in inputs.records(inputs.sources(files), input_format=None) if files else ():
+        place = f"{record.key.source}:{record.key.line}"
+        if isinstance(record, Malformed):
+            raise InputError(f"{place}: cannot be read, so nothing can be held against it: {record.reason}")
+        known.add((turn.text for turn in turns(record.conversation, as_user).shown), place)
+    return known

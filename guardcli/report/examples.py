@@ -1,0 +1,46 @@
+"""Prepared examples for a terminal: how many of which kind, what was left out, and some of them to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from guardcli.augment import Example
+from guardcli.augment.preparing import Tally
+from guardcli.printable import counted, printable
+from guardcli.report.terminal import table
+
+_KINDS = ("plain", "augmented", "made safe")
+_SHOWN = 240  # characters of a sample's conversation
+_NAMED = 5  # overlaps that are named
+
+
+def as_text(tally: Tally, samples: Sequence[Example], *, colour: bool, width: int) -> str:
+    """Tables of counts, then the samples."""
+    parts = [table(["examples", *_KINDS], list(_by_label(tally)), colour=colour, width=width, right=(1, 2, 3))]
+    for heading, counts in (("violated", tally.categories), ("left out", tally.left_out)):
+        rows = [(name, f"{count:,}") for name, count in counts.most_common()]
+        parts += [table([heading, ""], rows, colour=colour, width=width, right=(1,))] if rows else []
+    return "\n".join([*parts, *map(_sample, samples)])
+
+
+def overlapping(tally: Tally) -> str:
+    """Which records an evaluation set holds too, the first of them by name."""
+    lines = [f"{counted(len(tally.overlaps), 'record')} overlap with an evaluation set:"]
+    for key, overlap in tally.overlaps[:_NAMED]:
+        lines.append(f"  {printable(key.source or '')}:{key.line} {overlap.kind} {printable(overlap.place)}")
+    return "\n".join(lines + (["  …"] if len(tally.overlaps) > _NAMED else []))
+
+
+def _by_label(tally: Tally) -> Iterator[tuple[str, ...]]:
+    for label in ("safe", "unsafe"):
+        yield label, *(f"{tally.examples[label, kind]:,}" for kind in _KINDS)
+
+
+def _sample(example: Example) -> str:
+    """Whose it is, the categories as the prompt has them, and the end of what was said, with the answer."""
+    key = example.key
+    said = printable("\n".join(segment.text for segment in example.prompt if segment.untrusted))
+    answer = printable("".join(segment.text for segment in example.answer))
+    shown = said if len(said) <= _SHOWN else f"… {said[-_SHOWN:]}"
+    place = f"{printable(key.source or '')}:{key.line}"
+    return f"{place} {example.kind}, {' '.join(example.order)}\n  {shown}\n  → {answer}\n"
