@@ -66,6 +66,8 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "needed":
+            yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))
 
 
 def row_of(house: str) -> int:
@@ -107,7 +109,7 @@ HELP = "from guardcli.cli import main\ntry: main(['--help'])\nexcept SystemExit:
 
 @pytest.mark.parametrize("code", ["import guardcli", HELP])
 def test_what_is_light_stays_light(code: str) -> None:
-    assert not {"llama_cpp", "numpy", "rich", "yaml"} & loaded_by(code)
+    assert not {"llama_cpp", "numpy", "rich", "yaml", "torch"} & loaded_by(code)
 
 
 def test_help_is_quick() -> None:

@@ -1,7 +1,7 @@
 """A record with its label: the turns up to the judged one, and the categories that it violates, by the policy's ids.
 
-It reads the fields `label` ("safe" or "unsafe") and `categories` (names of the data set's own, or ids, or keys). A record
-that cannot be used is told with the reason; nothing is dropped in silence.
+It reads the fields `label` ("safe" or "unsafe") and `categories` (names of the data set's own, or ids, or keys). A
+record that cannot be used is told with the reason; nothing is dropped in silence.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class Mapping:
             raise InputError(f"{path}: not JSON: {error}") from error
         if isinstance(read, dict) and all(map(_is_name, read.values())):
             return cls(everywhere=read)
-        if isinstance(read, dict) and all(isinstance(v, dict) and all(map(_is_name, v.values())) for v in read.values()):
+        if isinstance(read, dict) and all(
+            isinstance(v, dict) and all(map(_is_name, v.values())) for v in read.values()
+        ):
             return cls(by_source=read)
         raise InputError(f'{path}: no map of categories: write {{"native name": "S1", "another": null}}, '
                          "or such an object for each source")  # fmt: skip
@@ -107,7 +109,9 @@ def _violated(record: Record, taxonomy: Taxonomy, mapping: Mapping) -> tuple[tup
     own = {name: c.id for c in taxonomy.categories for name in (c.id, c.key) if name}
     found = [own.get(names.get(name, name) or "") for name in native]
     if not any(found):
-        raise Unusable(f"it is unsafe, and the policy has none of its categories: {', '.join(native) or 'it names none'}")
+        raise Unusable(
+            f"it is unsafe, and the policy has none of its categories: {', '.join(native) or 'it names none'}"
+        )
     return tuple(c.id for c in taxonomy.categories if c.id in found), None not in found
 
 

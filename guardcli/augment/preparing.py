@@ -18,12 +18,12 @@ from guardcli.turns import Target
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How records become examples: the prompt, the policy, what is judged, and how often it is varied, from which seed."""
+    """How records become examples: the prompt, the policy, what is judged, how often it is varied, and the seed."""
 
     template: Template
     taxonomy: Taxonomy
-    mapping: Mapping = Mapping()
-    variation: Variation = Variation()
+    mapping: Mapping = field(default_factory=Mapping)
+    variation: Variation = field(default_factory=Variation)
     copies: int = 1
     seed: int = 0
     target: Target = "last"

@@ -46,8 +46,8 @@ class Model:
         offload: Offload | None = None,
         cache: Path | None = None,
     ) -> Model:
-        """Load a GGUF, with adapters on it. `generation` says what it is where the file does not; `cache` is a file that
-        remembers digests.
+        """Load a GGUF, with adapters on it. `generation` says what it is where the file does not; `cache` is a file
+        that remembers digests.
 
         Raises:
             ModelError: missing, damaged, unknown to llama.cpp, or no Llama Guard as far as the file says; or an adapter

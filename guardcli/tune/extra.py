@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from guardcli.errors import TuneError
+
+_LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "gguf")
+
+
+def check() -> None:
+    """Raise TuneError, without importing any: one of the libraries is not installed."""
+    for name in _LIBRARIES:
+        if find_spec(name) is None:
+            raise _missing(name)
 
 
 def needed(name: str) -> Any:
@@ -13,4 +23,8 @@ def needed(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise TuneError(f"{error.name or name} is not installed: pip install 'guardcli[tune]'") from error
+        raise _missing(error.name or name) from error
+
+
+def _missing(name: str) -> TuneError:
+    return TuneError(f"{name} is not installed: pip install 'guardcli[tune]'")

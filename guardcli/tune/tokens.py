@@ -51,8 +51,10 @@ class Tokenizer:
     def special(self, name: str) -> int:
         """Raises ModelError: there is no such special token."""
         if name not in self._specials:
-            raise ModelError(f"the tokenizer has no special token {name}: the examples are for a model of another template")
-        return self._specials[name]
+            raise ModelError(
+                f"the tokenizer has no special token {name}: the examples are for a model of another template"
+            )
+        return int(self._specials[name])
 
     def encode(self, segments: Iterable[Segment]) -> TokenIds:
         """Raises ModelError: a special token is missing, or text would become one."""

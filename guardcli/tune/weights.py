@@ -53,7 +53,7 @@ class Weights:
         return model.to(device)
 
     def fingerprint(self) -> str:
-        """By what a GGUF of these weights is known; see `guardcli.model.gguf`. Raises ModelError: they are not there."""
+        """By what a GGUF of these weights is known, too. Raises ModelError: they are not there."""
         safetensors = needed("safetensors")
         for file in sorted(self.folder.glob("*.safetensors")):
             with safetensors.safe_open(file, framework="pt") as tensors:
@@ -64,7 +64,9 @@ class Weights:
 
 def _config(folder: Path) -> dict[str, Any]:
     if folder.is_file():
-        raise ModelError(f"{folder} is a file: training needs the folder of Hugging Face weights that a GGUF is made of")
+        raise ModelError(
+            f"{folder} is a file: training needs the folder of Hugging Face weights that a GGUF is made of"
+        )
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -39,7 +39,9 @@ from guardcli.turns import Target, turns
     help="The policy; else the one that the model was trained on  [env: GUARD_TAXONOMY]",
 )
 @click.option("--map", "map_", metavar="JSON", help="What a record's categories are called in the policy.")
-@click.option("--exclude", multiple=True, metavar="FILE", help="Records to evaluate on: never train on them. Repeatable.")
+@click.option(
+    "--exclude", multiple=True, metavar="FILE", help="Records to evaluate on: never train on them. Repeatable."
+)
 @click.option("--drop-overlap", is_flag=True, help="Leave out what overlaps with them, instead of refusing the data.")
 @click.option(
     "--copies",
@@ -62,9 +64,7 @@ from guardcli.turns import Target, turns
     help="Number shuffled categories anew; the default for Llama Guard 1 and 2 only.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn at random.")
-@click.option(
-    "--samples", type=click.IntRange(min=0), default=3, show_default=True, help="So many examples are shown."
-)
+@click.option("--samples", type=click.IntRange(min=0), default=3, show_default=True, help="So many examples are shown.")
 @click.option(
     "--target",
     type=click.Choice(["last", "user", "assistant"]),
