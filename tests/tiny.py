@@ -107,6 +107,38 @@ def write(
     return path
 
 
+def write_adapter(
+    path: Path,
+    *,
+    seed: int = 1,
+    width: int = 32,
+    parts: Sequence[str] = ("attn_q", "attn_v", "ffn_down"),
+    kind: str = "lora",
+    architecture: str = "llama",
+    **strings: str,
+) -> Path:
+    """Write a random LoRA adapter for a model of that width; `strings` are metadata, `__` for `.` in their keys."""
+    random = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", kind)
+    writer.add_float32("adapter.lora.alpha", 4.0)
+    for key, value in strings.items():
+        writer.add_string(key.replace("__", "."), value)
+    for part, rows, columns in _shapes(width):
+        if part in parts:
+            for side, shape in (("a", (2, columns)), ("b", (rows, 2))):
+                values = random.normal(0, 0.3, shape).astype(np.float32)
+                if side == "b" and part == "ffn_down":
+                    values[0] = 0  # a model that `answers` still does
+                writer.add_tensor(f"blk.0.{part}.weight.lora_{side}", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict[str, np.ndarray]:
     """The random weights of a seed, by the names that a GGUF has for them."""
     random = np.random.default_rng(seed)
