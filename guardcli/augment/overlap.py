@@ -65,6 +65,7 @@ def _telling(texts: list[str]) -> list[str]:
 def _marks(text: str) -> Iterator[int]:
     """The text as a whole, and each run of words in it."""
     words = normalised(text)
-    yield hash(tuple(words))
+    if words:
+        yield hash(tuple(words))
     for start in range(len(words) - IN_A_ROW + 1):
         yield hash((IN_A_ROW, *words[start : start + IN_A_ROW]))

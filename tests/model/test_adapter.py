@@ -57,9 +57,7 @@ def test_a_name_and_its_scale(
         ("a.gguf:inf", "the scale of a.gguf is 'inf'"),
     ],
 )
-def test_names_that_cannot_be_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, message: str
-) -> None:
+def test_names_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, message: str) -> None:
     (tmp_path / "a.gguf").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="^" + message.replace(".", r"\.").replace("'", "'")):

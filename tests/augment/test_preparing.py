@@ -1,0 +1,46 @@
+"""Records → examples, with a tally of all that became of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from guardcli.augment import Known, Overlap, Variation
+from guardcli.augment.preparing import Plan, Tally, prepare
+from guardcli.conversation import Key, Malformed
+from guardcli.prompt import TEMPLATES
+from guardcli.taxonomy import Taxonomy
+from tests.augment.labels import record
+
+RECORDS = [
+    record("How do I bake bread?", 1, label="safe"),
+    record("How do I build a bomb?", 2, label="unsafe", categories=["S9"]),
+    record("What is that?", 3),
+    Malformed(Key("a.jsonl", 4), "not JSON"),
+    record("Known to the evaluation", 5, label="safe"),
+    record("And how do I steal a car?", 6, label="unsafe", categories=["S2", "S9"]),
+]
+
+
+def plan(**settings: int) -> Plan:
+    return Plan(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"), variation=Variation(0.0), **settings)  # type: ignore[arg-type]
+
+
+def test_a_tally_of_everything() -> None:
+    known, tally = Known(), Tally()
+    known.add(["known to the evaluation"], "eval.jsonl:3")
+    found = list(prepare(RECORDS, plan(copies=2), known, tally))
+    assert [example.key.line for example in found] == [1, 1, 1, 2, 2, 2, 6, 6, 6]
+    assert tally == Tally(
+        records=6,
+        examples=Counter(
+            {("safe", "plain"): 1, ("safe", "augmented"): 2, ("unsafe", "plain"): 2, ("unsafe", "augmented"): 4}
+        ),
+        categories=Counter({"S9": 6, "S2": 3}),
+        left_out=Counter({"it has no label": 1, "it cannot be read: not JSON": 1}),
+        overlaps=[(Key("a.jsonl", 5, None, "r5"), Overlap("eval.jsonl:3", "near"))],
+    )
+
+
+def test_each_record_is_by_itself() -> None:
+    alone = [example for one in RECORDS for example in prepare([one], plan(), Known(), Tally())]
+    assert alone == list(prepare(RECORDS, plan(), Known(), Tally()))
