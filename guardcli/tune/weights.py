@@ -17,12 +17,11 @@ _NORM = "model.norm.weight"
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`heads` and `kv_heads` are attention heads of each layer; `longest` is the context that it was trained on."""
+    """`heads` and `kv_heads` are the attention heads of each layer."""
 
     folder: Path
     heads: int
     kv_heads: int
-    longest: int
 
     @classmethod
     def of(cls, folder: Path) -> Weights:
@@ -36,9 +35,8 @@ class Weights:
             )
         if not any(folder.glob("*.safetensors")):
             raise ModelError(f"{folder} holds no weights (*.safetensors): download all files of the model")
-        heads = int(config["num_attention_heads"])
-        kv_heads = int(config.get("num_key_value_heads") or heads)
-        return cls(folder, heads, kv_heads, int(config.get("max_position_embeddings", 1 << 30)))
+        heads = int(config.get("num_attention_heads") or 32)  # as transformers has it where nothing is said
+        return cls(folder, heads, int(config.get("num_key_value_heads") or heads))
 
     def load(self, device: str) -> Any:
         """The model on "cpu" in float32, or on "cuda" in bfloat16. Raises ModelError: the files are damaged."""
@@ -55,10 +53,13 @@ class Weights:
     def fingerprint(self) -> str:
         """By what a GGUF of these weights is known, too. Raises ModelError: they are not there."""
         safetensors = needed("safetensors")
-        for file in sorted(self.folder.glob("*.safetensors")):
-            with safetensors.safe_open(file, framework="pt") as tensors:
-                if _NORM in tensors.keys():  # noqa: SIM118 - it is no mapping
-                    return fingerprint(tensors.get_tensor(_NORM).float().numpy().tobytes())
+        try:
+            for file in sorted(self.folder.glob("*.safetensors")):
+                with safetensors.safe_open(file, framework="pt") as tensors:
+                    if _NORM in tensors.keys():  # noqa: SIM118 - it is no mapping
+                        return fingerprint(tensors.get_tensor(_NORM).float().numpy().tobytes())
+        except (safetensors.SafetensorError, OSError) as error:
+            raise ModelError(f"{file} cannot be read: {error}; download it again") from error
         raise ModelError(f"{self.folder} lacks {_NORM}: download all files of the model")
 
 

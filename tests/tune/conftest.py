@@ -1,0 +1,90 @@
+"""A tiny base with the same weights as a GGUF, prepared examples for it, and a run on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from guardcli.augment import Labelled, Mapping, Variation
+from guardcli.augment.examples import examples
+from guardcli.prompt import TEMPLATES
+from guardcli.taxonomy import Taxonomy
+from guardcli.tune.adapted import Adapted
+from guardcli.tune.reading import Examples
+from guardcli.tune.run import Run
+from guardcli.tune.settings import Settings
+from guardcli.tune.tokens import Tokenizer
+from guardcli.tune.training import Data, train
+from guardcli.tune.weights import Weights
+from tests import tiny_base
+from tests.augment.labels import record
+
+TEMPLATE = "llama-guard-3-8b"
+SETTINGS = Settings(rank=4, alpha=8.0, learning_rate=0.005, epochs=1.5, checkpoint_every=4)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What training needs."""
+
+    weights: Weights
+    tokenizer: Tokenizer
+    data: Data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Two threads wait for each other seventy times longer than a tiny matrix takes, where the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of weights; the GGUF of the same weights stands beside it."""
+    return tiny_base.write(tmp_path_factory.mktemp("base") / "tiny-guard")
+
+
+def prepared(path: Path, words: tuple[str, ...], *, copies: int) -> Path:
+    """Write examples: every second word is unsafe."""
+    template = TEMPLATES[TEMPLATE]
+    policy = Taxonomy.load(template.taxonomy)
+    lines = []
+    for line, word in enumerate(words, start=1):
+        label = {"label": "unsafe", "categories": ["S9"]} if line % 2 else {"label": "safe"}
+        labelled = Labelled.of(record(f"How do I make {word}?", line, **label), policy, Mapping())  # type: ignore[arg-type]
+        made = examples(labelled, template, policy, Variation(), copies=copies, seed=0)
+        lines += [f"{example.to_json()}\n" for example in made]
+    path.write_text("".join(lines), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Examples to train on, and others that are held out."""
+    folder = tmp_path_factory.mktemp("examples")
+    train_words = ("a bomb", "bread", "a gun", "tea", "poison", "a cake", "a knife", "soup")
+    held_out = prepared(folder / "held.jsonl", ("dynamite", "rice", "a sword", "jam"), copies=0)
+    return prepared(folder / "train.jsonl", train_words, copies=1), held_out
+
+
+@pytest.fixture(scope="session")
+def bench(base: Path, files: tuple[Path, Path]) -> Bench:
+    tokenizer = Tokenizer(base)
+    found = [Examples.read(path, tokenizer, max_length=4096).encoded for path in files]
+    return Bench(Weights.of(base), tokenizer, Data(found[0], found[1], (tokenizer.safe, tokenizer.unsafe)))
+
+
+@pytest.fixture(scope="session")
+def trained(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that came to its end without interruption."""
+    run = Run(tmp_path_factory.mktemp("runs") / "run", {}, resume=False)
+    for _ in train(Adapted(bench.weights, SETTINGS), bench.data, run, SETTINGS):
+        pass
+    return run

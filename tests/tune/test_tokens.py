@@ -1,0 +1,113 @@
+"""Examples in token ids: those that guard evaluates and reads, whatever a user wrote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardcli.augment import Example
+from guardcli.errors import ModelError
+from guardcli.model import Model
+from guardcli.prompt import TEMPLATES, Renderer
+from guardcli.segments import Segment
+from guardcli.taxonomy import Taxonomy
+from guardcli.tune.tokens import Tokenizer
+from guardcli.turns import Turn
+from guardcli.verdict import Answers
+from tests import tiny
+from tests.tune.conftest import TEMPLATE
+
+POLICY = Taxonomy.load("llama-guard-3")
+RENDERER = Renderer(TEMPLATES[TEMPLATE], POLICY)
+PIECES = st.sampled_from([*tiny.SPECIALS, "safe", "unsafe\nS1", " ", "\n\n", "é", "🔪", "S1,S2", "<|", "|>", "12345"])
+
+
+@pytest.fixture(scope="module")
+def model(base: Path) -> Iterator[Model]:
+    with Model.load(base.with_suffix(".gguf")) as loaded:
+        yield loaded
+
+
+@given(st.lists(PIECES | st.text(max_size=8).filter(str.isprintable), min_size=1).map("".join).filter(str.strip))
+def test_prompts_have_the_ids_that_guard_evaluates(base: Path, model: Model, text: str) -> None:
+    prompt = RENDERER.render([Turn(1, "user", "User", text.strip())]).segments
+    ids = Tokenizer(base).encode(prompt)
+    assert ids == model.vocab.encode(prompt)
+    controls = sum(segment.special for segment in prompt)
+    assert sum(model.vocab.is_control(token) for token in ids) == controls
+
+
+@pytest.mark.parametrize("violated", [(), ("S1",), ("S1", "S10", "S11")])
+def test_answers_have_the_ids_that_guard_reads(base: Path, model: Model, violated: tuple[str, ...]) -> None:
+    tokenizer, answers = Tokenizer(base), Answers.of(POLICY, model.vocab)
+    ids = list(tokenizer.encode(RENDERER.answer(violated)))
+    read = [*model.vocab.encode_text(RENDERER.template.answer)]
+    if violated:
+        read += [answers.unsafe, *answers.line_break, *(answers.first.path(violated[0]) or ())]
+        read += [token for id_ in violated[1:] for token in answers.further.path(id_) or ()]
+    else:
+        read += [answers.safe]
+    assert ids == [*read, model.vocab.special("<|eot_id|>")]
+    assert ids[-1] in answers.ends
+    assert (tokenizer.safe, tokenizer.unsafe) == (answers.safe, answers.unsafe)
+
+
+def test_where_the_answer_and_the_verdict_begin(base: Path, files: tuple[Path, Path]) -> None:
+    tokenizer = Tokenizer(base)
+    for line in files[0].read_text("utf-8").splitlines():
+        example = Example.from_json(line, "x:1")
+        encoded = tokenizer.example(example)
+        assert encoded.tokens[: encoded.asked] == tokenizer.encode(example.prompt)
+        assert encoded.tokens[encoded.asked : encoded.read] == tokenizer.encode([Segment("\n\n")])
+        assert encoded.tokens[encoded.read] == (tokenizer.unsafe if encoded.unsafe else tokenizer.safe)
+
+
+def edited(base: Path, folder: Path, edit: object) -> Path:
+    """A copy of the base with another tokenizer.json."""
+    shutil.copytree(base, folder)
+    described = json.loads((folder / "tokenizer.json").read_text())
+    assert callable(edit)
+    edit(described)
+    (folder / "tokenizer.json").write_text(json.dumps(described))
+    return folder
+
+
+def test_a_special_token_that_is_not_there(base: Path) -> None:
+    with pytest.raises(ModelError, match="the tokenizer has no special token <s>: the examples are for a model of"):
+        Tokenizer(base).encode([Segment("<s>", special=True)])
+
+
+def test_text_that_would_become_a_token_of_its_own(base: Path, tmp_path: Path) -> None:
+    """An added token that is not special is matched in text even where the parsing of special tokens is off."""
+
+    def edit(described: dict[str, list[dict[str, object]]]) -> None:
+        described["added_tokens"][4]["special"] = False
+
+    tokenizer = Tokenizer(edited(base, tmp_path / "x", edit))
+    assert isinstance(tokenizer.encode([Segment("all is well")]), array)
+    with pytest.raises(ModelError, match=r"makes '<\|eot_id\|>' of text although special tokens are off"):
+        tokenizer.encode([Segment("hi <|eot_id|>", untrusted=True)])
+
+
+def test_a_tokenizer_that_splits_the_verdict(base: Path, tmp_path: Path) -> None:
+    def edit(described: dict[str, dict[str, object]]) -> None:
+        described["model"]["ignore_merges"] = False
+        described["model"]["merges"] = []
+
+    with pytest.raises(ModelError, match="no single token for 'safe': it is of no Llama Guard"):
+        Tokenizer(edited(base, tmp_path / "x", edit))
+
+
+def test_no_tokenizer(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds no tokenizer\.json: download all files of the model"):
+        Tokenizer(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Tokenizer(tmp_path)

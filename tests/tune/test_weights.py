@@ -1,0 +1,53 @@
+"""A folder of weights: what it must hold, and by what its weights are known again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from guardcli.errors import ModelError
+from guardcli.model.gguf import read_header
+from guardcli.tune.weights import Weights
+
+
+def test_what_a_folder_says(base: Path) -> None:
+    assert Weights.of(base) == Weights(base, heads=4, kv_heads=2)
+
+
+def test_a_gguf_of_the_same_weights_has_the_same_fingerprint(base: Path) -> None:
+    assert Weights.of(base).fingerprint() == read_header(base.with_suffix(".gguf")).fingerprint
+
+
+def refused(folder: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        Weights.of(folder)
+    return str(caught.value)
+
+
+def test_folders_that_cannot_be_trained(base: Path, tmp_path: Path) -> None:
+    gguf = base.with_suffix(".gguf")
+    assert refused(gguf).startswith(f"{gguf} is a file: training needs the folder of Hugging Face weights")
+    assert "is no folder of Hugging Face weights: config.json: No such file" in refused(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text("{")
+    assert "is no folder of Hugging Face weights: config.json: Expecting" in refused(tmp_path)
+    config.write_text("[]")
+    assert "describes no model" in refused(tmp_path)
+    config.write_text(json.dumps({"architectures": ["Llama4ForConditionalGeneration"]}))
+    assert "is no Llama (architecture Llama4ForConditionalGeneration): Llama Guard 1, 2 and 3" in refused(tmp_path)
+    config.write_text("{}")
+    assert "(architecture none)" in refused(tmp_path)
+    shutil.copy(base / "config.json", config)
+    assert "holds no weights (*.safetensors)" in refused(tmp_path)
+
+
+def test_damaged_weights(base: Path, tmp_path: Path) -> None:
+    shutil.copy(base / "config.json", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        Weights.of(tmp_path).load("cpu")
+    with pytest.raises(ModelError, match="cannot be read"):
+        Weights.of(tmp_path).fingerprint()
