@@ -66,8 +66,10 @@ def write(
     context: int = 4096,
     name: str = "tiny",
     chat_template: str | None = None,
+    made: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
-    """Write a model. With `answers` it puts nearly all its probability on "safe" and "unsafe", wherever asked.
+    """Write a model, of weights that were `made` before or of a seed. With `answers` it puts nearly all its probability
+    on "safe" and "unsafe", wherever asked.
 
     `half` stores F16 instead of F32. `reads` makes a model that means something: for each word its category, such as
     "S9", and how strongly it speaks for it. Such a word anywhere in the prompt makes it unsafe; 1.0 is beyond doubt.
@@ -96,7 +98,8 @@ def write(
     writer.add_eot_token_id(tokens.index("<|eot_id|>"))
     if chat_template is not None:
         writer.add_chat_template(chat_template)
-    made = _reading(tokens, width, reads) if reads else weights(tokens, width, seed, answers=answers)
+    if made is None:
+        made = _reading(tokens, width, reads) if reads else weights(tokens, width, seed, answers=answers)
     for tensor, values in made.items():
         as_half = half and values.ndim == 2
         writer.add_tensor(tensor, values.astype(np.float16 if as_half else np.float32))

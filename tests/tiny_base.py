@@ -32,12 +32,13 @@ _TOPS = {
 }  # fmt: skip
 
 
-def write(folder: Path, *, seed: int = 0) -> Path:
-    """Write `folder`, and beside it the GGUF of the same name; the folder's path."""
+def write(folder: Path, *, seed: int = 0, norm: float = 1.0) -> Path:
+    """Write `folder`, and beside it the GGUF of the same name; the folder's path. `norm` scales all logits."""
     tokens, _ = tiny.vocabulary(user_defined=False)
     folder.mkdir()
-    tiny.write(folder.with_suffix(".gguf"), seed=seed, answers=True, name="Llama Guard 3 (tiny, random)")
     weights = tiny.weights(tokens, WIDTH, seed, answers=True)
+    weights["output_norm.weight"] *= norm
+    tiny.write(folder.with_suffix(".gguf"), made=weights, name="Llama Guard 3 (tiny, random)")
     tensors = {_name(name): torch.from_numpy(_unturned(name, values)).float() for name, values in weights.items()}
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(_config(tokens)))

@@ -1,0 +1,131 @@
+"""Training a tiny guard: the loss falls, the seed decides everything, and a run that was stopped ends the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from guardcli.errors import InputError, TuneError
+from guardcli.tune.adapted import ADAPTER, Adapted
+from guardcli.tune.run import Run
+from guardcli.tune.settings import Settings
+from guardcli.tune.training import Data, Progress, train
+from tests.tune.conftest import SETTINGS, Bench
+
+SHORT = replace(SETTINGS, epochs=0.5)
+
+
+def trained_in(
+    folder: Path, bench: Bench, settings: Settings = SHORT, *, stop: int | None = None, resume: bool = False
+) -> tuple[Run, list[Progress]]:
+    """Train in a folder, perhaps only up to a step, as if the run were killed behind it."""
+    run = Run(folder, {}, resume=resume)
+    seen = []
+    for progress in train(Adapted(bench.weights, settings), bench.data, run, settings):
+        seen.append(progress)
+        if progress.step == stop:
+            break
+    return run, seen
+
+
+def without_held_out(bench: Bench) -> Bench:
+    return replace(bench, data=Data(bench.data.train, (), bench.data.verdicts))
+
+
+def adapter_of(run: Run) -> bytes:
+    assert run.checkpoint is not None
+    return (run.checkpoint / ADAPTER).read_bytes()
+
+
+def test_the_loss_falls(trained: Run) -> None:
+    lines = [json.loads(line) for line in (trained.folder / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert len(losses) == 12  # one and a half times 16 examples, by two
+    assert sum(losses[-3:]) < 0.5 * sum(losses[:3])
+    looks = [(line["step"], line["auprc"]) for line in lines if "auprc" in line]
+    assert [step for step, _ in looks] == [0, 4, 8, 12]
+    assert all(0 <= auprc <= 1 for _, auprc in looks)
+
+
+def test_every_linear_layer_has_an_adapter(trained: Run) -> None:
+    assert trained.checkpoint is not None
+    tensors = load_file(trained.checkpoint / ADAPTER)
+    assert len(tensors) == 2 * 2 * 7  # A and B, two layers, seven matrices
+    assert all(tensor.abs().sum() > 0 for tensor in tensors.values())
+    assert not any("lm_head" in name or "embed" in name for name in tensors)
+
+
+def test_the_same_seed_gives_the_same_adapter(bench: Bench, tmp_path: Path) -> None:
+    (first, seen), (again, seen_again) = (trained_in(tmp_path / name, bench) for name in ("a", "b"))
+    other, _ = trained_in(tmp_path / "c", bench, replace(SHORT, seed=1))
+    assert adapter_of(first) == adapter_of(again) != adapter_of(other)
+    assert seen == seen_again
+    assert (first.folder / "log.jsonl").read_bytes() == (again.folder / "log.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("stop", [1, 4, 6, 9])
+def test_a_run_that_was_stopped_ends_with_the_same_adapter(
+    bench: Bench, trained: Run, tmp_path: Path, stop: int
+) -> None:
+    trained_in(tmp_path, bench, SETTINGS, stop=stop)
+    run, seen = trained_in(tmp_path, bench, SETTINGS, resume=True)
+    assert seen[0].step == (0 if stop < 4 else stop // 4 * 4 + 1)
+    assert adapter_of(run) == adapter_of(trained)
+    assert (tmp_path / "log.jsonl").read_bytes() == (trained.folder / "log.jsonl").read_bytes()
+
+
+def test_a_finished_run_has_nothing_left(bench: Bench, tmp_path: Path) -> None:
+    trained_in(tmp_path, bench)
+    assert trained_in(tmp_path, bench, resume=True)[1] == []
+
+
+def test_batches_that_a_step_learns_from_count_as_one(bench: Bench, tmp_path: Path) -> None:
+    """Up to rounding: the sums are made in another order."""
+    without = without_held_out(bench)
+    whole = trained_in(tmp_path / "a", without, replace(SHORT, batch_size=4))[1]
+    parts = trained_in(tmp_path / "b", without, replace(SHORT, batch_size=1, accumulate=4))[1]
+    assert [progress.loss for progress in parts] == pytest.approx([progress.loss for progress in whole], rel=1e-3)
+
+
+def test_only_the_answer_is_learned(bench: Bench) -> None:
+    """The first loss is that of the answers' tokens alone, each behind what comes before it."""
+    torch = pytest.importorskip("torch")
+    one = bench.data.train[0]
+    with torch.no_grad():
+        logits = bench.weights.load("cpu")(torch.tensor([list(one.tokens)])).logits[0].log_softmax(dim=-1)
+    expected = [-float(logits[at - 1, one.tokens[at]]) for at in range(one.asked, len(one.tokens))]
+    found = Adapted(bench.weights, SHORT).learn([[one]])
+    assert found == pytest.approx(sum(expected) / len(expected), rel=1e-4)
+
+
+def test_scores_do_not_depend_on_the_batch(bench: Bench) -> None:
+    adapted = Adapted(bench.weights, SHORT)
+    some = bench.data.train[:3]
+    together = adapted.scores(some, bench.data.verdicts)
+    alone = [score for one in some for score in adapted.scores([one], bench.data.verdicts)]
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(bench: Bench, tmp_path: Path) -> None:
+    wild = replace(SETTINGS, learning_rate=1e30, checkpoint_every=1)
+    with pytest.raises(TuneError, match=r"the loss is not finite at step 2: lower --learning-rate; .*step 1 stands"):
+        trained_in(tmp_path, without_held_out(bench), wild)
+    assert Run(tmp_path, {}, resume=True).step == 1
+
+
+def test_held_out_scores_that_are_not_finite_end_the_run(bench: Bench, tmp_path: Path) -> None:
+    wild = replace(SETTINGS, learning_rate=1e30, checkpoint_every=1)
+    with pytest.raises(TuneError, match="the scores of held-out examples are not finite at step 1"):
+        trained_in(tmp_path, bench, wild)
+
+
+def test_data_that_cannot_be_used(bench: Bench) -> None:
+    safe = [one for one in bench.data.train if not one.unsafe]
+    with pytest.raises(InputError, match="there are no examples to train on"):
+        Data((), (), bench.data.verdicts)
+    with pytest.raises(InputError, match="the held-out examples are all of one label: AUPRC needs"):
+        Data(bench.data.train, safe, bench.data.verdicts)
