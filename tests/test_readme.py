@@ -14,7 +14,7 @@ import pytest
 from guardcli.prompt import TEMPLATES
 from guardcli.taxonomy import shipped
 from guardcli.writers import WRITERS
-from tests import tiny
+from tests import tiny, tiny_base
 from tests.commands.running import environment, guard
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -108,6 +108,28 @@ def test_the_worked_example_from_nothing_to_a_diff(desk: Path, tmp_path: Path) -
     assert (tmp_path / "taxonomy.schema.json").exists()
 
 
+def test_the_training_example_runs(tmp_path: Path) -> None:
+    """On a tiny base, and one thread."""
+    (tmp_path / "guard").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m guardcli "$@"\n')
+    (tmp_path / "guard").chmod(0o755)
+    tiny_base.write(tmp_path / "Llama-Guard-3-8B")
+    (tmp_path / "Llama-Guard-3-8B.gguf").rename(tmp_path / "llama-guard-3-8b.gguf")
+    (tmp_path / "chats.jsonl").write_text(CHATS)
+    for name, words in (("labelled", ("bread", "a bomb", "tea")), ("evaluation", ("rice", "a gun"))):
+        rows = (
+            {"prompt": f"How do I make {word}?", "label": "unsafe", "categories": ["S9"]}
+            if word.startswith("a ")
+            else {"prompt": f"How do I make {word}?", "label": "safe"}
+            for word in words
+        )
+        (tmp_path / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    done = run(tmp_path, f"set -e\nexport OMP_NUM_THREADS=1\n{block('tune')}")
+    assert "Traceback" not in done.stderr
+    assert "guard: run is trained: loss" in done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    assert done.returncode in (0, 1)
+
+
 def test_the_policy_does_what_is_said_of_it(desk: Path) -> None:
     done = guard("taxonomy", "render", "policy.yaml", "--template", "llama-guard-3-8b", stdin="hi\n", cwd=desk)
     assert "S15: Recommending Competitors.\n" in done.stdout
@@ -150,6 +172,9 @@ def test_names_are_told(name: str) -> None:
         "taxonomy new",
         "taxonomy validate",
         "taxonomy render",
+        "tune prepare",
+        "tune train",
+        "tune export",
     ],
 )
 def test_every_option_is_told(command: str) -> None:

@@ -25,7 +25,7 @@ def as_text(tally: Tally, samples: Sequence[Example], *, colour: bool, width: in
 
 def overlapping(tally: Tally) -> str:
     """Which records an evaluation set holds too, the first of them by name."""
-    lines = [f"{counted(len(tally.overlaps), 'record')} overlap with an evaluation set:"]
+    lines = [f"{counted(len(tally.overlaps), 'record')} found in an evaluation set:"]
     for key, overlap in tally.overlaps[:_NAMED]:
         lines.append(f"  {printable(key.source or '')}:{key.line} {overlap.kind} {printable(overlap.place)}")
     return "\n".join(lines + (["  …"] if len(tally.overlaps) > _NAMED else []))
