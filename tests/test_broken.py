@@ -126,13 +126,10 @@ def test_what_is_kept_can_be_written_however_deep_it_is(run: Run, tmp_path: Path
 
 
 @pytest.mark.parametrize("broken", ["output.weight", "blk.0.attn_q.weight"])
-def test_a_model_of_nan_judges_nothing(
-    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    weights = tiny._weights(tiny.vocabulary(user_defined=False)[0], 32, 0, answers=True)
+def test_a_model_of_nan_judges_nothing(broken: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    weights = tiny.weights(tiny.vocabulary(user_defined=False)[0], 32, 0, answers=True)
     weights[broken][:] = np.nan
-    monkeypatch.setattr(tiny, "_weights", lambda *arguments, **options: weights)
-    model = tiny.write(tmp_path / "nan.gguf")
+    model = tiny.write(tmp_path / "nan.gguf", made=weights)
     (tmp_path / "in").write_text("one\ntwo\n")
     assert cli._run(["check", "-m", str(model), "--template", "llama-guard-3-8b", str(tmp_path / "in")]) == 3
     rows = capfd.readouterr().out.splitlines()

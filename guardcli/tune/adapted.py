@@ -28,13 +28,14 @@ class Adapted:
     """A Llama whose linear layers have a LoRA each; only those are trained. Loading it seeds PyTorch."""
 
     def __init__(self, weights: Weights, settings: Settings, *, threads: int | None = None) -> None:
-        """Raises ModelError: the weights cannot be loaded."""
+        """Raises ModelError: the weights cannot be loaded; TuneError: the GPU's memory is full."""
         self._torch: Any = needed("torch")
         self._peft: Any = needed("peft")
         if threads is not None:
             self._torch.set_num_threads(threads)
         self.device = "cuda" if self._torch.cuda.is_available() else "cpu"
-        model = weights.load(self.device)
+        with self._room():
+            model = weights.load(self.device)
         self._torch.manual_seed(settings.seed)
         with warnings.catch_warnings():  # PEFT 0.21, and what follows, use names that go with transformers 6
             warnings.simplefilter("ignore", FutureWarning)
@@ -105,7 +106,7 @@ class Adapted:
 
     def save(self, folder: Path) -> None:
         """Write the adapter as PEFT reads it."""
-        tensors = self._peft.get_peft_model_state_dict(self._model)
+        tensors = self._peft.get_peft_model_state_dict(self._model, save_embedding_layers=False)
         needed("safetensors.torch").save_file(
             {name: t.contiguous().cpu() for name, t in tensors.items()}, folder / ADAPTER
         )

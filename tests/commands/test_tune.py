@@ -108,6 +108,7 @@ def test_preparing_again_gives_the_same_bytes(desk: Path, examples: Path) -> Non
     again = ["train.jsonl", "-o", "again.jsonl", "--map", "map.json", *TEMPLATE]
     guard("tune", "prepare", *again, cwd=desk)
     assert (desk / "again.jsonl").read_bytes() == examples.read_bytes()
+    assert guard("tune", "prepare", *again, "-o", "-", cwd=desk).stdout.encode() == examples.read_bytes()
     guard("tune", "prepare", *again, "--seed", "1", cwd=desk)
     assert (desk / "again.jsonl").read_bytes() != examples.read_bytes()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -26,7 +25,13 @@ from guardcli.turns import Target, turns
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("files", nargs=-1, metavar="[LABELLED]...")
 @click.option(
-    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The examples."
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="OUT",
+    help="The examples; - is stdout.",
 )
 @click.option(
     "--template", type=click.Choice(list(TEMPLATES)), required=True, help="The prompt of the model to be trained."
@@ -142,7 +147,11 @@ def _finish(path: Path, found: list[Example], tally: Tally, *, samples: int, see
     if not found:
         output.say(f"guard: none of {counted(tally.records, 'record')} can be used: no example is written")
         return UNJUDGED
-    output.save(path, "".join(chain.from_iterable((example.to_json(), "\n") for example in found)))
+    written = "".join(f"{example.to_json()}\n" for example in found)
+    if str(path) == "-":
+        output.write(written)
+    else:
+        output.save(path, written)
     output.say(f"guard: {path}: {counted(len(found), 'example')} of {counted(tally.records, 'record')}")
     return DONE
 
