@@ -35,9 +35,10 @@ from guardcli.formats.pieces import Chunk, Fault, Line
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import open_source, text
 
-__all__ = ["NAMES", "Unreadable", "open_source", "parse", "parse_path", "read", "repaired"]
+__all__ = ["NAMES", "Unreadable", "open_source", "parse", "parse_path", "read", "repaired", "select"]
 
 parse_path = paths.parse
+select = paths.select
 
 
 class _JsonFormat(Protocol):
