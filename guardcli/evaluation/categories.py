@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from guardcli.evaluation.outcomes import Outcome, System
-from guardcli.labels import Categories, Crosswalk, Item
+from guardcli.labels import Crosswalk, Item
 from guardcli.metrics import Floats, Interval, NoFigure, Resamples, interval, over_thresholds
 
 _Figure: TypeAlias = "tuple[float, Floats]"  # with its distribution
@@ -51,7 +51,11 @@ class Natives:
     unknown: Counter[str]
 
     @classmethod
-    def of(cls, items: Sequence[Item], categories: Categories, crosswalk: Crosswalk) -> Natives:
+    def of(cls, items: Sequence[Item], system: System, crosswalks: Sequence[Crosswalk]) -> Natives:
+        """Those of the items for one system. Of several maps, the one that is made for its policy counts, else the
+        first that is made for any. Raises InputError: a map and the policy's own names say different things."""
+        fitting = [one for one in crosswalks if one.policy in (system.policy, None)]
+        crosswalk = max(fitting, key=lambda one: one.policy is not None, default=Crosswalk())
         by_label: dict[tuple[str, str], set[str]] = {}
         found: dict[tuple[str, str], str | None] = {}
         unknown: Counter[str] = Counter()
@@ -59,7 +63,7 @@ class Natives:
             for native, on in item.truth.flags.items():
                 key = item.group, native
                 if key not in found:
-                    found[key] = crosswalk.label(native, item.group, categories)
+                    found[key] = crosswalk.label(native, item.group, system.categories)
                 label = found[key]
                 if label is not None:
                     by_label.setdefault((item.group, label), set()).add(native)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from guardcli.compare import mcnemar
 from guardcli.evaluation.categories import CategoryFigures, Means, Natives, by_category
@@ -21,7 +21,7 @@ MISTAKES = 15  # of either kind that are kept to be read
 class Asked:
     """What is asked beside the figures: `by` are paths of fields to slice by; `strict` counts errors as wrong."""
 
-    crosswalk: Crosswalk = field(default_factory=Crosswalk)
+    crosswalks: tuple[Crosswalk, ...] = ()
     by: tuple[str, ...] = ()
     aims: tuple[Aim, ...] = ()
     threshold: float | None = None
@@ -103,7 +103,7 @@ def evaluate(labelled: Labelled, systems: Sequence[System], asked: Asked | None 
 def _standing(items: Sequence[Item], system: System, asked: Asked, resamples: Resamples) -> Standing:
     labels = [item.unsafe for item in items]
     judged = Judged.of(labels, system.outcomes, range(len(items)), strict=asked.strict)
-    natives = Natives.of(items, system.categories, asked.crosswalk)
+    natives = Natives.of(items, system, asked.crosswalks)
     categories, means = by_category(items, system, natives, resamples)
     parts = [part for path in asked.by for part in slices(items, system, path, resamples, strict=asked.strict)]
     return Standing(

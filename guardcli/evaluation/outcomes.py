@@ -30,7 +30,8 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class System:
     """One of those that are compared: its outcome for each item, in the items' order. `one_by_one`: its category
-    scores are verdicts of their own, with thresholds of their own. Seconds and tokens are those of a run made now."""
+    scores are verdicts of their own, with thresholds of their own. Seconds and tokens are those of a run made now;
+    `policy` is the name of the taxonomy that it judged by."""
 
     name: str
     outcomes: tuple[Outcome, ...]
@@ -39,6 +40,7 @@ class System:
     one_by_one: bool = False
     seconds: float | None = None
     tokens: int | None = None
+    policy: str | None = None
 
     @property
     def errors(self) -> int:
@@ -69,7 +71,8 @@ def of_rows(name: str, items: Sequence[Item], rows: Iterable[Row], *, known: Cat
     first = next(iter(found.values()))[0]
     labels = first["category_scores"] or first["listed_scores"] or {}
     return System(
-        name, tuple(outcomes), known or Categories.called(labels), first["threshold"], first["scoring"] == "each"
+        name, tuple(outcomes), known or Categories.called(labels), first["threshold"], first["scoring"] == "each",
+        policy=first["taxonomy"].get("name"),
     )  # fmt: skip
 
 

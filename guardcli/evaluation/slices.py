@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from guardcli.errors import InputError
 from guardcli.evaluation.figures import Figures, Judged, figures
 from guardcli.evaluation.outcomes import System
 from guardcli.formats import Unreadable, parse_path, select
@@ -13,6 +14,8 @@ from guardcli.metrics import Interval, NoFigure, Resamples, difference, over_thr
 
 MOST = 50  # values of a field that are told, the most frequent first
 
+_MISSING = "-"
+_NAMED = 12  # fields in a message
 _ENGLISH = ("en", "eng", "english", "en-us", "en-gb")
 
 
@@ -30,10 +33,17 @@ class Slice:
 
 
 def slices(items: Sequence[Item], system: System, path: str, resamples: Resamples, *, strict: bool) -> list[Slice]:
-    """A slice for each value, the most frequent first; "-" are the items without one."""
+    """A slice for each value, the most frequent first; "-" are the items without one.
+
+    Raises:
+        InputError: no item has one.
+    """
     places: dict[str, list[int]] = {}
     for at, item in enumerate(items):
         places.setdefault(_value(item, path), []).append(at)
+    if set(places) == {_MISSING}:
+        names = ", ".join(list(items[0].fields)[:_NAMED])
+        raise InputError(f"no labelled record has {path} to slice by; the first has {names}")
     labels = [item.unsafe for item in items]
     by_size = sorted(places.items(), key=lambda part: -len(part[1]))[:MOST]
     judged = {value: Judged.of(labels, system.outcomes, part, strict=strict) for value, part in by_size}
@@ -61,5 +71,5 @@ def _value(item: Item, path: str) -> str:
     try:
         value = select(dict(item.fields), parse_path(path))
     except Unreadable:
-        return "-"
-    return "-" if value is None or isinstance(value, (dict, list)) else str(value)
+        return _MISSING
+    return _MISSING if value is None or isinstance(value, (dict, list)) else str(value)

@@ -44,12 +44,18 @@ class Categories:
 
 @dataclass(frozen=True, slots=True)
 class Crosswalk:
-    """`codes` are a map's: native name → category (None: none fits), by data set, or under "" for every set."""
+    """`codes` are a map's: native name → category (None: none fits), by data set, or under "" for every set.
+
+    `policy` names the one taxonomy that the map was made for. Codes mean other things in another: without it, a map
+    that sends a name elsewhere than to the policy's own category of that name is an error.
+    """
 
     codes: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    policy: str | None = None
+    path: str = ""
 
     @classmethod
-    def load(cls, path: Path) -> Crosswalk:
+    def load(cls, path: Path, policy: str | None = None) -> Crosswalk:
         """A JSON object {native: category or null}, or one of such objects by the data set's name.
 
         Raises:
@@ -68,13 +74,24 @@ class Crosswalk:
                 raise InputError(
                     f'{path}: {group or "it"} is no map: write {{"native name": "category id" or null, …}}'
                 )
-        return cls(nested)
+        return cls(nested, policy, str(path))
 
     def label(self, native: str, group: str, categories: Categories) -> str | None:
-        """What a policy calls a native category of a data set; None if it has no such category."""
+        """What a policy calls a native category of a data set; None if it has no such category.
+
+        Raises:
+            InputError: the map says something else than the policy's own names.
+        """
+        own = categories.find(native)
         for codes in (self.codes.get(group), self.codes.get("")):
             for name in (native, _SHORT.get(native, native)):
                 if codes is not None and name in codes:
                     code = codes[name]
-                    return None if code is None else categories.find(code)
-        return categories.find(native)
+                    found = None if code is None else categories.find(code)
+                    if own is not None and found != own and self.policy is None:
+                        raise InputError(
+                            f"{self.path} maps {native!r} to {code}, and the policy has a category of that very name "
+                            f"({own}): say which policy the map is for, as --map TAXONOMY={self.path}"
+                        )
+                    return found
+        return own

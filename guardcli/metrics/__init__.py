@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from guardcli.metrics.arrays import Floats, NoFigure
 from guardcli.metrics.calibration import Bin, Calibration, calibration
-from guardcli.metrics.choosing import AIMS, Aim, Choice, choose
+from guardcli.metrics.choosing import AIMS, Aim, Choice, Wish, choose
 from guardcli.metrics.counts import Counts
 from guardcli.metrics.ranking import Curve, auroc, average_precision, precision_recall
 from guardcli.metrics.resampling import Interval, Resamples, Statistic, difference, interval
@@ -30,6 +30,7 @@ __all__ = [
     "Resamples",
     "Share",
     "Statistic",
+    "Wish",
     "at_threshold",
     "auroc",
     "average_precision",
