@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -227,7 +228,8 @@ def _systems(
 
 def _check(labelled: Labelled, named: Sequence[str]) -> None:
     if not labelled.items:
-        reasons = ", ".join(f"{number:,} {reason}" for reason, number in labelled.left_out.items()) or "no records"
+        left_out = labelled.left_out + Counter({"unreadable": len(labelled.unreadable)})
+        reasons = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items()) or "no records"
         raise InputError(
             f"{', '.join(named)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
             "values mean unsafe"
@@ -247,6 +249,7 @@ def _code(evaluation: report.Report, gates: Gates) -> int:
     missed = [line for standing in standings for line in gates.missed(standing)]
     for line in missed:
         output.say(f"guard: {line}")
-    if any(gates.too_many_errors(standing) for standing in standings):
+    unreadable = len(evaluation.evaluation.labelled.unreadable)
+    if any(gates.too_many_errors(standing, unreadable) for standing in standings):
         return UNJUDGED
     return FOUND if missed else DONE

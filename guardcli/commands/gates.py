@@ -38,9 +38,10 @@ class Gates:
                     side = "below" if sign > 0 else "above"
                     yield f"{standing.system.name}: {words[name]} is {figure.value:.4f}, {side} {limit:g}"
 
-    def too_many_errors(self, standing: Standing) -> bool:
-        """Whether more is left unjudged than may be."""
-        return Share.exceeded(standing.figures.errors, standing.figures.items, self.errors or 0.0)
+    def too_many_errors(self, standing: Standing, unreadable: int) -> bool:
+        """Whether more is left unjudged than may be, with records that could not even be read."""
+        figures = standing.figures
+        return Share.exceeded(figures.errors + unreadable, figures.items + unreadable, self.errors or 0.0)
 
 
 def gate_options(command: F) -> F:

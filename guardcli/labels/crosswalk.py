@@ -71,9 +71,8 @@ class Crosswalk:
         for group, codes in nested.items():
             fine = isinstance(codes, dict) and all(code is None or isinstance(code, str) for code in codes.values())
             if not fine:
-                raise InputError(
-                    f'{path}: {group or "it"} is no map: write {{"native name": "category id" or null, …}}'
-                )
+                what = f"{group!r} in it" if group else "it"
+                raise InputError(f'{path}: {what} is no map: write {{"native name": "category id" or null, …}}')
         return cls(nested, policy, str(path))
 
     def label(self, native: str, group: str, categories: Categories) -> str | None:

@@ -48,9 +48,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The items of a file or several, why others are none (with how many), and the layouts that were recognised."""
+    """The items of a file or several, why others are none (with how many), and the layouts that were recognised.
+
+    `unreadable` are records that cannot be read and have no label; with a label they are items.
+    """
 
     items: tuple[Item, ...]
+    unreadable: tuple[Malformed, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
     layouts: Counter[str] = field(default_factory=Counter)
 
@@ -71,8 +75,12 @@ def read(records: Iterable[Record | Malformed], where: Where | None = None, *, a
     items: dict[object, tuple[Item, Counter[bool]]] = {}
     left_out: Counter[str] = Counter()
     names: Counter[str] = Counter()
+    unreadable: list[Malformed] = []
     for number, record in enumerate(records):
         name, reading = _read(record, where, about)
+        if isinstance(record, Malformed) and reading.truth.unsafe is None:
+            unreadable.append(record)
+            continue
         if name is not None:
             names[name] += 1
         votes = items.setdefault(reading.pooled or number, (_item(record, reading), Counter()))[1]
@@ -84,7 +92,7 @@ def read(records: Iterable[Record | Malformed], where: Where | None = None, *, a
             left_out["without a label" if not votes else "with as many votes for either label"] += 1
         else:
             found.append(replace(item, truth=replace(item.truth, unsafe=votes[True] > votes[False])))
-    return Labelled(tuple(found), left_out, names)
+    return Labelled(tuple(found), tuple(unreadable), left_out, names)
 
 
 def _read(record: Record | Malformed, where: Where, about: About | None) -> tuple[str | None, Reading]:

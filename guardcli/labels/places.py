@@ -84,8 +84,8 @@ def verdict_word(value: Json, name: str) -> bool:
     if word in _UNSAFE or word in _SAFE:
         return word in _UNSAFE
     raise ValueError(
-        f"its {name} is {value!r}, which is neither safe nor unsafe: name the field, and the values that mean unsafe, "
-        "as --label-field FIELD=VALUE,VALUE"
+        f"its {name} is {value!r}, which is neither safe nor unsafe: write one of these, or tell guard eval which "
+        "values mean unsafe (--label-field FIELD=VALUE,VALUE)"
     )
 
 

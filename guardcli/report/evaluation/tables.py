@@ -32,7 +32,10 @@ class Report:
         words = f"{self.source}: {counted(total, 'labelled record')}, {unsafe:,} unsafe ({unsafe / total:.1%})"
         if labelled.layouts:
             words += f"; read as {', '.join(labelled.layouts)}"
-        return words + "".join(f"; {number:,} {reason}" for reason, number in labelled.left_out.items())
+        words += "".join(f"; {number:,} {reason}" for reason, number in labelled.left_out.items())
+        for first in labelled.unreadable[:1]:
+            words += f"; {len(labelled.unreadable):,} cannot be read (line {first.key.line}: {first.reason})"
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def as_markdown(report: Report) -> str:
     parts = [f"{_escaped(report.heading)}\n"]
     for one in tables(report):
         rules = ("---:" if at in one.right else "---" for at in range(len(one.headings)))
-        lines = [one.headings, tuple(rules), *(tuple(map(_escaped, row)) for row in one.rows)]
+        lines = [map(_escaped, one.headings), rules, *(map(_escaped, row) for row in one.rows)]
         body = "".join(f"| {' | '.join(line)} |\n" for line in lines)
         parts.append(f"### {_escaped(one.title)}\n\n{body}" + (f"\n{_escaped(one.note)}\n" if one.note else ""))
     return "\n".join(parts)
@@ -110,7 +113,7 @@ def _systems(standings: Sequence[Standing], *, strict: bool) -> Table:
     note = "".join(f"No figure over thresholds: {reason}. " for reason in reasons)
     if standings[0].unknown and not standings[0].categories:
         note += f"No category of the policy for {_names(standings[0])}: --map says what it calls them."
-    return Table("Overall", ("", *(system.name for system in systems)), tuple(rows), note)
+    return Table("Overall", ("", *(system.name for system in systems)), tuple(rows), note.strip())
 
 
 def _comparisons(report: Report) -> Table:

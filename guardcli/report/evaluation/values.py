@@ -20,6 +20,7 @@ def as_json(report: Report) -> str:
             "source": report.source,
             "records": len(labelled.items),
             "unsafe": labelled.unsafe,
+            "unreadable": len(labelled.unreadable),
             "left_out": dict(labelled.left_out),
             "read_as": dict(labelled.layouts),
         },
