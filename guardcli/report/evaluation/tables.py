@@ -136,7 +136,7 @@ def _categories(standing: Standing, behind: str) -> Table:
         for one in standing.categories
     ]
     means = standing.means
-    if means is not None:
+    if means is not None and len(rows) > 1:
         rows.append(("macro", "", ranged(means.macro_one_vs_all), ranged(means.macro_one_vs_benign), ""))
         rows.append(("micro", "", ranged(means.micro_one_vs_all), ranged(means.micro_one_vs_benign), ""))
     headings = ("category", "unsafe", "AUPRC, one vs all", "one vs benign", "listed")
@@ -145,14 +145,14 @@ def _categories(standing: Standing, behind: str) -> Table:
 
 
 def _slices(parts: Sequence[Slice], path: str, behind: str) -> Table:
-    gaps = any(part.gap is not None for part in parts)
+    gaps, errors = any(part.gap is not None for part in parts), any(part.figures.errors for part in parts)
     rows = []
     for part in parts:
         figures = part.figures
         cells = [part.value, f"{figures.items:,}", f"{part.unsafe:,}", ranged(figures.auprc), ranged(figures.f1)]
-        cells += [_value(figures.recall), _value(figures.fpr), f"{figures.errors:,}"]
-        rows.append(tuple(cells + ([_signed(part.gap)] if gaps else [])))
-    headings = [path, "records", "unsafe", "AUPRC", "F1", "recall", "FPR", "not judged"]
+        cells += [_value(figures.recall), _value(figures.fpr)]
+        rows.append((*cells, *([f"{figures.errors:,}"] if errors else []), *([_signed(part.gap)] if gaps else [])))
+    headings = [path, "records", "unsafe", "AUPRC", "F1", "recall", "FPR", *(["not judged"] if errors else [])]
     note = "The gap is that of AUPRC to English; AUPRC also rises with the share of the unsafe." if gaps else ""
     return Table(f"By {path}{behind}", (*headings, *(["gap"] if gaps else [])), tuple(rows), note)
 
