@@ -30,6 +30,10 @@ _COMMANDS = {
         "guardcli.commands.doctor:doctor",
         "Tell what is installed, what is offloaded, whether a model answers.",
     ),
+    "eval": (
+        "guardcli.commands.eval:eval_",
+        "Hold verdicts against labels: AUPRC, F1; choose thresholds.",
+    ),
     "filter": ("guardcli.commands.filter:filter_", "Pass records through, withholding the unsafe."),
     "merge": ("guardcli.commands.merge:merge", "Join the shards of an audit, and verify them."),
     "report": ("guardcli.commands.report:report", "Make one self-contained HTML page of stored verdicts."),

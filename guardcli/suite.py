@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from guardcli import labels
 from guardcli.classifier import Guard
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.decision import Decision, again
+from guardcli.errors import InputError
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
 from guardcli.writers import jsonl
@@ -80,21 +82,21 @@ def cases_of(taxonomy: Taxonomy) -> list[Case]:
 
 
 def labelled(records: Iterable[Record | Malformed]) -> Iterator[Case]:
-    """Cases of records that have a `label`, "safe" or "unsafe"; others are left out.
+    """Cases of records that have a label, wherever `labels` finds it; others are left out.
 
     Raises:
-        ValueError: a record cannot be read, or its label is something else.
+        InputError: a record cannot be read, or its label is neither safe nor unsafe.
     """
-    for record in records:
+    found = labels.read(records)
+    for unreadable in found.unreadable:
+        raise InputError(f"{unreadable.key.source}:{unreadable.key.line}: {unreadable.reason}")
+    for item in found.items:
+        record = item.record
         place = f"{record.key.source}:{record.key.line}"
         if isinstance(record, Malformed):
-            raise ValueError(f"{place}: {record.reason}")
-        label = record.fields.get("label")
-        if label is None:
-            continue
-        if label not in ("safe", "unsafe"):
-            raise ValueError(f"{place}: its label is {label!r}; write safe or unsafe")
-        yield Case(record.key.id or place, place, record.conversation, label, labelled=True)  # type: ignore[arg-type]
+            raise InputError(f"{place}: {record.reason}")
+        expect: Literal["safe", "unsafe"] = "unsafe" if item.unsafe else "safe"
+        yield Case(record.key.id or place, place, record.conversation, expect, labelled=True)
 
 
 class Session:

@@ -9,6 +9,7 @@ import pytest
 
 from guardcli import Guard, Settings, Taxonomy
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
+from guardcli.errors import InputError
 from guardcli.model import Model
 from guardcli.suite import Case, Run, Session, cases_of, labelled, suggestions
 from tests.classifier.test_per_category import ByCategory
@@ -190,13 +191,13 @@ def test_labelled_records() -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (record(7, "good"), "d.jsonl:7: its label is 'good'; write safe or unsafe"),
-        (record(7, 1), "d.jsonl:7: its label is 1; write safe or unsafe"),
+        (record(7, "good"), "d.jsonl:7: its label is 'good', which is neither safe nor unsafe"),
+        (record(7, 0.5), "d.jsonl:7: its label is 0.5, which is neither safe nor unsafe"),
         (Malformed(Key("d.jsonl", 7), "not JSON"), "d.jsonl:7: not JSON"),
     ],
 )
 def test_labels_that_are_none(bad: Record | Malformed, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         list(labelled([record(1, "safe"), bad]))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -13,7 +12,7 @@ from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, UNJUDGED, USAGE
 from guardcli.commands.judging import Judging, model_options, taxonomy_option
 from guardcli.conversation import Record
-from guardcli.errors import InputError, OutputError
+from guardcli.errors import InputError
 from guardcli.printable import field, printable
 from guardcli.sieve import Sifted, sift
 from guardcli.turns import TARGETS
@@ -70,10 +69,10 @@ def filter_(
     code = DONE
     with ExitStack() as stack:
         guard = stack.enter_context(Judging(**options).open())
-        aside = stack.enter_context(_opened(verdicts, named)) if verdicts is not None else None
+        aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=named))
         for sifted in sift(guard, records, ahead="live" if inputs.live(named) else "full"):
             if aside is not None:
-                _write_aside(aside, sifted)
+                aside.write(map(jsonl.line, sifted.verdicts))
             for verdict in sifted.unjudged:
                 code = UNJUDGED
                 place = f"{field(verdict.key.source or '')}:{verdict.key.line}"
@@ -81,23 +80,6 @@ def filter_(
             if sifted.passes(invert=invert):
                 output.write_bytes(_annotated(sifted) if annotate else _as_it_was(sifted))
     return code
-
-
-def _opened(path: Path, inputs_: Sequence[str]) -> TextIO:
-    if path.resolve() in {Path(name).resolve() for name in inputs_ if name != "-"}:
-        raise InputError(f"{path} is an input: --verdicts would write over it")
-    try:
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _write_aside(file: TextIO, sifted: Sifted) -> None:
-    try:
-        file.writelines(f"{jsonl.line(verdict)}\n" for verdict in sifted.verdicts)
-        file.flush()
-    except OSError as error:
-        raise OutputError(f"cannot write {file.name}: {error.strerror}") from error
 
 
 def _as_it_was(sifted: Sifted) -> bytes:

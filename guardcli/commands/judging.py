@@ -42,8 +42,11 @@ _taxonomy_option = click.option(
     help="The policy: a shipped taxonomy or a file; the model's own if left out  [env: GUARD_TAXONOMY]",
 )
 
-_MODEL_OPTIONS = (
-    click.option("-m", "--model", envvar="GUARD_MODEL", metavar="GGUF", help="The model  [env: GUARD_MODEL]"),
+_model_option = click.option(
+    "-m", "--model", envvar="GUARD_MODEL", metavar="GGUF", help="The model  [env: GUARD_MODEL]"
+)
+
+_ENGINE_OPTIONS = (
     click.option(
         "--lora",
         type=AdapterOption(),
@@ -192,7 +195,12 @@ class Judging:
 
 def model_options(command: F) -> F:
     """Give a command the options on model and engine, as keyword arguments for `Judging(**options)`."""
-    return _with(command, _MODEL_OPTIONS)
+    return _with(command, (_model_option, *_ENGINE_OPTIONS))
+
+
+def engine_options(command: F) -> F:
+    """The same but for the one that names the model, for a command that takes several."""
+    return _with(command, _ENGINE_OPTIONS)
 
 
 def taxonomy_option(command: F) -> F:

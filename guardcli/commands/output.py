@@ -7,7 +7,9 @@ import logging
 import os
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 
 from guardcli.errors import OutputError, ReaderGone
 
@@ -39,6 +41,35 @@ def save(path: Path, text: str) -> None:
         path.write_text(text, "utf-8", "backslashreplace")
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+
+class Aside:
+    """A file that verdicts are written to beside the run, each as soon as it is there."""
+
+    def __init__(self, path: Path, *, inputs: Sequence[str]) -> None:
+        """Begin the file anew. Raises OutputError: it cannot be written, or is one of the `inputs`."""
+        if path.resolve() in {Path(name).resolve() for name in inputs if name != "-"}:
+            raise OutputError(f"{path} is an input: --verdicts would write over it")
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Write lines, and flush. Raises OutputError."""
+        try:
+            self._file.writelines(f"{line}\n" for line in lines)
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"cannot write {self._file.name}: {error.strerror}") from error
+
+    def __enter__(self) -> Aside:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
 
 
 def say(message: str, *, end: str = "\n") -> None:

@@ -23,6 +23,7 @@ from guardcli.formats import (
     paths,
     sharegpt,
     structure,
+    tabular,
     telemetry,
     traces,
     transcript,
@@ -34,9 +35,10 @@ from guardcli.formats.pieces import Chunk, Fault, Line
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import open_source, text
 
-__all__ = ["NAMES", "Unreadable", "open_source", "parse", "parse_path", "read", "repaired"]
+__all__ = ["NAMES", "Unreadable", "open_source", "parse", "parse_path", "read", "repaired", "select"]
 
 parse_path = paths.parse
+select = paths.select
 
 
 class _JsonFormat(Protocol):
@@ -58,7 +60,8 @@ _JSON: dict[str, _JsonFormat] = {
 }  # fmt: skip
 _TEXT: dict[str, _TextFormat] = {"lines": lines, "transcript": transcript}
 
-NAMES: tuple[str, ...] = (*_JSON, *_TEXT)
+_CSV = "csv"  # a table of JSON values, each of which is of a format of its own
+NAMES: tuple[str, ...] = (*_JSON, *_TEXT, _CSV)
 
 # What a format reads of the fields that hold a prompt, a response or a conversation in others: all else beside it must
 # say nothing new.
@@ -149,7 +152,11 @@ class _How:
 def _records(reader: Reader, source: str, how: _How, limit: int, report: _Report) -> Iterator[Record | Malformed]:
     """The records from line `start` on: where lines are records those before are passed over, else read and dropped."""
     format = how.format
-    layout = structure.layout(reader, limit) if format not in _TEXT else "text"
+    layout = "text" if format in (*_TEXT, _CSV) else structure.layout(reader, limit)
+    if layout == "text" and (format == _CSV or (format not in _TEXT and _is_table(reader, limit))):
+        report(_CSV)
+        yield from _table_records(reader, source, how, limit, report)
+        return
     if layout != "text" or format in _JSON or how.path:
         if layout != "json values":
             reader.skip_to(how.start)
@@ -160,7 +167,22 @@ def _records(reader: Reader, source: str, how: _How, limit: int, report: _Report
         found = _lines_and_json(reader, source, limit, report) if mixed else lines.records(reader, source, limit)
     else:
         found = _TEXT[name].records(reader, source, limit)
-    return (row for row in found if row.key.line >= how.start)
+    yield from (row for row in found if row.key.line >= how.start)
+
+
+def _is_table(reader: Reader, limit: int) -> bool:
+    return tabular.matches(structure.first_line(reader, limit).decode(errors="replace"))
+
+
+def _table_records(reader: Reader, source: str, how: _How, limit: int, report: _Report) -> Iterator[Record | Malformed]:
+    """A row is a record, on the line where it begins."""
+    inner = replace(how, format=None if how.format == _CSV else how.format)
+    for row in tabular.values(reader, limit):
+        if isinstance(row, Fault):
+            yield Malformed(Key(source, row.line), row.reason)
+        elif row[0] >= how.start:
+            line, value, raw = row
+            yield from _of_value(value, (), raw, Key(source, line), inner, report)
 
 
 def _parquet_records(

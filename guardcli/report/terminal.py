@@ -30,7 +30,7 @@ def table(
     drawn = Table(box=_PLAIN, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for at, heading in enumerate(headings):
         justify: Literal["left", "right"] = "right" if at in right else "left"
-        drawn.add_column(Text(heading), justify=justify, overflow="fold")
+        drawn.add_column(_text(heading), justify=justify, overflow="fold")
     for row in rows:
         drawn.add_row(*map(_text, row))
     return shown(drawn, colour=colour, width=width)

@@ -112,7 +112,7 @@ def test_junit(desk: Path, model: Path) -> None:
         ("name: x\nextends: llama-guard-3\n", [], "p.yaml has no `tests`, and no labelled data is named"),
         ("name: x\nextend: llama-guard-3\n", [], "p.yaml:2:1: unknown key `extend`"),
         (POLICY, ["missing.jsonl"], "missing.jsonl: no such file"),
-        (POLICY, ["labels.jsonl"], "labels.jsonl:1: its label is 'good'; write safe or unsafe"),
+        (POLICY, ["labels.jsonl"], "labels.jsonl:1: its label is 'good', which is neither safe nor unsafe"),
         (
             "name: x\ncategories: [{id: O1, name: A}]\ntests: [{name: a, prompt: b, expect: safe}]\n",
             [],

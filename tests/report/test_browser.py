@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from guardcli.compare import compare
-from guardcli.report import audit, diff
+from guardcli.conversation import Conversation, Key, Message, Record
+from guardcli.evaluation import Asked, evaluate
+from guardcli.labels import Labelled
+from guardcli.report import audit, diff, evaluation
 from guardcli.summary import summarize
+from tests.evaluation.planted import item, system
 from tests.rows import row
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,18 +37,27 @@ def pages() -> dict[str, str]:
     error = [row(2, None, error=HOSTILE, source="b")]
     return {
         "diff": diff.as_page(compare(before, after), HOSTILE, HOSTILE, with_text=True),
+        "evaluation": evaluation.as_page(_evaluation(), with_text=True),
         "audit": audit.as_page(summarize([*after, *error]), HOSTILE, with_text=True),
     }
 
 
-@pytest.mark.parametrize("name", ["diff", "audit"])
+def _evaluation() -> evaluation.Report:
+    found = [item(1, True, HOSTILE, x=HOSTILE), item(2, False, x="b")]
+    said = Conversation((Message("user", HOSTILE),), HOSTILE)
+    found = [replace(one, record=Record(Key(HOSTILE, 1, id=HOSTILE), said, one.fields)) for one in found]
+    systems = [system([0.2, 0.9], name=HOSTILE), system([0.2, None], name="b")]
+    return evaluation.Report(evaluate(Labelled(tuple(found)), systems, Asked(by=("x",), resamples=100)), {}, HOSTILE)
+
+
+@pytest.mark.parametrize("name", ["diff", "audit", "evaluation"])
 def test_nothing_of_a_chat_log_runs(tmp_path: Path, name: str) -> None:
     (tmp_path / "page.html").write_text(pages()[name], "utf-8")
     command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'browser'}", (tmp_path / "page.html").as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     title = dom.split("<title>")[1].split("</title>")[0]
     assert title != "owned"
-    assert title == "Verdicts that changed" or title.startswith("&lt;script&gt;")
-    for tag in ("<script", "<img", "<svg", "<a "):
+    assert title in ("Verdicts that changed", "Evaluation") or title.startswith("&lt;script&gt;")
+    for tag in ("<script", "<img", "<svg onload", "<a "):
         assert tag not in dom
     assert dom.count("&lt;script&gt;") > 3

@@ -11,9 +11,10 @@ def test_columns_are_aligned_and_lines_have_no_blanks_at_their_ends() -> None:
 
 
 def test_hostile_cells_are_escaped() -> None:
-    shown = table(("name",), [("\x1b[2J[red]x[/red]\n:smile:",)])
+    hostile = "\x1b[2J[red]x[/red]\n:smile:"
+    shown = table((hostile,), [(hostile,)])
     assert "\x1b" not in shown
-    assert "\\x1b[2J[red]x[/red]\\n:smile:" in shown
+    assert shown.count("\\x1b[2J[red]x[/red]\\n:smile:") == 2
 
 
 def test_long_cells_are_folded_to_the_width() -> None:

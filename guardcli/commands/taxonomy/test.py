@@ -47,7 +47,7 @@ def test(
     input_format: str | None,
     **options: Any,
 ) -> int:
-    """Run a taxonomy's `tests`, and LABELLED records (with `label`: safe or unsafe), through the model.
+    """Run a taxonomy's `tests`, and LABELLED records (as `guard eval` reads them), through the model.
 
     \b
     guard taxonomy test policy.yaml -m llama-guard-3-8b.gguf --suggest
@@ -84,12 +84,7 @@ def _cases(taxonomy: Taxonomy, data: Sequence[Case]) -> list[Case]:
 
 
 def _labelled(files: tuple[str, ...], input_format: str | None) -> list[Case]:
-    if not files:
-        return []
-    try:
-        return list(labelled(inputs.records(inputs.sources(files), input_format=input_format)))
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    return list(labelled(inputs.records(inputs.sources(files), input_format=input_format))) if files else []
 
 
 def _tell(run: Run, *, suggest: bool) -> None:

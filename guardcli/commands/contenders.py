@@ -1,0 +1,142 @@
+"""The systems that `guard eval` compares: models judging now, runs that are stored, and other tools' scores."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from guardcli import stored
+from guardcli.classifier import Guard
+from guardcli.commands import output
+from guardcli.commands.eval_values import ScoreField
+from guardcli.commands.judging import Judging
+from guardcli.errors import GuardError, InputError, TaxonomyError
+from guardcli.evaluation import Following, Natives, System, follow, of_field, of_rows
+from guardcli.labels import Categories, Crosswalk, Item
+from guardcli.model import Model
+from guardcli.stored import Row
+from guardcli.taxonomy import Taxonomy
+from guardcli.taxonomy.files import shipped
+from guardcli.writers import jsonl
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How systems judge now: `judging` holds all options but the taxonomy, by model; each row is written `aside`."""
+
+    models: Sequence[str]
+    taxonomies: Sequence[str]
+    shots: Sequence[int]
+    judging: Callable[[str], Judging]
+    aside: output.Aside | None = None
+    follow: Sequence[Crosswalk] | None = None  # maps, if it is asked whether models read their policies
+    seed: int = 0
+
+
+def judged(items: Sequence[Item], run: Run) -> Iterator[tuple[System, list[Following]]]:
+    """Each model with each taxonomy, with as many examples as each number of shots says. Raises GuardError."""
+    policies: list[Taxonomy | None] = [Taxonomy.load(name) for name in run.taxonomies] or [None]
+    shots: list[int | None] = [*run.shots] or [None]
+    for name in run.models:
+        judging = run.judging(name)
+        with judging.load() as model:
+            for policy, most in product(policies, shots):
+                yield _system(items, run, judging, model, policy, most)
+
+
+def from_runs(items: Sequence[Item], paths: Sequence[str], taxonomies: Sequence[str]) -> Iterator[System]:
+    """Stored runs: a file may hold several, told apart by model, template, scoring and policy. Raises InputError."""
+    policies = [*map(Taxonomy.load, taxonomies), *map(Taxonomy.load, shipped())]
+    for path in paths:
+        runs: dict[tuple[Any, ...], list[Row]] = {}
+        for row in stored.read(path):
+            runs.setdefault(_made_by(row), []).append(row)
+        if not runs:
+            raise InputError(f"{path}: there are no verdicts in it")
+        for made, rows in runs.items():
+            name = path if len(runs) == 1 else f"{str(made[0]).split('@')[0]} {made[3]}"
+            yield of_rows(name, items, rows, known=_known(rows[0], policies))
+
+
+def from_fields(items: Sequence[Item], fields: Sequence[ScoreField]) -> Iterator[System]:
+    """Other tools, by the scores in the labelled records. Raises InputError."""
+    for field in fields:
+        yield of_field(field.name, items, field.path, threshold=field.threshold)
+
+
+def named_apart(systems: Sequence[System]) -> list[System]:
+    """The systems with a number behind each name that occurs again."""
+    counts: Counter[str] = Counter()
+    found = []
+    for system in systems:
+        counts[system.name] += 1
+        again = counts[system.name]
+        found.append(replace(system, name=f"{system.name} ({again})") if again > 1 else system)
+    return found
+
+
+def _system(
+    items: Sequence[Item], run: Run, judging: Judging, model: Model, policy: Taxonomy | None, shots: int | None
+) -> tuple[System, list[Following]]:
+    with judging.open(_with_shots(policy, shots), model=model) as guard:
+        taxonomy = guard.taxonomy
+        name = f"{model.identity.split('@')[0]} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
+        start, before = time.monotonic(), guard.counts.evaluated
+        rows = list(_rows(guard, items, name, run.aside))
+        seconds, tokens = time.monotonic() - start, guard.counts.evaluated - before
+    known = Categories.of(taxonomy)
+    system = replace(of_rows(name, items, rows, known=known), seconds=seconds, tokens=tokens)
+    if run.follow is None:
+        return system, []
+
+    def judge(changed: Taxonomy, some: Sequence[Item]) -> list[Row]:
+        with judging.open(changed, model=model) as other:
+            return list(_rows(other, some, f"{name}, other policies"))
+
+    natives = Natives.of(items, system, run.follow)
+    return system, follow(items, system, natives, taxonomy, judge, seed=run.seed)
+
+
+def _rows(guard: Guard, items: Sequence[Item], name: str, aside: output.Aside | None = None) -> Iterator[Row]:
+    """The rows of items, with word on a terminal of how far it is."""
+    told = 0.0
+    for number, verdict in enumerate(guard.judge((item.record for item in items), ahead="full"), start=1):
+        if aside is not None:
+            aside.write([jsonl.line(verdict)])
+        yield jsonl.row(verdict)
+        if output.on_terminal() and time.monotonic() - told > 0.1:
+            told = time.monotonic()
+            output.tell(f"{name}: {number:,} of {len(items):,}")
+    if output.on_terminal():
+        output.tell(None)
+
+
+def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
+    """The policy with at most so many examples in each category."""
+    if shots is None:
+        return policy
+    if policy is None:
+        raise GuardError("--shots counts the examples in a taxonomy: name one with -t")
+    if shots and not any(category.examples for category in policy.categories):
+        raise TaxonomyError(policy.place.problem("no category has `examples`, and --shots asks for them"))
+    categories = tuple(replace(category, examples=category.examples[:shots]) for category in policy.categories)
+    return replace(policy, categories=categories)
+
+
+def _made_by(row: Row) -> tuple[Any, ...]:
+    policy = row["taxonomy"]
+    return row.get("model"), row.get("template"), row["scoring"], policy.get("name"), policy.get("prompt")
+
+
+def _known(row: Row, policies: Sequence[Taxonomy]) -> Categories | None:
+    """The categories of the policy that a row was made under, where that is at hand and calls them as the row does."""
+    called = {*(row["category_scores"] or ()), *(row["listed_scores"] or ())}
+    for policy in policies:
+        known = Categories.of(policy)
+        if policy.prompt_digest == row["taxonomy"].get("prompt") and called <= set(known.labels):
+            return known
+    return None

@@ -1,0 +1,89 @@
+"""What the options of `guard eval` hold: an aim for a threshold, another tool's score, where the label is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guardcli import formats
+from guardcli.labels import Crosswalk, Label
+from guardcli.metrics import AIMS, Aim, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreField:
+    """Another tool: what it is called, where in a record its score is, and from which score on it means unsafe."""
+
+    name: str
+    path: str
+    threshold: float
+
+
+class AimOption(click.ParamType[Aim]):
+    """`f1`, or a promise to keep: `fpr=0.05`, `precision=0.9`, `recall=0.95`."""
+
+    name = "aim"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Aim:
+        if isinstance(value, Aim):
+            return value
+        wish, equals, limit = str(value).partition("=")
+        if wish == "f1" and not equals:
+            return Aim("f1")
+        try:
+            number = float(limit)
+        except ValueError:
+            number = -1.0
+        promised: Wish | None = next((one for one in AIMS if one == wish != "f1"), None)
+        if promised is None or not 0 <= number <= 1:
+            self.fail(f"{value!r} is no aim: write f1, fpr=0.05, precision=0.9 or recall=0.95", param, ctx)
+        return Aim(promised, number)
+
+
+class ScoreFieldOption(click.ParamType[ScoreField]):
+    """`NAME=PATH`, or `NAME=PATH@0.7` with the threshold of that tool."""
+
+    name = "score field"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ScoreField:
+        if isinstance(value, ScoreField):
+            return value
+        name, equals, place = str(value).partition("=")
+        path, _, threshold = place.partition("@") if equals else (name, "", "")
+        try:
+            formats.parse_path(path)
+            return ScoreField(name, path, float(threshold or 0.5))
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}; write NAME=PATH, or NAME=PATH@0.7 with a threshold", param, ctx)
+
+
+class MapOption(click.ParamType[Crosswalk]):
+    """`JSON`, or `TAXONOMY=JSON` with the name of the taxonomy that the map is for."""
+
+    name = "map"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Crosswalk:
+        if isinstance(value, Crosswalk):
+            return value
+        policy, equals, path = str(value).partition("=")
+        whole = not equals or Path(value).exists()  # a file's name may hold the sign
+        return Crosswalk.load(Path(value)) if whole else Crosswalk.load(Path(path), policy)
+
+
+class LabelOption(click.ParamType[Label]):
+    """`FIELD`, or `FIELD=VALUE,VALUE` with the values that mean unsafe."""
+
+    name = "label"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Label:
+        if isinstance(value, Label):
+            return value
+        path, equals, values = str(value).partition("=")
+        try:
+            formats.parse_path(path)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return Label(path, tuple(one.strip() for one in values.split(",")) if equals else ())

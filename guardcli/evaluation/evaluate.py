@@ -1,0 +1,167 @@
+"""The whole evaluation: every system over the same items and the same resamples, compared with the first. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guardcli.compare import mcnemar
+from guardcli.evaluation.categories import CategoryFigures, Means, Natives, by_category
+from guardcli.evaluation.figures import Figures, Judged, figures
+from guardcli.evaluation.outcomes import System, at_threshold
+from guardcli.evaluation.slices import Slice, slices
+from guardcli.labels import Crosswalk, Item, Labelled
+from guardcli.metrics import Aim, Choice, Interval, NoFigure, Resamples, choose, difference, over_thresholds
+
+MISTAKES = 15  # of either kind that are kept to be read
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked beside the figures: `by` are paths of fields to slice by; `strict` counts errors as wrong."""
+
+    crosswalks: tuple[Crosswalk, ...] = ()
+    by: tuple[str, ...] = ()
+    aims: tuple[Aim, ...] = ()
+    threshold: float | None = None
+    strict: bool = False
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A threshold for one score; `choice` None: none reaches the aim, or there is one class only (`reason`)."""
+
+    choice: Choice | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """Thresholds for one aim: of the score, and of each category that is asked about by itself."""
+
+    aim: Aim
+    overall: Pick
+    categories: dict[str, Pick]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One system: its figures, by category, by slice, the thresholds to choose, and its worst mistakes by the items'
+    places: unsafe ones with the lowest scores, safe ones with the highest. `unknown` are native categories that its
+    policy has none for, with how many unsafe items they are on."""
+
+    system: System
+    judged: Judged
+    figures: Figures
+    categories: tuple[CategoryFigures, ...]
+    means: Means | None
+    unknown: Counter[str]
+    slices: tuple[Slice, ...]
+    picks: tuple[Picks, ...]
+    missed: tuple[int, ...]
+    alarms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A system against the first, over the items that both judged. `mended` and `broken` are verdicts that only the
+    one, or only the first, has right."""
+
+    first: str
+    other: str
+    items: int
+    auprc: Interval | None
+    auprc_p: float | None
+    mended: int
+    broken: int
+    mcnemar_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    labelled: Labelled
+    asked: Asked
+    standings: tuple[Standing, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+def evaluate(labelled: Labelled, systems: Sequence[System], asked: Asked | None = None) -> Evaluation:
+    """Hold systems against labels. Every outcome stands at its item's place."""
+    asked = asked or Asked()
+    if asked.threshold is not None:
+        systems = [at_threshold(system, asked.threshold) for system in systems]
+    resamples = Resamples(len(labelled.items), count=asked.resamples, seed=asked.seed)
+    standings = tuple(_standing(labelled.items, system, asked, resamples) for system in systems)
+    first, *others = standings
+    comparisons = tuple(_compared(labelled.items, first, other, resamples) for other in others)
+    return Evaluation(labelled, asked, standings, comparisons)
+
+
+def _standing(items: Sequence[Item], system: System, asked: Asked, resamples: Resamples) -> Standing:
+    labels = [item.unsafe for item in items]
+    judged = Judged.of(labels, system.outcomes, range(len(items)), strict=asked.strict)
+    natives = Natives.of(items, system, asked.crosswalks)
+    categories, means = by_category(items, system, natives, resamples)
+    parts = [part for path in asked.by for part in slices(items, system, path, resamples, strict=asked.strict)]
+    return Standing(
+        system, judged, figures(judged, resamples), categories, means, natives.unknown, tuple(parts),
+        tuple(_picks(items, system, judged, natives, aim) for aim in asked.aims),
+        missed=_worst(judged, unsafe=True), alarms=_worst(judged, unsafe=False),
+    )  # fmt: skip
+
+
+def _worst(judged: Judged, *, unsafe: bool) -> tuple[int, ...]:
+    wrong = [
+        (score, place)
+        for place, label, score, flagged in zip(
+            judged.places, judged.labels, judged.scores, judged.flagged, strict=True
+        )
+        if label is unsafe and flagged is not unsafe
+    ]
+    wrong.sort(reverse=not unsafe)
+    return tuple(place for _, place in wrong[:MISTAKES])
+
+
+def _picks(items: Sequence[Item], system: System, judged: Judged, natives: Natives, aim: Aim) -> Picks:
+    by_label = {}
+    if system.one_by_one:
+        for label in system.categories.labels:
+            pairs = [
+                (holds, outcome.categories[label])
+                for item, outcome in zip(items, system.outcomes, strict=True)
+                if outcome.categories and label in outcome.categories
+                if (holds := natives.holds(item, label)) is not None
+            ]
+            if any(holds for holds, _ in pairs):
+                by_label[label] = _pick([holds for holds, _ in pairs], [score for _, score in pairs], aim)
+    return Picks(aim, _pick(judged.labels, judged.scores, aim), by_label)
+
+
+def _pick(labels: Sequence[bool], scores: Sequence[float], aim: Aim) -> Pick:
+    try:
+        choice = choose(labels, scores, aim)
+    except NoFigure as error:
+        return Pick(None, str(error))
+    return Pick(choice, None if choice else f"no threshold reaches {aim.words}")
+
+
+def _compared(items: Sequence[Item], first: Standing, other: Standing, resamples: Resamples) -> Comparison:
+    places = [at for at in first.judged.places if at in set(other.judged.places)]
+    labels = [items[at].unsafe for at in places]
+    sides = [dict(zip(one.judged.places, zip(one.judged.scores, one.judged.flagged, strict=True), strict=True))
+             for one in (first, other)]  # fmt: skip
+    right = [[side[at][1] is label for at, label in zip(places, labels, strict=True)] for side in sides]
+    broken = sum(was and not now for was, now in zip(*right, strict=True))
+    mended = sum(now and not was for was, now in zip(*right, strict=True))
+    auprc, p = None, None
+    try:
+        (one, of_one), (two, of_two) = (over_thresholds("auprc", labels, [s[at][0] for at in places]) for s in sides)
+        auprc, p = difference(two - one, resamples.distribution(lambda w: of_two(w) - of_one(w), places))
+    except NoFigure:
+        pass
+    return Comparison(
+        first.system.name, other.system.name, len(places), auprc, p, mended, broken, mcnemar(broken, mended)
+    )  # fmt: skip

@@ -1,0 +1,153 @@
+"""What a system says of each item: verdicts of a run, stored or made now, or another tool's score in the records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from guardcli.errors import InputError
+from guardcli.formats import Unreadable, parse_path, select
+from guardcli.labels import Categories, Item
+from guardcli.stored import RecordKey, Row, by_record
+
+NO_ROW = "no verdict in the run"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`score` and `unsafe` are None where there is no verdict, and `error` says why. `categories` are scores of
+    categories by label, P(unsafe and this one listed first) or, asked one by one, P(unsafe); None: not there."""
+
+    score: float | None
+    unsafe: bool | None
+    listed: frozenset[str] = frozenset()
+    categories: Mapping[str, float] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One of those that are compared: its outcome for each item, in the items' order. `one_by_one`: its category
+    scores are verdicts of their own, with thresholds of their own. Seconds and tokens are those of a run made now;
+    `policy` is the name of the taxonomy that it judged by."""
+
+    name: str
+    outcomes: tuple[Outcome, ...]
+    categories: Categories
+    threshold: float
+    one_by_one: bool = False
+    seconds: float | None = None
+    tokens: int | None = None
+    policy: str | None = None
+
+    @property
+    def errors(self) -> int:
+        return sum(outcome.score is None for outcome in self.outcomes)
+
+
+def of_rows(name: str, items: Sequence[Item], rows: Iterable[Row], *, known: Categories | None = None) -> System:
+    """The system that made the rows of one run, joined to the items by source, line and part.
+
+    Where the two have each but one source, its name does not matter: it may have been stdin. Without `known`, its
+    categories are what the rows call them.
+
+    Raises:
+        InputError: the rows are of other data: none fits, or one at an item's place has another id.
+    """
+    found: dict[RecordKey, list[Row]] = {}
+    for key, of_record in by_record(rows):
+        if key in found:
+            raise InputError(f"{name}: line {key[1]} of {key[0]} has rows in two places: give one run at a time")
+        found[key] = of_record
+    sources = {item.key.source for item in items}, {key[0] for key in found}
+    if sources[0] != sources[1] and len(sources[0]) == len(sources[1]) == 1:
+        (source,) = sources[0]
+        found = {(source, line, part): of_record for (_, line, part), of_record in found.items()}
+    outcomes = [_joined(item, found) for item in items]
+    if not any(outcome.error != NO_ROW for outcome in outcomes):
+        raise InputError(f"{name}: no row is of the labelled data: rows are joined by `source`, `line` and `part`")
+    first = next(iter(found.values()))[0]
+    labels = first["category_scores"] or first["listed_scores"] or {}
+    return System(
+        name, tuple(outcomes), known or Categories.called(labels), first["threshold"], first["scoring"] == "each",
+        policy=first["taxonomy"].get("name"),
+    )  # fmt: skip
+
+
+def of_field(name: str, items: Sequence[Item], path: str, *, threshold: float = 0.5) -> System:
+    """Another tool as a system, by the score that it left in a field of the records.
+
+    An object of numbers, such as OpenAI's `category_scores`, counts by its highest; its names are categories. True and
+    false count as 1 and 0.
+
+    Raises:
+        InputError: no record has such a field.
+    """
+    outcomes = tuple(_scored(item, path, threshold) for item in items)
+    if all(outcome.score is None for outcome in outcomes):
+        raise InputError(f"{name}: no labelled record has a number at {path}")
+    labels = dict.fromkeys(label for outcome in outcomes for label in outcome.categories or ())
+    return System(name, outcomes, Categories.called(labels), threshold, one_by_one=True)
+
+
+def at_threshold(system: System, threshold: float) -> System:
+    """The system as it would be with another threshold for its one score."""
+    outcomes = tuple(
+        outcome if outcome.score is None else replace(outcome, unsafe=outcome.score >= threshold)
+        for outcome in system.outcomes
+    )
+    return replace(system, outcomes=outcomes, threshold=threshold)
+
+
+def _joined(item: Item, found: Mapping[RecordKey, list[Row]]) -> Outcome:
+    rows = found.get((item.key.source, item.key.line, item.key.part))
+    if rows is None:
+        return Outcome(None, None, error=NO_ROW)
+    ids = item.key.id, rows[0]["id"]
+    if None not in ids and ids[0] != ids[1]:
+        place = f"{item.key.source}:{item.key.line}"
+        raise InputError(f"{place}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data")
+    return _of_rows(rows)
+
+
+def _of_rows(rows: Sequence[Row]) -> Outcome:
+    """Several rows are those of a record's messages: it is as unsafe as the worst of them."""
+    worst = max(rows, key=lambda row: (row["verdict"] == "unsafe", row["score"] is not None, row["score"] or 0.0))
+    unjudged = next((row for row in rows if row["verdict"] == "error"), None)
+    if worst["score"] is None or (unjudged is not None and worst["verdict"] != "unsafe"):
+        return Outcome(None, None, error=(unjudged or worst)["error"] or "not judged")
+    categories = worst["category_scores"]
+    if categories is None and worst["listed_scores"] is not None:
+        categories = {label: worst["score"] * share for label, share in worst["listed_scores"].items()}
+    return Outcome(
+        worst["score"], worst["verdict"] == "unsafe", frozenset(worst["categories"] or ()), categories
+    )  # fmt: skip
+
+
+def _scored(item: Item, path: str, threshold: float) -> Outcome:
+    try:
+        value: Any = select(dict(item.fields), parse_path(path))
+    except Unreadable as error:
+        return Outcome(None, None, error=str(error))
+    scores = (
+        {name: score for name in value if (score := _number(value[name])) is not None}
+        if isinstance(value, dict)
+        else None
+    )
+    number = max(scores.values(), default=None) if scores is not None else _number(value)
+    if number is None:
+        return Outcome(None, None, error=f"{path} is no number")
+    listed = frozenset(name for name, score in (scores or {}).items() if score >= threshold)
+    return Outcome(number, number >= threshold, listed, scores)
+
+
+def _number(value: object) -> float | None:
+    if not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,75 @@
+"""The figures of one system by the values of a field, such as the language, and how far each is from English. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guardcli.errors import InputError
+from guardcli.evaluation.figures import Figures, Judged, figures
+from guardcli.evaluation.outcomes import System
+from guardcli.formats import Unreadable, parse_path, select
+from guardcli.labels import Item
+from guardcli.metrics import Interval, NoFigure, Resamples, difference, over_thresholds
+
+MOST = 50  # values of a field that are told, the most frequent first
+
+_MISSING = "-"
+_NAMED = 12  # fields in a message
+_ENGLISH = ("en", "eng", "english", "en-us", "en-gb")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Items with one value of a field, of which `unsafe` are labelled so. `gap` is how much higher their AUPRC is than
+    that of the English ones, where the field has English; AUPRC rises with the share of the unsafe by itself."""
+
+    field: str
+    value: str
+    unsafe: int
+    figures: Figures
+    gap: Interval | None = None
+    gap_p: float | None = None
+
+
+def slices(items: Sequence[Item], system: System, path: str, resamples: Resamples, *, strict: bool) -> list[Slice]:
+    """A slice for each value, the most frequent first; "-" are the items without one.
+
+    Raises:
+        InputError: no item has one.
+    """
+    places: dict[str, list[int]] = {}
+    for at, item in enumerate(items):
+        places.setdefault(_value(item, path), []).append(at)
+    if set(places) == {_MISSING}:
+        names = ", ".join(list(items[0].fields)[:_NAMED])
+        raise InputError(f"no labelled record has {path} to slice by; the first has {names}")
+    labels = [item.unsafe for item in items]
+    by_size = sorted(places.items(), key=lambda part: -len(part[1]))[:MOST]
+    judged = {value: Judged.of(labels, system.outcomes, part, strict=strict) for value, part in by_size}
+    english = next((one for value, one in judged.items() if value.casefold() in _ENGLISH), None)
+    found = []
+    for value, part in by_size:
+        here = judged[value]
+        gap = (None, None) if english is None or here is english else _gap(here, english, resamples)
+        unsafe = sum(labels[at] for at in part)
+        found.append(Slice(path, value, unsafe, figures(here, resamples), *gap))
+    return found
+
+
+def _gap(one: Judged, english: Judged, resamples: Resamples) -> tuple[Interval | None, float | None]:
+    try:
+        here, of_here = over_thresholds("auprc", one.labels, one.scores)
+        there, of_there = over_thresholds("auprc", english.labels, english.scores)
+    except NoFigure:
+        return None, None
+    spread = resamples.distribution(of_here, one.places) - resamples.distribution(of_there, english.places)
+    return difference(here - there, spread)
+
+
+def _value(item: Item, path: str) -> str:
+    try:
+        value = select(dict(item.fields), parse_path(path))
+    except Unreadable:
+        return _MISSING
+    return _MISSING if value is None or isinstance(value, (dict, list)) else str(value)

@@ -1,0 +1,25 @@
+"""What people say of a record: labelled data → items, each with its truth, and how their categories map to a policy's.
+
+It reads the fields that records came with, knows the layouts of public evaluation sets by name, and no model.
+"""
+
+from __future__ import annotations
+
+from guardcli.labels.crosswalk import Categories, Crosswalk
+from guardcli.labels.items import Item, Labelled, read
+from guardcli.labels.layouts import LAYOUTS
+from guardcli.labels.places import Label, Where, verdict_word
+from guardcli.labels.truth import Truth
+
+__all__ = [
+    "LAYOUTS",
+    "Categories",
+    "Crosswalk",
+    "Item",
+    "Label",
+    "Labelled",
+    "Truth",
+    "Where",
+    "read",
+    "verdict_word",
+]

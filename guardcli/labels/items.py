@@ -1,0 +1,140 @@
+"""Labelled records → items: what is to be judged, up to the message that the label is about, and the truth of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+
+from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
+from guardcli.errors import InputError
+from guardcli.labels import layouts, places
+from guardcli.labels.layouts import LAYOUTS, About, Reading
+from guardcli.labels.places import Where
+from guardcli.labels.truth import Truth
+
+_ABOUT: dict[Json, About] = {"prompt": "user", "response": "assistant"}  # of a record's own `target`
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A record with its truth, of which `truth.unsafe` is known. `group` names the data set that it is of."""
+
+    record: Record | Malformed
+    truth: Truth
+    group: str
+
+    @property
+    def unsafe(self) -> bool:
+        assert self.truth.unsafe is not None  # those without a label are left out
+        return self.truth.unsafe
+
+    @property
+    def key(self) -> Key:
+        return self.record.key
+
+    @property
+    def fields(self) -> Mapping[str, Json]:
+        return self.record.fields
+
+    @property
+    def text(self) -> str | None:
+        """The message that the label is about; None if it could not be read."""
+        if isinstance(self.record, Malformed) or not self.record.conversation.messages:
+            return None
+        return self.record.conversation.messages[-1].content
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The items of a file or several, why others are none (with how many), and the layouts that were recognised.
+
+    `unreadable` are records that cannot be read and have no label; with a label they are items.
+    """
+
+    items: tuple[Item, ...]
+    unreadable: tuple[Malformed, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
+    layouts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def unsafe(self) -> int:
+        return sum(item.unsafe for item in self.items)
+
+
+def read(records: Iterable[Record | Malformed], where: Where | None = None, *, about: About | None = None) -> Labelled:
+    """Every record that has a label. `about` says whose message is asked about, where a record has several labels.
+
+    Conversations end with the message that the label is about.
+
+    Raises:
+        InputError: a label is no such word, or a record is not of the layout that is forced.
+    """
+    where = where or Where()
+    items: dict[object, tuple[Item, Counter[bool]]] = {}
+    left_out: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    unreadable: list[Malformed] = []
+    for number, record in enumerate(records):
+        name, reading = _read(record, where, about)
+        if isinstance(record, Malformed) and reading.truth.unsafe is None:
+            unreadable.append(record)
+            continue
+        if name is not None:
+            names[name] += 1
+        votes = items.setdefault(reading.pooled or number, (_item(record, reading), Counter()))[1]
+        if reading.truth.unsafe is not None:
+            votes[reading.truth.unsafe] += 1
+    found = []
+    for item, votes in items.values():
+        if votes[True] == votes[False]:
+            left_out["without a label" if not votes else "with as many votes for either label"] += 1
+        else:
+            found.append(replace(item, truth=replace(item.truth, unsafe=votes[True] > votes[False])))
+    return Labelled(tuple(found), tuple(unreadable), left_out, names)
+
+
+def _read(record: Record | Malformed, where: Where, about: About | None) -> tuple[str | None, Reading]:
+    fields = record.fields
+    name = where.layout or layouts.of(fields)
+    try:
+        if name is None or where.label is not None:
+            return None, _generic(fields, where)
+        if not LAYOUTS[name].matches(fields):
+            raise ValueError(f"it is no record of {name}")
+        reading = LAYOUTS[name].read(fields, about)
+        if where.categories is not None:
+            flags, listed = places.flags(fields, where.categories)
+            reading = replace(reading, truth=Truth(reading.truth.unsafe, flags, listed))
+        return name, reading
+    except ValueError as error:
+        raise InputError(f"{record.key.source}:{record.key.line}: {error}") from None
+
+
+def _generic(fields: Mapping[str, Json], where: Where) -> Reading:
+    flags, listed = places.flags(fields, where.categories)
+    unsafe = places.label(fields, where.label)
+    if unsafe is None and where.label is None and not listed and flags:
+        unsafe = any(flags.values())  # flags alone, such as a moderation service's
+    target = fields.get("target")
+    return Reading(Truth(unsafe, flags, listed), about=_ABOUT.get(target) if isinstance(target, str) else None)
+
+
+def _item(record: Record | Malformed, reading: Reading) -> Item:
+    source = record.fields.get("source")
+    group = source if isinstance(source, str) else PurePath(record.key.source or "").name.split(".")[0]
+    if reading.messages is not None:
+        key = replace(record.key, id=reading.id or record.key.id)
+        conversation = Conversation(reading.messages, key.id)
+        return Item(Record(key, conversation, record.fields), reading.truth, group)
+    if isinstance(record, Record):
+        record = replace(record, conversation=_up_to(record.conversation, reading.about))
+    return Item(record, reading.truth, group)
+
+
+def _up_to(conversation: Conversation, about: About | None) -> Conversation:
+    """The conversation up to the last message of a role; all of it where that role says nothing."""
+    messages: tuple[Message, ...] = conversation.messages
+    ends = [at for at, message in enumerate(messages, start=1) if message.role == about]
+    return replace(conversation, messages=messages[: ends[-1]]) if ends else conversation

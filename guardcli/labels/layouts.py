@@ -1,0 +1,175 @@
+"""The layouts of public evaluation sets, as their makers publish them, by name.
+
+Each says whether a record is one of its own, and reads its truth, its messages where the field names are its own, and
+which message the truth is about. Nothing is downloaded; files are read as they were published, CSV, JSON or Parquet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from guardcli.conversation import Message, Role
+from guardcli.labels.places import Fields, verdict_word
+from guardcli.labels.truth import Truth
+
+About = Literal["user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a layout makes of a record. `messages` None: as its format has them. `about` is whose last message the
+    truth is about, None the last of all. Ratings with one `pooled` name are of one item, and their votes are counted.
+    """
+
+    truth: Truth
+    messages: tuple[Message, ...] | None = None
+    about: About | None = None
+    pooled: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`read` takes the fields, and whose message is asked about (None: the set's own task)."""
+
+    matches: Callable[[Fields], bool]
+    read: Callable[[Fields, About | None], Reading]
+
+
+OPENAI = {
+    "S": "sexual", "H": "hate", "V": "violence", "HR": "harassment", "SH": "self-harm",
+    "S3": "sexual/minors", "H2": "hate/threatening", "V2": "violence/graphic",
+}  # fmt: skip
+
+
+def _openai_flags(fields: Fields) -> dict[str, bool] | None:
+    """The flags that are there, spelled out: a missing one is not annotated."""
+    meta = fields.get("meta")
+    native = meta.get("native") if isinstance(meta, dict) else fields
+    if not isinstance(native, dict):
+        return None
+    found = {OPENAI[name]: native[name] for name in OPENAI if native.get(name) is not None}
+    others = set(native) - set(OPENAI) - ({"prompt", "id"} if native is fields else set())
+    if not found or others or any(str(on) not in ("0", "1", "0.0", "1.0") for on in found.values()):
+        return None
+    return {name: float(str(on)) == 1 for name, on in found.items()}
+
+
+def _openai(fields: Fields, _about: About | None) -> Reading:
+    flags = _openai_flags(fields) or {}
+    return Reading(Truth(any(flags.values()) if flags else None, flags, listed=False), about="user")
+
+
+def _toxicchat(fields: Fields, _about: About | None) -> Reading:
+    truth = Truth(_word(fields, "toxicity"))
+    return Reading(truth, _said(("user", fields.get("user_input"))), id=_text(fields.get("conv_id")))
+
+
+def _beavertails(fields: Fields, _about: About | None) -> Reading:
+    category = fields.get("category")
+    flags = {name: bool(on) for name, on in category.items()} if isinstance(category, dict) else {}
+    safe = _word(fields, "is_safe")
+    return Reading(Truth(None if safe is None else not safe, flags, listed=False), about="assistant")
+
+
+def _xstest(fields: Fields, _about: About | None) -> Reading:
+    contrast = str(fields.get("type")).startswith("contrast_")
+    unsafe = contrast if fields.get("label") is None else _word(fields, "label")
+    return Reading(Truth(unsafe), about="user")
+
+
+def _harmbench(fields: Fields, _about: About | None) -> Reading:
+    context, behaviour = _text(fields.get("ContextString")), _text(fields.get("Behavior"))
+    prompt = f"{context}\n\n---\n\n{behaviour}" if context else behaviour
+    flags = {str(fields["SemanticCategory"]): True} if fields.get("SemanticCategory") else {}
+    return Reading(Truth(True, flags), _said(("user", prompt)), id=_text(fields.get("BehaviorID")))
+
+
+def _wildguardtest(fields: Fields, about: About | None) -> Reading:
+    task = about or "user"
+    unsafe = _word(fields, "prompt_harm_label" if task == "user" else "response_harm_label")
+    subcategory = _text(fields.get("subcategory"))
+    flags = {subcategory: True} if subcategory and subcategory != "benign" and unsafe else {}
+    return Reading(Truth(unsafe, flags), about=task)
+
+
+def _aegis(fields: Fields, _about: About | None) -> Reading:
+    """Version 1: three to five annotators, each of whom names Safe, Needs Caution, or categories. More than half of
+    those who took a side decide; "Needs Caution" alone takes none."""
+    said = [_text(value) for name, value in fields.items() if name.startswith("labels_")]
+    votes = [[part.strip() for part in one.split(",")] for one in said if one]
+    sides = [vote for vote in votes if vote != ["Needs Caution"]]
+    unsafe = sum(vote != ["Safe"] for vote in sides)
+    counts = Counter(name for vote in sides for name in vote if name not in ("Safe", "Needs Caution"))
+    flags = {name: True for name, number in counts.items() if 2 * number > len(sides)}
+    verdict = None if 2 * unsafe == len(sides) else 2 * unsafe > len(sides)
+    return Reading(
+        Truth(verdict, flags),
+        _said(("assistant" if fields.get("text_type") == "llm_response" else "user", fields["text"])),
+    )
+
+
+def _aegis2(fields: Fields, about: About | None) -> Reading:
+    task = about or "user"
+    unsafe = _word(fields, "prompt_label" if task == "user" else "response_label")
+    names = [name.strip() for name in (_text(fields.get("violated_categories")) or "").split(",")]
+    redacted = fields.get("prompt") == "REDACTED"  # its text is elsewhere, and is not to be judged as this word
+    return Reading(Truth(None if redacted else unsafe, {name: True for name in names if name and unsafe}), about=task)
+
+
+def _simplesafetytests(fields: Fields, _about: About | None) -> Reading:
+    return Reading(Truth(True, {str(fields["harm_area"]): True}), about="user")
+
+
+_SPEAKER = re.compile(r"(?:^|\n)\s*(USER|LAMDA)\b[:\s]*")
+
+
+def _dices(fields: Fields, _about: About | None) -> Reading:
+    """One rating of one rater: "Yes" is unsafe, "No" is safe, and "Unsure" no vote."""
+    overall = _text(fields.get("Q_overall"))
+    vote = {"Yes": True, "No": False}.get(overall or "")
+    _, *parts = _SPEAKER.split(_text(fields.get("context")) or "")
+    roles: dict[str, Role] = {"USER": "user", "LAMDA": "assistant"}
+    turns = [(roles[who], text.strip()) for who, text in zip(parts[::2], parts[1::2], strict=True)]
+    response = _SPEAKER.sub("", _text(fields.get("response")) or "").strip()
+    item = str(fields["item_id"])
+    return Reading(Truth(vote), _said(*turns, ("assistant", response)), pooled=item, id=item)
+
+
+# A record is read by the first that it matches: those with rarer fields stand first.
+LAYOUTS: dict[str, Layout] = {
+    "openai-moderation": Layout(lambda fields: _openai_flags(fields) is not None, _openai),
+    "toxicchat": Layout(lambda fields: {"user_input", "toxicity"} <= set(fields), _toxicchat),
+    "beavertails": Layout(
+        lambda fields: "is_safe" in fields and isinstance(fields.get("category"), dict), _beavertails
+    ),
+    "wildguardtest": Layout(lambda fields: {"prompt_harm_label", "response_harm_label"} <= set(fields), _wildguardtest),
+    "aegis": Layout(lambda fields: {"text", "labels_0", "labels_1"} <= set(fields), _aegis),
+    "aegis2": Layout(lambda fields: {"prompt_label", "violated_categories"} <= set(fields), _aegis2),
+    "harmbench": Layout(lambda fields: {"Behavior", "SemanticCategory"} <= set(fields), _harmbench),
+    "simplesafetytests": Layout(lambda fields: {"prompt", "harm_area"} <= set(fields), _simplesafetytests),
+    "dices": Layout(lambda fields: {"item_id", "Q_overall", "response"} <= set(fields), _dices),
+    "xstest": Layout(lambda fields: {"prompt", "type", "focus"} <= set(fields), _xstest),
+}
+
+
+def of(fields: Fields) -> str | None:
+    """The name of the layout that a record has."""
+    return next((name for name, layout in LAYOUTS.items() if layout.matches(fields)), None)
+
+
+def _word(fields: Fields, name: str) -> bool | None:
+    value = fields.get(name)
+    return None if value is None or value == "" else verdict_word(value, name)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _said(*said: tuple[Role, object]) -> tuple[Message, ...]:
+    return tuple(Message(role, str(text)) for role, text in said if text)

@@ -1,0 +1,118 @@
+"""An evaluation as one page: its tables, precision-recall and reliability curves, scores by label, and what went wrong.
+
+Curves are drawn as SVG in the page itself; nothing is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from guardcli.evaluation import Standing
+from guardcli.metrics import NoFigure, precision_recall
+from guardcli.report.evaluation.tables import Report, ranged, tables
+from guardcli.report.page import page
+
+BINS = 20  # of the histograms
+_POINTS = 400  # of a curve; more cannot be told apart
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A curve as points for a square of 100 by 100, y downwards; `number` chooses its colour."""
+
+    name: str
+    number: int
+    points: str
+    note: str = ""
+
+
+def as_page(report: Report, *, with_text: bool) -> str:
+    """The page; messages only `with_text`."""
+    evaluation = report.evaluation
+    standings = evaluation.standings
+    return page(
+        "evaluation.html",
+        {
+            "heading": report.heading,
+            "share": evaluation.labelled.unsafe / len(evaluation.labelled.items),
+            "tables": list(tables(report)),
+            "curves": list(_curves(standings)),
+            "reliability": list(_reliability(standings)),
+            "histograms": [(one.system.name, _histogram(one)) for one in standings],
+            "thresholds": [f"{one.system.threshold:g}" for one in standings],
+            "mistakes": [
+                (one.system.name, kind, note, [_mistake(report, one, at, with_text=with_text) for at in places])
+                for one in standings
+                for kind, note, places in (
+                    ("Missed", "unsafe, the lowest scores first", one.missed),
+                    ("False alarms", "safe, the highest scores first", one.alarms),
+                )
+                if places
+            ],
+            "resamples": evaluation.asked.resamples,
+        },
+    )
+
+
+def _curves(standings: Sequence[Standing]) -> Iterator[Line]:
+    for number, standing in enumerate(standings):
+        try:
+            curve = precision_recall(standing.judged.labels, standing.judged.scores)
+        except NoFigure:
+            continue
+        steps, before = [], 0.0
+        for recall, precision in zip(curve.recall, curve.precision, strict=True):
+            steps += [(before, precision), (recall, precision)]  # average precision adds up such steps
+            before = recall
+        yield Line(standing.system.name, number, _drawn(_thinned(steps)), ranged(standing.figures.auprc))
+
+
+def _reliability(standings: Sequence[Standing]) -> Iterator[Line]:
+    for number, standing in enumerate(standings):
+        calibration = standing.figures.calibration
+        if calibration is not None:
+            points = [(one.score, one.unsafe) for one in calibration.bins]
+            yield Line(standing.system.name, number, _drawn(points), f"{calibration.error:.3f}")
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points that stand apart by at least a part of the square's side, and the last one."""
+    kept = points[:1]
+    for point in points[1:-1]:
+        if max(abs(point[0] - kept[-1][0]), abs(point[1] - kept[-1][1])) >= 1 / _POINTS:
+            kept.append(point)
+    return kept + points[-1:]
+
+
+def _drawn(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{100 * x:.2f},{100 - 100 * y:.2f}" for x, y in points)
+
+
+def _histogram(standing: Standing) -> list[dict[str, Any]]:
+    """For each part from 0 to 1, how many safe and unsafe items score there, and as heights in percent."""
+    counts = [[0, 0] for _ in range(BINS)]
+    for label, score in zip(standing.judged.labels, standing.judged.scores, strict=True):
+        counts[min(BINS - 1, max(0, int(score * BINS)))][label] += 1
+    most = max((max(pair) for pair in counts), default=0) or 1
+    return [
+        {"title": f"{at / BINS:.2f}-{(at + 1) / BINS:.2f}: {safe:,} safe, {unsafe:,} unsafe",
+         "safe": 100 * safe / most, "unsafe": 100 * unsafe / most}
+        for at, (safe, unsafe) in enumerate(counts)
+    ]  # fmt: skip
+
+
+def _mistake(report: Report, standing: Standing, at: int, *, with_text: bool) -> dict[str, Any]:
+    item, outcome = report.evaluation.labelled.items[at], standing.system.outcomes[at]
+    key = item.key
+    labels = [name for name, on in item.truth.flags.items() if on]
+    return {
+        "score": "not judged" if outcome.score is None else f"{outcome.score:.4f}",
+        "labelled": ", ".join(labels) or "-",
+        "listed": ", ".join(sorted(outcome.listed)) or "-",
+        "place": f"{key.source or ''}:{key.line}"
+        + (f":{key.part}" if key.part else "")
+        + (f" {key.id}" if key.id else ""),
+        "text": item.text if with_text else None,
+    }

@@ -1,0 +1,205 @@
+"""`guard eval` from outside: labelled records, stored runs, other tools, models, gates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.commands.running import guard
+from tests.rows import row, write
+
+FIELDS = {"lang": "en", "tool": {"hate": 0.2, "sexual": 0.9}}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """40 labelled records, and a run of which the first 20 rows are right and two are errors."""
+    draw = np.random.default_rng(0)
+    records, rows = [], []
+    for line in range(1, 41):
+        unsafe = line % 2 == 0
+        label = {"label": "unsafe" if unsafe else "safe", "categories": ["S1"] if unsafe else []}
+        records.append({"id": f"r{line}", "prompt": f"say {line}", **label, **FIELDS})
+        score = 0.5 + (0.3 if unsafe else -0.3) * (1 if line <= 20 else draw.normal()) * 0.9
+        fields: dict[str, Any] = {"source": "set.jsonl", "id": f"r{line}", "listed_scores": {"S1": 0.7, "S2": 0.3}}
+        rows.append(row(line, None if line > 38 else float(np.clip(score, 0.01, 0.99)), **fields))
+    (tmp_path / "set.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    write(tmp_path / "run.jsonl", rows)
+    write(
+        tmp_path / "whole.jsonl", rows[:38] + [row(line, 0.1, source="set.jsonl", id=f"r{line}") for line in (39, 40)]
+    )
+    return tmp_path
+
+
+def test_a_stored_run_needs_no_model(desk: Path) -> None:
+    done = guard("eval", "set.jsonl", "--from", "run.jsonl", cwd=desk)
+    assert done.stdout.startswith("set.jsonl: 40 labelled records, 20 unsafe (50.0%)\n")
+    assert "AUPRC" in done.stdout
+    assert (done.returncode, done.stderr) == (3, "")  # two records have no verdict
+    assert guard("eval", "set.jsonl", "--from", "run.jsonl", "--max-errors", "2", cwd=desk).returncode == 0
+
+
+def test_everything_at_once_as_json_and_as_a_page(desk: Path) -> None:
+    (desk / "map.json").write_text('{"S1": "S2"}')
+    done = guard(
+        *("eval", "set.jsonl", "--from", "whole.jsonl", "--from", "run.jsonl", "--score-field", "tool=tool@0.95"),
+        *("--by", "lang", "--choose-threshold", "fpr=0.2", "--strict", "--map", "llama-guard-3=map.json"),
+        *("--format", "json", "--html", "page.html", "--resamples", "100", "--seed", "3"),
+        cwd=desk,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    whole, run, tool = found["systems"]
+    assert [one["system"] for one in found["systems"]] == ["whole.jsonl", "run.jsonl", "tool"]
+    assert (whole["errors"], run["errors"], run["counts"]["tp"] + run["counts"]["fn"]) == (0, 2, 20)
+    assert whole["categories"]["S2"]["unsafe"] == 19  # the row of the last one scores no categories
+    assert tool["threshold"] == 0.95
+    assert tool["counts"] == {"tp": 0, "fp": 0, "fn": 20, "tn": 20}
+    assert whole["slices"][0]["value"] == "en"
+    assert [one["system"] for one in found["comparisons"]] == ["run.jsonl", "tool"]
+    page = (desk / "page.html").read_text()
+    assert "say 39" not in page or "say 40" in page
+    assert page.startswith("<!doctype html>")
+    guard("eval", "set.jsonl", "--from", "whole.jsonl", "--html", "page.html", "--no-text", cwd=desk)
+    assert "say 4" not in (desk / "page.html").read_text()
+
+
+def test_the_same_run_gives_the_same_bytes(desk: Path) -> None:
+    one, two = (guard("eval", "set.jsonl", "--from", "whole.jsonl", "--format", "json", cwd=desk) for _ in range(2))
+    assert one.stdout == two.stdout
+
+
+def test_a_file_of_several_runs_is_several_systems(desk: Path) -> None:
+    rows = [json.loads(line) for line in (desk / "whole.jsonl").read_text().splitlines()]
+    other = [one | {"model": "big@ffff", "score": 1 - one["score"]} for one in rows]
+    for one in other:
+        one["verdict"] = "unsafe" if one["score"] >= 0.5 else "safe"
+    write(desk / "both.jsonl", [*rows, *other])
+    found = json.loads(guard("eval", "set.jsonl", "--from", "both.jsonl", "--format", "json", cwd=desk).stdout)
+    assert [one["system"] for one in found["systems"]] == ["tiny llama-guard-3", "big llama-guard-3"]
+
+
+def test_models_and_policies_judge_and_their_rows_are_kept(desk: Path, guard_path: Path) -> None:
+    (desk / "shots.yaml").write_text(
+        "name: shots\nextends: llama-guard-3\ncategories:\n"
+        "  - {id: S1, examples: [{user: a, verdict: unsafe}, {user: b, verdict: safe}]}\n"
+    )
+    done = guard(
+        *("eval", "set.jsonl", "-m", guard_path, "--template", "llama-guard-3-8b", "-t", "shots.yaml"),
+        *("--shots", "0", "--shots", "2", "--follow"),
+        *("--verdicts", "kept.jsonl", "--format", "json"), cwd=desk,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    zero, two = json.loads(done.stdout)["systems"]
+    assert [zero["system"], two["system"]] == ["tiny-guard shots 0-shot", "tiny-guard shots 2-shot"]
+    assert two["tokens"] > 0
+    assert zero["seconds"] > 0
+    assert zero["auprc"] != two["auprc"]
+    detected = zero["counts"]["tp"]
+    assert [one["items"] for one in zero["following"]] == [detected] * (4 if detected else 0)
+    again = guard("eval", "set.jsonl", "--from", "kept.jsonl", "--format", "json", cwd=desk)
+    stored = json.loads(again.stdout)["systems"]
+    assert [one["auprc"] for one in stored] == [zero["auprc"], two["auprc"]]
+    assert [one["categories"] for one in stored] == [zero["categories"], two["categories"]]
+
+
+def test_what_is_judged_is_what_the_label_is_about(desk: Path, guard_path: Path) -> None:
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    records = [{"messages": messages, "label": "safe", "target": target} for target in ("prompt", "response")]
+    (desk / "both.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    guard(
+        "eval", "both.jsonl", "-m", guard_path, "--template", "llama-guard-3-8b", "--verdicts", "kept.jsonl", cwd=desk
+    )
+    kept = [json.loads(line) for line in (desk / "kept.jsonl").read_text().splitlines()]
+    assert [(one["turn"], one["role"]) for one in kept] == [(1, "user"), (2, "assistant")]
+
+
+@pytest.mark.parametrize(
+    ("gates", "code", "message"),
+    [
+        (["--min-auprc", "0.5"], 0, ""),
+        (["--min-auprc", "0.99"], 1, "guard: whole.jsonl: AUPRC is 0."),
+        (["--max-fpr", "0.01"], 1, "guard: whole.jsonl: false positive rate is 0."),
+        (["--min-recall", "0.1", "--min-f1", "1"], 1, "guard: whole.jsonl: F1 is 0."),
+    ],
+)
+def test_gates(desk: Path, gates: list[str], code: int, message: str) -> None:
+    done = guard("eval", "set.jsonl", "--from", "whole.jsonl", *gates, cwd=desk)
+    assert done.returncode == code
+    assert done.stderr.startswith(message)
+    assert bool(done.stderr) is bool(message)
+
+
+def test_a_figure_that_there_is_none_of_misses_its_gate(desk: Path) -> None:
+    (desk / "one.jsonl").write_text('{"prompt":"say 2","id":"r2","label":"unsafe"}\n')
+    write(desk / "v.jsonl", [row(1, 0.9, source="one.jsonl", id="r2")])
+    done = guard("eval", "one.jsonl", "--from", "v.jsonl", "--min-auprc", "0.5", cwd=desk)
+    assert (done.returncode, done.stderr) == (1, "guard: v.jsonl: there is no AUPRC, and a gate asks for it\n")
+    assert "No figure over thresholds: all 1 items are unsafe." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["set.jsonl"], "no model named"),
+        (["set.jsonl", "--from", "none.jsonl"], "none.jsonl: no such file"),
+        (["set.jsonl", "--from", "empty.jsonl"], "empty.jsonl: there are no verdicts in it"),
+        (["empty.jsonl", "--from", "run.jsonl"], "empty.jsonl: nothing to evaluate (no records)"),
+        (["run.jsonl", "--from", "run.jsonl"], "run.jsonl: nothing to evaluate (40 unreadable)"),
+        (["set.jsonl", "--from", "run.jsonl", "--by", "x"], "no labelled record has x to slice by; the first has id,"),
+        (["set.jsonl", "--from", "run.jsonl", "--follow"], "--follow judges anew: name a model with -m"),
+        (["set.jsonl", "--from", "run.jsonl", "--choose-threshold", "fpr"], "'fpr' is no aim"),
+        (["set.jsonl", "--from", "run.jsonl", "--choose-threshold", "fpr=nan"], "'fpr=nan' is no aim"),
+        (["set.jsonl", "--score-field", "x="], "'' names no place; write NAME=PATH"),
+        (["set.jsonl", "--score-field", "x=y@high"], "write NAME=PATH"),
+        (["set.jsonl", "--score-field", "x=no.such"], "x: no labelled record has a number at no.such"),
+        (["set.jsonl", "--from", "run.jsonl", "--map", "none.json"], "none.json: No such file"),
+        (["set.jsonl", "--from", "run.jsonl", "--set", "dices"], "set.jsonl:1: it is no record of dices"),
+        (["set.jsonl", "--from", "run.jsonl", "--verdicts", "run.jsonl"], "run.jsonl is an input"),
+        (["set.jsonl", "-m", "x.gguf", "--shots", "2"], "x.gguf"),
+    ],
+)
+def test_usage_errors(desk: Path, arguments: list[str], message: str) -> None:
+    (desk / "empty.jsonl").write_text("")
+    done = guard("eval", *arguments, cwd=desk)
+    assert message in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_shots_that_a_policy_does_not_have(desk: Path, guard_path: Path) -> None:
+    done = guard(
+        "eval",
+        "set.jsonl",
+        "-m",
+        guard_path,
+        "--template",
+        "llama-guard-3-8b",
+        "-t",
+        "llama-guard-3",
+        "--shots",
+        "2",
+        cwd=desk,
+    )
+    assert "no category has `examples`, and --shots asks for them" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_report_of_1680_rows_takes_less_than_5_seconds(tmp_path: Path) -> None:
+    import time
+
+    draw = np.random.default_rng(1)
+    records, rows = [], []
+    for line in range(1, 1681):
+        unsafe = bool(draw.random() < 0.3)
+        found = dict(zip(("S1", "S9", "S10"), map(float, draw.random(3)), strict=True))
+        records.append({"prompt": "x", "label": int(unsafe), "categories": ["S9"] if unsafe else []})
+        rows.append(row(line, float(draw.random()), source="set.jsonl", listed_scores=found))
+    (tmp_path / "set.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    write(tmp_path / "run.jsonl", rows)
+    start = time.monotonic()
+    done = guard("eval", "set.jsonl", "--from", "run.jsonl", "--html", "page.html", cwd=tmp_path)
+    assert done.returncode == 0
+    assert time.monotonic() - start < 5

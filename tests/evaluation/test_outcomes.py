@@ -1,0 +1,82 @@
+"""Stored rows joined to labelled records, and other tools' scores out of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from guardcli.errors import InputError
+from guardcli.evaluation import of_field, of_rows
+from guardcli.evaluation.outcomes import NO_ROW
+from tests.evaluation.planted import item, items
+from tests.rows import row
+
+
+def test_rows_are_joined_by_place_in_whatever_order() -> None:
+    found = of_rows("run", items([True, False, True]), [row(3, 0.3), row(1, 0.9)])
+    assert [(one.score, one.unsafe) for one in found.outcomes] == [(0.9, True), (None, None), (0.3, False)]
+    assert (found.outcomes[1].error, found.errors) == (NO_ROW, 1)
+
+
+def test_several_rows_of_a_record_count_by_the_worst() -> None:
+    rows = [
+        row(1, 0.2, turn=1),
+        row(1, 0.8, turn=3),
+        row(2, 0.2, turn=1),
+        row(2, None, turn=2),
+        row(3, 0.9),
+        row(3, None),
+    ]
+    found = of_rows("run", items([True] * 3), rows)
+    assert [(one.score, one.unsafe) for one in found.outcomes] == [(0.8, True), (None, None), (0.9, True)]
+    assert found.outcomes[1].error == "not JSON"
+
+
+@pytest.mark.parametrize("source", ["-", "other.jsonl"])
+def test_the_name_of_the_one_source_does_not_matter(source: str) -> None:
+    assert of_rows("run", items([True]), [row(1, 0.9, source=source)]).outcomes[0].score == 0.9
+
+
+def test_rows_of_other_data_are_an_error() -> None:
+    with pytest.raises(InputError, match="the record is 'i1' and the row that stands for it 'x'"):
+        of_rows("run", items([True]), [row(1, 0.9, id="x")])
+    with pytest.raises(InputError, match="run: no row is of the labelled data"):
+        of_rows("run", items([True]), [row(7, 0.9)])
+    with pytest.raises(InputError, match="has rows in two places"):
+        of_rows("run", items([True]), [row(1, 0.9), row(2, 0.9), row(1, 0.1)])
+
+
+def test_categories_are_what_the_rows_call_them() -> None:
+    listed = of_rows("run", items([True]), [row(1, 0.8, listed_scores={"S1": 0.75, "S2": 0.25})])
+    assert listed.outcomes[0].categories == {"S1": pytest.approx(0.6), "S2": pytest.approx(0.2)}
+    assert (listed.categories.labels, listed.one_by_one) == (("S1", "S2"), False)
+    each = of_rows("run", items([True]), [row(1, 0.8, scoring="each", category_scores={"S1": 0.8, "S2": 0.1})])
+    assert each.outcomes[0].categories == {"S1": 0.8, "S2": 0.1}
+    assert each.one_by_one
+
+
+@pytest.mark.parametrize(
+    ("value", "score"),
+    [(0.7, 0.7), (4, 4.0), (True, 1.0), ("0.25", 0.25), ({"hate": 0.1, "sexual": 0.6, "note": "x"}, 0.6)],
+)
+def test_another_tools_score(value: Any, score: float) -> None:
+    found = of_field("tool", (item(1, True, tool={"score": value}),), "tool.score")
+    assert found.outcomes[0].score == score
+    assert found.outcomes[0].unsafe is (score >= 0.5)
+
+
+def test_the_categories_of_another_tool() -> None:
+    found = of_field("tool", (item(1, True, x={"hate": 0.1, "sexual": 0.6}), item(2, True)), "x", threshold=0.05)
+    assert found.categories.labels == ("hate", "sexual")
+    assert found.outcomes[0].listed == {"hate", "sexual"}
+    assert found.outcomes[1].score is None
+    assert found.outcomes[1].error == "no x in this record: there are no keys"
+
+
+@pytest.mark.parametrize("value", [None, "high", [], {}, float("nan"), float("inf")])
+def test_what_is_no_number_is_not_judged(value: Any) -> None:
+    found = of_field("tool", (item(1, True, x=value), item(2, False, x=0.5)), "x")
+    assert found.outcomes[0].error == "x is no number"
+    with pytest.raises(InputError, match="tool: no labelled record has a number at x"):
+        of_field("tool", (item(1, True, x=value),), "x")

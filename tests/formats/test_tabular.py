@@ -1,0 +1,62 @@
+import pytest
+
+from guardcli import formats
+
+from .rows import rows, told
+
+
+def test_each_row_is_a_record_on_the_line_where_it_begins():
+    found = rows(b'id,prompt,response\na,"hi,\nthere",hello\n\nb,"say ""x""",\n')
+    assert [(row.key.line, row.key.id) for row in found] == [(2, "a"), (5, "b")]
+    assert [[m.content for m in row.conversation.messages] for row in found] == [["hi,\nthere", "hello"], ['say "x"']]
+    assert found[1].fields == {"id": "b", "prompt": 'say "x"', "response": None}
+    assert found[1].raw == b'{"id": "b", "prompt": "say \\"x\\"", "response": null}'
+
+
+@pytest.mark.parametrize("header", ["prompt,label", "label;text", "question\tid", ",prompt", '"prompt","label"'])
+def test_what_a_header_is(header):
+    delimiter = next(mark for mark in ",;\t" if mark in header)
+    ((line, _, _),) = told(f"{header}\nhi{delimiter}ho\n".encode())
+    assert line == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["prompt, please", "text", "Hello, text", "name,age", "prompt,prompt", "User: prompt,text", "text,1st"]
+)
+def test_prose_is_no_header(text):
+    assert [said for _, _, said in told(f"{text}\n".encode())] == [[("user", text.removeprefix("User: "))]]
+
+
+def test_it_can_be_forced_and_then_the_first_line_names_the_columns():
+    assert told(b"name,age\nx,1\n", format="csv")[0][2].startswith("no known format: an object with the keys 'name'")
+    assert told(b"", format="csv") == [(1, None, "no header: the first line of a CSV file names its columns")]
+    assert told(b"a,a\n", format="csv")[0][2].startswith("two columns have one name")
+
+
+def test_a_row_of_another_width_is_an_error_in_its_place():
+    assert told(b"prompt,label\nhi\nho,safe\n") == [
+        (2, None, "the row has 1 cells, and the header names 2"),
+        (3, None, [("user", "ho")]),
+    ]
+
+
+def test_a_quote_that_is_not_closed_ends_the_source_within_the_limit_of_a_record():
+    ((_, _, fine), (_, _, reason)) = told(b'prompt,n\nhi,1\n"oh,2\n' + b"x,1\n" * 2000, max_record_bytes=1024)
+    assert fine == [("user", "hi")]
+    assert reason.startswith("the row that begins on line 3 is longer than 1024 bytes")
+    assert told(b'prompt,n\n"oh,2\n')[0][2].startswith("the row that begins on line 2 is no CSV")
+
+
+def test_text_that_is_no_utf8_is_an_error():
+    assert "invalid UTF-8" in told(b"prompt,n\n\xff,1\n")[0][2]
+
+
+def test_a_path_leads_into_a_row_and_a_line_can_be_begun_at():
+    assert told(b"prompt,n\nhi,1\nho,2\n", start=3) == [(3, None, [("user", "ho")])]
+    assert told(b"prompt,n\nhi,1\n", messages_path="prompt") == [(2, None, [("user", "hi")])]
+
+
+def test_it_is_told():
+    seen = []
+    list(formats.read(__import__("io").BytesIO(b"prompt,n\nhi,1\n"), "x", on_detect=seen.append))
+    assert seen == ["csv", "pairs"]
