@@ -8,8 +8,8 @@ instead of remembering it. All of it is pure and depends on a seed. It knows no 
 from __future__ import annotations
 
 from guardcli.augment.examples import Example
-from guardcli.augment.labelled import Labelled, Mapping, Unusable
+from guardcli.augment.labelled import Labelled, Unusable
 from guardcli.augment.overlap import Known, Overlap
 from guardcli.augment.variants import RENUMBERED, Variant, Variation
 
-__all__ = ["RENUMBERED", "Example", "Known", "Labelled", "Mapping", "Overlap", "Unusable", "Variant", "Variation"]
+__all__ = ["RENUMBERED", "Example", "Known", "Labelled", "Overlap", "Unusable", "Variant", "Variation"]

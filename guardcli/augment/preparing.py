@@ -7,26 +7,28 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from guardcli.augment.examples import Example, examples
-from guardcli.augment.labelled import Labelled, Mapping, Unusable
+from guardcli.augment.labelled import Labelled, Unusable
 from guardcli.augment.overlap import Known, Overlap
 from guardcli.augment.variants import Variation
 from guardcli.conversation import Key, Malformed, Record, Role
+from guardcli.labels import Crosswalk, read
+from guardcli.labels.layouts import About
 from guardcli.prompt import Template
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How records become examples: the prompt, the policy, what is judged, how often it is varied, and the seed."""
+    """How records become examples: the prompt, the policy, whose message the label is about (None: as `labels` finds
+    it), how often the policy is varied, and the seed."""
 
     template: Template
     taxonomy: Taxonomy
-    mapping: Mapping = field(default_factory=Mapping)
+    crosswalk: Crosswalk = field(default_factory=Crosswalk)
     variation: Variation = field(default_factory=Variation)
     copies: int = 1
     seed: int = 0
-    target: Target = "last"
+    about: About | None = None
     as_user: frozenset[Role] = frozenset()
 
 
@@ -43,13 +45,18 @@ class Tally:
 
 
 def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tally: Tally) -> Iterator[Example]:
-    """The examples of all records in order; what is `known` from evaluation is left out."""
-    for record in records:
-        tally.records += 1
+    """The examples of all records in order; what is `known` from evaluation is left out.
+
+    Raises:
+        InputError: a label is no such word.
+    """
+    found = read(records, about=plan.about)
+    tally.left_out.update(found.left_out)
+    tally.left_out.update(f"it cannot be read: {record.reason}" for record in found.unreadable)
+    tally.records += len(found.items) + tally.left_out.total()
+    for item in found.items:
         try:
-            labelled = Labelled.of(
-                record, plan.taxonomy, plan.mapping, target=plan.target, as_user=plan.as_user
-            )  # fmt: skip
+            labelled = Labelled.of(item, plan.taxonomy, plan.crosswalk, about=plan.about, as_user=plan.as_user)
         except Unusable as reason:
             tally.left_out[str(reason)] += 1
             continue
@@ -57,10 +64,14 @@ def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tal
         if overlap is not None:
             tally.overlaps.append((labelled.key, overlap))
             continue
-        made = examples(
-            labelled, plan.template, plan.taxonomy, plan.variation, copies=plan.copies, seed=plan.seed
-        )  # fmt: skip
-        for example in made:
-            tally.examples[example.label, example.kind] += 1
-            tally.categories.update(labelled.violated if example.categories else ())
-            yield example
+        yield from _examples(labelled, plan, tally)
+
+
+def _examples(labelled: Labelled, plan: Plan, tally: Tally) -> Iterator[Example]:
+    made = examples(
+        labelled, plan.template, plan.taxonomy, plan.variation, copies=plan.copies, seed=plan.seed
+    )  # fmt: skip
+    for example in made:
+        tally.examples[example.label, example.kind] += 1
+        tally.categories.update(labelled.violated if example.categories else ())
+        yield example

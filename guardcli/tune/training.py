@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 
 from guardcli.errors import InputError, TuneError
+from guardcli.metrics import average_precision
 from guardcli.tune.adapted import Adapted
 from guardcli.tune.batches import order, parted, steps
-from guardcli.tune.precision import average_precision
 from guardcli.tune.run import STATE, Run
 from guardcli.tune.settings import Settings
 from guardcli.tune.tokens import Encoded
@@ -82,7 +82,7 @@ def _looked(adapted: Adapted, data: Data, run: Run, settings: Settings, progress
         scores += adapted.scores(batch, data.verdicts)
     if not all(map(math.isfinite, scores)):
         raise TuneError(f"the scores of held-out examples are not finite at step {progress.step}: damaged weights")
-    auprc = average_precision(scores, [one.unsafe for one in data.held_out])
+    auprc = average_precision([one.unsafe for one in data.held_out], scores)
     run.log({"step": progress.step, "auprc": auprc})
     return Progress(progress.step, progress.steps, progress.loss, auprc)
 

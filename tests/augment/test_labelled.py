@@ -1,22 +1,21 @@
-"""Labels of records: what they violate by the policy's ids, and why some cannot be used."""
+"""Labelled items: what they violate by the policy's ids, and why some cannot be trained on."""
 
 from __future__ import annotations
 
 import pytest
 
-from guardcli.augment import Labelled, Mapping, Unusable
+from guardcli.augment import Labelled, Unusable
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
-from guardcli.errors import InputError
+from guardcli.labels import Crosswalk
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import Target
-from tests.augment.labels import record
+from tests.augment.labels import item, labelled, record
 
 POLICY = Taxonomy.parse("name: p\nextends: llama-guard-3\ndrop: [S13]\ncategories: [{id: S11, key: self-harm}]\n")
-MAPPING = Mapping.parse('{"guns": "S9", "rude": null, "harm": "self-harm", "votes": "S13"}', "map.json")
+MAP = Crosswalk({"": {"guns": "S9", "rude": None, "harm": "self-harm", "votes": "S13"}}, "p")
 
 
-def read(label: Json, categories: Json = None, mapping: Mapping = MAPPING) -> tuple[tuple[str, ...], bool]:
-    found = Labelled.of(record(label=label, categories=categories), POLICY, mapping)
+def read(label: Json, categories: Json = None) -> tuple[tuple[str, ...], bool]:
+    found = labelled(record(label=label, categories=categories), POLICY, MAP)
     return found.violated, found.complete
 
 
@@ -25,11 +24,14 @@ def read(label: Json, categories: Json = None, mapping: Mapping = MAPPING) -> tu
     [
         ("safe", None, ((), True)),
         ("safe", [], ((), True)),
+        ("safe", ["guns"], ((), True)),  # it only looks like one
         ("unsafe", ["S9"], (("S9",), True)),  # an id of the policy needs no map
         ("unsafe", ["self-harm"], (("S11",), True)),  # nor does a key
+        ("unsafe", ["Hate"], (("S10",), True)),  # nor a name
         ("unsafe", ["guns"], (("S9",), True)),
         ("unsafe", ["harm", "guns", "S1"], (("S1", "S9", "S11"), True)),  # in the policy's order
         ("unsafe", ["guns", "S9"], (("S9",), True)),
+        ("unsafe", {"guns": True, "rude": False}, (("S9",), True)),
         ("unsafe", ["guns", "rude"], (("S9",), False)),  # what has no id may be all that is left
         ("unsafe", ["guns", "votes"], (("S9",), False)),  # dropped by the policy
     ],
@@ -39,60 +41,37 @@ def test_labels(label: str, categories: Json, expected: tuple[tuple[str, ...], b
 
 
 @pytest.mark.parametrize(
-    ("label", "categories", "reason"),
-    [
-        (None, ["guns"], "it has no label"),
-        ("bad", None, "its label is 'bad': write safe or unsafe"),
-        (True, None, "its label is True: write safe or unsafe"),
-        ("safe", ["guns"], "it is labelled safe and names categories"),
-        ("unsafe", None, "it is unsafe, and the policy has none of its categories: it names none"),
-        ("unsafe", ["rude", "votes"], "it is unsafe, and the policy has none of its categories: rude, votes"),
-        ("unsafe", "guns", "its categories are no list of names"),
-        ("unsafe", [1], "its categories are no list of names"),
-    ],
+    ("categories", "named"), [(None, "it names none"), ([], "it names none"), (["rude", "votes"], "rude, votes")]
 )
-def test_labels_that_cannot_be_used(label: Json, categories: Json, reason: str) -> None:
+def test_categories_that_the_policy_does_not_have(categories: Json, named: str) -> None:
     with pytest.raises(Unusable) as caught:
-        read(label, categories)
-    assert str(caught.value) == reason
+        read("unsafe", categories)
+    assert str(caught.value) == f"it is unsafe, and the policy has none of its categories: {named}"
 
 
-def test_the_judged_message_is_the_last_of_what_is_shown() -> None:
-    found = Labelled.of(record("a", response="b", label="safe"), POLICY, MAPPING)
-    assert [(turn.speaker, turn.text) for turn in found.shown] == [("User", "a"), ("Agent", "b")]
-    found = Labelled.of(record("a", response="b", label="safe"), POLICY, MAPPING, target="user")
-    assert [turn.text for turn in found.shown] == ["a"]
+@pytest.mark.parametrize(("target", "shown"), [(None, ["a", "b"]), ("response", ["a", "b"]), ("prompt", ["a"])])
+def test_the_judged_message_is_the_last_of_what_is_shown(target: str | None, shown: list[str]) -> None:
+    found = labelled(record("a", response="b", label="safe", target=target), POLICY)
+    assert [turn.text for turn in found.shown] == shown
+    assert [turn.speaker for turn in found.shown] == ["User", "Agent"][: len(shown)]
 
 
-@pytest.mark.parametrize(("target", "left"), [("assistant", "nothing to judge"), ("last", "nothing to judge")])
-def test_nothing_to_judge(target: Target, left: str) -> None:
-    system = Record(Key("a", 1), Conversation((Message("system", "be kind"),)), {"label": "safe"})
-    with pytest.raises(Unusable, match=left):
-        Labelled.of(system, POLICY, MAPPING, target=target)
-    assert Labelled.of(system, POLICY, MAPPING, as_user={"system"}).label == "safe"
+def test_nothing_to_judge() -> None:
+    system = item(Record(Key("a", 1), Conversation((Message("system", "be kind"),)), {"label": "safe"}))
+    with pytest.raises(Unusable, match="nothing to judge"):
+        Labelled.of(system, POLICY, MAP)
+    assert Labelled.of(system, POLICY, MAP, as_user={"system"}).violated == ()
 
 
-def test_a_malformed_record() -> None:
-    with pytest.raises(Unusable, match="it cannot be read: not JSON"):
-        Labelled.of(Malformed(Key("a", 1), "not JSON"), POLICY, MAPPING)
+def test_a_record_that_cannot_be_read() -> None:
+    with pytest.raises(Unusable, match="it cannot be read: no text"):
+        labelled(Malformed(Key("a", 1), "no text", {"label": "safe"}), POLICY)
 
 
-def test_a_map_for_each_source() -> None:
-    mapping = Mapping.parse('{"one": {"guns": "S9"}, "two": {"guns": "S1"}}', "map.json")
-    for file, fields, expected in (
-        ("data/one.jsonl.gz", {}, ("S9",)),  # by the file's name
-        ("-", {"source": "two"}, ("S1",)),  # by the record's field
-        ("one.jsonl", {"source": "unknown"}, ("S9",)),
+def test_a_map_for_each_data_set() -> None:
+    crosswalk = Crosswalk({"one": {"guns": "S9"}, "two": {"guns": "S1"}}, "p")
+    for one, expected in (
+        (record(file="data/one.jsonl.gz", label="unsafe", categories=["guns"]), ("S9",)),  # by the file's name
+        (record(file="-", label="unsafe", categories=["guns"], source="two"), ("S1",)),  # by the record's field
     ):
-        labelled = Labelled.of(
-            record(file=file, label="unsafe", categories=["guns"], **fields), POLICY, mapping
-        )  # fmt: skip
-        assert labelled.violated == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "[]", '{"a": 1}', '{"a": {"b": 1}}', '{"a": {"b": null}, "c": "S1"}', "[" * 9999]
-)
-def test_what_is_no_map(text: str) -> None:
-    with pytest.raises(InputError, match=r"^map\.json: "):
-        Mapping.parse(text, "map.json")
+        assert labelled(one, POLICY, crosswalk).violated == expected

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from guardcli.augment import Known, Overlap, Variation
 from guardcli.augment.preparing import Plan, Tally, prepare
 from guardcli.conversation import Key, Malformed
 from guardcli.prompt import TEMPLATES
+from guardcli.segments import raw
 from guardcli.taxonomy import Taxonomy
 from tests.augment.labels import record
 
@@ -36,7 +38,7 @@ def test_a_tally_of_everything() -> None:
             {("safe", "plain"): 1, ("safe", "augmented"): 2, ("unsafe", "plain"): 2, ("unsafe", "augmented"): 4}
         ),
         categories=Counter({"S9": 6, "S2": 3}),
-        left_out=Counter({"it has no label": 1, "it cannot be read: not JSON": 1}),
+        left_out=Counter({"without a label": 1, "it cannot be read: not JSON": 1}),
         overlaps=[(Key("a.jsonl", 5, None, "r5"), Overlap("eval.jsonl:3", "near"))],
     )
 
@@ -44,3 +46,13 @@ def test_a_tally_of_everything() -> None:
 def test_each_record_is_by_itself() -> None:
     alone = [example for one in RECORDS for example in prepare([one], plan(), Known(), Tally())]
     assert alone == list(prepare(RECORDS, plan(), Known(), Tally()))
+
+
+def test_whose_message_it_is() -> None:
+    one = [record("How do I bake bread?", response="With flour.", label="safe")]
+    (last,), (first,) = (
+        list(prepare(one, replace(plan(copies=0), about=about), Known(), Tally())) for about in (None, "user")
+    )  # type: ignore[arg-type]
+    assert "for ONLY THE LAST Agent message" in raw(last.prompt)
+    assert "for ONLY THE LAST User message" in raw(first.prompt)
+    assert "With flour." not in raw(first.prompt)

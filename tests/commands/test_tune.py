@@ -118,7 +118,7 @@ def test_what_is_left_out_is_counted(desk: Path) -> None:
     done = guard("tune", "prepare", "-o", "q.jsonl", *TEMPLATE, stdin="\n".join(lines), cwd=desk)
     counted = [line.split("  ") for line in done.stderr.split("left out")[1].splitlines()[2:-1]]
     assert {(words[0], words[-1].strip()) for words in counted if words[0]} >= {
-        ("it has no label", "2"),
+        ("without a label", "2"),
         ("it is unsafe, and the policy has none of its categories: rudeness", "2"),
     }
     assert done.stderr.endswith("guard: none of 6 records can be used: no example is written\n")
@@ -140,6 +140,21 @@ def test_data_that_overlap_an_evaluation_set_are_refused(desk: Path) -> None:
     done = guard(*words, "--drop-overlap", cwd=desk)
     assert done.stderr.endswith("guard: r.jsonl: 12 examples of 8 records\n")
     assert done.returncode == 0
+
+
+def test_an_evaluation_set_as_its_makers_publish_it(desk: Path) -> None:
+    """Its messages have names of their own, and no format."""
+    (desk / "toxic.csv").write_text(
+        "conv_id,user_input,model_output,toxicity,human_annotation\n1,How do I make tea?,Hot,0,True\n"
+    )
+    words = ["train.jsonl", "-o", "t.jsonl", "--map", "map.json", "--exclude", "toxic.csv", *TEMPLATE]
+    assert "train.jsonl:4 exact toxic.csv:2\n" in guard("tune", "prepare", *words, cwd=desk).stderr
+
+
+def test_a_label_that_is_no_such_word(desk: Path) -> None:
+    done = guard("tune", "prepare", "-o", "u.jsonl", *TEMPLATE, stdin='{"prompt": "x", "label": "maybe"}', cwd=desk)
+    assert "-:1: its label is 'maybe', which is neither safe nor unsafe" in done.stderr
+    assert done.returncode == 2
 
 
 @pytest.mark.parametrize(("option", "numbered"), [([], False), (["--renumber"], True)])
@@ -166,14 +181,16 @@ def test_ids_stay_with_their_categories_unless_asked(desk: Path, option: list[st
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--map", "none.json"], "none.json: cannot be read: No such file or directory"),
+        (["--map", "none.json"], "none.json: No such file or directory"),
         (["--map", "train.jsonl"], "train.jsonl: not JSON"),
+        (["--map", "list.json"], "list.json: it is no map: write"),
         (["-t", "llama-guard-1"], "the template llama-guard-3-8b cannot write O1"),
         (["--exclude", "none.jsonl"], "none.jsonl: no such file"),
         (["--exclude", "broken.jsonl"], "broken.jsonl:1: cannot be read, so nothing can be held against it"),
     ],
 )
 def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> None:
+    (desk / "list.json").write_text("[]")
     (desk / "broken.jsonl").write_text('{"prompt": 1}\n')
     done = guard("tune", "prepare", "train.jsonl", "-o", "s.jsonl", *TEMPLATE, *options, cwd=desk)
     assert message in done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from guardcli.augment import Labelled, Mapping, Variation
+from guardcli.augment import Variation
 from guardcli.augment.examples import examples
 from guardcli.prompt import TEMPLATES
 from guardcli.taxonomy import Taxonomy
@@ -21,7 +21,7 @@ from guardcli.tune.tokens import Tokenizer
 from guardcli.tune.training import Data, train
 from guardcli.tune.weights import Weights
 from tests import tiny_base
-from tests.augment.labels import record
+from tests.augment.labels import labelled, record
 
 TEMPLATE = "llama-guard-3-8b"
 SETTINGS = Settings(rank=4, alpha=8.0, learning_rate=0.005, epochs=1.5, checkpoint_every=4)
@@ -58,8 +58,8 @@ def prepared(path: Path, words: tuple[str, ...], *, copies: int) -> Path:
     lines = []
     for line, word in enumerate(words, start=1):
         label = {"label": "unsafe", "categories": ["S9"]} if line % 2 else {"label": "safe"}
-        labelled = Labelled.of(record(f"How do I make {word}?", line, **label), policy, Mapping())  # type: ignore[arg-type]
-        made = examples(labelled, template, policy, Variation(), copies=copies, seed=0)
+        one = labelled(record(f"How do I make {word}?", line, **label), policy)  # type: ignore[arg-type]
+        made = examples(one, template, policy, Variation(), copies=copies, seed=0)
         lines += [f"{example.to_json()}\n" for example in made]
     path.write_text("".join(lines), "utf-8")
     return path

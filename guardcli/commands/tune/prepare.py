@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from random import Random
 
 import click
 
-from guardcli.augment import RENUMBERED, Example, Known, Mapping, Variation
+from guardcli.augment import RENUMBERED, Example, Known, Variation
 from guardcli.augment.preparing import Plan, Tally
 from guardcli.augment.preparing import prepare as prepared
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, UNJUDGED, USAGE
 from guardcli.commands.probability import Probability
-from guardcli.conversation import Malformed, Role
+from guardcli.conversation import Conversation, Malformed, Record, Role
 from guardcli.errors import InputError
+from guardcli.labels import Crosswalk, layouts
+from guardcli.labels.layouts import About
 from guardcli.printable import counted
 from guardcli.prompt import TEMPLATES
 from guardcli.report import examples as report
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import Target, turns
+from guardcli.turns import turns
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,7 +46,13 @@ from guardcli.turns import Target, turns
     metavar="NAME|YAML",
     help="The policy; else the one that the model was trained on  [env: GUARD_TAXONOMY]",
 )
-@click.option("--map", "map_", metavar="JSON", help="What a record's categories are called in the policy.")
+@click.option(
+    "--map",
+    "map_",
+    type=click.Path(path_type=Path),
+    metavar="JSON",
+    help='What the policy calls their categories: {"native": "S1", "other": null}, or one such a data set.',
+)
 @click.option(
     "--exclude", multiple=True, metavar="FILE", help="Records to evaluate on: never train on them. Repeatable."
 )
@@ -72,10 +81,8 @@ from guardcli.turns import Target, turns
 @click.option("--samples", type=click.IntRange(min=0), default=3, show_default=True, help="So many examples are shown.")
 @click.option(
     "--target",
-    type=click.Choice(["last", "user", "assistant"]),
-    default="last",
-    show_default=True,
-    help="The message that the label is about.",
+    type=click.Choice(["user", "assistant"]),
+    help="Whose last message is trained on; the message that the label is about if left out.",
 )
 @inputs.as_user
 @inputs.input_format
@@ -87,7 +94,7 @@ def prepare(
     path: Path,
     template: str,
     taxonomy: str | None,
-    map_: str | None,
+    map_: Path | None,
     exclude: tuple[str, ...],
     drop_overlap: bool,
     copies: int,
@@ -95,36 +102,38 @@ def prepare(
     renumber: bool | None,
     seed: int,
     samples: int,
-    target: Target,
+    target: About | None,
     as_user: tuple[Role, ...],
     input_format: str | None,
     messages_path: str | None,
     max_record_bytes: int,
 ) -> int:
-    """Make training examples of LABELLED records (or stdin): with `label` (safe or unsafe) and `categories`.
+    """Make training examples of LABELLED records (or stdin).
 
     \b
     guard tune prepare chats.jsonl -o train.jsonl --template llama-guard-3-8b --exclude evaluation.jsonl
 
-    Each record gives an example under the policy as it is, and --copies under one whose categories are dropped and
-    shuffled at random, as in Llama Guard's paper. What is left out is counted by reason.
+    Labels and categories are found where guard eval finds them. Each record gives an example under the policy as it
+    is, and --copies under one whose categories are dropped and shuffled at random, as in Llama Guard's paper. What is
+    left out is counted by reason.
 
     Exits with 0 if there are examples, 2 on wrong usage or where data overlap, 3 if no record could be used.
     """
     if inputs.help_for_a_person(files):
         return USAGE
     chosen = TEMPLATES[template]
+    policy = Taxonomy.load(taxonomy or chosen.taxonomy)
     plan = Plan(
         template=chosen,
-        taxonomy=Taxonomy.load(taxonomy or chosen.taxonomy),
-        mapping=_mapping(map_),
+        taxonomy=policy,
+        crosswalk=Crosswalk() if map_ is None else Crosswalk.load(map_, policy.name),
         variation=Variation(made_safe, template in RENUMBERED if renumber is None else renumber),
         copies=copies,
         seed=seed,
-        target=target,
+        about=target,
         as_user=frozenset(as_user),
     )
-    chosen.check(plan.taxonomy)
+    chosen.check(policy)
     known = _known(exclude, plan.as_user)
     records = inputs.records(
         inputs.sources(files),
@@ -156,21 +165,22 @@ def _finish(path: Path, found: list[Example], tally: Tally, *, samples: int, see
     return DONE
 
 
-def _mapping(path: str | None) -> Mapping:
-    if path is None:
-        return Mapping()
-    try:
-        return Mapping.parse(Path(path).read_text("utf-8"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
 def _known(files: tuple[str, ...], as_user: frozenset[Role]) -> Known:
     """The texts of evaluation sets; a record of them that cannot be read could hide an overlap."""
     known = Known()
     for record in inputs.records(inputs.sources(files), input_format=None) if files else ():
-        place = f"{record.key.source}:{record.key.line}"
-        if isinstance(record, Malformed):
-            raise InputError(f"{place}: cannot be read, so nothing can be held against it: {record.reason}")
-        known.add((turn.text for turn in turns(record.conversation, as_user).shown), place)
+        conversation = _conversation(record)
+        known.add((turn.text for turn in turns(conversation, as_user).shown), f"{record.key.source}:{record.key.line}")
     return known
+
+
+def _conversation(record: Record | Malformed) -> Conversation:
+    """What a record says, by its format, or by the layout of a public set."""
+    if isinstance(record, Record):
+        return record.conversation
+    name = layouts.of(record.fields)
+    with contextlib.suppress(ValueError):
+        if name and (messages := layouts.LAYOUTS[name].read(record.fields, None).messages):
+            return Conversation(messages)
+    place = f"{record.key.source}:{record.key.line}"
+    raise InputError(f"{place}: cannot be read, so nothing can be held against it: {record.reason}")
