@@ -60,7 +60,7 @@ def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tal
         except Unusable as reason:
             tally.left_out[str(reason)] += 1
             continue
-        overlap = known.find(turn.text for turn in labelled.shown)
+        overlap = known.find(labelled.shown)
         if overlap is not None:
             tally.overlaps.append((labelled.key, overlap))
             continue

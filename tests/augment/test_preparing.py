@@ -11,6 +11,7 @@ from guardcli.conversation import Key, Malformed
 from guardcli.prompt import TEMPLATES
 from guardcli.segments import raw
 from guardcli.taxonomy import Taxonomy
+from guardcli.turns import Turn
 from tests.augment.labels import record
 
 RECORDS = [
@@ -29,7 +30,7 @@ def plan(**settings: int) -> Plan:
 
 def test_a_tally_of_everything() -> None:
     known, tally = Known(), Tally()
-    known.add(["known to the evaluation"], "eval.jsonl:3")
+    known.add([Turn(1, "user", "User", "known to the evaluation")], "eval.jsonl:3")
     found = list(prepare(RECORDS, plan(copies=2), known, tally))
     assert [example.key.line for example in found] == [1, 1, 1, 2, 2, 2, 6, 6, 6]
     assert tally == Tally(

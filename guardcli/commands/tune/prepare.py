@@ -170,7 +170,7 @@ def _known(files: tuple[str, ...], as_user: frozenset[Role]) -> Known:
     known = Known()
     for record in inputs.records(inputs.sources(files), input_format=None) if files else ():
         conversation = _conversation(record)
-        known.add((turn.text for turn in turns(conversation, as_user).shown), f"{record.key.source}:{record.key.line}")
+        known.add(turns(conversation, as_user).shown, f"{record.key.source}:{record.key.line}")
     return known
 
 
