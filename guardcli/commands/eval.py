@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -30,7 +31,6 @@ from guardcli.turns import Target
     "--model",
     "models",
     multiple=True,
-    envvar="GUARD_MODEL",
     metavar="GGUF",
     help="A model to judge with. Repeatable  [env: GUARD_MODEL]",
 )
@@ -39,7 +39,6 @@ from guardcli.turns import Target
     "--taxonomy",
     "taxonomies",
     multiple=True,
-    envvar="GUARD_TAXONOMY",
     metavar="NAME|YAML",
     help="A policy to judge by; the model's own if left out. Repeatable  [env: GUARD_TAXONOMY]",
 )
@@ -189,8 +188,9 @@ def eval_(
     about = target if target in ("user", "assistant") else None
     labelled = read(records, where, about=about)
     _check(labelled, named)
-    if runs or fields:  # what the environment names is not asked for then
-        models = () if click.get_current_context().get_parameter_source("models") is _ENVIRONMENT else models
+    taxonomies = taxonomies or _named_by("GUARD_TAXONOMY")
+    if not (runs or fields):  # with these, the model of the environment is not asked for
+        models = models or _named_by("GUARD_MODEL")
     if follow and not models:
         raise click.UsageError("--follow judges anew: name a model with -m")
     if not (models or runs or fields):
@@ -213,7 +213,9 @@ def eval_(
     return _code(evaluation, gates)
 
 
-_ENVIRONMENT = click.core.ParameterSource.ENVIRONMENT
+def _named_by(variable: str) -> tuple[str, ...]:
+    """The one that the environment names; click would part its value at blanks, where several may be given."""
+    return tuple(filter(None, [os.environ.get(variable)]))
 
 
 def _systems(

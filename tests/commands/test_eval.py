@@ -203,3 +203,17 @@ def test_a_report_of_1680_rows_takes_less_than_5_seconds(tmp_path: Path) -> None
     done = guard("eval", "set.jsonl", "--from", "run.jsonl", "--html", "page.html", cwd=tmp_path)
     assert done.returncode == 0
     assert time.monotonic() - start < 5
+
+
+def test_the_environment_names_a_model_and_a_policy(desk: Path, tmp_path: Path, guard_path: Path) -> None:
+    """In a folder with a blank in its name; and not where a stored run is asked for."""
+    folder = tmp_path / "my models"
+    folder.mkdir()
+    (folder / "llama-guard-3-8b.gguf").symlink_to(guard_path)
+    named = {"GUARD_MODEL": str(folder / "llama-guard-3-8b.gguf"), "GUARD_TAXONOMY": "openai-moderation"}
+    template = ("--template", "llama-guard-3-8b")
+    done = guard("eval", "set.jsonl", *template, "--format", "json", cwd=desk, **named)
+    (judged,) = json.loads(done.stdout)["systems"]
+    assert judged["system"].endswith(" openai-moderation")
+    done = guard("eval", "set.jsonl", "--from", "whole.jsonl", "--format", "json", cwd=desk, **named)
+    assert [one["system"] for one in json.loads(done.stdout)["systems"]] == ["whole.jsonl"]
