@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.augment import Example
+from guardcli.classifier.fitting import Encoder
 from guardcli.errors import ModelError
 from guardcli.model import Model
 from guardcli.prompt import TEMPLATES, Renderer
@@ -21,7 +22,7 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.tune.tokens import Tokenizer
 from guardcli.turns import Turn
 from guardcli.verdict import Answers
-from tests import tiny
+from tests import tiny, tiny_sentencepiece
 from tests.tune.conftest import TEMPLATE
 
 POLICY = Taxonomy.load("llama-guard-3")
@@ -44,19 +45,55 @@ def test_prompts_have_the_ids_that_guard_evaluates(base: Path, model: Model, tex
     assert sum(model.vocab.is_control(token) for token in ids) == controls
 
 
+def read_by(answers: Answers, violated: tuple[str, ...]) -> list[int]:
+    """The tokens of a verdict and its list as `guard check` feeds and reads them."""
+    if not violated:
+        return [answers.safe]
+    first = [answers.unsafe, *answers.line_break, *(answers.first.path(violated[0]) or ())]
+    return first + [token for id_ in violated[1:] for token in answers.further.path(id_) or ()]
+
+
 @pytest.mark.parametrize("violated", [(), ("S1",), ("S1", "S10", "S11")])
 def test_answers_have_the_ids_that_guard_reads(base: Path, model: Model, violated: tuple[str, ...]) -> None:
     tokenizer, answers = Tokenizer(base), Answers.of(POLICY, model.vocab)
     ids = list(tokenizer.encode(RENDERER.answer(violated)))
-    read = [*model.vocab.encode_text(RENDERER.template.answer)]
-    if violated:
-        read += [answers.unsafe, *answers.line_break, *(answers.first.path(violated[0]) or ())]
-        read += [token for id_ in violated[1:] for token in answers.further.path(id_) or ()]
-    else:
-        read += [answers.safe]
-    assert ids == [*read, model.vocab.special("<|eot_id|>")]
+    before = model.vocab.encode_text(RENDERER.template.answer)
+    assert ids == [*before, *read_by(answers, violated), model.vocab.special("<|eot_id|>")]
     assert ids[-1] in answers.ends
     assert (tokenizer.safe, tokenizer.unsafe) == (answers.safe, answers.unsafe)
+
+
+@pytest.fixture(scope="module")
+def llama_guard_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tokenizer, Model]]:
+    folder = tiny_sentencepiece.write(tmp_path_factory.mktemp("sentencepiece") / "base")
+    with Model.load(folder.with_suffix(".gguf")) as loaded:
+        yield Tokenizer(folder), loaded
+
+
+@given(st.lists(PIECES | st.sampled_from(["</s>", "<s>", "[/INST]"]), min_size=1).map("".join).filter(str.strip))
+def test_sentencepiece_prompts_have_the_ids_that_guard_evaluates(
+    llama_guard_1: tuple[Tokenizer, Model], text: str
+) -> None:
+    """By the encoder of `guard check`, which encodes head, turn and tail apart."""
+    tokenizer, model = llama_guard_1
+    renderer = Renderer(TEMPLATES["llama-guard-1"], Taxonomy.load("llama-guard-1"))
+    encoder = Encoder(renderer, model.vocab, 4096)
+    turn = Turn(1, "user", "User", text.strip())
+    (evaluated,) = encoder.fit(encoder.conversation([turn]), 0).prompts
+    ids = tokenizer.encode(renderer.render([turn]).segments)
+    assert ids == evaluated.tokens
+    assert [token for token in ids if model.vocab.is_control(token)] == [model.vocab.special("<s>")]
+
+
+@pytest.mark.parametrize("violated", [(), ("O3",), ("O1", "O6")])
+def test_sentencepiece_answers_have_the_ids_that_guard_reads(
+    llama_guard_1: tuple[Tokenizer, Model], violated: tuple[str, ...]
+) -> None:
+    tokenizer, model = llama_guard_1
+    policy = Taxonomy.load("llama-guard-1")
+    answers = Answers.of(policy, model.vocab)
+    ids = list(tokenizer.encode(Renderer(TEMPLATES["llama-guard-1"], policy).answer(violated)))
+    assert ids == [*read_by(answers, violated), model.vocab.special("</s>")]
 
 
 def test_where_the_answer_and_the_verdict_begin(base: Path, files: tuple[Path, Path]) -> None:
