@@ -53,7 +53,7 @@ def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tal
     found = read(records, about=plan.about)
     tally.left_out.update(found.left_out)
     tally.left_out.update(f"it cannot be read: {record.reason}" for record in found.unreadable)
-    tally.records += len(found.items) + tally.left_out.total()
+    tally.records += len(found.items) + len(found.unreadable) + found.left_out.total()
     for item in found.items:
         try:
             labelled = Labelled.of(item, plan.taxonomy, plan.crosswalk, about=plan.about, as_user=plan.as_user)
@@ -68,10 +68,8 @@ def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tal
 
 
 def _examples(labelled: Labelled, plan: Plan, tally: Tally) -> Iterator[Example]:
-    made = examples(
-        labelled, plan.template, plan.taxonomy, plan.variation, copies=plan.copies, seed=plan.seed
-    )  # fmt: skip
-    for example in made:
+    varied = plan.variation
+    for example in examples(labelled, plan.template, plan.taxonomy, varied, copies=plan.copies, seed=plan.seed):
         tally.examples[example.label, example.kind] += 1
         tally.categories.update(labelled.violated if example.categories else ())
         yield example
