@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from guardcli.commands.judging import Judging
 from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.evaluation import Following, Natives, System, follow, of_field, of_rows
 from guardcli.labels import Categories, Crosswalk, Item
-from guardcli.model import Model
+from guardcli.model import Adapter, Model
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
 from guardcli.taxonomy.files import shipped
@@ -26,23 +27,29 @@ from guardcli.writers import jsonl
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How systems judge now: `judging` holds all options but the taxonomy, by model; each row is written `aside`."""
+    """How systems judge now: `judging` holds all options but the taxonomy, by model and what is put on it; each row is
+    written `aside`. Of `adapters` each is a system of its own, beside the model without any."""
 
     models: Sequence[str]
     taxonomies: Sequence[str]
     shots: Sequence[int]
-    judging: Callable[[str], Judging]
+    adapters: Sequence[Adapter]
+    judging: Callable[[str, Sequence[Adapter]], Judging]
     aside: output.Aside | None = None
     follow: Sequence[Crosswalk] | None = None  # maps, if it is asked whether models read their policies
     seed: int = 0
 
 
 def judged(items: Sequence[Item], run: Run) -> Iterator[tuple[System, list[Following]]]:
-    """Each model with each taxonomy, with as many examples as each number of shots says. Raises GuardError."""
+    """Each model, bare and with each adapter, with each taxonomy, with as many examples as each number of shots says.
+
+    Raises:
+        GuardError: one of them cannot be used.
+    """
     policies: list[Taxonomy | None] = [Taxonomy.load(name) for name in run.taxonomies] or [None]
     shots: list[int | None] = [*run.shots] or [None]
-    for name in run.models:
-        judging = run.judging(name)
+    for name, on in product(run.models, [(), *((adapter,) for adapter in run.adapters)]):
+        judging = run.judging(name, on)
         with judging.load() as model:
             for policy, most in product(policies, shots):
                 yield _system(items, run, judging, model, policy, most)
@@ -58,7 +65,7 @@ def from_runs(items: Sequence[Item], paths: Sequence[str], taxonomies: Sequence[
         if not runs:
             raise InputError(f"{path}: there are no verdicts in it")
         for made, rows in runs.items():
-            name = path if len(runs) == 1 else f"{str(made[0]).split('@')[0]} {made[3]}"
+            name = path if len(runs) == 1 else f"{_named(str(made[0]))} {made[3]}"
             yield of_rows(name, items, rows, known=_known(rows[0], policies))
 
 
@@ -84,7 +91,7 @@ def _system(
 ) -> tuple[System, list[Following]]:
     with judging.open(_with_shots(policy, shots), model=model) as guard:
         taxonomy = guard.taxonomy
-        name = f"{model.identity.split('@')[0]} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
+        name = f"{_named(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
         start, before = time.monotonic(), guard.counts.evaluated
         rows = list(_rows(guard, items, name, run.aside))
         seconds, tokens = time.monotonic() - start, guard.counts.evaluated - before
@@ -113,6 +120,11 @@ def _rows(guard: Guard, items: Sequence[Item], name: str, aside: output.Aside | 
             output.tell(f"{name}: {number:,} of {len(items):,}")
     if output.on_terminal():
         output.tell(None)
+
+
+def _named(identity: str) -> str:
+    """A model's name, and its adapters', without their digests."""
+    return re.sub(r"@[0-9a-f]+", "", identity)
 
 
 def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:

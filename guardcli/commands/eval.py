@@ -20,6 +20,7 @@ from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import Asked, Following, System, evaluate
 from guardcli.labels import LAYOUTS, Crosswalk, Label, Labelled, Where, read
 from guardcli.metrics import Aim
+from guardcli.model import Adapter
 from guardcli.report import evaluation as report
 from guardcli.turns import Target
 
@@ -161,6 +162,7 @@ def eval_(
     resamples: int,
     seed: int,
     gates: Gates,
+    lora: tuple[Adapter, ...],
     input_format: str | None,
     messages_path: str | None,
     max_record_bytes: int,
@@ -173,8 +175,8 @@ def eval_(
     guard eval labelled.jsonl --from verdicts.jsonl --by lang --html report.html
     guard eval labelled.jsonl -t a.yaml -t b.yaml --choose-threshold fpr=0.05
 
-    Labels stand in `label`, `unsafe`, `toxicity`, … or as public sets have them. What is repeated (-m, -t, --shots,
-    --from, --score-field) is compared with the first.
+    Labels stand in `label`, `unsafe`, `toxicity`, … or as public sets have them. What is repeated (-m, -t, --lora,
+    --shots, --from, --score-field) is compared with the first; the model without an adapter is one of them.
 
     Exits with 0 if all gates are met, 1 if not, 2 on wrong usage, 3 if something could not be judged.
     """
@@ -198,8 +200,8 @@ def eval_(
     with ExitStack() as stack:
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=[*named, *runs]))
         run = contenders.Run(
-            models, taxonomies, shots,
-            lambda model: Judging(**options, model=model, target=target or "last", scores=True),
+            models, taxonomies, shots, lora,
+            lambda model, on: Judging(**options, model=model, lora=tuple(on), target=target or "last", scores=True),
             aside, maps if follow else None, seed,
         )  # fmt: skip
         found = list(_systems(labelled, run, runs, fields))

@@ -94,3 +94,15 @@ def test_the_tolerance_is_remembered_for_the_adapter(desk: Path, tmp_path: Path)
         return sum("tolerance" in key for key in memory)
 
     assert [known(), known("--lora", "adapter.gguf"), known("--lora", "adapter.gguf")] == [1, 2, 2]
+
+
+def test_an_evaluation_compares_each_adapter_with_the_bare_model(desk: Path) -> None:
+    records = [{"prompt": f"say {at}", "label": at % 2} for at in range(12)]
+    (desk / "labelled.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    adapters = ("--lora", "adapter.gguf", "--lora", "with:colon.gguf:0.5")
+    done = guard("eval", "labelled.jsonl", *HERE, *adapters, "--resamples", "100", "--format", "json", cwd=desk)
+    found = json.loads(done.stdout)
+    names = [one["system"].removesuffix(" llama-guard-3") for one in found["systems"]]
+    assert names == ["guard", "guard+adapter:1.0", "guard+with-colon:0.5"]
+    assert len({one["auprc"]["value"] for one in found["systems"]}) > 1
+    assert len(found["comparisons"]) == 2
