@@ -11,7 +11,7 @@ from guardcli.augment.labelled import Labelled, Unusable
 from guardcli.augment.overlap import Known, Overlap
 from guardcli.augment.variants import Variation
 from guardcli.conversation import Key, Malformed, Record, Role
-from guardcli.labels import Crosswalk, read
+from guardcli.labels import Crosswalk, Where, read
 from guardcli.labels.layouts import About
 from guardcli.prompt import Template
 from guardcli.taxonomy import Taxonomy
@@ -19,12 +19,13 @@ from guardcli.taxonomy import Taxonomy
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How records become examples: the prompt, the policy, whose message the label is about (None: as `labels` finds
-    it), how often the policy is varied, and the seed."""
+    """How records become examples: the prompt, the policy, where labels stand, whose message they are about (None: as
+    `labels` finds it), how often the policy is varied, and the seed."""
 
     template: Template
     taxonomy: Taxonomy
     crosswalk: Crosswalk = field(default_factory=Crosswalk)
+    where: Where = field(default_factory=Where)
     variation: Variation = field(default_factory=Variation)
     copies: int = 1
     seed: int = 0
@@ -50,7 +51,7 @@ def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tal
     Raises:
         InputError: a label is no such word.
     """
-    found = read(records, about=plan.about)
+    found = read(records, plan.where, about=plan.about)
     tally.left_out.update(found.left_out)
     tally.left_out.update(f"it cannot be read: {record.reason}" for record in found.unreadable)
     tally.records += len(found.items) + len(found.unreadable) + found.left_out.total()

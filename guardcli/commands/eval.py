@@ -13,12 +13,13 @@ import click
 
 from guardcli.commands import contenders, inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED, USAGE
-from guardcli.commands.eval_values import AimOption, LabelOption, MapOption, ScoreField, ScoreFieldOption
+from guardcli.commands.eval_values import AimOption, MapOption, ScoreField, ScoreFieldOption
 from guardcli.commands.gates import Gates, gate_options
 from guardcli.commands.judging import NO_MODEL, Judging, engine_options
+from guardcli.commands.labelling import label_options
 from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import Asked, Following, System, evaluate
-from guardcli.labels import LAYOUTS, Crosswalk, Label, Labelled, Where, read
+from guardcli.labels import Crosswalk, Labelled, Where, read
 from guardcli.metrics import Aim
 from guardcli.model import Adapter
 from guardcli.report import evaluation as report
@@ -65,20 +66,7 @@ from guardcli.turns import Target
     metavar="NAME=PATH[@P]",
     help="Another tool's score in the records, such as openai=moderation.category_scores. Repeatable.",
 )
-@click.option(
-    "--set",
-    "layout",
-    type=click.Choice(list(LAYOUTS)),
-    help="Say which public set the records are of, instead of finding it out.",
-)
-@click.option(
-    "--label-field",
-    "label",
-    type=LabelOption(),
-    metavar="FIELD[=VALUES]",
-    help="Where the label is, and which values mean unsafe.",
-)
-@click.option("--category-field", metavar="FIELD", help="Where the categories are.")
+@label_options
 @click.option(
     "--map",
     "maps",
@@ -146,9 +134,7 @@ def eval_(
     shots: tuple[int, ...],
     runs: tuple[str, ...],
     fields: tuple[ScoreField, ...],
-    layout: str | None,
-    label: Label | None,
-    category_field: str | None,
+    where: Where,
     maps: tuple[Crosswalk, ...],
     target: Target | None,
     by: tuple[str, ...],
@@ -183,7 +169,6 @@ def eval_(
     if inputs.help_for_a_person(files):
         return USAGE
     named = inputs.sources(files)
-    where = Where(label, category_field, layout)
     records = inputs.records(
         named, input_format=input_format, messages_path=messages_path, max_record_bytes=max_record_bytes
     )

@@ -1,4 +1,4 @@
-"""What the options of `guard eval` hold: an aim for a threshold, another tool's score, where the label is."""
+"""What the options of `guard eval` hold: an aim for a threshold, another tool's score, a map of categories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from guardcli import formats
-from guardcli.labels import Crosswalk, Label
+from guardcli.labels import Crosswalk
 from guardcli.metrics import AIMS, Aim, Wish
 
 
@@ -71,19 +71,3 @@ class MapOption(click.ParamType[Crosswalk]):
         policy, equals, path = str(value).partition("=")
         whole = not equals or Path(value).exists()  # a file's name may hold the sign
         return Crosswalk.load(Path(value)) if whole else Crosswalk.load(Path(path), policy)
-
-
-class LabelOption(click.ParamType[Label]):
-    """`FIELD`, or `FIELD=VALUE,VALUE` with the values that mean unsafe."""
-
-    name = "label"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Label:
-        if isinstance(value, Label):
-            return value
-        path, equals, values = str(value).partition("=")
-        try:
-            formats.parse_path(path)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return Label(path, tuple(one.strip() for one in values.split(",")) if equals else ())

@@ -80,7 +80,7 @@ class Tokenizer:
 
     def _text(self, text: str) -> Sequence[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        if found := next((id_ for id_ in ids if id_ in self._added), None):
+        if (found := next((id_ for id_ in ids if id_ in self._added), None)) is not None:
             raise ModelError(
                 f"the tokenizer makes {self._added[found]!r} of text although special tokens are off: mark it as "
                 "special in tokenizer.json, or user text becomes a control token"

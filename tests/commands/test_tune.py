@@ -151,6 +151,14 @@ def test_an_evaluation_set_as_its_makers_publish_it(desk: Path) -> None:
     assert "train.jsonl:4 exact toxic.csv:2\n" in guard("tune", "prepare", *words, cwd=desk).stderr
 
 
+def test_where_the_label_is_can_be_said(desk: Path) -> None:
+    given = ("--label-field", "grade=bad", "--category-field", "why")
+    line = '{"prompt": "x", "grade": "bad", "why": ["S2"]}'
+    done = guard("tune", "prepare", "-o", "-", *TEMPLATE, *given, "--copies", "0", stdin=line, cwd=desk)
+    (example,) = (json.loads(line) for line in done.stdout.splitlines())
+    assert (example["label"], example["categories"]) == ("unsafe", ["S2"])
+
+
 def test_a_label_that_is_no_such_word(desk: Path) -> None:
     done = guard("tune", "prepare", "-o", "u.jsonl", *TEMPLATE, stdin='{"prompt": "x", "label": "maybe"}', cwd=desk)
     assert "-:1: its label is 'maybe', which is neither safe nor unsafe" in done.stderr

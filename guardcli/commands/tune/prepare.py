@@ -13,10 +13,11 @@ from guardcli.augment.preparing import Plan, Tally
 from guardcli.augment.preparing import prepare as prepared
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, UNJUDGED, USAGE
+from guardcli.commands.labelling import label_options
 from guardcli.commands.probability import Probability
 from guardcli.conversation import Conversation, Malformed, Record, Role
 from guardcli.errors import InputError
-from guardcli.labels import Crosswalk, layouts
+from guardcli.labels import Crosswalk, Where, layouts
 from guardcli.labels.layouts import About
 from guardcli.printable import counted
 from guardcli.prompt import TEMPLATES
@@ -46,6 +47,7 @@ from guardcli.turns import turns
     metavar="NAME|YAML",
     help="The policy; else the one that the model was trained on  [env: GUARD_TAXONOMY]",
 )
+@label_options
 @click.option(
     "--map",
     "map_",
@@ -94,6 +96,7 @@ def prepare(
     path: Path,
     template: str,
     taxonomy: str | None,
+    where: Where,
     map_: Path | None,
     exclude: tuple[str, ...],
     drop_overlap: bool,
@@ -130,6 +133,7 @@ def prepare(
         variation=Variation(made_safe, template in RENUMBERED if renumber is None else renumber),
         copies=copies,
         seed=seed,
+        where=where,
         about=target,
         as_user=frozenset(as_user),
     )
