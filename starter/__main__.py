@@ -1,0 +1,146 @@
+"""From the data to a GGUF in one command. It prints what it does; all else is in the other modules."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from guardcli.prompt import Renderer
+from guardcli.taxonomy import Taxonomy
+from starter import data, evaluate, examples, export, texts, tokens, train
+from starter.batches import Batches, Example, Sampling
+from starter.data import Row
+from starter.model import Guard, Shape
+from starter.prompts import Prompts
+from starter.teacher import Teacher
+
+VOCABULARY = 16_372  # before special and user-defined tokens
+TRUST = 0.6  # how much a label counts beside the teacher
+FLAGGED = 0.05  # of the harmless rows of the development part, each set alike, at 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many texts are made: of our own, spliced of others, scrambled. The first phase trains without the scrambled,
+    with whole sentences; the others with words from anywhere as well, so that every word is seen to mean something."""
+
+    own: int = 9_000
+    spliced: int = 60_000
+    scrambled: int = 100_000
+    vocabulary: int = VOCABULARY
+    phases: tuple[tuple[train.Schedule, Sampling], ...] = (
+        (train.Schedule(steps=2_000, rate=3e-3, pointer=0.3, keep=0.997), Sampling(noise=0.1)),
+        (train.Schedule(steps=5_000, rate=2e-3, pointer=0.7, keep=0.995), Sampling(noise=0.05)),
+        (train.Schedule(steps=10_000, rate=2e-3, pointer=0.7, keep=0.995), Sampling(noise=0.05, part_lists=0.6)),
+    )
+
+    def shortened(self, share: float) -> Plan:
+        """The same with a share of all texts and steps."""
+        own, spliced, scrambled = (max(50, round(count * share)) for count in (self.own, self.spliced, self.scrambled))
+        phases = tuple(
+            (replace(schedule, steps=max(1, round(schedule.steps * share))), sampling)
+            for schedule, sampling in self.phases
+        )
+        vocabulary = max(1_000, round(self.vocabulary * min(1.0, 10 * share)))
+        return Plan(own, spliced, scrambled, vocabulary, phases)
+
+
+def main() -> None:
+    """Read the arguments, make the model."""
+    parser = argparse.ArgumentParser(prog="python -m starter", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder of the labelled sets")
+    parser.add_argument("-o", "--output", type=Path, default=Path("starter.gguf"), metavar="FILE")
+    parser.add_argument("--shorten", type=float, default=1.0, metavar="SHARE", help="this share of all texts and steps")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    chosen = parser.parse_args()
+    _keep_memory()
+    torch.set_num_threads(chosen.threads)
+    torch.manual_seed(chosen.seed)
+    make(chosen.data, chosen.output, Plan().shortened(chosen.shorten), seed=chosen.seed)
+
+
+def make(folder: Path, output: Path, plan: Plan, *, seed: int) -> tuple[Guard, Prompts]:
+    """Train on the sets in `folder` and write the model; what was trained."""
+    told = _Told()
+    parts = data.split(data.training(folder))
+    own = texts.rows(plan.own, known=data.known(folder), seed=seed, weight=0.6)
+    rows = [row for row in parts.train if row.source != data.CHOSEN_BY] + own
+    teacher = Teacher.fit(rows)
+    told(f"teacher fitted on {len(rows):,} rows")
+    taxonomy = Taxonomy.load("llama-guard-3")
+    vocabulary = tokens.train(_spellings(rows), Renderer(tokens.TEMPLATE, taxonomy), size=plan.vocabulary)
+    prompts = Prompts(vocabulary, taxonomy)
+    stages = _shown(rows, teacher, prompts, plan, seed=seed)
+    told(f"{len(stages[-1]):,} examples, {len(vocabulary.tokens):,} tokens")
+    turns = examples.harmless_turns([row for row in rows if row.source != "gptfuzz_responses"], prompts)
+    model = _trained(stages, turns, prompts, plan, told, seed=seed)
+    by = evaluate.threshold(model, prompts, parts.dev, FLAGGED)
+    evaluate.shift(model, prompts, parts.dev, by)
+    dev = evaluate.average_precision(parts.dev, evaluate.logits(model, prompts, parts.dev))
+    told(f"shifted by {by:.2f}; AUPRC of the development part {dev:.3f}")
+    export.write(output, model, vocabulary, prompts.renderer)
+    return model, prompts
+
+
+def _spellings(rows: Sequence[Row]) -> list[str]:
+    return [text for row in rows for text in (row.last[:1500], row.last[:1500].lower())]
+
+
+def _shown(rows: Sequence[Row], teacher: Teacher, prompts: Prompts, plan: Plan, *, seed: int) -> list[list[Example]]:
+    """What is shown in each phase."""
+    said = [row.last for row in rows if row.language == "en"]
+    spliced = list(texts.spliced(said, plan.spliced, seed=seed))
+    scrambled = list(texts.scrambled(said, plan.scrambled, seed=seed))
+    first = examples.labelled(rows, teacher, prompts, trust=TRUST, seed=seed)
+    first += examples.unlabelled(spliced, teacher, prompts, weight=0.15, seed=seed)
+    later = first + examples.unlabelled(scrambled, teacher, prompts, weight=0.2, seed=seed)
+    return [first, *[later] * (len(plan.phases) - 1)]
+
+
+def _trained(
+    stages: Sequence[Sequence[Example]], turns: Sequence[list[int]], prompts: Prompts, plan: Plan, told: _Told,
+    *, seed: int,
+) -> Guard:  # fmt: skip
+    model = Guard(Shape(len(prompts.tokens.tokens), prompts.answers))
+    pooled = train.Pooled(model.shape.width)
+    train.warm_up(model, pooled, stages[0], steps=500, seed=seed)
+    told("embeddings fitted as a bag of words")
+    for number, (shown, (schedule, sampling)) in enumerate(zip(stages, plan.phases, strict=True)):
+        batches = Batches(shown, turns, prompts, seed=seed + number, renames=texts.names(), sampling=sampling)
+        model = train.fit(model, pooled, batches, schedule, told.step)
+    return model.eval()
+
+
+def _keep_memory() -> None:
+    """Have glibc keep what it frees: to give the pages of every large tensor back took half of all time."""
+    if platform.libc_ver()[0] == "glibc":
+        trim_threshold, mmap_threshold, most = -1, -3, 2**25
+        libc = ctypes.CDLL(None)
+        libc.mallopt(trim_threshold, most)
+        libc.mallopt(mmap_threshold, most)
+
+
+class _Told:
+    """Lines with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        print(f"{time.monotonic() - self._start:6.0f} s  {text}", flush=True)
+
+    def step(self, step: int, seen: dict[str, float], _: Guard) -> None:
+        if step % 200 == 0:
+            self(f"step {step}  " + "  ".join(f"{name} {value:.3f}" for name, value in seen.items()))
+
+
+if __name__ == "__main__":
+    main()

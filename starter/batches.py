@@ -1,0 +1,205 @@
+"""Examples → batches: which rows, under which lists of categories, with what the model should answer.
+
+An unsafe row is shown with and without its own category, under lists of equal length: a model that is shown lists of
+different lengths learns to count them. It knows ids and targets, and no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from guardcli.turns import Speaker
+from starter.data import HAZARDS
+from starter.model import Batch
+from starter.prompts import FULL, NUMBERS, Listed, Prompts
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row ready to be shown: ids of what was said in some variants, P(unsafe), P(hazard | unsafe)."""
+
+    said: tuple[list[int], ...]
+    speaker: Speaker
+    unsafe: float
+    hazards: Floats
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What should come out, by row: P(unsafe) and the numbers under the list, P(unsafe) and hazards under all; where
+    the pointer should look (rows, head + body)."""
+
+    unsafe: Tensor
+    numbers: Tensor
+    all_unsafe: Tensor
+    hazards: Tensor
+    look: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Shares of what is drawn at random, and sizes in tokens."""
+
+    tokens: int = 3500
+    part_lists: float = 0.5
+    context: float = 0.15
+    noise: float = 0.1
+    renumbered: float = 0.12
+    shuffled: float = 0.3
+    renamed: float = 0.15
+
+
+class Batches:
+    """An endless stream of batches."""
+
+    def __init__(
+        self, examples: Sequence[Example], turns: Sequence[list[int]], prompts: Prompts, *, seed: int,
+        renames: Sequence[Sequence[str]] = (), sampling: Sampling = Sampling(),
+    ) -> None:  # fmt: skip
+        self._prompts, self._turns, self._sampling, self._renames = prompts, turns, sampling, renames
+        self._random = np.random.default_rng(seed)
+        self._by_speaker = []
+        for speaker in ("User", "Agent"):
+            chosen = [example for example in examples if example.speaker == speaker]
+            weights = np.array([example.weight for example in chosen])
+            known = weights * [example.unsafe > 0.5 and example.hazards.max() > 0.7 for example in chosen]
+            which = np.array([int(example.hazards.argmax()) for example in chosen])
+            known /= (np.bincount(which, known, minlength=HAZARDS) + 1)[which] ** 0.7  # rare hazards more often
+            self._by_speaker.append((chosen, np.cumsum(weights), np.cumsum(known)))
+
+    def __iter__(self) -> Iterator[tuple[Batch, Targets]]:
+        pool: list[tuple[Batch, Targets]] = []
+        while True:
+            if not pool:
+                pool = [batch for _ in range(4) for batch in self._pool()]
+                self._random.shuffle(pool)
+            yield pool.pop()
+
+    def _pool(self) -> Iterator[tuple[Batch, Targets]]:
+        """Batches of rows of about the same length."""
+        part = self._random.random() < self._sampling.part_lists
+        totals = np.array([weights[-1] for _, weights, _ in self._by_speaker])
+        speaker = int(self._random.random() > totals[0] / totals.sum())
+        rows = self._drawn(*self._by_speaker[speaker], share=0.6 if part else 0.0)
+        said = sorted(((self._shown(row), row) for row in rows), key=lambda pair: len(pair[0]))
+        while said:
+            listed = self._lists() if part else [FULL]
+            width = len(said[-1][0]) + 12
+            count = max(4, self._sampling.tokens // (width * len(listed)))
+            chosen, said = said[-count:], said[:-count]
+            yield self.batch(chosen, listed)
+
+    def _drawn(self, examples: Sequence[Example], weights: Floats, known: Floats, *, share: float) -> list[Example]:
+        found = []
+        for _ in range(160):
+            sums = known if self._random.random() < share else weights
+            found.append(examples[int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))])
+        return found
+
+    def _shown(self, example: Example) -> list[int]:
+        """One of its variants, changed."""
+        return self._noisy(self._in_context(example.said[self._random.integers(len(example.said))]))
+
+    def _in_context(self, said: list[int]) -> list[int]:
+        """Now and then with harmless turns before it."""
+        if self._random.random() >= self._sampling.context:
+            return said
+        chosen = self._random.integers(len(self._turns), size=self._random.integers(1, 4))
+        before = [token for number in chosen for token in self._turns[number]]
+        return before[-150:] + said
+
+    def _noisy(self, said: list[int]) -> list[int]:
+        """Now and then with some tokens replaced by any others."""
+        rate = self._random.choice((0.0, 0.5, 1.0, 2.0)) * self._sampling.noise
+        ids = np.array(said)
+        hit = self._random.random(len(ids)) < rate
+        hit[:2] = False
+        hit[-1] = False
+        ids[hit] = self._random.integers(256, self._prompts.tokens.normal, size=int(hit.sum()))
+        return [int(token) for token in ids]
+
+    def _lists(self) -> list[Listed]:
+        """Two lists of the same length, the second of what the first lacks as far as that goes."""
+        random = self._random
+        length = HAZARDS - 1 if random.random() < 0.5 else int(random.integers(1, HAZARDS - 1))
+        order = random.permutation(HAZARDS) + 1
+        return [self._list(order[:length]), self._list(order[::-1][:length])]
+
+    def _list(self, hazards: NDArray[np.int64]) -> Listed:
+        random, sampling = self._random, self._sampling
+        chosen = hazards if random.random() < sampling.shuffled else np.sort(hazards)
+        numbers = chosen
+        if random.random() < sampling.renumbered:
+            numbers = np.arange(1, len(chosen) + 1)
+        names = None
+        if self._renames and random.random() < sampling.renamed:
+            names = tuple(str(random.choice(self._renames[hazard - 1])) for hazard in chosen)
+        return Listed(tuple(map(int, numbers)), tuple(map(int, chosen)), names)
+
+    def batch(self, said: Sequence[tuple[list[int], Example]], listed: Sequence[Listed]) -> tuple[Batch, Targets]:
+        """The same rows under each list."""
+        speaker = said[0][1].speaker
+        heads, lines = zip(*(self._prompts.head(speaker, each) for each in listed), strict=True)
+        answers = [[self._answer(example, each) for _, example in said] for each in listed]
+        bodies = [
+            [[*ids, *self._prompts.after(speaker), *answer[0]] for (ids, _), answer in zip(said, group, strict=True)]
+            for group in answers
+        ]
+        flat = [body for group in bodies for body in group]
+        body_ids, body_lengths = padded(flat)
+        head_ids, head_lengths = padded(heads)
+        shape = (len(listed), len(said))
+        batch = Batch(head_ids, head_lengths, body_ids.view(*shape, -1), body_lengths.view(shape))
+        examples = [(example, line) for line in lines for _, example in said]
+        found = [answer for group in answers for answer in group]
+        return batch, self._targets(examples, found, head_ids.shape[1], body_ids.shape[1])
+
+    def _answer(self, example: Example, listed: Listed) -> tuple[list[int], float, Floats]:
+        """The answer's ids as the model is shown them, P(unsafe) under the list, and P(number), summing to that."""
+        numbers = np.zeros(len(self._prompts.answers), np.float32)
+        inside = 0.0
+        for number, hazard in zip(listed.numbers, listed.hazards, strict=True):
+            share = float(example.hazards[hazard - 1])
+            numbers[number - NUMBERS - 1] += share
+            inside += share
+        unsafe = example.unsafe * (inside if len(listed.hazards) < HAZARDS else 1.0)
+        shown = listed.numbers[int(self._random.integers(len(listed.numbers)))]
+        if inside > 0:
+            shown = int(numbers[-NUMBERS:].argmax()) + 1
+            numbers /= inside
+        return self._prompts.listing(shown), unsafe, numbers * unsafe
+
+    def _targets(
+        self, examples: Sequence[tuple[Example, list[int]]], answers: Sequence[tuple[list[int], float, Floats]],
+        head: int, body: int,
+    ) -> Targets:  # fmt: skip
+        look = torch.zeros(len(examples), head + body)
+        for row, (example, lines) in enumerate(examples):
+            best = int(example.hazards.argmax()) + 1
+            sure = example.unsafe * example.hazards[best - 1] > 0.6
+            places = [at for at, hazard in enumerate(lines) if hazard == best] if sure else []
+            look[row, places or [0]] = 1.0
+        return Targets(
+            torch.tensor([unsafe for _, unsafe, _ in answers]),
+            torch.from_numpy(np.stack([numbers for _, _, numbers in answers])),
+            torch.tensor([example.unsafe for example, _ in examples]),
+            torch.from_numpy(np.stack([example.hazards for example, _ in examples])),
+            look,
+        )
+
+
+def padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([len(ids) for ids in sequences])
+    padded = torch.zeros(len(sequences), int(lengths.max()), dtype=torch.long)
+    for row, ids in enumerate(sequences):
+        padded[row, : len(ids)] = torch.tensor(ids)
+    return padded, lengths

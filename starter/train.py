@@ -1,0 +1,143 @@
+"""Losses and the loop: batches in, an averaged model out.
+
+It knows what answers should be, and nothing of texts or files.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from starter.batches import Example, Targets
+from starter.data import HAZARDS
+from starter.model import VERDICT, Batch, Guard, Output
+from starter.prompts import BLANK, BREAK, END, LETTER, SAFE, UNSAFE
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Steps, learning rates at their highest, and how much each loss counts."""
+
+    steps: int = 4000
+    warm: int = 150
+    rate: float = 3e-3
+    embedding_rate: float = 2e-3
+    decay: float = 0.05
+    keep: float = 0.995
+    verdict: float = 1.0
+    number: float = 0.5
+    pointer: float = 0.7
+    pooled: float = 0.3
+    rest: float = 0.02
+
+
+class Pooled(nn.Module):
+    """Two linear readings of a row's mean, only for training: what a bag of words would say."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Linear(width, 1 + HAZARDS) for _ in range(2))
+
+    def loss(self, means: Sequence[Tensor], targets: Targets) -> Tensor:
+        said = [part(mean) for part, mean in zip(self.parts, means, strict=True)]
+        return torch.stack([pooled_loss(each, targets.all_unsafe, targets.hazards) for each in said]).sum()
+
+
+def pooled_loss(logits: Tensor, unsafe: Tensor, hazards: Tensor) -> Tensor:
+    verdict = functional.binary_cross_entropy_with_logits(logits[:, 0], unsafe)
+    which = -(hazards * unsafe[:, None] * logits[:, 1:].log_softmax(-1)).sum(-1).mean()
+    return verdict + 0.5 * which
+
+
+def warm_up(model: Guard, pooled: Pooled, examples: Sequence[Example], *, steps: int, seed: int) -> None:
+    """Fit the embeddings as those of a bag of words, which is much faster than by the whole model."""
+    random = torch.Generator().manual_seed(seed)
+    weights = torch.tensor([example.weight for example in examples])
+    optimizer = torch.optim.Adam([model.token_embd.weight, *pooled.parts[0].parameters()], lr=2e-3)
+    for _ in range(steps):
+        rows = [examples[at] for at in torch.multinomial(weights, 256, replacement=True, generator=random).tolist()]
+        bags = [torch.tensor(row.said[0]) for row in rows]
+        starts = torch.tensor([0, *(len(bag) for bag in bags[:-1])]).cumsum(0)
+        means = functional.embedding_bag(torch.cat(bags), model.token_embd.weight, starts, mode="mean")
+        unsafe = torch.tensor([row.unsafe for row in rows])
+        loss = pooled_loss(pooled.parts[0](means), unsafe, torch.tensor([row.hazards.tolist() for row in rows]))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def losses(output: Output, targets: Targets) -> dict[str, Tensor]:
+    """Cross-entropies of the verdict, the number, what stands between, and of where the pointer looks."""
+    spoken = output.logits.log_softmax(-1)
+    verdict = spoken[:, VERDICT]
+    unsafe = targets.unsafe
+    fixed = zip((0, 2, 3, 5), (BLANK, BREAK, LETTER, END), strict=True)
+    inside = output.looks.masked_fill(targets.look == 0, float("-inf")).logsumexp(-1)
+    return {
+        "verdict": -(unsafe * verdict[:, UNSAFE] + (1 - unsafe) * verdict[:, SAFE]).mean(),
+        "number": -(targets.numbers * spoken[:, 4, :-1]).sum(-1).mean(),
+        "rest": sum((-spoken[:, at, answer].mean() for at, answer in fixed), torch.zeros(())),
+        "pointer": -inside.mean(),
+    }
+
+
+def fit(
+    model: Guard,
+    pooled: Pooled,
+    batches: Iterable[tuple[Batch, Targets]],
+    schedule: Schedule,
+    told: Callable[[int, dict[str, float], Guard], None],
+) -> Guard:
+    """Train, and return the running average of the weights. `told` hears of every hundredth step."""
+    optimizer = _optimizer(model, pooled, schedule)
+    average = copy.deepcopy(model)
+    highest = [(group, group["lr"]) for group in optimizer.param_groups]
+    seen: dict[str, float] = {}
+    for step, (batch, targets) in zip(range(schedule.steps), batches, strict=False):
+        for group, rate in highest:
+            group["lr"] = rate * _rate(step, schedule)
+        output = model(batch)
+        parts = losses(output, targets) | {"pooled": pooled.loss(output.means, targets)}
+        loss = torch.stack([getattr(schedule, name) * part for name, part in parts.items()]).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        _follow(average, model, min(schedule.keep, (1 + step) / (10 + step)))
+        seen = {name: 0.98 * seen.get(name, part.item()) + 0.02 * part.item() for name, part in parts.items()}
+        if step % 100 == 99:
+            told(step + 1, seen, average)
+    return average
+
+
+def _optimizer(model: Guard, pooled: Pooled, schedule: Schedule) -> torch.optim.Optimizer:
+    matrices = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and name.startswith("blk")]
+    others = [weight for name, weight in model.named_parameters() if weight.ndim == 1 or name.startswith("output.")]
+    return torch.optim.AdamW(
+        [
+            {"params": matrices, "lr": schedule.rate, "weight_decay": schedule.decay},
+            {"params": [*others, *pooled.parameters()], "lr": schedule.rate},
+            {"params": [model.token_embd.weight], "lr": schedule.embedding_rate},
+        ],
+        betas=(0.9, 0.98),
+        weight_decay=0.0,
+        fused=True,
+    )
+
+
+def _rate(step: int, schedule: Schedule) -> float:
+    """Up in a line, down by a cosine."""
+    if step < schedule.warm:
+        return (step + 1) / schedule.warm
+    return 0.5 + 0.5 * math.cos(math.pi * (step - schedule.warm) / (schedule.steps - schedule.warm))
+
+
+@torch.no_grad()
+def _follow(average: Guard, model: Guard, keep: float) -> None:
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - keep)
