@@ -149,7 +149,8 @@ def _pick(labels: Sequence[bool], scores: Sequence[float], aim: Aim) -> Pick:
 
 
 def _compared(items: Sequence[Item], first: Standing, other: Standing, resamples: Resamples) -> Comparison:
-    places = [at for at in first.judged.places if at in set(other.judged.places)]
+    both = set(other.judged.places)
+    places = [at for at in first.judged.places if at in both]
     labels = [items[at].unsafe for at in places]
     sides = [dict(zip(one.judged.places, zip(one.judged.scores, one.judged.flagged, strict=True), strict=True))
              for one in (first, other)]  # fmt: skip

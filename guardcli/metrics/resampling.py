@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from guardcli.metrics.arrays import Floats
 
-_CELLS = 1 << 22  # weights that are held at a time
+_CELLS = 1 << 22  # weights that are worked on at a time
+_HELD = 1 << 27  # weights that are kept, so that they are drawn but once: 256 MB
 _LEVEL = 0.95
 
+Drawn = NDArray[np.uint16]
 Statistic = Callable[[Floats], Floats]  # weights (b, n) → the figure under each row (b,)
 
 
@@ -30,40 +32,44 @@ class Interval:
 
 
 class Resamples:
-    """`count` resamples of `items` items, as how often each item was drawn; `cells` weights are held at a time."""
+    """`count` resamples of `items` items, as how often each item was drawn; `cells` weights are worked on at a time."""
 
     def __init__(self, items: int, *, count: int, seed: int, cells: int = _CELLS) -> None:
         self.items, self.count, self.seed, self._cells = items, count, seed, cells
-        self._held: Floats | None = None
+        self._held: Drawn | None = None
 
-    def chunks(self) -> Iterator[Floats]:
-        """Weights (b, items), b rows at a time, `count` rows in all; the same ones at every call."""
+    def chunks(self) -> Iterator[Drawn]:
+        """How often each item was drawn (b, items), b rows at a time, `count` rows in all; the same at every call."""
         if self._held is not None:
             yield self._held
             return
         rows = max(1, self._cells // max(self.items, 1))
         draw = np.random.default_rng(self.seed)
+        found = []
         for start in range(0, self.count, rows):
-            weights = self._drawn(draw, min(rows, self.count - start))
-            if rows >= self.count:
-                self._held = weights
-            yield weights
+            drawn = self._drawn(draw, min(rows, self.count - start))
+            if self.count * self.items <= _HELD:
+                found.append(drawn)
+            yield drawn
+        if found:
+            self._held = np.concatenate(found)
 
     def distribution(self, statistic: Statistic, places: Sequence[int] | NDArray[np.intp] | None = None) -> Floats:
         """A statistic (count,) over all resamples, of the items at `places` (all if None), NaN where it has none."""
         at = np.arange(self.items) if places is None else np.asarray(places, dtype=np.intp)
         rows = max(1, self._cells // max(len(at), 1))
         found = [
-            statistic(weights[start : start + rows, at])
-            for weights in self.chunks()
-            for start in range(0, len(weights), rows)
+            statistic(drawn[start : start + rows, at].astype(np.float64))
+            for drawn in self.chunks()
+            for start in range(0, len(drawn), rows)
         ]
         return np.concatenate(found)
 
-    def _drawn(self, draw: np.random.Generator, rows: int) -> Floats:
+    def _drawn(self, draw: np.random.Generator, rows: int) -> Drawn:
         drawn = draw.integers(self.items, size=(rows, self.items))
         drawn += np.arange(rows)[:, None] * self.items
-        return np.bincount(drawn.ravel(), minlength=rows * self.items).reshape(rows, self.items).astype(np.float64)
+        counts = np.bincount(drawn.ravel(), minlength=rows * self.items)
+        return counts.reshape(rows, self.items).astype(np.uint16)  # no item of 65,536 is drawn every time
 
 
 def interval(value: float, distribution: Floats) -> Interval | None:
