@@ -19,6 +19,7 @@ from guardcli.commands import output
 from guardcli.commands.codes import BUG, INTERRUPTED, READER_GONE, USAGE
 from guardcli.commands.lazy import LazyGroup
 from guardcli.errors import GuardError, ReaderGone, TaxonomyError
+from guardcli.printable import printable
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
@@ -83,7 +84,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         output.say(str(error))
         return USAGE
     except (GuardError, OSError) as error:  # OSError: a full disk under --help, for one
-        output.say(f"guard: {error}")
+        output.say("\n".join(map(printable, f"guard: {error}".split("\n"))))  # names of the input stand in it
         return USAGE
     except Exception:
         output.say(traceback.format_exc(), end="")

@@ -75,7 +75,17 @@ def _row(content: bytes, place: str) -> Row:
         raise InputError(f"{place}: a row of schema {printable(str(row['schema']))}; this guard reads schema {SCHEMA}")
     if wrong := [name for name, types in _NEEDED.items() if not isinstance(row[name], types)]:
         raise InputError(f"{place}: no verdict row: its {wrong[0]} is none")
+    if not all(_scores(row[name]) for name in ("listed_scores", "category_scores")) or not _named(row["taxonomy"]):
+        raise InputError(f"{place}: no verdict row: its scores are no numbers, or its taxonomy has no name")
     score, known = row["score"], row["verdict"] in ("safe", "unsafe", "error")
     if not known or (score is None) is not (row["verdict"] == "error") or not (score is None or 0 <= score <= 1):
         raise InputError(f"{place}: no verdict row: its verdict and its score do not go together")
     return row
+
+
+def _scores(scores: Any) -> bool:
+    return scores is None or all(isinstance(score, (int, float)) for score in scores.values())
+
+
+def _named(taxonomy: Row) -> bool:
+    return all(isinstance(taxonomy.get(name), (str, _NONE)) for name in ("name", "prompt", "decision"))

@@ -136,7 +136,7 @@ def _following(guard: Guard, evaluation: Evaluation, taxonomy: Taxonomy) -> Iter
 
     yield "| list of categories | detected items | stay unsafe |"
     yield "|---|--:|--:|"
-    for one in follow(items, system, Natives.of(items, system, ()), taxonomy, judge):
+    for one in follow(items, system, Natives.of(items, system.categories, system.policy, ()), taxonomy, judge):
         yield _row([one.change, f"{one.items:,}", "-" if one.share is None else f"{one.share:.3f}"])
 
 

@@ -65,7 +65,7 @@ def _violated(item: Item, taxonomy: Taxonomy, crosswalk: Crosswalk) -> tuple[tup
         return (), True
     categories = Categories.of(taxonomy)
     native = [name for name, applies in item.truth.flags.items() if applies]
-    found = [crosswalk.label(name, item.group, categories) for name in native]
+    found = [crosswalk.label(name, crosswalk.group(item.groups), categories) for name in native]
     if not any(found):
         raise Unusable(
             f"it is unsafe, and the policy has none of its categories: {', '.join(native) or 'it names none'}"

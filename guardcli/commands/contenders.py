@@ -19,6 +19,7 @@ from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.evaluation import Following, Natives, System, follow, of_field, of_rows
 from guardcli.labels import Categories, Crosswalk, Item
 from guardcli.model import Adapter, Model
+from guardcli.printable import printable
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
 from guardcli.taxonomy.files import shipped
@@ -36,7 +37,8 @@ class Run:
     adapters: Sequence[Adapter]
     judging: Callable[[str, Sequence[Adapter]], Judging]
     aside: output.Aside | None = None
-    follow: Sequence[Crosswalk] | None = None  # maps, if it is asked whether models read their policies
+    maps: Sequence[Crosswalk] = ()
+    follow: bool = False  # whether it is asked if models read their policies
     seed: int = 0
 
 
@@ -66,7 +68,7 @@ def from_runs(items: Sequence[Item], paths: Sequence[str], taxonomies: Sequence[
             raise InputError(f"{path}: there are no verdicts in it")
         for made, rows in runs.items():
             name = path if len(runs) == 1 else f"{_named(str(made[0]))} {made[3]}"
-            yield of_rows(name, items, rows, known=_known(rows[0], policies))
+            yield of_rows(name, items, rows, known=_known(rows, policies))
 
 
 def from_fields(items: Sequence[Item], fields: Sequence[ScoreField]) -> Iterator[System]:
@@ -92,19 +94,19 @@ def _system(
     with judging.open(_with_shots(policy, shots), model=model) as guard:
         taxonomy = guard.taxonomy
         name = f"{_named(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
+        known = Categories.of(taxonomy)
+        natives = Natives.of(items, known, taxonomy.name, run.maps)  # what is wrong with a map is told before it judges
         start, before = time.monotonic(), guard.counts.evaluated
         rows = list(_rows(guard, items, name, run.aside))
         seconds, tokens = time.monotonic() - start, guard.counts.evaluated - before
-    known = Categories.of(taxonomy)
     system = replace(of_rows(name, items, rows, known=known), seconds=seconds, tokens=tokens)
-    if run.follow is None:
+    if not run.follow:
         return system, []
 
     def judge(changed: Taxonomy, some: Sequence[Item]) -> list[Row]:
         with judging.open(changed, model=model) as other:
             return list(_rows(other, some, f"{name}, other policies"))
 
-    natives = Natives.of(items, system, run.follow)
     return system, follow(items, system, natives, taxonomy, judge, seed=run.seed)
 
 
@@ -117,7 +119,7 @@ def _rows(guard: Guard, items: Sequence[Item], name: str, aside: output.Aside | 
         yield jsonl.row(verdict)
         if output.on_terminal() and time.monotonic() - told > 0.1:
             told = time.monotonic()
-            output.tell(f"{name}: {number:,} of {len(items):,}")
+            output.tell(f"{printable(name)}: {number:,} of {len(items):,}")
     if output.on_terminal():
         output.tell(None)
 
@@ -141,14 +143,16 @@ def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
 
 def _made_by(row: Row) -> tuple[Any, ...]:
     policy = row["taxonomy"]
-    return row.get("model"), row.get("template"), row["scoring"], policy.get("name"), policy.get("prompt")
+    digests = policy.get("prompt"), policy.get("decision")
+    return row.get("model"), row.get("template"), row["scoring"], policy.get("name"), *digests, row["threshold"]
 
 
-def _known(row: Row, policies: Sequence[Taxonomy]) -> Categories | None:
-    """The categories of the policy that a row was made under, where that is at hand and calls them as the row does."""
-    called = {*(row["category_scores"] or ()), *(row["listed_scores"] or ())}
+def _known(rows: Sequence[Row], policies: Sequence[Taxonomy]) -> Categories | None:
+    """The categories of the policy that a run was made under, where that is at hand and calls them as the rows do."""
+    called = {label for row in rows for name in ("category_scores", "listed_scores") for label in row[name] or ()}
+    called |= {label for row in rows for label in row["categories"] or ()}
     for policy in policies:
         known = Categories.of(policy)
-        if policy.prompt_digest == row["taxonomy"].get("prompt") and called <= set(known.labels):
+        if policy.prompt_digest == rows[0]["taxonomy"].get("prompt") and called <= set(known.labels):
             return known
     return None

@@ -13,15 +13,16 @@ import click
 
 from guardcli.commands import contenders, inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED, USAGE
-from guardcli.commands.eval_values import AimOption, MapOption, ScoreField, ScoreFieldOption
+from guardcli.commands.eval_values import AimOption, MapOption, PathOption, ScoreField, ScoreFieldOption
 from guardcli.commands.gates import Gates, gate_options
 from guardcli.commands.judging import NO_MODEL, Judging, engine_options
 from guardcli.commands.labelling import label_options
 from guardcli.errors import InputError, ModelError
-from guardcli.evaluation import Asked, Following, System, evaluate
+from guardcli.evaluation import Asked, Following, System, evaluate, sliced
 from guardcli.labels import Crosswalk, Labelled, Where, read
 from guardcli.metrics import Aim
 from guardcli.model import Adapter
+from guardcli.printable import printable
 from guardcli.report import evaluation as report
 from guardcli.turns import Target
 
@@ -81,7 +82,11 @@ from guardcli.turns import Target
     help="What is judged; the message that the label is about if left out.",
 )
 @click.option(
-    "--by", multiple=True, metavar="FIELD", help="Figures by the values of a field, such as lang. Repeatable."
+    "--by",
+    type=PathOption(),
+    multiple=True,
+    metavar="FIELD",
+    help="Figures by the values of a field, such as lang. Repeatable.",
 )
 @click.option(
     "--choose-threshold",
@@ -173,8 +178,8 @@ def eval_(
         named, input_format=input_format, messages_path=messages_path, max_record_bytes=max_record_bytes
     )
     about = target if target in ("user", "assistant") else None
-    labelled = read(records, where, about=about)
-    _check(labelled, named)
+    labelled = read(records, where, about=about, cut=target not in ("any", "last"))
+    _check(labelled, named, by)
     taxonomies = taxonomies or _named_by("GUARD_TAXONOMY")
     if not (runs or fields):  # with these, the model of the environment is not asked for
         models = models or _named_by("GUARD_MODEL")
@@ -182,14 +187,19 @@ def eval_(
         raise click.UsageError("--follow judges anew: name a model with -m")
     if not (models or runs or fields):
         raise ModelError(NO_MODEL)
+    if verdicts is not None and not models:
+        raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
+    if html is not None:
+        output.check_no_input(html, [*named, *runs], "--html")
     with ExitStack() as stack:
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=[*named, *runs]))
         run = contenders.Run(
             models, taxonomies, shots, lora,
             lambda model, on: Judging(**options, model=model, lora=tuple(on), target=target or "last", scores=True),
-            aside, maps if follow else None, seed,
+            aside, maps, follow, seed,
         )  # fmt: skip
         found = list(_systems(labelled, run, runs, fields))
+    _check_maps(maps, [system for system, _ in found])
     systems = contenders.named_apart([system for system, _ in found])
     followed = {system.name: following for system, (_, following) in zip(systems, found, strict=True) if following}
     asked = Asked(maps, by, aims, options["threshold"], strict, resamples, seed)
@@ -208,14 +218,23 @@ def _named_by(variable: str) -> tuple[str, ...]:
 def _systems(
     labelled: Labelled, run: contenders.Run, runs: Sequence[str], fields: Sequence[ScoreField]
 ) -> Iterator[tuple[System, list[Following]]]:
+    """Models first; what is wrong with the others is told before they judge."""
     items = labelled.items
+    others = [*contenders.from_runs(items, runs, run.taxonomies), *contenders.from_fields(items, fields)]
     if run.models:
         yield from contenders.judged(items, run)
-    yield from ((system, []) for system in contenders.from_runs(items, runs, run.taxonomies))
-    yield from ((system, []) for system in contenders.from_fields(items, fields))
+    yield from ((system, []) for system in others)
 
 
-def _check(labelled: Labelled, named: Sequence[str]) -> None:
+def _check_maps(maps: Sequence[Crosswalk], systems: Sequence[System]) -> None:
+    """Raise InputError: a map is for a policy by which nothing was judged."""
+    policies = sorted({system.policy for system in systems if system.policy})
+    for one in maps:
+        if one.policy is not None and one.policy not in policies:
+            raise InputError(f"--map {one.policy}=…: the policies are {', '.join(policies) or 'unknown'}")
+
+
+def _check(labelled: Labelled, named: Sequence[str], by: Sequence[str]) -> None:
     if not labelled.items:
         left_out = labelled.left_out + Counter({"unreadable": len(labelled.unreadable)})
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items()) or "no records"
@@ -223,6 +242,8 @@ def _check(labelled: Labelled, named: Sequence[str]) -> None:
             f"{', '.join(named)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
             "values mean unsafe"
         )
+    for path in by:
+        sliced(labelled.items, path)
 
 
 def _written(evaluation: report.Report, output_format: str) -> str:
@@ -237,7 +258,7 @@ def _code(evaluation: report.Report, gates: Gates) -> int:
     standings = evaluation.evaluation.standings
     missed = [line for standing in standings for line in gates.missed(standing)]
     for line in missed:
-        output.say(f"guard: {line}")
+        output.say(f"guard: {printable(line)}")
     unreadable = len(evaluation.evaluation.labelled.unreadable)
     if any(gates.too_many_errors(standing, unreadable) for standing in standings):
         return UNJUDGED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,25 @@ class ScoreFieldOption(click.ParamType[ScoreField]):
         path, _, threshold = place.partition("@") if equals else (name, "", "")
         try:
             formats.parse_path(path)
-            return ScoreField(name, path, float(threshold or 0.5))
+            limit = float(threshold or 0.5)
+            if not name or not math.isfinite(limit):
+                raise ValueError("a name and a finite number are wanted")
+            return ScoreField(name, path, limit)
         except ValueError as error:
             self.fail(f"{value!r}: {error}; write NAME=PATH, or NAME=PATH@0.7 with a threshold", param, ctx)
+
+
+class PathOption(click.ParamType[str]):
+    """Where in a record a field is."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            formats.parse_path(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 class MapOption(click.ParamType[Crosswalk]):

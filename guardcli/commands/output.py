@@ -43,13 +43,18 @@ def save(path: Path, text: str) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
+def check_no_input(path: Path, inputs: Sequence[str], option: str) -> None:
+    """Raise OutputError: what an option would write is one of the inputs."""
+    if path.resolve() in {Path(name).resolve() for name in inputs if name != "-"}:
+        raise OutputError(f"{path} is an input: {option} would write over it")
+
+
 class Aside:
     """A file that verdicts are written to beside the run, each as soon as it is there."""
 
     def __init__(self, path: Path, *, inputs: Sequence[str]) -> None:
         """Begin the file anew. Raises OutputError: it cannot be written, or is one of the `inputs`."""
-        if path.resolve() in {Path(name).resolve() for name in inputs if name != "-"}:
-            raise OutputError(f"{path} is an input: --verdicts would write over it")
+        check_no_input(path, inputs, "--verdicts")
         try:
             self._file = path.open("w", encoding="utf-8")
         except OSError as error:

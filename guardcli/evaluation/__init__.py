@@ -7,7 +7,7 @@ from guardcli.evaluation.evaluate import Asked, Comparison, Evaluation, Pick, Pi
 from guardcli.evaluation.figures import Figures
 from guardcli.evaluation.follow import Following, follow
 from guardcli.evaluation.outcomes import Outcome, System, of_field, of_rows
-from guardcli.evaluation.slices import Slice
+from guardcli.evaluation.slices import Slice, sliced
 
 __all__ = [
     "Asked",
@@ -28,4 +28,5 @@ __all__ = [
     "follow",
     "of_field",
     "of_rows",
+    "sliced",
 ]

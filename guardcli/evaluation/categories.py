@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from guardcli.evaluation.outcomes import Outcome, System
-from guardcli.labels import Crosswalk, Item
+from guardcli.labels import Categories, Crosswalk, Item
 from guardcli.metrics import Floats, Interval, NoFigure, Resamples, interval, over_thresholds
 
 _Figure: TypeAlias = "tuple[float, Floats]"  # with its distribution
@@ -49,35 +49,41 @@ class Natives:
 
     by_label: Mapping[tuple[str, str], frozenset[str]]
     unknown: Counter[str]
+    crosswalk: Crosswalk
 
     @classmethod
-    def of(cls, items: Sequence[Item], system: System, crosswalks: Sequence[Crosswalk]) -> Natives:
-        """Those of the items for one system. Of several maps, the one that is made for its policy counts, else the
-        first that is made for any. Raises InputError: a map and the policy's own names say different things."""
-        fitting = [one for one in crosswalks if one.policy in (system.policy, None)]
+    def of(
+        cls, items: Sequence[Item], categories: Categories, policy: str | None, crosswalks: Sequence[Crosswalk]
+    ) -> Natives:
+        """Those of the items for the categories of a policy. Of several maps the one that is made for it counts, else
+        the first that is made for any. Raises InputError: a map and the policy's own names say different things."""
+        fitting = [one for one in crosswalks if one.policy in (policy, None)]
         crosswalk = max(fitting, key=lambda one: one.policy is not None, default=Crosswalk())
         by_label: dict[tuple[str, str], set[str]] = {}
         found: dict[tuple[str, str], str | None] = {}
         unknown: Counter[str] = Counter()
         for item in items:
             for native, on in item.truth.flags.items():
-                key = item.group, native
+                key = crosswalk.group(item.groups), native
                 if key not in found:
-                    found[key] = crosswalk.label(native, item.group, system.categories)
+                    found[key] = crosswalk.label(native, key[0], categories)
                 label = found[key]
                 if label is not None:
-                    by_label.setdefault((item.group, label), set()).add(native)
+                    by_label.setdefault((key[0], label), set()).add(native)
                 elif on and item.unsafe:
                     unknown[native] += 1
-        return cls({key: frozenset(names) for key, names in by_label.items()}, unknown)
+        return cls({key: frozenset(names) for key, names in by_label.items()}, unknown, crosswalk)
 
     def holds(self, item: Item, label: str) -> bool | None:
-        """Whether an item is of a category; None where that is not annotated, or its set has no such category."""
-        names = self.by_label.get((item.group, label))
-        return None if names is None else item.truth.holds(names)
+        """Whether an item is of a category; None where that is not annotated. A harmless item of a set that does not
+        have the category is not of it, and of a harmful one nobody knows."""
+        names = self.by_label.get((self.crosswalk.group(item.groups), label))
+        if names is None:
+            return False if item.truth.listed and not item.unsafe else None
+        return item.truth.holds(names)
 
 
-class _Pair(NamedTuple):
+class Pair(NamedTuple):
     """An item against one category: its place, whether it is of it, whether it is benign, and its score."""
 
     place: int
@@ -91,45 +97,46 @@ def by_category(
 ) -> tuple[tuple[CategoryFigures, ...], Means | None]:
     """The figures of each category that an item is of, and their means; none where the system scores no categories."""
     found: list[CategoryFigures] = []
-    ways: tuple[list[list[_Pair]], list[list[_Pair]]] = ([], [])
+    ways: tuple[list[list[Pair]], list[list[Pair]]] = ([], [])
     for label in system.categories.labels:
-        pairs = _pairs(items, system.outcomes, natives, label)
-        own = [pair.place for pair in pairs if pair.holds]
+        against = pairs(items, system.outcomes, natives, label)
+        own = [pair.place for pair in against if pair.holds]
         if not own:
             continue
-        ways[0].append(pairs)
-        ways[1].append([pair for pair in pairs if pair.holds or pair.benign])
+        ways[0].append(against)
+        ways[1].append([pair for pair in against if pair.holds or pair.benign])
         listed = sum(label in system.outcomes[at].listed for at in own) / len(own)
         found.append(CategoryFigures(label, len(own), None, None, listed))
     if not found:
         return (), None
-    all_of = [[_auprc(pairs, resamples) for pairs in way] for way in ways]
+    all_of = [[_auprc(against, resamples) for against in way] for way in ways]
     figures = [
         replace(one, one_vs_all=_interval(all_of[0][at]), one_vs_benign=_interval(all_of[1][at]))
         for at, one in enumerate(found)
     ]
     macro = [_macro(way) for way in all_of]
-    micro = [_interval(_auprc([pair for pairs in way for pair in pairs], resamples)) for way in ways]
+    micro = [_interval(_auprc([pair for against in way for pair in against], resamples)) for way in ways]
     return tuple(figures), Means(macro[0], macro[1], micro[0], micro[1])
 
 
-def _pairs(items: Sequence[Item], outcomes: Sequence[Outcome], natives: Natives, label: str) -> list[_Pair]:
-    pairs = []
+def pairs(items: Sequence[Item], outcomes: Sequence[Outcome], natives: Natives, label: str) -> list[Pair]:
+    """The items of which it is known whether they are of a category, and that have a score for it."""
+    found = []
     for at, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
         score = (outcome.categories or {}).get(label)
         holds = natives.holds(item, label)
         if score is not None and holds is not None:
-            pairs.append(_Pair(at, holds, not item.unsafe, score))
-    return pairs
+            found.append(Pair(at, holds, not item.unsafe, score))
+    return found
 
 
-def _auprc(pairs: Sequence[_Pair], resamples: Resamples) -> _Figure | None:
+def _auprc(against: Sequence[Pair], resamples: Resamples) -> _Figure | None:
     """None where there is one class only."""
     try:
-        value, statistic = over_thresholds("auprc", [pair.holds for pair in pairs], [pair.score for pair in pairs])
+        value, statistic = over_thresholds("auprc", [pair.holds for pair in against], [pair.score for pair in against])
     except NoFigure:
         return None
-    return value, resamples.distribution(statistic, [pair.place for pair in pairs])
+    return value, resamples.distribution(statistic, [pair.place for pair in against])
 
 
 def _interval(figure: _Figure | None) -> Interval | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardcli.compare import mcnemar
-from guardcli.evaluation.categories import CategoryFigures, Means, Natives, by_category
+from guardcli.evaluation.categories import CategoryFigures, Means, Natives, by_category, pairs
 from guardcli.evaluation.figures import Figures, Judged, figures
 from guardcli.evaluation.outcomes import System, at_threshold
 from guardcli.evaluation.slices import Slice, slices
@@ -103,12 +103,12 @@ def evaluate(labelled: Labelled, systems: Sequence[System], asked: Asked | None 
 def _standing(items: Sequence[Item], system: System, asked: Asked, resamples: Resamples) -> Standing:
     labels = [item.unsafe for item in items]
     judged = Judged.of(labels, system.outcomes, range(len(items)), strict=asked.strict)
-    natives = Natives.of(items, system, asked.crosswalks)
+    natives = Natives.of(items, system.categories, system.policy, asked.crosswalks)
     categories, means = by_category(items, system, natives, resamples)
     parts = [part for path in asked.by for part in slices(items, system, path, resamples, strict=asked.strict)]
     return Standing(
         system, judged, figures(judged, resamples), categories, means, natives.unknown, tuple(parts),
-        tuple(_picks(items, system, judged, natives, aim) for aim in asked.aims),
+        tuple(_picks(items, system, natives, aim) for aim in asked.aims),
         missed=_worst(judged, unsafe=True), alarms=_worst(judged, unsafe=False),
     )  # fmt: skip
 
@@ -125,19 +125,16 @@ def _worst(judged: Judged, *, unsafe: bool) -> tuple[int, ...]:
     return tuple(place for _, place in wrong[:MISTAKES])
 
 
-def _picks(items: Sequence[Item], system: System, judged: Judged, natives: Natives, aim: Aim) -> Picks:
+def _picks(items: Sequence[Item], system: System, natives: Natives, aim: Aim) -> Picks:
+    """Chosen on what was judged whole: of the rest no threshold is known to be good."""
+    whole = [(item, one) for item, one in zip(items, system.outcomes, strict=True) if not one.partial]
+    scored = [(item.unsafe, one.score) for item, one in whole if one.score is not None]
     by_label = {}
-    if system.one_by_one:
-        for label in system.categories.labels:
-            pairs = [
-                (holds, outcome.categories[label])
-                for item, outcome in zip(items, system.outcomes, strict=True)
-                if outcome.categories and label in outcome.categories
-                if (holds := natives.holds(item, label)) is not None
-            ]
-            if any(holds for holds, _ in pairs):
-                by_label[label] = _pick([holds for holds, _ in pairs], [score for _, score in pairs], aim)
-    return Picks(aim, _pick(judged.labels, judged.scores, aim), by_label)
+    for label in system.categories.labels if system.one_by_one else ():
+        found = pairs([item for item, _ in whole], [one for _, one in whole], natives, label)
+        if any(pair.holds for pair in found):
+            by_label[label] = _pick([pair.holds for pair in found], [pair.score for pair in found], aim)
+    return Picks(aim, _pick([label for label, _ in scored], [score for _, score in scored], aim), by_label)
 
 
 def _pick(labels: Sequence[bool], scores: Sequence[float], aim: Aim) -> Pick:

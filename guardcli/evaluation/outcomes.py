@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from guardcli.errors import InputError
-from guardcli.formats import Unreadable, parse_path, select
-from guardcli.labels import Categories, Item
+from guardcli.labels import Categories, Item, field_at
 from guardcli.stored import RecordKey, Row, by_record
 
 NO_ROW = "no verdict in the run"
@@ -18,13 +17,15 @@ NO_ROW = "no verdict in the run"
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`score` and `unsafe` are None where there is no verdict, and `error` says why. `categories` are scores of
-    categories by label, P(unsafe and this one listed first) or, asked one by one, P(unsafe); None: not there."""
+    categories by label, P(unsafe and this one listed first) or, asked one by one, P(unsafe); None: not there.
+    `partial`: a message of the record could not be judged, so that it is never safe, whatever the threshold."""
 
     score: float | None
     unsafe: bool | None
     listed: frozenset[str] = frozenset()
     categories: Mapping[str, float] | None = None
     error: str | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def of_rows(name: str, items: Sequence[Item], rows: Iterable[Row], *, known: Cat
     if not any(outcome.error != NO_ROW for outcome in outcomes):
         raise InputError(f"{name}: no row is of the labelled data: rows are joined by `source`, `line` and `part`")
     first = next(iter(found.values()))[0]
-    labels = first["category_scores"] or first["listed_scores"] or {}
+    labels = dict.fromkeys(label for rows in found.values() for row in rows for label in _category_scores(row))
     return System(
         name, tuple(outcomes), known or Categories.called(labels), first["threshold"], first["scoring"] == "each",
         policy=first["taxonomy"].get("name"),
@@ -94,11 +95,16 @@ def of_field(name: str, items: Sequence[Item], path: str, *, threshold: float = 
 
 def at_threshold(system: System, threshold: float) -> System:
     """The system as it would be with another threshold for its one score."""
-    outcomes = tuple(
-        outcome if outcome.score is None else replace(outcome, unsafe=outcome.score >= threshold)
-        for outcome in system.outcomes
-    )
+    outcomes = tuple(_at(outcome, threshold) for outcome in system.outcomes)
     return replace(system, outcomes=outcomes, threshold=threshold)
+
+
+def _at(outcome: Outcome, threshold: float) -> Outcome:
+    if outcome.score is None or outcome.score >= threshold:
+        return outcome if outcome.score is None else replace(outcome, unsafe=True)
+    if outcome.partial:
+        return Outcome(None, None, error=outcome.error)
+    return replace(outcome, unsafe=False)
 
 
 def _joined(item: Item, found: Mapping[RecordKey, list[Row]]) -> Outcome:
@@ -118,27 +124,35 @@ def _of_rows(rows: Sequence[Row]) -> Outcome:
     unjudged = next((row for row in rows if row["verdict"] == "error"), None)
     if worst["score"] is None or (unjudged is not None and worst["verdict"] != "unsafe"):
         return Outcome(None, None, error=(unjudged or worst)["error"] or "not judged")
-    categories = worst["category_scores"]
-    if categories is None and worst["listed_scores"] is not None:
-        categories = {label: worst["score"] * share for label, share in worst["listed_scores"].items()}
+    categories: dict[str, float] = {}
+    for row in rows:
+        for label, score in _category_scores(row).items():
+            categories[label] = max(score, categories.get(label, 0.0))
+    listed = frozenset(label for row in rows if row["verdict"] == "unsafe" for label in row["categories"] or ())
+    error = None if unjudged is None else unjudged["error"] or "not judged"
     return Outcome(
-        worst["score"], worst["verdict"] == "unsafe", frozenset(worst["categories"] or ()), categories
+        worst["score"], worst["verdict"] == "unsafe", listed, categories or None, error, unjudged is not None
     )  # fmt: skip
 
 
+def _category_scores(row: Row) -> Mapping[str, float]:
+    if row["score"] is None:
+        return {}
+    if row["category_scores"] is not None:
+        scores: Mapping[str, float] = row["category_scores"]
+        return scores
+    return {label: row["score"] * share for label, share in (row["listed_scores"] or {}).items()}
+
+
 def _scored(item: Item, path: str, threshold: float) -> Outcome:
-    try:
-        value: Any = select(dict(item.fields), parse_path(path))
-    except Unreadable as error:
-        return Outcome(None, None, error=str(error))
-    scores = (
-        {name: score for name in value if (score := _number(value[name])) is not None}
-        if isinstance(value, dict)
-        else None
-    )
-    number = max(scores.values(), default=None) if scores is not None else _number(value)
+    value: Any = field_at(item.fields, path)
+    scores = None
+    if isinstance(value, dict):
+        numbers = ((name, _number(score)) for name, score in value.items())
+        scores = {name: score for name, score in numbers if score is not None}
+    number = _number(value) if scores is None else max(scores.values(), default=None)
     if number is None:
-        return Outcome(None, None, error=f"{path} is no number")
+        return Outcome(None, None, error=f"there is no number at {path}")
     listed = frozenset(name for name, score in (scores or {}).items() if score >= threshold)
     return Outcome(number, number >= threshold, listed, scores)
 
@@ -148,6 +162,6 @@ def _number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None

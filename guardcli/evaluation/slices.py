@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from guardcli.errors import InputError
 from guardcli.evaluation.figures import Figures, Judged, figures
 from guardcli.evaluation.outcomes import System
-from guardcli.formats import Unreadable, parse_path, select
-from guardcli.labels import Item
+from guardcli.labels import Item, field_at
 from guardcli.metrics import Interval, NoFigure, Resamples, difference, over_thresholds
 
-MOST = 50  # values of a field that are told, the most frequent first
+MOST = 200  # values of a field: with more of them it makes no slices
 
 _MISSING = "-"
 _NAMED = 12  # fields in a message
@@ -33,19 +32,10 @@ class Slice:
 
 
 def slices(items: Sequence[Item], system: System, path: str, resamples: Resamples, *, strict: bool) -> list[Slice]:
-    """A slice for each value, the most frequent first; "-" are the items without one.
-
-    Raises:
-        InputError: no item has one.
-    """
-    places: dict[str, list[int]] = {}
-    for at, item in enumerate(items):
-        places.setdefault(_value(item, path), []).append(at)
-    if set(places) == {_MISSING}:
-        names = ", ".join(list(items[0].fields)[:_NAMED])
-        raise InputError(f"no labelled record has {path} to slice by; the first has {names}")
+    """A slice for each value, the most frequent first; "-" are the items without one. Raises InputError as `sliced`."""
+    places = sliced(items, path)
     labels = [item.unsafe for item in items]
-    by_size = sorted(places.items(), key=lambda part: -len(part[1]))[:MOST]
+    by_size = sorted(places.items(), key=lambda part: -len(part[1]))
     judged = {value: Judged.of(labels, system.outcomes, part, strict=strict) for value, part in by_size}
     english = next((one for value, one in judged.items() if value.casefold() in _ENGLISH), None)
     found = []
@@ -55,6 +45,23 @@ def slices(items: Sequence[Item], system: System, path: str, resamples: Resample
         unsafe = sum(labels[at] for at in part)
         found.append(Slice(path, value, unsafe, figures(here, resamples), *gap))
     return found
+
+
+def sliced(items: Sequence[Item], path: str) -> dict[str, list[int]]:
+    """The places of the items by value.
+
+    Raises:
+        InputError: no item has one, or there are too many.
+    """
+    places: dict[str, list[int]] = {}
+    for at, item in enumerate(items):
+        places.setdefault(_value(item, path), []).append(at)
+    if set(places) == {_MISSING}:
+        names = ", ".join(list(items[0].fields)[:_NAMED])
+        raise InputError(f"no labelled record has {path} to slice by; the first has {names}")
+    if len(places) > MOST:
+        raise InputError(f"{path} has {len(places):,} values: slice by a field that has at most {MOST}")
+    return places
 
 
 def _gap(one: Judged, english: Judged, resamples: Resamples) -> tuple[Interval | None, float | None]:
@@ -68,8 +75,5 @@ def _gap(one: Judged, english: Judged, resamples: Resamples) -> tuple[Interval |
 
 
 def _value(item: Item, path: str) -> str:
-    try:
-        value = select(dict(item.fields), parse_path(path))
-    except Unreadable:
-        return _MISSING
+    value = field_at(item.fields, path)
     return _MISSING if value is None or isinstance(value, (dict, list)) else str(value)

@@ -36,12 +36,14 @@ def values(reader: Reader, limit: int) -> Iterator[tuple[int, dict[str, Json], b
     """Each row: the line on which it begins, its value, and that as JSON.
 
     Raises:
-        Damaged: there is no header, or a quote is not closed.
+        Damaged: there is no header, or a row is longer than `limit`: a quote is not closed, and what follows is lost.
     """
     lines = _Lines(reader, limit)
-    first = next(lines, "")
-    found = _header(first) or (_names(next(csv.reader([first]), [])), ",")
-    names, delimiter = found
+    try:
+        first = next(lines, "")
+        names, delimiter = _header(first) or (_names(next(csv.reader([first]), [])), ",")
+    except (Unreadable, csv.Error) as error:
+        raise Damaged(f"no header: the first line names the columns of a CSV file ({error})") from error
     if not any(names):
         raise Damaged("no header: the first line of a CSV file names its columns")
     csv.field_size_limit(_CELL)
@@ -52,10 +54,10 @@ def values(reader: Reader, limit: int) -> Iterator[tuple[int, dict[str, Json], b
             cells = next(rows)
         except StopIteration:
             return
-        except csv.Error as error:
-            raise Damaged(f"the row that begins on line {lines.start} is no CSV ({error})") from error
-        except Unreadable as error:
-            raise Damaged(error.reason) from error
+        except (csv.Error, Unreadable) as error:  # the next row is sought on the next line
+            yield Fault(lines.start, f"the row is no CSV: {error}")
+            rows = csv.reader(lines, delimiter=delimiter, strict=True)
+            continue
         if cells:
             yield _row(lines.start, names, cells)
 
@@ -84,7 +86,7 @@ class _Lines:
         line = next(self._fragments)
         self.size += len(line)
         if self.size > self.limit + 2:
-            raise Unreadable(
+            raise Damaged(
                 f"{too_long(f'the row that begins on line {self.start}', self.limit)}, or a quote in it is not closed; "
                 "what follows is not read"
             )

@@ -9,6 +9,7 @@ from guardcli.labels.crosswalk import Categories, Crosswalk
 from guardcli.labels.items import Item, Labelled, read
 from guardcli.labels.layouts import LAYOUTS
 from guardcli.labels.places import Label, Where, verdict_word
+from guardcli.labels.places import at as field_at
 from guardcli.labels.truth import Truth
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Labelled",
     "Truth",
     "Where",
+    "field_at",
     "read",
     "verdict_word",
 ]

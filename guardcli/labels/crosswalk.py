@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ class Categories:
 
     @classmethod
     def of(cls, taxonomy: Taxonomy) -> Categories:
-        """Categories by id, key and name."""
-        names = {}
-        for category in taxonomy.categories:
-            for name in (category.name, category.key, category.id):
-                if name:
-                    names[name.casefold()] = category.label
-        return cls(tuple(category.label for category in taxonomy.categories), names)
+        """Categories by id, else by key, else by name; a name that two of them have is nobody's."""
+        found = taxonomy.categories
+        names: dict[str, str] = {}
+        for column in ([c.id for c in found], [c.key for c in found], [c.name for c in found]):
+            called = [None if name is None else name.casefold() for name in column]
+            for name, category in zip(called, found, strict=True):
+                if name is not None and called.count(name) == 1:
+                    names.setdefault(name, category.label)
+        return cls(tuple(category.label for category in found), names)
 
     @classmethod
     def called(cls, labels: Iterable[str]) -> Categories:
@@ -65,7 +67,7 @@ class Crosswalk:
             value: Any = json.loads(path.read_text("utf-8"))
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: not JSON: {error}") from error
         nested = value if isinstance(value, dict) and any(isinstance(v, dict) for v in value.values()) else {"": value}
         for group, codes in nested.items():
@@ -74,6 +76,10 @@ class Crosswalk:
                 what = f"{group!r} in it" if group else "it"
                 raise InputError(f'{path}: {what} is no map: write {{"native name": "category id" or null, …}}')
         return cls(nested, policy, str(path))
+
+    def group(self, names: Sequence[str]) -> str:
+        """By which of its names a data set stands in the map; the last one if by none."""
+        return next((name for name in names if name in self.codes), names[-1])
 
     def label(self, native: str, group: str, categories: Categories) -> str | None:
         """What a policy calls a native category of a data set; None if it has no such category.

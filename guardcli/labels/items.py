@@ -19,11 +19,12 @@ _ABOUT: dict[Json, About] = {"prompt": "user", "response": "assistant"}  # of a 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A record with its truth, of which `truth.unsafe` is known. `group` names the data set that it is of."""
+    """A record with its truth, of which `truth.unsafe` is known. `groups` are the names that its data set may have in a
+    map: the record's own field `source`, and the file's name without endings."""
 
     record: Record | Malformed
     truth: Truth
-    group: str
+    groups: tuple[str, ...]
 
     @property
     def unsafe(self) -> bool:
@@ -63,10 +64,16 @@ class Labelled:
         return sum(item.unsafe for item in self.items)
 
 
-def read(records: Iterable[Record | Malformed], where: Where | None = None, *, about: About | None = None) -> Labelled:
-    """Every record that has a label. `about` says whose message is asked about, where a record has several labels.
+def read(
+    records: Iterable[Record | Malformed],
+    where: Where | None = None,
+    *,
+    about: About | None = None,
+    cut: bool = True,
+) -> Labelled:
+    """Every record that has a label. `about` says whose last message is asked about, whatever the records say.
 
-    Conversations end with the message that the label is about.
+    Conversations end with the message that the label is about, unless they are not to be `cut`.
 
     Raises:
         InputError: a label is no such word, or a record is not of the layout that is forced.
@@ -83,7 +90,10 @@ def read(records: Iterable[Record | Malformed], where: Where | None = None, *, a
             continue
         if name is not None:
             names[name] += 1
-        votes = items.setdefault(reading.pooled or number, (_item(record, reading), Counter()))[1]
+        key = number if reading.pooled is None else (record.key.source, reading.pooled)
+        if key not in items:
+            items[key] = (_item(record, reading, about, cut=cut), Counter())
+        votes = items[key][1]
         if reading.truth.unsafe is not None:
             votes[reading.truth.unsafe] += 1
     found = []
@@ -121,16 +131,17 @@ def _generic(fields: Mapping[str, Json], where: Where) -> Reading:
     return Reading(Truth(unsafe, flags, listed), about=_ABOUT.get(target) if isinstance(target, str) else None)
 
 
-def _item(record: Record | Malformed, reading: Reading) -> Item:
+def _item(record: Record | Malformed, reading: Reading, about: About | None, *, cut: bool) -> Item:
     source = record.fields.get("source")
-    group = source if isinstance(source, str) else PurePath(record.key.source or "").name.split(".")[0]
+    file = PurePath(record.key.source or "").name.split(".")[0]
+    groups = (source, file) if isinstance(source, str) else (file,)
     if reading.messages is not None:
-        key = replace(record.key, id=reading.id or record.key.id)
+        key = replace(record.key, id=record.key.id or reading.id)
         conversation = Conversation(reading.messages, key.id)
-        return Item(Record(key, conversation, record.fields), reading.truth, group)
-    if isinstance(record, Record):
-        record = replace(record, conversation=_up_to(record.conversation, reading.about))
-    return Item(record, reading.truth, group)
+        return Item(Record(key, conversation, record.fields), reading.truth, groups)
+    if cut and isinstance(record, Record):
+        record = replace(record, conversation=_up_to(record.conversation, about or reading.about))
+    return Item(record, reading.truth, groups)
 
 
 def _up_to(conversation: Conversation, about: About | None) -> Conversation:

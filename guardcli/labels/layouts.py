@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guardcli.conversation import Message, Role
-from guardcli.labels.places import Fields, verdict_word
+from guardcli.labels.places import LABELS, Fields, verdict_word
 from guardcli.labels.truth import Truth
 
 About = Literal["user", "assistant"]
@@ -54,9 +54,12 @@ def _openai_flags(fields: Fields) -> dict[str, bool] | None:
         return None
     found = {OPENAI[name]: native[name] for name in OPENAI if native.get(name) is not None}
     others = set(native) - set(OPENAI) - ({"prompt", "id"} if native is fields else set())
-    if not found or others or any(str(on) not in ("0", "1", "0.0", "1.0") for on in found.values()):
+    if not found or others:
         return None
-    return {name: float(str(on)) == 1 for name, on in found.items()}
+    try:
+        return {name: verdict_word(on, name) for name, on in found.items()}
+    except ValueError:
+        return None
 
 
 def _openai(fields: Fields, _about: About | None) -> Reading:
@@ -71,13 +74,15 @@ def _toxicchat(fields: Fields, _about: About | None) -> Reading:
 
 def _beavertails(fields: Fields, _about: About | None) -> Reading:
     category = fields.get("category")
-    flags = {name: bool(on) for name, on in category.items()} if isinstance(category, dict) else {}
+    annotated = category.items() if isinstance(category, dict) else ()
+    flags = {name: verdict_word(on, name) for name, on in annotated if on is not None}
     safe = _word(fields, "is_safe")
     return Reading(Truth(None if safe is None else not safe, flags, listed=False), about="assistant")
 
 
 def _xstest(fields: Fields, _about: About | None) -> Reading:
-    contrast = str(fields.get("type")).startswith("contrast_")
+    kind = _text(fields.get("type"))
+    contrast = None if kind is None else kind.startswith("contrast_")
     unsafe = contrast if fields.get("label") is None else _word(fields, "label")
     return Reading(Truth(unsafe), about="user")
 
@@ -101,7 +106,7 @@ def _aegis(fields: Fields, _about: About | None) -> Reading:
     """Version 1: three to five annotators, each of whom names Safe, Needs Caution, or categories. More than half of
     those who took a side decide; "Needs Caution" alone takes none."""
     said = [_text(value) for name, value in fields.items() if name.startswith("labels_")]
-    votes = [[part.strip() for part in one.split(",")] for one in said if one]
+    votes = [[name for part in one.split(",") if (name := part.strip())] for one in said if one]
     sides = [vote for vote in votes if vote != ["Needs Caution"]]
     unsafe = sum(vote != ["Safe"] for vote in sides)
     counts = Counter(name for vote in sides for name in vote if name not in ("Safe", "Needs Caution"))
@@ -136,7 +141,7 @@ def _dices(fields: Fields, _about: About | None) -> Reading:
     roles: dict[str, Role] = {"USER": "user", "LAMDA": "assistant"}
     turns = [(roles[who], text.strip()) for who, text in zip(parts[::2], parts[1::2], strict=True)]
     response = _SPEAKER.sub("", _text(fields.get("response")) or "").strip()
-    item = str(fields["item_id"])
+    item = _text(fields.get("item_id"))
     return Reading(Truth(vote), _said(*turns, ("assistant", response)), pooled=item, id=item)
 
 
@@ -150,8 +155,8 @@ LAYOUTS: dict[str, Layout] = {
     "wildguardtest": Layout(lambda fields: {"prompt_harm_label", "response_harm_label"} <= set(fields), _wildguardtest),
     "aegis": Layout(lambda fields: {"text", "labels_0", "labels_1"} <= set(fields), _aegis),
     "aegis2": Layout(lambda fields: {"prompt_label", "violated_categories"} <= set(fields), _aegis2),
-    "harmbench": Layout(lambda fields: {"Behavior", "SemanticCategory"} <= set(fields), _harmbench),
-    "simplesafetytests": Layout(lambda fields: {"prompt", "harm_area"} <= set(fields), _simplesafetytests),
+    "harmbench": Layout(lambda fields: _unlabelled(fields, "Behavior", "SemanticCategory"), _harmbench),
+    "simplesafetytests": Layout(lambda fields: _unlabelled(fields, "prompt", "harm_area"), _simplesafetytests),
     "dices": Layout(lambda fields: {"item_id", "Q_overall", "response"} <= set(fields), _dices),
     "xstest": Layout(lambda fields: {"prompt", "type", "focus"} <= set(fields), _xstest),
 }
@@ -160,6 +165,11 @@ LAYOUTS: dict[str, Layout] = {
 def of(fields: Fields) -> str | None:
     """The name of the layout that a record has."""
     return next((name for name, layout in LAYOUTS.items() if layout.matches(fields)), None)
+
+
+def _unlabelled(fields: Fields, *names: str) -> bool:
+    """Whether a record has these fields and no label of its own: its set is unsafe by design."""
+    return set(names) <= set(fields) and not any(name in fields for name in LABELS)
 
 
 def _word(fields: Fields, name: str) -> bool | None:

@@ -12,7 +12,7 @@ from guardcli.formats import Unreadable, parse_path, select
 Fields = Mapping[str, Json]
 
 # The first that a record has; True where the field says that something is safe.
-_LABELS = {
+LABELS = {
     "label": False, "unsafe": False, "is_unsafe": False, "toxicity": False, "toxic": False, "is_toxic": False,
     "harmful": False, "is_harmful": False, "harm": False, "flagged": False, "is_safe": True, "safe": True,
 }  # fmt: skip
@@ -46,13 +46,13 @@ def label(fields: Fields, where: Label | None) -> bool | None:
     """Whether a record is labelled unsafe; None if it has no label. Raises ValueError: its label is no such word."""
     if where is not None:
         value = at(fields, where.path)
-        if not where.unsafe or value is None:
-            return None if value is None else verdict_word(value, where.path)
-        return _as_text(value) in where.unsafe
-    name = next((name for name in _LABELS if fields.get(name) is not None), None)
+        if value is None or value == "":
+            return None
+        return _normal(value) in map(_normal, where.unsafe) if where.unsafe else verdict_word(value, where.path)
+    name = next((name for name in LABELS if fields.get(name) not in (None, "")), None)
     if name is None:
         return None
-    return verdict_word(fields[name], name) is not _LABELS[name]
+    return verdict_word(fields[name], name) is not LABELS[name]
 
 
 def flags(fields: Fields, path: str | None) -> tuple[dict[str, bool], bool]:
@@ -80,7 +80,7 @@ def flags(fields: Fields, path: str | None) -> tuple[dict[str, bool], bool]:
 
 def verdict_word(value: Json, name: str) -> bool:
     """Whether a word, a truth value or 0 or 1 means unsafe. Raises ValueError: it is something else."""
-    word = _as_text(value).strip().lower()
+    word = _normal(value)
     if word in _UNSAFE or word in _SAFE:
         return word in _UNSAFE
     raise ValueError(
@@ -97,7 +97,8 @@ def at(fields: Fields, path: str) -> Any:
         return None
 
 
-def _as_text(value: Json) -> str:
-    if isinstance(value, float) and value == int(value):
-        return str(int(value))
-    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+def _normal(value: Json) -> str:
+    """A value as a word: True is "true", and 1.0, "1.0" and " 1 " are "1"."""
+    word = str(value).strip().casefold()
+    whole, point, zeros = word.partition(".")
+    return whole if point and whole.isdecimal() and zeros.strip("0") == "" else word

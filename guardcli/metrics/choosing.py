@@ -62,6 +62,8 @@ def shortest(below: float, score: float) -> float:
     """The number with the fewest decimals that is above one score and not above the next."""
     for digits in range(1, 17):
         scale = 10.0**digits
+        if not math.isfinite(score * scale):
+            break
         number = math.floor(score * scale) / scale
         if below < number <= score:
             return number

@@ -155,18 +155,45 @@ def test_a_figure_that_there_is_none_of_misses_its_gate(desk: Path) -> None:
         (["set.jsonl", "--from", "run.jsonl", "--choose-threshold", "fpr=nan"], "'fpr=nan' is no aim"),
         (["set.jsonl", "--score-field", "x="], "'' names no place; write NAME=PATH"),
         (["set.jsonl", "--score-field", "x=y@high"], "write NAME=PATH"),
+        (["set.jsonl", "--score-field", "x=y@nan"], "write NAME=PATH"),
+        (["set.jsonl", "--score-field", "=y"], "write NAME=PATH"),
+        (["set.jsonl", "--from", "run.jsonl", "--by", "a["], "'a[' is no path"),
+        (["set.jsonl", "--from", "run.jsonl", "--html", "set.jsonl"], "set.jsonl is an input: --html would write over"),
+        (
+            ["set.jsonl", "--from", "run.jsonl", "--map", "typo=map.json"],
+            "--map typo=…: the policies are llama-guard-3",
+        ),
+        (["set.jsonl", "--from", "bad.jsonl"], "bad.jsonl:1: no verdict row: its scores are no numbers"),
         (["set.jsonl", "--score-field", "x=no.such"], "x: no labelled record has a number at no.such"),
         (["set.jsonl", "--from", "run.jsonl", "--map", "none.json"], "none.json: No such file"),
         (["set.jsonl", "--from", "run.jsonl", "--set", "dices"], "set.jsonl:1: it is no record of dices"),
-        (["set.jsonl", "--from", "run.jsonl", "--verdicts", "run.jsonl"], "run.jsonl is an input"),
+        (["set.jsonl", "--from", "run.jsonl", "--verdicts", "x.jsonl"], "name a model with -m"),
+        (["set.jsonl", "-m", "x.gguf", "--verdicts", "set.jsonl"], "set.jsonl is an input"),
         (["set.jsonl", "-m", "x.gguf", "--shots", "2"], "x.gguf"),
     ],
 )
 def test_usage_errors(desk: Path, arguments: list[str], message: str) -> None:
     (desk / "empty.jsonl").write_text("")
+    (desk / "map.json").write_text("{}")
+    write(desk / "bad.jsonl", [row(1, 0.5, listed_scores={"S1": None})])
     done = guard("eval", *arguments, cwd=desk)
     assert message in done.stderr
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_names_of_the_input_command_no_terminal(desk: Path) -> None:
+    (desk / "evil.jsonl").write_text('{"prompt":"x","label":"safe","\\u001b[31mEVIL":1}\n')
+    write(desk / "v.jsonl", [row(1, 0.1, source="evil.jsonl")])
+    done = guard("eval", "evil.jsonl", "--from", "v.jsonl", "--by", "lang", cwd=desk)
+    assert "\\x1b[31mEVIL" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_runs_that_differ_in_what_decides_are_several_systems(desk: Path) -> None:
+    rows = [json.loads(line) for line in (desk / "whole.jsonl").read_text().splitlines()]
+    write(desk / "both.jsonl", [*rows, *(one | {"threshold": 0.4} for one in rows)])
+    found = json.loads(guard("eval", "set.jsonl", "--from", "both.jsonl", "--format", "json", cwd=desk).stdout)
+    assert [one["threshold"] for one in found["systems"]] == [0.5, 0.4]
 
 
 def test_shots_that_a_policy_does_not_have(desk: Path, guard_path: Path) -> None:

@@ -16,7 +16,7 @@ def item(line: int, unsafe: bool, *flags: str, listed: bool = True, **fields: An
     record = Record(
         Key("set.jsonl", line, id=f"i{line}"), Conversation((Message("user", f"text {line}"),), f"i{line}"), fields
     )
-    return Item(record, Truth(unsafe, dict.fromkeys(flags, True), listed), "set")
+    return Item(record, Truth(unsafe, dict.fromkeys(flags, True), listed), ("set",))
 
 
 def items(labels: Sequence[bool]) -> tuple[Item, ...]:

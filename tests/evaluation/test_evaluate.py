@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from guardcli.errors import InputError
 from guardcli.evaluation import Asked, Evaluation, System, evaluate
 from guardcli.labels import Item, Labelled
 from guardcli.metrics import Aim, Counts
@@ -151,6 +154,29 @@ def test_thresholds_by_category_only_where_categories_are_asked_one_by_one() -> 
     assert best is not None
     assert best.counts == Counts(tp=4, tn=1)
     assert outcome[True][1].categories["S1"].reason == "no threshold reaches precision=1"
+
+
+def test_harmless_items_of_another_set_count_against_every_category() -> None:
+    """And of harmful ones of a set that does not have the category nobody knows."""
+    found = (item(1, True, "S1"), replace(item(2, False), groups=("b",)), replace(item(3, True, "x"), groups=("b",)))
+    scores = [{"S1": 0.9}, {"S1": 0.2}, {"S1": 0.95}]
+    (standing,) = evaluated(found, system([0.9, 0.2, 0.9], categories=scores)).standings
+    assert standing.categories[0].one_vs_all is not None
+    assert standing.categories[0].one_vs_all.value == 1
+
+
+def test_no_threshold_is_chosen_by_what_was_not_judged() -> None:
+    found = items([True, True, False])
+    (standing,) = evaluated(found, system([0.9, None, 0.2]), strict=True, aims=(Aim("recall", 1.0),)).standings
+    choice = standing.picks[0].overall.choice
+    assert choice is not None
+    assert (choice.threshold, choice.counts) == (0.9, Counts(tp=1, tn=1))
+
+
+def test_a_field_with_many_values_is_no_slice() -> None:
+    found = tuple(item(at, True, x=at) for at in range(300))
+    with pytest.raises(InputError, match="x has 300 values"):
+        evaluated(found, system([0.5] * 300), by=("x",))
 
 
 def test_slices_and_the_gap_to_english() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from guardcli.errors import InputError
 from guardcli.evaluation import of_field, of_rows
-from guardcli.evaluation.outcomes import NO_ROW
+from guardcli.evaluation.outcomes import NO_ROW, at_threshold
 from tests.evaluation.planted import item, items
 from tests.rows import row
 
@@ -31,6 +31,23 @@ def test_several_rows_of_a_record_count_by_the_worst() -> None:
     found = of_rows("run", items([True] * 3), rows)
     assert [(one.score, one.unsafe) for one in found.outcomes] == [(0.8, True), (None, None), (0.9, True)]
     assert found.outcomes[1].error == "not JSON"
+
+
+def test_a_record_of_which_a_part_is_not_judged_is_never_safe() -> None:
+    rows = [row(1, 0.6, turn=1), row(1, None, turn=2), row(2, 0.9)]
+    found = of_rows("run", items([True, True]), rows)
+    assert [one.unsafe for one in found.outcomes] == [True, True]
+    assert [one.unsafe for one in at_threshold(found, 0.8).outcomes] == [None, True]
+    assert [one.unsafe for one in at_threshold(found, 0.5).outcomes] == [True, True]
+
+
+def test_categories_are_those_of_all_messages_of_a_record_and_of_all_rows() -> None:
+    rows = [row(1, None), row(2, 0.9, turn=1, listed_scores={"S1": 1.0, "S2": 0.0}, categories=["S1"])]
+    rows += [row(2, 0.95, turn=2, listed_scores={"S1": 0.0, "S2": 1.0}, categories=["S2"])]
+    found = of_rows("run", items([True, True]), rows)
+    assert found.categories.labels == ("S1", "S2")
+    assert found.outcomes[1].categories == {"S1": 0.9, "S2": 0.95}
+    assert found.outcomes[1].listed == {"S1", "S2"}
 
 
 @pytest.mark.parametrize("source", ["-", "other.jsonl"])
@@ -71,12 +88,12 @@ def test_the_categories_of_another_tool() -> None:
     assert found.categories.labels == ("hate", "sexual")
     assert found.outcomes[0].listed == {"hate", "sexual"}
     assert found.outcomes[1].score is None
-    assert found.outcomes[1].error == "no x in this record: there are no keys"
+    assert found.outcomes[1].error == "there is no number at x"
 
 
-@pytest.mark.parametrize("value", [None, "high", [], {}, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [None, "high", [], {}, float("nan"), float("inf"), 10**400])
 def test_what_is_no_number_is_not_judged(value: Any) -> None:
     found = of_field("tool", (item(1, True, x=value), item(2, False, x=0.5)), "x")
-    assert found.outcomes[0].error == "x is no number"
+    assert found.outcomes[0].error == "there is no number at x"
     with pytest.raises(InputError, match="tool: no labelled record has a number at x"):
         of_field("tool", (item(1, True, x=value),), "x")

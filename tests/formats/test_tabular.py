@@ -44,11 +44,14 @@ def test_a_quote_that_is_not_closed_ends_the_source_within_the_limit_of_a_record
     ((_, _, fine), (_, _, reason)) = told(b'prompt,n\nhi,1\n"oh,2\n' + b"x,1\n" * 2000, max_record_bytes=1024)
     assert fine == [("user", "hi")]
     assert reason.startswith("the row that begins on line 3 is longer than 1024 bytes")
-    assert told(b'prompt,n\n"oh,2\n')[0][2].startswith("the row that begins on line 2 is no CSV")
+    assert told(b'prompt,n\n"oh,2\n')[0][2].startswith("the row is no CSV: ")
 
 
-def test_text_that_is_no_utf8_is_an_error():
-    assert "invalid UTF-8" in told(b"prompt,n\n\xff,1\n")[0][2]
+@pytest.mark.parametrize("bad", [b'"a"b,1', b"\xff,1", b"a\rb,1"])
+def test_a_row_that_is_none_is_an_error_in_its_place_and_the_next_is_read(bad):
+    (fine, (line, _, reason), last) = told(b"prompt,n\nhi,1\n" + bad + b"\nho,2\n")
+    assert (fine[2], line, last) == ([("user", "hi")], 3, (4, None, [("user", "ho")]))
+    assert reason.startswith("the row is no CSV: ")
 
 
 def test_a_path_leads_into_a_row_and_a_line_can_be_begun_at():

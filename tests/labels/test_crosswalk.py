@@ -29,6 +29,12 @@ def test_by_id_key_and_name(native: str, categories: Categories, label: str | No
     assert Crosswalk().label(native, "set", categories) == label
 
 
+def test_an_id_outranks_a_name_and_a_name_that_two_have_is_nobodys() -> None:
+    same = "{id: S1, name: Hate}, {id: S2, name: Hate}, {id: S3, name: S1}, {id: S4, name: Other, key: four}"
+    found = Categories.of(Taxonomy.parse(f"name: x\ncategories: [{same}]\n"))
+    assert [found.find(name) for name in ("S1", "hate", "four", "other")] == ["S1", None, "four", "four"]
+
+
 def test_by_map_of_one_set_or_of_several(tmp_path: Path) -> None:
     flat, nested = tmp_path / "flat.json", tmp_path / "nested.json"
     flat.write_text(json.dumps({"S3": "S4", "harassment": None}))

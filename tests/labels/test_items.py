@@ -32,6 +32,8 @@ CHAT = [
         ({"harmful": "no"}, False),
         ({"flagged": False}, False),
         ({"label": None, "toxic": "1"}, True),
+        ({"label": "", "toxic": "1.0"}, True),
+        ({"label": "0.0"}, False),
         ({"categories": {"S1": False, "S2": True}}, True),
         ({"categories": {"S1": 0, "S2": None}}, False),
     ],
@@ -47,6 +49,8 @@ def test_what_a_label_is(fields: dict[str, Any], unsafe: bool) -> None:
         (Label("grade", ("bad", "3")), {"grade": "bad"}, True),
         (Label("grade", ("bad", "3")), {"grade": 3}, True),
         (Label("grade", ("bad", "3")), {"grade": "fine"}, False),
+        (Label("flagged", ("True",)), {"flagged": True}, True),
+        (Label("grade", ("3.0",)), {"grade": " 3 "}, True),
     ],
 )
 def test_where_a_label_is_said_to_be(where: Label, fields: dict[str, Any], unsafe: bool) -> None:
@@ -59,7 +63,15 @@ def test_a_record_without_a_label_is_left_out_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"label": "maybe"}, {"toxicity": 0.7}, {"label": ["unsafe"]}, {"categories": [{"x": 1}]}]
+    "fields",
+    [
+        {"label": "maybe"},
+        {"toxicity": 0.7},
+        {"label": float("inf")},
+        {"label": float("nan")},
+        {"label": ["unsafe"]},
+        {"categories": [{"x": 1}]},
+    ],
 )
 def test_a_word_that_is_no_label_ends_the_run_at_its_place(fields: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"^set.jsonl:2: its (label|toxicity|categories) is"):
@@ -73,6 +85,21 @@ def test_a_conversation_ends_with_what_the_label_is_about(target: str | None, he
     found = labelled({"messages": CHAT, "label": "safe", "target": target})
     assert "".join(text for _, text in said(found)[0]) == heard
     assert found.items[0].text == heard[-1]
+
+
+@pytest.mark.parametrize(
+    ("about", "cut", "heard"), [("assistant", True, "abcd"), ("user", True, "abc"), (None, False, "abcd")]
+)
+def test_what_is_asked_for_outranks_what_the_record_says(about: Any, cut: bool, heard: str) -> None:
+    found = labelled({"messages": CHAT, "label": "safe", "target": "prompt"}, about=about, cut=cut)
+    assert "".join(text for _, text in said(found)[0]) == heard
+
+
+def test_an_empty_label_is_none() -> None:
+    found = labelled(
+        {"prompt": "a", "grade": ""}, {"prompt": "b", "grade": "bad"}, where=Where(Label("grade", ("bad",)))
+    )
+    assert (truths(found), found.left_out) == ([True], Counter({"without a label": 1}))
 
 
 def test_a_record_that_cannot_be_read_stays_an_item_with_its_label() -> None:
@@ -122,4 +149,4 @@ def test_a_flag_that_is_missing_is_not_annotated_and_never_negative(
 
 def test_the_data_set_is_named_by_the_record_or_by_the_file() -> None:
     found = labelled({"prompt": "a", "label": 1, "source": "mine"}, {"prompt": "b", "label": 1}, source="x/y.jsonl.gz")
-    assert [item.group for item in found.items] == ["mine", "y"]
+    assert [item.groups for item in found.items] == [("mine", "y"), ("y",)]

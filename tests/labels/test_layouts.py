@@ -39,11 +39,18 @@ XSTEST = {"id": "1", "type": "contrast_homonyms", "prompt": "hi", "focus": "x", 
         (OPENAI, "openai-moderation", Truth(True, {"sexual": False, "hate": True, "violence": False}, False), "hi"),
         ({"prompt": "hi", "S3": 0}, "openai-moderation", Truth(False, {"sexual/minors": False}, False), "hi"),
         (TOXICCHAT, "toxicchat", Truth(True), "hi"),
+        ({"prompt": "hi", "S": True, "H": None}, "openai-moderation", Truth(True, {"sexual": True}, False), "hi"),
         (TOXICCHAT | {"toxicity": "0"}, "toxicchat", Truth(False), "hi"),
         (BEAVERTAILS, "beavertails", Truth(True, {"violence": True, "privacy": False}, False), "hi ho"),
+        (
+            BEAVERTAILS | {"category": {"violence": "false", "privacy": None}},
+            "beavertails",
+            Truth(True, {"violence": False}, False),
+            "hi ho",
+        ),
         (WILDGUARD, "wildguardtest", Truth(True, {"cyberattack": True}), "hi"),
         (AEGIS, "aegis", Truth(True, {"Violence": True}), "hi"),
-        (AEGIS | {"text_type": "llm_response", "labels_2": "Safe"}, "aegis", Truth(False), "hi"),
+        (AEGIS | {"text_type": "llm_response", "labels_2": "Safe,"}, "aegis", Truth(False), "hi"),
         (AEGIS2, "aegis2", Truth(False), "hi"),
         (HARMBENCH, "harmbench", Truth(True, {"illegal": True}), "a tale\n\n---\n\ndo it"),
         (HARMBENCH | {"ContextString": None}, "harmbench", Truth(True, {"illegal": True}), "do it"),
@@ -78,6 +85,7 @@ def test_of_two_labels_that_of_the_response_is_asked_for(record: dict[str, Any],
         AEGIS2 | {"prompt": "REDACTED"},
         WILDGUARD | {"prompt_harm_label": None},
         TOXICCHAT | {"toxicity": None},
+        XSTEST | {"type": None},
     ],
 )
 def test_without_a_majority_or_a_text_there_is_no_item(record: dict[str, Any]) -> None:
@@ -96,6 +104,19 @@ def test_the_ratings_of_dices_are_counted_by_conversation() -> None:
     assert [(item.key.id, item.unsafe) for item in found.items] == [("7", True), ("9", False)]
     assert found.left_out == {"with as many votes for either label": 1}
     assert said(found)[0] == [("assistant", "hello"), ("user", "tell me"), ("assistant", "no")]
+
+
+def test_conversations_of_two_files_and_ratings_without_a_conversation_are_not_pooled() -> None:
+    row = {"response": "LAMDA: no", "context": "USER: hi"}
+    rows = [row | {"item_id": "7", "Q_overall": vote} for vote in ("Yes", "Yes", "No")]
+    one, two = labelled(*rows, source="350.jsonl"), labelled(row | {"item_id": None, "Q_overall": "Yes"}, rows[2])
+    assert (truths(one), truths(two)) == ([True], [True, False])
+
+
+def test_a_label_of_ones_own_outranks_a_set_that_is_unsafe_by_design() -> None:
+    for record in (SST, HARMBENCH | {"prompt": "hi"}):
+        found = labelled(record | {"label": "safe"})
+        assert (truths(found), list(found.layouts)) == ([False], [])
 
 
 def test_xstest_as_csv() -> None:

@@ -55,6 +55,13 @@ def test_a_threshold_stands_between_two_scores(one, other):
         assert below < shortest(below, score) <= score
 
 
+def test_scores_without_bounds_have_thresholds_too() -> None:
+    assert shortest(-1e308, 1e308) == 1e308
+    found = choose([True, False], [0.99999999999, 0.99999999998], Aim("f1"))
+    assert found is not None
+    assert 0.99999999998 < found.threshold <= 0.99999999999
+
+
 def test_a_threshold_is_short():
     found = [shortest(0.31, 0.42), shortest(0.4121, 0.4129), shortest(-1, 0.05), shortest(0.999, 1.0)]
     assert found == [0.4, 0.4129, 0.0, 1.0]

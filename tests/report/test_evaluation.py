@@ -70,6 +70,8 @@ def test_markdown_is_made_of_tables_that_the_data_cannot_break() -> None:
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines() if line.startswith("|")}
         assert len(widths) <= 1
     assert "<script" not in markdown.replace("\\<", "")
+    linked = as_markdown(report(replace(ONE, name="https://evil.example www.evil.example @octocat")))
+    assert "https\\://evil.example www\\.evil.example \\@octocat" in linked
 
 
 def test_json_has_every_figure_and_null_where_there_is_none() -> None:

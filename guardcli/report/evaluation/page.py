@@ -94,7 +94,7 @@ def _histogram(standing: Standing) -> list[dict[str, Any]]:
     """For each part from 0 to 1, how many safe and unsafe items score there, and as heights in percent."""
     counts = [[0, 0] for _ in range(BINS)]
     for label, score in zip(standing.judged.labels, standing.judged.scores, strict=True):
-        counts[min(BINS - 1, max(0, int(score * BINS)))][label] += 1
+        counts[int(min(1 - 1e-9, max(0.0, score)) * BINS)][label] += 1
     most = max((max(pair) for pair in counts), default=0) or 1
     return [
         {"title": f"{at / BINS:.2f}-{(at + 1) / BINS:.2f}: {safe:,} safe, {unsafe:,} unsafe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -124,9 +125,13 @@ def _comparisons(report: Report) -> Table:
         )
         for one in report.evaluation.comparisons
     ]  # fmt: skip
+    note = "Paired, on the records that count for both."
     headings = ("system", "records", "AUPRC", "p", "only it is right", "only the first is", "p (McNemar)")
     return Table(
-        f"Against {report.evaluation.comparisons[0].first}", headings, tuple(rows), "Paired, on what both judged."
+        f"Against {report.evaluation.comparisons[0].first}",
+        headings,
+        tuple(rows),
+        note,
     )
 
 
@@ -165,7 +170,7 @@ def _thresholds(picks: Sequence[tuple[str, Pick]], title: str) -> Table:
             continue
         counts = pick.choice.counts
         figures = (counts.f1, counts.precision, counts.recall, counts.fpr)
-        rows.append((name, f"{pick.choice.threshold:.10g}", *map(_share, figures), ""))
+        rows.append((name, repr(pick.choice.threshold), *map(_share, figures), ""))
     headings = ("", "threshold", "F1", "precision", "recall", "FPR", "")
     note = "Chosen on these records, and so a little too good for them: hold it against others."
     return Table(title, headings, tuple(rows), note)
@@ -209,5 +214,6 @@ def _names(standing: Standing) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text of the input in Markdown: nothing of it makes a table, a tag or a link."""
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#|~" else letter for letter in printable(text))
+    """Text of the input in Markdown: nothing of it makes a table, a tag, a link or a mention."""
+    escaped = "".join(f"\\{letter}" if letter in "\\`*_[]<>#|~:@" else letter for letter in printable(text))
+    return re.sub(r"(?i)\bwww\.", r"www\\.", escaped)
