@@ -23,16 +23,9 @@ JUDGED = replace(system([0.9, 0.9, 0.9, 0.9, 0.2]), categories=Categories.of(LG3
 
 
 def followed(judge: Any) -> dict[str, tuple[int, int, int]]:
-    natives = Natives.of(ITEMS, system_of_lg3(), ())
-    return {
-        one.change: (one.items, one.stayed, one.errors) for one in follow(ITEMS, system_of_lg3(), natives, LG3, judge)
-    }
-
-
-def system_of_lg3() -> Any:
-    from dataclasses import replace
-
-    return replace(JUDGED, categories=Categories.of(LG3))
+    natives = Natives.of(ITEMS, JUDGED.categories, None, ())
+    found = follow(ITEMS, JUDGED, natives, LG3, judge)
+    return {one.change: (one.items, one.stayed, one.errors) for one in found}
 
 
 def reads(taxonomy: Taxonomy, some: Sequence[Item]) -> list[dict[str, Any]]:
