@@ -20,6 +20,7 @@ from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
 from guardcli.errors import ModelError
 from guardcli.model import Adapter, Gpu, Model, Offload, keep_log
+from guardcli.model.known import KNOWN
 from guardcli.prompt import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import TARGETS, Target
@@ -31,7 +32,7 @@ NO_MODEL = """no model named: give one with -m/--model, or in GUARD_MODEL.
 Llama Guard is published by Meta under its own licence. Accept it on the model's page on Hugging Face
 (meta-llama/Llama-Guard-3-8B, or -3-1B), then take a GGUF of it, or make one with llama.cpp:
   python convert_hf_to_gguf.py Llama-Guard-3-8B --outtype q8_0 --outfile llama-guard-3-8b-q8_0.gguf
-guard never guesses who protects you."""
+guard never guesses who protects you. To try it out: -m starter, a demonstration model that comes with it."""
 
 
 _taxonomy_option = click.option(
@@ -167,6 +168,8 @@ class Judging:
         if self.verbose:
             keep_log(lambda text: output.say(text, end=""))
         output.say_what_is_logged(verbose=self.verbose)
+        if self.model in KNOWN:
+            output.say(f"guard: {KNOWN[self.model].notice}")
         return self.model
 
     def _options(self) -> Options:

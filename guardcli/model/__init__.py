@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from guardcli.errors import ModelError
+from guardcli.model import known
 from guardcli.model.adapter import Adapter
 from guardcli.model.generation import detect
 from guardcli.model.gguf import read_header
@@ -46,14 +47,14 @@ class Model:
         offload: Offload | None = None,
         cache: Path | None = None,
     ) -> Model:
-        """Load a GGUF, with adapters on it. `generation` says what it is where the file does not; `cache` is a file
-        that remembers digests.
+        """Load a GGUF by its path, or a known model by its name, with adapters on it. `generation` says what it is
+        where the file does not; `cache` is a file that remembers digests.
 
         Raises:
             ModelError: missing, damaged, unknown to llama.cpp, or no Llama Guard as far as the file says; or an adapter
                 is all this, or was made for another model.
         """
-        path = Path(path)
+        path = known.find(path)
         header = read_header(path)
         if header.text("general.type") == "adapter":
             raise ModelError(f"{path} is an adapter: name the model that it changes with -m, and it with --lora")
