@@ -137,7 +137,7 @@ class Judging:
 
     def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
         """Load the model, and the taxonomy, unless they are given. Raises GuardError, with what to do."""
-        path = self._prepared()
+        path = self._prepared(told=model is not None)
         with _ending_at_ctrl_c():
             guard = Guard(
                 model or path,
@@ -161,14 +161,14 @@ class Judging:
             offload = Offload(self.gpu, self.gpu_layers)
             return Model.load(path, generation=self.template, adapters=self.lora, offload=offload, cache=cache())
 
-    def _prepared(self) -> str:
-        """The model's path, once what is logged can be heard."""
+    def _prepared(self, *, told: bool = False) -> str:
+        """The model's path, once what is logged can be heard; what is to be known of the model is told but once."""
         if not self.model:
             raise ModelError(NO_MODEL)
         if self.verbose:
             keep_log(lambda text: output.say(text, end=""))
         output.say_what_is_logged(verbose=self.verbose)
-        if self.model in KNOWN:
+        if not told and self.model in KNOWN:
             output.say(f"guard: {KNOWN[self.model].notice}")
         return self.model
 
