@@ -85,7 +85,8 @@ class _Lines:
         number = self.reader.line
         line = next(self._fragments)
         self.size += len(line)
-        if self.size > self.limit + 2:
+        cut = len(line) > self.limit + 1 and not line.endswith(b"\n")  # the rest would be taken for a row
+        if cut or self.size > self.limit + 2:
             raise Damaged(
                 f"{too_long(f'the row that begins on line {self.start}', self.limit)}, or a quote in it is not closed; "
                 "what follows is not read"

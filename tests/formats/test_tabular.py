@@ -63,3 +63,8 @@ def test_it_is_told():
     seen = []
     list(formats.read(__import__("io").BytesIO(b"prompt,n\nhi,1\n"), "x", on_detect=seen.append))
     assert seen == ["csv", "pairs"]
+
+
+def test_a_line_longer_than_the_limit_is_not_read_in_pieces():
+    assert [line for line, _, _ in told(b"prompt," + b"n" * 40 + b"\nhi,1\n", format="csv", max_record_bytes=8)] == [1]
+    assert len(told(b"Assistant: Assistant: ", format="csv", max_record_bytes=8)) == 1
