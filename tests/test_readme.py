@@ -173,7 +173,11 @@ def test_the_first_command_prints_what_stands_there(desk: Path) -> None:
         start = time.monotonic()
         done = run(desk, command)
         seconds.append(time.monotonic() - start)
-        assert (done.stdout, done.returncode) == (block("text starter"), 1)
+        said, shown = done.stdout.split(), block("text starter").split()
+        assert len(said) == len(shown)
+        for one, other in zip(said, shown, strict=True):  # another processor may give other last digits
+            assert one == other or float(one) == pytest.approx(float(other), abs=0.01)
+        assert done.returncode == 1
         assert done.stderr == f"guard: {KNOWN['starter'].notice}\n"
     assert min(seconds) < 2
 
