@@ -112,6 +112,13 @@ class Guard:
             raise TypeError("check takes several conversations: put this one into a list")
         return self.judge(_record(line, value) for line, value in enumerate(conversations, start=1))
 
+    def moderate(self, conversations: Sequence[Input]) -> list[float]:
+        """P(unsafe) of each conversation, as GuardBench asks for it (`benchmark(moderate=guard.moderate, …)`).
+
+        What cannot be judged counts as unsafe, 1.0. Raises as `check`.
+        """
+        return [1.0 if verdict.score is None else verdict.score for verdict in self.check(conversations)]
+
     def judge(self, records: Iterable[Record | Malformed], *, ahead: Ahead | None = None) -> Iterator[Verdict]:
         """Judge records in order. With `ahead` they are read and encoded in a thread; a "live" source is
         answered as soon as nothing more has arrived, a "full" one fills every batch.

@@ -329,3 +329,12 @@ def test_with_a_real_engine(model: Model) -> None:
     assert [v.verdict for v in fast][-1] == "error"
     for one, other in zip(fast[:-1], slow[:-1], strict=True):
         assert one.score == pytest.approx(other.score, abs=0.02)
+
+
+def test_moderate_gives_scores_and_what_cannot_be_judged_is_unsafe(model: Model) -> None:
+    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES)) as guard:
+        said = [[{"role": "user", "content": text}] for text in ("a bomb", "how are you", " ")]
+        bomb, fine, nothing = guard.moderate(said)
+    assert bomb == pytest.approx(0.9, abs=1e-3)
+    assert fine < 0.5
+    assert nothing == 1.0
