@@ -59,6 +59,8 @@ def judged(items: Sequence[Item], run: Run) -> Iterator[tuple[System, list[Follo
 
 def from_runs(items: Sequence[Item], paths: Sequence[str], taxonomies: Sequence[str]) -> Iterator[System]:
     """Stored runs: a file may hold several, told apart by model, template, scoring and policy. Raises InputError."""
+    if not paths:  # the shipped taxonomies are read for these alone
+        return
     policies = [*map(Taxonomy.load, taxonomies), *map(Taxonomy.load, shipped())]
     for path in paths:
         runs: dict[tuple[Any, ...], list[Row]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from guardcli.evaluation import Evaluation, Following, Pick, Slice, Standing
 from guardcli.metrics import Interval
@@ -41,17 +42,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its title and a note; all columns but the first `left` ones hold numbers."""
+    """A table with its title and a note; all columns but the first hold numbers."""
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
-    left: int = 1
 
     @property
     def right(self) -> range:
-        return range(self.left, len(self.headings))
+        return range(1, len(self.headings))
 
 
 def as_text(report: Report, *, colour: bool, width: int) -> str:
@@ -120,19 +120,14 @@ def _systems(standings: Sequence[Standing], *, strict: bool) -> Table:
 def _comparisons(report: Report) -> Table:
     rows = [
         (
-            one.other, f"{one.items:,}", _signed(one.auprc), _p(one.auprc_p),
+            one.other, f"{one.items:,}", ranged(one.auprc, "+"), _p(one.auprc_p),
             f"{one.mended:,}", f"{one.broken:,}", _p(one.mcnemar_p),
         )
         for one in report.evaluation.comparisons
     ]  # fmt: skip
     note = "Paired, on the records that count for both."
     headings = ("system", "records", "AUPRC", "p", "only it is right", "only the first is", "p (McNemar)")
-    return Table(
-        f"Against {report.evaluation.comparisons[0].first}",
-        headings,
-        tuple(rows),
-        note,
-    )
+    return Table(f"Against {report.evaluation.comparisons[0].first}", headings, tuple(rows), note)
 
 
 def _categories(standing: Standing, behind: str) -> Table:
@@ -156,7 +151,7 @@ def _slices(parts: Sequence[Slice], path: str, behind: str) -> Table:
         figures = part.figures
         cells = [part.value, f"{figures.items:,}", f"{part.unsafe:,}", ranged(figures.auprc), ranged(figures.f1)]
         cells += [_value(figures.recall), _value(figures.fpr)]
-        rows.append((*cells, *([f"{figures.errors:,}"] if errors else []), *([_signed(part.gap)] if gaps else [])))
+        rows.append((*cells, *([f"{figures.errors:,}"] if errors else []), *([ranged(part.gap, "+")] if gaps else [])))
     headings = [path, "records", "unsafe", "AUPRC", "F1", "recall", "FPR", *(["not judged"] if errors else [])]
     note = "The gap is that of AUPRC to English; AUPRC also rises with the share of the unsafe." if gaps else ""
     return Table(f"By {path}{behind}", (*headings, *(["gap"] if gaps else [])), tuple(rows), note)
@@ -186,13 +181,12 @@ def _following(following: Sequence[Following], behind: str) -> Table:
     )
 
 
-def ranged(figure: Interval | None) -> str:
-    """A figure with its interval."""
-    return NONE if figure is None else f"{figure.value:.3f} ({figure.low:.3f}, {figure.high:.3f})"
-
-
-def _signed(figure: Interval | None) -> str:
-    return NONE if figure is None else f"{figure.value:+.3f} ({figure.low:+.3f}, {figure.high:+.3f})"
+def ranged(figure: Interval | None, sign: Literal["", "+"] = "") -> str:
+    """A figure with its interval; with "+" also positive ones have their sign."""
+    if figure is None:
+        return NONE
+    value, low, high = (f"{number:{sign}.3f}" for number in (figure.value, figure.low, figure.high))
+    return f"{value} ({low}, {high})"
 
 
 def _share(share: float | None) -> str:
