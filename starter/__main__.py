@@ -15,8 +15,9 @@ import torch
 from guardcli.prompt import Renderer
 from guardcli.taxonomy import Taxonomy
 from starter import data, evaluate, examples, export, texts, tokens, train
-from starter.batches import Batches, Example, Sampling
+from starter.batches import Batches, Sampling
 from starter.data import Row
+from starter.draws import Example
 from starter.model import Guard, Shape
 from starter.prompts import Prompts
 from starter.teacher import Teacher
@@ -28,11 +29,13 @@ FLAGGED = 0.05  # of the harmless rows of the development part, each set alike, 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many texts are made: of our own, spliced of others, scrambled. The first phase trains without the scrambled,
-    with whole sentences; the others with words from anywhere as well, so that every word is seen to mean something."""
+    """How many texts are made: of our own, spliced of others, long ones, scrambled ones. The first phase trains on
+    whole sentences; the others on words from anywhere as well, so that every word is seen to mean something, and on
+    long texts, which hardly any training set has."""
 
     own: int = 9_000
     spliced: int = 60_000
+    long: int = 24_000
     scrambled: int = 100_000
     vocabulary: int = VOCABULARY
     phases: tuple[tuple[train.Schedule, Sampling], ...] = (
@@ -43,13 +46,15 @@ class Plan:
 
     def shortened(self, share: float) -> Plan:
         """The same with a share of all texts and steps."""
-        own, spliced, scrambled = (max(50, round(count * share)) for count in (self.own, self.spliced, self.scrambled))
+        own, spliced, long, scrambled = (
+            max(50, round(count * share)) for count in (self.own, self.spliced, self.long, self.scrambled)
+        )
         phases = tuple(
             (replace(schedule, steps=max(1, round(schedule.steps * share))), sampling)
             for schedule, sampling in self.phases
         )
         vocabulary = max(1_000, round(self.vocabulary * min(1.0, 10 * share)))
-        return Plan(own, spliced, scrambled, vocabulary, phases)
+        return Plan(own, spliced, long, scrambled, vocabulary, phases)
 
 
 def main() -> None:
@@ -98,10 +103,12 @@ def _shown(rows: Sequence[Row], teacher: Teacher, prompts: Prompts, plan: Plan, 
     """What is shown in each phase."""
     said = [row.last for row in rows if row.language == "en"]
     spliced = list(texts.spliced(said, plan.spliced, seed=seed))
+    long = list(texts.long(said, plan.long, seed=seed))
     scrambled = list(texts.scrambled(said, plan.scrambled, seed=seed))
     first = examples.labelled(rows, teacher, prompts, trust=TRUST, seed=seed)
     first += examples.unlabelled(spliced, teacher, prompts, weight=0.15, seed=seed)
     later = first + examples.unlabelled(scrambled, teacher, prompts, weight=0.2, seed=seed)
+    later += examples.unlabelled(long, teacher, prompts, weight=0.25, seed=seed)
     return [first, *[later] * (len(plan.phases) - 1)]
 
 

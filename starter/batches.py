@@ -14,23 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from guardcli.turns import Speaker
+from guardcli.turns import SPEAKERS
 from starter.data import HAZARDS
+from starter.draws import Draws, Example, Floats
 from starter.model import Batch
 from starter.prompts import FULL, NUMBERS, Listed, Prompts
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A row ready to be shown: ids of what was said in some variants, P(unsafe), P(hazard | unsafe)."""
-
-    said: tuple[list[int], ...]
-    speaker: Speaker
-    unsafe: float
-    hazards: Floats
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +35,13 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Shares of what is drawn at random, and sizes in tokens."""
+    """Shares of what is drawn at random, the tokens of a batch, and how many rows are drawn to be parted by length;
+    `about` are those of the two hazards that a pair of lists differs in."""
 
     tokens: int = 3500
+    pool: int = 160
     part_lists: float = 0.5
+    about: float = 0.6
     context: float = 0.15
     noise: float = 0.1
     renumbered: float = 0.12
@@ -67,14 +58,7 @@ class Batches:
     ) -> None:  # fmt: skip
         self._prompts, self._turns, self._sampling, self._renames = prompts, turns, sampling, renames
         self._random = np.random.default_rng(seed)
-        self._by_speaker = []
-        for speaker in ("User", "Agent"):
-            chosen = [example for example in examples if example.speaker == speaker]
-            weights = np.array([example.weight for example in chosen])
-            known = weights * [example.unsafe > 0.5 and example.hazards.max() > 0.7 for example in chosen]
-            which = np.array([int(example.hazards.argmax()) for example in chosen])
-            known /= (np.bincount(which, known, minlength=HAZARDS) + 1)[which] ** 0.7  # rare hazards more often
-            self._by_speaker.append((chosen, np.cumsum(weights), np.cumsum(known)))
+        self._draws = [Draws([example for example in examples if example.speaker == speaker]) for speaker in SPEAKERS]
 
     def __iter__(self) -> Iterator[tuple[Batch, Targets]]:
         pool: list[tuple[Batch, Targets]] = []
@@ -85,25 +69,23 @@ class Batches:
             yield pool.pop()
 
     def _pool(self) -> Iterator[tuple[Batch, Targets]]:
-        """Batches of rows of about the same length."""
-        part = self._random.random() < self._sampling.part_lists
-        totals = np.array([weights[-1] for _, weights, _ in self._by_speaker])
-        speaker = int(self._random.random() > totals[0] / totals.sum())
-        rows = self._drawn(*self._by_speaker[speaker], share=0.6 if part else 0.0)
-        said = sorted(((self._shown(row), row) for row in rows), key=lambda pair: len(pair[0]))
+        """Batches of rows of about the same length; if under lists of a part of the categories, most of the rows are of
+        the two that the lists differ in."""
+        random, sampling = self._random, self._sampling
+        totals = np.array([draws.weight for draws in self._draws])
+        draws = self._draws[int(random.choice(len(totals), p=totals / totals.sum()))]
+        pair = draws.pair(random) if random.random() < sampling.part_lists else None
+        rows = [
+            draws.of(pair, random) if pair and random.random() < sampling.about else draws.any(random)
+            for _ in range(sampling.pool)
+        ]
+        said = sorted(((self._shown(row), row) for row in rows), key=lambda shown: len(shown[0]))
         while said:
-            listed = self._lists() if part else [FULL]
+            listed = self._lists(*pair) if pair else [FULL]
             width = len(said[-1][0]) + 12
-            count = max(4, self._sampling.tokens // (width * len(listed)))
+            count = max(4, sampling.tokens // (width * len(listed)))
             chosen, said = said[-count:], said[:-count]
             yield self.batch(chosen, listed)
-
-    def _drawn(self, examples: Sequence[Example], weights: Floats, known: Floats, *, share: float) -> list[Example]:
-        found = []
-        for _ in range(160):
-            sums = known if self._random.random() < share else weights
-            found.append(examples[int(np.searchsorted(sums, self._random.random() * sums[-1], side="right"))])
-        return found
 
     def _shown(self, example: Example) -> list[int]:
         """One of its variants, changed."""
@@ -127,11 +109,13 @@ class Batches:
         ids[hit] = self._random.integers(256, self._prompts.tokens.normal, size=int(hit.sum()))
         return [int(token) for token in ids]
 
-    def _lists(self) -> list[Listed]:
-        """Two lists of the same length, the second of what the first lacks as far as that goes."""
+    def _lists(self, first: int, second: int) -> list[Listed]:
+        """Two lists of the same length, each with one of two hazards and without the other, and as different from one
+        another as that length allows."""
         random = self._random
         length = HAZARDS - 1 if random.random() < 0.5 else int(random.integers(1, HAZARDS - 1))
-        order = random.permutation(HAZARDS) + 1
+        others = [hazard for hazard in range(1, HAZARDS + 1) if hazard not in (first, second)]
+        order = np.array([first, *random.permutation(others), second])
         return [self._list(order[:length]), self._list(order[::-1][:length])]
 
     def _list(self, hazards: NDArray[np.int64]) -> Listed:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from guardcli.turns import Speaker, Turn
-from starter.batches import Example, Floats
 from starter.data import HAZARDS, Row, Turns, turn
+from starter.draws import Example, Floats
 from starter.prompts import Prompts
 from starter.teacher import Teacher
 
-LONGEST, CONTEXT = 1200, 400  # characters of the last turn, of each before it
+LONGEST, CONTEXT = 2000, 400  # characters of the last turn, of each before it
 
 
 def labelled(rows: Sequence[Row], teacher: Teacher, prompts: Prompts, *, trust: float, seed: int) -> list[Example]:

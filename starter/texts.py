@@ -96,6 +96,21 @@ def spliced(texts: list[str], count: int, *, seed: int) -> Iterator[str]:
         yield " ".join(kept[:120])
 
 
+def long(texts: list[str], count: int, *, seed: int) -> Iterator[str]:
+    """Texts of 40 to 400 words that nobody labelled: sentences that stand side by side in a set, in every second text
+    with some from anywhere between them."""
+    chance, parts = random.Random(seed), pieces(texts)
+    for _ in range(count):
+        length = round(40 * 10 ** chance.random())
+        rate = chance.choice((0.0, 0.3))
+        at = chance.randrange(len(parts))
+        words: list[str] = []
+        while len(words) < length:
+            words += (chance.choice(parts) if chance.random() < rate else parts[at % len(parts)]).split()
+            at += 1
+        yield " ".join(words[:length])
+
+
 def scrambled(texts: list[str], count: int, *, seed: int) -> Iterator[str]:
     """Texts that nobody labelled: a few words in a row, some of them replaced by words from anywhere."""
     chance, parts = random.Random(seed), pieces(texts)

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from starter.batches import Example, Targets
+from starter.batches import Targets
 from starter.data import HAZARDS
+from starter.draws import Example
 from starter.model import VERDICT, Batch, Guard, Output
 from starter.prompts import BLANK, BREAK, END, LETTER, SAFE, UNSAFE
 
