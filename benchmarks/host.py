@@ -45,7 +45,6 @@ class NullContext(Context):
         self._handle = True
         self._readings = 0
         self._allocate(shape)
-        self.clear()
 
     def decode(self) -> None:
         pass

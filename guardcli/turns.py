@@ -59,20 +59,20 @@ class NothingToJudge(ValueError):
 
 def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
     """Sort a conversation's messages into turns; roles in `as_user` ("system", "tool") speak as the user."""
-    skipped: Counter[str] = Counter()
+    left_out: list[str] = []
     found = []
     for number, message in enumerate(conversation.messages, start=1):
-        skipped.update(message.skipped)
+        left_out += message.skipped
         speaker = _speaker(message.role, as_user)
         if speaker is None:
-            skipped[message.role] += 1
+            left_out.append(message.role)
             continue
         text = message.content.strip()
         if not text and not message.skipped:
-            skipped["empty"] += 1
+            left_out.append("empty")
         found.append(Turn(number, message.role, speaker, text, message.skipped))
     with_text = [turn for turn in found if not turn.blank]
-    return Turns(tuple(found), dict(sorted(skipped.items())), _alternating(with_text))
+    return Turns(tuple(found), dict(Counter(sorted(left_out))) if left_out else {}, _alternating(with_text))
 
 
 def judged(all_turns: Turns, target: Target) -> tuple[Turn, ...]:

@@ -68,6 +68,12 @@ class Encoder:
         """The ids of one turn as it stands in a conversation."""
         return self._vocab.encode(self._renderer.said(turn), follows=True)
 
+    def encode_ahead(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
+        """Encode turns of several conversations, by their indices, at once."""
+        pieces = [self._renderer.said(turns.shown[at]) for turns, at in wanted]
+        for (turns, at), ids in zip(wanted, self._vocab.encode_each(pieces), strict=True):
+            turns.keep(at, ids)
+
     def fit(self, turns: EncodedTurns, at: int) -> Fitted:
         """The prompt for the turn at an index, with as many turns before it as fit."""
         turn = turns.shown[at]
@@ -112,7 +118,7 @@ class Encoder:
 
 
 class EncodedTurns:
-    """The ids of a conversation's turns, each encoded when it is first asked for."""
+    """The ids of a conversation's turns, each encoded when it is first asked for, if not before."""
 
     def __init__(self, encoder: Encoder, shown: Sequence[Turn]) -> None:
         self.shown = shown
@@ -123,3 +129,7 @@ class EncodedTurns:
         if at not in self._ids:
             self._ids[at] = self._encoder.said(self.shown[at])
         return self._ids[at]
+
+    def keep(self, at: int, ids: TokenIds) -> None:
+        """Know the ids of a turn before they are asked for."""
+        self._ids[at] = ids

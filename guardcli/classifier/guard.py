@@ -14,6 +14,7 @@ from typing import Literal
 from guardcli import formats
 from guardcli.classifier import tolerance
 from guardcli.classifier.ahead import run_ahead
+from guardcli.classifier.chunks import chunks
 from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import Job, Settings, prepare, weight
 from guardcli.classifier.rows import LOW_MASS, rows
@@ -128,7 +129,8 @@ class Guard:
             EngineError: llama.cpp failed, or another run of this guard is not over.
         """
         decision = replace(self.decision, tolerance=self.tolerance)
-        jobs = (prepare(record, self._encoders, self.settings) for record in records)
+        groups = chunks(records) if ahead == "full" else ([record] for record in records)
+        jobs = (prepare(group, self._encoders, self.settings) for group in groups)
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
         under_way: deque[Job] = deque()
         trust = None if self.settings.force or self.trusted else _Trust(self.model.path, self.template.name)
@@ -214,16 +216,19 @@ class Guard:
             raise ModelError("this guard is closed: take its verdicts before")
         return self._engine
 
-    def _tasks(self, source: Iterable[Job | None], under_way: deque[Job]) -> Iterator[Sequence[Task[Outcome]] | None]:
+    def _tasks(
+        self, source: Iterable[Sequence[Job] | None], under_way: deque[Job]
+    ) -> Iterator[Sequence[Task[Outcome]] | None]:
         list_from = 0.0 if self.settings.scores else self.decision.threshold
         if self.per_category:
             list_from = math.inf  # a prompt that asks about one category lists no others
-        for job in source:
-            if job is None:
+        for jobs in source:
+            if jobs is None:
                 yield None
                 continue
-            under_way.append(job)
-            yield [judge(prompt.tokens, prompt.head, self._answers, list_from=list_from) for prompt in job.prompts]
+            for job in jobs:
+                under_way.append(job)
+                yield [judge(prompt.tokens, prompt.head, self._answers, list_from=list_from) for prompt in job.prompts]
 
 
 @dataclass(slots=True)

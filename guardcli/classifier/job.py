@@ -1,4 +1,4 @@
-"""One record on its way to the engine: what of it is judged, and by which prompts."""
+"""Records on their way to the engine: what of them is judged, and by which prompts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from operator import or_
 
-from guardcli.classifier.fitting import Encoded, Encoders, Fitted
+from guardcli.classifier.fitting import Encoded, EncodedTurns, Encoder, Encoders, Fitted
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.prompt import imitates_marker
 from guardcli.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
@@ -80,8 +80,27 @@ class Job:
         return [prompt for part in self.parts for prompt in part.prompts]
 
 
-def prepare(record: Record | Malformed, encoders: Encoders, settings: Settings) -> Job:
-    """Choose what is judged in a record and encode it."""
+def prepare(records: Sequence[Record | Malformed], encoders: Encoders, settings: Settings) -> list[Job]:
+    """Choose what is judged in each record and encode it, the judged turns of all records at once."""
+    drafts = [_draft(record, encoders, settings) for record in records]
+    begun = [draft for draft in drafts if isinstance(draft, _Draft)]
+    _encoder(encoders).encode_ahead([(draft.encoded, at) for draft in begun for at in draft.places])
+    return [_job(draft, encoders) if isinstance(draft, _Draft) else draft for draft in drafts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A record of which is known what is judged: turns in their order, and where those with text stand among the
+    shown ones."""
+
+    record: Record
+    all_turns: Turns
+    chosen: Sequence[Turn]
+    places: Sequence[int]
+    encoded: EncodedTurns
+
+
+def _draft(record: Record | Malformed, encoders: Encoders, settings: Settings) -> _Draft | Job:
     if isinstance(record, Malformed):
         return Job(record, error=record.reason)
     all_turns = turns(record.conversation, settings.as_user)
@@ -89,18 +108,30 @@ def prepare(record: Record | Malformed, encoders: Encoders, settings: Settings) 
         chosen = judged(all_turns, settings.target)
     except NothingToJudge as reason:
         return Job(record, skipped=all_turns.skipped, error=str(reason))
+    shown = all_turns.shown
+    place = {turn.number: at for at, turn in enumerate(shown)}
+    places = [place[turn.number] for turn in chosen if not turn.blank]
+    return _Draft(record, all_turns, chosen, places, _encoder(encoders).conversation(shown))
+
+
+def _encoder(encoders: Encoders) -> Encoder:
+    """Any of them: turns read the same under every head."""
+    return next(iter(encoders.values()))
+
+
+def _job(draft: _Draft, encoders: Encoders) -> Job:
     parts, total = [], 0
-    for part in _parts(chosen, all_turns, record, encoders):
+    for part in _parts(draft, encoders):
         parts.append(part)
         total += part.tokens
         if total > MAX_TOKENS:
-            return Job(record, skipped=all_turns.skipped, error=_too_long(len(chosen)))
-    return Job(record, tuple(parts), all_turns.skipped)
+            return Job(draft.record, skipped=draft.all_turns.skipped, error=_too_long(len(draft.chosen)))
+    return Job(draft.record, tuple(parts), draft.all_turns.skipped)
 
 
-def weight(job: Job) -> int:
-    """How much of the look-ahead a job takes: its tokens, and some for what a record takes without any."""
-    return 64 + sum(part.tokens for part in job.parts)
+def weight(jobs: Sequence[Job]) -> int:
+    """How much of the look-ahead jobs take: their tokens, and some for what a record takes without any."""
+    return 64 * len(jobs) + sum(part.tokens for job in jobs for part in job.parts)
 
 
 def _too_long(count: int) -> str:
@@ -110,18 +141,17 @@ def _too_long(count: int) -> str:
     )
 
 
-def _parts(chosen: Sequence[Turn], all_turns: Turns, record: Record, encoders: Encoders) -> Iterator[Part]:
-    shown = all_turns.shown
-    place = {turn.number: at for at, turn in enumerate(shown)}
+def _parts(draft: _Draft, encoders: Encoders) -> Iterator[Part]:
+    shown = draft.encoded.shown
     marked = list(accumulate((imitates_marker(turn.text) for turn in shown), or_))  # in what is shown up to here
-    encoded = next(iter(encoders.values())).conversation(shown)  # turns read the same under every head
-    flags = (*record.conversation.flags, *(() if all_turns.alternating else ("role_order",)))
-    for turn in chosen:
+    flags = (*draft.record.conversation.flags, *(() if draft.all_turns.alternating else ("role_order",)))
+    places = iter(draft.places)
+    for turn in draft.chosen:
         if turn.blank:
             yield Part(turn, {}, flags)
             continue
-        at = place[turn.number]
-        questions = {category: encoder.fit(encoded, at) for category, encoder in encoders.items()}
+        at = next(places)
+        questions = {category: encoder.fit(draft.encoded, at) for category, encoder in encoders.items()}
         marker = ("marker_in_content",) if marked[at] else ()
         windowed = ("windowed",) if any(fitted.windowed for fitted in questions.values()) else ()
         yield Part(turn, questions, (*flags, *marker, *windowed))

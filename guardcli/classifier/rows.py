@@ -23,19 +23,17 @@ def rows(
     job: Job, outcomes: Sequence[Outcome], settings: Settings, decision: Decision, provenance: Provenance
 ) -> Iterator[Verdict]:
     """The rows of a job, from the outcomes of its prompts in their order."""
-    blank = Verdict(
-        job.record.key,
-        "error",
-        provenance,
-        decision.threshold,
-        skipped=job.skipped or {},
-        error=job.error,
-        meta=_meta(job.record.fields, settings.keep),
-    )
+    shared: dict[str, Any] = {
+        "key": job.record.key,
+        "provenance": provenance,
+        "threshold": decision.threshold,
+        "skipped": job.skipped or {},
+        "meta": _meta(job.record.fields, settings.keep),
+    }
     if not job.parts:
-        yield blank
+        yield Verdict(verdict="error", error=job.error, **shared)
         return
-    each = list(_each(job, iter(outcomes), settings, decision, blank))
+    each = list(_each(job, iter(outcomes), settings, decision, shared))
     if settings.target == "each":
         yield from each
     else:
@@ -43,10 +41,11 @@ def rows(
 
 
 def _each(
-    job: Job, outcomes: Iterator[Outcome], settings: Settings, decision: Decision, blank: Verdict
+    job: Job, outcomes: Iterator[Outcome], settings: Settings, decision: Decision, shared: dict[str, Any]
 ) -> Iterator[Verdict]:
     for part in job.parts:
-        said: dict[str, Any] = {
+        said = shared | {
+            "verdict": "error",
             "turn": part.turn.number,
             "role": part.turn.role,
             "flags": part.flags,
@@ -54,15 +53,15 @@ def _each(
             "text": part.turn.text if settings.text else None,
         }
         if not part.questions:
-            yield replace(blank, **said, error=without_text(part.turn))
+            yield Verdict(**said, error=without_text(part.turn))
             continue
         read = {category: [next(outcomes) for _ in fitted.prompts] for category, fitted in part.questions.items()}
         if None in read:
             found = [_decided(part.flags, outcome, settings, decision) for outcome in read[None]]
-            yield _together([replace(blank, **said | fields) for fields in found])
+            yield _together([Verdict(**said | fields) for fields in found])
         else:
             by_category = {category: outcomes for category, outcomes in read.items() if category is not None}
-            yield replace(blank, **said | _decided_by_category(part.flags, by_category, settings, decision))
+            yield Verdict(**said | _decided_by_category(part.flags, by_category, settings, decision))
 
 
 def _decided(flags: tuple[str, ...], outcome: Outcome, settings: Settings, decision: Decision) -> dict[str, Any]:

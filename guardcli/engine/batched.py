@@ -95,6 +95,7 @@ class BatchedEngine:
         self._path: list[Sequence] = []  # the heads that `_last` begins with, the shortest first
         self._last: Sequence | None = None  # begun last: the next one shares with it
         self._begun = 0
+        self._open = 0  # tokens of the sequences under way that have no row yet
         self._planned.clear()
 
     def _abandon(self) -> None:
@@ -122,6 +123,7 @@ class BatchedEngine:
         self._context.clear()
         for sequence in self._active:
             self._extend(sequence)
+        self._open = sum(sequence.open for sequence in self._active)
         while self._planned and not self._waits() and self._begin():
             pass
         if self._context.rows:
@@ -161,6 +163,7 @@ class BatchedEngine:
         else:
             sequence.probes = [(probe.position, probe.tokens) for probe in primed.step.probes]
         self._extend(sequence)
+        self._open += sequence.open
         return True
 
     def _source(self, entry: Entry, primed: Primed[Any] | None, in_common: int) -> tuple[Sequence | None, int]:
@@ -184,7 +187,7 @@ class BatchedEngine:
             return False
         if len(self._active) >= context.shape.sequences - context.shape.spare:
             return False
-        promised = sum(sequence.open for sequence in self._active) + ANSWER_ROOM * (len(self._active) + 1)
+        promised = self._open + ANSWER_ROOM * (len(self._active) + 1)
         return context.outputs + outputs <= context.shape.outputs and tokens + promised <= self._cells.free
 
     def _share(self, source: Sequence, sequence: Sequence, count: int) -> None:
@@ -199,7 +202,7 @@ class BatchedEngine:
     def _extend(self, sequence: Sequence) -> None:
         """Give a sequence's open tokens rows, as many as there is room for."""
         begun = sequence.begun
-        count = min(sequence.open, self._context.room, self._cells.free)
+        count = min(len(sequence.tokens) - begun, self._context.room, self._cells.free)
         wanted = [position for position, _ in sequence.probes if begun <= position < begun + count]
         if not count or self._context.outputs + len(wanted) > self._context.shape.outputs:
             return

@@ -40,7 +40,6 @@ class Context:
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(model.vocab)
         self._allocate(shape)
-        self.clear()
 
     def _adapt(self, model: NativeModel) -> None:
         if not model.adapters:
@@ -53,10 +52,11 @@ class Context:
             raise EngineError(f"llama.cpp cannot use the adapters{complaint()}")
 
     def _allocate(self, shape: Shape) -> None:
-        """The arrays of a llama_batch as numpy arrays, so that it is filled by slices."""
+        """The arrays of a llama_batch as numpy arrays, so that it is filled by slices; they are empty."""
+        self.rows = self.outputs = 0
         self._tokens = np.zeros(shape.batch, dtype=np.int32)
         self._positions = np.zeros(shape.batch, dtype=np.int32)
-        self._n_sequences = np.zeros(shape.batch, dtype=np.int32)
+        self._n_sequences = np.ones(shape.batch, dtype=np.int32)
         self._sequences = np.zeros((shape.batch, shape.sequences), dtype=np.int32)
         self._wanted = np.zeros(shape.batch, dtype=np.int8)
         self._numbers = np.arange(max(shape.batch, shape.cells), dtype=np.int32)
@@ -80,7 +80,9 @@ class Context:
         return not self._handle
 
     def clear(self) -> None:
-        """Empty the batch."""
+        """Empty the batch. A row that is not used yet is of one sequence, and its logits are not wanted."""
+        self._n_sequences[: self.rows] = 1
+        self._wanted[: self.rows] = 0
         self.rows = 0
         self.outputs = 0
 
@@ -94,9 +96,7 @@ class Context:
         here = slice(self.rows, self.rows + len(tokens))
         self._tokens[here] = tokens
         self._positions[here] = self._numbers[position : position + len(tokens)]
-        self._n_sequences[here] = 1
         self._sequences[here, 0] = sequence
-        self._wanted[here] = 0
         self.rows += len(tokens)
         rows: Rows = self._numbers[here]
         return rows

@@ -65,5 +65,7 @@ def _encoding(head: bytes) -> str | None:
     for mark, name in _ENCODING_MARKS.items():
         if head.startswith(mark):
             return name
+    if b"\0" not in head:
+        return None
     groups = {tuple(byte == 0 for byte in head[at : at + 4]) for at in range(0, len(head) // 4 * 4, 4)}
     return _NUL_PATTERNS.get(groups.pop()) if len(groups) == 1 else None

@@ -26,6 +26,7 @@ _MARKERS = re.compile(
     r"|<\|[a-z_]+\|>",
     re.IGNORECASE,
 )
+_HINTS = ("<", "[", "provide", "user:", "agent:")  # each of them has one of these in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +98,8 @@ class Renderer:
 
 def imitates_marker(text: str) -> bool:
     """Whether a message imitates the prompt's own plain-text markers."""
-    may = "<" in text or "[" in text or "\n" in text or "provide" in text.lower()
-    return may and _MARKERS.search(text) is not None  # the search takes 10 µs a message, the rest next to nothing
+    if text.isascii():  # else other letters may stand for these
+        lower = text.lower()  # the search takes 10 µs a message, this next to nothing
+        if not any(hint in lower for hint in _HINTS):
+            return False
+    return _MARKERS.search(text) is not None

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.classifier.fitting import Encoder
+from guardcli.classifier.job import Settings, prepare
+from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.model import Model
 from guardcli.prompt import TEMPLATES, Renderer
 from guardcli.taxonomy import Taxonomy
@@ -47,3 +49,15 @@ def test_as_many_turns_as_fit_and_no_more(model: Model) -> None:
         starts = [whole.fit(whole.conversation(shown[start:]), 38 - start).prompts[0] for start in range(39)]
         (longest,) = {max(len(s.tokens) for s in starts if len(s.tokens) <= limit)}
         assert len(kept.tokens) == longest
+
+
+@given(st.lists(st.lists(TEXT, min_size=1, max_size=3), min_size=1, max_size=5))
+def test_prompts_are_the_same_however_many_records_are_encoded_at_once(model: Model, said: list[list[str]]) -> None:
+    records = []
+    for line, texts in enumerate(said, start=1):
+        messages = (Message("assistant" if n % 2 else "user", text) for n, text in enumerate(texts))
+        records.append(Record(Key(None, line), Conversation(tuple(messages))))
+    renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
+    encoders = {None: Encoder(renderer, model.vocab, 1_400)}
+    together = prepare(records, encoders, Settings())
+    assert together == [job for record in records for job in prepare([record], encoders, Settings())]

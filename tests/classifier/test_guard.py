@@ -266,14 +266,16 @@ def test_two_runs_at_once_are_refused(model: Model) -> None:
         assert len(list(guard.check(["hi"] * 300))) == 300
 
 
-def test_what_was_read_before_an_exception_is_answered(model: Model) -> None:
-    def failing() -> Iterator[str]:
-        yield from ("a", "b", "c")
+@pytest.mark.parametrize("ahead", [None, "full", "live"])
+def test_what_was_read_before_an_exception_is_answered(model: Model, ahead: Ahead | None) -> None:
+    def failing() -> Iterator[Record]:
+        for line in range(1, 4):
+            yield Record(Key(None, line), Conversation((Message("user", "hi"),)))
         raise KeyError("source")
 
     verdicts: list[Verdict] = []
     with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard, pytest.raises(KeyError):
-        verdicts.extend(guard.check(failing()))
+        verdicts.extend(guard.judge(failing(), ahead=ahead))
     assert len(verdicts) == 3
 
 

@@ -92,6 +92,44 @@ def test_cut_text_is_complete(with_user_defined: Vocab) -> None:
     assert bytes(symbols.index(symbol) for symbol in spelled).decode() == text
 
 
+def said(texts: list[str]) -> list[tuple[Segment, ...]]:
+    renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
+    return [renderer.said(Turn(1, "user", "User", text)) for text in texts]
+
+
+@given(st.lists(HOSTILE | st.text(alphabet=" \t\n\r\x0b\x1c\x85\xa0\u200b\u2028\u3000a!7'", max_size=9), max_size=6))
+def test_many_pieces_have_the_ids_of_each(vocab: Vocab, with_user_defined: Vocab, texts: list[str]) -> None:
+    """Blanks at their ends too, though turns have none."""
+    pieces = [
+        *said(texts),
+        (Segment("\n\n"),),
+        (Segment("no blank line behind"),),
+        (Segment("<|eot_id|>", special=True),),
+    ]
+    for encoding in (vocab, with_user_defined):
+        for some in (pieces[: len(texts)], pieces):
+            assert encoding.encode_each(some) == [encoding.encode(piece, follows=True) for piece in some]
+
+
+def test_many_pieces_go_through_llama_cpp_in_one_call(vocab: Vocab, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[bytes] = []
+    plain = vocab._tokenize
+    monkeypatch.setattr(vocab, "_tokenize", lambda text: (calls.append(text), plain(text))[1])
+    found = vocab.encode_each(said(["one", "two 😀", "three"]))
+    assert calls == ["User: one\n\nUser: two 😀\n\nUser: three\n\n".encode()]
+    assert found == [plain(f"User: {text}\n\n".encode()) for text in ("one", "two 😀", "three")]
+
+
+def test_a_token_of_two_pieces_is_cut(vocab: Vocab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No such token is known; if there is one, each piece is encoded by itself."""
+    pieces = said(["one", "two"])
+    each = [vocab.encode(piece) for piece in pieces]
+    longer = vocab._lengths.copy()
+    longer[each[0][-1]] = 3
+    monkeypatch.setattr(vocab, "_lengths", longer)
+    assert vocab.encode_each(pieces) == each
+
+
 @pytest.mark.parametrize("name", ["<s>", "safe", "<|nothing|>", ""])
 def test_a_special_token_that_the_vocabulary_lacks(vocab: Vocab, name: str) -> None:
     with pytest.raises(ModelError, match="has no special token"):

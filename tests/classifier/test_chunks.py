@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from guardcli.classifier.chunks import CHARACTERS, RECORDS, chunks
+from guardcli.conversation import Conversation, Key, Malformed, Message, Record
+
+
+def records(count: int, text: str = "hi") -> list[Record | Malformed]:
+    return [Record(Key(None, line), Conversation((Message("user", text),))) for line in range(count)]
+
+
+def test_nothing_is_lost() -> None:
+    given = [*records(RECORDS + 3), Malformed(Key(None, 999), "bad")]
+    found = list(chunks(given))
+    assert [len(chunk) for chunk in found] == [RECORDS, 4]
+    assert [record for chunk in found for record in chunk] == given
+    assert list(chunks([])) == []
+
+
+def test_long_records_come_in_shorter_lists() -> None:
+    found = list(chunks(records(5, "x" * (CHARACTERS // 2))))
+    assert [len(chunk) for chunk in found] == [2, 2, 1]
+
+
+def test_no_more_is_read_than_a_list_holds() -> None:
+    read: list[int] = []
+
+    def source() -> Iterator[Record | Malformed]:
+        for record in records(3 * RECORDS):
+            read.append(record.key.line)
+            yield record
+
+    next(chunks(source()))
+    assert len(read) == RECORDS
+
+
+def test_what_was_read_before_an_exception_comes_before_it() -> None:
+    def failing() -> Iterator[Record | Malformed]:
+        yield from records(3)
+        raise OSError("gone")
+
+    found = chunks(failing())
+    assert len(next(found)) == 3
+    with pytest.raises(OSError, match="gone"):
+        next(found)
