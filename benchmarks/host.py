@@ -3,8 +3,9 @@
     python -m benchmarks.host --model random-small-q8_0.gguf --prompts openai_mod.jsonl.gz
 
 The engine is guard's own on a context that evaluates nothing, so what is left is what guard costs on the host. It is
-held against a bare loop of llama_tokenize over the same messages, which no guard can do without. With --records the
-same messages come over and over, and the peak of memory is told for 10,000 and for that many.
+held against a bare loop of llama_tokenize over the same messages, which no guard can do without, and its stages are
+timed one by one. With --records the messages come over and over, and the peak of memory is told for 10,000 and for that
+many.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import click
 import llama_cpp
 
+from benchmarks.stages import Stages
 from benchmarks.workloads import TEMPLATE, TURNS, Workload, distinct
 from guardcli import Guard, Model, Offload, Settings, formats
 from guardcli.conversation import Malformed, Record
@@ -34,6 +37,8 @@ from guardcli.turns import SPEAKERS, turns
 from guardcli.writers import WRITERS
 
 UNSAFE_EVERY = 5
+
+T = TypeVar("T")
 
 
 class NullContext(Context):
@@ -88,14 +93,16 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
 @click.option("--model", "path", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--prompts", "source", type=click.Path(exists=True), required=True)
 @click.option("--rounds", default=5, show_default=True)
+@click.option("--times", default=5, show_default=True, help="How often the messages stand in the input.")
 @click.option("--records", type=int, help="Judge so many, and tell the peak of memory.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("host.json"), show_default=True)
-def main(path: Path, source: str, rounds: int, records: int | None, out: Path) -> None:
+def main(path: Path, source: str, rounds: int, times: int, records: int | None, out: Path) -> None:
     with Model.load(path, generation="llama-guard-3-8b", offload=Offload("off")) as model:
         content, texts = _content(source)
-        result = _speeds(model, content, texts, rounds)
+        result = _speeds(model, content * times, texts * times, rounds)
         if records:
             result["memory"] = _memory(model, content, records)
+        result["stages_alone_microseconds_a_record"] = _stages(model, content, rounds)
     out.write_text(json.dumps(result, indent=2) + "\n")
     click.echo(json.dumps(result, indent=2))
 
@@ -142,9 +149,7 @@ def _tokenize(model: Model, texts: Sequence[bytes]) -> None:
 
 
 def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | None = None) -> None:
-    room = Room(trained=8192, cell=1, free=None, offloaded=True, cores=1)
-    engine = BatchedEngine(NullContext(choose(room, Options(), heads=(256, 256))))
-    guard = Guard(model, "llama-guard-3", settings=Settings(force=True), engine=engine)
+    guard = Guard(model, "llama-guard-3", settings=Settings(force=True), engine=_null_engine())
     line = WRITERS["json"]
     records = source or formats.read(io.BytesIO(content), "prompts.jsonl")
     with open(os.devnull, "wb", buffering=0) as sink:
@@ -153,11 +158,23 @@ def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | 
     guard.close()
 
 
-def _on_one_core(work: Callable[[], None]) -> None:
+def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
+    engine = _null_engine()
+    with Guard(model, "llama-guard-3", settings=Settings(force=True), engine=engine) as guard:
+        found = _on_one_core(Stages(guard, engine, content, rounds).seconds)
+    return {name: round(seconds * 1e6, 1) for name, seconds in found.items()}
+
+
+def _null_engine() -> BatchedEngine:
+    room = Room(trained=8192, cell=1, free=None, offloaded=True, cores=1)
+    return BatchedEngine(NullContext(choose(room, Options(), heads=(256, 256))))
+
+
+def _on_one_core(work: Callable[[], T]) -> T:
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:
-        work()
+        return work()
     finally:
         os.sched_setaffinity(0, allowed)
 

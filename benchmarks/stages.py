@@ -1,0 +1,83 @@
+"""What each stage of guard's host work costs when it runs alone: reading, encoding, the engine without its model, rows,
+writing. Their sum is less than they cost in turns, when each pushes the others out of the processor's caches."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping
+from statistics import median
+from typing import TypeVar
+
+from guardcli import Guard, Settings, formats
+from guardcli.classifier.chunks import chunks
+from guardcli.classifier.fitting import Encoder
+from guardcli.classifier.job import Job, prepare
+from guardcli.classifier.rows import rows
+from guardcli.conversation import Malformed, Record
+from guardcli.decision import Decision
+from guardcli.engine import BatchedEngine, Task
+from guardcli.prompt import TEMPLATES, Renderer
+from guardcli.turns import turns
+from guardcli.verdict import Answers, Outcome, judge
+from guardcli.writers import WRITERS
+
+T = TypeVar("T")
+
+
+class Stages:
+    """A straight line to be run stage by stage. `guard` is on an engine that evaluates nothing."""
+
+    def __init__(self, guard: Guard, engine: BatchedEngine, content: bytes, rounds: int) -> None:
+        self._guard, self._engine, self._content, self._rounds = guard, engine, content, rounds
+        self._renderer = Renderer(TEMPLATES[guard.template.name], guard.taxonomy)
+        self._encoders: Mapping[str | None, Encoder] = {
+            None: Encoder(self._renderer, guard.model.vocab, engine.max_tokens)
+        }
+        self._answers = Answers.of(guard.taxonomy, guard.model.vocab)
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds a record of each stage: medians."""
+        found: dict[str, float] = {}
+        records = self._timed(found, "read", self._read)
+        jobs = self._timed(found, "choose_and_encode", lambda: self._encode(records))
+        self._timed(found, "of_it_llama_tokenize", lambda: self._tokenize(records))
+        outcomes = self._timed(found, "engine_without_model", lambda: list(self._engine.run(self._tasks(jobs))))
+        decision = Decision.of(self._guard.taxonomy, None)
+        verdicts = self._timed(
+            found,
+            "rows",
+            lambda: [
+                row
+                for job, said in zip(jobs, outcomes, strict=True)
+                for row in rows(job, said, Settings(), decision, self._guard.provenance)
+            ],
+        )
+        self._timed(found, "write", lambda: [WRITERS["json"](verdict).encode() for verdict in verdicts])
+        return {name: value / len(records) for name, value in found.items()}
+
+    def _timed(self, found: dict[str, float], name: str, work: Callable[[], T]) -> T:
+        taken = []
+        for _ in range(self._rounds):
+            start = time.perf_counter()
+            made = work()
+            taken.append(time.perf_counter() - start)
+        found[name] = median(taken)
+        return made
+
+    def _read(self) -> list[Record | Malformed]:
+        return list(formats.read(io.BytesIO(self._content), "prompts.jsonl"))
+
+    def _encode(self, records: list[Record | Malformed]) -> list[Job]:
+        return [job for group in chunks(records) for job in prepare(group, self._encoders, Settings())]
+
+    def _tokenize(self, records: list[Record | Malformed]) -> None:
+        for group in chunks(records):
+            shown = (
+                turn for record in group if isinstance(record, Record) for turn in turns(record.conversation).shown
+            )
+            self._guard.model.vocab.encode_each(self._renderer.said(turn) for turn in shown)
+
+    def _tasks(self, jobs: list[Job]) -> Iterator[list[Task[Outcome]]]:
+        for job in jobs:
+            yield [judge(prompt.tokens, prompt.head, self._answers, list_from=0.5) for prompt in job.prompts]
