@@ -142,9 +142,11 @@ class Vocab:
         """How many bytes of text each token stands for: characters, as byte-level vocabularies are written."""
         found: npt.NDArray[np.int64] = self._lengths[ids]
         if not found.all():
-            for token in np.unique(ids[found == 0]).tolist():
-                text = llama_cpp.llama_vocab_get_text(self._handle, token)
-                self._lengths[token] = len(text.decode("utf-8", "replace"))
+            with self._lock:
+                handle = self._open_handle()
+                for token in np.unique(ids[found == 0]).tolist():
+                    text = llama_cpp.llama_vocab_get_text(handle, token)
+                    self._lengths[token] = len(text.decode("utf-8", "replace"))
             found = self._lengths[ids]
         return found
 
@@ -183,16 +185,21 @@ class Vocab:
     def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:
         room = len(text) + 8  # a token is at least one byte, but for a space put before the text
         with self._lock:
-            if self._handle is None:
-                raise ModelError("the model is closed")
+            handle = self._open_handle()
             if room > len(self._buffer):
                 self._buffer = (llama_cpp.llama_token * (2 * room))()
-            count = llama_cpp.llama_tokenize(self._handle, text, len(text), self._buffer, room, False, parse_special)
+            count = llama_cpp.llama_tokenize(handle, text, len(text), self._buffer, room, False, parse_special)
             if count < 0:
                 raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes")
             ids = array("i")
             ids.frombytes(memoryview(self._buffer).cast("B")[: count * ctypes.sizeof(llama_cpp.llama_token)])
             return ids
+
+    def _open_handle(self) -> Any:
+        """llama.cpp's vocabulary, for who holds the lock. Raises ModelError: the model is closed."""
+        if self._handle is None:
+            raise ModelError("the model is closed")
+        return self._handle
 
 
 def _joinable(text: str) -> bool:
