@@ -6,7 +6,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -17,7 +17,8 @@ from guardcli.classifier.ahead import run_ahead
 from guardcli.classifier.chunks import chunks
 from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import Job, Settings, prepare, weight
-from guardcli.classifier.rows import LOW_MASS, rows
+from guardcli.classifier.rows import rows
+from guardcli.classifier.trust import FEW_PROMPTS, Trust
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.decision import Decision
 from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
@@ -34,7 +35,6 @@ from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
 _log = logging.getLogger(__name__)
 
 AHEAD_TOKENS = 1 << 20  # how many tokens are encoded ahead
-FIRST_PROMPTS, FEW_PROMPTS = 16, 4  # over how many it is made sure that the model answers at all; and the least
 
 Ahead = Literal["full", "live"]
 Input = Conversation | str | Sequence[Json] | Mapping[str, Json]
@@ -133,7 +133,7 @@ class Guard:
         jobs = (prepare(group, self._encoders, self.settings) for group in groups)
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
         under_way: deque[Job] = deque()
-        trust = None if self.settings.force or self.trusted else _Trust(self.model.path, self.template.name)
+        trust = None if self.settings.force or self.trusted else Trust(self.model.path, self.template.name)
         for outcomes in self._open_engine().run(self._tasks(jobs if ahead is None else early, under_way)):
             yield from rows(under_way.popleft(), outcomes, self.settings, decision, self.provenance)
             if trust is not None:
@@ -229,36 +229,6 @@ class Guard:
             for job in jobs:
                 under_way.append(job)
                 yield [judge(prompt.tokens, prompt.head, self._answers, list_from=list_from) for prompt in job.prompts]
-
-
-@dataclass(slots=True)
-class _Trust:
-    """Whether the model answers with verdicts at all, over its first prompts."""
-
-    path: Path
-    template: str
-    seen: int = 0
-    low: int = 0
-    mass: float = 1.0
-
-    def see(self, outcomes: Sequence[Outcome]) -> None:
-        """Raise ModelError as soon as most of a few prompts were about to be answered with something else."""
-        for outcome in outcomes:
-            if self.seen < FIRST_PROMPTS and outcome.error is None:
-                self.seen += 1
-                if outcome.mass < LOW_MASS:
-                    self.low, self.mass = self.low + 1, outcome.mass
-        if self.seen >= FEW_PROMPTS:
-            self.end()
-
-    def end(self) -> None:
-        """The same, however few prompts there were."""
-        if 2 * self.low > self.seen:
-            raise ModelError(
-                f"{self.path} does not answer with a verdict: P(safe) + P(unsafe) is {self.mass:.2g} where "
-                f"{self.template} writes one. It is another model, or needs another --template; "
-                "--force judges all the same."
-            )
 
 
 def _template(name: str) -> Template:
