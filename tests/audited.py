@@ -33,7 +33,7 @@ def score(text: str) -> float:
 
 
 def read(path: str, start: int) -> Iterable[Item]:
-    return inputs.records([path], input_format=None, start=start)
+    return inputs.Reading().records([path], start=start)
 
 
 def main() -> None:

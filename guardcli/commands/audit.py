@@ -48,10 +48,8 @@ _EVERY = 10.0  # seconds between lines of progress where stderr is no terminal
 )
 @click.option("--max-errors", type=Share(), metavar="SHARE", help="Fail if more could not be judged.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-@inputs.input_format
-@inputs.messages_path
+@inputs.reading_options
 @inputs.requests
-@inputs.max_record_bytes
 @model_options
 @taxonomy_option
 @record_options
@@ -63,10 +61,8 @@ def audit(
     max_unsafe: float | None,
     max_errors: float | None,
     quiet: bool,
-    input_format: str | None,
-    messages_path: str | None,
+    reading: inputs.Reading,
     requests: tuple[str, ...],
-    max_record_bytes: int,
     **options: Any,
 ) -> int:
     """Judge files and folders of records into OUT, rows as `guard check --format json` writes them.
@@ -86,14 +82,15 @@ def audit(
     sources = [Source.of(name) for name in bulk.expanded(names) if Path(name).resolve() not in own]
     judging = Judging(**options)
     asked = inputs.asked(requests)
-    reading = {"input_format": input_format, "messages_path": messages_path, "max_record_bytes": max_record_bytes}
 
     def read(name: str, start: int) -> Iterable[Item]:
-        return inputs.records([name], start=start, requests=asked, **reading)  # type: ignore[arg-type]
+        return reading.records([name], start=start, requests=asked)
 
     with (
         judging.open() as guard,
-        Journal(path, _manifest(guard, judging, reading | {"requests": _known(requests)}, sources, shard)) as journal,
+        Journal(
+            path, _manifest(guard, judging, asdict(reading) | {"requests": _known(requests)}, sources, shard)
+        ) as journal,
     ):
         if journal.mark.rows:
             guard.trusted = True  # it has answered before

@@ -34,9 +34,7 @@ from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
 @click.option("--stats", is_flag=True, help="Tell on stderr what was evaluated, what was shared, and how fast.")
-@inputs.input_format
-@inputs.messages_path
-@inputs.max_record_bytes
+@inputs.reading_options
 def check(
     *,
     files: tuple[str, ...],
@@ -44,9 +42,7 @@ def check(
     only: tuple[str, ...],
     exit_zero: bool,
     stats: bool,
-    input_format: str | None,
-    messages_path: str | None,
-    max_record_bytes: int,
+    reading: inputs.Reading,
     **options: Any,
 ) -> int:
     """Judge conversations from FILES, or stdin: one verdict each, in order.
@@ -69,13 +65,7 @@ def check(
     if output_format in NEEDS_SCORES:
         judging = replace(judging, scores=True)
     tell = _tell if judging.verbose else lambda _source, _format: None
-    records = inputs.records(
-        named,
-        input_format=input_format,
-        messages_path=messages_path,
-        max_record_bytes=max_record_bytes,
-        on_detect=tell,
-    )
+    records = reading.records(named, on_detect=tell)
     tally: Counter[str] = Counter()
     line = _writer(output_format)
     with judging.open() as guard:

@@ -39,9 +39,7 @@ from guardcli.writers import jsonl
 )
 @click.option("--with-text", is_flag=True, help="Put messages into the HTML page.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although verdicts differ.")
-@inputs.input_format
-@inputs.messages_path
-@inputs.max_record_bytes
+@inputs.reading_options
 @model_options
 @record_options
 def diff(
@@ -51,9 +49,7 @@ def diff(
     output_format: str,
     with_text: bool,
     exit_zero: bool,
-    input_format: str | None,
-    messages_path: str | None,
-    max_record_bytes: int,
+    reading: inputs.Reading,
     **options: Any,
 ) -> int:
     """Compare two runs: two files of verdicts, or one input judged under two policies.
@@ -67,12 +63,7 @@ def diff(
     if taxonomies:
         if len(taxonomies) != 2:
             raise click.UsageError("-t/--taxonomy names the policies to compare: give it twice")
-        records = inputs.records(
-            inputs.sources(files),
-            input_format=input_format,
-            messages_path=messages_path,
-            max_record_bytes=max_record_bytes,
-        )
+        records = reading.records(inputs.sources(files))
         names = taxonomies[0], taxonomies[1]
         judging = Judging(**options | {"show_text": options["show_text"] or with_text})
         comparison = _judged(records, names, judging)

@@ -126,9 +126,7 @@ from guardcli.turns import Target
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of all that is drawn."
 )
 @gate_options
-@inputs.input_format
-@inputs.messages_path
-@inputs.max_record_bytes
+@inputs.reading_options
 @inputs.as_user
 @engine_options
 def eval_(
@@ -154,9 +152,7 @@ def eval_(
     seed: int,
     gates: Gates,
     lora: tuple[Adapter, ...],
-    input_format: str | None,
-    messages_path: str | None,
-    max_record_bytes: int,
+    reading: inputs.Reading,
     **options: Any,
 ) -> int:
     """Hold verdicts against the labels of LABELLED records: AUPRC, F1 and more, overall and by category.
@@ -174,11 +170,8 @@ def eval_(
     if inputs.help_for_a_person(files):
         return USAGE
     named = inputs.sources(files)
-    records = inputs.records(
-        named, input_format=input_format, messages_path=messages_path, max_record_bytes=max_record_bytes
-    )
     about = target if target in ("user", "assistant") else None
-    labelled = read(records, where, about=about, cut=target not in ("any", "last"))
+    labelled = read(reading.records(named), where, about=about, cut=target not in ("any", "last"))
     _check(labelled, named, by)
     taxonomies = taxonomies or _named_by("GUARD_TAXONOMY")
     if not (runs or fields):  # with these, the model of the environment is not asked for

@@ -34,9 +34,7 @@ ANNOTATION = "guard"  # the field of a record that holds its verdict
     help="What is judged: every message (any), the last one, or the last of a role.",
 )
 @inputs.as_user
-@inputs.input_format
-@inputs.messages_path
-@inputs.max_record_bytes
+@inputs.reading_options
 @model_options
 @taxonomy_option
 def filter_(
@@ -45,9 +43,7 @@ def filter_(
     invert: bool,
     annotate: bool,
     verdicts: Path | None,
-    input_format: str | None,
-    messages_path: str | None,
-    max_record_bytes: int,
+    reading: inputs.Reading,
     **options: Any,
 ) -> int:
     """Pass records from FILES, or stdin, through as they are; withhold those in which a message is unsafe.
@@ -63,14 +59,11 @@ def filter_(
     if inputs.help_for_a_person(files):
         return USAGE
     named = inputs.sources(files)
-    records = inputs.records(
-        named, input_format=input_format, messages_path=messages_path, max_record_bytes=max_record_bytes
-    )
     code = DONE
     with ExitStack() as stack:
         guard = stack.enter_context(Judging(**options).open())
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=named))
-        for sifted in sift(guard, records, ahead="live" if inputs.live(named) else "full"):
+        for sifted in sift(guard, reading.records(named), ahead="live" if inputs.live(named) else "full"):
             if aside is not None:
                 aside.write(map(jsonl.line, sifted.verdicts))
             for verdict in sifted.unjudged:

@@ -6,8 +6,10 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -15,17 +17,13 @@ from guardcli import formats
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 MAX_RECORD_BYTES = 1 << 20
 
 files = click.argument("files", nargs=-1, metavar="[FILES]...")
 input_format = click.option(
     "--input-format", type=click.Choice(formats.NAMES), help="Take the input as this format instead of sniffing it."
-)
-messages_path = click.option(
-    "--messages-path",
-    metavar="PATH",
-    callback=lambda _ctx, _param, value: _path(value),
-    help="Where in a JSON record the conversation is, such as payload.chat[0].messages.",
 )
 requests = click.option(
     "--requests",
@@ -38,14 +36,6 @@ as_user = click.option(
     type=click.Choice(["system", "tool"]),
     multiple=True,
     help="Judge system or tool text as if the user had written it; else it is left out and counted. Repeatable.",
-)
-max_record_bytes = click.option(
-    "--max-record-bytes",
-    type=click.IntRange(min=1024),
-    metavar="N",
-    default=MAX_RECORD_BYTES,
-    show_default=True,
-    help="A longer record is an error row.",
 )
 
 
@@ -85,33 +75,74 @@ def live(sources: Sequence[str]) -> bool:
     return not all(_regular(source) for source in sources)
 
 
-def records(
-    sources: Sequence[str],
-    *,
-    input_format: str | None,
-    messages_path: str | None = None,
-    max_record_bytes: int = MAX_RECORD_BYTES,
-    start: int = 1,
-    requests: Mapping[str, Conversation] | None = None,
-    on_detect: Callable[[str, str], None] = lambda _source, _format: None,
-) -> Iterator[Record | Malformed]:
-    """The records of all inputs, in order, from line `start` of each on. `on_detect` is told (source, format).
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How inputs are read: in which format if it is not to be found out, where in a JSON record the conversation is,
+    and how long a record may be."""
 
-    Raises:
-        InputError: one cannot be opened.
-    """
-    for source in sources:
-        with formats.open_source(source) as stream:
-            found = formats.read(
-                stream,
-                source,
-                format=input_format,
-                messages_path=messages_path,
-                max_record_bytes=max_record_bytes,
-                start=start,
-                on_detect=lambda name, source=source: on_detect(source, name),  # type: ignore[misc]
-            )
-            yield from found if requests is None else (_joined(record, requests) for record in found)
+    input_format: str | None = None
+    messages_path: str | None = None
+    max_record_bytes: int = MAX_RECORD_BYTES
+
+    def records(
+        self,
+        sources: Sequence[str],
+        *,
+        start: int = 1,
+        requests: Mapping[str, Conversation] | None = None,
+        on_detect: Callable[[str, str], None] = lambda _source, _format: None,
+    ) -> Iterator[Record | Malformed]:
+        """The records of all inputs, in order, from line `start` of each on. `on_detect` is told (source, format).
+
+        Raises:
+            InputError: one cannot be opened.
+        """
+        for source in sources:
+            with formats.open_source(source) as stream:
+                found = formats.read(
+                    stream,
+                    source,
+                    format=self.input_format,
+                    messages_path=self.messages_path,
+                    max_record_bytes=self.max_record_bytes,
+                    start=start,
+                    on_detect=lambda name, source=source: on_detect(source, name),  # type: ignore[misc]
+                )
+                yield from found if requests is None else (_joined(record, requests) for record in found)
+
+
+_READING_OPTIONS = (
+    input_format,
+    click.option(
+        "--messages-path",
+        metavar="PATH",
+        callback=lambda _ctx, _param, value: _path(value),
+        help="Where in a JSON record the conversation is, such as payload.chat[0].messages.",
+    ),
+    click.option(
+        "--max-record-bytes",
+        type=click.IntRange(min=1024),
+        metavar="N",
+        default=MAX_RECORD_BYTES,
+        show_default=True,
+        help="A longer record is an error row.",
+    ),
+)
+
+
+def reading_options(command: F) -> F:
+    """Give a command the options on how inputs are read; it gets them as `reading`."""
+
+    @wraps(command)
+    def reads(*args: Any, **options: Any) -> Any:
+        own = {field.name: options.pop(field.name) for field in fields(Reading)}
+        return command(*args, reading=Reading(**own), **options)
+
+    wrapped: Any = reads
+    for option in reversed(_READING_OPTIONS):
+        wrapped = option(wrapped)
+    given: F = wrapped
+    return given
 
 
 def asked(files: Sequence[str]) -> dict[str, Conversation] | None:
@@ -123,7 +154,7 @@ def asked(files: Sequence[str]) -> dict[str, Conversation] | None:
     if not files:
         return None
     found: dict[str, Conversation] = {}
-    for record in records(sources(files), input_format=None):
+    for record in Reading().records(sources(files)):
         place, id_ = f"{record.key.source}:{record.key.line}", record.key.id
         if isinstance(record, Malformed) or id_ is None:
             reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"

@@ -61,7 +61,7 @@ def render(
     with ExitStack() as stack:
         loaded = stack.enter_context(_loaded(model, template)) if model is not None else None
         renderer = Renderer(TEMPLATES[template or (loaded.generation if loaded else "")], policy)
-        records = inputs.records(inputs.sources(files), input_format=input_format)
+        records = inputs.Reading(input_format).records(inputs.sources(files))
         return _render(records, renderer, loaded, target, as_user, as_raw=as_raw)
 
 

@@ -84,7 +84,7 @@ def _cases(taxonomy: Taxonomy, data: Sequence[Case]) -> list[Case]:
 
 
 def _labelled(files: tuple[str, ...], input_format: str | None) -> list[Case]:
-    return list(labelled(inputs.records(inputs.sources(files), input_format=input_format))) if files else []
+    return list(labelled(inputs.Reading(input_format).records(inputs.sources(files)))) if files else []
 
 
 def _tell(run: Run, *, suggest: bool) -> None:

@@ -87,9 +87,7 @@ from guardcli.turns import turns
     help="Whose last message is trained on; the message that the label is about if left out.",
 )
 @inputs.as_user
-@inputs.input_format
-@inputs.messages_path
-@inputs.max_record_bytes
+@inputs.reading_options
 def prepare(
     *,
     files: tuple[str, ...],
@@ -107,9 +105,7 @@ def prepare(
     samples: int,
     target: About | None,
     as_user: tuple[Role, ...],
-    input_format: str | None,
-    messages_path: str | None,
-    max_record_bytes: int,
+    reading: inputs.Reading,
 ) -> int:
     """Make training examples of LABELLED records (or stdin).
 
@@ -139,14 +135,8 @@ def prepare(
     )
     chosen.check(policy)
     known = _known(exclude, plan.as_user)
-    records = inputs.records(
-        inputs.sources(files),
-        input_format=input_format,
-        messages_path=messages_path,
-        max_record_bytes=max_record_bytes,
-    )
     tally = Tally()
-    found = list(prepared(records, plan, known, tally))
+    found = list(prepared(reading.records(inputs.sources(files)), plan, known, tally))
     if tally.overlaps:
         output.say(f"guard: {report.overlapping(tally)}")
         if not drop_overlap:
@@ -172,7 +162,7 @@ def _finish(path: Path, found: list[Example], tally: Tally, *, samples: int, see
 def _known(files: tuple[str, ...], as_user: frozenset[Role]) -> Known:
     """The texts of evaluation sets; a record of them that cannot be read could hide an overlap."""
     known = Known()
-    for record in inputs.records(inputs.sources(files), input_format=None) if files else ():
+    for record in inputs.Reading().records(inputs.sources(files)) if files else ():
         conversation = _conversation(record)
         known.add(turns(conversation, as_user).shown, f"{record.key.source}:{record.key.line}")
     return known
