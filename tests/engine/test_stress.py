@@ -45,8 +45,8 @@ def test_random_loads(native: NativeModel, seed: int) -> None:
         assert [len(group) for group in fast] == [len(group) for group in groups]
         for one, other in zip(fast, slow, strict=True):
             assert all(apart(a, b) < TOLERANCE["F32"] for a, b in zip(one, other, strict=True))
-    heads = [[Ask(tuple(int(t) for t in head.tokens)) for head in engine._heads]]
-    assert engine._cells.free == SHAPE.cells - distinct(heads)
-    assert len(engine._numbers) == SHAPE.sequences - len(engine._heads)
+    heads = [[Ask(tuple(int(t) for t in head.tokens)) for head in engine._held._heads]]
+    assert engine._held.cells.free == SHAPE.cells - distinct(heads)
+    assert len(engine._held.numbers) == SHAPE.sequences - len(engine._held._heads)
     engine.close()
     oracle.close()
