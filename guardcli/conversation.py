@@ -48,6 +48,11 @@ class Key:
     part: str | None = None
     id: str | None = None
 
+    @property
+    def place(self) -> str:
+        """The same for people: `source:line`, or `source:line:part`."""
+        return f"{self.source or ''}:{self.line}" + (f":{self.part}" if self.part else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

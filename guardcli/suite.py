@@ -89,10 +89,10 @@ def labelled(records: Iterable[Record | Malformed]) -> Iterator[Case]:
     """
     found = labels.read(records)
     for unreadable in found.unreadable:
-        raise InputError(f"{unreadable.key.source}:{unreadable.key.line}: {unreadable.reason}")
+        raise InputError(f"{unreadable.key.place}: {unreadable.reason}")
     for item in found.items:
         record = item.record
-        place = f"{record.key.source}:{record.key.line}"
+        place = record.key.place
         if isinstance(record, Malformed):
             raise InputError(f"{place}: {record.reason}")
         expect: Literal["safe", "unsafe"] = "unsafe" if item.unsafe else "safe"

@@ -68,7 +68,7 @@ def filter_(
                 aside.write(map(jsonl.line, sifted.verdicts))
             for verdict in sifted.unjudged:
                 code = UNJUDGED
-                place = f"{field(verdict.key.source or '')}:{verdict.key.line}"
+                place = field(verdict.key.place)
                 output.say(f"guard: withheld, not judged: {place}: {printable(verdict.error or '')}")
             if sifted.passes(invert=invert):
                 output.write_bytes(_annotated(sifted) if annotate else _as_it_was(sifted))
@@ -83,6 +83,6 @@ def _as_it_was(sifted: Sifted) -> bytes:
 def _annotated(sifted: Sifted) -> bytes:
     record = sifted.record
     if not record.fields:
-        raise InputError(f"{record.key.source}:{record.key.line}: --annotate needs records that are JSON objects")
+        raise InputError(f"{record.key.place}: --annotate needs records that are JSON objects")
     rows = [jsonl.row(verdict) for verdict in sifted.verdicts]
     return (jsonl.dumps({**record.fields, ANNOTATION: rows[0] if len(rows) == 1 else rows}) + "\n").encode()

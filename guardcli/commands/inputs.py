@@ -155,7 +155,7 @@ def asked(files: Sequence[str]) -> dict[str, Conversation] | None:
         return None
     found: dict[str, Conversation] = {}
     for record in Reading().records(sources(files)):
-        place, id_ = f"{record.key.source}:{record.key.line}", record.key.id
+        place, id_ = record.key.place, record.key.id
         if isinstance(record, Malformed) or id_ is None:
             reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"
             raise InputError(f"{place}: no request: {reason}")

@@ -113,8 +113,9 @@ def _joined(item: Item, found: Mapping[RecordKey, list[Row]]) -> Outcome:
         return Outcome(None, None, error=NO_ROW)
     ids = item.key.id, rows[0]["id"]
     if None not in ids and ids[0] != ids[1]:
-        place = f"{item.key.source}:{item.key.line}"
-        raise InputError(f"{place}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data")
+        raise InputError(
+            f"{item.key.place}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data"
+        )
     return _of_rows(rows)
 
 

@@ -119,7 +119,7 @@ def _read(record: Record | Malformed, where: Where, about: About | None) -> tupl
             reading = replace(reading, truth=Truth(reading.truth.unsafe, flags, listed))
         return name, reading
     except ValueError as error:
-        raise InputError(f"{record.key.source}:{record.key.line}: {error}") from None
+        raise InputError(f"{record.key.place}: {error}") from None
 
 
 def _generic(fields: Mapping[str, Json], where: Where) -> Reading:

@@ -27,7 +27,7 @@ def overlapping(tally: Tally) -> str:
     """Which records an evaluation set holds too, the first of them by name."""
     lines = [f"{counted(len(tally.overlaps), 'record')} found in an evaluation set:"]
     for key, overlap in tally.overlaps[:_NAMED]:
-        lines.append(f"  {printable(key.source or '')}:{key.line} {overlap.kind} {printable(overlap.place)}")
+        lines.append(f"  {printable(key.place)} {overlap.kind} {printable(overlap.place)}")
     return "\n".join(lines + (["  …"] if len(tally.overlaps) > _NAMED else []))
 
 
@@ -38,9 +38,7 @@ def _by_label(tally: Tally) -> Iterator[tuple[str, ...]]:
 
 def _sample(example: Example) -> str:
     """Whose it is, the categories as the prompt has them, and the end of what was said, with the answer."""
-    key = example.key
     said = printable("\n".join(segment.text for segment in example.prompt if segment.untrusted))
     answer = printable("".join(segment.text for segment in example.answer))
     shown = said if len(said) <= _SHOWN else f"… {said[-_SHOWN:]}"
-    place = f"{printable(key.source or '')}:{key.line}"
-    return f"{place} {example.kind}, {' '.join(example.order)}\n  {shown}\n  → {answer}\n"
+    return f"{printable(example.key.place)} {example.kind}, {' '.join(example.order)}\n  {shown}\n  → {answer}\n"

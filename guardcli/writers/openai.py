@@ -37,6 +37,4 @@ def _scores(verdict: Verdict, labels: Sequence[str]) -> dict[str, float]:
 
 
 def _id(verdict: Verdict) -> str:
-    key = verdict.key
-    place = f"{key.source or ''}:{key.line}" + (f":{key.part}" if key.part else "")
-    return key.id or place
+    return verdict.key.id or verdict.key.place

@@ -21,12 +21,11 @@ _COLOURS = {"safe": "\x1b[32m", "unsafe": "\x1b[1;31m", "error": "\x1b[33m"}
 def line(verdict: Verdict) -> str:
     """Verdict, score, categories, place, id, judged message, remarks if there are any, then the error or text."""
     key = verdict.key
-    place = f"{field(key.source or '')}:{key.line}" + (f":{field(key.part)}" if key.part else "")
     fields = [
         verdict.verdict,
         "-" if verdict.score is None else f"{verdict.score:.4f}",
         field(",".join(verdict.categories)) or "-",
-        place,
+        field(key.place),
         field(key.id or "") or "-",
         f"{verdict.role}#{verdict.turn}" if verdict.turn is not None else "-",
         *_remarks(verdict),

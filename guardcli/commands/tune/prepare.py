@@ -164,7 +164,7 @@ def _known(files: tuple[str, ...], as_user: frozenset[Role]) -> Known:
     known = Known()
     for record in inputs.Reading().records(inputs.sources(files)) if files else ():
         conversation = _conversation(record)
-        known.add(turns(conversation, as_user).shown, f"{record.key.source}:{record.key.line}")
+        known.add(turns(conversation, as_user).shown, record.key.place)
     return known
 
 
@@ -176,5 +176,4 @@ def _conversation(record: Record | Malformed) -> Conversation:
     with contextlib.suppress(ValueError):
         if name and (messages := layouts.LAYOUTS[name].read(record.fields, None).messages):
             return Conversation(messages)
-    place = f"{record.key.source}:{record.key.line}"
-    raise InputError(f"{place}: cannot be read, so nothing can be held against it: {record.reason}")
+    raise InputError(f"{record.key.place}: cannot be read, so nothing can be held against it: {record.reason}")
