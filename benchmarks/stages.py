@@ -41,7 +41,8 @@ class Stages:
         found: dict[str, float] = {}
         records = self._timed(found, "read", self._read)
         jobs = self._timed(found, "choose_and_encode", lambda: self._encode(records))
-        self._timed(found, "of_it_llama_tokenize", lambda: self._tokenize(records))
+        said = self._joined(records)
+        self._timed(found, "of_it_llama_tokenize", lambda: [self._guard.model.vocab.encode_text(text) for text in said])
         outcomes = self._timed(found, "engine_without_model", lambda: list(self._engine.run(self._tasks(jobs))))
         decision = Decision.of(self._guard.taxonomy, None)
         verdicts = self._timed(
@@ -71,12 +72,18 @@ class Stages:
     def _encode(self, records: list[Record | Malformed]) -> list[Job]:
         return [job for group in chunks(records) for job in prepare(group, self._encoders, Settings())]
 
-    def _tokenize(self, records: list[Record | Malformed]) -> None:
-        for group in chunks(records):
-            shown = (
-                turn for record in group if isinstance(record, Record) for turn in turns(record.conversation).shown
+    def _joined(self, records: list[Record | Malformed]) -> list[str]:
+        """The text of each list of records, which llama.cpp is given in one piece."""
+        return [
+            "".join(
+                segment.text
+                for record in group
+                if isinstance(record, Record)
+                for turn in turns(record.conversation).shown
+                for segment in self._renderer.said(turn)
             )
-            self._guard.model.vocab.encode_each(self._renderer.said(turn) for turn in shown)
+            for group in chunks(records)
+        ]
 
     def _tasks(self, jobs: list[Job]) -> Iterator[list[Task[Outcome]]]:
         for job in jobs:

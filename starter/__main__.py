@@ -6,7 +6,7 @@ import argparse
 import ctypes
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,25 +23,39 @@ from starter.prompts import Prompts
 from starter.teacher import Teacher
 
 VOCABULARY = 16_372  # before special and user-defined tokens
-TRUST = 0.6  # how much a label counts beside the teacher
 FLAGGED = 0.05  # of the harmless rows of the development part, each set alike, at 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """Part of the training. `trust` is how much a label counts beside the teacher; `strange` texts are long ones, which
+    hardly any training set has, and scrambled ones, so that every word is seen to mean something."""
+
+    schedule: train.Schedule
+    sampling: Sampling
+    trust: float = 0.6
+    strange: bool = True
+
+    def shortened(self, share: float) -> Phase:
+        """The same with a share of its steps."""
+        return replace(self, schedule=replace(self.schedule, steps=max(1, round(self.schedule.steps * share))))
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """How many texts are made: of our own, spliced of others, long ones, scrambled ones. The first phase trains on
-    whole sentences; the others on words from anywhere as well, so that every word is seen to mean something, and on
-    long texts, which hardly any training set has."""
+    """How many texts are made, of our own, spliced of others, long ones, scrambled ones; and the phases. The last one
+    learns to be the teacher: what is replaced at random has the same answer still, which blunts what a word means."""
 
     own: int = 9_000
     spliced: int = 60_000
     long: int = 24_000
     scrambled: int = 100_000
     vocabulary: int = VOCABULARY
-    phases: tuple[tuple[train.Schedule, Sampling], ...] = (
-        (train.Schedule(steps=2_000, rate=3e-3, pointer=0.3, keep=0.997), Sampling(noise=0.1)),
-        (train.Schedule(steps=5_000, rate=2e-3, pointer=0.7, keep=0.995), Sampling(noise=0.05)),
-        (train.Schedule(steps=10_000, rate=2e-3, pointer=0.7, keep=0.995), Sampling(noise=0.05, part_lists=0.6)),
+    phases: tuple[Phase, ...] = (
+        Phase(train.Schedule(steps=2_000, rate=3e-3, pointer=0.3, keep=0.997), Sampling(noise=0.1), strange=False),
+        Phase(train.Schedule(steps=5_000, rate=2e-3), Sampling(noise=0.05)),
+        Phase(train.Schedule(steps=10_000, rate=2e-3), Sampling(noise=0.05, part_lists=0.6)),
+        Phase(train.Schedule(steps=8_000, rate=1.5e-3, keep=0.997), Sampling(noise=0.0), trust=0.3),
     )
 
     def shortened(self, share: float) -> Plan:
@@ -49,12 +63,8 @@ class Plan:
         own, spliced, long, scrambled = (
             max(50, round(count * share)) for count in (self.own, self.spliced, self.long, self.scrambled)
         )
-        phases = tuple(
-            (replace(schedule, steps=max(1, round(schedule.steps * share))), sampling)
-            for schedule, sampling in self.phases
-        )
         vocabulary = max(1_000, round(self.vocabulary * min(1.0, 10 * share)))
-        return Plan(own, spliced, long, scrambled, vocabulary, phases)
+        return Plan(own, spliced, long, scrambled, vocabulary, tuple(phase.shortened(share) for phase in self.phases))
 
 
 def main() -> None:
@@ -102,14 +112,18 @@ def _spellings(rows: Sequence[Row]) -> list[str]:
 def _shown(rows: Sequence[Row], teacher: Teacher, prompts: Prompts, plan: Plan, *, seed: int) -> list[list[Example]]:
     """What is shown in each phase."""
     said = [row.last for row in rows if row.language == "en"]
-    spliced = list(texts.spliced(said, plan.spliced, seed=seed))
-    long = list(texts.long(said, plan.long, seed=seed))
-    scrambled = list(texts.scrambled(said, plan.scrambled, seed=seed))
-    first = examples.labelled(rows, teacher, prompts, trust=TRUST, seed=seed)
-    first += examples.unlabelled(spliced, teacher, prompts, weight=0.15, seed=seed)
-    later = first + examples.unlabelled(scrambled, teacher, prompts, weight=0.2, seed=seed)
-    later += examples.unlabelled(long, teacher, prompts, weight=0.25, seed=seed)
-    return [first, *[later] * (len(plan.phases) - 1)]
+
+    def judged(made: Iterable[str], weight: float) -> list[Example]:
+        return examples.unlabelled(list(made), teacher, prompts, weight=weight, seed=seed)
+
+    spliced = judged(texts.spliced(said, plan.spliced, seed=seed), 0.15)
+    strange = judged(texts.scrambled(said, plan.scrambled, seed=seed), 0.2)
+    strange += judged(texts.long(said, plan.long, seed=seed), 0.25)
+    labelled = {
+        trust: examples.labelled(rows, teacher, prompts, trust=trust, seed=seed)
+        for trust in {phase.trust for phase in plan.phases}
+    }
+    return [labelled[phase.trust] + spliced + (strange if phase.strange else []) for phase in plan.phases]
 
 
 def _trained(
@@ -120,9 +134,9 @@ def _trained(
     pooled = train.Pooled(model.shape.width)
     train.warm_up(model, pooled, stages[0], steps=500, seed=seed)
     told("embeddings fitted as a bag of words")
-    for number, (shown, (schedule, sampling)) in enumerate(zip(stages, plan.phases, strict=True)):
-        batches = Batches(shown, turns, prompts, seed=seed + number, renames=texts.names(), sampling=sampling)
-        model = train.fit(model, pooled, batches, schedule, told.step)
+    for number, (shown, phase) in enumerate(zip(stages, plan.phases, strict=True)):
+        batches = Batches(shown, turns, prompts, seed=seed + number, renames=texts.names(), sampling=phase.sampling)
+        model = train.fit(model, pooled, batches, phase.schedule, told.step)
     return model.eval()
 
 

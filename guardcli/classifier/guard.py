@@ -130,7 +130,7 @@ class Guard:
         """
         decision = replace(self.decision, tolerance=self.tolerance)
         groups = chunks(records) if ahead == "full" else ([record] for record in records)
-        jobs = (prepare(group, self._encoders, self.settings) for group in groups)
+        jobs = (job for group in groups for job in prepare(group, self._encoders, self.settings))
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
         under_way: deque[Job] = deque()
         trust = None if self.settings.force or self.trusted else Trust(self.model.path, self.template.name)
@@ -216,19 +216,16 @@ class Guard:
             raise ModelError("this guard is closed: take its verdicts before")
         return self._engine
 
-    def _tasks(
-        self, source: Iterable[Sequence[Job] | None], under_way: deque[Job]
-    ) -> Iterator[Sequence[Task[Outcome]] | None]:
+    def _tasks(self, source: Iterable[Job | None], under_way: deque[Job]) -> Iterator[Sequence[Task[Outcome]] | None]:
         list_from = 0.0 if self.settings.scores else self.decision.threshold
         if self.per_category:
             list_from = math.inf  # a prompt that asks about one category lists no others
-        for jobs in source:
-            if jobs is None:
+        for job in source:
+            if job is None:
                 yield None
                 continue
-            for job in jobs:
-                under_way.append(job)
-                yield [judge(prompt.tokens, prompt.head, self._answers, list_from=list_from) for prompt in job.prompts]
+            under_way.append(job)
+            yield [judge(prompt.tokens, prompt.head, self._answers, list_from=list_from) for prompt in job.prompts]
 
 
 def _template(name: str) -> Template:

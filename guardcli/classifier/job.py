@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import or_
 
 from guardcli.classifier.fitting import Encoded, EncodedTurns, Encoder, Encoders, Fitted
 from guardcli.conversation import Malformed, Record, Role
+from guardcli.errors import ModelError
 from guardcli.prompt import imitates_marker
 from guardcli.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
 
@@ -80,12 +82,17 @@ class Job:
         return [prompt for part in self.parts for prompt in part.prompts]
 
 
-def prepare(records: Sequence[Record | Malformed], encoders: Encoders, settings: Settings) -> list[Job]:
-    """Choose what is judged in each record and encode it, the judged turns of all records at once."""
+def prepare(records: Sequence[Record | Malformed], encoders: Encoders, settings: Settings) -> Iterator[Job]:
+    """Choose what is judged in each record and encode it, the judged turns of all records at once.
+
+    Prompts are made as they are asked for: those of one record may take a hundred megabytes.
+    """
     drafts = [_draft(record, encoders, settings) for record in records]
     begun = [draft for draft in drafts if isinstance(draft, _Draft)]
-    _encoder(encoders).encode_ahead([(draft.encoded, at) for draft in begun for at in draft.places])
-    return [_job(draft, encoders) if isinstance(draft, _Draft) else draft for draft in drafts]
+    with suppress(ModelError, UnicodeError):  # raised again by the record that is to blame, after those before it
+        _encoder(encoders).encode_ahead([(draft.encoded, at) for draft in begun for at in draft.places])
+    for draft in drafts:
+        yield _job(draft, encoders) if isinstance(draft, _Draft) else draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +136,9 @@ def _job(draft: _Draft, encoders: Encoders) -> Job:
     return Job(draft.record, tuple(parts), draft.all_turns.skipped)
 
 
-def weight(jobs: Sequence[Job]) -> int:
-    """How much of the look-ahead jobs take: their tokens, and some for what a record takes without any."""
-    return 64 * len(jobs) + sum(part.tokens for job in jobs for part in job.parts)
+def weight(job: Job) -> int:
+    """How much of the look-ahead a job takes: its tokens, and some for what a record takes without any."""
+    return 64 + sum(part.tokens for part in job.parts)
 
 
 def _too_long(count: int) -> str:

@@ -89,7 +89,7 @@ class BatchedEngine:
         self._context.forget()
         self._held = Held(self._context)
         self._active: list[Sequence] = []
-        self._open = 0  # tokens of the sequences under way that have no row yet
+        self._open = 0  # tokens that have no row yet, of the sequences under way when a step begins to add others
         self._planned.clear()
 
     def _abandon(self) -> None:
@@ -146,7 +146,6 @@ class BatchedEngine:
         if primed is not None:
             sequence.probes = [(probe.position, probe.tokens) for probe in primed.step.probes]
         self._extend(sequence)
-        self._open += sequence.open
         return True
 
     def _has_room(self, tokens: int, primed: Primed[Any] | None) -> bool:

@@ -24,6 +24,7 @@ from guardcli.segments import Segment, TokenIds
 # llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose
 # recursion overflows the stack on a long run (40,000 letters end the process, 20,000 do not).
 _SAFE_PRETOKENIZERS = {"llama-bpe", "llama3", "llama-v3"}
+_JOINED = 1 << 20  # characters: llama.cpp counts in 32 bits, and a buffer of 8 bytes a byte stays
 _LONG_RUN = re.compile(r"\w{8000}|\s{8000}|[^\w\s]{8000}")
 
 
@@ -98,11 +99,8 @@ class Vocab:
             ModelError: a special token is missing.
         """
         pieces = list(pieces)
-        if self._plain and not any(segment.special for piece in pieces for segment in piece):
-            texts = ["".join(segment.text for segment in piece) for piece in pieces]
-            if all(map(_joinable, texts)) and (found := self._joined([text.encode() for text in texts])) is not None:
-                return found
-        return [self.encode(piece, follows=True) for piece in pieces]
+        together = self._encode_together(pieces)
+        return [self.encode(piece, follows=True) for piece in pieces] if together is None else together
 
     def encode_text(self, text: str) -> TokenIds:
         """The ids of a plain text in one piece, whatever stands in it."""
@@ -127,11 +125,16 @@ class Vocab:
             ids.extend(self.encode_line(text[start:end]) if inside else self.encode_text(text[start:end]))
         return ids
 
-    def _joined(self, texts: Sequence[bytes]) -> list[TokenIds] | None:
-        """The ids of each text, of all in one piece; None if some token is of two texts."""
-        ids = self._tokenize(b"".join(texts))
+    def _encode_together(self, pieces: Sequence[Sequence[Segment]]) -> list[TokenIds] | None:
+        """The ids of each piece, of all in one text; None where a token might be another, or is of two pieces."""
+        if not self._plain or any(segment.special for piece in pieces for segment in piece):
+            return None
+        texts = ["".join(segment.text for segment in piece) for piece in pieces]
+        if sum(map(len, texts)) > _JOINED or not all(map(_joinable, texts)):
+            return None
+        ids = self._tokenize("".join(texts).encode())
         ends = self._lengths_of(np.frombuffer(ids, dtype=np.int32)).cumsum()
-        wanted = np.cumsum([len(text) for text in texts])
+        wanted = np.cumsum([len(text.encode()) for text in texts])
         last = np.searchsorted(ends, wanted)
         if len(ends) == 0 or ends[-1] != wanted[-1] or (ends[last] != wanted).any():
             return None

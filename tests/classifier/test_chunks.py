@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from guardcli.classifier.chunks import CHARACTERS, RECORDS, chunks
+from guardcli.classifier.chunks import CHARACTERS, FIRST, RECORDS, chunks
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 
 
@@ -13,9 +13,11 @@ def records(count: int, text: str = "hi") -> list[Record | Malformed]:
 
 
 def test_nothing_is_lost() -> None:
-    given = [*records(RECORDS + 3), Malformed(Key(None, 999), "bad")]
+    given = [*records(5 * RECORDS), Malformed(Key(None, 999), "bad")]
     found = list(chunks(given))
-    assert [len(chunk) for chunk in found] == [RECORDS, 4]
+    sizes = [len(chunk) for chunk in found]
+    assert sizes[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
+    assert max(sizes) == sizes[-2] == RECORDS
     assert [record for chunk in found for record in chunk] == given
     assert list(chunks([])) == []
 
@@ -34,7 +36,7 @@ def test_no_more_is_read_than_a_list_holds() -> None:
             yield record
 
     next(chunks(source()))
-    assert len(read) == RECORDS
+    assert len(read) == FIRST
 
 
 def test_what_was_read_before_an_exception_comes_before_it() -> None:

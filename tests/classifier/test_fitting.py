@@ -59,5 +59,5 @@ def test_prompts_are_the_same_however_many_records_are_encoded_at_once(model: Mo
         records.append(Record(Key(None, line), Conversation(tuple(messages))))
     renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
     encoders = {None: Encoder(renderer, model.vocab, 1_400)}
-    together = prepare(records, encoders, Settings())
+    together = list(prepare(records, encoders, Settings()))
     assert together == [job for record in records for job in prepare([record], encoders, Settings())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -267,16 +268,41 @@ def test_two_runs_at_once_are_refused(model: Model) -> None:
 
 
 @pytest.mark.parametrize("ahead", [None, "full", "live"])
-def test_what_was_read_before_an_exception_is_answered(model: Model, ahead: Ahead | None) -> None:
+@pytest.mark.parametrize("fault", ["source", "text"])
+def test_what_was_read_before_an_exception_is_answered(model: Model, ahead: Ahead | None, fault: str) -> None:
+    """Of the source, or of a record that no reader of ours would give: half a surrogate has no tokens."""
+
     def failing() -> Iterator[Record]:
         for line in range(1, 4):
             yield Record(Key(None, line), Conversation((Message("user", "hi"),)))
-        raise KeyError("source")
+        if fault == "source":
+            raise KeyError("source")
+        yield Record(Key(None, 4), Conversation((Message("user", "\ud800"),)))
 
     verdicts: list[Verdict] = []
-    with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard, pytest.raises(KeyError):
+    error = KeyError if fault == "source" else UnicodeEncodeError
+    with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard, pytest.raises(error):
         verdicts.extend(guard.judge(failing(), ahead=ahead))
     assert len(verdicts) == 3
+
+
+def test_look_ahead_is_bounded_by_prompts(model: Model) -> None:
+    """300 short messages are little to read, and 100,000 tokens of prompts."""
+    chat = Conversation(tuple(Message("user", "hi") for _ in range(300)))
+    read: list[int] = []
+
+    def records() -> Iterator[Record]:
+        for line in range(1, 61):
+            read.append(line)
+            yield Record(Key(None, line), chat)
+
+    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES)) as guard:
+        verdicts = guard.judge(records(), ahead="full")
+        next(verdicts)
+        end = time.monotonic() + 1.5
+        while len(read) < 60 and time.monotonic() < end:
+            time.sleep(0.02)
+    assert len(read) <= 48, "two lists of records; the second waits for room"
 
 
 def test_a_conversation_with_half_a_surrogate(model: Model) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from guardcli.errors import ModelError
 from guardcli.model import Model, Vocab
 from guardcli.prompt import TEMPLATES, Renderer
-from guardcli.segments import Segment
+from guardcli.segments import Segment, TokenIds
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import Turn
 from tests import tiny
@@ -97,37 +99,77 @@ def said(texts: list[str]) -> list[tuple[Segment, ...]]:
     return [renderer.said(Turn(1, "user", "User", text)) for text in texts]
 
 
+class Watched(Vocab):
+    """Notes what llama.cpp is asked, and lets the lengths of some tokens be other than they are."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model.native.vocab, "gpt2", "llama-bpe")
+        self.calls: list[bytes] = []
+        self.longer: dict[int, int] = {}
+
+    def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:
+        self.calls.append(text)
+        return super()._tokenize(text, parse_special=parse_special)
+
+    def _lengths_of(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        return super()._lengths_of(ids) + [self.longer.get(int(token), 0) for token in ids]
+
+
 @given(st.lists(HOSTILE | st.text(alphabet=" \t\n\r\x0b\x1c\x85\xa0\u200b\u2028\u3000a!7'", max_size=9), max_size=6))
 def test_many_pieces_have_the_ids_of_each(vocab: Vocab, with_user_defined: Vocab, texts: list[str]) -> None:
     """Blanks at their ends too, though turns have none."""
-    pieces = [
-        *said(texts),
-        (Segment("\n\n"),),
-        (Segment("no blank line behind"),),
-        (Segment("<|eot_id|>", special=True),),
-    ]
+    pieces = said(texts)
     for encoding in (vocab, with_user_defined):
-        for some in (pieces[: len(texts)], pieces):
-            assert encoding.encode_each(some) == [encoding.encode(piece, follows=True) for piece in some]
+        assert encoding.encode_each(pieces) == [encoding.encode(piece, follows=True) for piece in pieces]
 
 
-def test_many_pieces_go_through_llama_cpp_in_one_call(vocab: Vocab, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[bytes] = []
-    plain = vocab._tokenize
-    monkeypatch.setattr(vocab, "_tokenize", lambda text: (calls.append(text), plain(text))[1])
+def test_many_pieces_go_through_llama_cpp_in_one_call(model: Model) -> None:
+    vocab = Watched(model)
     found = vocab.encode_each(said(["one", "two 😀", "three"]))
-    assert calls == ["User: one\n\nUser: two 😀\n\nUser: three\n\n".encode()]
-    assert found == [plain(f"User: {text}\n\n".encode()) for text in ("one", "two 😀", "three")]
+    assert vocab.calls == ["User: one\n\nUser: two 😀\n\nUser: three\n\n".encode()]
+    assert found == [model.vocab.encode_text(f"User: {text}\n\n") for text in ("one", "two 😀", "three")]
 
 
-def test_a_token_of_two_pieces_is_cut(vocab: Vocab, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Segment("\n\n"),  # a line break more, and the blank line before it is another piece
+        Segment(" blank before it\n\n"),
+        Segment("no blank line behind it"),
+        Segment("éa\n\n"),  # a letter for Python; llama.cpp has tables of its own
+        Segment("<|eot_id|>", special=True),
+        Segment("x" * (1 << 20) + "\n\n"),
+    ],
+    ids=lambda odd: repr(odd.text[:12]),
+)
+def test_what_might_change_a_neighbour_is_not_joined(model: Model, odd: Segment) -> None:
+    vocab = Watched(model)
+    pieces = [*said(["one"]), (odd,), *said(["two"])]
+    assert vocab.encode_each(pieces) == [model.vocab.encode(piece, follows=True) for piece in pieces]
+    assert b"User: two\n\n" in vocab.calls
+
+
+@pytest.mark.parametrize(
+    ("second", "longer"),
+    [("ttt", {"t": 1}), ("tt", {"o": 1, "t": -1})],  # " t" is another token
+    ids=["too long in all", "over a border"],
+)
+def test_a_token_of_two_pieces_is_cut(model: Model, second: str, longer: dict[str, int]) -> None:
     """No such token is known; if there is one, each piece is encoded by itself."""
-    pieces = said(["one", "two"])
-    each = [vocab.encode(piece) for piece in pieces]
-    longer = vocab._lengths.copy()
-    longer[each[0][-1]] = 3
-    monkeypatch.setattr(vocab, "_lengths", longer)
-    assert vocab.encode_each(pieces) == each
+    vocab = Watched(model)
+    pieces = said(["oo", second])
+    assert len(vocab.encode_each(pieces)) == len(vocab.calls) + 1 == 2
+    vocab.longer = {TOKENS.index(letter): by for letter, by in longer.items()}
+    assert vocab.encode_each(pieces) == [model.vocab.encode(piece, follows=True) for piece in pieces]
+    assert len(vocab.calls) == 4
+
+
+def test_lengths_are_not_asked_of_a_closed_model(guard_path: Path) -> None:
+    with Model.load(guard_path, generation="llama-guard-3-8b") as loaded:
+        vocab = Vocab(loaded.native.vocab, "gpt2", "llama-bpe")
+        vocab.close()
+        with pytest.raises(ModelError, match="the model is closed"):
+            vocab._lengths_of(np.array([300], dtype=np.int32))
 
 
 @pytest.mark.parametrize("name", ["<s>", "safe", "<|nothing|>", ""])

@@ -14,8 +14,8 @@ from starter import texts
 from starter.batches import Batches, Sampling
 from starter.data import HAZARDS
 from starter.draws import Draws, Example
-from starter.prompts import Listed, Prompts
-from starter.tokens import TEMPLATE, train
+from starter.prompts import FULL, Listed, Prompts
+from starter.tokens import TEMPLATE, Tokens, train
 
 
 def example(hazard: int, speaker: Speaker = "User", weight: float = 1.0) -> Example:
@@ -39,12 +39,21 @@ def test_nothing_to_draw_from() -> None:
         Draws([])
 
 
-def test_one_list_names_what_the_other_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+class Watched(Prompts):
+    """Notes the lists that prompts are made for."""
+
+    def __init__(self, tokens: Tokens, taxonomy: Taxonomy) -> None:
+        super().__init__(tokens, taxonomy)
+        self.shown: list[Listed] = []
+
+    def head(self, speaker: Speaker, listed: Listed = FULL) -> tuple[list[int], list[int]]:
+        self.shown.append(listed)
+        return super().head(speaker, listed)
+
+
+def test_one_list_names_what_the_other_leaves_out() -> None:
     policy = Taxonomy.load("llama-guard-3")
-    prompts = Prompts(train(["some words"] * 9, Renderer(TEMPLATE, policy), size=1_000), policy)
-    shown: list[Listed] = []
-    plain = Prompts.head
-    monkeypatch.setattr(Prompts, "head", lambda self, who, listed: (shown.append(listed), plain(self, who, listed))[1])
+    prompts = Watched(train(["some words"] * 9, Renderer(TEMPLATE, policy), size=1_000), policy)
     examples = [example(hazard, speaker) for hazard in (0, 1, 2, 9) for speaker in ("User", "Agent")]
     sampling = Sampling(part_lists=1.0, renumbered=0.0)
     batches = Batches(examples, [[300, 301]], prompts, seed=0, sampling=sampling)
@@ -52,8 +61,8 @@ def test_one_list_names_what_the_other_leaves_out(monkeypatch: pytest.MonkeyPatc
     for _, targets in islice(batches, 40):
         with_own, without = targets.unsafe.view(2, -1)
         split.append(bool(((with_own > 0.5) != (without > 0.5)).any()))
-    assert len(shown) % 2 == 0
-    for first, second in zip(shown[::2], shown[1::2], strict=True):
+    assert len(prompts.shown) % 2 == 0
+    for first, second in zip(prompts.shown[::2], prompts.shown[1::2], strict=True):
         assert len(first.hazards) == len(second.hazards)
         assert set(first.hazards) - set(second.hazards)
         assert set(second.hazards) - set(first.hazards)
