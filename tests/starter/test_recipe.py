@@ -34,7 +34,6 @@ class Made(NamedTuple):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     torch.set_num_threads(1)
-    torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("starter")
     data = sets.write(folder / "data")
     model, prompts = make(data, folder / "made.gguf", Plan().shortened(0.002), seed=0)
@@ -60,6 +59,12 @@ def test_token_ids_are_those_of_llama_cpp(made: Made) -> None:
     with Judge(made.gguf) as judge:
         for text, ids in zip(texts(1000), made.prompts.tokens.texts(texts(1000)), strict=True):
             assert list(judge.model.vocab.encode_text(text)) == ids, repr(text)
+
+
+def test_the_same_seed_makes_the_same_file(made: Made) -> None:
+    again = made.gguf.with_name("again.gguf")
+    make(made.folder, again, Plan().shortened(0.002), seed=0)
+    assert again.read_bytes() == made.gguf.read_bytes()
 
 
 def test_scores_are_those_of_llama_cpp(made: Made) -> None:
