@@ -196,8 +196,11 @@ def test_ctrl_c_while_loading_is_not_lost(check: list[str]) -> None:
             for _ in range(lines):
                 process.stderr.readline()
             process.send_signal(signal.SIGINT)
+            try:
+                assert process.wait(timeout=30) in (130, -signal.SIGINT)
+            finally:
+                process.kill()
             assert b"Traceback" not in process.stderr.read()
-            assert process.wait(timeout=30) in (130, -signal.SIGINT)
 
 
 def test_names_of_files_in_any_locale(check: list[str], tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+WAKE = 0.5  # seconds: Ctrl-C that comes just before a wait without end is not seen in it
+
 
 def run_ahead(items: Iterable[T], *, weigh: Callable[[T], int], room: int, live: bool = False) -> Iterator[T | None]:
     """The same items, read ahead as far as their weights fill `room`; one heavier than that waits for all before it.
@@ -79,7 +81,8 @@ class _Buffer(Generic[T]):
     def take(self) -> T:
         """The next item. Raises what ended the reading, StopIteration if nothing did."""
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._end is not None)
+            while not self._items and self._end is None:
+                self._changed.wait(WAKE)
             if not self._items:
                 raise self._end or StopIteration
             item, weight = self._items.popleft()

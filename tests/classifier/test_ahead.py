@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -65,3 +66,14 @@ def test_look_ahead_is_bounded_and_ends_with_its_reader() -> None:
         if thread.name == "guard-ahead":
             thread.join(timeout=5)
             assert not thread.is_alive()
+
+
+def test_ctrl_c_just_before_a_wait_is_not_lost() -> None:
+    """The interpreter knows of it, and nothing wakes the thread that waits."""
+    done = threading.Event()
+    threading.Timer(0.2, _thread.interrupt_main).start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        next(run_ahead(iter(lambda: done.wait(10), None)))
+    done.set()
+    assert time.monotonic() - start < 5
