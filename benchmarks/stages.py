@@ -15,9 +15,8 @@ from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import Job, prepare
 from guardcli.classifier.rows import rows
 from guardcli.conversation import Malformed, Record
-from guardcli.decision import Decision
 from guardcli.engine import BatchedEngine, Task
-from guardcli.prompt import TEMPLATES, Renderer
+from guardcli.prompt import Renderer
 from guardcli.turns import turns
 from guardcli.verdict import Answers, Outcome, judge
 from guardcli.writers import WRITERS
@@ -30,7 +29,7 @@ class Stages:
 
     def __init__(self, guard: Guard, engine: BatchedEngine, content: bytes, rounds: int) -> None:
         self._guard, self._engine, self._content, self._rounds = guard, engine, content, rounds
-        self._renderer = Renderer(TEMPLATES[guard.template.name], guard.taxonomy)
+        self._renderer = Renderer(guard.template, guard.taxonomy)
         self._encoders: Mapping[str | None, Encoder] = {
             None: Encoder(self._renderer, guard.model.vocab, engine.max_tokens)
         }
@@ -44,14 +43,13 @@ class Stages:
         said = self._joined(records)
         self._timed(found, "of_it_llama_tokenize", lambda: [self._guard.model.vocab.encode_text(text) for text in said])
         outcomes = self._timed(found, "engine_without_model", lambda: list(self._engine.run(self._tasks(jobs))))
-        decision = Decision.of(self._guard.taxonomy, None)
         verdicts = self._timed(
             found,
             "rows",
             lambda: [
                 row
                 for job, said in zip(jobs, outcomes, strict=True)
-                for row in rows(job, said, Settings(), decision, self._guard.provenance)
+                for row in rows(job, said, Settings(), self._guard.decision, self._guard.provenance)
             ],
         )
         self._timed(found, "write", lambda: [WRITERS["json"](verdict).encode() for verdict in verdicts])

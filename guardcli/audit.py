@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from guardcli.classifier import Guard
-from guardcli.conversation import Malformed, Record
+from guardcli.conversation import Malformed, Record, characters
 from guardcli.engine import Counts
 from guardcli.errors import InputError
 from guardcli.journal import Journal, Mark
@@ -165,7 +165,7 @@ def blocks(
             yield block, place
             block, weight, alone = [], 0, max(0, alone - 1)
         block.append((source, item))
-        weight += _weight(item)
+        weight += characters(item)
     if block:
         yield block, (block[-1][0] + 1, 1)
 
@@ -182,12 +182,6 @@ def _records(
         for item in read(sources[number].path, start):
             if shard.takes(number, item.key.line):
                 yield number, item
-
-
-def _weight(item: Item) -> int:
-    if isinstance(item, Malformed):
-        return 0
-    return sum(len(message.content) for message in item.conversation.messages)
 
 
 def _check_unchanged(sources: Sequence[Source], block: Sequence[tuple[int, Item]]) -> None:

@@ -76,3 +76,8 @@ class Malformed:
     key: Key
     reason: str
     fields: Mapping[str, Json] = field(default_factory=dict)
+
+
+def characters(item: Record | Malformed) -> int:
+    """How much text a record holds; none if it cannot be judged."""
+    return 0 if isinstance(item, Malformed) else sum(len(message.content) for message in item.conversation.messages)

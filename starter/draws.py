@@ -44,7 +44,7 @@ class Draws:
         places = [np.flatnonzero(clear & (which == hazard)) for hazard in range(HAZARDS)]
         self._of = [_Weighted(at, weights[at]) for at in places]
         totals = np.array([of.total for of in self._of])
-        self._chances = np.where(totals > 0, totals, 0.0) ** (1 - _EVEN)
+        self._chances = totals ** (1 - _EVEN)
 
     @property
     def weight(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from guardcli.conversation import Malformed, Record
+from guardcli.conversation import Malformed, Record, characters
 
 FIRST = 16  # the first list is short, and each next one twice as long, so that the first answer comes soon
 RECORDS = 256  # with 64 a record costs 20 µs more on the host, with 16 as much as one by one (openai_mod, 2 cores)
@@ -14,23 +14,17 @@ CHARACTERS = 1 << 18  # up to 32 bytes of buffer for each
 def chunks(records: Iterable[Record | Malformed]) -> Iterator[list[Record | Malformed]]:
     """The records in their order, in lists of at most `RECORDS`; one that brings a list to `CHARACTERS` is its last."""
     chunk: list[Record | Malformed] = []
-    characters, most = 0, FIRST
+    size, most = 0, FIRST
     try:
         for record in records:
             chunk.append(record)
-            characters += _characters(record)
-            if len(chunk) >= most or characters >= CHARACTERS:
+            size += characters(record)
+            if len(chunk) >= most or size >= CHARACTERS:
                 yield chunk
-                chunk, characters, most = [], 0, min(2 * most, RECORDS)
+                chunk, size, most = [], 0, min(2 * most, RECORDS)
     except Exception:
         if chunk:
             yield chunk
         raise
     if chunk:
         yield chunk
-
-
-def _characters(record: Record | Malformed) -> int:
-    if isinstance(record, Malformed):
-        return 0
-    return sum(len(message.content) for message in record.conversation.messages)

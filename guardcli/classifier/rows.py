@@ -11,7 +11,7 @@ from typing import Any
 
 from guardcli.classifier.job import Job, Settings
 from guardcli.conversation import Json
-from guardcli.decision import Decision
+from guardcli.decision import Decision, highest
 from guardcli.turns import without_text
 from guardcli.verdict import Outcome, Provenance, Verdict
 
@@ -131,20 +131,11 @@ def _together(each: Sequence[Verdict]) -> Verdict:
     unsafe = [row for row in (best, *judged_rows) if row.verdict == "unsafe"]
     categories = tuple(dict.fromkeys(category for row in unsafe for category in row.categories))
     error = next((row.error for row in each if row.error), None)
-    scores = _highest([row.category_scores for row in judged_rows if row.category_scores])
+    scores = highest(row.category_scores for row in judged_rows if row.category_scores) or None
     score = max(scores.values()) if scores else best.score
     return replace(
         best, score=score, categories=categories, category_scores=scores, flags=flags, truncated=truncated, error=error
     )
-
-
-def _highest(all_scores: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
-    """For each category the highest score of all turns; None if none was scored by itself."""
-    found: dict[str, float] = {}
-    for scores in all_scores:
-        for label, score in scores.items():
-            found[label] = max(score, found.get(label, 0.0))
-    return found or None
 
 
 def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:

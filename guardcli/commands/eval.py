@@ -13,10 +13,11 @@ import click
 
 from guardcli.commands import contenders, inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED, USAGE
-from guardcli.commands.eval_values import AimOption, MapOption, PathOption, ScoreField, ScoreFieldOption
+from guardcli.commands.eval_values import AimOption, MapOption, ScoreField, ScoreFieldOption
 from guardcli.commands.gates import Gates, gate_options
 from guardcli.commands.judging import NO_MODEL, Judging, engine_options
 from guardcli.commands.labelling import label_options
+from guardcli.commands.options import PathOption
 from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import Asked, Following, System, evaluate, sliced
 from guardcli.labels import Crosswalk, Labelled, Where, read

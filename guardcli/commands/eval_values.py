@@ -64,19 +64,6 @@ class ScoreFieldOption(click.ParamType[ScoreField]):
             self.fail(f"{value!r}: {error}; write NAME=PATH, or NAME=PATH@0.7 with a threshold", param, ctx)
 
 
-class PathOption(click.ParamType[str]):
-    """Where in a record a field is."""
-
-    name = "path"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            formats.parse_path(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
-
-
 class MapOption(click.ParamType[Crosswalk]):
     """`JSON`, or `TAXONOMY=JSON` with the name of the taxonomy that the map is for."""
 

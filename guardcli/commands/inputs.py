@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from guardcli import formats
+from guardcli.commands.options import PathOption, given
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
 
@@ -115,8 +116,8 @@ _READING_OPTIONS = (
     input_format,
     click.option(
         "--messages-path",
+        type=PathOption(),
         metavar="PATH",
-        callback=lambda _ctx, _param, value: _path(value),
         help="Where in a JSON record the conversation is, such as payload.chat[0].messages.",
     ),
     click.option(
@@ -138,11 +139,8 @@ def reading_options(command: F) -> F:
         own = {field.name: options.pop(field.name) for field in fields(Reading)}
         return command(*args, reading=Reading(**own), **options)
 
-    wrapped: Any = reads
-    for option in reversed(_READING_OPTIONS):
-        wrapped = option(wrapped)
-    given: F = wrapped
-    return given
+    reading: F = given(reads, _READING_OPTIONS)  # type: ignore[assignment]
+    return reading
 
 
 def asked(files: Sequence[str]) -> dict[str, Conversation] | None:
@@ -174,15 +172,6 @@ def _joined(record: Record | Malformed, requests: Mapping[str, Conversation]) ->
         return Malformed(record.key, f"no request has its custom_id {record.key.id!r}", record.fields)
     messages = request.messages + record.conversation.messages
     return replace(record, conversation=replace(record.conversation, messages=messages))
-
-
-def _path(value: str | None) -> str | None:
-    if value is not None:
-        try:
-            formats.parse_path(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from None
-    return value
 
 
 def _regular(source: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import click
 from guardcli.classifier import Guard, Settings
 from guardcli.commands import inputs, output
 from guardcli.commands.lora import AdapterOption
+from guardcli.commands.options import given
 from guardcli.commands.probability import Probability
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
@@ -198,12 +199,12 @@ class Judging:
 
 def model_options(command: F) -> F:
     """Give a command the options on model and engine, as keyword arguments for `Judging(**options)`."""
-    return _with(command, (_model_option, *_ENGINE_OPTIONS))
+    return given(command, (_model_option, *_ENGINE_OPTIONS))
 
 
 def engine_options(command: F) -> F:
     """The same but for the one that names the model, for a command that takes several."""
-    return _with(command, _ENGINE_OPTIONS)
+    return given(command, _ENGINE_OPTIONS)
 
 
 def taxonomy_option(command: F) -> F:
@@ -213,13 +214,7 @@ def taxonomy_option(command: F) -> F:
 
 def record_options(command: F) -> F:
     """Give a command the options on what of a record is judged, and what its row holds."""
-    return _with(command, _RECORD_OPTIONS)
-
-
-def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return given(command, _RECORD_OPTIONS)
 
 
 @contextmanager

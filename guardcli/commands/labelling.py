@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from guardcli import formats
+from guardcli.commands.options import given
 from guardcli.labels import LAYOUTS, Label, Where
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,8 +56,5 @@ def label_options(command: F) -> F:
     def placed(*args: Any, layout: str | None, label: Label | None, category_field: str | None, **options: Any) -> Any:
         return command(*args, where=Where(label, category_field, layout), **options)
 
-    wrapped: Any = placed
-    for option in reversed(_OPTIONS):
-        wrapped = option(wrapped)
-    labelled: F = wrapped
+    labelled: F = given(placed, _OPTIONS)  # type: ignore[assignment]
     return labelled

@@ -5,6 +5,6 @@ It needs neither a model nor llama.cpp.
 
 from __future__ import annotations
 
-from guardcli.decision.thresholds import Decision
+from guardcli.decision.thresholds import Decision, highest
 
-__all__ = ["Decision"]
+__all__ = ["Decision", "highest"]

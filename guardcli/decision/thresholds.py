@@ -6,7 +6,7 @@ It knows neither the model nor the conversation: live scores and stored ones are
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from guardcli.taxonomy import Taxonomy
@@ -76,3 +76,12 @@ def _log_odds(probability: float) -> float:
     if 0 < probability < 1:
         return math.log(probability) - math.log1p(-probability)
     return math.inf if probability >= 1 else -math.inf
+
+
+def highest(all_scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """For each category, by id or label, the highest of its scores in several turns."""
+    found: dict[str, float] = {}
+    for scores in all_scores:
+        for category, score in scores.items():
+            found[category] = max(score, found.get(category, 0.0))
+    return found

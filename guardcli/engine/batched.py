@@ -89,7 +89,6 @@ class BatchedEngine:
         self._context.forget()
         self._held = Held(self._context)
         self._active: list[Sequence] = []
-        self._open = 0  # tokens that have no row yet, of the sequences under way when a step begins to add others
         self._planned.clear()
 
     def _abandon(self) -> None:
@@ -113,8 +112,9 @@ class BatchedEngine:
         self._context.clear()
         for sequence in self._active:
             self._extend(sequence)
-        self._open = sum(sequence.open for sequence in self._active)
-        while self._planned and not self._waits() and self._begin():
+        # Counted once: after one that begins and is still open no other begins.
+        waiting = sum(sequence.open for sequence in self._active)
+        while self._planned and not self._waits() and self._begin(waiting):
             pass
         if self._context.rows:
             self._context.decode()
@@ -131,14 +131,15 @@ class BatchedEngine:
             return True
         return self._context.shape.answers_first and any(sequence.answering for sequence in self._active)
 
-    def _begin(self) -> bool:
-        """Begin the plan's next entry; False if a row, a number or cells are short."""
+    def _begin(self, waiting: int) -> bool:
+        """Begin the plan's next entry; False if a row, a number or cells are short. So many tokens of the sequences
+        under way have no row yet."""
         entry, primed = self._planned[0]
         if primed is None and self._held.holds(entry):
             self._planned.popleft()
             return True
         shared = self._held.shared(entry, primed)
-        if not self._has_room(len(entry.tokens) - shared.count, primed):
+        if not self._has_room(len(entry.tokens) - shared.count + waiting, primed):
             return False
         self._planned.popleft()
         sequence = self._held.begin(entry, primed, shared)
@@ -155,7 +156,7 @@ class BatchedEngine:
             return False
         if len(self._active) >= context.shape.sequences - context.shape.spare:
             return False
-        promised = self._open + ANSWER_ROOM * (len(self._active) + 1)
+        promised = ANSWER_ROOM * (len(self._active) + 1)
         return context.outputs + outputs <= context.shape.outputs and tokens + promised <= self._held.cells.free
 
     def _extend(self, sequence: Sequence) -> None:

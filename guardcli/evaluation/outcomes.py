@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from guardcli.decision import highest
 from guardcli.errors import InputError
 from guardcli.labels import Categories, Item, field_at
 from guardcli.stored import RecordKey, Row, by_record
@@ -125,10 +126,7 @@ def _of_rows(rows: Sequence[Row]) -> Outcome:
     unjudged = next((row for row in rows if row["verdict"] == "error"), None)
     if worst["score"] is None or (unjudged is not None and worst["verdict"] != "unsafe"):
         return Outcome(None, None, error=(unjudged or worst)["error"] or "not judged")
-    categories: dict[str, float] = {}
-    for row in rows:
-        for label, score in _category_scores(row).items():
-            categories[label] = max(score, categories.get(label, 0.0))
+    categories = highest(map(_category_scores, rows))
     listed = frozenset(label for row in rows if row["verdict"] == "unsafe" for label in row["categories"] or ())
     error = None if unjudged is None else unjudged["error"] or "not judged"
     return Outcome(
