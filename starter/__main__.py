@@ -7,7 +7,7 @@ import ctypes
 import platform
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -20,7 +20,9 @@ from starter.data import Row
 from starter.draws import Example
 from starter.model import Guard, Shape
 from starter.prompts import Prompts
+from starter.spelling import Spelled
 from starter.teacher import Teacher
+from starter.warmup import WarmUp, Words, warm_up
 
 VOCABULARY = 16_372  # before special and user-defined tokens
 TRUST = 0.6  # how much a label counts beside the teacher
@@ -29,12 +31,10 @@ FLAGGED = 0.05  # of the harmless rows of the development part, each set alike, 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Part of the training. `strange` texts are long ones, which hardly any training set has, and scrambled ones, so
-    that every word is seen to mean something."""
+    """Part of the training."""
 
     schedule: train.Schedule
     sampling: Sampling
-    strange: bool = True
 
     def shortened(self, share: float) -> Phase:
         """The same with a share of its steps."""
@@ -43,17 +43,18 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many texts are made, of our own, spliced of others, long ones, scrambled ones; and the phases."""
+    """How many texts are made: of our own, spliced of others, long ones, which hardly any training set has, and
+    scrambled ones, so that every word is seen to mean something; and the phases of training."""
 
     own: int = 9_000
     spliced: int = 60_000
     long: int = 24_000
     scrambled: int = 100_000
     vocabulary: int = VOCABULARY
+    warm_up: WarmUp = field(default_factory=WarmUp)
     phases: tuple[Phase, ...] = (
-        Phase(train.Schedule(steps=2_000, rate=3e-3, pointer=0.3, keep=0.997), Sampling(noise=0.1), strange=False),
-        Phase(train.Schedule(steps=5_000, rate=2e-3), Sampling(noise=0.05)),
-        Phase(train.Schedule(steps=10_000, rate=2e-3), Sampling(noise=0.05, part_lists=0.6)),
+        Phase(train.Schedule(steps=3_000, rate=1.5e-3), Sampling(noise=0.05)),
+        Phase(train.Schedule(steps=8_000, rate=1.5e-3), Sampling(noise=0.05, part_lists=0.6)),
     )
 
     def shortened(self, share: float) -> Plan:
@@ -62,7 +63,9 @@ class Plan:
             max(50, round(count * share)) for count in (self.own, self.spliced, self.long, self.scrambled)
         )
         vocabulary = max(1_000, round(self.vocabulary * min(1.0, 10 * share)))
-        return Plan(own, spliced, long, scrambled, vocabulary, tuple(phase.shortened(share) for phase in self.phases))
+        warm_up = replace(self.warm_up, steps=max(1, round(self.warm_up.steps * share)))
+        phases = tuple(phase.shortened(share) for phase in self.phases)
+        return Plan(own, spliced, long, scrambled, vocabulary, warm_up, phases)
 
 
 def main() -> None:
@@ -91,10 +94,10 @@ def make(folder: Path, output: Path, plan: Plan, *, seed: int) -> tuple[Guard, P
     taxonomy = Taxonomy.load("llama-guard-3")
     vocabulary = tokens.train(_spellings(rows), Renderer(tokens.TEMPLATE, taxonomy), size=plan.vocabulary)
     prompts = Prompts(vocabulary, taxonomy)
-    stages = _shown(rows, teacher, prompts, plan, seed=seed)
-    told(f"{len(stages[-1]):,} examples, {len(vocabulary.tokens):,} tokens")
+    shown = _shown(rows, teacher, prompts, plan, seed=seed)
+    told(f"{len(shown):,} examples, {len(vocabulary.tokens):,} tokens")
     turns = examples.harmless_turns([row for row in rows if row.source != "gptfuzz_responses"], prompts)
-    model = _trained(stages, turns, prompts, plan, told, seed=seed)
+    model = _trained(shown, turns, prompts, plan, told, seed=seed)
     by = evaluate.threshold(model, prompts, parts.dev, FLAGGED)
     evaluate.shift(model, prompts, parts.dev, by)
     dev = evaluate.average_precision(parts.dev, evaluate.logits(model, prompts, parts.dev))
@@ -107,29 +110,30 @@ def _spellings(rows: Sequence[Row]) -> list[str]:
     return [text for row in rows for text in (row.last[:1500], row.last[:1500].lower())]
 
 
-def _shown(rows: Sequence[Row], teacher: Teacher, prompts: Prompts, plan: Plan, *, seed: int) -> list[list[Example]]:
-    """What is shown in each phase."""
+def _shown(rows: Sequence[Row], teacher: Teacher, prompts: Prompts, plan: Plan, *, seed: int) -> list[Example]:
     said = [row.last for row in rows if row.language == "en"]
 
     def judged(made: Iterable[str], weight: float) -> list[Example]:
         return examples.unlabelled(list(made), teacher, prompts, weight=weight, seed=seed)
 
-    spliced = judged(texts.spliced(said, plan.spliced, seed=seed), 0.15)
-    strange = judged(texts.scrambled(said, plan.scrambled, seed=seed), 0.2)
-    strange += judged(texts.long(said, plan.long, seed=seed), 0.25)
-    labelled = examples.labelled(rows, teacher, prompts, trust=TRUST, seed=seed)
-    return [labelled + spliced + (strange if phase.strange else []) for phase in plan.phases]
+    made = judged(texts.spliced(said, plan.spliced, seed=seed), 0.15)
+    made += judged(texts.scrambled(said, plan.scrambled, seed=seed), 0.2)
+    made += judged(texts.long(said, plan.long, seed=seed), 0.25)
+    return examples.labelled(rows, teacher, prompts, trust=TRUST, seed=seed) + made
 
 
 def _trained(
-    stages: Sequence[Sequence[Example]], turns: Sequence[list[int]], prompts: Prompts, plan: Plan, told: _Told,
+    shown: Sequence[Example], turns: Sequence[list[int]], prompts: Prompts, plan: Plan, told: _Told,
     *, seed: int,
 ) -> Guard:  # fmt: skip
-    model = Guard(Shape(len(prompts.tokens.tokens), prompts.answers))
+    vocabulary = prompts.tokens
+    model = Guard(Shape(len(vocabulary.tokens), prompts.answers))
     pooled = train.Pooled(model.shape.width)
-    train.warm_up(model, pooled, stages[0], steps=500, seed=seed)
-    told("embeddings fitted as a bag of words")
-    for number, (shown, phase) in enumerate(zip(stages, plan.phases, strict=True)):
+    spelled = Spelled(vocabulary.tokens, model.shape.width, fixed=len(vocabulary.tokens) - vocabulary.normal)
+    words = Words(model, spelled, prompts.marker)
+    warm_up(words, pooled, Batches(shown, turns, prompts, seed=seed), plan.warm_up, told.step)
+    told("warmed up on words alone")
+    for number, phase in enumerate(plan.phases, start=1):
         batches = Batches(shown, turns, prompts, seed=seed + number, renames=texts.names(), sampling=phase.sampling)
         model = train.fit(model, pooled, batches, phase.schedule, told.step)
     return model.eval()
@@ -153,7 +157,7 @@ class _Told:
     def __call__(self, text: str) -> None:
         print(f"{time.monotonic() - self._start:6.0f} s  {text}", flush=True)
 
-    def step(self, step: int, seen: dict[str, float], _: Guard) -> None:
+    def step(self, step: int, seen: dict[str, float]) -> None:
         if step % 200 == 0:
             self(f"step {step}  " + "  ".join(f"{name} {value:.3f}" for name, value in seen.items()))
 

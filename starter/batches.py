@@ -20,16 +20,20 @@ from starter.draws import Draws, Example, Floats
 from starter.model import Batch
 from starter.prompts import FULL, NUMBERS, Listed, Prompts
 
+ELSEWHERE = HAZARDS + 1  # the line of what is in none
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What should come out, by row: P(unsafe) and the numbers under the list, P(unsafe) and hazards under all; where
-    the pointer should look (rows, head + body)."""
+    """What should come out, by row: P(unsafe) and the numbers under the list, P(unsafe) and hazards under all; of each
+    token the hazard in whose line it stands, 0 for the first token, ELSEWHERE in no line (rows, head + body); how much
+    the pointer should look at each of these, at the first token for what is not listed (rows, HAZARDS + 2)."""
 
     unsafe: Tensor
     numbers: Tensor
     all_unsafe: Tensor
     hazards: Tensor
+    lines: Tensor
     look: Tensor
 
 
@@ -47,6 +51,17 @@ class Sampling:
     renumbered: float = 0.12
     shuffled: float = 0.3
     renamed: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """What follows the categories, up to the verdict, of any rows: ids (rows, body), padded behind, true lengths,
+    P(unsafe), P(hazard | unsafe) (rows, HAZARDS)."""
+
+    ids: Tensor
+    lengths: Tensor
+    unsafe: Tensor
+    hazards: Tensor
 
 
 class Batches:
@@ -67,6 +82,20 @@ class Batches:
                 pool = [batch for _ in range(4) for batch in self._pool()]
                 self._random.shuffle(pool)
             yield pool.pop()
+
+    def bodies(self, count: int, *, longest: int) -> Iterator[Bodies]:
+        """Endlessly, `count` rows of about the same length with no list before them, each in its last tokens."""
+        random = self._random
+        totals = np.array([draws.weight for draws in self._draws])
+        while True:
+            drawn = random.choice(len(totals), size=4 * count, p=totals / totals.sum())
+            rows = [self._draws[at].any(random) for at in drawn]
+            said = [self._shown(row)[-longest:] for row in rows]
+            order = np.argsort([len(ids) for ids in said], kind="stable").reshape(4, count)
+            for part in random.permutation(order):
+                shown = [[self._prompts.marker, *said[at], *self._prompts.after(rows[at].speaker)] for at in part]
+                hazards = torch.from_numpy(np.stack([rows[at].hazards for at in part]))
+                yield Bodies(*padded(shown), torch.tensor([rows[at].unsafe for at in part]), hazards)
 
     def _pool(self) -> Iterator[tuple[Batch, Targets]]:
         """Batches of rows of about the same length; if under lists of a part of the categories, most of the rows are of
@@ -166,18 +195,21 @@ class Batches:
         self, examples: Sequence[tuple[Example, list[int]]], answers: Sequence[tuple[list[int], float, Floats]],
         head: int, body: int,
     ) -> Targets:  # fmt: skip
-        look = torch.zeros(len(examples), head + body)
-        for row, (example, lines) in enumerate(examples):
-            best = int(example.hazards.argmax()) + 1
-            sure = example.unsafe * example.hazards[best - 1] > 0.6
-            places = [at for at, hazard in enumerate(lines) if hazard == best] if sure else []
-            look[row, places or [0]] = 1.0
+        lines = torch.full((len(examples), head + body), ELSEWHERE)
+        look = torch.zeros(len(examples), HAZARDS + 2)
+        for row, (example, shown) in enumerate(examples):
+            lines[row, : len(shown)] = torch.tensor([hazard or ELSEWHERE for hazard in shown])
+            lines[row, 0] = 0
+            listed = sorted(set(shown) - {0})
+            look[row, listed] = torch.from_numpy(example.hazards)[[hazard - 1 for hazard in listed]]
+            look[row, 0] = 1 - look[row].sum() if len(listed) < HAZARDS else 0
         return Targets(
             torch.tensor([unsafe for _, unsafe, _ in answers]),
             torch.from_numpy(np.stack([numbers for _, _, numbers in answers])),
             torch.tensor([example.unsafe for example, _ in examples]),
             torch.from_numpy(np.stack([example.hazards for example, _ in examples])),
-            look,
+            lines,
+            look.clamp(min=0),
         )
 
 

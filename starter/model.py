@@ -105,10 +105,28 @@ class Guard(nn.Module):
         inside = _mean(body, own)
         last, looks = self._last(final, head, body, head_at, body_at, mask, read)
         normed = self.output_norm(last)
+        return Output(self._answered(normed), looks, (embedded, inside), normed[:, VERDICT])
+
+    def pooled(self, bodies: Tensor, lengths: Tensor) -> Tensor:
+        """The verdict's logits over the answers and any other token (rows, answers + 1) of embedded bodies (rows, body,
+        width), if nothing were looked at but each other token by the last one, and by that in the second layer only."""
+        _, second, *others = (block for block in self.blk if isinstance(block, Block))
+        at, end = torch.arange(bodies.shape[1]), lengths[:, None] - 1
+        inside = second.attn_norm(bodies)
+        keys, values = self._rotated(self._parted(second.attn_k(inside)), at), self._parted(second.attn_v(inside))
+        asking = bodies[torch.arange(len(bodies)), end[:, 0]][:, None]
+        queries = self._rotated(self._parted(second.attn_q(second.attn_norm(asking))), end)
+        unseen = torch.zeros(1).masked_fill(at > end, float("-inf"))
+        seen = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=unseen[:, None, None])
+        hidden = second.feed(asking + second.attn_output(_joined(seen)))
+        for block in others:
+            hidden = block.feed(hidden)
+        return self._answered(self.output_norm(hidden))[:, 0]
+
+    def _answered(self, normed: Tensor) -> Tensor:
         logits = self.output(normed)
         others = torch.log(torch.tensor(float(self.shape.vocabulary - len(self.shape.answers))))
-        logits = torch.cat([logits[..., :-1], logits[..., -1:] + others], -1)
-        return Output(logits, looks, (embedded, inside), normed[:, VERDICT])
+        return torch.cat([logits[..., :-1], logits[..., -1:] + others], -1)
 
     def _layer(
         self, block: Block, head: Tensor, body: Tensor, head_at: Tensor, body_at: Tensor, mask: Tensor

@@ -66,6 +66,12 @@ class Prompts:
         """The ids from the end of the conversation up to where the verdict comes next."""
         return self.tails[speaker] + self._blank
 
+    @property
+    def marker(self) -> int:
+        """The token between the categories and the conversation, the same for both speakers."""
+        (marker,) = {after[-1] for _, after in self._around.values()}
+        return marker
+
     @cached_property
     def answers(self) -> tuple[int, ...]:
         """What the model may write: safe, unsafe, the category's number, and what stands between."""

@@ -19,10 +19,13 @@ from starter.data import HAZARDS, Row
 
 Floats = NDArray[np.float32]
 FOLDS = 3
+FREEDOM = 4.0  # the inverse of how much weights are held down
+MOST = 0.1  # of all texts, the share from which on a word says nothing to the teacher
 
 
-def words() -> TfidfVectorizer:
-    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, dtype=np.float32)
+def words(most: float = 1.0) -> TfidfVectorizer:
+    """Words and pairs of words that are in at least two texts, and in at most a share of all."""
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, max_df=most, dtype=np.float32)
 
 
 def letters() -> TfidfVectorizer:
@@ -58,10 +61,10 @@ class Teacher:
     @classmethod
     def fit(cls, rows: Sequence[Row]) -> Teacher:
         models, seen = [], []
-        for features in (words(), letters()):
+        for features, freedom in ((words(MOST), FREEDOM), (letters(), 4 * FREEDOM)):
             matrix = features.fit_transform([row.last for row in rows])
-            models.append(Linear(features, _regression(matrix, rows)))
-            seen.append(_out_of_fold(matrix, rows))
+            models.append(Linear(features, _regression(matrix, rows, freedom)))
+            seen.append(_out_of_fold(matrix, rows, freedom))
         first, second = models
         return cls((first, second), _hazards(rows), np.mean(seen, axis=0, dtype=np.float32))
 
@@ -79,18 +82,20 @@ class Teacher:
         return found
 
 
-def _regression(matrix: csr_matrix, rows: Sequence[Row], *, weighted: bool = True) -> LogisticRegression:
+def _regression(
+    matrix: csr_matrix, rows: Sequence[Row], freedom: float = FREEDOM, *, weighted: bool = True
+) -> LogisticRegression:
     weights = [row.weight for row in rows] if weighted else None
-    model = LogisticRegression(C=4, solver="liblinear", random_state=0)
+    model = LogisticRegression(C=freedom, solver="liblinear", random_state=0)
     return model.fit(matrix, [row.unsafe for row in rows], sample_weight=weights)
 
 
-def _out_of_fold(matrix: csr_matrix, rows: Sequence[Row]) -> Floats:
+def _out_of_fold(matrix: csr_matrix, rows: Sequence[Row], freedom: float) -> Floats:
     fold = np.array([zlib.crc32(row.group.encode()) % FOLDS for row in rows])
     scores = np.zeros(len(rows), np.float32)
     for held in range(FOLDS):
         inside = np.flatnonzero(fold != held)
-        model = _regression(matrix[inside], [rows[int(number)] for number in inside])
+        model = _regression(matrix[inside], [rows[int(number)] for number in inside], freedom)
         scores[fold == held] = model.predict_proba(matrix[fold == held])[:, 1]
     return scores
 
@@ -99,5 +104,5 @@ def _hazards(rows: Sequence[Row]) -> tuple[TfidfVectorizer, LogisticRegression]:
     known = [row for row in rows if len(row.hazards) == 1 and row.language == "en"]
     features = words()
     matrix = features.fit_transform([row.last for row in known])
-    model = LogisticRegression(C=4, max_iter=60, random_state=0)
+    model = LogisticRegression(C=FREEDOM, max_iter=60, random_state=0)
     return features, model.fit(matrix, [min(row.hazards) for row in known])

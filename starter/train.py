@@ -16,26 +16,27 @@ from torch.nn import functional
 
 from starter.batches import Targets
 from starter.data import HAZARDS
-from starter.draws import Example
 from starter.model import VERDICT, Batch, Guard, Output
 from starter.prompts import BLANK, BREAK, END, LETTER, SAFE, UNSAFE
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Steps, learning rates at their highest, and how much each loss counts."""
+    """Steps, learning rates at their highest, and how much each loss counts; `of_part` of it that of the verdict where
+    a part of the categories is listed."""
 
     steps: int = 4000
     warm: int = 150
     rate: float = 3e-3
-    embedding_rate: float = 2e-3
+    embedding_rate: float = 1e-4
     decay: float = 0.05
-    keep: float = 0.995
+    keep: float = 0.997
     verdict: float = 1.0
     number: float = 0.5
     pointer: float = 0.7
     pooled: float = 0.3
     rest: float = 0.02
+    of_part: float = 1.0
 
 
 class Pooled(nn.Module):
@@ -56,35 +57,18 @@ def pooled_loss(logits: Tensor, unsafe: Tensor, hazards: Tensor) -> Tensor:
     return verdict + 0.5 * which
 
 
-def warm_up(model: Guard, pooled: Pooled, examples: Sequence[Example], *, steps: int, seed: int) -> None:
-    """Fit the embeddings as those of a bag of words, which is much faster than by the whole model."""
-    random = torch.Generator().manual_seed(seed)
-    weights = torch.tensor([example.weight for example in examples])
-    optimizer = torch.optim.Adam([model.token_embd.weight, *pooled.parts[0].parameters()], lr=2e-3)
-    for _ in range(steps):
-        rows = [examples[at] for at in torch.multinomial(weights, 256, replacement=True, generator=random).tolist()]
-        bags = [torch.tensor(row.said[0]) for row in rows]
-        starts = torch.tensor([0, *(len(bag) for bag in bags[:-1])]).cumsum(0)
-        means = functional.embedding_bag(torch.cat(bags), model.token_embd.weight, starts, mode="mean")
-        unsafe = torch.tensor([row.unsafe for row in rows])
-        loss = pooled_loss(pooled.parts[0](means), unsafe, torch.tensor([row.hazards.tolist() for row in rows]))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-
 def losses(output: Output, targets: Targets) -> dict[str, Tensor]:
     """Cross-entropies of the verdict, the number, what stands between, and of where the pointer looks."""
     spoken = output.logits.log_softmax(-1)
     verdict = spoken[:, VERDICT]
     unsafe = targets.unsafe
     fixed = zip((0, 2, 3, 5), (BLANK, BREAK, LETTER, END), strict=True)
-    inside = output.looks.masked_fill(targets.look == 0, float("-inf")).logsumexp(-1)
+    looked = torch.zeros_like(targets.look).scatter_add(1, targets.lines, output.looks.exp())
     return {
         "verdict": -(unsafe * verdict[:, UNSAFE] + (1 - unsafe) * verdict[:, SAFE]).mean(),
         "number": -(targets.numbers * spoken[:, 4, :-1]).sum(-1).mean(),
         "rest": sum((-spoken[:, at, answer].mean() for at, answer in fixed), torch.zeros(())),
-        "pointer": -inside.mean(),
+        "pointer": -(targets.look * looked.clamp(min=1e-6).log()).sum(-1).mean(),
     }
 
 
@@ -93,7 +77,7 @@ def fit(
     pooled: Pooled,
     batches: Iterable[tuple[Batch, Targets]],
     schedule: Schedule,
-    told: Callable[[int, dict[str, float], Guard], None],
+    told: Callable[[int, dict[str, float]], None],
 ) -> Guard:
     """Train, and return the running average of the weights. `told` hears of every hundredth step."""
     optimizer = _optimizer(model, pooled, schedule)
@@ -105,15 +89,18 @@ def fit(
             group["lr"] = rate * _rate(step, schedule)
         output = model(batch)
         parts = losses(output, targets) | {"pooled": pooled.loss(output.means, targets)}
-        loss = torch.stack([getattr(schedule, name) * part for name, part in parts.items()]).sum()
+        counts = {name: getattr(schedule, name) for name in parts}
+        if len(batch.heads) > 1:
+            counts["verdict"] *= schedule.of_part
+        loss = torch.stack([counts[name] * part for name, part in parts.items()]).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        _follow(average, model, min(schedule.keep, (1 + step) / (10 + step)))
+        follow(average, model, min(schedule.keep, (1 + step) / (10 + step)))
         seen = {name: 0.98 * seen.get(name, part.item()) + 0.02 * part.item() for name, part in parts.items()}
         if step % 100 == 99:
-            told(step + 1, seen, average)
+            told(step + 1, seen)
     return average
 
 
@@ -140,5 +127,6 @@ def _rate(step: int, schedule: Schedule) -> float:
 
 
 @torch.no_grad()
-def _follow(average: Guard, model: Guard, keep: float) -> None:
+def follow(average: nn.Module, model: nn.Module, keep: float) -> None:
+    """Move an average of weights towards a model's."""
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - keep)

@@ -21,6 +21,7 @@ from starter.model import Guard
 from starter.prompts import Prompts
 from tests.starter import sets
 
+SHARE = 0.005
 HARMLESS = "Explain, in a line or two, how bread is made."
 
 
@@ -36,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("starter")
     data = sets.write(folder / "data")
-    model, prompts = make(data, folder / "made.gguf", Plan().shortened(0.002), seed=0)
+    model, prompts = make(data, folder / "made.gguf", Plan().shortened(SHARE), seed=0)
     return Made(data, folder / "made.gguf", model, prompts)
 
 
@@ -63,7 +64,7 @@ def test_token_ids_are_those_of_llama_cpp(made: Made) -> None:
 
 def test_the_same_seed_makes_the_same_file(made: Made) -> None:
     again = made.gguf.with_name("again.gguf")
-    make(made.folder, again, Plan().shortened(0.002), seed=0)
+    make(made.folder, again, Plan().shortened(SHARE), seed=0)
     assert again.read_bytes() == made.gguf.read_bytes()
 
 

@@ -1,0 +1,124 @@
+"""What a model is before its layers are trained: what was said is pooled, whatever is listed before it."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+import torch
+
+from guardcli.prompt import Renderer
+from guardcli.taxonomy import Taxonomy
+from starter.batches import Batches, Bodies, padded
+from starter.model import Batch, Block, Guard, Shape
+from starter.prompts import FULL, Listed, Prompts
+from starter.spelling import Spelled, runs, text_of
+from starter.tokens import TEMPLATE, Tokens, train
+from starter.train import Pooled
+from starter.warmup import WarmUp, Words, warm_up
+from tests.starter.test_drawing import example
+
+SHORT = Listed((1, 2), (9, 3))
+
+
+@pytest.fixture(scope="module")
+def prompts() -> Prompts:
+    policy = Taxonomy.load("llama-guard-3")
+    texts = ["How do I bake bread at home?", "kill and Kill, KILL; killing time", "bread baking for bakers"]
+    return Prompts(train(texts * 9, Renderer(TEMPLATE, policy), size=1_000), policy)
+
+
+def words(prompts: Prompts) -> Words:
+    torch.manual_seed(0)
+    guard = Guard(Shape(len(prompts.tokens.tokens), prompts.answers))
+    torch.nn.init.normal_(block(guard, 1).ffn_down.weight, std=0.05)
+    return Words(guard, spelled(prompts.tokens), prompts.marker)
+
+
+def block(guard: Guard, at: int) -> Block:
+    found = guard.blk[at]
+    assert isinstance(found, Block)
+    return found
+
+
+def spelled(tokens: Tokens) -> Spelled:
+    return Spelled(tokens.tokens, 128, fixed=len(tokens.tokens) - tokens.normal)
+
+
+def alike(table: torch.Tensor, first: int, second: int) -> float:
+    return float(torch.cosine_similarity(table[first], table[second], dim=0))
+
+
+def test_a_text_is_its_runs_of_letters() -> None:
+    assert runs(" Cat") == ["^c", "^ca", "^cat", "at", "ca", "capital word", "cat", "new word", "whole cat"]
+    assert text_of("Ġcat") == " cat"
+    assert text_of("âĤ¬") == "€"
+
+
+def test_tokens_that_share_letters_are_alike(prompts: Prompts) -> None:
+    tokens = prompts.tokens
+    table = spelled(tokens)().detach()
+    number = {text_of(token): at for at, token in enumerate(tokens.tokens[: tokens.normal])}
+    assert alike(table, number[" kill"], number["kill"]) > 0.4
+    assert abs(alike(table, number[" kill"], number[" bread"])) < 0.3
+    assert table.norm(dim=1).min() > 0, "what is not text has something of its own"
+
+
+@pytest.mark.parametrize("listed", [FULL, SHORT])
+def test_a_wired_guard_judges_by_the_words_alone(prompts: Prompts, listed: Listed) -> None:
+    """The whole model, whose layers look at all that is before, and the short way over the mean agree."""
+    made = words(prompts)
+    with torch.no_grad():
+        made.guard.token_embd.weight.copy_(made.spelled())
+        said = prompts.tokens.texts(
+            ["User: How do I bake bread?\n\n", "User: kill time\n\nAgent: killing it at home\n\n"]
+        )
+        bodies = [[prompts.marker, *ids, *prompts.after("User")] for ids in said]
+        short, _ = made(Bodies(*padded(bodies), torch.zeros(2), torch.zeros(2, 14)))
+        head = torch.tensor([prompts.head("User", listed)[0]])
+        ids, lengths = padded([[*body[1:], *prompts.listing(1)] for body in bodies])
+        whole = made.guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None])).logits[:, 1]
+    assert not torch.allclose(short[0], short[1], atol=0.05)
+    torch.testing.assert_close(whole, short, atol=0.02, rtol=0.02)
+
+
+def test_a_token_sees_the_one_before(prompts: Prompts) -> None:
+    """What the second head of the first layer reads changes with the token before, and hardly with the others."""
+    made = words(prompts)
+    with torch.no_grad():
+        made.guard.token_embd.weight.copy_(made.spelled())
+        first = block(made.guard, 0)
+
+        def read(ids: list[int]) -> torch.Tensor:
+            hidden = made.guard.token_embd(torch.tensor([ids]))
+            at = torch.arange(len(ids))
+            queries, keys, values = made.guard._projected(first, hidden, at)
+            return torch.nn.functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)[0, 1, -1]
+
+        same = read([260, 261, 262, 263, 264])
+        changed = [float((read(ids) - same).norm()) for ids in ([260, 261, 262, 270, 264], [260, 271, 272, 263, 264])]
+    assert changed[0] > 5 * changed[1]
+
+
+def test_words_are_learnt(prompts: Prompts) -> None:
+    """In a few steps what is said in unsafe rows alone is told from what is not."""
+    examples = [example(hazard, speaker) for hazard in (0, 1) for speaker in ("User", "Agent")]
+    for one in examples:
+        one.said[0][:] = [300 + int(one.unsafe)] * 3
+    made, seen = words(prompts), []
+    batches = Batches(examples, [[310, 311]], prompts, seed=0)
+    warm_up(made, Pooled(128), batches, WarmUp(steps=200, rows=16), lambda _, found: seen.append(found["verdict"]))
+    assert seen[-1] < 0.3 < seen[0]
+    torch.testing.assert_close(made.guard.token_embd.weight, made.spelled())
+
+
+def test_the_pointer_looks_at_the_first_token_for_what_is_not_listed(prompts: Prompts) -> None:
+    examples = [example(hazard, speaker) for hazard in (1, 9) for speaker in ("User", "Agent")]
+    seen = set()
+    for batch, targets in islice(Batches(examples, [[310]], prompts, seed=0), 60):
+        torch.testing.assert_close(targets.look.sum(1), torch.ones(len(targets.look)))
+        missing = targets.look[:, 0]
+        torch.testing.assert_close(missing, (targets.unsafe < 0.5).float())
+        seen |= {(len(batch.heads), *sorted({float(each) for each in missing}))}
+    assert (1, 0.0) in seen, "nothing is missing where all are listed"
+    assert (2, 0.0, 1.0) in seen
