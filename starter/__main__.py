@@ -129,7 +129,7 @@ def _trained(
     vocabulary = prompts.tokens
     model = Guard(Shape(len(vocabulary.tokens), prompts.answers))
     pooled = train.Pooled(model.shape.width)
-    spelled = Spelled(vocabulary.tokens, model.shape.width, fixed=len(vocabulary.tokens) - vocabulary.normal)
+    spelled = Spelled(vocabulary.tokens, model.shape.width, plain=vocabulary.normal)
     words = Words(model, spelled, prompts.marker)
     warm_up(words, pooled, Batches(shown, turns, prompts, seed=seed), plan.warm_up, told.step)
     told("warmed up on words alone")

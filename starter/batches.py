@@ -74,6 +74,8 @@ class Batches:
         self._prompts, self._turns, self._sampling, self._renames = prompts, turns, sampling, renames
         self._random = np.random.default_rng(seed)
         self._draws = [Draws([example for example in examples if example.speaker == speaker]) for speaker in SPEAKERS]
+        weights = np.array([draws.weight for draws in self._draws])
+        self._speakers = weights / weights.sum()
 
     def __iter__(self) -> Iterator[tuple[Batch, Targets]]:
         pool: list[tuple[Batch, Targets]] = []
@@ -84,11 +86,11 @@ class Batches:
             yield pool.pop()
 
     def bodies(self, count: int, *, longest: int) -> Iterator[Bodies]:
-        """Endlessly, `count` rows of about the same length with no list before them, each in its last tokens."""
+        """Endlessly, `count` rows of about the same length with no list before them, each in its `longest` last
+        tokens, behind the marker and before what leads to the verdict."""
         random = self._random
-        totals = np.array([draws.weight for draws in self._draws])
         while True:
-            drawn = random.choice(len(totals), size=4 * count, p=totals / totals.sum())
+            drawn = random.choice(len(self._draws), size=4 * count, p=self._speakers)
             rows = [self._draws[at].any(random) for at in drawn]
             said = [self._shown(row)[-longest:] for row in rows]
             order = np.argsort([len(ids) for ids in said], kind="stable").reshape(4, count)
@@ -101,8 +103,7 @@ class Batches:
         """Batches of rows of about the same length; if under lists of a part of the categories, most of the rows are of
         the two that the lists differ in."""
         random, sampling = self._random, self._sampling
-        totals = np.array([draws.weight for draws in self._draws])
-        draws = self._draws[int(random.choice(len(totals), p=totals / totals.sum()))]
+        draws = self._draws[int(random.choice(len(self._draws), p=self._speakers))]
         pair = draws.pair(random) if random.random() < sampling.part_lists else None
         rows = [
             draws.of(pair, random) if pair and random.random() < sampling.about else draws.any(random)

@@ -109,7 +109,7 @@ class Guard(nn.Module):
 
     def pooled(self, bodies: Tensor, lengths: Tensor) -> Tensor:
         """The verdict's logits over the answers and any other token (rows, answers + 1) of embedded bodies (rows, body,
-        width), if nothing were looked at but each other token by the last one, and by that in the second layer only."""
+        width), as if layers did nothing but feed, and in the second the last token looked at the body and itself."""
         _, second, *others = (block for block in self.blk if isinstance(block, Block))
         at, end = torch.arange(bodies.shape[1]), lengths[:, None] - 1
         inside = second.attn_norm(bodies)

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 SHORTEST, LONGEST = 2, 5  # letters of a run
 LEAST = 3  # tokens that must share a run
+DEVIATION = 0.2  # of an embedding at the start
 WHOLE = "whole "  # before the run that is a whole word
 
 
@@ -26,11 +27,10 @@ class Spelled(nn.Module):
     starts: Tensor
     shares: Tensor
 
-    def __init__(self, tokens: Sequence[str], width: int, *, fixed: int, deviation: float = 0.2) -> None:
-        """The last `fixed` tokens are not text; they are spelled with nothing."""
+    def __init__(self, tokens: Sequence[str], width: int, *, plain: int) -> None:
+        """The first `plain` tokens are spelled; special and user-defined ones behind them have only their own."""
         super().__init__()
-        plain = len(tokens) - fixed
-        spelled = [runs(text_of(token)) for token in tokens[:plain]] + [[]] * fixed
+        spelled = [runs(text_of(token)) for token in tokens[:plain]] + [[]] * (len(tokens) - plain)
         counts = Counter(run for found in spelled for run in found)
         shared = [run for run, count in counts.items() if count >= LEAST or run.startswith(WHOLE)]
         numbers = {run: at for at, run in enumerate(shared)}
@@ -39,9 +39,9 @@ class Spelled(nn.Module):
         self.register_buffer("runs_of", torch.tensor([run for found in kept for run in found]))
         self.register_buffer("starts", lengths.cumsum(0) - lengths)
         self.register_buffer("shares", lengths.clamp(min=1).float().rsqrt().repeat_interleave(lengths))
-        self.runs = nn.Parameter(torch.randn(len(numbers), width) * deviation)
+        self.runs = nn.Parameter(torch.randn(len(numbers), width) * DEVIATION)
         self.own = nn.Parameter(torch.zeros(len(tokens), width))
-        nn.init.normal_(self.own.data[plain:], std=deviation)
+        nn.init.normal_(self.own.data[plain:], std=DEVIATION)
 
     def forward(self) -> Tensor:
         summed = functional.embedding_bag(

@@ -20,7 +20,7 @@ from starter.data import HAZARDS, Row
 Floats = NDArray[np.float32]
 FOLDS = 3
 FREEDOM = 4.0  # the inverse of how much weights are held down
-MOST = 0.1  # of all texts, the share from which on a word says nothing to the teacher
+MOST = 0.1  # of all texts, the share above which a word says nothing of safe or unsafe
 
 
 def words(most: float = 1.0) -> TfidfVectorizer:

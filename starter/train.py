@@ -19,11 +19,12 @@ from starter.data import HAZARDS
 from starter.model import VERDICT, Batch, Guard, Output
 from starter.prompts import BLANK, BREAK, END, LETTER, SAFE, UNSAFE
 
+BETAS = (0.9, 0.98)
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Steps, learning rates at their highest, and how much each loss counts; `of_part` of it that of the verdict where
-    a part of the categories is listed."""
+    """Steps, learning rates at their highest, and how much each loss counts."""
 
     steps: int = 4000
     warm: int = 150
@@ -36,7 +37,6 @@ class Schedule:
     pointer: float = 0.7
     pooled: float = 0.3
     rest: float = 0.02
-    of_part: float = 1.0
 
 
 class Pooled(nn.Module):
@@ -57,15 +57,18 @@ def pooled_loss(logits: Tensor, unsafe: Tensor, hazards: Tensor) -> Tensor:
     return verdict + 0.5 * which
 
 
+def verdict_loss(spoken: Tensor, unsafe: Tensor) -> Tensor:
+    """The cross-entropy of the verdict, by the logarithms of P(answer) (rows, answers + 1) and P(unsafe) (rows)."""
+    return -(unsafe * spoken[:, UNSAFE] + (1 - unsafe) * spoken[:, SAFE]).mean()
+
+
 def losses(output: Output, targets: Targets) -> dict[str, Tensor]:
     """Cross-entropies of the verdict, the number, what stands between, and of where the pointer looks."""
     spoken = output.logits.log_softmax(-1)
-    verdict = spoken[:, VERDICT]
-    unsafe = targets.unsafe
     fixed = zip((0, 2, 3, 5), (BLANK, BREAK, LETTER, END), strict=True)
     looked = torch.zeros_like(targets.look).scatter_add(1, targets.lines, output.looks.exp())
     return {
-        "verdict": -(unsafe * verdict[:, UNSAFE] + (1 - unsafe) * verdict[:, SAFE]).mean(),
+        "verdict": verdict_loss(spoken[:, VERDICT], targets.unsafe),
         "number": -(targets.numbers * spoken[:, 4, :-1]).sum(-1).mean(),
         "rest": sum((-spoken[:, at, answer].mean() for at, answer in fixed), torch.zeros(())),
         "pointer": -(targets.look * looked.clamp(min=1e-6).log()).sum(-1).mean(),
@@ -89,15 +92,12 @@ def fit(
             group["lr"] = rate * _rate(step, schedule)
         output = model(batch)
         parts = losses(output, targets) | {"pooled": pooled.loss(output.means, targets)}
-        counts = {name: getattr(schedule, name) for name in parts}
-        if len(batch.heads) > 1:
-            counts["verdict"] *= schedule.of_part
-        loss = torch.stack([counts[name] * part for name, part in parts.items()]).sum()
+        loss = torch.stack([getattr(schedule, name) * part for name, part in parts.items()]).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        follow(average, model, min(schedule.keep, (1 + step) / (10 + step)))
+        follow(average, model, schedule.keep, step)
         seen = {name: 0.98 * seen.get(name, part.item()) + 0.02 * part.item() for name, part in parts.items()}
         if step % 100 == 99:
             told(step + 1, seen)
@@ -113,7 +113,7 @@ def _optimizer(model: Guard, pooled: Pooled, schedule: Schedule) -> torch.optim.
             {"params": [*others, *pooled.parameters()], "lr": schedule.rate},
             {"params": [model.token_embd.weight], "lr": schedule.embedding_rate},
         ],
-        betas=(0.9, 0.98),
+        betas=BETAS,
         weight_decay=0.0,
         fused=True,
     )
@@ -127,6 +127,7 @@ def _rate(step: int, schedule: Schedule) -> float:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, keep: float) -> None:
-    """Move an average of weights towards a model's."""
-    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - keep)
+def follow(average: nn.Module, model: nn.Module, keep: float, step: int) -> None:
+    """Move an average of weights towards a model's, faster in the first steps."""
+    kept = min(keep, (1 + step) / (10 + step))
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - kept)

@@ -1,6 +1,6 @@
-"""The beginning of training: which words mean what, with no categories in sight and nothing to attend to but the mean.
+"""The beginning of training: which words mean what, with no categories in sight and little to attend to but the mean.
 
-A step costs a tenth of one of the whole model's, and shows eight times as many texts.
+A step takes as long as one of the whole model, and shows eight times as many rows.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from torch.nn import functional
 
 from starter.batches import Batches, Bodies
 from starter.model import Guard
-from starter.prompts import SAFE, UNSAFE
 from starter.spelling import Spelled
-from starter.train import Pooled, follow, pooled_loss
+from starter.train import BETAS, Pooled, follow, pooled_loss, verdict_loss
 from starter.wiring import RESERVED, wire
 
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """Steps, rows of each, tokens of a row, the learning rate at its highest, and how much the mean's loss counts."""
+    """Steps, rows of each, tokens of what was said in a row, the learning rate at its highest, how much of the weights'
+    average a step leaves, and how much the mean's loss counts."""
 
     steps: int = 2000
     rows: int = 256
@@ -35,7 +35,7 @@ class WarmUp:
 
 
 class Words(nn.Module):
-    """A guard with spelled embeddings, that pools what was said and looks at nothing else."""
+    """A guard with spelled embeddings, wired to pool what was said and to look at nothing else."""
 
     marked: Tensor
 
@@ -55,10 +55,10 @@ class Words(nn.Module):
 def warm_up(
     words: Words, pooled: Pooled, batches: Batches, plan: WarmUp, told: Callable[[int, dict[str, float]], None]
 ) -> None:
-    """Train what is used, and fold the spelling into the guard's embeddings."""
+    """Train what is used, leave the average of the weights, and fold the spelling into the guard's embeddings."""
     average = copy.deepcopy(words)
     optimizer = torch.optim.AdamW(
-        [*words.parameters(), *pooled.parts[0].parameters()], lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.0,
+        [*words.parameters(), *pooled.parts[0].parameters()], lr=plan.rate, betas=BETAS, weight_decay=0.0,
         fused=True,
     )  # fmt: skip
     seen = 0.0
@@ -66,7 +66,7 @@ def warm_up(
     for step, bodies in zip(range(plan.steps), shown, strict=False):
         optimizer.param_groups[0]["lr"] = plan.rate * (0.5 + 0.5 * math.cos(math.pi * step / plan.steps))
         logits, mean = words(bodies)
-        verdict = _verdict(logits, bodies.unsafe)
+        verdict = verdict_loss(logits.log_softmax(-1), bodies.unsafe)
         loss = verdict + plan.pooled * pooled_loss(pooled.parts[0](mean), bodies.unsafe, bodies.hazards)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -75,15 +75,10 @@ def warm_up(
                 weight.grad[:, :RESERVED] = 0
         nn.utils.clip_grad_norm_(words.parameters(), 1.0)
         optimizer.step()
-        follow(average, words, min(plan.keep, (1 + step) / (10 + step)))
+        follow(average, words, plan.keep, step)
         seen = 0.98 * (seen or verdict.item()) + 0.02 * verdict.item()
         if step % 100 == 99:
             told(step + 1, {"verdict": seen})
     words.load_state_dict(average.state_dict())
     with torch.no_grad():
         words.guard.token_embd.weight.copy_(words.spelled())
-
-
-def _verdict(logits: Tensor, unsafe: Tensor) -> Tensor:
-    spoken = logits.log_softmax(-1)
-    return -(unsafe * spoken[:, UNSAFE] + (1 - unsafe) * spoken[:, SAFE]).mean()

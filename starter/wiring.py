@@ -1,9 +1,9 @@
 """What a model is before it is trained: attention that finds the conversation in the prompt, and pools what was said.
 
-Left to itself, a model takes thousands of steps to learn that a verdict is mostly a matter of the words that were
-said, and learns it badly. So in the first layer one attention head looks at the marker behind the categories, which
-only later tokens see, and writes down that they stand behind it; another looks at the token before. In the second
-layer, all heads but one look evenly at what stands behind the marker. Everything is open to training afterwards.
+A verdict is mostly a matter of the words that were said, which a model takes thousands of steps to find out and never
+learns as well as a bag of words. So in the first layer one attention head looks at the marker behind the categories,
+which only later tokens see, and writes down that they stand behind it; another looks at the token before. In the
+second layer, all heads but one look evenly at what stands behind the marker. Everything is open to training afterwards.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ ONE, MARKER, SAID = range(3)  # places of the stream: the same in every token; o
 RESERVED = 3
 ONES = 28.0  # the first of them beside the deviation of the others: so large that no norm levels what differs
 POOLED = 10.0  # how large what is pooled becomes, likewise
+NEAR = 0.8  # weights of queries and keys by which the token before scores some 8 above others
+EVEN = 1.05  # likewise, by which what was said scores about 9 above the rest of the prompt
 NEAREST = 6  # of the pairs that turn fastest, for the head that looks one token back
 
 
@@ -62,8 +64,8 @@ def _look_back(model: Guard, block: Block) -> None:
     queries.zero_()
     keys.zero_()
     for pair in range(min(NEAREST, half)):
-        queries[2 * pair, ONE], queries[2 * pair + 1, ONE] = 0.8 * turns[pair].cos(), -0.8 * turns[pair].sin()
-        keys[2 * pair, ONE] = 0.8
+        queries[2 * pair, ONE], queries[2 * pair + 1, ONE] = NEAR * turns[pair].cos(), -NEAR * turns[pair].sin()
+        keys[2 * pair, ONE] = NEAR
 
 
 def _pool(model: Guard, block: Block, size: float) -> None:
@@ -73,8 +75,8 @@ def _pool(model: Guard, block: Block, size: float) -> None:
     block.attn_k.weight[width:] = 0
     for head in range(1, model.shape.heads):
         slow = (head + 1) * width - 2
-        block.attn_q.weight[slow, ONE] = 1.05
-        block.attn_k.weight[slow, SAID] = 1.05
+        block.attn_q.weight[slow, ONE] = EVEN
+        block.attn_k.weight[slow, SAID] = EVEN
     block.attn_v.weight.normal_(std=model.shape.width**-0.5)
     block.attn_v.weight[:, :RESERVED] = 0
     directions = torch.linalg.qr(torch.randn(model.shape.width, model.shape.width))[0]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 import pytest
+import torch
 
 from guardcli.prompt import Renderer
 from guardcli.taxonomy import Taxonomy
@@ -67,6 +69,40 @@ def test_one_list_names_what_the_other_leaves_out() -> None:
         assert set(first.hazards) - set(second.hazards)
         assert set(second.hazards) - set(first.hazards)
     assert all(split), "in each batch some row turns safe with the list alone"
+
+
+def small(text: str = "some words") -> Prompts:
+    policy = Taxonomy.load("llama-guard-3")
+    return Prompts(train([text] * 9, Renderer(TEMPLATE, policy), size=1_000), policy)
+
+
+def test_the_pointer_looks_at_the_first_token_for_what_is_not_listed() -> None:
+    examples = [example(hazard, speaker) for hazard in (1, 9) for speaker in ("User", "Agent")]
+    seen = set()
+    for batch, targets in islice(Batches(examples, [[310]], small(), seed=0), 60):
+        torch.testing.assert_close(targets.look.sum(1), torch.ones(len(targets.look)))
+        missing = targets.look[:, 0]
+        torch.testing.assert_close(missing, (targets.unsafe < 0.5).float())
+        seen |= {(len(batch.heads), *sorted({float(each) for each in missing}))}
+    assert (1, 0.0) in seen, "nothing is missing where all are listed"
+    assert (2, 0.0, 1.0) in seen
+
+
+def test_bodies_are_cut_in_front_and_end_where_the_verdict_comes() -> None:
+    prompts = small()
+    examples = [example(hazard, speaker) for hazard in (0, 9) for speaker in ("User", "Agent")]
+    examples += [replace(one, said=([310, *one.said[0], 303],)) for one in examples]
+    tails = {speaker: prompts.after(speaker) for speaker in ("User", "Agent")}
+    sampling, seen = Sampling(noise=0.0, context=0.0), set()
+    for bodies in islice(Batches(examples, [[311]], prompts, seed=0, sampling=sampling).bodies(8, longest=4), 20):
+        for ids, length, unsafe in zip(
+            bodies.ids.tolist(), bodies.lengths.tolist(), bodies.unsafe.tolist(), strict=True
+        ):
+            (speaker,) = (name for name, tail in tails.items() if ids[:length][-len(tail) :] == tail)
+            assert ids[0] == prompts.marker
+            seen.add((speaker, unsafe, *ids[1 : length - len(tails[speaker])]))
+    said = [(300, 301, 302), (300, 301, 302, 303)]
+    assert seen == {(speaker, unsafe, *ids) for speaker in tails for unsafe in (0.0, 1.0) for ids in said}
 
 
 def test_long_texts_are_long_and_the_same_for_the_same_seed() -> None:

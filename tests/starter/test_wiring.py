@@ -1,8 +1,6 @@
-"""What a model is before its layers are trained: what was said is pooled, whatever is listed before it."""
+"""How training begins: what was said is pooled, whatever is listed before it, and its words are learnt."""
 
 from __future__ import annotations
-
-from itertools import islice
 
 import pytest
 import torch
@@ -16,6 +14,7 @@ from starter.spelling import Spelled, runs, text_of
 from starter.tokens import TEMPLATE, Tokens, train
 from starter.train import Pooled
 from starter.warmup import WarmUp, Words, warm_up
+from starter.wiring import RESERVED
 from tests.starter.test_drawing import example
 
 SHORT = Listed((1, 2), (9, 3))
@@ -42,7 +41,8 @@ def block(guard: Guard, at: int) -> Block:
 
 
 def spelled(tokens: Tokens) -> Spelled:
-    return Spelled(tokens.tokens, 128, fixed=len(tokens.tokens) - tokens.normal)
+    torch.manual_seed(0)
+    return Spelled(tokens.tokens, 128, plain=tokens.normal)
 
 
 def alike(table: torch.Tensor, first: int, second: int) -> float:
@@ -96,8 +96,10 @@ def test_a_token_sees_the_one_before(prompts: Prompts) -> None:
             return torch.nn.functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)[0, 1, -1]
 
         same = read([260, 261, 262, 263, 264])
-        changed = [float((read(ids) - same).norm()) for ids in ([260, 261, 262, 270, 264], [260, 271, 272, 263, 264])]
-    assert changed[0] > 5 * changed[1]
+        others = ([260, 261, 262, 270, 264], [260, 271, 272, 263, 264], [260, 261, 262, 263, 274])
+        before, *rest = (float((read(ids) - same).norm() / same.norm()) for ids in others)
+    assert before > 0.2
+    assert before > 5 * max(rest)
 
 
 def test_words_are_learnt(prompts: Prompts) -> None:
@@ -106,19 +108,9 @@ def test_words_are_learnt(prompts: Prompts) -> None:
     for one in examples:
         one.said[0][:] = [300 + int(one.unsafe)] * 3
     made, seen = words(prompts), []
+    reserved = made.spelled()[:, :RESERVED].detach()
     batches = Batches(examples, [[310, 311]], prompts, seed=0)
     warm_up(made, Pooled(128), batches, WarmUp(steps=200, rows=16), lambda _, found: seen.append(found["verdict"]))
-    assert seen[-1] < 0.3 < seen[0]
+    assert seen[-1] < 0.3, "what is not learnt costs 0.69"
     torch.testing.assert_close(made.guard.token_embd.weight, made.spelled())
-
-
-def test_the_pointer_looks_at_the_first_token_for_what_is_not_listed(prompts: Prompts) -> None:
-    examples = [example(hazard, speaker) for hazard in (1, 9) for speaker in ("User", "Agent")]
-    seen = set()
-    for batch, targets in islice(Batches(examples, [[310]], prompts, seed=0), 60):
-        torch.testing.assert_close(targets.look.sum(1), torch.ones(len(targets.look)))
-        missing = targets.look[:, 0]
-        torch.testing.assert_close(missing, (targets.unsafe < 0.5).float())
-        seen |= {(len(batch.heads), *sorted({float(each) for each in missing}))}
-    assert (1, 0.0) in seen, "nothing is missing where all are listed"
-    assert (2, 0.0, 1.0) in seen
+    torch.testing.assert_close(made.spelled()[:, :RESERVED], reserved)
