@@ -55,6 +55,7 @@ class Plan:
     phases: tuple[Phase, ...] = (
         Phase(train.Schedule(steps=3_000, rate=1.5e-3), Sampling(noise=0.05)),
         Phase(train.Schedule(steps=8_000, rate=1.5e-3), Sampling(noise=0.05, part_lists=0.6)),
+        Phase(train.Schedule(steps=2_000, rate=8e-4), Sampling(noise=0.05, part_lists=0.75, shuffled=0.6)),
     )
 
     def shortened(self, share: float) -> Plan:
