@@ -1,4 +1,4 @@
-"""A trained model → a GGUF that llama.cpp and guardcli load, its matrices in blocks of eight bits, its embeddings in 16.
+"""A trained model → a GGUF for llama.cpp and guardcli, its matrices in blocks of eight bits, its embeddings in 16.
 
 It knows names of tensors and metadata, and nothing of training.
 """
@@ -18,7 +18,7 @@ from starter.tokens import SPECIALS, Tokens
 
 NAME = "guardcli-starter"
 DESCRIPTION = (
-    "A demonstration: a small guard trained from scratch in less than an hour on public safety data, for trying guardcli out. "
+    "A demonstration: a small guard trained from scratch on public safety data, for trying guardcli out. "
     "It misses much and must not decide about anything that matters."
 )
 CONTEXT = 1024  # longer texts are judged in windows, which suits a model that saw no longer ones
