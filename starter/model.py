@@ -34,6 +34,13 @@ class Shape:
     def head_width(self) -> int:
         return self.width // self.heads
 
+    @property
+    def turns(self) -> Tensor:
+        """By how much each pair of a head's places is rotated from a token to the next: (head_width / 2), radians."""
+        half = self.head_width // 2
+        turns: Tensor = self.base ** (-torch.arange(half) / half)
+        return turns
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -169,9 +176,7 @@ class Guard(nn.Module):
 
     def _rotated(self, parted: Tensor, at: Tensor) -> Tensor:
         """Rotate adjacent pairs by their place: `at` is (places) or (rows, places)."""
-        half = self.shape.head_width // 2
-        turns = self.shape.base ** (-torch.arange(half) / half)
-        angles = at[..., None] * turns
+        angles = at[..., None] * self.shape.turns
         if angles.ndim == 3:
             angles = angles[:, None]
         cosine, sine = angles.cos(), angles.sin()

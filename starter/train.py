@@ -88,8 +88,8 @@ def fit(
     highest = [(group, group["lr"]) for group in optimizer.param_groups]
     seen: dict[str, float] = {}
     for step, (batch, targets) in zip(range(schedule.steps), batches, strict=False):
-        for group, rate in highest:
-            group["lr"] = rate * _rate(step, schedule)
+        for group, top in highest:
+            group["lr"] = top * rate(step, schedule.steps, schedule.warm)
         output = model(batch)
         parts = losses(output, targets) | {"pooled": pooled.loss(output.means, targets)}
         loss = torch.stack([getattr(schedule, name) * part for name, part in parts.items()]).sum()
@@ -119,11 +119,11 @@ def _optimizer(model: Guard, pooled: Pooled, schedule: Schedule) -> torch.optim.
     )
 
 
-def _rate(step: int, schedule: Schedule) -> float:
-    """Up in a line, down by a cosine."""
-    if step < schedule.warm:
-        return (step + 1) / schedule.warm
-    return 0.5 + 0.5 * math.cos(math.pi * (step - schedule.warm) / (schedule.steps - schedule.warm))
+def rate(step: int, steps: int, warm: int = 0) -> float:
+    """Up in a line, down by a cosine: the share of the highest learning rate."""
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / (steps - warm))
 
 
 @torch.no_grad()

@@ -6,7 +6,6 @@ A step takes as long as one of the whole model, and shows eight times as many ro
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from torch.nn import functional
 from starter.batches import Batches, Bodies
 from starter.model import Guard
 from starter.spelling import Spelled
-from starter.train import BETAS, Pooled, follow, pooled_loss, verdict_loss
+from starter.train import BETAS, Pooled, follow, pooled_loss, rate, verdict_loss
 from starter.wiring import RESERVED, wire
 
 
@@ -64,7 +63,7 @@ def warm_up(
     seen = 0.0
     shown = batches.bodies(plan.rows, longest=plan.longest)
     for step, bodies in zip(range(plan.steps), shown, strict=False):
-        optimizer.param_groups[0]["lr"] = plan.rate * (0.5 + 0.5 * math.cos(math.pi * step / plan.steps))
+        optimizer.param_groups[0]["lr"] = plan.rate * rate(step, plan.steps)
         logits, mean = words(bodies)
         verdict = verdict_loss(logits.log_softmax(-1), bodies.unsafe)
         loss = verdict + plan.pooled * pooled_loss(pooled.parts[0](mean), bodies.unsafe, bodies.hazards)

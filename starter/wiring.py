@@ -57,13 +57,11 @@ def _mark(model: Guard, block: Block, size: float) -> None:
 
 def _look_back(model: Guard, block: Block) -> None:
     """The second head's queries are turned one place back, so that they meet the keys of the token before."""
-    width = model.shape.head_width
-    half = width // 2
-    turns = model.shape.base ** (-torch.arange(half) / half)
+    width, turns = model.shape.head_width, model.shape.turns
     queries, keys = block.attn_q.weight[width : 2 * width], block.attn_k.weight[width : 2 * width]
     queries.zero_()
     keys.zero_()
-    for pair in range(min(NEAREST, half)):
+    for pair in range(min(NEAREST, len(turns))):
         queries[2 * pair, ONE], queries[2 * pair + 1, ONE] = NEAR * turns[pair].cos(), -NEAR * turns[pair].sin()
         keys[2 * pair, ONE] = NEAR
 

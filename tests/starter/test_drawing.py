@@ -53,9 +53,13 @@ class Watched(Prompts):
         return super().head(speaker, listed)
 
 
-def test_one_list_names_what_the_other_leaves_out() -> None:
+def small() -> Watched:
     policy = Taxonomy.load("llama-guard-3")
-    prompts = Watched(train(["some words"] * 9, Renderer(TEMPLATE, policy), size=1_000), policy)
+    return Watched(train(["some words"] * 9, Renderer(TEMPLATE, policy), size=1_000), policy)
+
+
+def test_one_list_names_what_the_other_leaves_out() -> None:
+    prompts = small()
     examples = [example(hazard, speaker) for hazard in (0, 1, 2, 9) for speaker in ("User", "Agent")]
     sampling = Sampling(part_lists=1.0, renumbered=0.0)
     batches = Batches(examples, [[300, 301]], prompts, seed=0, sampling=sampling)
@@ -69,11 +73,6 @@ def test_one_list_names_what_the_other_leaves_out() -> None:
         assert set(first.hazards) - set(second.hazards)
         assert set(second.hazards) - set(first.hazards)
     assert all(split), "in each batch some row turns safe with the list alone"
-
-
-def small(text: str = "some words") -> Prompts:
-    policy = Taxonomy.load("llama-guard-3")
-    return Prompts(train([text] * 9, Renderer(TEMPLATE, policy), size=1_000), policy)
 
 
 def test_the_pointer_looks_at_the_first_token_for_what_is_not_listed() -> None:
