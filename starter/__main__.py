@@ -20,7 +20,6 @@ from starter.data import Row
 from starter.draws import Example
 from starter.model import Guard, Shape
 from starter.prompts import Prompts
-from starter.spelling import Spelled
 from starter.teacher import Teacher
 from starter.warmup import WarmUp, Words, warm_up
 
@@ -130,9 +129,9 @@ def _trained(
     vocabulary = prompts.tokens
     model = Guard(Shape(len(vocabulary.tokens), prompts.answers))
     pooled = train.Pooled(model.shape.width)
-    spelled = Spelled(vocabulary.tokens, model.shape.width, plain=vocabulary.normal)
-    words = Words(model, spelled, prompts.marker)
-    warm_up(words, pooled, Batches(shown, turns, prompts, seed=seed), plan.warm_up, told.step)
+    words = Words(model, vocabulary, prompts.marker)
+    first = Batches(shown, turns, prompts, seed=seed, sampling=plan.phases[0].sampling)
+    model = warm_up(words, pooled, first, plan.warm_up, told.step)
     told("warmed up on words alone")
     for number, phase in enumerate(plan.phases, start=1):
         batches = Batches(shown, turns, prompts, seed=seed + number, renames=texts.names(), sampling=phase.sampling)

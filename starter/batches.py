@@ -21,6 +21,17 @@ from starter.model import Batch
 from starter.prompts import FULL, NUMBERS, Listed, Prompts
 
 ELSEWHERE = HAZARDS + 1  # the line of what is in none
+LIKELIER = 2.0  # the higher, the less it counts that an unlikelier hazard is listed
+
+
+def listed_share(hazards: Floats, listed: Sequence[int]) -> float:
+    """How much of what a text is stands in a list: by the likeliest hazard that is listed, beside the likeliest of all.
+
+    Not by the sum of the listed: under half of a list, it calls whatever is unsure half as unsafe. And of two hazards
+    in one text, either is enough.
+    """
+    highest = float(hazards.max())
+    return (max(float(hazards[hazard - 1]) for hazard in listed) / highest) ** LIKELIER if highest > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +196,7 @@ class Batches:
             share = float(example.hazards[hazard - 1])
             numbers[number - NUMBERS - 1] += share
             inside += share
-        unsafe = example.unsafe * (inside if len(listed.hazards) < HAZARDS else 1.0)
+        unsafe = example.unsafe * listed_share(example.hazards, listed.hazards)
         shown = listed.numbers[int(self._random.integers(len(listed.numbers)))]
         if inside > 0:
             shown = int(numbers[-NUMBERS:].argmax()) + 1
@@ -202,15 +213,17 @@ class Batches:
             lines[row, : len(shown)] = torch.tensor([hazard or ELSEWHERE for hazard in shown])
             lines[row, 0] = 0
             listed = sorted(set(shown) - {0})
-            look[row, listed] = torch.from_numpy(example.hazards)[[hazard - 1 for hazard in listed]]
-            look[row, 0] = 1 - look[row].sum() if len(listed) < HAZARDS else 0
+            share = listed_share(example.hazards, listed)
+            chances = torch.from_numpy(example.hazards)[[hazard - 1 for hazard in listed]]
+            look[row, listed] = share * chances / chances.sum().clamp(min=1e-6)
+            look[row, 0] = 1 - share
         return Targets(
             torch.tensor([unsafe for _, unsafe, _ in answers]),
             torch.from_numpy(np.stack([numbers for _, _, numbers in answers])),
             torch.tensor([example.unsafe for example, _ in examples]),
             torch.from_numpy(np.stack([example.hazards for example, _ in examples])),
             lines,
-            look.clamp(min=0),
+            look,
         )
 
 

@@ -95,7 +95,6 @@ class Guard(nn.Module):
         self.blk = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.output_norm = nn.RMSNorm(shape.width, eps=EPSILON)
         self.output = nn.Linear(shape.width, len(shape.answers) + 1, bias=False)
-        nn.init.normal_(self.token_embd.weight, std=0.3)
 
     def forward(self, batch: Batch) -> Output:
         rows, length = batch.bodies.shape[1:]
@@ -104,19 +103,20 @@ class Guard(nn.Module):
         body_at = (batch.head_lengths.repeat_interleave(rows)[:, None] + torch.arange(length)[None]).long()
         mask = _mask(batch)
         own = batch.body_lengths.flatten()
-        embedded = _mean(body, own)
+        embedded = mean_of(body, own - READ)
         *blocks, final = (block for block in self.blk if isinstance(block, Block))
         for block in blocks:
             head, body = self._layer(block, head, body, head_at, body_at, mask)
         read = own[:, None] - READ + torch.arange(READ)[None]
-        inside = _mean(body, own)
+        inside = mean_of(body, own - READ)
         last, looks = self._last(final, head, body, head_at, body_at, mask, read)
         normed = self.output_norm(last)
         return Output(self._answered(normed), looks, (embedded, inside), normed[:, VERDICT])
 
     def pooled(self, bodies: Tensor, lengths: Tensor) -> Tensor:
         """The verdict's logits over the answers and any other token (rows, answers + 1) of embedded bodies (rows, body,
-        width), as if layers did nothing but feed, and in the second the last token looked at the body and itself."""
+        width), as if layers did nothing but feed, and in the second all heads but the first looked from the last token
+        at the body and itself."""
         _, second, *others = (block for block in self.blk if isinstance(block, Block))
         at, end = torch.arange(bodies.shape[1]), lengths[:, None] - 1
         inside = second.attn_norm(bodies)
@@ -125,6 +125,7 @@ class Guard(nn.Module):
         queries = self._rotated(self._parted(second.attn_q(second.attn_norm(asking))), end)
         unseen = torch.zeros(1).masked_fill(at > end, float("-inf"))
         seen = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=unseen[:, None, None])
+        seen = torch.cat([torch.zeros_like(seen[:, :1]), seen[:, 1:]], 1)
         hidden = second.feed(asking + second.attn_output(_joined(seen)))
         for block in others:
             hidden = block.feed(hidden)
@@ -201,6 +202,7 @@ def _joined(parted: Tensor) -> Tensor:
     return parted.transpose(1, 2).flatten(-2)
 
 
-def _mean(hidden: Tensor, lengths: Tensor) -> Tensor:
-    inside = (torch.arange(hidden.shape[1])[None] < (lengths - READ)[:, None]).float()
+def mean_of(hidden: Tensor, lengths: Tensor) -> Tensor:
+    """The mean of each row's first places (rows, width), as many as `lengths` (rows) says, of (rows, places, width)."""
+    inside = (torch.arange(hidden.shape[1])[None] < lengths[:, None]).float()
     return (hidden * inside[..., None]).sum(1) / inside.sum(1, keepdim=True)

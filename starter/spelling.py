@@ -18,6 +18,7 @@ SHORTEST, LONGEST = 2, 5  # letters of a run
 LEAST = 3  # tokens that must share a run
 DEVIATION = 0.2  # of an embedding at the start
 WHOLE = "whole "  # before the run that is a whole word
+BROKEN = "\ufffd"  # stands for bytes that are no whole letter
 
 
 class Spelled(nn.Module):
@@ -51,15 +52,16 @@ class Spelled(nn.Module):
 
 
 def text_of(token: str) -> str:
-    """The text of a token that is written in symbols of bytes; part of a letter is a replacement character."""
-    return str(decoders.ByteLevel().decode([token]))
+    """The text of a token that is written in symbols of bytes; these symbols where they are but part of a letter."""
+    text = str(decoders.ByteLevel().decode([token]))
+    return token if BROKEN in text else text
 
 
 def runs(text: str) -> list[str]:
     """What tokens share: runs of letters in lower case, the beginning of a word marked, and how the word is written."""
-    lower = text.lower()
-    word = lower.strip()
+    lower, written = text.lower(), text.strip(" ")
+    word = written.lower()
     marked = "^" + word if lower.startswith(" ") else word
     found = {marked[at : at + size] for size in range(SHORTEST, LONGEST + 1) for at in range(len(marked) - size + 1)}
-    found |= {f"{kind} word" for kind, holds in (("new", marked != word), ("capital", text.strip() != word)) if holds}
+    found |= {f"{kind} word" for kind, holds in (("new", marked != word), ("capital", written != word)) if holds}
     return sorted(found | {f"{WHOLE}{word}"})

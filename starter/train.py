@@ -9,6 +9,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,17 +22,32 @@ from starter.prompts import BLANK, BREAK, END, LETTER, SAFE, UNSAFE
 
 BETAS = (0.9, 0.98)
 
+Model = TypeVar("Model", bound=nn.Module)
+Shown = TypeVar("Shown")
+Told = Callable[[int, dict[str, float]], None]  # hears of every hundredth step, and what each loss was of late
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Steps, learning rates at their highest, and how much each loss counts."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Steps, how many of them the learning rate rises in, its highest, and how much of the weights' average a step
+    leaves. Each loss counts as much as the number of its name."""
+
+    steps: int
+    warm: int = 0
+    rate: float
+    keep: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule(Course):
+    """The whole model's."""
 
     steps: int = 4000
     warm: int = 150
     rate: float = 3e-3
+    keep: float = 0.997
     embedding_rate: float = 1e-4
     decay: float = 0.05
-    keep: float = 0.997
     verdict: float = 1.0
     number: float = 0.5
     pointer: float = 0.7
@@ -71,34 +87,43 @@ def losses(output: Output, targets: Targets) -> dict[str, Tensor]:
         "verdict": verdict_loss(spoken[:, VERDICT], targets.unsafe),
         "number": -(targets.numbers * spoken[:, 4, :-1]).sum(-1).mean(),
         "rest": sum((-spoken[:, at, answer].mean() for at, answer in fixed), torch.zeros(())),
-        "pointer": -(targets.look * looked.clamp(min=1e-6).log()).sum(-1).mean(),
+        "pointer": -(targets.look * looked.clamp(min=1e-30).log()).sum(-1).mean(),
     }
 
 
 def fit(
-    model: Guard,
-    pooled: Pooled,
-    batches: Iterable[tuple[Batch, Targets]],
-    schedule: Schedule,
-    told: Callable[[int, dict[str, float]], None],
+    model: Guard, pooled: Pooled, batches: Iterable[tuple[Batch, Targets]], schedule: Schedule, told: Told
 ) -> Guard:
-    """Train, and return the running average of the weights. `told` hears of every hundredth step."""
-    optimizer = _optimizer(model, pooled, schedule)
+    """Train the whole model, and return the running average of its weights."""
+
+    def parts(shown: tuple[Batch, Targets]) -> dict[str, Tensor]:
+        batch, targets = shown
+        output = model(batch)
+        return losses(output, targets) | {"pooled": pooled.loss(output.means, targets)}
+
+    return descend(model, _optimizer(model, pooled, schedule), schedule, batches, parts, told)
+
+
+def descend(
+    model: Model, optimizer: torch.optim.Optimizer, course: Course, batches: Iterable[Shown],
+    parts: Callable[[Shown], dict[str, Tensor]], told: Told,
+) -> Model:  # fmt: skip
+    """Step by step down a sum of losses, each times the course's number of its name; the running average of the
+    weights."""
     average = copy.deepcopy(model)
     highest = [(group, group["lr"]) for group in optimizer.param_groups]
     seen: dict[str, float] = {}
-    for step, (batch, targets) in zip(range(schedule.steps), batches, strict=False):
+    for step, batch in zip(range(course.steps), batches, strict=False):
         for group, top in highest:
-            group["lr"] = top * rate(step, schedule.steps, schedule.warm)
-        output = model(batch)
-        parts = losses(output, targets) | {"pooled": pooled.loss(output.means, targets)}
-        loss = torch.stack([getattr(schedule, name) * part for name, part in parts.items()]).sum()
+            group["lr"] = top * rate(step, course.steps, course.warm)
+        found = parts(batch)
         optimizer.zero_grad()
+        loss = torch.stack([getattr(course, name) * part for name, part in found.items()]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        follow(average, model, schedule.keep, step)
-        seen = {name: 0.98 * seen.get(name, part.item()) + 0.02 * part.item() for name, part in parts.items()}
+        follow(average, model, course.keep, step)
+        seen = {name: 0.98 * seen.get(name, part.item()) + 0.02 * part.item() for name, part in found.items()}
         if step % 100 == 99:
             told(step + 1, seen)
     return average

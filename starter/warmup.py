@@ -5,8 +5,6 @@ A step takes as long as one of the whole model, and shows eight times as many ro
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,70 +12,76 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from starter.batches import Batches, Bodies
-from starter.model import Guard
-from starter.spelling import Spelled
-from starter.train import BETAS, Pooled, follow, pooled_loss, rate, verdict_loss
-from starter.wiring import RESERVED, wire
+from starter.model import Guard, mean_of
+from starter.spelling import DEVIATION, Spelled
+from starter.tokens import Tokens
+from starter.train import BETAS, Course, Pooled, Told, descend, pooled_loss, verdict_loss
+from starter.wiring import BEHIND, RESERVED, SAID, looking, mark, reserved, wire
 
 
-@dataclass(frozen=True, slots=True)
-class WarmUp:
-    """Steps, rows of each, tokens of what was said in a row, the learning rate at its highest, how much of the weights'
-    average a step leaves, and how much the mean's loss counts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp(Course):
+    """The beginning's, with the rows of a step and how many tokens of what was said are in each."""
 
     steps: int = 2000
-    rows: int = 256
-    longest: int = 120
     rate: float = 2e-3
     keep: float = 0.99
+    rows: int = 256
+    longest: int = 120
+    verdict: float = 1.0
     pooled: float = 0.3
 
 
 class Words(nn.Module):
     """A guard with spelled embeddings, wired to pool what was said and to look at nothing else."""
 
-    marked: Tensor
+    places: Tensor
+    behind: Tensor
 
-    def __init__(self, guard: Guard, spelled: Spelled, marker: int) -> None:
+    def __init__(self, guard: Guard, tokens: Tokens, marker: int) -> None:
         super().__init__()
-        self.guard, self.spelled = guard, spelled
-        self.register_buffer("marked", wire(guard, spelled, marker))
+        self.guard = guard
+        self.spelled = Spelled(tokens.tokens, guard.shape.width - RESERVED, plain=tokens.normal)
+        wire(guard, DEVIATION)
+        self.register_buffer("places", reserved(len(tokens.tokens), marker))
+        self.register_buffer("behind", functional.one_hot(torch.tensor(SAID), guard.shape.width) * BEHIND)
 
     def forward(self, bodies: Bodies) -> tuple[Tensor, Tensor]:
-        """The verdict's logits (rows, answers + 1), and the mean of each row (rows, width)."""
-        embedded = functional.embedding(bodies.ids, self.spelled()) + self.marked
-        inside = torch.arange(embedded.shape[1]) < bodies.lengths[:, None]
-        mean = (embedded * inside[..., None]).sum(1) / bodies.lengths[:, None]
-        return self.guard.pooled(embedded, bodies.lengths), mean
+        """The verdict's logits (rows, answers + 1), and the mean of what is behind the marker (rows, width)."""
+        table, deviation = self._table()
+        embedded = functional.embedding(bodies.ids, table)
+        mean = mean_of(embedded[:, 1:], bodies.lengths - 1)
+        return self.guard.pooled(embedded + self.behind * deviation, bodies.lengths), mean
+
+    @torch.no_grad()
+    def fold(self) -> Guard:
+        """The guard, with embeddings that are an ordinary table."""
+        table, deviation = self._table()
+        self.guard.token_embd.weight.copy_(table)
+        mark(self.guard, float(deviation))
+        return self.guard
+
+    def _table(self) -> tuple[Tensor, Tensor]:
+        """Embeddings (tokens, width), and their deviation where nothing is reserved."""
+        spelled = self.spelled()
+        deviation = spelled.detach().pow(2).mean().sqrt()
+        return torch.cat([self.places * deviation, spelled], 1), deviation
 
 
-def warm_up(
-    words: Words, pooled: Pooled, batches: Batches, plan: WarmUp, told: Callable[[int, dict[str, float]], None]
-) -> None:
-    """Train what is used, leave the average of the weights, and fold the spelling into the guard's embeddings."""
-    average = copy.deepcopy(words)
-    optimizer = torch.optim.AdamW(
-        [*words.parameters(), *pooled.parts[0].parameters()], lr=plan.rate, betas=BETAS, weight_decay=0.0,
-        fused=True,
-    )  # fmt: skip
-    seen = 0.0
-    shown = batches.bodies(plan.rows, longest=plan.longest)
-    for step, bodies in zip(range(plan.steps), shown, strict=False):
-        optimizer.param_groups[0]["lr"] = plan.rate * rate(step, plan.steps)
+def warm_up(words: Words, pooled: Pooled, batches: Batches, plan: WarmUp, told: Told) -> Guard:
+    """Train what is used, but not where attention looks; the guard with the average of the weights."""
+
+    def parts(bodies: Bodies) -> dict[str, Tensor]:
         logits, mean = words(bodies)
         verdict = verdict_loss(logits.log_softmax(-1), bodies.unsafe)
-        loss = verdict + plan.pooled * pooled_loss(pooled.parts[0](mean), bodies.unsafe, bodies.hazards)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        for weight in words.spelled.parameters():
-            if weight.grad is not None:
-                weight.grad[:, :RESERVED] = 0
-        nn.utils.clip_grad_norm_(words.parameters(), 1.0)
-        optimizer.step()
-        follow(average, words, plan.keep, step)
-        seen = 0.98 * (seen or verdict.item()) + 0.02 * verdict.item()
-        if step % 100 == 99:
-            told(step + 1, {"verdict": seen})
-    words.load_state_dict(average.state_dict())
-    with torch.no_grad():
-        words.guard.token_embd.weight.copy_(words.spelled())
+        return {"verdict": verdict, "pooled": pooled_loss(pooled.parts[0](mean), bodies.unsafe, bodies.hazards)}
+
+    for part in looking(words.guard):
+        part.requires_grad_(False)
+    trained = [weight for weight in words.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(
+        [*trained, *pooled.parts[0].parameters()], lr=plan.rate, betas=BETAS, weight_decay=0.0, fused=True
+    )
+    average = descend(words, optimizer, plan, batches.bodies(plan.rows, longest=plan.longest), parts, told)
+    guard = average.fold()
+    return guard.requires_grad_(True)

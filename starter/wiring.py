@@ -4,55 +4,74 @@ A verdict is mostly a matter of the words that were said, which a model takes th
 learns as well as a bag of words. So in the first layer one attention head looks at the marker behind the categories,
 which only later tokens see, and writes down that they stand behind it; another looks at the token before. In the
 second layer, all heads but one look evenly at what stands behind the marker. Everything is open to training afterwards.
+
+Sizes in the stream are multiples of the deviation of embeddings: where these grow, what is told apart must too.
 """
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
 from starter.model import Block, Guard
-from starter.spelling import Spelled
 
 ONE, MARKER, SAID = range(3)  # places of the stream: the same in every token; only in the marker; only behind it
 RESERVED = 3
-ONES = 28.0  # the first of them beside the deviation of the others: so large that no norm levels what differs
+ONES = 28.0  # deviations that the first of them is: so large that no norm levels what differs
+BEHIND = 14.0  # deviations that the first layer writes to SAID
 POOLED = 10.0  # how large what is pooled becomes, likewise
 NEAR = 0.8  # weights of queries and keys by which the token before scores some 8 above others
 EVEN = 1.05  # likewise, by which what was said scores about 9 above the rest of the prompt
 NEAREST = 6  # of the pairs that turn fastest, for the head that looks one token back
 
 
+def reserved(tokens: int, marker: int) -> Tensor:
+    """What embeddings are in the reserved places (tokens, RESERVED), in deviations."""
+    places = torch.zeros(tokens, RESERVED)
+    places[:, ONE] = ONES
+    places[marker, MARKER] = 4 * ONES
+    return places
+
+
 @torch.no_grad()
-def wire(model: Guard, spelled: Spelled, marker: int) -> Tensor:
-    """Set the first two layers, and the embeddings in what is reserved; what the first layer adds to tokens behind the
-    marker (width)."""
-    deviation = float(spelled()[:, RESERVED:].pow(2).mean().sqrt())
-    ones = ONES * deviation
-    spelled.runs[:, :RESERVED] = 0
-    spelled.own[:, :RESERVED] = torch.tensor([ones, 0.0, 0.0])
-    spelled.own[marker] = 0
-    spelled.own[marker, ONE], spelled.own[marker, MARKER] = ones, 4 * ones
-    first, second = (block for block in model.blk[:2] if isinstance(block, Block))
+def wire(model: Guard, deviation: float) -> None:
+    """Set the first two layers for embeddings of a deviation."""
+    first, second = _blocks(model)
     for block in (first, second):
         block.attn_q.weight.normal_(std=0.02)
         block.attn_k.weight.normal_(std=0.02)
-    _mark(model, first, ones / 2)
+    _look_at_marker(model, first)
     _look_back(model, first)
     _pool(model, second, POOLED * deviation)
-    return functional.one_hot(torch.tensor(SAID), model.shape.width) * ones / 2
+    mark(model, deviation)
 
 
-def _mark(model: Guard, block: Block, size: float) -> None:
-    """The first head looks at the marker, by the pair of places that hardly turns, and writes `size` to SAID."""
+@torch.no_grad()
+def mark(model: Guard, deviation: float) -> None:
+    """Have the first layer write to SAID what embeddings of a deviation need."""
+    first, _ = _blocks(model)
+    first.attn_output.weight[SAID, 0] = BEHIND * deviation
+
+
+def looking(model: Guard) -> tuple[nn.Module, nn.Module]:
+    """By which the second layer looks evenly at what was said."""
+    _, second = _blocks(model)
+    return second.attn_q, second.attn_k
+
+
+def _blocks(model: Guard) -> tuple[Block, Block]:
+    first, second, *_ = (block for block in model.blk if isinstance(block, Block))
+    return first, second
+
+
+def _look_at_marker(model: Guard, block: Block) -> None:
+    """The first head looks at the marker, by the pair of places that hardly turns, and reads 1 of it."""
     width, slow = model.shape.head_width, model.shape.head_width - 2
     for part in (block.attn_q, block.attn_k, block.attn_v):
         part.weight[:width] = 0
     block.attn_q.weight[slow, ONE] = 1
     block.attn_k.weight[slow, MARKER] = 1
     block.attn_v.weight[0, MARKER] = model.shape.width**-0.5
-    block.attn_output.weight[SAID, 0] = size
 
 
 def _look_back(model: Guard, block: Block) -> None:

@@ -13,7 +13,7 @@ from guardcli.prompt import Renderer
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import Speaker
 from starter import texts
-from starter.batches import Batches, Sampling
+from starter.batches import Batches, Sampling, listed_share
 from starter.data import HAZARDS
 from starter.draws import Draws, Example
 from starter.prompts import FULL, Listed, Prompts
@@ -73,6 +73,15 @@ def test_one_list_names_what_the_other_leaves_out() -> None:
         assert set(first.hazards) - set(second.hazards)
         assert set(second.hazards) - set(first.hazards)
     assert all(split), "in each batch some row turns safe with the list alone"
+
+
+def test_what_is_unsure_stands_in_a_list_by_its_likeliest_hazard() -> None:
+    hazards = np.zeros(HAZARDS, np.float32)
+    hazards[[0, 1, 8]] = 0.4, 0.4, 0.2
+    assert listed_share(hazards, (3, 2, 9)) == 1.0, "either of two that are as likely is enough"
+    assert listed_share(hazards, (3, 9)) == pytest.approx(0.25)
+    assert listed_share(hazards, (3, 4)) == 0.0
+    assert listed_share(np.zeros(HAZARDS, np.float32), (1, 2)) == 0.0
 
 
 def test_the_pointer_looks_at_the_first_token_for_what_is_not_listed() -> None:

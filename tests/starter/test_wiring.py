@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
 from guardcli.prompt import Renderer
 from guardcli.taxonomy import Taxonomy
 from starter.batches import Batches, Bodies, padded
-from starter.model import Batch, Block, Guard, Shape
-from starter.prompts import FULL, Listed, Prompts
+from starter.data import HAZARDS
+from starter.model import VERDICT, Batch, Block, Guard, Shape
+from starter.prompts import FULL, SAFE, UNSAFE, Listed, Prompts
 from starter.spelling import Spelled, runs, text_of
-from starter.tokens import TEMPLATE, Tokens, train
+from starter.tokens import TEMPLATE, train
 from starter.train import Pooled
 from starter.warmup import WarmUp, Words, warm_up
-from starter.wiring import RESERVED
 from tests.starter.test_drawing import example
 
 SHORT = Listed((1, 2), (9, 3))
@@ -31,7 +33,7 @@ def words(prompts: Prompts) -> Words:
     torch.manual_seed(0)
     guard = Guard(Shape(len(prompts.tokens.tokens), prompts.answers))
     torch.nn.init.normal_(block(guard, 1).ffn_down.weight, std=0.05)
-    return Words(guard, spelled(prompts.tokens), prompts.marker)
+    return Words(guard, prompts.tokens, prompts.marker)
 
 
 def block(guard: Guard, at: int) -> Block:
@@ -40,9 +42,17 @@ def block(guard: Guard, at: int) -> Block:
     return found
 
 
-def spelled(tokens: Tokens) -> Spelled:
-    torch.manual_seed(0)
-    return Spelled(tokens.tokens, 128, plain=tokens.normal)
+def agree(words: Words, prompts: Prompts, said: Sequence[list[int]], listed: Listed) -> torch.Tensor:
+    """The verdict's logits over the mean alone, if the whole model, which sees the list, has the same."""
+    bodies = [[prompts.marker, *ids, *prompts.after("User")] for ids in said]
+    head = torch.tensor([prompts.head("User", listed)[0]])
+    ids, lengths = padded([[*body[1:], *prompts.listing(1)] for body in bodies])
+    with torch.no_grad():
+        short, _ = words(Bodies(*padded(bodies), torch.zeros(len(said)), torch.zeros(len(said), HAZARDS)))
+        guard = words.fold()
+        whole = guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None])).logits[:, VERDICT]
+    torch.testing.assert_close(whole, short, atol=0.02, rtol=0.02)
+    return short
 
 
 def alike(table: torch.Tensor, first: int, second: int) -> float:
@@ -53,11 +63,14 @@ def test_a_text_is_its_runs_of_letters() -> None:
     assert runs(" Cat") == ["^c", "^ca", "^cat", "at", "ca", "capital word", "cat", "new word", "whole cat"]
     assert text_of("Ġcat") == " cat"
     assert text_of("âĤ¬") == "€"
+    assert text_of("âĤ") == "âĤ", "a part of a letter is read as its bytes"
+    assert runs("\n") != runs("\n\n") != runs("\t")
 
 
 def test_tokens_that_share_letters_are_alike(prompts: Prompts) -> None:
     tokens = prompts.tokens
-    table = spelled(tokens)().detach()
+    torch.manual_seed(0)
+    table = Spelled(tokens.tokens, 128, plain=tokens.normal)().detach()
     number = {text_of(token): at for at, token in enumerate(tokens.tokens[: tokens.normal])}
     assert alike(table, number[" kill"], number["kill"]) > 0.4
     assert abs(alike(table, number[" kill"], number[" bread"])) < 0.3
@@ -67,26 +80,16 @@ def test_tokens_that_share_letters_are_alike(prompts: Prompts) -> None:
 @pytest.mark.parametrize("listed", [FULL, SHORT])
 def test_a_wired_guard_judges_by_the_words_alone(prompts: Prompts, listed: Listed) -> None:
     """The whole model, whose layers look at all that is before, and the short way over the mean agree."""
-    made = words(prompts)
-    with torch.no_grad():
-        made.guard.token_embd.weight.copy_(made.spelled())
-        said = prompts.tokens.texts(
-            ["User: How do I bake bread?\n\n", "User: kill time\n\nAgent: killing it at home\n\n"]
-        )
-        bodies = [[prompts.marker, *ids, *prompts.after("User")] for ids in said]
-        short, _ = made(Bodies(*padded(bodies), torch.zeros(2), torch.zeros(2, 14)))
-        head = torch.tensor([prompts.head("User", listed)[0]])
-        ids, lengths = padded([[*body[1:], *prompts.listing(1)] for body in bodies])
-        whole = made.guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None])).logits[:, 1]
-    assert not torch.allclose(short[0], short[1], atol=0.05)
-    torch.testing.assert_close(whole, short, atol=0.02, rtol=0.02)
+    texts = ["User: How do I bake bread?\n\n", "User: kill time\n\nAgent: killing it at home\n\n"]
+    first, second = agree(words(prompts), prompts, prompts.tokens.texts(texts), listed)
+    assert not torch.allclose(first, second, atol=0.05)
 
 
 def test_a_token_sees_the_one_before(prompts: Prompts) -> None:
     """What the second head of the first layer reads changes with the token before, and hardly with the others."""
     made = words(prompts)
     with torch.no_grad():
-        made.guard.token_embd.weight.copy_(made.spelled())
+        made.fold()
         first = block(made.guard, 0)
 
         def read(ids: list[int]) -> torch.Tensor:
@@ -103,14 +106,20 @@ def test_a_token_sees_the_one_before(prompts: Prompts) -> None:
 
 
 def test_words_are_learnt(prompts: Prompts) -> None:
-    """In a few steps what is said in unsafe rows alone is told from what is not."""
+    """In a few steps what is said in unsafe rows alone is told from what is not; the list is still no matter then, and
+    where the second layer looks is as it was."""
     examples = [example(hazard, speaker) for hazard in (0, 1) for speaker in ("User", "Agent")]
     for one in examples:
         one.said[0][:] = [300 + int(one.unsafe)] * 3
     made, seen = words(prompts), []
-    reserved = made.spelled()[:, :RESERVED].detach()
+    looks = block(made.guard, 1).attn_q.weight.detach().clone()
+    with torch.no_grad():
+        made.spelled.runs *= 5
     batches = Batches(examples, [[310, 311]], prompts, seed=0)
-    warm_up(made, Pooled(128), batches, WarmUp(steps=200, rows=16), lambda _, found: seen.append(found["verdict"]))
+    plan = WarmUp(steps=200, rows=16)
+    guard = warm_up(made, Pooled(128), batches, plan, lambda _, found: seen.append(found["verdict"]))
     assert seen[-1] < 0.3, "what is not learnt costs 0.69"
-    torch.testing.assert_close(made.guard.token_embd.weight, made.spelled())
-    torch.testing.assert_close(made.spelled()[:, :RESERVED], reserved)
+    assert torch.equal(block(guard, 1).attn_q.weight, looks)
+    assert all(weight.requires_grad for weight in guard.parameters())
+    safe, unsafe = agree(made, prompts, [[300] * 3, [301] * 3], FULL)
+    assert unsafe[UNSAFE] - unsafe[SAFE] > 2 + safe[UNSAFE] - safe[SAFE]
