@@ -37,7 +37,8 @@ class Phase:
 
     def shortened(self, share: float) -> Phase:
         """The same with a share of its steps."""
-        return replace(self, schedule=replace(self.schedule, steps=max(1, round(self.schedule.steps * share))))
+        steps, warm = (max(1, round(count * share)) for count in (self.schedule.steps, self.schedule.warm))
+        return replace(self, schedule=replace(self.schedule, steps=steps, warm=warm))
 
 
 @dataclass(frozen=True, slots=True)

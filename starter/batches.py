@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from guardcli.turns import SPEAKERS
-from starter.data import HAZARDS
-from starter.draws import Draws, Example, Floats
+from starter.data import HAZARDS, Floats
+from starter.draws import Draws, Example
 from starter.model import Batch
 from starter.prompts import FULL, NUMBERS, Listed, Prompts
 
@@ -62,6 +62,17 @@ class Sampling:
     renumbered: float = 0.12
     shuffled: float = 0.3
     renamed: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """To a row under a list: the ids that the model is shown of it, how much of what the row is stands in the list,
+    P(unsafe), and P(answer) of the numbers, summing to that (answers)."""
+
+    ids: list[int]
+    share: float
+    unsafe: float
+    numbers: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +172,7 @@ class Batches:
 
     def _list(self, hazards: NDArray[np.int64]) -> Listed:
         random, sampling = self._random, self._sampling
-        chosen = hazards if random.random() < sampling.shuffled else np.sort(hazards)
+        chosen = random.permutation(hazards) if random.random() < sampling.shuffled else np.sort(hazards)
         numbers = chosen
         if random.random() < sampling.renumbered:
             numbers = np.arange(1, len(chosen) + 1)
@@ -174,57 +185,53 @@ class Batches:
         """The same rows under each list."""
         speaker = said[0][1].speaker
         heads, lines = zip(*(self._prompts.head(speaker, each) for each in listed), strict=True)
-        answers = [[self._answer(example, each) for _, example in said] for each in listed]
-        bodies = [
-            [[*ids, *self._prompts.after(speaker), *answer[0]] for (ids, _), answer in zip(said, group, strict=True)]
-            for group in answers
-        ]
-        flat = [body for group in bodies for body in group]
-        body_ids, body_lengths = padded(flat)
+        answers = [self._answer(example, each) for each in listed for _, example in said]
+        shown = [(ids, example, line) for line in lines for ids, example in said]
+        after = self._prompts.after(speaker)
+        body_ids, body_lengths = padded(
+            [[*ids, *after, *answer.ids] for (ids, *_), answer in zip(shown, answers, strict=True)]
+        )
         head_ids, head_lengths = padded(heads)
         shape = (len(listed), len(said))
         batch = Batch(head_ids, head_lengths, body_ids.view(*shape, -1), body_lengths.view(shape))
-        examples = [(example, line) for line in lines for _, example in said]
-        found = [answer for group in answers for answer in group]
-        return batch, self._targets(examples, found, head_ids.shape[1], body_ids.shape[1])
+        rows = [(example, line, answer) for (_, example, line), answer in zip(shown, answers, strict=True)]
+        return batch, _targets(rows, head_ids.shape[1] + body_ids.shape[1])
 
-    def _answer(self, example: Example, listed: Listed) -> tuple[list[int], float, Floats]:
-        """The answer's ids as the model is shown them, P(unsafe) under the list, and P(number), summing to that."""
+    def _answer(self, example: Example, listed: Listed) -> Answer:
         numbers = np.zeros(len(self._prompts.answers), np.float32)
         inside = 0.0
         for number, hazard in zip(listed.numbers, listed.hazards, strict=True):
-            share = float(example.hazards[hazard - 1])
-            numbers[number - NUMBERS - 1] += share
-            inside += share
-        unsafe = example.unsafe * listed_share(example.hazards, listed.hazards)
-        shown = listed.numbers[int(self._random.integers(len(listed.numbers)))]
+            likely = float(example.hazards[hazard - 1])
+            numbers[number - NUMBERS - 1] += likely
+            inside += likely
+        share = listed_share(example.hazards, listed.hazards)
+        unsafe = example.unsafe * share
+        said = listed.numbers[int(self._random.integers(len(listed.numbers)))]
         if inside > 0:
-            shown = int(numbers[-NUMBERS:].argmax()) + 1
+            said = int(numbers[-NUMBERS:].argmax()) + 1
             numbers /= inside
-        return self._prompts.listing(shown), unsafe, numbers * unsafe
+        return Answer(self._prompts.listing(said), share, unsafe, numbers * unsafe)
 
-    def _targets(
-        self, examples: Sequence[tuple[Example, list[int]]], answers: Sequence[tuple[list[int], float, Floats]],
-        head: int, body: int,
-    ) -> Targets:  # fmt: skip
-        lines = torch.full((len(examples), head + body), ELSEWHERE)
-        look = torch.zeros(len(examples), HAZARDS + 2)
-        for row, (example, shown) in enumerate(examples):
-            lines[row, : len(shown)] = torch.tensor([hazard or ELSEWHERE for hazard in shown])
-            lines[row, 0] = 0
-            listed = sorted(set(shown) - {0})
-            share = listed_share(example.hazards, listed)
-            chances = torch.from_numpy(example.hazards)[[hazard - 1 for hazard in listed]]
-            look[row, listed] = share * chances / chances.sum().clamp(min=1e-6)
-            look[row, 0] = 1 - share
-        return Targets(
-            torch.tensor([unsafe for _, unsafe, _ in answers]),
-            torch.from_numpy(np.stack([numbers for _, _, numbers in answers])),
-            torch.tensor([example.unsafe for example, _ in examples]),
-            torch.from_numpy(np.stack([example.hazards for example, _ in examples])),
-            lines,
-            look,
-        )
+
+def _targets(rows: Sequence[tuple[Example, list[int], Answer]], length: int) -> Targets:
+    """Targets of rows of at most `length` tokens, each with the hazards in whose lines its first tokens stand."""
+    lines = torch.full((len(rows), length), ELSEWHERE)
+    look = torch.zeros(len(rows), HAZARDS + 2)
+    for row, (example, shown, answer) in enumerate(rows):
+        lines[row, : len(shown)] = torch.tensor([hazard or ELSEWHERE for hazard in shown])
+        lines[row, 0] = 0
+        listed = sorted(set(shown) - {0})
+        likely = torch.from_numpy(example.hazards)[[hazard - 1 for hazard in listed]]
+        look[row, listed] = answer.share * likely / likely.sum().clamp(min=1e-6)
+        look[row, 0] = 1 - answer.share
+    return Targets(
+        torch.tensor([answer.unsafe for _, _, answer in rows]),
+        torch.from_numpy(np.stack([answer.numbers for _, _, answer in rows])),
+        torch.tensor([example.unsafe for example, _, _ in rows]),
+        torch.from_numpy(np.stack([example.hazards for example, _, _ in rows])),
+        lines,
+        look,
+    )
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from guardcli.turns import Speaker, Turn
@@ -22,6 +23,7 @@ from guardcli.turns import Speaker, Turn
 HAZARDS = 14
 NEAR = 0.9  # the cosine of two texts' words, weighted by rarity, from which on they count as the same
 Turns = tuple[Turn, ...]
+Floats = NDArray[np.float32]
 
 # How often a row of a set is drawn, by how much its labels are worth: 1 is a person's label of an item.
 TRAINING = {

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from guardcli.turns import Speaker, Turn
-from starter.data import HAZARDS, Row, Turns, turn
-from starter.draws import Example, Floats
+from starter.data import HAZARDS, Floats, Row, Turns, turn
+from starter.draws import Example
 from starter.prompts import Prompts
 from starter.teacher import Teacher
 

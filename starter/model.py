@@ -56,8 +56,9 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Output:
     """Logits over the answers and, last, any other token (rows, READ, answers + 1); the logarithm of how much the
-    verdict's first attention head of the last layer looks at each place (rows, head + body); the mean over each row of
-    embeddings, and of what the last layer reads (rows, width); what the verdict's logits are made of (rows, width)."""
+    verdict's first attention head of the last layer looks at each place (rows, head + body); the means over each row,
+    but for its last READ places, of embeddings and of what the last layer reads (rows, width); what the verdict's
+    logits are made of (rows, width)."""
 
     logits: Tensor
     looks: Tensor
@@ -115,8 +116,8 @@ class Guard(nn.Module):
 
     def pooled(self, bodies: Tensor, lengths: Tensor) -> Tensor:
         """The verdict's logits over the answers and any other token (rows, answers + 1) of embedded bodies (rows, body,
-        width), as if layers did nothing but feed, and in the second all heads but the first looked from the last token
-        at the body and itself."""
+        width), as if the first layer changed nothing, in the second all heads but the first looked from the last token
+        at the body and itself, and the others did nothing but feed."""
         _, second, *others = (block for block in self.blk if isinstance(block, Block))
         at, end = torch.arange(bodies.shape[1]), lengths[:, None] - 1
         inside = second.attn_norm(bodies)

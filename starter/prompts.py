@@ -27,10 +27,6 @@ class Listed:
     hazards: tuple[int, ...]
     names: tuple[str, ...] | None = None
 
-    def number(self, hazard: int) -> int | None:
-        """The number that a hazard has here; None if it is not listed."""
-        return self.numbers[self.hazards.index(hazard)] if hazard in self.hazards else None
-
 
 FULL = Listed(tuple(range(1, HAZARDS + 1)), tuple(range(1, HAZARDS + 1)))
 

@@ -31,7 +31,7 @@ class Spelled(nn.Module):
     def __init__(self, tokens: Sequence[str], width: int, *, plain: int) -> None:
         """The first `plain` tokens are spelled; special and user-defined ones behind them have only their own."""
         super().__init__()
-        spelled = [runs(text_of(token)) for token in tokens[:plain]] + [[]] * (len(tokens) - plain)
+        spelled = [spelling(token) for token in tokens[:plain]] + [[]] * (len(tokens) - plain)
         counts = Counter(run for found in spelled for run in found)
         shared = [run for run, count in counts.items() if count >= LEAST or run.startswith(WHOLE)]
         numbers = {run: at for at, run in enumerate(shared)}
@@ -51,15 +51,15 @@ class Spelled(nn.Module):
         return summed + self.own
 
 
-def text_of(token: str) -> str:
-    """The text of a token that is written in symbols of bytes; these symbols where they are but part of a letter."""
+def spelling(token: str) -> list[str]:
+    """What a token shares, that is written in symbols of bytes; its own alone where they are but part of a letter."""
     text = str(decoders.ByteLevel().decode([token]))
-    return token if BROKEN in text else text
+    return [f"{WHOLE}of bytes {token}"] if BROKEN in text else runs(text)
 
 
 def runs(text: str) -> list[str]:
     """What tokens share: runs of letters in lower case, the beginning of a word marked, and how the word is written."""
-    lower, written = text.lower(), text.strip(" ")
+    lower, written = text.lower(), text.removeprefix(" ")
     word = written.lower()
     marked = "^" + word if lower.startswith(" ") else word
     found = {marked[at : at + size] for size in range(SHORTEST, LONGEST + 1) for at in range(len(marked) - size + 1)}

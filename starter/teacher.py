@@ -10,14 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from starter.data import HAZARDS, Row
+from starter.data import HAZARDS, Floats, Row
 
-Floats = NDArray[np.float32]
 FOLDS = 3
 FREEDOM = 4.0  # the inverse of how much weights are held down
 MOST = 0.1  # of all texts, the share above which a word says nothing of safe or unsafe

@@ -42,9 +42,7 @@ class Course:
 class Schedule(Course):
     """The whole model's."""
 
-    steps: int = 4000
     warm: int = 150
-    rate: float = 3e-3
     keep: float = 0.997
     embedding_rate: float = 1e-4
     decay: float = 0.05

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from starter.batches import Batches, Bodies
-from starter.model import Guard, mean_of
+from starter.model import VERDICT, Guard, mean_of
 from starter.spelling import DEVIATION, Spelled
 from starter.tokens import Tokens
 from starter.train import BETAS, Course, Pooled, Told, descend, pooled_loss, verdict_loss
@@ -21,7 +21,7 @@ from starter.wiring import BEHIND, RESERVED, SAID, looking, mark, reserved, wire
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp(Course):
-    """The beginning's, with the rows of a step and how many tokens of what was said are in each."""
+    """The beginning's, with the rows of a step and how many tokens of what was said are in each at most."""
 
     steps: int = 2000
     rate: float = 2e-3
@@ -47,15 +47,15 @@ class Words(nn.Module):
         self.register_buffer("behind", functional.one_hot(torch.tensor(SAID), guard.shape.width) * BEHIND)
 
     def forward(self, bodies: Bodies) -> tuple[Tensor, Tensor]:
-        """The verdict's logits (rows, answers + 1), and the mean of what is behind the marker (rows, width)."""
+        """The verdict's logits (rows, answers + 1), and the mean that the whole model's rows have (rows, width)."""
         table, deviation = self._table()
         embedded = functional.embedding(bodies.ids, table)
-        mean = mean_of(embedded[:, 1:], bodies.lengths - 1)
+        mean = mean_of(embedded[:, 1:], bodies.lengths - 1 - (VERDICT + 1))
         return self.guard.pooled(embedded + self.behind * deviation, bodies.lengths), mean
 
     @torch.no_grad()
     def fold(self) -> Guard:
-        """The guard, with embeddings that are an ordinary table."""
+        """The guard, with embeddings that are an ordinary table, and a first layer that marks in proportion to them."""
         table, deviation = self._table()
         self.guard.token_embd.weight.copy_(table)
         mark(self.guard, float(deviation))

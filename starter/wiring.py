@@ -3,7 +3,8 @@
 A verdict is mostly a matter of the words that were said, which a model takes thousands of steps to find out and never
 learns as well as a bag of words. So in the first layer one attention head looks at the marker behind the categories,
 which only later tokens see, and writes down that they stand behind it; another looks at the token before. In the
-second layer, all heads but one look evenly at what stands behind the marker. Everything is open to training afterwards.
+second layer, all heads but one look nearly evenly at what stands behind the marker, a little less at what is large.
+Everything is open to training afterwards.
 
 Sizes in the stream are multiples of the deviation of embeddings: where these grow, what is told apart must too.
 """
@@ -19,7 +20,7 @@ ONE, MARKER, SAID = range(3)  # places of the stream: the same in every token; o
 RESERVED = 3
 ONES = 28.0  # deviations that the first of them is: so large that no norm levels what differs
 BEHIND = 14.0  # deviations that the first layer writes to SAID
-POOLED = 10.0  # how large what is pooled becomes, likewise
+POOLED = 10.0  # deviations by which what is pooled is multiplied
 NEAR = 0.8  # weights of queries and keys by which the token before scores some 8 above others
 EVEN = 1.05  # likewise, by which what was said scores about 9 above the rest of the prompt
 NEAREST = 6  # of the pairs that turn fastest, for the head that looks one token back
@@ -53,10 +54,10 @@ def mark(model: Guard, deviation: float) -> None:
     first.attn_output.weight[SAID, 0] = BEHIND * deviation
 
 
-def looking(model: Guard) -> tuple[nn.Module, nn.Module]:
-    """By which the second layer looks evenly at what was said."""
+def looking(model: Guard) -> tuple[nn.Module, ...]:
+    """The parts by which the second layer looks at what was said."""
     _, second = _blocks(model)
-    return second.attn_q, second.attn_k
+    return second.attn_norm, second.attn_q, second.attn_k
 
 
 def _blocks(model: Guard) -> tuple[Block, Block]:
@@ -65,7 +66,7 @@ def _blocks(model: Guard) -> tuple[Block, Block]:
 
 
 def _look_at_marker(model: Guard, block: Block) -> None:
-    """The first head looks at the marker, by the pair of places that hardly turns, and reads 1 of it."""
+    """The first head looks at the marker, by the pair of places that hardly turns, and reads nearly 1 of it."""
     width, slow = model.shape.head_width, model.shape.head_width - 2
     for part in (block.attn_q, block.attn_k, block.attn_v):
         part.weight[:width] = 0

@@ -84,6 +84,34 @@ def test_what_is_unsure_stands_in_a_list_by_its_likeliest_hazard() -> None:
     assert listed_share(np.zeros(HAZARDS, np.float32), (1, 2)) == 0.0
 
 
+def test_targets_follow_what_stands_in_the_list() -> None:
+    """Of a text that may be of several hazards, the likeliest that is listed decides how unsafe it is."""
+    hazards = np.zeros(HAZARDS, np.float32)
+    hazards[[0, 1, 8]] = 0.4, 0.4, 0.2
+    one = Example(([300, 301],), "User", 0.8, hazards, 1.0)
+    batches = Batches([one, replace(one, speaker="Agent")], [[310]], small(), seed=0)
+    for listed, share in ((Listed((1, 2, 3), (9, 2, 4)), 1.0), (Listed((1, 2), (9, 4)), 0.25)):
+        _, targets = batches.batch([([300, 301], one)] * 2, [listed])
+        assert targets.unsafe.tolist() == pytest.approx([0.8 * share] * 2)
+        assert targets.numbers.sum(1).tolist() == pytest.approx([0.8 * share] * 2)
+        assert targets.look[:, 0].tolist() == pytest.approx([1 - share] * 2)
+        assert targets.look[:, 9].tolist() == pytest.approx([share * (1 / 3 if 2 in listed.hazards else 1)] * 2)
+        assert targets.look.sum(1).tolist() == pytest.approx([1.0] * 2)
+    assert targets.all_unsafe.tolist() == pytest.approx([0.8] * 2)
+
+
+def test_in_a_shuffled_list_any_place_is_the_pairs() -> None:
+    """A list that begins with what most rows are of would teach to look no further."""
+    prompts = small()
+    examples = [example(hazard, speaker) for hazard in (1, 9) for speaker in ("User", "Agent")]
+    sampling = Sampling(part_lists=1.0, shuffled=1.0)
+    list(islice(Batches(examples, [[300]], prompts, seed=0, sampling=sampling), 400))
+    long = [listed.hazards for listed in prompts.shown if len(listed.hazards) == HAZARDS - 1]
+    first = sum(hazards[0] in (1, 9) for hazards in long) / len(long)
+    assert len(long) > 100
+    assert first < 0.2, "one in thirteen, by chance"
+
+
 def test_the_pointer_looks_at_the_first_token_for_what_is_not_listed() -> None:
     examples = [example(hazard, speaker) for hazard in (1, 9) for speaker in ("User", "Agent")]
     seen = set()

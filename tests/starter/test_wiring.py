@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import pytest
 import torch
@@ -13,10 +14,11 @@ from starter.batches import Batches, Bodies, padded
 from starter.data import HAZARDS
 from starter.model import VERDICT, Batch, Block, Guard, Shape
 from starter.prompts import FULL, SAFE, UNSAFE, Listed, Prompts
-from starter.spelling import Spelled, runs, text_of
+from starter.spelling import Spelled, runs, spelling
 from starter.tokens import TEMPLATE, train
-from starter.train import Pooled
+from starter.train import Pooled, descend
 from starter.warmup import WarmUp, Words, warm_up
+from starter.wiring import looking
 from tests.starter.test_drawing import example
 
 SHORT = Listed((1, 2), (9, 3))
@@ -42,17 +44,17 @@ def block(guard: Guard, at: int) -> Block:
     return found
 
 
-def agree(words: Words, prompts: Prompts, said: Sequence[list[int]], listed: Listed) -> torch.Tensor:
-    """The verdict's logits over the mean alone, if the whole model, which sees the list, has the same."""
-    bodies = [[prompts.marker, *ids, *prompts.after("User")] for ids in said]
+def bodies(prompts: Prompts, said: Sequence[list[int]]) -> Bodies:
+    shown = [[prompts.marker, *ids, *prompts.after("User")] for ids in said]
+    return Bodies(*padded(shown), torch.zeros(len(said)), torch.zeros(len(said), HAZARDS))
+
+
+@torch.no_grad()
+def judged(guard: Guard, prompts: Prompts, said: Sequence[list[int]], listed: Listed) -> torch.Tensor:
+    """The verdict's logits of the whole model, which sees the list."""
     head = torch.tensor([prompts.head("User", listed)[0]])
-    ids, lengths = padded([[*body[1:], *prompts.listing(1)] for body in bodies])
-    with torch.no_grad():
-        short, _ = words(Bodies(*padded(bodies), torch.zeros(len(said)), torch.zeros(len(said), HAZARDS)))
-        guard = words.fold()
-        whole = guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None])).logits[:, VERDICT]
-    torch.testing.assert_close(whole, short, atol=0.02, rtol=0.02)
-    return short
+    ids, lengths = padded([[*one, *prompts.after("User"), *prompts.listing(1)] for one in said])
+    return guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None])).logits[:, VERDICT]
 
 
 def alike(table: torch.Tensor, first: int, second: int) -> float:
@@ -61,17 +63,19 @@ def alike(table: torch.Tensor, first: int, second: int) -> float:
 
 def test_a_text_is_its_runs_of_letters() -> None:
     assert runs(" Cat") == ["^c", "^ca", "^cat", "at", "ca", "capital word", "cat", "new word", "whole cat"]
-    assert text_of("Ġcat") == " cat"
-    assert text_of("âĤ¬") == "€"
-    assert text_of("âĤ") == "âĤ", "a part of a letter is read as its bytes"
-    assert runs("\n") != runs("\n\n") != runs("\t")
+    assert spelling("Ġcat") == runs(" cat")
+    assert spelling("âĤ¬") == runs("€")
+    broken = [spelling(token) for token in ("âĤ", "âĤ¥"[:2], "ðŁĶ", "ðŁķ")]
+    assert len({tuple(found) for found in broken}) == 3, "a part of a letter has its own"
+    blanks = ("\n", "\n\n", "\t", " ", "  ", "   ")
+    assert len({tuple(runs(blank)) for blank in blanks}) == len(blanks)
 
 
 def test_tokens_that_share_letters_are_alike(prompts: Prompts) -> None:
     tokens = prompts.tokens
     torch.manual_seed(0)
     table = Spelled(tokens.tokens, 128, plain=tokens.normal)().detach()
-    number = {text_of(token): at for at, token in enumerate(tokens.tokens[: tokens.normal])}
+    number = {token.replace("Ġ", " "): at for at, token in enumerate(tokens.tokens[: tokens.normal])}
     assert alike(table, number[" kill"], number["kill"]) > 0.4
     assert abs(alike(table, number[" kill"], number[" bread"])) < 0.3
     assert table.norm(dim=1).min() > 0, "what is not text has something of its own"
@@ -80,9 +84,22 @@ def test_tokens_that_share_letters_are_alike(prompts: Prompts) -> None:
 @pytest.mark.parametrize("listed", [FULL, SHORT])
 def test_a_wired_guard_judges_by_the_words_alone(prompts: Prompts, listed: Listed) -> None:
     """The whole model, whose layers look at all that is before, and the short way over the mean agree."""
-    texts = ["User: How do I bake bread?\n\n", "User: kill time\n\nAgent: killing it at home\n\n"]
-    first, second = agree(words(prompts), prompts, prompts.tokens.texts(texts), listed)
-    assert not torch.allclose(first, second, atol=0.05)
+    made = words(prompts)
+    said = prompts.tokens.texts(["User: How do I bake bread?\n\n", "User: kill time\n\nAgent: killing it at home\n\n"])
+    short = made(bodies(prompts, said))[0].detach()
+    assert not torch.allclose(short[0], short[1], atol=0.05)
+    torch.testing.assert_close(judged(made.fold(), prompts, said, listed), short, atol=0.02, rtol=0.02)
+
+
+def test_the_mean_in_the_warm_up_is_that_of_training(prompts: Prompts) -> None:
+    made, said = words(prompts), [[300, 301, 302], [303] * 9]
+    short = made(bodies(prompts, said))[1].detach()
+    guard = made.fold()
+    head = torch.tensor([prompts.head("User", FULL)[0]])
+    ids, lengths = padded([[*one, *prompts.after("User"), *prompts.listing(1)] for one in said])
+    with torch.no_grad():
+        whole, _ = guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None])).means
+    torch.testing.assert_close(short, whole)
 
 
 def test_a_token_sees_the_one_before(prompts: Prompts) -> None:
@@ -106,20 +123,34 @@ def test_a_token_sees_the_one_before(prompts: Prompts) -> None:
 
 
 def test_words_are_learnt(prompts: Prompts) -> None:
-    """In a few steps what is said in unsafe rows alone is told from what is not; the list is still no matter then, and
-    where the second layer looks is as it was."""
+    """In a few steps what is said in unsafe rows alone is told from what is not. The list is still no matter then, and
+    the second layer looks as it did, however much embeddings have grown."""
     examples = [example(hazard, speaker) for hazard in (0, 1) for speaker in ("User", "Agent")]
     for one in examples:
         one.said[0][:] = [300 + int(one.unsafe)] * 3
     made, seen = words(prompts), []
-    looks = block(made.guard, 1).attn_q.weight.detach().clone()
+    before = [part.weight.detach().clone() for part in looking(made.guard)]
     with torch.no_grad():
         made.spelled.runs *= 5
     batches = Batches(examples, [[310, 311]], prompts, seed=0)
     plan = WarmUp(steps=200, rows=16)
     guard = warm_up(made, Pooled(128), batches, plan, lambda _, found: seen.append(found["verdict"]))
     assert seen[-1] < 0.3, "what is not learnt costs 0.69"
-    assert torch.equal(block(guard, 1).attn_q.weight, looks)
+    for old, part in zip(before, looking(guard), strict=True):
+        assert torch.equal(part.weight, old)
     assert all(weight.requires_grad for weight in guard.parameters())
-    safe, unsafe = agree(made, prompts, [[300] * 3, [301] * 3], FULL)
-    assert unsafe[UNSAFE] - unsafe[SAFE] > 2 + safe[UNSAFE] - safe[SAFE]
+    found = [judged(guard, prompts, [[300] * 3, [301] * 3], listed) for listed in (FULL, SHORT)]
+    torch.testing.assert_close(*found, atol=0.05, rtol=0.02)
+    safe, unsafe = found[0][:, UNSAFE] - found[0][:, SAFE]
+    assert unsafe > safe + 2
+
+
+def test_the_average_is_what_training_returns() -> None:
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    course = WarmUp(steps=40, rate=1.0, keep=0.9)
+    average = descend(
+        model, optimizer, course, repeat(torch.ones(1, 1)), lambda one: {"verdict": -model(one).sum()}, print
+    )
+    assert 0 < average.weight.item() < model.weight.item()
