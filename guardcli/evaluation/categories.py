@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from guardcli.evaluation.figures import beyond
 from guardcli.evaluation.outcomes import Outcome, System
 from guardcli.labels import Categories, Crosswalk, Item
 from guardcli.metrics import Floats, Interval, NoFigure, Resamples, interval, over_thresholds
@@ -93,13 +94,14 @@ class Pair(NamedTuple):
 
 
 def by_category(
-    items: Sequence[Item], system: System, natives: Natives, resamples: Resamples
+    items: Sequence[Item], system: System, natives: Natives, resamples: Resamples, *, strict: bool
 ) -> tuple[tuple[CategoryFigures, ...], Means | None]:
-    """The figures of each category that an item is of, and their means; none where the system scores no categories."""
+    """The figures of each category that an item is of, and their means; none where the system scores no categories.
+    What has no verdict counts as wrong (`strict`), or not at all."""
     found: list[CategoryFigures] = []
     ways: tuple[list[list[Pair]], list[list[Pair]]] = ([], [])
     for label in system.categories.labels:
-        against = pairs(items, system.outcomes, natives, label)
+        against = pairs(items, system.outcomes, natives, label, strict=strict)
         own = [pair.place for pair in against if pair.holds]
         if not own:
             continue
@@ -119,13 +121,22 @@ def by_category(
     return tuple(figures), Means(macro[0], macro[1], micro[0], micro[1])
 
 
-def pairs(items: Sequence[Item], outcomes: Sequence[Outcome], natives: Natives, label: str) -> list[Pair]:
-    """The items of which it is known whether they are of a category, and that have a score for it."""
+def pairs(
+    items: Sequence[Item], outcomes: Sequence[Outcome], natives: Natives, label: str, *, strict: bool = False
+) -> list[Pair]:
+    """The items of which it is known whether they are of a category, and that have a score for it; `strict`: and those
+    that have no verdict, with the worst that there is, where any has a score."""
+    scores = [(outcome.categories or {}).get(label) for outcome in outcomes]
+    known = [score for score in scores if score is not None]
+    low, high = beyond(known)
     found = []
-    for at, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
-        score = (outcome.categories or {}).get(label)
+    for at, (item, outcome, score) in enumerate(zip(items, outcomes, scores, strict=True)):
         holds = natives.holds(item, label)
-        if score is not None and holds is not None:
+        if holds is None:
+            continue
+        if score is None and outcome.score is None and strict and known:
+            score = low if holds else high
+        if score is not None:
             found.append(Pair(at, holds, not item.unsafe, score))
     return found
 

@@ -104,7 +104,7 @@ def _standing(items: Sequence[Item], system: System, asked: Asked, resamples: Re
     labels = [item.unsafe for item in items]
     judged = Judged.of(labels, system.outcomes, range(len(items)), strict=asked.strict)
     natives = Natives.of(items, system.categories, system.policy, asked.crosswalks)
-    categories, means = by_category(items, system, natives, resamples)
+    categories, means = by_category(items, system, natives, resamples, strict=asked.strict)
     parts = [part for path in asked.by for part in slices(items, system, path, resamples, strict=asked.strict)]
     return Standing(
         system, judged, figures(judged, resamples), categories, means, natives.unknown, tuple(parts),

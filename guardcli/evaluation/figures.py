@@ -37,7 +37,7 @@ class Judged:
     def of(cls, labels: Sequence[bool], outcomes: Sequence[Outcome], places: Sequence[int], *, strict: bool) -> Judged:
         """Those at `places` that have a verdict; `strict`: and those that have none, with the worst that there is."""
         known = [score for at in places if (score := outcomes[at].score) is not None]
-        low, high = min(known, default=0.0) - 1, max(known, default=0.0) + 1
+        low, high = beyond(known)
         found: list[tuple[int, bool, float, bool]] = []
         for at in places:
             score, unsafe = outcomes[at].score, outcomes[at].unsafe
@@ -67,6 +67,11 @@ class Figures:
     fpr: Interval | None
     calibration: Calibration | None
     reason: str | None
+
+
+def beyond(scores: Sequence[float]) -> tuple[float, float]:
+    """A score below all, and one above: what stands for no verdict where that counts as wrong."""
+    return min(scores, default=0.0) - 1, max(scores, default=0.0) + 1
 
 
 def figures(judged: Judged, resamples: Resamples) -> Figures:

@@ -129,6 +129,28 @@ def test_one_against_all_and_one_against_the_benign() -> None:
     )
 
 
+def test_what_is_not_judged_counts_as_wrong_in_each_category_too() -> None:
+    """What is of the category below all scores and not listed, what is not of it above them; neither by default."""
+    found = (item(1, True, "S1"), item(2, True, "S1"), item(3, False), item(4, False), item(5, True))
+    scores = [{"S1": 0.9}, None, {"S1": 0.3}, None, None]
+    planted = system([0.9, None, 0.3, None, None], categories=scores)
+    for strict, labels, ranked, listed in (
+        (False, [1, 0], [0.9, 0.3], 1.0),
+        (True, [1, 1, 0, 0], [0.9, -1, 0.3, 2], 0.5),
+    ):
+        (standing,) = evaluated(found, planted, strict=strict).standings
+        (one,) = standing.categories
+        assert (one.positives, one.listed) == (sum(labels), listed)
+        assert one.one_vs_all is not None
+        assert one.one_vs_all.value == pytest.approx(average_precision_score(labels, ranked))
+
+
+def test_a_system_without_category_scores_has_none_when_errors_count() -> None:
+    found = (item(1, True, "S1"), item(2, True, "S1"), item(3, False))
+    (standing,) = evaluated(found, system([0.9, None, 0.1]), strict=True).standings
+    assert (standing.categories, standing.means) == ((), None)
+
+
 def test_what_is_not_annotated_is_no_negative() -> None:
     """An item with flags of other categories only does not count against a category, safe or not."""
     found = (item(1, True, "S1", listed=False), item(2, False, listed=False), item(3, True, "S2", listed=False))
