@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("starter.gguf"), metavar="FILE")
     parser.add_argument("--shorten", type=float, default=1.0, metavar="SHARE", help="this share of all texts and steps")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2, help="of PyTorch; another number makes another file")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch; another number makes another file")
     chosen = parser.parse_args()
     _keep_memory()
     torch.set_num_threads(chosen.threads)

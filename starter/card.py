@@ -46,11 +46,12 @@ def card(folder: Path, model: str, *, own: int, seed: int) -> Iterator[str]:
     fitted = [row for row in parts.train if row.source != data.CHOSEN_BY]
     fitted += texts.rows(own, known=data.known(folder), seed=seed, weight=0.6)
     linear = Linear.fit(fitted, words(), weighted=False)
+    held_out = data.without(parts.held_out, [each.text for row in fitted for each in row.turns], near=data.NEAR)
     taxonomy = Taxonomy.load("llama-guard-3")
     with Guard(model, taxonomy, settings=Settings(target="last", scores=True)) as guard:
-        found = {name: _evaluated(guard, linear, rows) for name, rows in _sets(folder, parts.held_out).items()}
+        found = {name: _evaluated(guard, linear, rows) for name, rows in _sets(folder, held_out).items()}
         yield from _figures(found)
-        yield from _benign(dict(_benign_sets(folder, parts.held_out)), guard)
+        yield from _benign(dict(_benign_sets(folder, held_out)), guard)
         yield from _following(guard, found[HELD_OUT], taxonomy)
 
 

@@ -99,9 +99,11 @@ def by_category(
     """The figures of each category that an item is of, and their means; none where the system scores no categories.
     What has no verdict counts as wrong (`strict`), or not at all."""
     found: list[CategoryFigures] = []
+    scored = [score for outcome in system.outcomes for score in (outcome.categories or {}).values()]
+    wrong = beyond(scored) if strict and scored else None
     ways: tuple[list[list[Pair]], list[list[Pair]]] = ([], [])
     for label in system.categories.labels:
-        against = pairs(items, system.outcomes, natives, label, strict=strict)
+        against = pairs(items, system.outcomes, natives, label, wrong)
         own = [pair.place for pair in against if pair.holds]
         if not own:
             continue
@@ -122,21 +124,18 @@ def by_category(
 
 
 def pairs(
-    items: Sequence[Item], outcomes: Sequence[Outcome], natives: Natives, label: str, *, strict: bool = False
-) -> list[Pair]:
-    """The items of which it is known whether they are of a category, and that have a score for it; `strict`: and those
-    that have no verdict, with the worst that there is, where any has a score."""
-    scores = [(outcome.categories or {}).get(label) for outcome in outcomes]
-    known = [score for score in scores if score is not None]
-    low, high = beyond(known)
+    items: Sequence[Item], outcomes: Sequence[Outcome], natives: Natives, label: str,
+    wrong: tuple[float, float] | None = None,
+) -> list[Pair]:  # fmt: skip
+    """The items of which it is known whether they are of a category, and that have a score for it; with `wrong`, the
+    scores that stand for no verdict on an unsafe item and on a safe one, also those without a verdict."""
     found = []
-    for at, (item, outcome, score) in enumerate(zip(items, outcomes, scores, strict=True)):
+    for at, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
+        score = (outcome.categories or {}).get(label)
+        if wrong is not None and outcome.score is None:
+            score = wrong[0] if item.unsafe else wrong[1]
         holds = natives.holds(item, label)
-        if holds is None:
-            continue
-        if score is None and outcome.score is None and strict and known:
-            score = low if holds else high
-        if score is not None:
+        if score is not None and holds is not None:
             found.append(Pair(at, holds, not item.unsafe, score))
     return found
 

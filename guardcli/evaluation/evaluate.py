@@ -67,7 +67,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A system against the first, over the items that both judged. `mended` and `broken` are verdicts that only the
+    """A system against the first, over the items that count for both. `mended` and `broken` are verdicts that only the
     one, or only the first, has right."""
 
     first: str

@@ -130,19 +130,31 @@ def test_one_against_all_and_one_against_the_benign() -> None:
 
 
 def test_what_is_not_judged_counts_as_wrong_in_each_category_too() -> None:
-    """What is of the category below all scores and not listed, what is not of it above them; neither by default."""
-    found = (item(1, True, "S1"), item(2, True, "S1"), item(3, False), item(4, False), item(5, True))
-    scores = [{"S1": 0.9}, None, {"S1": 0.3}, None, None]
-    planted = system([0.9, None, 0.3, None, None], categories=scores)
+    """What is unsafe as if called safe, below all scores of any category and not listed, and what is safe above them;
+    neither by default. What nobody knows the category of (the fifth) counts for none."""
+    found = (
+        item(1, True, "S1"),
+        item(2, True, "S1"),
+        item(3, False),
+        item(4, False),
+        item(5, True),
+        item(6, True, "S2"),
+    )
+    scores = [{"S1": 0.9, "S2": 0.1}, None, {"S1": 0.3, "S2": 7.0}, None, None, None]
+    planted = system([0.9, None, 0.3, None, None, None], categories=scores)
     for strict, labels, ranked, listed in (
         (False, [1, 0], [0.9, 0.3], 1.0),
-        (True, [1, 1, 0, 0], [0.9, -1, 0.3, 2], 0.5),
+        (True, [1, 1, 0, 0, 0], [0.9, -1, 0.3, 8, -1], 0.5),
     ):
         (standing,) = evaluated(found, planted, strict=strict).standings
-        (one,) = standing.categories
+        one = standing.categories[0]
         assert (one.positives, one.listed) == (sum(labels), listed)
         assert one.one_vs_all is not None
         assert one.one_vs_all.value == pytest.approx(average_precision_score(labels, ranked))
+    assert standing.means is not None
+    assert standing.means.micro_one_vs_all is not None
+    both = [1, 1, 0, 0, 0, 0, 0, 0, 0, 1], [0.9, -1, 0.3, 8, -1, 0.1, -1, 7, 8, -1]
+    assert standing.means.micro_one_vs_all.value == pytest.approx(average_precision_score(*both))
 
 
 def test_a_system_without_category_scores_has_none_when_errors_count() -> None:

@@ -107,9 +107,10 @@ def test_in_a_shuffled_list_any_place_is_the_pairs() -> None:
     sampling = Sampling(part_lists=1.0, shuffled=1.0)
     list(islice(Batches(examples, [[300]], prompts, seed=0, sampling=sampling), 400))
     long = [listed.hazards for listed in prompts.shown if len(listed.hazards) == HAZARDS - 1]
-    first = sum(hazards[0] in (1, 9) for hazards in long) / len(long)
     assert len(long) > 100
-    assert first < 0.2, "one in thirteen, by chance"
+    for place in (0, HAZARDS // 2, HAZARDS - 2):
+        share = sum(hazards[place] in (1, 9) for hazards in long) / len(long)
+        assert 0.02 < share < 0.2, "one in thirteen, by chance"
 
 
 def test_the_pointer_looks_at_the_first_token_for_what_is_not_listed() -> None:
