@@ -99,8 +99,7 @@ def by_category(
     """The figures of each category that an item is of, and their means; none where the system scores no categories.
     What has no verdict counts as wrong (`strict`), or not at all."""
     found: list[CategoryFigures] = []
-    scored = [score for outcome in system.outcomes for score in (outcome.categories or {}).values()]
-    wrong = beyond(scored) if strict and scored else None
+    wrong = _wrong(system) if strict else None
     ways: tuple[list[list[Pair]], list[list[Pair]]] = ([], [])
     for label in system.categories.labels:
         against = pairs(items, system.outcomes, natives, label, wrong)
@@ -121,6 +120,12 @@ def by_category(
     macro = [_macro(way) for way in all_of]
     micro = [_interval(_auprc([pair for against in way for pair in against], resamples)) for way in ways]
     return tuple(figures), Means(macro[0], macro[1], micro[0], micro[1])
+
+
+def _wrong(system: System) -> tuple[float, float] | None:
+    """What stands for no verdict: scores below and above those of all categories; None where it scores none."""
+    scored = [score for outcome in system.outcomes for score in (outcome.categories or {}).values()]
+    return beyond(scored) if scored else None
 
 
 def pairs(

@@ -12,7 +12,7 @@ from guardcli.prompt import Renderer
 from guardcli.taxonomy import Taxonomy
 from starter.batches import Batches, Bodies, padded
 from starter.data import HAZARDS
-from starter.model import VERDICT, Batch, Block, Guard, Shape
+from starter.model import VERDICT, Batch, Block, Guard, Output, Shape
 from starter.prompts import FULL, SAFE, UNSAFE, Listed, Prompts
 from starter.spelling import Spelled, runs, spelling
 from starter.tokens import TEMPLATE, train
@@ -50,11 +50,17 @@ def bodies(prompts: Prompts, said: Sequence[list[int]]) -> Bodies:
 
 
 @torch.no_grad()
-def judged(guard: Guard, prompts: Prompts, said: Sequence[list[int]], listed: Listed) -> torch.Tensor:
-    """The verdict's logits of the whole model, which sees the list."""
+def whole(guard: Guard, prompts: Prompts, said: Sequence[list[int]], listed: Listed) -> Output:
+    """What the whole model, which sees the list, makes of it."""
     head = torch.tensor([prompts.head("User", listed)[0]])
     ids, lengths = padded([[*one, *prompts.after("User"), *prompts.listing(1)] for one in said])
-    return guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None])).logits[:, VERDICT]
+    output: Output = guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None]))
+    return output
+
+
+def judged(guard: Guard, prompts: Prompts, said: Sequence[list[int]], listed: Listed) -> torch.Tensor:
+    """The verdict's logits of the whole model."""
+    return whole(guard, prompts, said, listed).logits[:, VERDICT]
 
 
 def alike(table: torch.Tensor, first: int, second: int) -> float:
@@ -94,12 +100,7 @@ def test_a_wired_guard_judges_by_the_words_alone(prompts: Prompts, listed: Liste
 def test_the_mean_in_the_warm_up_is_that_of_training(prompts: Prompts) -> None:
     made, said = words(prompts), [[300, 301, 302], [303] * 9]
     short = made(bodies(prompts, said))[1].detach()
-    guard = made.fold()
-    head = torch.tensor([prompts.head("User", FULL)[0]])
-    ids, lengths = padded([[*one, *prompts.after("User"), *prompts.listing(1)] for one in said])
-    with torch.no_grad():
-        whole, _ = guard(Batch(head, torch.tensor([head.shape[1]]), ids[None], lengths[None])).means
-    torch.testing.assert_close(short, whole)
+    torch.testing.assert_close(short, whole(made.fold(), prompts, said, FULL).means[0])
 
 
 def test_a_token_sees_the_one_before(prompts: Prompts) -> None:
