@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ import llama_cpp
 from llama_cpp._ggml import libggml as _ggml
 
 from guardcli.errors import ModelError
+from guardcli.model import amx
 
 Gpu = Literal["auto", "require", "off"]
 
@@ -139,6 +141,8 @@ class NativeModel:
         if offload.gpu == "off":
             params.devices = ctypes.cast(self._no_devices, ctypes.c_void_p)
         params.n_gpu_layers = _layers(offload)
+        if _amx_crashes():
+            params.use_extra_bufts = False  # the weights keep their layout, and the AMX kernels are not used
         _log.recent.clear()
         self.handle: Any = llama_cpp.llama_model_load_from_file(str(path).encode(sys.getfilesystemencoding()), params)
         if not self.handle:
@@ -193,6 +197,13 @@ def _layers(offload: Offload) -> int:
     if offload.gpu == "off":
         return 0
     return -1 if offload.layers is None else offload.layers
+
+
+@cache
+def _amx_crashes() -> bool:
+    """See `amx.crashes`, of the ggml that is loaded."""
+    libraries = sorted(Path(_ggml._name).parent.glob("libggml-cpu*.so"))
+    return any(amx.crashes(build().features, library) for library in libraries or [Path(_ggml._name)])
 
 
 def _hint(path: Path) -> str:
