@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,11 +16,32 @@ BINS = 20  # of the histogram of scores
 CASES = 15  # of each kind that are kept to be looked at
 KINDS = ("safe", "unsafe", "error")
 
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"),
+    "december",
+)
+_YEARS = (1990, 2100)  # in which a number is an epoch
+_EPOCH = tuple(datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc).timestamp() for year in _YEARS)
+_UNITS = (1, 1e3, 1e6, 1e9)  # of a second; their ranges do not overlap
+
+# Dates with the year first, or with the month by name, are read alike everywhere; 01.05.2024 and 05/01/2024 are not.
+_DATES = tuple(
+    re.compile(pattern, re.IGNORECASE | re.VERBOSE)
+    for pattern in (
+        r"(?P<year>\d{4}) ([-/.]) (?P<month>\d{2}) \2 (?P<day>\d{2}) (?!\d)",  # 2024-05-01T10:00:00Z
+        r"(?P<year>199\d|20\d{2}) (?P<month>\d{2}) (?P<day>\d{2}) (\d{4}|\d{6})? (?!\d)",  # 20240501T100000Z
+        r"([a-z]+,?\s+)? (?P<day>\d{1,2}) [\s/-] (?P<name>[a-z]{3,9}) [\s/-] (?P<year>\d{4}) (?!\d)",  # 1 May 2024
+        r"([a-z]+,?\s+)? (?P<name>[a-z]{3,9}) \s+ (?P<day>\d{1,2}) ,?\s+ (\d\d:\d\d:\d\d\s+ ([a-z]+\s+)?)?"
+        r"(?P<year>\d{4}) (?!\d)",  # May 1, 2024; Wed May  1 10:00:00 UTC 2024
+    )
+)
+
 
 @dataclass(slots=True)
 class Summary:
     """`histogram` counts scores in BINS equal parts of [0, 1]. `certain` are the unsafe rows with the highest scores,
-    `borderline` those, safe or unsafe, nearest to their threshold. `by_day` is empty where rows tell no time."""
+    `borderline` those, safe or unsafe, nearest to their threshold. `by_day` is empty where rows tell no time; `timed`
+    rows have the field that was asked for, and in `undated` ones no date could be read, of which one is kept."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
@@ -26,6 +49,9 @@ class Summary:
     reasons: Counter[str] = field(default_factory=Counter)
     by_source: dict[str, Counter[str]] = field(default_factory=dict)
     by_day: dict[str, Counter[str]] = field(default_factory=dict)
+    timed: int = 0
+    undated: int = 0
+    unread_date: Any = None
     histogram: list[int] = field(default_factory=lambda: [0] * BINS)
     made_by: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     thresholds: Counter[float] = field(default_factory=Counter)
@@ -42,7 +68,7 @@ class Summary:
 
 
 def summarize(rows: Iterable[Row], *, time: str | None = None) -> Summary:
-    """Read rows once. `time` names a kept field (in `meta`) that begins with a date, such as 2026-01-31T12:00."""
+    """Read rows once. `time` names a kept field (in `meta`) with a date or an epoch, as `day_of` reads them."""
     found = Summary()
     certain: Largest[Row] = Largest(CASES)
     borderline: Largest[Row] = Largest(CASES)
@@ -71,8 +97,20 @@ def _count(found: Summary, row: Row, time: str | None) -> None:
         found.categories.update(row["categories"] or ())
     if kind == "error":
         found.reasons[_kind(row["error"])] += 1
-    if time is not None and (day := _day((row["meta"] or {}).get(time))):
+    if time is not None:
+        _count_day(found, row["meta"] or {}, time, kind)
+
+
+def _count_day(found: Summary, meta: dict[str, Any], time: str, kind: str) -> None:
+    value = meta.get(time)
+    found.timed += value is not None
+    day = day_of(value)
+    if day is not None:
         found.by_day.setdefault(day, Counter())[kind] += 1
+        return
+    found.undated += 1
+    if found.unread_date is None:
+        found.unread_date = value
 
 
 def _kind(reason: str | None) -> str:
@@ -80,9 +118,43 @@ def _kind(reason: str | None) -> str:
     return (reason or "").split(":")[0][:80]
 
 
-def _day(value: Any) -> str:
-    """The date that a value begins with; "" if it begins with none."""
-    text = str(value or "")[:10]
-    numbers = text.split("-")
-    whole = len(numbers) == 3 and all(number.isdecimal() for number in numbers)
-    return text if whole and [len(number) for number in numbers] == [4, 2, 2] else ""
+def day_of(value: Any) -> str | None:
+    """The day of a date or an epoch, such as "2024-05-01"; None if there is none that all read alike.
+
+    Dates begin with the year (2024-05-01T10:00:00Z, 2024/05/01, 20240501) or name the month (Wed, 01 May 2024, May 1,
+    2024), and keep the day that they say. Epochs are numbers, or their texts, of seconds, milli-, micro- or nanoseconds
+    that fall into the years 1990 to 2099, and give the day in UTC.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    text = str(value).strip()
+    for pattern in _DATES:
+        if (match := pattern.match(text)) and (day := _date(match)):
+            return day
+    return _epoch(text)
+
+
+def _date(match: re.Match[str]) -> str | None:
+    parts = match.groupdict()
+    month = int(parts["month"]) if "month" in parts else _month(parts["name"])
+    try:
+        return datetime.date(int(parts["year"]), month, int(parts["day"])).isoformat()
+    except ValueError:
+        return None
+
+
+def _month(name: str) -> int:
+    """The number of an English month, whole or its beginning; 0 if it is none."""
+    return next((at for at, month in enumerate(_MONTHS, start=1) if month.startswith(name.casefold())), 0)
+
+
+def _epoch(text: str) -> str | None:
+    try:
+        number = float(text)
+    except (ValueError, OverflowError):
+        return None
+    for unit in _UNITS:
+        seconds = number / unit
+        if _EPOCH[0] <= seconds < _EPOCH[1]:
+            return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
+    return None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from guardcli.summary import BINS, CASES, summarize
+from guardcli.summary import BINS, CASES, day_of, summarize
 from tests.rows import row
 
 
@@ -53,12 +56,63 @@ def test_cases_are_the_extremes() -> None:
     [
         ("2026-01-31T12:00:00Z", "2026-01-31"),
         ("2026-01-31", "2026-01-31"),
-        ("31.01.2026", None),
-        (1769860800, None),
-        (None, None),
+        ("2026-01-31 23:59:59.999-08:00", "2026-01-31"),
+        ("2026/01/31", "2026-01-31"),
+        ("20260131", "2026-01-31"),
+        (20260131, "2026-01-31"),
+        ("20260131T120000Z", "2026-01-31"),
+        (20260131120000, "2026-01-31"),
+        (1769860800, "2026-01-31"),
+        (1769860800.25, "2026-01-31"),
+        (1769860800 * 10**3, "2026-01-31"),
+        (1769860800 * 10**6, "2026-01-31"),
+        (1769860800 * 10**9, "2026-01-31"),
+        (float(1769860800 * 10**9), "2026-01-31"),
+        ("1769860800", "2026-01-31"),
+        (" 1769860800123 ", "2026-01-31"),
+        ("Sat, 31 Jan 2026 12:00:00 +0000", "2026-01-31"),
+        ("31 January 2026", "2026-01-31"),
+        ("31/Jan/2026:12:00:00 +0000", "2026-01-31"),
+        ("Jan 31, 2026", "2026-01-31"),
+        ("Sat Jan 31 12:00:00 2026", "2026-01-31"),
+        ("Sat Jan 31 12:00:00 UTC 2026", "2026-01-31"),
+        ("31.01.2026", None),  # the day cannot be taken for a month here, but the next row's may
+        ("05/01/2026", None),
+        ("01-05-2026", None),
+        ("31 Foo 2026", None),
+        ("2026-02-30", None),
         ("2026-1-3", None),
+        (631151999, None),  # before 1990: a counter, or a duration
+        (4102444800, None),  # from 2100 on
+        (12345678, None),
+        (10101010, None),
+        (10**400, None),
+        (-1769860800, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (True, None),
+        (["2026-01-31"], None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
     ],
 )
 def test_days(value: object, day: str | None) -> None:
     found = summarize([row(1, 0.1, meta={"ts": value})], time="ts")
     assert list(found.by_day) == ([day] if day else [])
+    assert (found.timed, found.undated) == (int(value is not None), int(day is None))
+
+
+@pytest.mark.parametrize("unit", [1, 1000, 10**6, 10**9])
+@given(seconds=st.integers(631152000, 4102444799))
+def test_an_epoch_in_any_unit_is_its_day(unit: int, seconds: int) -> None:
+    day = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
+    assert day_of(seconds * unit) == day_of(str(seconds * unit)) == day
+
+
+def test_rows_without_a_date_are_counted_and_one_is_kept() -> None:
+    values = ["2026-01-31", None, "01.05.2026", "soon"]
+    found = summarize([row(line, 0.1, meta={"ts": value}) for line, value in enumerate(values)], time="ts")
+    found_none = summarize([row(1, 0.1, meta=None), row(2, 0.1, meta={})], time="ts")
+    assert (found.timed, found.undated, found.unread_date) == (3, 3, "01.05.2026")
+    assert (found_none.timed, found_none.undated, found_none.unread_date) == (0, 2, None)

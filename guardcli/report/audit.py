@@ -13,7 +13,7 @@ from guardcli.stored import Row, place_of
 from guardcli.summary import BINS, KINDS, Summary
 
 _BARS = " ▁▂▃▄▅▆▇█"  # of a histogram of one line
-_SOURCES, _REASONS = 20, 10  # of which so many are shown
+_SOURCES, _DAYS, _REASONS = 20, 400, 10  # of which so many are shown
 
 
 def as_text(summary: Summary) -> str:
@@ -51,7 +51,9 @@ def as_page(summary: Summary, title: str, *, with_text: bool) -> str:
             "categories": _bars(summary.categories.most_common(), summary.verdicts["unsafe"]),
             "sources": _table(summary.by_source, _SOURCES),
             "sources_left_out": max(0, len(summary.by_source) - _SOURCES),
-            "days": _table(dict(sorted(summary.by_day.items())), 400),
+            "days": _table(dict(sorted(summary.by_day.items())), _DAYS),
+            "days_left_out": max(0, len(summary.by_day) - _DAYS),
+            "undated": summary.undated,
             "histogram": _histogram(summary.histogram),
             "flags": summary.flags.most_common(),
             "reasons": summary.reasons.most_common(_REASONS),

@@ -27,11 +27,18 @@ def verdicts(tmp_path: Path) -> Path:
 def test_what_it_tells(verdicts: Path) -> None:
     done = guard("report", verdicts, "-o", "r.html", "--title", "October", "--time", "ts", cwd=verdicts.parent)
     page = (verdicts.parent / "r.html").read_text("utf-8")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    undated = "guard: 2 of 4 rows have no readable date in ts: they are not in the table over time\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", undated)
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("</style>")[1]))
     expected = (
         *("October", "4 rows", "2 unsafe (50.00%)", "1 not judged (25.00%)", "tiny@0123456789ab", "llama-guard-3"),
-        *("self-harm 1 50.0%", "2026-01-31 0 1 0 100.00%", "b.jsonl 0 1 0 100.00%", "not JSON 1"),
+        *(
+            "self-harm 1 50.0%",
+            "2026-01-31 0 1 0 100.00%",
+            "2 of 4 rows have no readable date",
+            "b.jsonl 0 1 0 100.00%",
+            "not JSON 1",
+        ),
     )
     for told in expected:
         assert told in text, told
@@ -73,3 +80,34 @@ def test_what_is_no_report(tmp_path: Path, content: str, arguments: list[str], c
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "told"),
+    [
+        (["2026-01-31", 1769860800, "1769860800000"], 0, ""),
+        (["2026-01-31", "01.05.2026"], 0, "1 of 2 rows have no readable date in ts, such as '01.05.2026'"),
+        (["01.05.2026", None], 2, "--time ts: no date can be read in it; the first is '01.05.2026'"),
+        ([None, None], 2, "--time ts: no row has this field in `meta`: guard check --keep ts puts it there"),
+    ],
+)
+def test_rows_without_a_date_are_told(tmp_path: Path, values: list[object], code: int, told: str) -> None:
+    write(tmp_path / "v.jsonl", [row(line, 0.1, meta={"ts": value}) for line, value in enumerate(values, start=1)])
+    done = guard("report", "v.jsonl", "--time", "ts", "-o", "r.html", cwd=tmp_path)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert bool(told) is bool(done.stderr)
+    assert (tmp_path / "r.html").exists() is (code == 0)
+
+
+def test_a_field_that_no_row_kept_is_an_error(verdicts: Path) -> None:
+    done = guard("report", verdicts, "--time", "when")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--time when: no row has this field" in done.stderr
+
+
+def test_days_beyond_the_table_are_counted(tmp_path: Path) -> None:
+    rows = [row(line, 0.1, meta={"ts": 1769860800 + 86400 * line}) for line in range(403)]
+    page = guard("report", write(tmp_path / "v.jsonl", rows), "--time", "ts").stdout
+    assert page.count("<tr><td>202") == 400
+    assert "and 3 later days" in page
