@@ -76,26 +76,30 @@ def read(
     Conversations end with the message that the label is about, unless they are not to be `cut`.
 
     Raises:
-        InputError: a label is no such word, or a record is not of the layout that is forced.
+        InputError: a label is no such word, a record is not of the layout that is forced, or no record has a field that
+            `where` names.
     """
     where = where or Where()
+    named = _Named(where)
     items: dict[object, tuple[Item, Counter[bool]]] = {}
     left_out: Counter[str] = Counter()
     names: Counter[str] = Counter()
     unreadable: list[Malformed] = []
     for number, record in enumerate(records):
+        named.see(record.fields)
         name, reading = _read(record, where, about)
         if isinstance(record, Malformed) and reading.truth.unsafe is None:
             unreadable.append(record)
             continue
-        if name is not None:
+        if name is not None and where.label is None:
             names[name] += 1
         key = number if reading.pooled is None else (record.key.source, reading.pooled)
         if key not in items:
-            items[key] = (_item(record, reading, about, cut=cut), Counter())
+            items[key] = (_item(record, name, reading, about, cut=cut), Counter())
         votes = items[key][1]
         if reading.truth.unsafe is not None:
             votes[reading.truth.unsafe] += 1
+    named.check()
     found = []
     for item, votes in items.values():
         if votes[True] == votes[False]:
@@ -105,17 +109,43 @@ def read(
     return Labelled(tuple(found), tuple(unreadable), left_out, names)
 
 
+class _Named:
+    """The fields that options name, until a record has each."""
+
+    def __init__(self, where: Where) -> None:
+        self._wanted = {}
+        if where.label is not None:
+            self._wanted["--label-field"] = where.label.path
+        if where.categories is not None:
+            self._wanted["--category-field"] = where.categories
+        self._first: Mapping[str, Json] = {}
+
+    def see(self, fields: Mapping[str, Json]) -> None:
+        if self._wanted and fields:
+            self._first = self._first or fields
+            self._wanted = {option: path for option, path in self._wanted.items() if not places.has(fields, path)}
+
+    def check(self) -> None:
+        """Raise InputError: no record has one of them. Where no record has any field, that is what is to be told."""
+        for option, path in self._wanted.items():
+            if self._first:
+                raise InputError(places.absent(option, path, self._first))
+
+
 def _read(record: Record | Malformed, where: Where, about: About | None) -> tuple[str | None, Reading]:
+    """The name of the layout that the record has, and the truth. A label that is forced outranks a layout's."""
     fields = record.fields
     name = where.layout or layouts.of(fields)
     try:
-        if name is None or where.label is not None:
+        if name is None:
             return None, _generic(fields, where)
-        if not LAYOUTS[name].matches(fields):
+        if where.layout is not None and not LAYOUTS[name].matches(fields):
             raise ValueError(f"it is no record of {name}")
+        if where.label is not None:
+            return name, _generic(fields, where)
         reading = LAYOUTS[name].read(fields, about)
         if where.categories is not None:
-            flags, listed = places.flags(fields, where.categories)
+            flags, listed = places.flags(fields, where.categories, where.category_bound)
             reading = replace(reading, truth=Truth(reading.truth.unsafe, flags, listed))
         return name, reading
     except ValueError as error:
@@ -123,7 +153,7 @@ def _read(record: Record | Malformed, where: Where, about: About | None) -> tupl
 
 
 def _generic(fields: Mapping[str, Json], where: Where) -> Reading:
-    flags, listed = places.flags(fields, where.categories)
+    flags, listed = places.flags(fields, where.categories, where.category_bound)
     unsafe = places.label(fields, where.label)
     if unsafe is None and where.label is None and not listed and flags:
         unsafe = any(flags.values())  # flags alone, such as a moderation service's
@@ -131,13 +161,14 @@ def _generic(fields: Mapping[str, Json], where: Where) -> Reading:
     return Reading(Truth(unsafe, flags, listed), about=_ABOUT.get(target) if isinstance(target, str) else None)
 
 
-def _item(record: Record | Malformed, reading: Reading, about: About | None, *, cut: bool) -> Item:
+def _item(record: Record | Malformed, layout: str | None, reading: Reading, about: About | None, *, cut: bool) -> Item:
     source = record.fields.get("source")
     file = PurePath(record.key.source or "").name.split(".")[0]
     groups = (source, file) if isinstance(source, str) else (file,)
-    if reading.messages is not None:
+    messages = None if layout is None else LAYOUTS[layout].messages
+    if messages is not None:
         key = replace(record.key, id=record.key.id or reading.id)
-        conversation = Conversation(reading.messages, key.id)
+        conversation = Conversation(messages(record.fields), key.id)
         return Item(Record(key, conversation, record.fields), reading.truth, groups)
     if cut and isinstance(record, Record):
         record = replace(record, conversation=_up_to(record.conversation, about or reading.about))

@@ -1,4 +1,4 @@
-"""Where in a record its label and its categories stand, and what the words there mean. It knows no data set."""
+"""Where in a record its label and its categories stand. It knows no data set."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from guardcli.conversation import Json
 from guardcli.formats import Unreadable, parse_path, select
+from guardcli.labels import values
+from guardcli.labels.values import Bound, missing
 
 Fields = Mapping[str, Json]
 
@@ -16,77 +18,120 @@ LABELS = {
     "label": False, "unsafe": False, "is_unsafe": False, "toxicity": False, "toxic": False, "is_toxic": False,
     "harmful": False, "is_harmful": False, "harm": False, "flagged": False, "is_safe": True, "safe": True,
 }  # fmt: skip
+_NAMED = 12  # fields in a message
 _CATEGORIES = ("categories", "violated_categories", "harm_categories", "category", "harm_category")
-
-_UNSAFE = {"unsafe", "harmful", "toxic", "hateful", "malicious", "flagged", "violating", "true", "yes", "1"}
-_SAFE = {
-    "safe", "unharmful", "harmless", "benign", "non-toxic", "nontoxic", "non-hateful", "ok", "false", "no", "0",
-}  # fmt: skip
-_NOTHING = {"", "none", "safe", "benign", "n/a"}  # in a list of categories
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A path to the label, and the values that mean unsafe (all others then mean safe); none: the usual words."""
+    """A path to the label, and what means unsafe there: these values (all others then mean safe), or what is beyond a
+    bound; neither: the usual words."""
 
     path: str
     unsafe: tuple[str, ...] = ()
+    bound: Bound | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What is forced: the place of the label, that of the categories, and the layout by name."""
+    """What is forced: the place of the label, that of the categories, the bound from which on one of them applies, and
+    the layout by name."""
 
     label: Label | None = None
     categories: str | None = None
     layout: str | None = None
+    category_bound: Bound | None = None
 
 
 def label(fields: Fields, where: Label | None) -> bool | None:
     """Whether a record is labelled unsafe; None if it has no label. Raises ValueError: its label is no such word."""
     if where is not None:
-        value = at(fields, where.path)
-        if value is None or value == "":
-            return None
-        return _normal(value) in map(_normal, where.unsafe) if where.unsafe else verdict_word(value, where.path)
-    name = next((name for name in LABELS if fields.get(name) not in (None, "")), None)
+        return _stated(at(fields, where.path), where)
+    name = next((name for name in LABELS if not missing(fields.get(name))), None)
     if name is None:
         return None
-    return verdict_word(fields[name], name) is not LABELS[name]
+    return values.unsafe_word(fields[name], name, true_is_safe=LABELS[name])
 
 
-def flags(fields: Fields, path: str | None) -> tuple[dict[str, bool], bool]:
+def _stated(value: Any, where: Label) -> bool | None:
+    if where.unsafe and values.word(value) in map(values.word, where.unsafe):
+        return True  # also a value that else means that there is none, if it is named
+    if missing(value):
+        return None
+    if where.bound is not None:
+        return where.bound.holds(value, where.path)
+    true_is_safe = LABELS.get(str(parse_path(where.path)[-1]), False)
+    if not where.unsafe:
+        return values.unsafe_word(value, where.path, true_is_safe=true_is_safe)
+    if isinstance(value, (list, dict)):
+        raise ValueError(f"its {where.path} is {values.short(value)}, and one value is expected")
+    if values.fraction(value) and not any(map(values.fraction, where.unsafe)):
+        raise ValueError(values.unclear(value, where.path, "<" if true_is_safe else ">="))
+    return False
+
+
+def flags(fields: Fields, path: str | None, bound: Bound | None = None) -> tuple[dict[str, bool], bool]:
     """The categories that a record has by name, and whether they came as a list (`Truth.listed`).
 
     Raises:
-        ValueError: what stands there is neither a list of names, nor names with true or false.
+        ValueError: what stands there is neither a list of names, nor names with true or false (or numbers, with a
+            `bound`).
     """
     if path is not None:
         name, value = path, at(fields, path)
     else:
-        name = next((name for name in _CATEGORIES if fields.get(name) is not None), "")
+        name = next((name for name in _CATEGORIES if not missing(fields.get(name))), "")
         value = fields.get(name)
-    if value is None:
+    if missing(value):
         return {}, True
+    try:
+        value = values.structure(value)
+    except ValueError as error:
+        raise ValueError(f"its {name} {error}") from None
     if isinstance(value, dict):
-        annotated = {key: on for key, on in value.items() if on is not None}
-        return {key: verdict_word(on, f"{name}.{key}") for key, on in annotated.items()}, False
-    listed = value if isinstance(value, list) else str(value).split(",")
-    if not all(isinstance(item, (str, int)) for item in listed):
+        return annotated(value, name, bound), False
+    listed = values.names(value)
+    if listed is None:
         raise ValueError(f"its {name} is neither a list of names nor an object of true and false")
-    names = (str(item).strip() for item in listed)
-    return {one: True for one in names if one.lower() not in _NOTHING}, True
+    if listed and bound is not None:
+        raise ValueError(f"its {name} is a list of names: a bound ({name}{bound}) needs an object of numbers")
+    return dict.fromkeys(listed, True), True
 
 
-def verdict_word(value: Json, name: str) -> bool:
-    """Whether a word, a truth value or 0 or 1 means unsafe. Raises ValueError: it is something else."""
-    word = _normal(value)
-    if word in _UNSAFE or word in _SAFE:
-        return word in _UNSAFE
-    raise ValueError(
-        f"its {name} is {value!r}, which is neither safe nor unsafe: write one of these, or tell guard eval which "
-        "values mean unsafe (--label-field FIELD=VALUE,VALUE)"
-    )
+def annotated(given: Mapping[str, Json], name: str, bound: Bound | None = None) -> dict[str, bool]:
+    """Whether each category applies; one without a value is not annotated.
+
+    Raises:
+        ValueError: a value is neither true nor false, or no number where there is a `bound`.
+    """
+    return {key: _applies(on, name, key, bound) for key, on in given.items() if not missing(on)}
+
+
+def _applies(on: Json, name: str, key: str, bound: Bound | None) -> bool:
+    if bound is not None:
+        return bound.holds(on, f"{name}.{key}")
+    try:
+        return values.unsafe_word(on, f"{name}.{key}")
+    except ValueError:
+        problem = f"its {name}.{key} is {values.short(on)}, which is neither true nor false"
+        if values.as_number(on) is not None:
+            problem += f': say from which number on a category applies, such as --category-field "{name}>=0.5"'
+        raise ValueError(problem) from None
+
+
+def has(fields: Fields, path: str) -> bool:
+    """Whether a record has a field at a path, whatever stands there."""
+    try:
+        select(dict(fields), parse_path(path))
+    except Unreadable:
+        return False
+    return True
+
+
+def absent(option: str, path: str, fields: Fields) -> str:
+    """What is wrong with an option whose field no record has; `fields` are those of the first record."""
+    names = ", ".join(list(fields)[:_NAMED]) + (", …" if len(fields) > _NAMED else "")
+    return f"{option}: no record has the field {path}; the first record has {names or 'no fields'}"
 
 
 def at(fields: Fields, path: str) -> Any:
@@ -95,10 +140,3 @@ def at(fields: Fields, path: str) -> Any:
         return select(dict(fields), parse_path(path))
     except Unreadable:
         return None
-
-
-def _normal(value: Json) -> str:
-    """A value as a word: True is "true", and 1.0, "1.0" and " 1 " are "1"."""
-    word = str(value).strip().casefold()
-    whole, point, zeros = word.partition(".")
-    return whole if point and whole.isdecimal() and zeros.strip("0") == "" else word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -157,6 +158,41 @@ def test_where_the_label_is_can_be_said(desk: Path) -> None:
     done = guard("tune", "prepare", "-o", "-", *TEMPLATE, *given, "--copies", "0", stdin=line, cwd=desk)
     (example,) = (json.loads(line) for line in done.stdout.splitlines())
     assert (example["label"], example["categories"]) == ("unsafe", ["S2"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--label-field", "grade"],
+            "--label-field: no record has the field grade; the first record has prompt, label",
+        ),
+        (
+            ["--category-field", "why", "--label-field", "label>=0.5"],
+            "--category-field: no record has the field why; the first record has prompt, label",
+        ),
+        (["--label-field", "label>=x"], "expected a finite number after >="),
+        (
+            [],
+            '-:2: its label is 0.25, a fraction: say from which value on it means unsafe, such as --label-field "label',
+        ),
+    ],
+)
+def test_labels_that_prepare_refuses(desk: Path, options: list[str], message: str) -> None:
+    lines = '{"prompt": "x", "label": 0}\n{"prompt": "y", "label": 0.25}\n'
+    done = guard("tune", "prepare", "-o", "u.jsonl", *TEMPLATE, *options, stdin=lines, cwd=desk)
+    assert message in done.stderr
+    assert (done.returncode, (desk / "u.jsonl").exists()) == (2, False)
+
+
+def test_a_bound_makes_labels_of_fractions(desk: Path) -> None:
+    values = ('0.25, "categories": []', '0.75, "categories": "[\'S2\']"', "NaN")
+    lines = "".join(f'{{"prompt": "text {value[:4]}", "toxicity": {value}}}\n' for value in values)
+    given = ("--label-field", "toxicity >= 0.5", "--copies", "0")
+    done = guard("tune", "prepare", "-o", "-", *TEMPLATE, *given, stdin=lines, cwd=desk)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["label"], one["categories"]) for one in found] == [("safe", []), ("unsafe", ["S2"])]
+    assert re.search(r"^without a label +1$", done.stderr, re.MULTILINE)
 
 
 def test_a_label_that_is_no_such_word(desk: Path) -> None:

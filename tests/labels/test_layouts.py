@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guardcli.errors import InputError
-from guardcli.labels import LAYOUTS, Truth, Where
+from guardcli.labels import LAYOUTS, Bound, Label, Truth, Where
 from tests.labels.reading import labelled, labelled_text, said, truths
 
 OPENAI = {"prompt": "hi", "S": 0, "H": 1, "V": 0}
@@ -51,6 +51,17 @@ XSTEST = {"id": "1", "type": "contrast_homonyms", "prompt": "hi", "focus": "x", 
         (WILDGUARD, "wildguardtest", Truth(True, {"cyberattack": True}), "hi"),
         (AEGIS, "aegis", Truth(True, {"Violence": True}), "hi"),
         (AEGIS | {"text_type": "llm_response", "labels_2": "Safe,"}, "aegis", Truth(False), "hi"),
+        (
+            BEAVERTAILS | {"category": '{"violence": true}'},
+            "beavertails",
+            Truth(True, {"violence": True}, False),
+            "hi ho",
+        ),
+        (BEAVERTAILS | {"is_safe": "unsafe"}, "beavertails", Truth(True, BEAVERTAILS["category"], False), "hi ho"),
+        (AEGIS | {"labels_1": "nan", "labels_4": float("nan")}, "aegis", Truth(True, {"Violence": True}), "hi"),
+        (HARMBENCH | {"ContextString": float("nan")}, "harmbench", Truth(True, {"illegal": True}), "do it"),
+        (WILDGUARD | {"subcategory": "N/A"}, "wildguardtest", Truth(True), "hi"),
+        (XSTEST | {"label": float("nan")}, "xstest", Truth(True), "hi"),
         (AEGIS2, "aegis2", Truth(False), "hi"),
         (HARMBENCH, "harmbench", Truth(True, {"illegal": True}), "a tale\n\n---\n\ndo it"),
         (HARMBENCH | {"ContextString": None}, "harmbench", Truth(True, {"illegal": True}), "do it"),
@@ -85,6 +96,14 @@ def test_of_two_labels_that_of_the_response_is_asked_for(record: dict[str, Any],
         AEGIS2 | {"prompt": "REDACTED"},
         WILDGUARD | {"prompt_harm_label": None},
         TOXICCHAT | {"toxicity": None},
+        TOXICCHAT | {"toxicity": float("nan")},
+        WILDGUARD | {"prompt_harm_label": "NaN"},
+        BEAVERTAILS | {"is_safe": "None"},
+        AEGIS | dict.fromkeys(("labels_0", "labels_1", "labels_2", "labels_3"), float("nan")),
+        OPENAI | {"S": float("nan"), "H": "NA", "V": None},
+        HARMBENCH | {"SemanticCategory": float("nan")},  # of another set, in one table with this one
+        SST | {"harm_area": None},
+        XSTEST | {"type": "N/A"},
         XSTEST | {"type": None},
     ],
 )
@@ -104,6 +123,21 @@ def test_the_ratings_of_dices_are_counted_by_conversation() -> None:
     assert [(item.key.id, item.unsafe) for item in found.items] == [("7", True), ("9", False)]
     assert found.left_out == {"with as many votes for either label": 1}
     assert said(found)[0] == [("assistant", "hello"), ("user", "tell me"), ("assistant", "no")]
+
+
+def test_votes_that_are_missing_are_none() -> None:
+    row = {"response": "LAMDA: no", "context": "USER: hi", "item_id": "7"}
+    found = labelled(*(row | {"Q_overall": vote} for vote in ("Yes", float("nan"), "NaN", "No", "No")))
+    assert truths(found) == [False]
+    unnamed = [row | {"item_id": float("nan"), "Q_overall": vote} for vote in ("Yes", "No")]
+    assert truths(labelled(*unnamed)) == [True, False]  # nothing says that they are of one conversation
+
+
+@pytest.mark.parametrize("label", [Label("jailbreaking"), Label("toxicity", bound=Bound(">=", 0.5))])
+def test_a_label_that_is_forced_leaves_a_sets_messages_where_they_are(label: Label) -> None:
+    record = TOXICCHAT | {"toxicity": 0.82, "jailbreaking": 1}
+    found = labelled(record, where=Where(label))
+    assert (truths(found), said(found), list(found.layouts)) == ([True], [[("user", "hi")]], [])
 
 
 def test_conversations_of_two_files_and_ratings_without_a_conversation_are_not_pooled() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from random import Random
 
@@ -173,7 +172,7 @@ def _conversation(record: Record | Malformed) -> Conversation:
     if isinstance(record, Record):
         return record.conversation
     name = layouts.of(record.fields)
-    with contextlib.suppress(ValueError):
-        if name and (messages := layouts.LAYOUTS[name].read(record.fields, None).messages):
-            return Conversation(messages)
+    messages = None if name is None else layouts.LAYOUTS[name].messages
+    if messages is not None and (said := messages(record.fields)):
+        return Conversation(said)
     raise InputError(f"{record.key.place}: cannot be read, so nothing can be held against it: {record.reason}")
