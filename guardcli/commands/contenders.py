@@ -16,10 +16,10 @@ from guardcli.commands import output
 from guardcli.commands.eval_values import ScoreField
 from guardcli.commands.judging import Judging
 from guardcli.errors import GuardError, InputError, TaxonomyError
-from guardcli.evaluation import Following, Natives, System, follow, of_field, of_rows
+from guardcli.evaluation import Following, Natives, System, follow, of_field, of_rows, unscored
 from guardcli.labels import Categories, Crosswalk, Item
 from guardcli.model import Adapter, Model
-from guardcli.printable import printable
+from guardcli.printable import counted, printable
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
 from guardcli.taxonomy.files import shipped
@@ -74,9 +74,14 @@ def from_runs(items: Sequence[Item], paths: Sequence[str], taxonomies: Sequence[
 
 
 def from_fields(items: Sequence[Item], fields: Sequence[ScoreField]) -> Iterator[System]:
-    """Other tools, by the scores in the labelled records. Raises InputError."""
+    """Other tools, by the scores in the labelled records; where some have none, that is told. Raises InputError."""
     for field in fields:
-        yield of_field(field.name, items, field.path, threshold=field.threshold)
+        system = of_field(field.name, items, field.path, threshold=field.threshold)
+        for what, number in unscored(system).items():
+            output.say(
+                printable(f"guard: --score-field {field.name}={field.path}: {counted(number, 'record')} without {what}")
+            )
+        yield system
 
 
 def named_apart(systems: Sequence[System]) -> list[System]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,8 +56,8 @@ class ScoreFieldOption(click.ParamType[ScoreField]):
         try:
             formats.parse_path(path)
             limit = float(threshold or 0.5)
-            if not name or not math.isfinite(limit):
-                raise ValueError("a name and a finite number are wanted")
+            if not name or not 0 <= limit <= 1:
+                raise ValueError("expected a name, and a threshold from 0 to 1")
             return ScoreField(name, path, limit)
         except ValueError as error:
             self.fail(f"{value!r}: {error}; write NAME=PATH, or NAME=PATH@0.7 with a threshold", param, ctx)

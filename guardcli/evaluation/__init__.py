@@ -6,7 +6,7 @@ from guardcli.evaluation.categories import CategoryFigures, Means, Natives
 from guardcli.evaluation.evaluate import Asked, Comparison, Evaluation, Pick, Picks, Standing, evaluate
 from guardcli.evaluation.figures import Figures
 from guardcli.evaluation.follow import Following, follow
-from guardcli.evaluation.outcomes import Outcome, System, of_field, of_rows
+from guardcli.evaluation.outcomes import Outcome, System, of_field, of_rows, unscored
 from guardcli.evaluation.slices import Slice, sliced
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "of_field",
     "of_rows",
     "sliced",
+    "unscored",
 ]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from guardcli.decision import highest
 from guardcli.errors import InputError
-from guardcli.labels import Categories, Item, field_at
+from guardcli.labels import Categories, Item, absent_field, field_at, has_field
+from guardcli.labels.values import missing, structure
 from guardcli.stored import RecordKey, Row, by_record
 
 NO_ROW = "no verdict in the run"
+_ROUNDING = 1e-6  # by so much a probability may miss [0, 1], as the sum of a softmax in float32 does
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +83,33 @@ def of_rows(name: str, items: Sequence[Item], rows: Iterable[Row], *, known: Cat
 
 
 def of_field(name: str, items: Sequence[Item], path: str, *, threshold: float = 0.5) -> System:
-    """Another tool as a system, by the score that it left in a field of the records.
+    """Another tool as a system, by the probability that it left in a field of the records.
 
     An object of numbers, such as OpenAI's `category_scores`, counts by its highest; its names are categories. True and
-    false count as 1 and 0.
+    false count as 1 and 0. A record whose score is missing has no verdict.
 
     Raises:
-        InputError: no record has such a field.
+        InputError: no record has such a field, or a number in it, or a number is no probability.
     """
-    outcomes = tuple(_scored(item, path, threshold) for item in items)
+    option = f"--score-field {name}={path}"
+    scores = [_scores(item, path) for item in items]
+    _check_range(option, items, scores)
+    outcomes = tuple(_outcome(found, path, threshold) for found in scores)
     if all(outcome.score is None for outcome in outcomes):
-        raise InputError(f"{name}: no labelled record has a number at {path}")
+        if not any(has_field(item.fields, path) for item in items):
+            raise InputError(absent_field(option, path, items[0].fields))
+        raise InputError(f"{option}: no labelled record has a number at {path}")
     labels = dict.fromkeys(label for outcome in outcomes for label in outcome.categories or ())
     return System(name, outcomes, Categories.called(labels), threshold, one_by_one=True)
+
+
+def unscored(system: System) -> Counter[str]:
+    """How many records have no score ("a score"), and how many of the others lack that of a category, by its label."""
+    found = Counter({"a score": system.errors} if system.errors else {})
+    for outcome in system.outcomes:
+        if outcome.categories:
+            found.update(label for label in system.categories.labels if label not in outcome.categories)
+    return found
 
 
 def at_threshold(system: System, threshold: float) -> System:
@@ -143,24 +161,61 @@ def _category_scores(row: Row) -> Mapping[str, float]:
     return {label: row["score"] * share for label, share in (row["listed_scores"] or {}).items()}
 
 
-def _scored(item: Item, path: str, threshold: float) -> Outcome:
+def _scores(item: Item, path: str) -> float | dict[str, float] | None:
+    """The number in a field, or those of an object by name; None: there is none."""
     value: Any = field_at(item.fields, path)
-    scores = None
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = structure(value)
     if isinstance(value, dict):
         numbers = ((name, _number(score)) for name, score in value.items())
-        scores = {name: score for name, score in numbers if score is not None}
-    number = _number(value) if scores is None else max(scores.values(), default=None)
+        return {name: number for name, number in numbers if number is not None}
+    return _number(value)
+
+
+def _outcome(found: float | dict[str, float] | None, path: str, threshold: float) -> Outcome:
+    scores, number = (found, max(found.values(), default=None)) if isinstance(found, dict) else (None, found)
     if number is None:
         return Outcome(None, None, error=f"there is no number at {path}")
     listed = frozenset(name for name, score in (scores or {}).items() if score >= threshold)
     return Outcome(number, number >= threshold, listed, scores)
 
 
-def _number(value: object) -> float | None:
-    if not isinstance(value, (int, float, str)):
+def _check_range(option: str, items: Sequence[Item], scores: Sequence[float | dict[str, float] | None]) -> None:
+    """Raise InputError: a number is outside [0, 1]: a percentage, a logit, another scale."""
+    by_item = [tuple(found.values()) if isinstance(found, dict) else (found,) for found in scores]
+    numbers = [number for found in by_item for number in found if number is not None]
+    low, high = min(numbers, default=0.0), max(numbers, default=0.0)
+    if low >= 0 and high <= 1:
+        return
+    first = next(item for item, found in zip(items, by_item, strict=True) if any(_outside(number) for number in found))
+    if low >= 0 and high <= 100:
+        advice = "if they are percentages, divide them by 100"
+    elif math.isinf(low) or math.isinf(high):
+        advice = "infinity is no probability"
+    else:
+        advice = "if they are logits, apply the logistic function to them"
+    raise InputError(
+        f"{option}: scores from {low:g} to {high:g}, expected probabilities from 0 to 1 (the first of the others: "
+        f"{first.key.place}); {advice}"
+    )
+
+
+def _outside(number: float | None) -> bool:
+    return number is not None and not 0 <= number <= 1
+
+
+def _number(value: Any) -> float | None:
+    """A number, or the text of one, as a float; a rounding error beyond 0 or 1 is taken off."""
+    if isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, (int, float, str)) or missing(value):
         return None
     try:
         number = float(value)
-    except (ValueError, OverflowError):
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+    except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    nearest = min(max(number, 0.0), 1.0)
+    return nearest if abs(number - nearest) <= _ROUNDING else number

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from guardcli.errors import InputError
 from guardcli.evaluation.figures import Figures, Judged, figures
 from guardcli.evaluation.outcomes import System
-from guardcli.labels import Item, field_at
+from guardcli.labels import Item, absent_field, field_at, has_field
+from guardcli.labels.values import empty
 from guardcli.metrics import Interval, NoFigure, Resamples, difference, over_thresholds
 
 MOST = 200  # values of a field: with more of them it makes no slices
 
 _MISSING = "-"
-_NAMED = 12  # fields in a message
 _ENGLISH = ("en", "eng", "english", "en-us", "en-gb")
 
 
@@ -57,10 +57,11 @@ def sliced(items: Sequence[Item], path: str) -> dict[str, list[int]]:
     for at, item in enumerate(items):
         places.setdefault(_value(item, path), []).append(at)
     if set(places) == {_MISSING}:
-        names = ", ".join(list(items[0].fields)[:_NAMED])
-        raise InputError(f"no labelled record has {path} to slice by; the first has {names}")
+        if not any(has_field(item.fields, path) for item in items):
+            raise InputError(absent_field(f"--by {path}", path, items[0].fields))
+        raise InputError(f"--by {path}: no labelled record has a value there to slice by")
     if len(places) > MOST:
-        raise InputError(f"{path} has {len(places):,} values: slice by a field that has at most {MOST}")
+        raise InputError(f"--by {path}: it has {len(places):,} values: slice by a field that has at most {MOST}")
     return places
 
 
@@ -76,4 +77,4 @@ def _gap(one: Judged, english: Judged, resamples: Resamples) -> tuple[Interval |
 
 def _value(item: Item, path: str) -> str:
     value = field_at(item.fields, path)
-    return _MISSING if value is None or isinstance(value, (dict, list)) else str(value)
+    return _MISSING if empty(value) or isinstance(value, (dict, list)) else str(value).strip() or _MISSING

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guardcli.errors import InputError
-from guardcli.evaluation import of_field, of_rows
+from guardcli.evaluation import of_field, of_rows, unscored
 from guardcli.evaluation.outcomes import NO_ROW, at_threshold
 from tests.evaluation.planted import item, items
 from tests.rows import row
@@ -75,7 +75,18 @@ def test_categories_are_what_the_rows_call_them() -> None:
 
 @pytest.mark.parametrize(
     ("value", "score"),
-    [(0.7, 0.7), (4, 4.0), (True, 1.0), ("0.25", 0.25), ({"hate": 0.1, "sexual": 0.6, "note": "x"}, 0.6)],
+    [
+        (0.7, 0.7),
+        (1, 1.0),
+        (True, 1.0),
+        ("0.25", 0.25),
+        (1.0000001, 1.0),  # a softmax in float32
+        (-1e-9, 0.0),
+        ({"hate": 0.1, "sexual": 0.6, "note": "x"}, 0.6),
+        ({"hate": 0.1, "sexual": None}, 0.1),
+        ('{"hate": 0.1, "sexual": 0.6}', 0.6),
+        ("{'hate': 0.1, 'sexual': nan}", 0.1),
+    ],
 )
 def test_another_tools_score(value: Any, score: float) -> None:
     found = of_field("tool", (item(1, True, tool={"score": value}),), "tool.score")
@@ -91,9 +102,51 @@ def test_the_categories_of_another_tool() -> None:
     assert found.outcomes[1].error == "there is no number at x"
 
 
-@pytest.mark.parametrize("value", [None, "high", [], {}, float("nan"), float("inf"), 10**400])
+@pytest.mark.parametrize("value", [None, "high", [], {}, {"hate": None}, float("nan"), "NaN", "N/A", "-", "None"])
 def test_what_is_no_number_is_not_judged(value: Any) -> None:
     found = of_field("tool", (item(1, True, x=value), item(2, False, x=0.5)), "x")
     assert found.outcomes[0].error == "there is no number at x"
-    with pytest.raises(InputError, match="tool: no labelled record has a number at x"):
+    assert unscored(found) == {"a score": 1}
+    with pytest.raises(InputError, match="--score-field tool=x: no labelled record has a number at x"):
         of_field("tool", (item(1, True, x=value),), "x")
+
+
+def test_a_field_that_no_record_has() -> None:
+    with pytest.raises(InputError, match="--score-field tool=y: no record has the field y; the first record has x"):
+        of_field("tool", (item(1, True, x=0.5),), "y")
+
+
+def test_what_has_no_score_is_counted_by_category() -> None:
+    scores = [{"hate": 0.1, "sexual": 0.2}, {"hate": 0.1, "sexual": None}, None]
+    found = of_field("tool", tuple(item(at, True, x=score) for at, score in enumerate(scores)), "x")
+    assert unscored(found) == {"a score": 1, "sexual": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([12, 97, 55], "scores from 12 to 97, .* if they are percentages, divide them by 100"),
+        (["0.1", "97"], "scores from 0.1 to 97, .* divide them by 100"),
+        ([-2.5, 3.1], "scores from -2.5 to 3.1, .* if they are logits, apply the logistic function"),
+        ([0.2, 1.5], "scores from 0.2 to 1.5, "),
+        ([0.2, 400], "scores from 0.2 to 400, .* logits"),
+        ([{"hate": 0.2, "sexual": -0.1}], "scores from -0.1 to 0.2, "),
+        ([0.2, float("inf")], "scores from 0.2 to inf, .* infinity is no probability"),
+        ([0.2, "-Infinity"], "scores from -inf to 0.2, .* infinity is no probability"),
+        ([0.2, 10**400], "scores from 0.2 to inf, "),
+    ],
+)
+@pytest.mark.parametrize("threshold", [0.5, 0.0])
+def test_what_is_no_probability_is_never_held_against_a_threshold(
+    values: list[Any], told: str, threshold: float
+) -> None:
+    found = tuple(item(line, True, x=value) for line, value in enumerate(values, start=1))
+    with pytest.raises(InputError, match=f"^--score-field tool=x: {told}"):
+        of_field("tool", found, "x", threshold=threshold)
+
+
+def test_the_first_that_is_no_probability_is_named() -> None:
+    with pytest.raises(
+        InputError, match=r"expected probabilities from 0 to 1 \(the first of the others: set.jsonl:2\)"
+    ):
+        of_field("tool", (item(1, True, x=0.5), item(2, True, x=55)), "x")
