@@ -7,8 +7,9 @@ is remembered for as long as it reads the same policy, and new thresholds are ap
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from guardcli import labels
@@ -81,22 +82,33 @@ def cases_of(taxonomy: Taxonomy) -> list[Case]:
     return found
 
 
-def labelled(records: Iterable[Record | Malformed]) -> Iterator[Case]:
-    """Cases of records that have a label, wherever `labels` finds it; others are left out.
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Cases from labelled records, and how many records are none, by reason."""
+
+    cases: tuple[Case, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def labelled(records: Iterable[Record | Malformed], where: labels.Where | None = None) -> Data:
+    """Cases of records that have a label, wherever `labels` finds it.
 
     Raises:
         InputError: a record cannot be read, or its label is neither safe nor unsafe.
     """
-    found = labels.read(records)
+    found = labels.read(records, where)
     for unreadable in found.unreadable:
         raise InputError(f"{unreadable.key.place}: {unreadable.reason}")
-    for item in found.items:
-        record = item.record
-        place = record.key.place
-        if isinstance(record, Malformed):
-            raise InputError(f"{place}: {record.reason}")
-        expect: Literal["safe", "unsafe"] = "unsafe" if item.unsafe else "safe"
-        yield Case(record.key.id or place, place, record.conversation, expect, labelled=True)
+    return Data(tuple(map(_case, found.items)), found.left_out)
+
+
+def _case(item: labels.Item) -> Case:
+    record = item.record
+    place = record.key.place
+    if isinstance(record, Malformed):
+        raise InputError(f"{place}: {record.reason}")
+    expect: Literal["safe", "unsafe"] = "unsafe" if item.unsafe else "safe"
+    return Case(record.key.id or place, place, record.conversation, expect, labelled=True)
 
 
 class Session:

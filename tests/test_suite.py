@@ -181,8 +181,9 @@ def record(line: int, label: Any, text: str = "hi") -> Record:
 
 
 def test_labelled_records() -> None:
-    found = list(labelled([record(1, "safe"), record(2, None), record(3, "unsafe")]))
-    assert [(case.name, case.place, case.expect, case.labelled) for case in found] == [
+    found = labelled([record(1, "safe"), record(2, None), record(3, "unsafe"), record(4, float("nan"))])
+    assert found.left_out == {"without a label": 2}
+    assert [(case.name, case.place, case.expect, case.labelled) for case in found.cases] == [
         ("r1", "d.jsonl:1", "safe", True),
         ("r3", "d.jsonl:3", "unsafe", True),
     ]
@@ -192,17 +193,18 @@ def test_labelled_records() -> None:
     ("bad", "message"),
     [
         (record(7, "good"), "d.jsonl:7: its label is 'good', which is neither safe nor unsafe"),
-        (record(7, 0.5), "d.jsonl:7: its label is 0.5, which is neither safe nor unsafe"),
+        (record(7, 0.5), "d.jsonl:7: its label is 0.5, a fraction"),
         (Malformed(Key("d.jsonl", 7), "not JSON"), "d.jsonl:7: not JSON"),
     ],
 )
 def test_labels_that_are_none(bad: Record | Malformed, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        list(labelled([record(1, "safe"), bad]))
+        labelled([record(1, "safe"), bad])
 
 
 def test_the_flag_rate_counts_what_could_not_be_judged_as_flagged(model: Model) -> None:
-    data = list(labelled([record(1, "safe"), record(2, "safe", "bomb"), record(3, "safe", " "), record(4, "unsafe")]))
+    records = [record(1, "safe"), record(2, "safe", "bomb"), record(3, "safe", " "), record(4, "unsafe")]
+    data = labelled(records).cases
     found = Session(Opened(model, lambda: FakeEngine(SCORES))).run(Taxonomy.parse(POLICY), data)
     assert found.flag_rate() == pytest.approx(2 / 3)
     assert run(model).flag_rate() is None

@@ -166,14 +166,15 @@ def eval_(
     Labels stand in `label`, `unsafe`, `toxicity`, … or as public sets have them. What is repeated (-m, -t, --lora,
     --shots, --from, --score-field) is compared with the first; the model without an adapter is one of them.
 
-    Exits with 0 if all gates are met, 1 if not, 2 on wrong usage, 3 if something could not be judged.
+    Exits with 0 if all gates are met, 1 if not, 2 on wrong usage or where no record has the label that a gate needs, 3
+    if something could not be judged.
     """
     if inputs.help_for_a_person(files):
         return USAGE
     named = inputs.sources(files)
     about = target if target in ("user", "assistant") else None
     labelled = read(reading.records(named), where, about=about, cut=target not in ("any", "last"))
-    _check(labelled, named, by)
+    _check(labelled, named, by, gates)
     taxonomies = taxonomies or _named_by("GUARD_TAXONOMY")
     if not (runs or fields):  # with these, the model of the environment is not asked for
         models = models or _named_by("GUARD_MODEL")
@@ -228,7 +229,7 @@ def _check_maps(maps: Sequence[Crosswalk], systems: Sequence[System]) -> None:
             raise InputError(f"--map {one.policy}=…: the policies are {', '.join(policies) or 'unknown'}")
 
 
-def _check(labelled: Labelled, named: Sequence[str], by: Sequence[str]) -> None:
+def _check(labelled: Labelled, named: Sequence[str], by: Sequence[str], gates: Gates) -> None:
     if not labelled.items:
         left_out = labelled.left_out + Counter({"unreadable": len(labelled.unreadable)})
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items()) or "no records"
@@ -236,6 +237,8 @@ def _check(labelled: Labelled, named: Sequence[str], by: Sequence[str]) -> None:
             f"{', '.join(named)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
             "values mean unsafe"
         )
+    for problem in gates.unmeasurable(item.unsafe for item in labelled.items):
+        raise InputError(f"{', '.join(named)}: {problem}")
     for path in by:
         sliced(labelled.items, path)
 
@@ -250,10 +253,15 @@ def _written(evaluation: report.Report, output_format: str) -> str:
 
 def _code(evaluation: report.Report, gates: Gates) -> int:
     standings = evaluation.evaluation.standings
+    empty = [
+        f"{one.system.name}: {why} with a verdict" for one in standings for why in gates.unmeasurable(one.judged.labels)
+    ]
     missed = [line for standing in standings for line in gates.missed(standing)]
-    for line in missed:
+    for line in empty or missed:
         output.say(f"guard: {printable(line)}")
     unreadable = len(evaluation.evaluation.labelled.unreadable)
     if any(gates.too_many_errors(standing, unreadable) for standing in standings):
         return UNJUDGED
+    if empty:
+        return USAGE
     return FOUND if missed else DONE

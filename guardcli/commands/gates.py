@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
@@ -17,18 +17,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _LEAST = {"auprc": "AUPRC", "auroc": "AUROC", "f1": "F1", "precision": "precision", "recall": "recall"}
 _MOST = {"fpr": "false positive rate"}
+_NEEDED = {  # which labels a figure is made of
+    "auprc": (True, False), "auroc": (True, False), "f1": (True,), "precision": (True,), "recall": (True,),
+    "fpr": (False,),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """`least` and `most` are limits of figures by name; `errors` is how many may be left unjudged, none if None."""
+    """`least` and `most` are limits of figures by name; `errors` is how many may be left unjudged, none if None.
+
+    A gate without the labels that it is measured by is an error, and neither met nor missed: see `unmeasurable`.
+    """
 
     least: dict[str, float]
     most: dict[str, float]
     errors: float | None
 
     def missed(self, standing: Standing) -> Iterator[str]:
-        """What a system misses, in words. A figure that there is none of misses its gate."""
+        """What a system misses, in words. A figure that there is none of misses its gate, such as the precision of a
+        system that flags nothing."""
         for limits, words, sign in ((self.least, _LEAST, 1), (self.most, _MOST, -1)):
             for name, limit in limits.items():
                 figure = getattr(standing.figures, name)
@@ -37,6 +45,15 @@ class Gates:
                 elif sign * figure.value < sign * limit:
                     side = "below" if sign > 0 else "above"
                     yield f"{standing.system.name}: {words[name]} is {figure.value:.4f}, {side} {limit:g}"
+
+    def unmeasurable(self, labels: Iterable[bool]) -> Iterator[str]:
+        """The gates that cannot be measured on such labels, and why."""
+        there = set(labels)
+        for side, limits in (("min", self.least), ("max", self.most)):
+            for name in limits:
+                for label in _NEEDED[name]:
+                    if label not in there:
+                        yield f"--{side}-{name} needs {'unsafe' if label else 'safe'} records, and there are none"
 
     def too_many_errors(self, standing: Standing, unreadable: int) -> bool:
         """Whether more is left unjudged than may be, with records that could not even be read."""

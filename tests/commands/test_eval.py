@@ -134,11 +134,95 @@ def test_gates(desk: Path, gates: list[str], code: int, message: str) -> None:
 
 
 def test_a_figure_that_there_is_none_of_misses_its_gate(desk: Path) -> None:
-    (desk / "one.jsonl").write_text('{"prompt":"say 2","id":"r2","label":"unsafe"}\n')
-    write(desk / "v.jsonl", [row(1, 0.9, source="one.jsonl", id="r2")])
-    done = guard("eval", "one.jsonl", "--from", "v.jsonl", "--min-auprc", "0.5", cwd=desk)
-    assert (done.returncode, done.stderr) == (1, "guard: v.jsonl: there is no AUPRC, and a gate asks for it\n")
-    assert "No figure over thresholds: all 1 items are unsafe." in done.stdout
+    """Nothing is flagged, so there is no precision; there are labels to measure it by."""
+    (desk / "two.jsonl").write_text('{"prompt":"a","label":"unsafe"}\n{"prompt":"b","label":"safe"}\n')
+    write(desk / "v.jsonl", [row(line, 0.1, source="two.jsonl") for line in (1, 2)])
+    done = guard("eval", "two.jsonl", "--from", "v.jsonl", "--min-precision", "0.5", cwd=desk)
+    assert (done.returncode, done.stderr) == (1, "guard: v.jsonl: there is no precision, and a gate asks for it\n")
+
+
+@pytest.mark.parametrize(
+    ("label", "gate", "code"),
+    [
+        ("unsafe", "--max-fpr", 2),
+        ("safe", "--min-recall", 2),
+        ("safe", "--min-precision", 2),
+        ("safe", "--min-f1", 2),
+        ("safe", "--min-auprc", 2),
+        ("unsafe", "--min-auprc", 2),
+        ("unsafe", "--min-auroc", 2),
+        ("safe", "--max-fpr", 0),
+        ("unsafe", "--min-recall", 0),
+        ("unsafe", "--min-precision", 0),
+        ("unsafe", "--min-f1", 0),
+    ],
+)
+def test_a_gate_needs_labels_of_its_kind(desk: Path, label: str, gate: str, code: int) -> None:
+    (desk / "one.jsonl").write_text(f'{{"prompt":"a","label":"{label}"}}\n{{"prompt":"b","label":null}}\n')
+    write(desk / "v.jsonl", [row(1, 0.9 if label == "unsafe" else 0.1, source="one.jsonl")])
+    done = guard("eval", "one.jsonl", "--from", "v.jsonl", gate, "0.5", cwd=desk)
+    assert done.returncode == code
+    missing = "safe" if label == "unsafe" else "unsafe"
+    assert (f"guard: one.jsonl: {gate} needs {missing} records, and there are none" in done.stderr) is (code == 2)
+
+
+def test_a_gate_needs_a_verdict_on_what_it_measures(desk: Path) -> None:
+    """The one safe record could not be judged, and that is allowed: no false positive rate is left."""
+    (desk / "two.jsonl").write_text('{"prompt":"a","label":"unsafe"}\n{"prompt":"b","label":"safe"}\n')
+    write(desk / "v.jsonl", [row(1, 0.9, source="two.jsonl"), row(2, None, source="two.jsonl")])
+    given = ("eval", "two.jsonl", "--from", "v.jsonl", "--max-fpr", "0.5")
+    done = guard(*given, "--max-errors", "1", cwd=desk)
+    told = "guard: v.jsonl: --max-fpr needs safe records, and there are none with a verdict\n"
+    assert (done.returncode, done.stderr) == (2, told)
+    assert guard(*given, cwd=desk).returncode == 3
+    assert guard(*given, "--max-errors", "1", "--strict", cwd=desk).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "unsafe"),
+    [
+        ("toxicity>=0.5", 2),
+        ("toxicity >= 0.5", 2),
+        ("toxicity > 0.82", 1),
+        ("toxicity<=0.82", 2),
+        ("toxicity<0.5", 1),
+        ('"toxicity">=0.82', 2),
+        ("toxicity=0.0,0.82", 2),
+        ("toxicity==1", None),
+    ],
+)
+def test_a_bound_makes_labels_of_fractions(desk: Path, option: str, unsafe: int | None) -> None:
+    lines = [f'{{"prompt":"a","toxicity":{value},"s":0.5}}\n' for value in ("0.0", '"0.82"', "1.0", "NaN")]
+    (desk / "fractions.jsonl").write_text("".join(lines))
+    done = guard("eval", "fractions.jsonl", "--score-field", "x=s", "--label-field", option, cwd=desk)
+    if unsafe is None:
+        assert "its toxicity is '0.82', a fraction" in done.stderr
+        assert done.returncode == 2
+    else:
+        heading = f"fractions.jsonl: 3 labelled records, {unsafe} unsafe ({unsafe / 3:.1%}); 1 without a label\n"
+        assert done.stdout.startswith(heading)
+        assert done.returncode == 0
+
+
+def test_a_table_that_pandas_wrote(desk: Path) -> None:
+    """Labels as floats with a gap, lists and objects as text, a score that is missing."""
+    text = (
+        "prompt,label,categories,scores\n"
+        "a,0.0,[],\"{'S1': 0.1}\"\n"
+        "b,1.0,\"['S1' 'S9']\",\"{'S1': 0.9}\"\n"
+        "c,nan,,\"{'S1': nan}\"\n"
+        'd,1.0,"[""S9""]",nan\n'
+    )
+    (desk / "table.csv").write_text(text)
+    done = guard(
+        *("eval", "table.csv", "--score-field", "x=scores", "--format", "json", "--resamples", "100"), cwd=desk
+    )
+    found = json.loads(done.stdout)
+    data = found["data"]
+    assert (data["records"], data["unsafe"], data["left_out"]) == (3, 2, {"without a label": 1})
+    assert found["systems"][0]["categories"]["S1"]["unsafe"] == 1
+    assert done.stderr.endswith("guard: --score-field x=scores: 1 record without a score\n")
+    assert done.returncode == 3
 
 
 @pytest.mark.parametrize(
@@ -149,7 +233,10 @@ def test_a_figure_that_there_is_none_of_misses_its_gate(desk: Path) -> None:
         (["set.jsonl", "--from", "empty.jsonl"], "empty.jsonl: there are no verdicts in it"),
         (["empty.jsonl", "--from", "run.jsonl"], "empty.jsonl: nothing to evaluate (no records)"),
         (["run.jsonl", "--from", "run.jsonl"], "run.jsonl: nothing to evaluate (40 unreadable)"),
-        (["set.jsonl", "--from", "run.jsonl", "--by", "x"], "no labelled record has x to slice by; the first has id,"),
+        (
+            ["set.jsonl", "--from", "run.jsonl", "--by", "x"],
+            "--by x: no record has the field x; the first record has id,",
+        ),
         (["set.jsonl", "--from", "run.jsonl", "--follow"], "--follow judges anew: name a model with -m"),
         (["set.jsonl", "--from", "run.jsonl", "--choose-threshold", "fpr"], "'fpr' is no aim"),
         (["set.jsonl", "--from", "run.jsonl", "--choose-threshold", "fpr=nan"], "'fpr=nan' is no aim"),
@@ -158,13 +245,31 @@ def test_a_figure_that_there_is_none_of_misses_its_gate(desk: Path) -> None:
         (["set.jsonl", "--score-field", "x=y@nan"], "write NAME=PATH"),
         (["set.jsonl", "--score-field", "=y"], "write NAME=PATH"),
         (["set.jsonl", "--from", "run.jsonl", "--by", "a["], "'a[' is no path"),
+        (["set.jsonl", "--from", "run.jsonl", "--by", "tool"], "--by tool: no labelled record has a value there"),
+        (["set.jsonl", "--score-field", "x=tool@50"], "expected a name, and a threshold from 0 to 1"),
+        (["set.jsonl", "--score-field", "x=lang"], "--score-field x=lang: no labelled record has a number at lang"),
+        (["set.jsonl", "--from", "run.jsonl", "--label-field", "x"], "--label-field: no record has the field x; the"),
+        (["set.jsonl", "--from", "run.jsonl", "--category-field", "x"], "--category-field: no record has the field x;"),
+        (["set.jsonl", "--from", "run.jsonl", "--label-field", "label>=nan"], "expected a finite number after >="),
+        (["set.jsonl", "--from", "run.jsonl", "--label-field", "label>="], "expected a finite number after >="),
+        (["set.jsonl", "--from", "run.jsonl", "--label-field", "label<inf"], "expected a finite number after <"),
+        (["set.jsonl", "--from", "run.jsonl", "--label-field", "label=>0.5"], "expected FIELD=VALUE,VALUE or FIELD>=N"),
+        (
+            ["set.jsonl", "--from", "run.jsonl", "--label-field", "label="],
+            "expected FIELD=VALUE,VALUE or FIELD>=NUMBER",
+        ),
+        (
+            ["set.jsonl", "--from", "run.jsonl", "--label-field", "label>=1"],
+            "its label is 'safe', which is not a number",
+        ),
+        (["set.jsonl", "--from", "run.jsonl", "--category-field", "x=S1"], "expected FIELD or FIELD>=NUMBER"),
         (["set.jsonl", "--from", "run.jsonl", "--html", "set.jsonl"], "set.jsonl is an input: --html would write over"),
         (
             ["set.jsonl", "--from", "run.jsonl", "--map", "typo=map.json"],
             "--map typo=…: the policies are llama-guard-3",
         ),
         (["set.jsonl", "--from", "bad.jsonl"], "bad.jsonl:1: no verdict row: its scores are no numbers"),
-        (["set.jsonl", "--score-field", "x=no.such"], "x: no labelled record has a number at no.such"),
+        (["set.jsonl", "--score-field", "x=no.such"], "--score-field x=no.such: no record has the field no.such; the"),
         (["set.jsonl", "--from", "run.jsonl", "--map", "none.json"], "none.json: No such file"),
         (["set.jsonl", "--from", "run.jsonl", "--set", "dices"], "set.jsonl:1: it is no record of dices"),
         (["set.jsonl", "--from", "run.jsonl", "--verdicts", "x.jsonl"], "name a model with -m"),

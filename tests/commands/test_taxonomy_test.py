@@ -89,6 +89,49 @@ def test_labelled_data(desk: Path, model: Path, arguments: list[str], code: int,
     assert done.returncode == code
 
 
+@pytest.mark.parametrize(
+    ("lines", "arguments", "told"),
+    [
+        ([], [], "d.jsonl: nothing to test (no records)"),
+        ([], ["--max-flag-rate", "0.02"], "d.jsonl: nothing to test (no records)"),
+        (['{"prompt":"a"}'] * 2, [], "d.jsonl: nothing to test (2 records without a label)"),
+        (['{"prompt":"a","label":NaN}'], ["--max-flag-rate", "0.02"], "nothing to test (1 record without a label)"),
+        (
+            ['{"prompt":"a","label":1}'],
+            ["--max-flag-rate", "0.02"],
+            "--max-flag-rate needs records that are labelled safe",
+        ),
+    ],
+)
+def test_a_gate_on_nothing_is_an_error(
+    desk: Path, model: Path, lines: list[str], arguments: list[str], told: str
+) -> None:
+    (desk / "d.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    done = run(desk, model, "d.jsonl", *arguments)
+    assert told in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_flag_rate_needs_labelled_data(desk: Path, model: Path) -> None:
+    done = run(desk, model, "--max-flag-rate", "0.02")
+    assert (
+        done.stderr
+        == "guard: no labelled data: --max-flag-rate needs records that are labelled safe, and there are none\n"
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_where_labels_are_can_be_said_and_what_has_none_is_counted(desk: Path, model: Path) -> None:
+    lines = [
+        f'{{"prompt":"{text}","toxicity":{value}}}\n' for text, value in (("a", 0.1), ("bomb", 0.9), ("c", "null"))
+    ]
+    (desk / "d.jsonl").write_text("".join(lines))
+    done = run(desk, model, "d.jsonl", "--label-field", "toxicity>=0.5", "--max-flag-rate", "0", "--threshold", "0.6")
+    assert done.stdout.endswith("5 passed, 0.00% of the labelled safe ones flagged\n")
+    assert (done.returncode, done.stderr) == (0, "guard: left out: 1 record without a label\n")
+    assert 'such as --label-field "toxicity>=0.5"' in run(desk, model, "d.jsonl").stderr
+
+
 def test_junit(desk: Path, model: Path) -> None:
     run(desk, model, "--junit", "out.xml")
     suite = ElementTree.parse(desk / "out.xml").getroot()

@@ -13,10 +13,13 @@ import click
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED
 from guardcli.commands.judging import Judging, model_options
+from guardcli.commands.labelling import label_options
 from guardcli.commands.probability import Probability
 from guardcli.errors import GuardError, InputError, TaxonomyError
+from guardcli.labels import Where
+from guardcli.printable import counted
 from guardcli.report import suite as report
-from guardcli.suite import Case, Run, Session, cases_of, labelled
+from guardcli.suite import Case, Data, Run, Session, cases_of, labelled
 from guardcli.taxonomy import Taxonomy
 
 _POLL = 0.2  # seconds between looks at the files
@@ -34,6 +37,7 @@ _POLL = 0.2  # seconds between looks at the files
     help="Fail if a larger share of the labelled safe ones is flagged.",
 )
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the results as JUnit's XML, too.")
+@label_options
 @inputs.input_format
 @model_options
 def test(
@@ -44,6 +48,7 @@ def test(
     watch: bool,
     max_flag_rate: float | None,
     junit: Path | None,
+    where: Where,
     input_format: str | None,
     **options: Any,
 ) -> int:
@@ -55,10 +60,11 @@ def test(
 
     Labelled records fail one by one, or, with --max-flag-rate, only as a whole.
 
-    Exits with 0 if all is as expected, 1 if not, 2 on wrong usage, 3 if something could not be judged.
+    Exits with 0 if all is as expected, 1 if not, 2 on wrong usage or where there is nothing to test, 3 if something
+    could not be judged.
     """
     taxonomy = Taxonomy.load(name)
-    data = _labelled(files, input_format)
+    data = _labelled(files, where, input_format, gated=max_flag_rate is not None)
     judging = Judging(**options, target="last", scores=True)
     with judging.load() as model:
         session = Session(lambda edited: judging.open(edited, model=model))
@@ -83,8 +89,28 @@ def _cases(taxonomy: Taxonomy, data: Sequence[Case]) -> list[Case]:
     return cases
 
 
-def _labelled(files: tuple[str, ...], input_format: str | None) -> list[Case]:
-    return list(labelled(inputs.Reading(input_format).records(inputs.sources(files)))) if files else []
+def _labelled(files: tuple[str, ...], where: Where, input_format: str | None, *, gated: bool) -> tuple[Case, ...]:
+    """The labelled cases; how many records are none is told.
+
+    Raises:
+        InputError: there are none, or with `gated` none that are safe: a gate on nothing would always be met.
+    """
+    if not files and not gated:
+        return ()
+    data = Data()
+    if files:
+        data = labelled(inputs.Reading(input_format).records(inputs.sources(files)), where)
+    left_out = ", ".join(f"{counted(number, 'record')} {reason}" for reason, number in data.left_out.items())
+    place = ", ".join(files) or "no labelled data"
+    if not data.cases and files:
+        raise InputError(
+            f"{place}: nothing to test ({left_out or 'no records'}); --label-field says where the label is"
+        )
+    if gated and all(case.expect != "safe" for case in data.cases):
+        raise InputError(f"{place}: --max-flag-rate needs records that are labelled safe, and there are none")
+    if left_out:
+        output.say(f"guard: left out: {left_out}")
+    return data.cases
 
 
 def _tell(run: Run, *, suggest: bool) -> None:
