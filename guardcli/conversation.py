@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-Role = Literal["user", "assistant", "system", "tool"]
+Role = Literal["user", "assistant", "system", "developer", "tool"]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -27,12 +27,29 @@ class Message:
 class Conversation:
     """Messages in the order in which they were said; roles may come in any order.
 
-    `flags` are remarks of the reader that end up in the row, such as "invalid_unicode".
+    `flags` are remarks of the reader that end up in the row, such as "invalid_unicode". `skipped` names what the record
+    holds beside its messages and is no text to judge ("tool_definition"). `unread` are the paths of text in the record
+    that no message holds, and of which nothing says that it is metadata.
     """
 
     messages: tuple[Message, ...]
     id: str | None = None
     flags: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def context(self) -> int:
+        """How many messages at the beginning are the operator's: `system` or `developer` before the first turn.
+
+        Only one of the two speaks for the operator: a `developer` behind a `system` message is somebody else.
+        """
+        count = 0
+        for message in self.messages:
+            if message.role not in ("system", "developer") or message.role != self.messages[0].role:
+                break
+            count += 1
+        return count
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +75,9 @@ class Key:
 class Record:
     """One conversation with its key. `fields` is the JSON object that it came from, empty for plain text.
 
-    `raw` are the bytes of the input that hold it, without a line break at their end; `more` says that the next
-    conversation is of the same bytes.
+    `raw` are the bytes of the input that hold it, with the line break behind them; `more` says that the next
+    conversation is of the same bytes. `before` are bytes in front of them that belong to no record: a CSV header, blank
+    lines.
     """
 
     key: Key
@@ -67,6 +85,7 @@ class Record:
     fields: Mapping[str, Json] = field(default_factory=dict)
     raw: bytes = field(default=b"", repr=False, compare=False)
     more: bool = field(default=False, repr=False, compare=False)
+    before: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,7 @@ class Malformed:
     key: Key
     reason: str
     fields: Mapping[str, Json] = field(default_factory=dict)
+    before: bytes = field(default=b"", repr=False, compare=False)
 
 
 def characters(item: Record | Malformed) -> int:

@@ -21,8 +21,8 @@ class Sifted:
 
     @property
     def unjudged(self) -> list[Verdict]:
-        """Those that have no verdict, or not of every message."""
-        return [verdict for verdict in self.verdicts if verdict.verdict == "error"]
+        """Those that have no verdict, or not of all of the record's text."""
+        return [verdict for verdict in self.verdicts if verdict.verdict == "error" or verdict.unread]
 
     @property
     def unsafe(self) -> bool:

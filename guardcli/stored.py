@@ -71,8 +71,15 @@ def _row(content: bytes, place: str) -> Row:
         raise InputError(f"{place}: not JSON: {error}") from error
     if not isinstance(row, dict) or "schema" not in row or any(name not in row for name in _NEEDED):
         raise InputError(f"{place}: no verdict row: guard check --format json writes them")
-    if row["schema"] != SCHEMA:
-        raise InputError(f"{place}: a row of schema {printable(str(row['schema']))}; this guard reads schema {SCHEMA}")
+    if row["schema"] not in (1, SCHEMA) or isinstance(row["schema"], bool):
+        schema = printable(str(row["schema"]))
+        raise InputError(f"{place}: a row of schema {schema}; this guard reads schema 1 and {SCHEMA}")
+    if row["schema"] == 1:
+        row |= {"schema": SCHEMA, "unread": None}  # it does not tell
+    if not isinstance(unread := row.get("unread"), (list, _NONE)) or not all(
+        isinstance(one, str) for one in unread or ()
+    ):
+        raise InputError(f"{place}: no verdict row: its unread is no list of paths")
     if wrong := [name for name, types in _NEEDED.items() if not isinstance(row[name], types)]:
         raise InputError(f"{place}: no verdict row: its {wrong[0]} is none")
     if not all(_scores(row[name]) for name in ("listed_scores", "category_scores")) or not _named(row["taxonomy"]):

@@ -1,7 +1,8 @@
 """Which messages of a conversation the model sees, and which of them are judged. It renders nothing.
 
-Llama Guard knows two speakers. System and tool messages are left out and counted, or judged as user text on
-request; a message without text is left out and counted by what it holds instead.
+Llama Guard knows two speakers. A system or developer message before the first turn is the operator's, and a tool's is a
+machine's: both are left out and counted, or judged as user text on request. A system or developer message anywhere else
+may be anybody's, and is judged as the user's. A message without text is left out and counted by what it holds instead.
 """
 
 from __future__ import annotations
@@ -58,12 +59,14 @@ class NothingToJudge(ValueError):
 
 
 def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
-    """Sort a conversation's messages into turns; roles in `as_user` ("system", "tool") speak as the user."""
-    left_out: list[str] = []
+    """Sort a conversation's messages into turns; roles in `as_user` ("system", "developer", "tool") speak as the user
+    wherever they stand."""
+    left_out: list[str] = list(conversation.skipped)
     found = []
+    context = conversation.context
     for number, message in enumerate(conversation.messages, start=1):
         left_out += message.skipped
-        speaker = _speaker(message.role, as_user)
+        speaker = _speaker(message.role, as_user, is_context=number <= context)
         if speaker is None:
             left_out.append(message.role)
             continue
@@ -105,14 +108,16 @@ def without_text(turn: Turn) -> str:
 def _nothing(all_turns: Turns, target: Target) -> str:
     who = f"{target} message" if target in ("user", "assistant") else "user or assistant message"
     left_out = ", ".join(f"{count} {kind}" for kind, count in all_turns.skipped.items())
-    advice = "; --as-user judges system and tool text" if {"system", "tool"} & all_turns.skipped.keys() else ""
+    silent = {"system", "developer", "tool"} & all_turns.skipped.keys()
+    advice = "; --as-user judges system, developer and tool text" if silent else ""
     return f"nothing to judge: no {who} with text" + (f" (left out: {left_out}{advice})" if left_out else "")
 
 
-def _speaker(role: Role, as_user: Collection[Role]) -> Speaker | None:
+def _speaker(role: Role, as_user: Collection[Role], *, is_context: bool) -> Speaker | None:
     if role == "assistant":
         return "Agent"
-    return "User" if role == "user" or role in as_user else None
+    silent = is_context or role == "tool"
+    return None if silent and role not in as_user else "User"
 
 
 def _alternating(found: Sequence[Turn]) -> bool:

@@ -10,13 +10,13 @@ TAXONOMY = {"name": "llama-guard-3", "prompt": "6c2a66d22e86e27a", "decision": "
 
 
 def row(line: int, score: float | None, **fields: Any) -> dict[str, Any]:
-    """A row of schema 1, safe or unsafe at 0.5; without a score an error."""
+    """A row of schema 2, safe or unsafe at 0.5; without a score an error."""
     if score is None:
         verdict, error = "error", "not JSON"
     else:
         verdict, error = ("unsafe" if score >= 0.5 else "safe"), None
     return {
-        "schema": 1,
+        "schema": 2,
         "id": None,
         "source": "chats.jsonl",
         "line": line,
@@ -29,6 +29,7 @@ def row(line: int, score: float | None, **fields: Any) -> dict[str, Any]:
         "categories": ["S9"] if verdict == "unsafe" else [],
         "flags": [],
         "skipped": {},
+        "unread": [],
         "truncated": False,
         "error": error,
         "model": "tiny@0123456789ab",

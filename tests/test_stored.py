@@ -32,7 +32,8 @@ def test_gzip_and_blank_lines(tmp_path: Path) -> None:
         ('{"schema":1', "2: not JSON: "),
         ("[1]", "2: no verdict row: guard check --format json writes them"),
         ('{"prompt":"hi"}', "2: no verdict row"),
-        (json.dumps(row(1, 0.5) | {"schema": 2}), "2: a row of schema 2; this guard reads schema 1"),
+        (json.dumps(row(1, 0.5) | {"schema": 3}), "2: a row of schema 3; this guard reads schema 1 and 2"),
+        (json.dumps(row(1, 0.5) | {"unread": [1]}), "2: no verdict row: its unread is no list of paths"),
         (json.dumps(row(1, 0.5) | {"verdict": "maybe"}), "2: no verdict row: its verdict and its score do not go"),
         (json.dumps(row(1, 0.5) | {"score": "0.5"}), "2: no verdict row: its score is none"),
         (json.dumps(row(1, 0.5) | {"verdict": "error"}), "2: no verdict row: its verdict and its score do not go"),
@@ -47,6 +48,12 @@ def test_what_is_no_row(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         list(stored.read(str(path)))
     assert f"{path}:{message}" in str(caught.value)
+
+
+def test_rows_of_schema_1_do_not_tell_what_was_unread(tmp_path: Path) -> None:
+    old = {name: value for name, value in row(1, 0.5).items() if name != "unread"} | {"schema": 1}
+    (tmp_path / "v.jsonl").write_text(f"{json.dumps(old)}\n")
+    assert list(stored.read(str(tmp_path / "v.jsonl"))) == [row(1, 0.5) | {"unread": None}]
 
 
 def test_a_missing_file() -> None:

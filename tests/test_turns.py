@@ -67,7 +67,7 @@ def test_a_target_without_text_is_not_replaced_by_another(target: Target, messag
 
 @pytest.mark.parametrize("target", ["any", "last", "user", "each"])
 def test_nothing_to_judge(target: Target) -> None:
-    with pytest.raises(NothingToJudge, match="left out: 1 system; --as-user judges system and tool text"):
+    with pytest.raises(NothingToJudge, match="left out: 1 system; --as-user judges system, developer and tool text"):
         judged(turns(Conversation((Message("system", "Be kind."),))), target)
 
 
@@ -83,7 +83,17 @@ def test_prompts_show_the_turns_with_text() -> None:
 
 @pytest.mark.parametrize(
     ("roles", "alternating"),
-    [("ua", True), ("uau", True), ("", True), ("a", False), ("uu", False), ("usa", True), ("uaa", False)],
+    [
+        ("ua", True),
+        ("uau", True),
+        ("", True),
+        ("a", False),
+        ("uu", False),
+        ("sua", True),
+        ("ssua", True),
+        ("usa", False),
+        ("uaa", False),
+    ],
 )
 def test_alternating(roles: str, alternating: bool) -> None:
     names = {"u": "user", "a": "assistant", "s": "system"}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from guardcli.classifier.job import Job, Settings
-from guardcli.conversation import Json
+from guardcli.conversation import Json, Record
 from guardcli.decision import Decision, highest
 from guardcli.turns import without_text
 from guardcli.verdict import Outcome, Provenance, Verdict
@@ -28,6 +28,7 @@ def rows(
         "provenance": provenance,
         "threshold": decision.threshold,
         "skipped": job.skipped or {},
+        "unread": job.record.conversation.unread if isinstance(job.record, Record) else (),
         "meta": _meta(job.record.fields, settings.keep),
     }
     if not job.parts:

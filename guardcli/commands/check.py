@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from guardcli.commands import codes, inputs, output
+from guardcli.commands import codes, inputs, output, paths
 from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.engine import Counts
 from guardcli.printable import counted
@@ -33,6 +33,9 @@ from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
     "--only", type=click.Choice(["unsafe", "safe", "error"]), multiple=True, help="Write only these. Repeatable."
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
+@click.option(
+    "--paths", "list_paths", is_flag=True, help="List where the input has text and what happens to it; needs no model."
+)
 @click.option("--stats", is_flag=True, help="Tell on stderr what was evaluated, what was shared, and how fast.")
 @inputs.reading_options
 def check(
@@ -41,14 +44,15 @@ def check(
     output_format: str,
     only: tuple[str, ...],
     exit_zero: bool,
+    list_paths: bool,
     stats: bool,
     reading: inputs.Reading,
     **options: Any,
 ) -> int:
     """Judge conversations from FILES, or stdin: one verdict each, in order.
 
-    Input is JSON Lines, one JSON array, or plain text, compressed with gzip or not; OpenAI messages,
-    prompt/response pairs, ShareGPT, HH transcripts, lines and transcripts are told apart by themselves.
+    Input is JSON Lines, a JSON array, CSV, Parquet or plain text, compressed with gzip or Zstandard or not; the formats
+    of records are told apart by their keys.
 
     \b
     guard check -m llama-guard-3-8b.gguf chat.jsonl
@@ -64,19 +68,23 @@ def check(
     judging = Judging(**options)
     if output_format in NEEDS_SCORES:
         judging = replace(judging, scores=True)
+    if list_paths:
+        return paths.show(reading, named)
     tell = _tell if judging.verbose else lambda _source, _format: None
-    records = reading.records(named, on_detect=tell)
+    records = inputs.Remarks(judging.as_user).of(reading.records(named, on_detect=tell))
     tally: Counter[str] = Counter()
+    unread = 0
     line = _writer(output_format)
     with judging.open() as guard:
         start = time.monotonic()
         for verdict in guard.judge(records, ahead="live" if inputs.live(named) else "full"):
             tally[verdict.verdict] += 1
+            unread += bool(verdict.unread)
             if not only or verdict.verdict in only:
                 output.write(line(verdict) + "\n")
         if stats:
             output.say(_stats(guard.counts, tally.total(), time.monotonic() - start))
-    return _finish(tally, exit_zero=exit_zero)
+    return _finish(tally, unread, exit_zero=exit_zero)
 
 
 def _writer(output_format: str) -> Writer:
@@ -98,10 +106,12 @@ def _tell(source: str, format_name: str) -> None:
     output.say(f"guard: {source}: {format_name}")
 
 
-def _finish(tally: Counter[str], *, exit_zero: bool) -> int:
+def _finish(tally: Counter[str], unread: int, *, exit_zero: bool) -> int:
     """The exit code. What a reader of the rows might miss is said on stderr."""
     if not tally:
         output.say("guard: nothing to judge: the input holds no records")
     if tally["error"]:
         output.say(f"guard: {tally['error']:,} of {counted(tally.total(), 'row')} could not be judged")
-    return codes.of_verdicts(tally, exit_zero=exit_zero)
+    if unread:
+        output.say(f"guard: {counted(unread, 'row')} of records with text that was not judged (unread)")
+    return codes.of_verdicts(tally, exit_zero=exit_zero, unread=unread)

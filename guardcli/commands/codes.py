@@ -13,8 +13,9 @@ INTERRUPTED = 130
 READER_GONE = 141
 
 
-def of_verdicts(tally: Mapping[str, int], *, exit_zero: bool = False) -> int:
-    """The code for so many verdicts of each kind; none at all were nothing to judge."""
-    if not sum(tally.values()) or tally.get("error"):
+def of_verdicts(tally: Mapping[str, int], *, exit_zero: bool = False, unread: int = 0) -> int:
+    """The code for so many verdicts of each kind, of which `unread` have text beside them that nobody judged; none at
+    all were nothing to judge."""
+    if not sum(tally.values()) or tally.get("error") or unread:
         return UNJUDGED
     return FOUND if tally.get("unsafe") and not exit_zero else DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, UNJUDGED, USAGE
 from guardcli.commands.judging import Judging, model_options, taxonomy_option
 from guardcli.conversation import Record
-from guardcli.errors import InputError
 from guardcli.printable import field, printable
 from guardcli.sieve import Sifted, sift
 from guardcli.turns import TARGETS
@@ -63,26 +63,60 @@ def filter_(
     with ExitStack() as stack:
         guard = stack.enter_context(Judging(**options).open())
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=named))
-        for sifted in sift(guard, reading.records(named), ahead="live" if inputs.live(named) else "full"):
+        records = inputs.Remarks(options["as_user"]).of(reading.records(named))
+        written = _Passed()
+        for sifted in sift(guard, records, ahead="live" if inputs.live(named) else "full"):
             if aside is not None:
                 aside.write(map(jsonl.line, sifted.verdicts))
             for verdict in sifted.unjudged:
                 code = UNJUDGED
-                place = field(verdict.key.place)
-                output.say(f"guard: withheld, not judged: {place}: {printable(verdict.error or '')}")
-            if sifted.passes(invert=invert):
-                output.write_bytes(_annotated(sifted) if annotate else _as_it_was(sifted))
+                reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread)}"
+                output.say(f"guard: withheld, not judged: {field(verdict.key.place)}: {printable(reason)}")
+            passes = sifted.passes(invert=invert)
+            refused = _refused(sifted) if annotate and passes else None
+            if refused:
+                code = UNJUDGED
+                output.say(f"guard: withheld, not annotated: {field(sifted.record.key.place)}: {refused}")
+            written.write(sifted, passes=passes and not refused, annotate=annotate)
     return code
 
 
-def _as_it_was(sifted: Sifted) -> bytes:
-    assert isinstance(sifted.record, Record)  # what is none has no verdict, and does not pass
-    return sifted.record.raw + b"\n"
+@dataclass(slots=True)
+class _Passed:
+    """What was written so far: whether a line is open, and from which source."""
+
+    source: str | None = None
+    is_open: bool = False
+
+    def write(self, sifted: Sifted, *, passes: bool, annotate: bool) -> None:
+        """The record's own bytes, if it passes; what stands in front of them (a header, blank lines) in any case."""
+        record = sifted.record
+        data = b"" if annotate else record.before
+        if passes:
+            assert isinstance(record, Record)  # what is none has no verdict, and does not pass
+            data += _annotated(record, sifted) if annotate else record.raw
+        if not data:
+            return
+        if self.is_open:  # the last line of the file before had no end
+            data = b"\n" + data
+        self.is_open = not data.endswith(b"\n")
+        output.write_bytes(data)
 
 
-def _annotated(sifted: Sifted) -> bytes:
+def _refused(sifted: Sifted) -> str | None:
+    """Why a record cannot be annotated: it is no JSON object, or has such a field already."""
     record = sifted.record
-    if not record.fields:
-        raise InputError(f"{record.key.place}: --annotate needs records that are JSON objects")
+    if not isinstance(record, Record) or not record.raw.rstrip().endswith(b"}"):
+        return "it is no JSON object, and has no place for a field"
+    if ANNOTATION in record.fields:
+        return f"it has a field `{ANNOTATION}` of its own"
+    return None
+
+
+def _annotated(record: Record, sifted: Sifted) -> bytes:
+    """The record's own bytes, with the verdict as the last field of its object."""
     rows = [jsonl.row(verdict) for verdict in sifted.verdicts]
-    return (jsonl.dumps({**record.fields, ANNOTATION: rows[0] if len(rows) == 1 else rows}) + "\n").encode()
+    verdict = jsonl.dumps({ANNOTATION: rows[0] if len(rows) == 1 else rows})
+    body = record.raw.rstrip()
+    comma = "," if record.fields else ""
+    return body.removesuffix(b"}").rstrip() + f"{comma}{verdict.removeprefix('{')}".encode() + record.raw[len(body) :]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Any, TypeVar
 import click
 
 from guardcli import formats
-from guardcli.commands.options import PathOption, given
+from guardcli.commands import output
+from guardcli.commands.options import PathOption, PathsOption, given
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
+from guardcli.formats.transcript import UNKNOWN_SPEAKER
+from guardcli.printable import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,9 +38,10 @@ requests = click.option(
 )
 as_user = click.option(
     "--as-user",
-    type=click.Choice(["system", "tool"]),
+    type=click.Choice(["system", "developer", "tool"]),
     multiple=True,
-    help="Judge system or tool text as if the user had written it; else it is left out and counted. Repeatable.",
+    help="Judge the operator's messages, or those of tools, as if the user had written them; else they are counted in "
+    "`skipped`. Repeatable.",
 )
 
 
@@ -79,11 +84,13 @@ def live(sources: Sequence[str]) -> bool:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How inputs are read: in which format if it is not to be found out, where in a JSON record the conversation is,
-    and how long a record may be."""
+    how long a record may be, which fields are metadata, and which ones hold text to be judged besides."""
 
     input_format: str | None = None
     messages_path: str | None = None
     max_record_bytes: int = MAX_RECORD_BYTES
+    ignore: str | None = None
+    text_field: tuple[str, ...] = ()
 
     def records(
         self,
@@ -92,8 +99,10 @@ class Reading:
         start: int = 1,
         requests: Mapping[str, Conversation] | None = None,
         on_detect: Callable[[str, str], None] = lambda _source, _format: None,
+        on_text: Callable[[str, str, str], None] | None = None,
     ) -> Iterator[Record | Malformed]:
-        """The records of all inputs, in order, from line `start` of each on. `on_detect` is told (source, format).
+        """The records of all inputs, in order, from line `start` of each on. `on_detect` is told (source, format), and
+        `on_text` each text of a JSON record: its path, the text, and what becomes of it.
 
         Raises:
             InputError: one cannot be opened.
@@ -107,9 +116,67 @@ class Reading:
                     messages_path=self.messages_path,
                     max_record_bytes=self.max_record_bytes,
                     start=start,
+                    ignore=self.ignore,
+                    text_fields=self.text_field,
                     on_detect=lambda name, source=source: on_detect(source, name),  # type: ignore[misc]
+                    on_note=lambda words, source=source: output.say(f"guard: {printable(source)}: {words}"),  # type: ignore[misc]
+                    on_text=on_text,
                 )
                 yield from found if requests is None else (_joined(record, requests) for record in found)
+
+
+PATHS_TOLD = 10  # of unread text; --paths lists all
+
+
+class Remarks:
+    """What a person should know of how records are read: each thing is told once, on stderr, at the first record."""
+
+    def __init__(self, as_user: Collection[str] = ()) -> None:
+        self._told: set[str] = set(as_user)
+        self._paths: set[str] = set()
+
+    def of(self, records: Iterable[Record | Malformed]) -> Iterator[Record | Malformed]:
+        """Records as they are; what there is to tell of one is told before it is handed on."""
+        for record in records:
+            if isinstance(record, Record):
+                self._see(record)
+            yield record
+
+    def _see(self, record: Record) -> None:
+        conversation = record.conversation
+        for path in conversation.unread:
+            self._unread(path, record.key.place)
+        if conversation.context and (role := conversation.messages[0].role) not in self._told:
+            self._tell(
+                role,
+                record.key.place,
+                f"{role} messages before the first turn are the operator's: they are counted in `skipped`, and not "
+                f"judged; --as-user {role} judges them",
+            )
+        if UNKNOWN_SPEAKER in conversation.flags and UNKNOWN_SPEAKER not in self._told:
+            self._tell(
+                UNKNOWN_SPEAKER,
+                record.key.place,
+                "a line begins with a name that is no known speaker; it was read as part of the message before it "
+                f"(flag {UNKNOWN_SPEAKER})",
+            )
+
+    def _unread(self, path: str, place: str) -> None:
+        if path in self._paths or len(self._paths) > PATHS_TOLD:
+            return
+        self._paths.add(path)
+        if len(self._paths) > PATHS_TOLD:
+            output.say("guard: there is more text that is not judged: guard check --paths FILES lists all of it")
+            return
+        option = shlex.quote(path)
+        output.say(
+            f"guard: {printable(place)}: the text under {printable(path)} is not judged: "
+            f"--ignore {printable(option)} calls it metadata, --text-field {printable(option)} judges it"
+        )
+
+    def _tell(self, what: str, place: str, words: str) -> None:
+        self._told.add(what)
+        output.say(f"guard: {printable(place)}: {words}")
 
 
 _READING_OPTIONS = (
@@ -127,6 +194,19 @@ _READING_OPTIONS = (
         default=MAX_RECORD_BYTES,
         show_default=True,
         help="A longer record is an error row.",
+    ),
+    click.option(
+        "--ignore",
+        type=PathsOption(),
+        metavar="PATHS",
+        help="These fields are metadata, such as title,messages[].note: text in them need not be judged.",
+    ),
+    click.option(
+        "--text-field",
+        type=PathsOption(),
+        multiple=True,
+        metavar="PATH",
+        help="Judge the text of this field besides, as a user's message in a row of its own. Repeatable.",
     ),
 )
 

@@ -19,6 +19,19 @@ def given(command: F, options: Sequence[Callable[[F], F]]) -> F:
     return command
 
 
+class PathsOption(click.ParamType[str]):
+    """Where in records some fields are, parted by commas."""
+
+    name = "paths"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            formats.parse_paths(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 class PathOption(click.ParamType[str]):
     """Where in a record a field is."""
 

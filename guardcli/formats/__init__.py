@@ -6,34 +6,31 @@ prompts, verdicts or the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.formats import decoding, lines, parquet, paths, structure, tabular, transcript
+from guardcli.formats.account import NOTHING_IGNORED, Ignored
 from guardcli.formats.faults import Damaged, Unreadable, too_long
-from guardcli.formats.pieces import Chunk, Fault, Line
+from guardcli.formats.pieces import Chunk, Fault
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import open_source, text
-from guardcli.formats.values import FORMATS, How, Report, convert, id_of, of_chunk, of_value
+from guardcli.formats.values import FORMATS, How, OnText, Report, convert, id_of, of_chunk, of_value
 
-__all__ = ["NAMES", "Unreadable", "open_source", "parse", "parse_path", "read", "repaired", "select"]
+__all__ = ["NAMES", "Unreadable", "open_source", "parse", "parse_path", "parse_paths", "read", "repaired", "select"]
 
 parse_path = paths.parse
+parse_paths = paths.parse_all
 select = paths.select
 
 
-class _TextFormat(Protocol):
-    def matches(self, first: str) -> bool: ...
-
-    def records(self, reader: Reader, source: str, limit: int) -> Iterator[Record | Malformed]: ...
-
-
-_TEXT: dict[str, _TextFormat] = {"lines": lines, "transcript": transcript}
+_TEXT = ("lines", "transcript")
 
 _CSV = "csv"  # a table of JSON values, each of which is of a format of its own
-NAMES: tuple[str, ...] = (*FORMATS, *_TEXT, _CSV)
+_JSONL = "jsonl"  # JSON values, each of which is of a format of its own
+NAMES: tuple[str, ...] = (*FORMATS, *_TEXT, _CSV, _JSONL)
 
 
 def read(
@@ -44,31 +41,53 @@ def read(
     messages_path: str | None = None,
     max_record_bytes: int = 1 << 20,
     start: int = 1,
+    ignore: str | None = None,
+    text_fields: Sequence[str] = (),
     on_detect: Report | None = None,
+    on_note: Report | None = None,
+    on_text: OnText | None = None,
 ) -> Iterator[Record | Malformed]:
     """Every record of a stream from line `start` on, in order, each as soon as it is complete.
 
     `source` is the stream's name in the keys. Without a `format` it is detected, and `on_detect` is called
-    with the name of each format when it is first seen. A key's `part` is the name of the conversation in its
-    record; of several values on one line, the second and later ones are told apart by number: "1".
+    with the name of each format when it is first seen; `on_note` gets a sentence where a person should know of it, and
+    `on_text` each text of a JSON record with its path and what becomes of it. A
+    key's `part` is the name of the conversation in its record; of several values on one line, the second and later ones
+    are told apart by number: "1".
 
-    `messages_path` says where in a JSON record the conversation is.
+    `messages_path` says where in a JSON record the conversation is, `ignore` which fields (`title,messages[].note`) are
+    metadata, and `text_fields` which hold text that is to be judged besides, as a user's.
 
     Raises:
-        ValueError: there is no such format, or the path is none.
+        ValueError: there is no such format, or a path is none.
     """
     if format not in (None, *NAMES):
         raise ValueError(f"unknown format {format!r}; known are {', '.join(NAMES)}")
-    report = _once(on_detect or _ignore)
-    how = How(format, paths.parse(messages_path) if messages_path else (), start)
+    report, note = _once(on_detect or _ignore), _once(on_note or _ignore)
+    how = How(
+        format,
+        paths.parse(messages_path) if messages_path else (),
+        start,
+        Ignored.from_text(ignore) if ignore else NOTHING_IGNORED,
+        tuple(place for field in text_fields for place in sorted(paths.parse_all(field))),
+        on_text,
+    )
     if parquet.is_parquet(stream):
         yield from _parquet_records(stream, source, how, max_record_bytes, report)
         return
     reader = Reader(text(stream))
     try:
-        yield from _records(reader, source, how, max_record_bytes, report)
+        yield from _records(reader, source, how, max_record_bytes, report, note if _is_file(stream) else None, note)
     except Damaged as error:
         yield Malformed(Key(source, reader.line), str(error))
+
+
+def _is_file(stream: BinaryIO) -> bool:
+    """Whether all of the input is there: what somebody writes into a pipe must not decide how it is read."""
+    try:
+        return stream.seekable()
+    except (OSError, AttributeError, ValueError):
+        return False
 
 
 def parse(value: Json) -> Conversation:
@@ -81,10 +100,10 @@ def parse(value: Json) -> Conversation:
         value, flags = decoding.repaired(value)
     except RecursionError:
         raise Unreadable("nested too deeply") from None
-    found = convert(value, None, _ignore)
+    found = convert(value, How(), _ignore)
     if len(found) > 1:
         raise Unreadable(f"{len(found)} conversations in one value; pass them one by one")
-    return replace(found[0][1], id=id_of(value), flags=flags)
+    return replace(found[0][1], id=id_of(value), flags=(*flags, *found[0][1].flags))
 
 
 def repaired(conversation: Conversation) -> Conversation:
@@ -98,29 +117,33 @@ def repaired(conversation: Conversation) -> Conversation:
     return replace(conversation, messages=messages, flags=(*conversation.flags, *flags))
 
 
-def _records(reader: Reader, source: str, how: How, limit: int, report: Report) -> Iterator[Record | Malformed]:
-    """The records from line `start` on: where lines are records those before are passed over, else read and dropped."""
+def _records(
+    reader: Reader, source: str, how: How, limit: int, report: Report, sniffed: Report | None, note: Report
+) -> Iterator[Record | Malformed]:
+    """The records from line `start` on: where lines are records those before are passed over, else read and dropped.
+
+    Tables and transcripts are found by themselves only where `sniffed` is there to be told.
+    """
     format = how.format
     layout = "text" if format in (*_TEXT, _CSV) else structure.layout(reader, limit)
-    if layout == "text" and (format == _CSV or (format not in _TEXT and _is_table(reader, limit))):
-        report(_CSV)
-        yield from _table_records(reader, source, how, limit, report)
-        return
-    if layout != "text" or format in FORMATS or how.path:
+    sniffing = format is None and layout == "text"
+    name = _detect_text(structure.following(reader, limit), sniffed, note) if sniffing else format
+    if layout != "text" or format in (*FORMATS, _JSONL) or (sniffing and how.path and name != _CSV):
         if layout != "json values":
             reader.skip_to(how.start)
-        found = _json_records(structure.values(reader, limit, layout), source, how, report)
-    elif (name := format or _detect_text(structure.first_line(reader, limit), report)) == "lines":
-        reader.skip_to(how.start)
-        mixed = format is None
-        found = _lines_and_json(reader, source, limit, report) if mixed else lines.records(reader, source, limit)
+        inner = replace(how, format=None) if format == _JSONL else how
+        found = _json_records(structure.values(reader, limit, layout), source, inner, report)
     else:
-        found = _TEXT[name].records(reader, source, limit)
+        if sniffing and structure.first_line(reader, limit):
+            report(str(name))
+        if name == _CSV:
+            found = _table_records(reader, source, how, limit, report)
+        elif name == "transcript":
+            found = transcript.records(reader, source, limit, trusted=format is not None)
+        else:
+            reader.skip_to(how.start)
+            found = (lines.records if format else lines.records_among_others)(reader, source, limit)
     yield from (row for row in found if row.key.line >= how.start)
-
-
-def _is_table(reader: Reader, limit: int) -> bool:
-    return tabular.matches(structure.first_line(reader, limit).decode(errors="replace"))
 
 
 def _table_records(reader: Reader, source: str, how: How, limit: int, report: Report) -> Iterator[Record | Malformed]:
@@ -128,10 +151,17 @@ def _table_records(reader: Reader, source: str, how: How, limit: int, report: Re
     inner = replace(how, format=None if how.format == _CSV else how.format)
     for row in tabular.values(reader, limit):
         if isinstance(row, Fault):
-            yield Malformed(Key(source, row.line), row.reason)
-        elif row[0] >= how.start:
-            line, value, raw = row
-            yield from of_value(value, (), raw, Key(source, line), inner, report)
+            yield Malformed(Key(source, row.line), row.reason, before=row.before)
+        elif row.line >= how.start:
+            found = of_value(row.value, (), row.raw, Key(source, row.line), inner, report)
+            yield from _behind(row.before, found)
+
+
+def _behind(before: bytes, found: Iterator[Record | Malformed]) -> Iterator[Record | Malformed]:
+    """Records, with what stands in front of the first of them."""
+    for item in found:
+        yield replace(item, before=before) if before else item
+        before = b""
 
 
 def _parquet_records(
@@ -149,34 +179,23 @@ def _parquet_records(
         yield Malformed(Key(source, row + 1), str(error))
 
 
-def _lines_and_json(reader: Reader, source: str, limit: int, report: Report) -> Iterator[Record | Malformed]:
-    """Lines of text, among which one that is a record of a JSON format is read as that: logs begin with banners."""
-    for line in reader.lines(limit):
-        parsed = _json_record(line) if line.whole else None
-        if parsed is None:
-            yield from lines.records_of(line, source, limit)
-        else:
-            yield from of_value(*parsed, line.content, Key(source, line.number), How(), report)
+def _detect_text(first: list[bytes], sniffed: Report | None, note: Report) -> str:
+    """Decided once a stream, by its first lines.
 
-
-def _json_record(line: Line) -> tuple[Json, tuple[str, ...]] | None:
-    """The value and flags of a line that is a record of a JSON format."""
-    if not line.content.lstrip().startswith(b"{"):
-        return None
-    try:
-        value, flags = decoding.value(line.content, line.number)
-    except Unreadable:
-        return None
-    return (value, flags) if any(format.matches(value) for format in FORMATS.values()) else None
-
-
-def _detect_text(first: bytes, report: Report) -> str:
-    """Decided once a stream: a later line `User: x` in a file of prompts must not swallow what follows."""
-    line = first.decode(errors="replace")
-    # The last in the table that fits: `lines` fits always.
-    name = next(name for name in reversed(_TEXT) if _TEXT[name].matches(line))
-    if first:
-        report(name)
+    A later line `User: x` in a file of prompts must not swallow what follows, and nobody who writes into a pipe may say
+    how what others write is read.
+    """
+    texts = [line.decode(errors="replace") for line in first]
+    is_table = bool(texts) and tabular.matches(texts[0])
+    if not is_table and not (texts and transcript.is_likely(texts[0], texts[1:])):
+        return "lines"
+    name, words = (_CSV, "a CSV header") if is_table else ("transcript", "a turn of a transcript")
+    if sniffed is None:
+        note(f"the first line looks like {words}; from a pipe each line is one message: --input-format {name} reads it")
+        return "lines"
+    sniffed(
+        f"read as {'CSV' if is_table else 'a transcript'}, by its first line; --input-format lines reads it as text"
+    )
     return name
 
 
@@ -189,9 +208,9 @@ def _json_records(
         line = value.line
         key = Key(source, line, str(count) if count else None)
         if isinstance(value, Fault):
-            yield Malformed(key, value.reason)
+            yield Malformed(key, value.reason, before=value.before)
         else:
-            yield from of_chunk(value, key, how, report)
+            yield from _behind(value.before, of_chunk(value, key, how, report))
 
 
 def _once(report: Report) -> Report:

@@ -33,16 +33,36 @@ _HINTS = (
 
 
 def text(content: bytes, line: int) -> str:
-    """The text of a record that begins on `line`."""
+    """The text of a record that begins on `line`.
+
+    Raises:
+        Unreadable: it is no UTF-8, or holds NUL, which nobody writes: from there on it is in another encoding.
+    """
+    if b"\0" in content:
+        raise Unreadable(f"NUL bytes in {_place(content, line, content.index(0))}: {_encoding(content)}")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        byte = error.start - before.rfind(b"\n")
-        place = f"line {line + before.count(10)}" if b"\n" in before else "the line"
+        at, byte = error.start, content[error.start]
+        marked = content[at : at + 2] in (b"\xff\xfe", b"\xfe\xff")
         raise Unreadable(
-            f"invalid UTF-8 at byte {byte} of {place}: 0x{content[error.start]:02x}; if Latin-1: iconv -f LATIN1"
+            f"invalid UTF-8 at byte {at - content[:at].rfind(10)} of {_place(content, line, at)}: 0x{byte:02x}; "
+            + ("UTF-16 begins here: iconv -f UTF-16 converts it" if marked else "if Latin-1: iconv -f LATIN1")
         ) from None
+
+
+def _place(content: bytes, line: int, at: int) -> str:
+    """The line of a byte, in words."""
+    breaks = content.count(b"\n", 0, at)
+    return f"line {line + breaks}" if breaks else "the line"
+
+
+def _encoding(content: bytes) -> str:
+    """What text with NUL bytes is likely to be."""
+    even, odd = (content[start::2].count(0) for start in (0, 1))
+    if max(even, odd) * 6 < len(content):
+        return "remove them, or export the text again"
+    return "this is UTF-16 inside of other text; convert that part with iconv -f UTF-16LE -t UTF-8"
 
 
 def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
@@ -52,6 +72,8 @@ def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
         parsed = cast(Json, _DECODER.decode(source))
         if content.count(b"[") + content.count(b"{") > _DEEPEST:
             _check_depth(parsed)
+        if b"\\u0000" in content:
+            _check_nul(parsed)
         return repaired(parsed) if _ESCAPED_SURROGATE.search(content) else (parsed, ())
     except json.JSONDecodeError as error:
         raise Unreadable(f"not JSON: {_explained(error, line)}") from None
@@ -67,6 +89,20 @@ def repaired(value: Json) -> tuple[Json, tuple[str, ...]]:
     """The value with its lone surrogates replaced by U+FFFD, and the flag that says so."""
     fixed = _repair(value)
     return fixed, (INVALID_UNICODE,) if fixed != value else ()
+
+
+def check_nul(text: str) -> None:
+    """Raise Unreadable if a text holds NUL: some readers stop there, and would not see what is behind."""
+    if "\0" in text:
+        raise Unreadable("a text holds NUL (U+0000), behind which some readers see nothing: remove it")
+
+
+def _check_nul(value: Json) -> None:
+    if isinstance(value, str):
+        check_nul(value)
+    elif isinstance(value, (dict, list)):
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check_nul(item)
 
 
 def _check_depth(value: Json) -> None:

@@ -1,7 +1,7 @@
-"""HH-RLHF: `chosen` and `rejected`, two conversations a record, or one `transcript`; each is one text.
+"""Pairs of answers, one preferred: `chosen` and `rejected`, two conversations a record, or one `transcript`.
 
-Turns begin with `Human:` or `Assistant:` at the start or after a blank line. A list of messages in place of
-the text, as newer preference data has it, is read as such.
+HH-RLHF writes each as one text, in which turns begin with `Human:` or `Assistant:` at the start or after a blank line.
+Newer preference data has lists of messages, or the answers alone behind a `prompt`, a text or a list of messages.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from guardcli.conversation import Conversation, Json, Message
-from guardcli.formats import openai, roles
+from guardcli.formats import messages, roles
+from guardcli.formats.account import Account
 from guardcli.formats.faults import Unreadable, kind, shown
 
 _PARTS = ("chosen", "rejected", "transcript")
@@ -20,20 +21,40 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and any(value.get(part) is not None for part in _PARTS)
 
 
-def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
+def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
     assert isinstance(value, dict)  # by `matches`
     parts = [part for part in _PARTS if value.get(part) is not None]
-    found = [(part, Conversation(_messages(value[part], part))) for part in parts]
+    prompt = _prompt(value, account)
+    found = [(part, Conversation(_behind(prompt, _messages(value, part, account, prompt)))) for part in parts]
     return [(None, found[0][1])] if parts == ["transcript"] else list(found)
 
 
-def _messages(value: Json, name: str) -> tuple[Message, ...]:
-    if isinstance(value, str):
-        return _turns(value, name)
-    if not isinstance(value, list):
-        raise Unreadable(f"{name} is {kind(value)}; it must be a transcript or a list of messages")
+def _prompt(value: dict[str, Json], account: Account) -> tuple[Message, ...]:
+    """What the answers are behind, where it stands beside them."""
+    prompt = value.get("prompt")
+    if isinstance(prompt, list) and prompt:
+        return messages.read(prompt, "prompt", account)
+    return (Message("user", prompt),) if isinstance(prompt, str) and prompt.strip() else ()
+
+
+def _behind(prompt: tuple[Message, ...], said: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The prompt, where the conversation does not begin with it: then it is answers alone."""
+    if not prompt or (said and said[0].role != "assistant"):
+        return said
+    return (*prompt, *said)
+
+
+def _messages(value: dict[str, Json], name: str, account: Account, prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+    said = value[name]
+    if isinstance(said, str):
+        account.claim(value, name)
+        if prompt and said.strip() and not _TURN.match(said):
+            return (Message("assistant", said),)
+        return _turns(said, name)
+    if not isinstance(said, list):
+        raise Unreadable(f"{name} is {kind(said)}; it must be a transcript or a list of messages")
     try:
-        return openai.messages(value, "the list")
+        return messages.read(said, "the list", account)
     except Unreadable as error:
         raise Unreadable(f"{name}: {error.reason}") from None
 

@@ -68,7 +68,7 @@ def values(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]
 
 def _row(number: int, value: dict[str, Any]) -> tuple[int, Json, bytes]:
     raw = json.dumps(value, ensure_ascii=False, default=_as_text)
-    return number, json.loads(raw), raw.encode("utf-8", "backslashreplace")
+    return number, json.loads(raw), raw.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _as_text(value: Any) -> str:

@@ -15,6 +15,8 @@ from guardcli.formats.faults import Unreadable, kind, listed
 Step = str | int
 
 _STEP = re.compile(r"""\.?(?:"([^"]+)"|'([^']+)'|([^.\[\]"']+))|\[(-?\d+)\]|\[(?:"([^"]+)"|'([^']+)')\]""")
+_ONE = re.compile(r"""(?:"[^"]*"|'[^']*'|[^,"'])+""")
+_PLAIN = re.compile(r"""[^.\[\]"',\s]+\Z""")
 
 
 def parse(path: str) -> tuple[Step, ...]:
@@ -32,6 +34,29 @@ def parse(path: str) -> tuple[Step, ...]:
     if not steps:
         raise ValueError(f"{path!r} names no place")
     return tuple(steps)
+
+
+def parse_all(text: str) -> frozenset[tuple[str, ...]]:
+    """Places without numbers, parted by commas, such as `title,messages[].note`: lists do not count in them.
+
+    Raises:
+        ValueError: one is no path.
+    """
+    found = [one.strip() for one in _ONE.findall(text)]
+    if not any(found):
+        raise ValueError(f"{text!r} names no place")
+    steps = (parse(one.replace("[]", "")) for one in found if one)
+    return frozenset(tuple(step for step in one if isinstance(step, str)) for one in steps)
+
+
+def written(steps: Sequence[Step], item: str = "[]") -> str:
+    """Steps as `parse_all` reads them: names that hold more than a plain name in quotes, each list as `item`."""
+    named = (item if isinstance(step, int) else f".{_quoted(step)}" for step in steps)
+    return "".join(named).removeprefix(".")
+
+
+def _quoted(name: str) -> str:
+    return name if _PLAIN.match(name) else f'"{name}"' if '"' not in name else f"'{name}'"
 
 
 def select(value: Json, steps: Sequence[Step]) -> Json:

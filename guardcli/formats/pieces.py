@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line without its end; `whole` is false where only the first bytes of a longer line are here."""
+    """One line without its end; `whole` is false where only the first bytes of a longer line are here. `end` is the
+    line break behind it, none at the end of a file."""
 
     number: int
     content: bytes
     whole: bool = True
+    end: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The bytes of one record, and the line on which it begins."""
+    """The bytes of one record, and the line on which it begins. `raw` are those of the source, with the line break;
+    `before` what stood in front and belongs to no record."""
 
     line: int
     content: bytes
+    raw: bytes = field(default=b"", compare=False)
+    before: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +33,4 @@ class Fault:
 
     line: int
     reason: str
+    before: bytes = field(default=b"", compare=False)

@@ -41,6 +41,10 @@ class Reader:
         self._at = 0
         self.line -= content.count(b"\n")
 
+    def ahead(self, start: int) -> list[bytes]:
+        """The whole lines that are in memory already, from a byte on counted from the position; nothing is read."""
+        return self._buffer[self._at + start :].splitlines(keepends=True)
+
     def skip_to(self, line: int) -> None:
         """Pass over what comes before a line, quickly."""
         while self.line < line and self.fragment(_SKIPPED):
@@ -51,7 +55,7 @@ class Reader:
         number = self.line
         while fragment := self.fragment(limit + 2):  # two more for its end
             content = _without_end(fragment)
-            yield Line(number, content[:limit], len(content) <= limit)
+            yield Line(number, content[:limit], len(content) <= limit, fragment[len(content) :])
             while not fragment.endswith(b"\n") and fragment:
                 fragment = self.fragment(limit)
             number = self.line

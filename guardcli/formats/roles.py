@@ -1,4 +1,4 @@
-"""Who speaks: the words that formats use for the four roles. It knows nothing of where such a word stands."""
+"""Who speaks: the words that formats use for the roles. It knows nothing of where such a word stands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from guardcli.formats.faults import Unreadable, kind, shown
 WORDS: dict[Role, tuple[str, ...]] = {
     "user": ("user", "human", "prompter", "customer"),
     "assistant": ("assistant", "ai", "bot", "gpt", "model", "agent", "chatgpt"),
-    "system": ("system", "developer"),
+    "system": ("system",),
+    "developer": ("developer",),
     "tool": ("tool", "function", "ipython", "observation"),
 }
 
@@ -23,3 +24,8 @@ def role(word: object, number: int) -> Role:
     if found is None:
         raise Unreadable(f"message {number}: unknown role {shown(word)}; known are {', '.join(_ROLES)}")
     return found
+
+
+def known(word: str) -> Role | None:
+    """The role that `word` names; None if it names none."""
+    return _ROLES.get(word.strip().lower())

@@ -48,7 +48,7 @@ def _stdin() -> BinaryIO:
 
 
 def text(stream: BinaryIO) -> Iterator[bytes]:
-    """The stream's text in pieces, unpacked, without a byte-order mark.
+    """The stream's text in pieces, unpacked.
 
     Raises:
         Damaged: it is no UTF-8 text, broken gzip, or cannot be read any further; all that could be read has
@@ -62,7 +62,7 @@ def text(stream: BinaryIO) -> Iterator[bytes]:
             head = _head(pieces)
             break
     signatures.check(head)
-    yield head.removeprefix(signatures.UTF8_MARK)
+    yield head
     yield from pieces
 
 

@@ -12,23 +12,65 @@ from typing import Literal
 from guardcli.conversation import Json
 from guardcli.formats import decoding, openai
 from guardcli.formats.faults import Unreadable, too_long
-from guardcli.formats.pieces import Chunk, Fault
+from guardcli.formats.pieces import Chunk, Fault, Line
 from guardcli.formats.reader import Reader
+from guardcli.formats.signatures import UTF8_MARK
 from guardcli.formats.splitter import split
 
 Layout = Literal["text", "json lines", "json values"]
 
 _FRAGMENT = 1 << 16
+_BLANKS_KEPT = 1 << 16  # bytes
+
+_SEPARATOR = b"\x1e"
+_MARKS = (UTF8_MARK, _SEPARATOR)
+_CHOICE = "--input-format jsonl reads records, --input-format lines reads every line as a text"
+_CUT = "cut off what stands before it for --input-format jsonl; --input-format lines reads every line as a text"
+_LIST = re.compile(rb'\[\s*(?:[\[{"\]]|(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:,\s*["\[{]|\]\s*\Z|\Z))')
+_OBJECT = re.compile(rb'[{,]\s*"[^"\\]{1,80}"\s*:')
+_KEY = re.compile(rb'"[^"\\]{1,80}"\s*:\s*["\[{\dtfn-]')
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)', re.DOTALL)  # or its beginning: what matches nowhere is quadratic
 _BRACKET = re.compile(rb"[\[\]{}]")
 _TO_FIRST_KEY = re.compile(rb'[\s{\[]*(?:"[^"]*")?')
 
 
 def first_line(reader: Reader, limit: int) -> bytes:
-    """The first line that is not blank, or its beginning; it stays to be read."""
+    """The first line that is not blank, or its beginning, without marks in front of it; it stays to be read."""
     line = _next_line(reader, limit)
     reader.unread(line)
+    return bare(line)
+
+
+def following(reader: Reader, limit: int) -> list[bytes]:
+    """The first lines of a text, as far as they have been read already, without marks in front; they stay to be read.
+
+    The first is waited for, the others are not.
+    """
+    passed = _next_line(reader, limit)
+    reader.unread(passed)
+    return [bare(line) for line in (passed, *reader.ahead(len(passed)))] if passed else []
+
+
+def bare(line: bytes) -> bytes:
+    """A line without what stands in front of a record and is none of it: a byte-order mark, which a file has where
+    others were joined to it, and the separator of RFC 7464."""
+    while line.startswith(_MARKS):
+        line = line.removeprefix(UTF8_MARK).removeprefix(_SEPARATOR)
     return line
+
+
+def looks_like_record(line: bytes) -> str | None:
+    """What is wrong with a line of plain text that may be a record, or a part of one; None if it is just text."""
+    line = bare(line).strip()
+    if line.startswith(b"{") or _LIST.match(line):
+        return f"this line of a plain-text input begins like a JSON record: {_CHOICE}"
+    found = _OBJECT.search(line)
+    if found and (line.endswith((b"}", b"]", b",")) or _is_cut(line[found.start() :])):
+        return f"this line of a plain-text input holds a JSON object behind other text: {_CUT}"
+    body = line.rstrip(b"]},")
+    if _KEY.match(line) or not body or (body.endswith(b'"') and b"}" in line[len(body) :]):
+        return f"this line of a plain-text input looks like a piece of a JSON record: {_CHOICE}"
+    return None
 
 
 def layout(reader: Reader, limit: int) -> Layout:
@@ -36,11 +78,12 @@ def layout(reader: Reader, limit: int) -> Layout:
 
     A second line is waited for only where the first alone does not say it.
     """
-    first = _next_line(reader, limit)
+    passed = _next_line(reader, limit)
+    first = bare(passed)
     second = b""
     if first.strip() == b"[" or (_looks_like_json(first) and _open_brackets(first)):
         second = _following(reader, limit)
-    reader.unread(first + second)
+    reader.unread(passed + second)
     if not _looks_like_json(first + second):
         return "text"
     return "json values" if _goes_on(first, second, limit) else "json lines"
@@ -52,17 +95,30 @@ def values(reader: Reader, limit: int, layout: Layout) -> Iterator[Chunk | Fault
         yield from _json_lines(reader, limit)
         return
     line = reader.line
+    opening = reader.fragment(_FRAGMENT)
+    reader.unread(bare(opening))
     yield from split(iter(lambda: reader.fragment(_FRAGMENT), b""), line, limit, _is_message)
 
 
 def _json_lines(reader: Reader, limit: int) -> Iterator[Chunk | Fault]:
+    blank = b""
     for line in reader.lines(limit):
+        content = bare(line.content)
         if not line.whole:
-            yield Fault(line.number, too_long("the line", limit))
-        elif line.content.lstrip().startswith(b"["):
-            yield from split([line.content], line.number, limit, _is_message)
-        elif line.content.strip():
-            yield Chunk(line.number, line.content)
+            yield Fault(line.number, too_long("the line", limit), blank)
+        elif not content.strip():
+            blank = kept(blank, line)
+            continue
+        elif content.lstrip().startswith(b"["):
+            yield from split([content], line.number, limit, _is_message)
+        else:
+            yield Chunk(line.number, content, line.content + line.end, blank)
+        blank = b""
+
+
+def kept(blank: bytes, line: Line) -> bytes:
+    """Blank lines with one more, as long as they are few."""
+    return blank + line.content + line.end if len(blank) < _BLANKS_KEPT else blank
 
 
 def _next_line(reader: Reader, limit: int) -> bytes:
@@ -105,6 +161,11 @@ def _goes_on(first: bytes, second: bytes, limit: int) -> bool:
     if last in b"[{,:":
         return not (opened.endswith(b"{") and last != b":" and after in b"[{")  # a key is due
     return after in b",:]}"
+
+
+def _is_cut(json: bytes) -> bool:
+    """Whether JSON ends within a string or a bracket."""
+    return json.count(b'"') % 2 == 1 or bool(_open_brackets(json))
 
 
 def _open_brackets(line: bytes) -> bytes:

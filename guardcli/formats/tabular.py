@@ -7,7 +7,6 @@ names of columns that hold text, by which a header is told from prose.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,37 +16,61 @@ from guardcli.formats import decoding
 from guardcli.formats.faults import Damaged, Unreadable, too_long
 from guardcli.formats.pairs import PROMPTS, RESPONSES
 from guardcli.formats.pieces import Fault
+from guardcli.formats.prose import is_label
 from guardcli.formats.reader import Reader
+from guardcli.formats.structure import bare
 
-# Beside the names that `pairs` reads: those of ToxicChat, HarmBench and DICES.
-TEXTS = frozenset((*PROMPTS, *RESPONSES, "user_input", "model_output", "Behavior", "context"))
+# Beside the names that `pairs` reads: those of ToxicChat, HarmBench and DICES, and of spreadsheets.
+TEXTS = frozenset(
+    (*PROMPTS, *RESPONSES, "user_input", "model_output", "behavior", "context", "messages", "conversation")
+)
 
-_NAME = re.compile(r"[^\W\d][\w .-]{0,63}")
+_COMMON = TEXTS | {
+    "author", "categories", "category", "channel", "conversation_id", "created_at", "date", "hate", "id", "index",
+    "label", "labels", "lang", "language", "model", "n", "name", "no", "notes", "role", "score", "session_id", "source",
+    "split", "tags", "thread_id", "time", "timestamp", "title", "toxic", "toxicity", "type", "user", "user_id", "uuid",
+    "violence",
+}  # fmt: skip
+
+_READ = frozenset((*PROMPTS, *RESPONSES))
+_LONGEST_NAME = 64
+_WORDS_OF_A_NAME = 6
 _DELIMITERS = ",;\t"
+_SEPARATOR_LINE = re.compile(r"sep=(.)\s*\Z")  # with which spreadsheets say what parts the cells
 _CELL = (1 << 31) - 1  # csv's own limit of a cell is 128 KB; ours is that of the record
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row: the line on which it begins, its value, and its bytes; `before` are those of the header, at the first."""
+
+    line: int
+    value: dict[str, Json]
+    raw: bytes
+    before: bytes = b""
 
 
 def matches(first: str) -> bool:
     """Whether a first line is such a header: several names, one of which is known to hold text."""
-    return _header(first) is not None
+    return _SEPARATOR_LINE.match(first) is not None or _header(first) is not None
 
 
-def values(reader: Reader, limit: int) -> Iterator[tuple[int, dict[str, Json], bytes] | Fault]:
-    """Each row: the line on which it begins, its value, and that as JSON.
+def values(reader: Reader, limit: int) -> Iterator[Row | Fault]:
+    """Each row of a table.
 
     Raises:
         Damaged: there is no header, or a row is longer than `limit`: a quote is not closed, and what follows is lost.
     """
     lines = _Lines(reader, limit)
     try:
-        first = next(lines, "")
-        names, delimiter = _header(first) or (_names(next(csv.reader([first]), [])), ",")
+        names, delimiter = _read_header(lines)
     except (Unreadable, csv.Error) as error:
         raise Damaged(f"no header: the first line names the columns of a CSV file ({error})") from error
     if not any(names):
         raise Damaged("no header: the first line of a CSV file names its columns")
     csv.field_size_limit(_CELL)
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    before = lines.taken()
     while True:
         lines.begin()
         try:
@@ -55,11 +78,21 @@ def values(reader: Reader, limit: int) -> Iterator[tuple[int, dict[str, Json], b
         except StopIteration:
             return
         except (csv.Error, Unreadable) as error:  # the next row is sought on the next line
-            yield Fault(lines.start, f"the row is no CSV: {error}")
+            lines.taken()
+            yield Fault(lines.start, f"the row is no CSV: {error}", before)
             rows = csv.reader(lines, delimiter=delimiter, strict=True)
+            before = b""
             continue
-        if cells:
-            yield _row(lines.start, names, cells)
+        if not cells:
+            before += lines.taken()
+            continue
+        value = _value(names, cells)
+        raw = lines.taken()
+        if isinstance(value, dict):
+            yield Row(lines.start, value, raw, before)
+        else:
+            yield Fault(lines.start, value, before)
+        before = b""
 
 
 @dataclass(slots=True)
@@ -70,6 +103,7 @@ class _Lines:
     limit: int
     start: int = 1
     size: int = 0
+    _taken: list[bytes] = field(default_factory=list, init=False)
     _fragments: Iterator[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,6 +112,12 @@ class _Lines:
     def begin(self) -> None:
         self.start, self.size = self.reader.line, 0
 
+    def taken(self) -> bytes:
+        """The bytes that were read since this was asked last."""
+        found = b"".join(self._taken)
+        self._taken.clear()
+        return found
+
     def __iter__(self) -> Iterator[str]:
         return self
 
@@ -85,37 +125,74 @@ class _Lines:
         number = self.reader.line
         line = next(self._fragments)
         self.size += len(line)
+        self._taken.append(line)
         cut = len(line) > self.limit + 1 and not line.endswith(b"\n")  # the rest would be taken for a row
         if cut or self.size > self.limit + 2:
             raise Damaged(
                 f"{too_long(f'the row that begins on line {self.start}', self.limit)}, or a quote in it is not closed; "
                 "what follows is not read"
             )
-        return decoding.text(line, number)
+        return decoding.text(bare(line) if number == 1 else line, number)
+
+
+def _read_header(lines: _Lines) -> tuple[list[str], str]:
+    """The names of the columns, and what parts them: a line `sep=;` in front says it, else the names do."""
+    first = next(lines, "")
+    if said := _SEPARATOR_LINE.match(first):
+        return _named(next(csv.reader([next(lines, "")], delimiter=said[1]), [])), said[1]
+    return _header(first) or (_named(next(csv.reader([first]), [])), ",")
 
 
 def _header(line: str) -> tuple[list[str], str] | None:
-    """The names of the columns, and what parts them."""
+    """The names of the columns, and what parts them; None if the line is no header by the columns that it has."""
     for delimiter in _DELIMITERS:
         try:
-            names = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, strict=True), [])
+            cells = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, strict=True), [])
         except csv.Error:
             continue
-        named = [name for name in names if name]  # the first column of a data frame has no name
-        whole = len(names) > 1 and len(set(names)) == len(names) and all(map(_NAME.fullmatch, named))
-        if whole and TEXTS & set(named):
-            return names, delimiter
+        names = [cell.strip() for cell in cells]
+        filled = [name for name in names if name]  # the first column of a data frame has no name, nor have empty ones
+        spaced = any(cell != cell.strip() for cell in cells[1:])  # as in prose: then it must be known names throughout
+        known = all(name.lower() in _COMMON for name in filled) if spaced else True
+        if len(names) > 1 and known and all(map(_is_name, filled)) and any(name.lower() in TEXTS for name in filled):
+            if len({name.lower() for name in filled}) < len(filled):
+                return None
+            return _named(cells), delimiter
     return None
 
 
-def _names(cells: list[str]) -> list[str]:
-    if len(set(cells)) < len(cells):
+def _is_name(name: str) -> bool:
+    """Whether a cell of a header may name a column: short, no number, and nobody's sentence."""
+    words = name.split()
+    return (
+        len(name) <= _LONGEST_NAME
+        and len(words) <= _WORDS_OF_A_NAME
+        and any(map(str.isalpha, name))
+        and not name[0].isdigit()
+        and not any(mark in name for mark in ".!?:\n")
+        and (len(words) < 2 or is_label(name))
+    )
+
+
+def _named(cells: list[str]) -> list[str]:
+    """The columns' names without blanks around them; those that `pairs` reads in lower case. Columns without a name are
+    numbered."""
+    names = [_canonical(cell.strip()) for cell in cells]
+    filled = [name for name in names if name]
+    if len(set(filled)) < len(filled):
         raise Damaged("two columns have one name, and one of them would not be read: rename it")
-    return cells
+    if not filled:
+        return []
+    nameless = sum(not name for name in names)
+    return [name or ("" if nameless == 1 else f"column {n}") for n, name in enumerate(names, start=1)]
 
 
-def _row(line: int, names: list[str], cells: list[str]) -> tuple[int, dict[str, Json], bytes] | Fault:
+def _canonical(name: str) -> str:
+    return name.lower() if name.lower() in _READ else name
+
+
+def _value(names: list[str], cells: list[str]) -> dict[str, Json] | str:
+    """A row as an object, an empty cell null; or what is wrong with it."""
     if len(cells) != len(names):
-        return Fault(line, f"the row has {len(cells)} cells, and the header names {len(names)}")
-    value: dict[str, Json] = {name: cell or None for name, cell in zip(names, cells, strict=True)}
-    return line, value, json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return f"the row has {len(cells)} cells, and the header names {len(names)}"
+    return {name: cell or None for name, cell in zip(names, cells, strict=True)}

@@ -4,69 +4,72 @@
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json
-from guardcli.formats import decoding, openai
+from guardcli.conversation import Conversation, Json, Message
+from guardcli.formats import decoding, messages
+from guardcli.formats.account import Account
 from guardcli.formats.faults import Unreadable, kind
 
 _SYSTEM, _INPUT, _OUTPUT = "gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output.messages"
-_CALLS = {"tool_call": "tool_call", "tool_call_response": "tool_result"}
+_DIALECT = messages.Dialect(contents=("parts", "content"), part_texts={"text": "content", "reasoning": "content"})
 
 
 def matches(value: Json) -> bool:
-    return _attributes(value) is not None and not (isinstance(value, dict) and "messages" in value)
+    return (
+        isinstance(value, dict)
+        and "messages" not in value
+        and any(name in holder for holder in _holders(value) for name in (_INPUT, _OUTPUT))
+    )
 
 
-def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
-    found = _attributes(value)
-    assert found is not None  # by `matches`
-    system = _parsed(found.get(_SYSTEM), _SYSTEM)
-    said = [{"role": "system", "content": _content(system)}] if system else []
-    for name in (_INPUT, _OUTPUT):
-        messages = _parsed(found.get(name), name)
-        if messages is None:
-            continue
-        if not isinstance(messages, list):
-            raise Unreadable(f"{name} is {kind(messages)}; it must be a list of messages")
-        said.extend(map(_as_message, messages))  # type: ignore[arg-type]
-    return [(None, Conversation(openai.messages(said, _INPUT)))]  # type: ignore[arg-type]
+def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
+    assert isinstance(value, dict)  # by `matches`
+    said: list[Message] = []
+    for name in (_SYSTEM, _INPUT, _OUTPUT):
+        holder = next((holder for holder in _holders(value) if holder.get(name) is not None), None)
+        if holder is not None:
+            said += _said(holder, name, account, len(said))
+    if not said:
+        raise Unreadable(f"empty conversation: {_INPUT} has no messages")
+    return [(None, Conversation(tuple(said)))]
 
 
-def _attributes(value: Json) -> dict[str, Json] | None:
-    """The record itself with its attributes, where the messages are in either."""
-    if not isinstance(value, dict):
-        return None
+def _holders(value: dict[str, Json]) -> list[dict[str, Json]]:
+    """The record itself, and its attributes."""
     inside = value.get("attributes")
-    both = {**(inside if isinstance(inside, dict) else {}), **value}
-    return both if _INPUT in both or _OUTPUT in both else None
+    return [value, inside] if isinstance(inside, dict) else [value]
 
 
-def _parsed(value: Json, name: str) -> Json:
-    """Attributes of older exporters can only be text: JSON inside JSON."""
+def _said(holder: dict[str, Json], name: str, account: Account, before: int) -> list[Message]:
+    found = _parsed(holder, name, account)
+    if name == _SYSTEM:
+        return _system(found, holder, name, account)
+    if not isinstance(found, list):
+        raise Unreadable(f"{name} is {kind(found)}; it must be a list of messages")
+    return [messages.read_one(item, before + n, account, _DIALECT) for n, item in enumerate(found, start=1)]
+
+
+def _system(found: Json, holder: dict[str, Json], name: str, account: Account) -> list[Message]:
+    """Instructions as a list of parts, or as text."""
+    if not found:
+        return []
+    inside: dict[str, Json] = {name: found}
+    text, skipped = messages.content_of(inside, name, name, account, _DIALECT)
+    if isinstance(found, str):
+        account.claim(holder, name)
+    return [Message("system", text, skipped)]
+
+
+def _parsed(holder: dict[str, Json], name: str, account: Account) -> Json:
+    """Attributes of older exporters can only be text: JSON inside JSON. Instructions may be plain text."""
+    value = holder[name]
     if not isinstance(value, str):
         return value
     try:
-        return decoding.value(value.encode("utf-8", "replace"), 1)[0]
+        found = decoding.value(value.encode("utf-8", "replace"), 1)[0]
     except Unreadable as error:
+        if name == _SYSTEM:
+            return value
         raise Unreadable(f"{name}: {error.reason}") from None
-
-
-def _as_message(item: Json) -> Json:
-    if not isinstance(item, dict):
-        return item
-    parts = _content(item["parts"]) if item.get("parts") else item.get("content")
-    openai.check_beside(item, parts)
-    return {"role": item.get("role"), "content": parts}
-
-
-def _content(parts: Json) -> Json:
-    return [_as_part(part) for part in parts] if isinstance(parts, list) else parts
-
-
-def _as_part(part: Json) -> Json:
-    """A part by OpenAI's names."""
-    if not isinstance(part, dict):
-        return part
-    kind_ = part.get("type")
-    if kind_ == "text":
-        return {"type": "text", "text": part.get("content")}
-    return {"type": _CALLS.get(kind_, kind_) if isinstance(kind_, str) else kind_}
+    if isinstance(found, (dict, list)):
+        account.parsed(holder, name, found)
+    return found

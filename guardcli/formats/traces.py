@@ -1,136 +1,223 @@
-"""Rows of tracing tools: Langfuse's `input` and `output`, LangSmith's `inputs` and `outputs`.
+"""Rows of tracing tools: Langfuse's `input` and `output`, LangSmith's and Weave's `inputs` and `outputs`.
 
-Each holds what a model was given and what it answered: a text, one message, a list of messages, or any of these as
-JSON text. LangChain's own form of a message, with its class or its `type` for a role, is read as well.
+Each holds what a model was given and what it answered: a text, one message, a list of messages, the arguments of a
+function (Langfuse's `@observe`), or any of these as JSON text. LangChain's own form of a message, with its class or its
+`type` for a role, is read as well.
+
+JSON text is read only where all that it holds is accounted for, and somebody other than the system speaks in it;
+otherwise it is text that somebody wrote, and is judged as it stands.
 """
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json
-from guardcli.formats import decoding, openai, unread
-from guardcli.formats.faults import Unreadable, kind, listed
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-_LANGFUSE = ("trace_id", "traceId", "observation_id", "session_id", "sessionId")
-_TYPES = {"human": "user", "ai": "assistant", "chat": "user", "system": "system", "tool": "tool", "function": "tool"}
-_METADATA = ("usage", "llm_output", "metadata", "response_metadata", "model", "run", "tools", "generation_info")
-_NAMES = ("messages", "message", "choices", "generations", "output", "input", "content", "text", "answer", "query")
-_CLASSES = {
+from guardcli.conversation import Conversation, Json, Message, Role
+from guardcli.formats import decoding, messages
+from guardcli.formats.account import Account
+from guardcli.formats.faults import Unreadable, kind, listed
+from guardcli.formats.prose import Prose, classify
+
+_TRACED = ("trace_id", "traceId", "observation_id", "session_id", "sessionId", "run_type", "op_name")
+_GIVEN, _ANSWERED = ("inputs", "input"), ("outputs", "output")
+_CONVERSATIONS = ("messages", "conversations", "conversation", "prompt")  # a record with one is a conversation itself
+
+# Where in an object the messages or the text are; the first that is filled is read.
+_NAMES = (
+    "messages", "message", "choices", "generations", "output", "input", "content", "text", "answer", "query",
+    "question", "prompt", "response", "completion", "generation",
+)  # fmt: skip
+
+_TYPES: dict[str, Role] = {
+    "human": "user", "ai": "assistant", "chat": "user", "system": "system", "tool": "tool", "function": "tool",
+}  # fmt: skip
+_CLASSES: dict[str, Role] = {
     "HumanMessage": "user", "AIMessage": "assistant", "AIMessageChunk": "assistant", "SystemMessage": "system",
     "ToolMessage": "tool", "FunctionMessage": "tool",
 }  # fmt: skip
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or any(name in value for name in unread.CONVERSATIONS):
+    if not isinstance(value, dict) or any(name in value for name in _CONVERSATIONS):
         return False
-    if "run_type" in value and ("inputs" in value or "outputs" in value):
-        return True
-    return ("input" in value or "output" in value) and any(key in value for key in _LANGFUSE)
+    return any(name in value for name in _TRACED) and any(name in value for name in (*_GIVEN, *_ANSWERED))
 
 
-def conversations(value: Json) -> list[tuple[str | None, Conversation]]:
+def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
     assert isinstance(value, dict)  # by `matches`
-    given, answered = ("inputs", "outputs") if "run_type" in value else ("input", "output")
-    if "run_type" in value and (value.get("input") or value.get("output")):
-        raise Unreadable("inputs and outputs, and input or output beside them: name one place by --messages-path")
-    asked, said_back = _decoded(value.get(given), value.get(answered))
-    said = [*_said(asked, given, "user"), *_said(said_back, answered, "assistant")]
+    given, answered = (_filled(value, names) for names in (_GIVEN, _ANSWERED))
+    said = _parsed(value, given, answered, account)
+    if said is None:
+        reader = _Reader(account)
+        said = [*reader.under(value, given, "user"), *reader.under(value, answered, "assistant")]
     if not said:
         raise Unreadable(f"empty conversation: {given} and {answered} hold no message")
-    return [(None, Conversation(openai.messages(said, given)))]
+    return [(None, Conversation(tuple(said)))]
 
 
-def _said(value: Json, name: str, role: str) -> list[Json]:
-    """The messages that a value holds, under OpenAI's names; a text is what `role` said."""
-    if value is None or value == "":
-        return []
-    if isinstance(value, str):
-        return [{"role": role, "content": value}]
-    if isinstance(value, list):
-        return _listed(value, name, role)
-    if not isinstance(value, dict):
-        raise Unreadable(f"{name} is {kind(value)}; it must be text, a message, or messages")
-    return _held(value, name, role)
+def _filled(value: dict[str, Json], names: tuple[str, str]) -> str:
+    return next((name for name in names if value.get(name) not in (None, "", [], {})), names[-1])
 
 
-def _listed(value: list[Json], name: str, role: str) -> list[Json]:
-    if len(value) == 1 and isinstance(value[0], list):  # LangChain runs a batch, mostly of one
-        value = value[0]
-    if any(isinstance(item, list) for item in value):
-        raise Unreadable(f"{name} holds {len(value)} conversations; export them one by one")
-    return [_as_message(item, role) for item in value]
+def _parsed(value: dict[str, Json], given: str, answered: str, account: Account) -> list[Message] | None:
+    """The messages in JSON texts; None if they are not to be read as JSON.
 
-
-def _held(value: dict[str, Json], name: str, role: str) -> list[Json]:
-    """What an object holds: messages, choices, generations, one message, or a text under a common name.
-
-    Whatever stands beside it and may be text that somebody said would not be judged.
+    An exporter writes either all of a row's texts as JSON, or none: one that looks like JSON beside one that does not
+    is what somebody typed.
     """
-    if _is_message(value):
-        return [_as_message(value, role)]
-    filled = [key for key in _NAMES if value.get(key) not in (None, "", [], {})]
-    if not filled:
-        raise Unreadable(f"{name} holds no messages; it has the keys {listed(value)} (--messages-path names the place)")
-    beside = [key for key, other in value.items() if key not in (filled[0], *_METADATA) and _may_be_said(other)]
-    if beside:
-        raise Unreadable(f"{name} holds {filled[0]} and {listed(beside)}: name one by --messages-path")
-    return _said(value[filled[0]], f"{name}.{filled[0]}", role)
+    texts = {name: text for name in (given, answered) if isinstance(text := value.get(name), str) and text}
+    try:
+        trees = {name: decoding.value(text.encode("utf-8", "replace"), 1)[0] for name, text in texts.items()}
+    except Unreadable:
+        return None
+    if not trees or not all(isinstance(tree, (dict, list, str)) for tree in trees.values()):
+        return None
+    trial, root = Account(), {**value, **trees}
+    reader = _Reader(trial)
+    try:
+        asked, back = reader.under(root, given, "user"), reader.under(root, answered, "assistant")
+    except Unreadable:
+        return None
+    lost = any(any(trial.leftovers({name: root[name]}, [*asked, *back])) for name in trees)
+    if lost or (given in trees and not any(message.role in ("user", "assistant") for message in asked)):
+        return None
+    for name, tree in trees.items():
+        if isinstance(tree, str):
+            account.claim(value, name)
+        else:
+            account.parsed(value, name, tree)
+    account.adopt(trial)
+    return [*asked, *back]
 
 
-def _may_be_said(value: Json) -> bool:
-    """Whether a value is text of more than a word, or may hold such."""
-    return (isinstance(value, (list, dict)) and bool(value)) or (isinstance(value, str) and len(value.split()) > 1)
+@dataclass(slots=True)
+class _Reader:
+    """Messages out of whatever stands under a name; `count` of them so far."""
+
+    account: Account
+    count: int = 0
+
+    def under(self, holder: dict[str, Json], name: str, role: Role, above: str = "") -> list[Message]:
+        """The messages that a field holds; a text is what `role` said. `above` is the place of the holder."""
+        place = f"{above}.{name}".removeprefix(".")
+        value = holder.get(name)
+        if value is None or value == "":
+            return []
+        if isinstance(value, str):
+            self.account.claim(holder, name)
+            return [self._text(value, role)]
+        if isinstance(value, list):
+            return self._listed(value, place, role)
+        if not isinstance(value, dict):
+            raise Unreadable(f"{place} is {kind(value)}; it must be text, a message, or messages")
+        return self._held(value, place, role)
+
+    def _text(self, text: str, role: Role) -> Message:
+        self.count += 1
+        return Message(role, text)
+
+    def _listed(self, value: list[Json], name: str, role: Role) -> list[Message]:
+        if len(value) == 1 and isinstance(value[0], list):  # LangChain runs a batch, mostly of one
+            value = value[0]
+        if any(isinstance(item, list) for item in value):
+            raise Unreadable(f"{name} holds {len(value)} conversations; export them one by one")
+        found = []
+        for index, item in enumerate(value):
+            if isinstance(item, str):
+                self.account.claim(value, index)
+                found.append(self._text(item, role))
+            else:
+                found.append(self._message(item, role))
+        return found
+
+    def _held(self, value: dict[str, Json], name: str, role: Role) -> list[Message]:
+        """What an object holds: messages, choices, generations, one message, or a text under a common name."""
+        if _is_message(value):
+            return [self._message(value, role)]
+        self.account.claim(value)
+        if _is_call(value):
+            return self._arguments(value, name, role)
+        filled = next((key for key in _NAMES if value.get(key) not in (None, "", [], {})), None)
+        if filled is None:
+            raise Unreadable(
+                f"{name} holds no messages; it has the keys {listed(value)} (--messages-path names the place)"
+            )
+        return self.under(value, filled, role, name)
+
+    def _arguments(self, value: dict[str, Json], name: str, role: Role) -> list[Message]:
+        """The arguments of a function, as Langfuse's decorator records them: texts, or messages."""
+        found = [message for field in ("args", "kwargs") for message in self._each(value[field], role)]
+        if not found:
+            raise Unreadable(f"{name} holds the arguments of a function, and no text is among them")
+        return found
+
+    def _each(self, arguments: Json, role: Role) -> Iterator[Message]:
+        assert isinstance(arguments, (dict, list))  # by `_is_call`
+        places = arguments.items() if isinstance(arguments, dict) else enumerate(arguments)
+        for place, item in places:
+            if isinstance(item, str):
+                if classify(item) is not Prose.SYMBOL:
+                    self.account.claim(arguments, place)
+                    yield self._text(item, role)
+            elif isinstance(item, (dict, list)) and _holds_messages(item):
+                yield from (
+                    self._listed(item, str(place), role)
+                    if isinstance(item, list)
+                    else self._held(item, str(place), role)
+                )
+
+    def _message(self, item: Json, role: Role) -> Message:
+        """A message, a choice, a generation, or one of LangChain's."""
+        self.count += 1
+        if not isinstance(item, dict):
+            return messages.read_one(item, self.count, self.account)
+        if isinstance(item.get("message"), dict) and "role" not in item:  # a choice, or a generation
+            self.account.claim(item)
+            self.count -= 1
+            return self._message(item["message"], role)
+        if isinstance(inside := item.get("kwargs"), dict) and "role" not in item:
+            self.account.claim(item)
+            return self._langchain(inside, _class(item, role))
+        if _type(item) in _TYPES and "role" not in item:
+            inside = item.get("data")
+            self.account.claim(item)
+            return self._langchain(inside if isinstance(inside, dict) else item, _TYPES[_type(item)])
+        if "role" not in item and isinstance(item.get("text"), str):
+            self.account.claim(item, "text")
+            return Message(role, str(item["text"]))
+        return messages.read_one(item, self.count, self.account)
+
+    def _langchain(self, item: dict[str, Json], role: Role) -> Message:
+        """Content and calls of tools, which stand in `additional_kwargs` too, in the form that they were sent in."""
+        beside = item.get("additional_kwargs")
+        if isinstance(beside, dict):
+            self.account.claim(beside, "tool_calls", "function_call")
+        return messages.read_one(item, self.count, self.account, role=role)
 
 
 def _is_message(value: dict[str, Json]) -> bool:
     typed = _type(value) in _TYPES and ("data" in value or "content" in value)
-    return ("role" in value and "content" in value) or "kwargs" in value or typed
+    of_class = isinstance(value.get("kwargs"), dict) and ("lc" in value or isinstance(value.get("id"), list))
+    return ("role" in value and ("content" in value or "tool_calls" in value)) or of_class or typed
+
+
+def _is_call(value: dict[str, Json]) -> bool:
+    return isinstance(value.get("args"), list) and isinstance(value.get("kwargs"), dict)
+
+
+def _holds_messages(item: dict[str, Json] | list[Json]) -> bool:
+    if isinstance(item, list):
+        return bool(item) and all(isinstance(one, dict) and _is_message(one) for one in item)
+    return _is_message(item) or any(item.get(name) not in (None, "", [], {}) for name in _NAMES)
+
+
+def _class(item: dict[str, Json], role: Role) -> Role:
+    """LangChain's serialized form: `{"id": [..., "HumanMessage"], "kwargs": {"content": …}}`."""
+    path = item.get("id")
+    return _CLASSES.get(str(path[-1]) if isinstance(path, list) and path else "", role)
 
 
 def _type(value: dict[str, Json]) -> str:
     found = value.get("type")
     return found if isinstance(found, str) else ""
-
-
-def _as_message(item: Json, role: str) -> Json:
-    """A message under OpenAI's names, which then says what is wrong with it."""
-    if isinstance(item, str):
-        return {"role": role, "content": item}
-    if not isinstance(item, dict):
-        return item
-    if "message" in item and "role" not in item:  # a choice, or a generation
-        return _as_message(item["message"], role)
-    if isinstance(item.get("kwargs"), dict):
-        return _of_class(item, role)
-    if _type(item) in _TYPES and "role" not in item:
-        data = item["data"] if isinstance(item.get("data"), dict) else item
-        return {"role": _TYPES[_type(item)], "content": _field(data, "content")}
-    if "role" not in item and "text" in item:
-        return {"role": role, "content": item["text"]}
-    return item
-
-
-def _of_class(item: dict[str, Json], role: str) -> Json:
-    """LangChain's serialized form: `{"id": [..., "HumanMessage"], "kwargs": {"content": …}}`."""
-    path = item.get("id")
-    name = path[-1] if isinstance(path, list) and path else ""
-    return {"role": _CLASSES.get(str(name), role), "content": _field(item["kwargs"], "content")}
-
-
-def _field(value: Json, name: str) -> Json:
-    return value.get(name) if isinstance(value, dict) else value
-
-
-def _decoded(*values: Json) -> list[Json]:
-    """JSON inside JSON, read once, if all texts are such: an exporter writes either all of them so, or none.
-
-    One that only looks like JSON beside one that does not is what somebody typed, and stays text.
-    """
-    try:
-        return [_json(value) if isinstance(value, str) and value else value for value in values]
-    except Unreadable:
-        return list(values)
-
-
-def _json(text: str) -> Json:
-    return decoding.value(text.encode("utf-8", "replace"), 1)[0]

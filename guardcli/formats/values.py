@@ -8,19 +8,34 @@ A format is one module and one line of `FORMATS`. Its `matches` says whether a v
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from guardcli.conversation import Conversation, Json, Key, Malformed, Record
-from guardcli.formats import batches, decoding, hh, openai, pairs, paths, sharegpt, telemetry, traces, unread, vercel
+from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
+from guardcli.formats import (
+    batches,
+    decoding,
+    exports,
+    hh,
+    openai,
+    pairs,
+    paths,
+    sharegpt,
+    telemetry,
+    traces,
+    vercel,
+)
+from guardcli.formats.account import NOTHING_IGNORED, Account, Ignored, settled, written
 from guardcli.formats.faults import Unreadable, kind, listed
 from guardcli.formats.pieces import Chunk
+
+Found = list[tuple["str | None", Conversation]]
 
 
 class Format(Protocol):
     def matches(self, value: Json) -> bool: ...
 
-    def conversations(self, value: Json) -> list[tuple[str | None, Conversation]]: ...
+    def conversations(self, value: Json, account: Account) -> Found: ...
 
 
 # The first that fits: those that are known by rarer keys stand before those that are known by common ones.
@@ -29,28 +44,26 @@ FORMATS: dict[str, Format] = {
     "openai": openai, "pairs": pairs, "sharegpt": sharegpt, "hh": hh,
 }  # fmt: skip
 
-# What a format reads of the fields that hold a prompt, a response or a conversation in others: all else beside it must
-# say nothing new.
-_READ: dict[str, tuple[str, ...]] = {
-    "traces": ("input", "output"),
-    "vercel": ("messages",),
-    "openai": ("messages",),
-    "sharegpt": ("conversations",),
-    "hh": ("chosen", "rejected", "transcript"),
-}
-
-_IDS = ("id", "custom_id", "conversation_id", "conversation_hash", "trace_id")
+# A batch's answer has an `id` of its own beside the `custom_id` that joins it to its request.
+_IDS = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
 
 Report = Callable[[str], None]  # told the name of a format
 
 
+OnText = Callable[[str, str, str], None]  # told of each text of a record: its path, the text, and its fate
+
+
 @dataclass(frozen=True, slots=True)
 class How:
-    """What is forced: a format, the path to the conversation in a record, and the line to begin at."""
+    """How values are read: as which format if it is forced, where in a record the conversation is, from which line on,
+    what the user calls metadata, and what else is to be judged."""
 
     format: str | None = None
     path: tuple[paths.Step, ...] = ()
     start: int = 1
+    ignored: Ignored = NOTHING_IGNORED
+    text_fields: tuple[tuple[str, ...], ...] = ()
+    on_text: OnText | None = None
 
 
 def of_chunk(chunk: Chunk, key: Key, how: How, report: Report) -> Iterator[Record | Malformed]:
@@ -60,7 +73,7 @@ def of_chunk(chunk: Chunk, key: Key, how: How, report: Report) -> Iterator[Recor
     except Unreadable as error:
         yield Malformed(key, error.reason)
         return
-    yield from of_value(value, flags, chunk.content, key, how, report)
+    yield from of_value(value, flags, chunk.raw or chunk.content + b"\n", key, how, report)
 
 
 def of_value(
@@ -70,37 +83,75 @@ def of_value(
     fields = value if isinstance(value, dict) else {}
     key = Key(key.source, key.line, key.part, id_of(value))
     try:
-        found = convert(paths.select(value, how.path), how.format, report)
+        found = convert(value, how, report)
     except Unreadable as error:
         yield Malformed(key, error.reason, fields)
         return
     for left, (name, conversation) in zip(reversed(range(len(found))), found, strict=True):
         place = Key(key.source, key.line, ".".join(filter(None, (key.part, name))) or None, key.id)
-        yield Record(place, Conversation(conversation.messages, key.id, flags), fields, raw, left > 0)
+        yield Record(place, _known(conversation, key.id, flags), fields, raw, left > 0)
 
 
-def convert(value: Json, format: str | None, report: Report) -> list[tuple[str | None, Conversation]]:
+def convert(value: Json, how: How, report: Report) -> Found:
     """The conversations in a value, each with its name where there are several.
 
     Raises:
         Unreadable: it is of no format, or not of the one given, or holds text that would not be judged.
     """
-    name = format or next((name for name in FORMATS if FORMATS[name].matches(value)), None)
-    if name is None:
-        raise Unreadable(
-            f"no known format: {_described(value)}; guard reads `messages`, or text under `prompt` and `response` "
-            "(such as jq -c '{id, prompt: .message}' makes)"
-        )
-    if not FORMATS[name].matches(value):
-        raise Unreadable(f"not of the format {name}: {_described(value)}")
-    if format is None:
-        report(name)
+    account = Account()
+    found: Found = []
     try:
-        found = FORMATS[name].conversations(value)
+        try:
+            found = _read(paths.select(value, how.path), how, account, report)
+            if how.text_fields:
+                found = [*found, *_text_fields(value, how, account)] or _nothing(value)
+        finally:
+            if how.on_text is not None:
+                for path, text, fate in account.listing(value, found, how.ignored):
+                    how.on_text(written(path), text, fate.value)
+        return settled(account, value, found, how.ignored)
     except RecursionError:
         raise Unreadable("nested too deeply") from None
-    unread.check(value, found, _READ.get(name, ()))
+
+
+def _read(value: Json, how: How, account: Account, report: Report) -> Found:
+    """The conversations that a format reads; none if the value is of no format, and text fields are named."""
+    name = how.format or next((name for name in FORMATS if FORMATS[name].matches(value)), None)
+    if name is None:
+        return [] if how.text_fields else _nothing(value)
+    if not FORMATS[name].matches(value):
+        raise Unreadable(exports.advice(value) or f"not of the format {name}: {_described(value)}")
+    if how.format is None:
+        report(name)
+    try:
+        return FORMATS[name].conversations(value, account)
+    except Unreadable as error:
+        raise Unreadable(exports.advice(value) or error.reason) from None
+
+
+def _nothing(value: Json) -> Found:
+    raise Unreadable(
+        exports.advice(value)
+        or f"no known format: {_described(value)}; guard reads `messages`, or text under `prompt` and `response` "
+        "(such as jq -c '{id, prompt: .message}' makes); --text-field names another field"
+    )
+
+
+def _text_fields(value: Json, how: How, account: Account) -> Found:
+    """The texts of the fields that the user names, each a conversation of its own: a user's message."""
+    found: Found = []
+    for names in how.text_fields:
+        texts = account.claim_texts(value, names)
+        name = paths.written(names)
+        named = [name] if len(texts) == 1 else [f"{name}.{number}" for number in range(len(texts))]
+        found += [(name, Conversation((Message("user", text),))) for name, text in zip(named, texts, strict=True)]
     return found
+
+
+def _known(conversation: Conversation, id: str | None, flags: tuple[str, ...]) -> Conversation:
+    if flags:
+        return replace(conversation, id=id, flags=(*flags, *conversation.flags))
+    return conversation if id is None else replace(conversation, id=id)
 
 
 def _described(value: Json) -> str:

@@ -35,8 +35,10 @@ class Verdict:
     is the one listed first. `category_scores` are for scoring one category at a time. `flags` are remarks:
     "role_order" (user and assistant do not take turns), "marker_in_content" (a message imitates the prompt's
     structure), "windowed" (a long message was scored in pieces), "low_mass" (the model was about to answer
-    something else), "invalid_unicode" (repaired), "near_threshold" (the score may move past it in another batch).
-    `truncated`: earlier messages did not fit.
+    something else), "invalid_unicode" (repaired), "near_threshold" (the score may move past it in another batch),
+    "unread_text" (`unread` are the paths of text in the record that was not judged), "unknown_speaker" (a line of a
+    transcript seems to begin the turn of somebody unknown), "reasoning" (a message was judged together with what the
+    model thought before it). `truncated`: earlier messages did not fit.
     `mass` is P(safe) + P(unsafe) among all tokens where `score` was read; it is not written.
     """
 
@@ -50,6 +52,7 @@ class Verdict:
     categories: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     skipped: Mapping[str, int] | None = None
+    unread: tuple[str, ...] = ()
     truncated: bool = False
     error: str | None = None
     listed_scores: Mapping[str, float] | None = None

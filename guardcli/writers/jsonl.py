@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from guardcli.verdict import Verdict
 
 
-SCHEMA = 1
+SCHEMA = 2
 
 # What JSON lets stand in a string and some readers take for a line break or a command to the terminal.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -65,6 +65,7 @@ def row(verdict: Verdict) -> dict[str, Any]:
         "categories": list(verdict.categories),
         "flags": list(verdict.flags),
         "skipped": dict(verdict.skipped or {}),
+        "unread": list(verdict.unread),
         "truncated": verdict.truncated,
         "error": verdict.error,
         "model": by.model,

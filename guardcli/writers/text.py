@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guardcli.formats.account import UNREAD
 from guardcli.printable import field, printable
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def line(verdict: Verdict) -> str:
 def _remarks(verdict: Verdict) -> list[str]:
     """What a reader must know besides, in brackets: flags, what was cut, what was left out."""
     left_out = [f"{kind}:{count}" for kind, count in (verdict.skipped or {}).items()]
-    remarks = [*verdict.flags, *(["truncated"] if verdict.truncated else []), *left_out]
+    unread = [f"unread:{path}" for path in verdict.unread]
+    flags = [flag for flag in verdict.flags if flag != UNREAD]  # the paths say it
+    remarks = [*flags, *(["truncated"] if verdict.truncated else []), *left_out, *unread]
     return [f"[{','.join(map(field, remarks))}]"] if remarks else []
 
 

@@ -49,8 +49,9 @@ FORMATS = {
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("forced", [True, False])
-def test_every_format(check: list[str], name: str, forced: bool) -> None:
-    done = guard(*check, "--format", "json", *(["--input-format", name] if forced else []), stdin=FORMATS[name])
+def test_every_format(check: list[str], name: str, forced: bool, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text(FORMATS[name])
+    done = guard(*check, "--format", "json", *(["--input-format", name] if forced else []), tmp_path / "in")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["part"] for row in rows] == (["chosen", "rejected"] if name == "hh" else [None])
     assert {row["verdict"] for row in rows} <= {"safe", "unsafe"}

@@ -1,6 +1,7 @@
 import pytest
 
 from guardcli.formats import Unreadable, batches
+from guardcli.formats.account import Account
 
 from .rows import said
 
@@ -20,11 +21,11 @@ def test_matches_noop(value):
 
 @pytest.mark.parametrize("holder", ["body", "params"])
 def test_a_request_holds_its_conversation(holder):
-    assert batches.conversations(REQUEST | {holder: MESSAGES}) == [(None, said(("user", "hi")))]
+    assert batches.conversations(REQUEST | {holder: MESSAGES}, Account()) == [(None, said(("user", "hi")))]
 
 
 def test_a_system_prompt_beside_the_messages():
-    found = batches.conversations({"custom_id": "a", "params": MESSAGES | {"system": "be kind"}})
+    found = batches.conversations({"custom_id": "a", "params": MESSAGES | {"system": "be kind"}}, Account())
     assert found == [(None, said(("system", "be kind"), ("user", "hi")))]
 
 
@@ -37,7 +38,7 @@ def test_a_system_prompt_beside_the_messages():
     ],
 )
 def test_what_a_moderation_or_a_response_is_asked_for(asked, found):
-    assert batches.conversations(REQUEST | {"body": {"model": "m", "input": asked}}) == found
+    assert batches.conversations(REQUEST | {"body": {"model": "m", "input": asked}}, Account()) == found
 
 
 def answer(*texts, **fields):
@@ -46,8 +47,8 @@ def answer(*texts, **fields):
 
 
 def test_an_answer_is_what_the_assistant_said():
-    assert batches.conversations(answer("hello")) == [(None, said(("assistant", "hello")))]
-    assert batches.conversations(answer("a", "b")) == [
+    assert batches.conversations(answer("hello"), Account()) == [(None, said(("assistant", "hello")))]
+    assert batches.conversations(answer("a", "b"), Account()) == [
         ("choice.0", said(("assistant", "a"))),
         ("choice.1", said(("assistant", "b"))),
     ]
@@ -56,14 +57,14 @@ def test_an_answer_is_what_the_assistant_said():
 def test_an_answer_of_anthropic():
     message = {"role": "assistant", "content": [{"type": "text", "text": "hello"}]}
     value = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
-    assert batches.conversations(value) == [(None, said(("assistant", "hello")))]
+    assert batches.conversations(value, Account()) == [(None, said(("assistant", "hello")))]
 
 
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
         (REQUEST | {"body": "x"}, "body is text; it must be an object"),
-        (REQUEST | {"body": {"prompt": 1}}, "body has neither messages nor input; it has the keys 'prompt'"),
+        (REQUEST | {"body": {"prompt": 1}}, "body has neither messages, input nor prompt; it has the keys 'prompt'"),
         (REQUEST | {"body": {"messages": []}}, "empty conversation: messages has no messages"),
         (answer(), "the answer has no choices, and so no message to judge"),
         (answer("x", error={"message": "too long"}), "the request failed: 'too long'"),
@@ -81,5 +82,5 @@ def test_an_answer_of_anthropic():
 )
 def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
-        batches.conversations(value)
+        batches.conversations(value, Account())
     assert error.value.reason == reason

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from guardcli.formats import Unreadable, decoding
 
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
 FLAG = ("invalid_unicode",)
 
 
@@ -15,7 +17,6 @@ FLAG = ("invalid_unicode",)
     ("content", "expected"),
     [
         (b'{"a": [1, null, "\\u00e4"]}', ({"a": [1, None, "ä"]}, ())),
-        (b'"nul \\u0000"', ("nul \0", ())),
         (b'"\\ud83d\\ude00"', ("😀", ())),
         (b'"\\ud83d"', ("\ufffd", FLAG)),
         (b'"a\\uDE00\\ud83d b"', ("a\ufffd\ufffd b", FLAG)),
@@ -62,6 +63,15 @@ def test_not_json(content, reason):
         (b'{\n"a": "\xc3"}', "invalid UTF-8 at byte 7 of line 8: 0xc3; if Latin-1: iconv -f LATIN1"),
         (b"[" * 100_000, "nested too deeply"),
         (b"1" * 5000, "a number has too many digits"),
+        (b'["nul \\u0000"]', "a text holds NUL (U+0000), behind which some readers see nothing: remove it"),
+        (b'{"\\u0000": 1}', "a text holds NUL (U+0000), behind which some readers see nothing: remove it"),
+        (b'"nul \0"', "NUL bytes in the line: remove them, or export the text again"),
+        (
+            b'{\n"\0a\0b\0c\0d',
+            "NUL bytes in line 8: this is UTF-16 inside of other text; convert that part with "
+            "iconv -f UTF-16LE -t UTF-8",
+        ),
+        (b'"a"\n\xff\xfea', "invalid UTF-8 at byte 1 of line 8: 0xff; UTF-16 begins here: iconv -f UTF-16 converts it"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' stands twice in an object"),
     ],
 )
@@ -71,9 +81,7 @@ def test_unreadable(content, reason):
     assert error.value.reason == reason
 
 
-@given(
-    st.recursive(st.none() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
-)
+@given(st.recursive(st.none() | st.floats() | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner)))
 def test_good_json_is_unchanged(value):
     content = json.dumps(value)
     found, flags = decoding.value(content.encode(), 1)

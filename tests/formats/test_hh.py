@@ -1,6 +1,7 @@
 import pytest
 
 from guardcli.formats import Unreadable, hh
+from guardcli.formats.account import Account
 
 from .rows import said
 
@@ -30,22 +31,22 @@ def test_matches_noop(value):
     ],
 )
 def test_transcript(transcript, expected):
-    assert hh.conversations({"transcript": transcript}) == [(None, expected)]
+    assert hh.conversations({"transcript": transcript}, Account()) == [(None, expected)]
 
 
 def test_two_parts():
     value = {"chosen": HI, "rejected": HI + " there"}
     there = said(("user", "hi"), ("assistant", "hello there"))
-    assert hh.conversations(value) == [("chosen", HI_SAID), ("rejected", there)]
+    assert hh.conversations(value, Account()) == [("chosen", HI_SAID), ("rejected", there)]
 
 
 def test_parts_as_lists_of_messages():
     value = {"prompt": "hi", "chosen": [{"role": "user", "content": "hi"}], "rejected": None}
-    assert hh.conversations(value) == [("chosen", said(("user", "hi")))]
+    assert hh.conversations(value, Account()) == [("chosen", said(("user", "hi")))]
 
 
 def test_a_part_beside_a_transcript_is_not_dropped():
-    assert hh.conversations({"transcript": HI, "chosen": HI}) == [
+    assert hh.conversations({"transcript": HI, "chosen": HI}, Account()) == [
         ("chosen", HI_SAID),
         ("transcript", HI_SAID),
     ]
@@ -67,5 +68,5 @@ def test_a_part_beside_a_transcript_is_not_dropped():
 )
 def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
-        hh.conversations(value)
+        hh.conversations(value, Account())
     assert error.value.reason.startswith(reason)

@@ -4,9 +4,9 @@ from .rows import rows, said, told
 
 
 def test_each_line_is_a_users_message():
-    assert rows(b"\n hi \r\n \t\nnul \0 stays\n\nlast") == [
+    assert rows(b"\n hi \r\n \t\nbell \a stays\n\nlast") == [
         Record(Key("in", 2), said(("user", " hi "))),
-        Record(Key("in", 4), said(("user", "nul \0 stays"))),
+        Record(Key("in", 4), said(("user", "bell \a stays"))),
         Record(Key("in", 6), said(("user", "last"))),
     ]
 

@@ -2,12 +2,13 @@ import pytest
 
 from guardcli.conversation import Conversation, Message
 from guardcli.formats import Unreadable, openai
+from guardcli.formats.account import Account
 
 from .rows import said
 
 
 def read(*messages):
-    (found,) = openai.conversations({"messages": list(messages)})
+    (found,) = openai.conversations({"messages": list(messages)}, Account())
     return found
 
 
@@ -30,11 +31,11 @@ def test_roles_in_order():
         {"role": "user", "content": "hi"},
         {"role": " Assistant ", "content": "hello"},
         {"role": "tool", "content": "4"},
-    ) == (None, said(("system", "be kind"), ("user", "hi"), ("assistant", "hello"), ("tool", "4")))
+    ) == (None, said(("developer", "be kind"), ("user", "hi"), ("assistant", "hello"), ("tool", "4")))
 
 
 def test_a_bare_list():
-    assert openai.conversations([{"role": "user", "content": "hi"}]) == [(None, said(("user", "hi")))]
+    assert openai.conversations([{"role": "user", "content": "hi"}], Account()) == [(None, said(("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -55,10 +56,13 @@ def test_a_bare_list():
                 {"type": "document"},
                 {"type": "tool_use", "id": "t1"},
                 {"type": "tool_result", "content": "result"},
-                {"type": "thinking", "thinking": "…"},
+                {"type": "thinking", "thinking": "a picture"},
+                {"type": "redacted_thinking", "data": "x"},
+                {"type": "markdown", "text": "*this*"},
+                {"type": "card", "card": {}},
             ],
-            "what is this",
-            ("image", "audio", "file", "tool_call", "tool_result", "thinking"),
+            "what is this\na picture\n*this*",
+            ("image", "audio", "file", "tool_call", "tool_result", "redacted_thinking", "card"),
         ),
     ],
 )
@@ -68,8 +72,8 @@ def test_content(content, text, skipped):
 
 
 def test_a_strange_part_is_named_within_bounds():
-    (_, conversation) = read({"role": "user", "content": [{"type": "x" * 1000}]})
-    assert conversation.messages == (Message("user", "", ("x" * 40,)),)
+    (_, conversation) = read({"role": "user", "content": [{"type": "x1" * 1000}, {"type": "how do I do this"}]})
+    assert conversation.messages == (Message("user", "", ("x1" * 20, "part")),)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_refusals_and_calls(message, expected):
 
 def test_a_system_prompt_beside_the_messages():
     value = {"system": [{"type": "text", "text": "be kind"}], "messages": [{"role": "user", "content": "hi"}]}
-    assert openai.conversations(value) == [(None, said(("system", "be kind"), ("user", "hi")))]
+    assert openai.conversations(value, Account()) == [(None, said(("system", "be kind"), ("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -124,5 +128,5 @@ def test_a_system_prompt_beside_the_messages():
 )
 def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
-        openai.conversations(value)
+        openai.conversations(value, Account())
     assert error.value.reason == reason

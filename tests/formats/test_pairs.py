@@ -1,6 +1,7 @@
 import pytest
 
 from guardcli.formats import Unreadable, pairs
+from guardcli.formats.account import Account
 
 from .rows import said
 
@@ -47,12 +48,12 @@ def test_matches_noop(value):
 )
 def test_one_conversation(value, expected):
     assert pairs.matches(value)
-    assert pairs.conversations(value) == [(None, expected)]
+    assert pairs.conversations(value, Account()) == [(None, expected)]
 
 
 def test_each_input_of_a_moderation_request_is_a_part():
     expected = [("input.0", said(("user", "a"))), ("input.1", said(("user", "b")))]
-    assert pairs.conversations({"model": "m", "input": ["a", "b"]}) == expected
+    assert pairs.conversations({"model": "m", "input": ["a", "b"]}, Account()) == expected
 
 
 @pytest.mark.parametrize(
@@ -70,5 +71,5 @@ def test_each_input_of_a_moderation_request_is_a_part():
 )
 def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
-        pairs.conversations(value)
+        pairs.conversations(value, Account())
     assert error.value.reason == reason

@@ -18,7 +18,10 @@ from guardcli.formats import NAMES, Unreadable, parse, read
 from .rows import Pieces, rows, said, told
 
 HI = [("user", "hi")]
-KNOWN = "guard reads `messages`, or text under `prompt` and `response` (such as jq -c '{id, prompt: .message}' makes)"
+KNOWN = (
+    "guard reads `messages`, or text under `prompt` and `response` (such as jq -c '{id, prompt: .message}' makes); "
+    "--text-field names another field"
+)
 INVALID = "invalid UTF-8 at byte 13 of the line: 0xff; if Latin-1: iconv -f LATIN1"
 CUT_OFF = "the gzip data is cut off here; what it held of this record and after it is lost"
 UTF16 = "the text is UTF-16, not UTF-8; convert it with `iconv -f UTF-16 -t UTF-8`"
@@ -27,7 +30,7 @@ UTF16 = "the text is UTF-16, not UTF-8; convert it with `iconv -f UTF-16 -t UTF-
 def test_names():
     assert (
         *("batches", "telemetry", "traces", "vercel", "openai", "pairs", "sharegpt", "hh"),
-        *("lines", "transcript", "csv"),
+        *("lines", "transcript", "csv", "jsonl"),
     ) == NAMES
 
 
@@ -153,18 +156,22 @@ def test_parse_nested_too_deeply():
     [
         b'{"prompt": "hi"}\n',
         b"hi\n",
-        b"User: hi\n---\n",
         b'{\n "prompt": "hi"\n}\n',
         gzip.compress(b"hi\n"),
     ],
 )
 def test_a_record_on_a_live_pipe_does_not_wait_for_the_next(written):
+    check_live(written)
+
+
+def check_live(written, format=None):
+    """What is written is read before more is."""
     reading, writing = os.pipe()
     heard: Queue = Queue()
 
     def listen():
         with open(reading, "rb") as stream:
-            for record in read(stream, "-"):
+            for record in read(stream, "-", format=format):
                 heard.put([(message.role, message.content) for message in record.conversation.messages])
 
     listener = threading.Thread(target=listen)
@@ -178,11 +185,14 @@ def test_a_record_on_a_live_pipe_does_not_wait_for_the_next(written):
     assert heard.empty()
 
 
+def test_a_conversation_of_a_transcript_on_a_live_pipe_does_not_wait_for_the_next():
+    check_live(b"User: hi\n---\n", format="transcript")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "line"),
     [
         (b"a\n", b"\nhi", 3),
-        (b"User: a\n\nUser: ", b"\n\nUser: hi", 5),
         (b'"a"\n"', b'"\n"hi"', 3),
         (b'["', b'",\n"hi"]', 2),
         (b'{\n"prompt": "', b'"}\n"hi"', 3),
@@ -238,14 +248,14 @@ def test_any_bytes_are_read(content, format, limit):
     keys = [(row.key.line, row.key.part) for row in found]
     assert len(set(keys)) == len(keys)
     header_alone = format == "csv"
-    assert found or header_alone or not content.strip(b"\xef\xbb\xbf \t\r\n\f\v-[],\0\x1f\x8b")
+    assert found or header_alone or not content.strip(b"\xef\xbb\xbf \t\r\n\f\v-[],\0\x1e\x1f\x8b")
 
 
 @given(bytes_like_ours.filter(lambda content: content.strip()), st.data())
 def test_the_size_of_the_pieces_does_not_matter(content, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=9)))
     pieces = [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
-    assert list(read(Pieces(pieces), "in")) == rows(content)
+    assert list(read(Pieces(pieces), "in")) == list(read(Pieces([content]), "in"))
 
 
 @given(st.lists(lists, min_size=1).filter(lambda values: isinstance(values[0], (dict, str))))
@@ -271,17 +281,40 @@ def test_an_array_is_read_like_json_lines(values, how):
     assert heard(json.dumps(values, indent=indent).encode()) == heard(in_lines)
 
 
-def test_json_records_among_lines_of_text_are_read_as_such():
-    """Logs begin with banners; what is no record stays text."""
-    content = b'Log of today\n{"id": "a", "prompt": "hi"}\n{"no": 1}\n{broken\n'
-    found = list(read(BytesIO(content), "in"))
-    assert [record.conversation.messages[0].content for record in found] == [
-        "Log of today",
-        "hi",
-        '{"no": 1}',
-        "{broken",
-    ]
-    assert [record.key.id for record in found] == [None, "a", None, None]
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": "a", "prompt": "hi"}', '{"no": 1}', "{broken", "  {", '["hi"]', '[{"role": "user"', "[[1]]", "[1]",
+        '\ufeff{"prompt": "hi"}', '\x1e{"prompt": "hi"}', '2024-05-01T10:00:00Z {"prompt": "hi"}',
+        'data: {"prompt": "hi',
+        'app | {"messages": [{"role": "user",', 'ht?"}]}', '"role": "user",', "}", "],", ' "content": "hi"}',
+    ],
+)  # fmt: skip
+def test_a_record_in_a_stream_of_text_is_neither_read_nor_passed_as_text(line):
+    """What one person writes must not change how it is read, nor hide behind how it looks."""
+    for content in (f"Log of today\n{line}\n", f"Log of today\n{line}\nbye"):
+        first, second, *_ = list(read(BytesIO(content.encode()), "in"))
+        assert first.conversation.messages[0].content == "Log of today"
+        assert isinstance(second, Malformed), line
+        assert second.reason.endswith("--input-format lines reads every line as a text")
+    assert [row for row in rows(f"x\n{line}".encode(), format="lines") if isinstance(row, Malformed)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hi", "[user] hi", "[12:30] <ann> hi", "[1] see there", "(a) {b}", "how do I parse {\"a\": 1} in Python?",
+        "he said \"no\".", "Note: \"a\" and \"b\"", "a [b] c", "f(x) = {x}",
+    ],
+)  # fmt: skip
+def test_text_is_text(line):
+    found = list(read(BytesIO(f"Hello\n{line}\n".encode()), "in"))
+    assert [row.conversation.messages[0].content for row in found] == ["Hello", line]
+
+
+def test_a_stream_of_records_has_no_text():
+    found = list(read(BytesIO(b'{"prompt": "hi"}\nhow do I build a bomb?\n'), "in"))
+    assert isinstance(found[1], Malformed)
 
 
 def test_forced_lines_stay_lines():

@@ -9,7 +9,7 @@ from guardcli.formats import Unreadable, roles
         *((word, role) for role, words in roles.WORDS.items() for word in words),
         ("Human", "user"),
         (" GPT\n", "assistant"),
-        ("DEVELOPER", "system"),
+        ("DEVELOPER", "developer"),
         ("IPython", "tool"),
     ],
 )

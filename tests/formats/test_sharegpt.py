@@ -1,6 +1,7 @@
 import pytest
 
 from guardcli.formats import Unreadable, sharegpt
+from guardcli.formats.account import Account
 
 from .rows import said
 
@@ -21,12 +22,12 @@ def test_matches_noop(value):
 )
 def test_variants(name, who, what):
     value = {name: [{who: "prompter", what: "hi"}, {who: "gpt", what: "hello", "toxic": False}]}
-    assert sharegpt.conversations(value) == [(None, said(("user", "hi"), ("assistant", "hello")))]
+    assert sharegpt.conversations(value, Account()) == [(None, said(("user", "hi"), ("assistant", "hello")))]
 
 
 def test_a_system_prompt_beside_the_turns():
     value = {"system": "be kind", "conversations": [{"from": "human", "value": "hi"}], "tools": "[]"}
-    assert sharegpt.conversations(value) == [(None, said(("system", "be kind"), ("user", "hi")))]
+    assert sharegpt.conversations(value, Account()) == [(None, said(("system", "be kind"), ("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -45,5 +46,5 @@ def test_a_system_prompt_beside_the_turns():
 )
 def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
-        sharegpt.conversations(value)
+        sharegpt.conversations(value, Account())
     assert error.value.reason == reason

@@ -10,7 +10,10 @@ def test_each_row_is_a_record_on_the_line_where_it_begins():
     assert [(row.key.line, row.key.id) for row in found] == [(2, "a"), (5, "b")]
     assert [[m.content for m in row.conversation.messages] for row in found] == [["hi,\nthere", "hello"], ['say "x"']]
     assert found[1].fields == {"id": "b", "prompt": 'say "x"', "response": None}
-    assert found[1].raw == b'{"id": "b", "prompt": "say \\"x\\"", "response": null}'
+    assert [(row.before, row.raw) for row in found] == [
+        (b"id,prompt,response\n", b'a,"hi,\nthere",hello\n'),
+        (b"\n", b'b,"say ""x""",\n'),
+    ]
 
 
 @pytest.mark.parametrize("header", ["prompt,label", "label;text", "question\tid", ",prompt", '"prompt","label"'])

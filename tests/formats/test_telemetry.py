@@ -4,6 +4,7 @@ import pytest
 
 from guardcli.conversation import Conversation, Message
 from guardcli.formats import Unreadable, telemetry
+from guardcli.formats.account import Account
 
 from .rows import said
 
@@ -26,7 +27,7 @@ def test_matches_noop(value):
 @pytest.mark.parametrize("write", [lambda v: v, json.dumps])
 def test_what_was_given_and_what_was_answered(wrap, write):
     value = wrap({INPUT: write(HI), OUTPUT: write(HELLO), SYSTEM: write([{"type": "text", "content": "be kind"}])})
-    assert telemetry.conversations(value) == [
+    assert telemetry.conversations(value, Account()) == [
         (None, said(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))
     ]
 
@@ -38,7 +39,7 @@ def test_calls_of_tools_are_named():
         {"type": "text", "content": "a"},
     ]
     message = Message("assistant", "a", ("tool_call", "tool_result"))
-    assert telemetry.conversations({OUTPUT: [{"role": "assistant", "parts": parts}]}) == [
+    assert telemetry.conversations({OUTPUT: [{"role": "assistant", "parts": parts}]}, Account()) == [
         (None, Conversation((message,)))
     ]
 
@@ -51,12 +52,12 @@ def test_calls_of_tools_are_named():
         ({INPUT: []}, f"empty conversation: {INPUT} has no messages"),
         (
             {INPUT: [{"role": "user", "parts": [{"type": "text", "text": "hi"}]}]},
-            "message 1: part 1: text is null; it must",
+            "message 1: part 1: content is null; it must",
         ),
         ({INPUT: [3]}, "message 1 is a number; it must be an object"),
     ],
 )
 def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
-        telemetry.conversations(value)
+        telemetry.conversations(value, Account())
     assert error.value.reason.startswith(reason)

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from guardcli.formats import Unreadable, parse, traces
+from guardcli.formats.account import Account
 
 from .rows import said
 
@@ -35,9 +36,9 @@ def test_matches_noop(value):
     "answered", ["hello", [HELLO], HELLO, {"content": "hello"}, {"choices": [{"index": 0, "message": HELLO}]}]
 )
 def test_langfuse(given, answered):
-    assert traces.conversations({"trace_id": "t", "input": given, "output": answered}) == BOTH
+    assert traces.conversations({"trace_id": "t", "input": given, "output": answered}, Account()) == BOTH
     texts = [json.dumps(value) for value in (given, answered)]
-    assert traces.conversations({"trace_id": "t", "input": texts[0], "output": texts[1]}) == BOTH
+    assert traces.conversations({"trace_id": "t", "input": texts[0], "output": texts[1]}, Account()) == BOTH
 
 
 HUMAN = {
@@ -62,12 +63,14 @@ AI = {"type": "ai", "data": {"content": "hello"}}
     ],
 )
 def test_langsmith(given, answered):
-    assert traces.conversations({"run_type": "llm", "inputs": {"messages": given}, "outputs": answered}) == BOTH
+    assert (
+        traces.conversations({"run_type": "llm", "inputs": {"messages": given}, "outputs": answered}, Account()) == BOTH
+    )
 
 
 def test_a_text_that_only_begins_like_json_is_a_text():
     value = {"trace_id": "t", "input": "[not json] hi", "output": "{}"}
-    assert traces.conversations(value) == [(None, said(("user", "[not json] hi"), ("assistant", "{}")))]
+    assert traces.conversations(value, Account()) == [(None, said(("user", "[not json] hi"), ("assistant", "{}")))]
 
 
 def test_json_texts_are_no_unread_text_beside_the_conversation():
@@ -92,5 +95,5 @@ def test_json_texts_are_no_unread_text_beside_the_conversation():
 )
 def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
-        traces.conversations(value)
+        traces.conversations(value, Account())
     assert error.value.reason.startswith(reason)

@@ -1,6 +1,6 @@
 import pytest
 
-from guardcli.conversation import Key, Malformed, Record
+from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.formats import transcript
 
 from .rows import rows, said, told
@@ -63,7 +63,12 @@ System: note
             ),
         ),
         Record(Key("in", 7), said(("user", "thanks"))),
-        Record(Key("in", 9), said(("user", "another"), ("system", "note"), ("assistant", "yes"))),
+        Record(
+            Key("in", 9),
+            Conversation(
+                (Message("user", "another\nSystem: note"), Message("assistant", "yes")), flags=("unknown_speaker",)
+            ),
+        ),
         Record(Key("in", 15), said(("user", "after the line"))),
     ]
 

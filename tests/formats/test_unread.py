@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from guardcli import formats
@@ -17,14 +19,18 @@ USER = [{"role": "user", "content": "hi"}]
         ({"prompt": "Summarise", "input": "evil"}, "input"),
         ({"prompt": "p", "response": "ok", "output": "evil"}, "output"),
         ({"conversations": [{"from": "human", "value": "hi"}], "answer": "evil"}, "answer"),
-        ({"prompt": [{"role": "user", "content": "evil"}], "messages": USER}, "prompt"),
+        ({"prompt": [{"role": "user", "content": "evil"}], "messages": USER}, "prompt[].content"),
         ({"prompt": "p", "text": "evil"}, "text"),
     ],
 )
 def test_text_in_no_message(value: dict[str, object], field: str) -> None:
     with pytest.raises(formats.Unreadable) as caught:
         formats.parse(value)  # type: ignore[arg-type]
-    assert str(caught.value) == f"`{field}` has text that is in no message and would not be judged: move or remove it"
+    option = shlex.quote(field)
+    assert str(caught.value) == (
+        f"`{field}` has text that is in no message and would not be judged: --text-field {option} judges it, "
+        f"--ignore {option} leaves it out"
+    )
 
 
 @pytest.mark.parametrize(

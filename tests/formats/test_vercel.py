@@ -2,6 +2,7 @@ import pytest
 
 from guardcli.conversation import Conversation, Message
 from guardcli.formats import Unreadable, vercel
+from guardcli.formats.account import Account
 
 from .rows import said
 
@@ -22,8 +23,8 @@ def test_matches_noop(value):
 
 def test_text_parts_are_the_message():
     value = chat({"type": "text", "text": "hi"}, {"type": "text", "text": "there"})
-    assert vercel.conversations(value) == [(None, said(("user", "hi\nthere")))]
-    assert vercel.conversations(value["messages"]) == vercel.conversations(value)
+    assert vercel.conversations(value, Account()) == [(None, said(("user", "hi\nthere")))]
+    assert vercel.conversations(value["messages"], Account()) == vercel.conversations(value, Account())
 
 
 def test_older_messages_among_newer_ones():
@@ -33,7 +34,7 @@ def test_older_messages_among_newer_ones():
             *chat({"type": "text", "text": "hello"}, role="assistant")["messages"],
         ]
     }
-    assert vercel.conversations(value) == [(None, said(("user", "hi"), ("assistant", "hello")))]
+    assert vercel.conversations(value, Account()) == [(None, said(("user", "hi"), ("assistant", "hello")))]
 
 
 def test_what_is_no_text_is_named():
@@ -45,8 +46,8 @@ def test_what_is_no_text_is_named():
         {"type": "file", "url": "x"},
         {"type": "text", "text": "hi"},
     ]
-    message = Message("assistant", "hi", ("reasoning", "tool_call", "tool_call", "file"))
-    assert vercel.conversations(chat(*parts, role="assistant")) == [(None, Conversation((message,)))]
+    message = Message("assistant", "hm\nhi", ("tool_call", "tool_call", "file"))
+    assert vercel.conversations(chat(*parts, role="assistant"), Account()) == [(None, Conversation((message,)))]
 
 
 @pytest.mark.parametrize(
@@ -60,5 +61,5 @@ def test_what_is_no_text_is_named():
 )
 def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
-        vercel.conversations(value)
+        vercel.conversations(value, Account())
     assert error.value.reason.startswith(reason)

@@ -1,0 +1,32 @@
+"""Exports of chat services that are no conversation as they come: what to do with them, by their keys."""
+
+from __future__ import annotations
+
+from guardcli.conversation import Json
+
+_CHATGPT = (
+    "this is ChatGPT's export, in which a conversation is a tree of messages: jq -c '.[] | {id, messages: [.mapping[] "
+    '| .message | select(.author.role == "user" or .author.role == "assistant") | {role: .author.role, content: '
+    '([.content.parts[]? | strings] | join("\\n"))} | select(.content != "")]}\' conversations.json | guard check'
+)
+_CLAUDE = (
+    "this is Claude's export: jq -c '.[] | {id: .uuid, messages: [.chat_messages[] | {role: .sender, content: .text}]}'"
+    " conversations.json | guard check"
+)
+_DISCORD = (
+    "this is an export of a Discord channel, in which nobody has a role: jq -c '.messages[] | {id, prompt: .content}' "
+    "export.json | guard check"
+)
+
+
+def advice(value: Json) -> str | None:
+    """How to reach the text of such an export; None if the value is none."""
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get("mapping"), dict):
+        return _CHATGPT
+    if isinstance(value.get("chat_messages"), list):
+        return _CLAUDE
+    if "guild" in value and "channel" in value and isinstance(value.get("messages"), list):
+        return _DISCORD
+    return None

@@ -1,0 +1,224 @@
+"""Messages as formats write them: a role, and content as text or as typed parts, under the names of a dialect.
+
+What a message holds besides is named in `Message.skipped` where it is no text (images, calls of tools). Every field
+that was read is claimed in the account, so that whatever else stands in a message is found there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from guardcli.conversation import Json, Message, Role
+from guardcli.formats import roles
+from guardcli.formats.account import Account
+from guardcli.formats.faults import Unreadable, kind
+from guardcli.formats.prose import Prose, classify
+
+# Parts that are text, and where it stands in them.
+_TEXT_PARTS = {
+    "text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal", "thinking": "thinking",
+    "reasoning": "text", "reasoning_text": "text", "summary_text": "text",
+}  # fmt: skip
+
+_SKIPPED_PARTS = {
+    "image_url": "image",
+    "input_image": "image",
+    "image": "image",
+    "input_audio": "audio",
+    "audio": "audio",
+    "file": "file",
+    "input_file": "file",
+    "document": "file",
+    "tool_use": "tool_call",
+    "tool_call": "tool_call",
+    "function_call": "tool_call",
+    "tool_result": "tool_result",
+    "tool_call_response": "tool_result",
+    "redacted_thinking": "redacted_thinking",
+    "encrypted_reasoning": "redacted_thinking",
+}
+
+# Where a part of an unknown type may hold text; then it is read as text.
+_TEXT_FIELDS = ("text", "content", "value", "thinking", "transcript")
+
+_ROLE_NAMES = frozenset({"role", "from", "sender", "author", "speaker"})
+_REASONING = ("reasoning_content", "reasoning")  # what a model thought before it answered: it wrote that, too
+_REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_text", "summary_text"})
+REASONING = "reasoning"  # the flag of a conversation in which reasoning is judged together with its message
+_LONGEST_KIND = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The names that a format gives to role and content, and to the text of its parts where they differ. The first
+    name that a message has is read."""
+
+    roles: tuple[str, ...] = ("role",)
+    contents: tuple[str, ...] = ("content",)
+    part_texts: Mapping[str, str] = field(default_factory=dict)
+
+
+OPENAI = Dialect()
+
+
+def read(value: Json, name: str, account: Account, dialect: Dialect = OPENAI) -> tuple[Message, ...]:
+    """The messages of a list that stands under `name`. Raises Unreadable: it is none, or one cannot be read."""
+    if not isinstance(value, list):
+        raise Unreadable(f"{name} is {kind(value)}; it must be a list of messages")
+    if not value:
+        raise Unreadable(f"empty conversation: {name} has no messages")
+    return tuple(read_one(item, number, account, dialect) for number, item in enumerate(value, start=1))
+
+
+def read_one(
+    item: Json, number: int, account: Account, dialect: Dialect = OPENAI, *, role: Role | None = None
+) -> Message:
+    """The message number `number` of a conversation; its role is `role`, or what it says itself.
+
+    Raises:
+        Unreadable: it is no message.
+    """
+    if not isinstance(item, dict):
+        raise Unreadable(f"message {number} is {kind(item)}; it must be an object")
+    content = item.get("content")
+    if len(item) == 2 and isinstance(content, str) and isinstance(item.get("role"), str):  # most messages of most logs
+        account.claim_all(item)
+        return Message(role or roles.role(item["role"], number), content)
+    place = f"message {number}"
+    if role is None:
+        role = _role(item, number, dialect)
+    calls = _tool_calls(item, place, account)
+    spoken = _spoken(item, place, account)
+    name = _content_name(item, dialect)
+    if name is None and not calls and not spoken:
+        raise Unreadable(f"{place} has no content")
+    text, skipped = ("", ()) if name is None else content_of(item, name, place, account, dialect)
+    before, after = spoken or ([], [])
+    return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls)
+
+
+def system_beside(value: dict[str, Json], account: Account, name: str = "system") -> tuple[Message, ...]:
+    """The system prompt that some formats keep beside the messages; it is said before all of them."""
+    prompt = value.get(name)
+    if prompt is None:
+        return ()
+    if not isinstance(prompt, (str, list)):
+        raise Unreadable(f"{name} is {kind(prompt)}; it must be text or a list of parts")
+    text, skipped = content_of(value, name, name, account)
+    return (Message("system", text, skipped),)
+
+
+def content_of(
+    item: dict[str, Json], name: str, place: str, account: Account, dialect: Dialect = OPENAI
+) -> tuple[str, tuple[str, ...]]:
+    """The text of a content, and the kinds of its parts that are no text."""
+    content = item[name]
+    if content is None:
+        return "", ()
+    if isinstance(content, str):
+        account.claim(item, name)
+        return content, ()
+    if not isinstance(content, list):
+        raise Unreadable(f"{place}: {_shown(name)} is {kind(content)}; it must be text, null, or a list of parts")
+    texts, skipped = [], []
+    for index, part in enumerate(content):
+        if isinstance(part, str):
+            account.claim(content, index)
+            texts.append(part)
+            continue
+        text, other = _part(part, f"{place}: part {index + 1}", account, dialect)
+        if other is None:
+            texts.append(text)
+        elif other:
+            skipped.append(other)
+    return "\n".join(texts), tuple(skipped)
+
+
+def _role(item: dict[str, Json], number: int, dialect: Dialect) -> Role:
+    name = next((name for name in dialect.roles if name in item), None)
+    if name is None:
+        raise Unreadable(f"message {number} has no role")
+    found = roles.role(item[name], number)
+    for other, word in item.items():
+        if (
+            other != name
+            and other.lower() in _ROLE_NAMES
+            and isinstance(word, str)
+            and roles.known(word) not in (None, found)
+        ):
+            raise Unreadable(f"message {number}: `{name}` and `{other}` name two different roles")
+    return found
+
+
+def _content_name(item: dict[str, Json], dialect: Dialect) -> str | None:
+    there = [name for name in dialect.contents if name in item]
+    return next((name for name in there if item[name] not in (None, [])), there[-1] if there else None)
+
+
+def _spoken(item: dict[str, Json], place: str, account: Account) -> tuple[list[str], list[str]] | None:
+    """What is said outside of the content, before and after it: reasoning; a refusal, the transcript of audio."""
+    before = [_text(item, name, place, account) for name in _REASONING if isinstance(item.get(name), str)]
+    if any(before):
+        account.flags.append(REASONING)
+    after = [_text(item, "refusal", place, account)] if item.get("refusal") is not None else []
+    audio = item.get("audio")
+    if isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
+        after.append(_text(audio, "transcript", place, account))
+    return (list(dict.fromkeys(before)), after) if before or after else None
+
+
+def _tool_calls(item: dict[str, Json], place: str, account: Account) -> tuple[str, ...]:
+    calls = item.get("tool_calls")
+    if calls is not None and not isinstance(calls, list):
+        raise Unreadable(f"{place}: tool_calls is {kind(calls)}; it must be a list")
+    count = len(calls or ())
+    for name in ("function_call", "toolInvocations", "invalid_tool_calls"):
+        called = item.get(name)
+        count += len(called) if isinstance(called, list) else called is not None
+        account.claim(item, name)
+    account.claim(item, "tool_calls")
+    return ("tool_call",) * count
+
+
+def _part(part: Json, place: str, account: Account, dialect: Dialect) -> tuple[str, str | None]:
+    """The text of a part, or its kind where it is no text ("" where there is nothing in it)."""
+    if not isinstance(part, dict):
+        raise Unreadable(f"{place} is {kind(part)}; it must be text or an object with a type")
+    type_ = part.get("type")
+    if not isinstance(type_, str):
+        raise Unreadable(f"{place} has no type")
+    name = dialect.part_texts.get(type_) or _TEXT_PARTS.get(type_)
+    if name is not None:
+        if type_ in _REASONING_PARTS:
+            account.flags.append(REASONING)
+        return _text(part, name, place, account), None
+    if type_ == "step-start":  # parts the steps of an answer; there is nothing in it
+        return "", ""
+    if type_ not in _SKIPPED_PARTS and not _is_tool(type_):
+        name = next((name for name in _TEXT_FIELDS if isinstance(part.get(name), str)), None)
+        if name is not None:
+            return _text(part, name, place, account), None
+    account.claim_all(part)
+    return "", _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool(type_) else _kind(type_))
+
+
+def _is_tool(type_: str) -> bool:
+    """The Vercel AI SDK's `tool-NAME` and `dynamic-tool`, and OpenAI's `web_search_call` and the like."""
+    return type_.startswith("tool-") or type_ == "dynamic-tool" or type_.endswith("_call")
+
+
+def _kind(type_: str) -> str:
+    return "part" if classify(type_) is Prose.SENTENCE else type_[:_LONGEST_KIND]
+
+
+def _text(holder: dict[str, Json], name: str, place: str, account: Account) -> str:
+    value = holder.get(name)
+    if not isinstance(value, str):
+        raise Unreadable(f"{place}: {name} is {kind(value)}; it must be text")
+    account.claim(holder, name)
+    return value
+
+
+def _shown(name: str) -> str:
+    return "content" if name == "value" else name

@@ -1,0 +1,99 @@
+"""What the name of a field says about the text under it: that it is speech, metadata by place, or a label.
+
+These are the tables that decide what happens to text which no format reads; `docs` and README list them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from guardcli.formats.prose import Prose, classify
+
+# Names that hold what somebody said, in one known format or another: the last word of a field's name, in any case, with
+# or without a plural or a number (`user_input`, `chatHistory`, `response_0`, `gen_ai.prompt.0.content`).
+SPEECH = frozenset({
+    "answer", "chat", "chosen", "completion", "content", "context", "conversation", "dialog", "dialogue", "generation",
+    "history", "input", "instruction", "message", "output", "part", "prompt", "query", "question", "reasoning",
+    "rejected", "reply", "response", "text", "thinking", "transcript", "turn", "utterance", "value",
+})  # fmt: skip
+
+# At the top of a record these hold a conversation in a format that guard reads: there even one word counts.
+CONVERSATION = frozenset({
+    "answer", "chosen", "completion", "content", "conversation", "conversations", "generation", "input", "instruction",
+    "messages", "output", "prompt", "query", "question", "rejected", "response", "text", "transcript",
+})  # fmt: skip
+
+# Objects that formats document as metadata: what is in them is not said to anybody.
+PLACES = frozenset({
+    "annotations", "attributes", "category_applied_input_types", "category_scores", "config", "configuration",
+    "content_filter_result", "content_filter_results", "content_filter_offsets", "cost_details", "detoxify_moderation",
+    "extra", "feedback_stats", "generation_config", "generation_info", "header", "headers", "invocation_params",
+    "llm_output", "logprobs", "manifest", "meta", "metadata", "model_config", "model_parameters", "moderation",
+    "openai_moderation", "parameters", "prompt_filter_results", "provider_metadata", "resource", "response_metadata",
+    "runtime", "safety_settings", "sampling_params", "scope", "scores", "serialized", "settings", "stream_options",
+    "usage", "usage_details", "usage_metadata",
+})  # fmt: skip
+
+# Definitions of tools: payload that no model of ours is asked about, counted as `tool_definition`.
+TOOLS = frozenset({"functions", "response_format", "tool_choice", "tools"})
+
+# Fields that name a class, a language or a model by a few words.
+LABELS = frozenset({
+    "area", "basis", "categories", "category", "class", "country", "deployment", "engine", "flag", "focus", "group",
+    "harm", "kind", "label", "lang", "language", "license", "model", "region", "split", "subcategories", "subcategory",
+    "tag", "target", "task", "topic", "type", "violated",
+})  # fmt: skip
+
+# `error.message` and the like tell why something failed; they are unread text, but nobody's speech.
+_FAILURES = frozenset({"error", "exception", "failure", "status"})
+
+LONGEST_NAME = 5  # words of the name of a field; a longer one is text itself
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a name says. `canonical` is the name in lower case with underscores; `is_text`: the name is a sentence."""
+
+    canonical: str
+    speech: bool
+    conversation: bool
+    place: bool
+    tools: bool
+    label: bool
+    is_text: bool
+
+
+@lru_cache(maxsize=1 << 14)
+def meaning(name: str) -> Meaning:
+    """What the name of a field says about what is under it.
+
+    >>> meaning("chatHistory").speech, meaning("prompt_tokens").speech, meaning("Response_0").speech
+    (True, False, True)
+    """
+    words = [word.lower() for word in _WORD.findall(name)]
+    canonical = "_".join(words)
+    last = _singular(words[-1]) if words else ""
+    return Meaning(
+        canonical=canonical,
+        speech=last in SPEECH and _FAILURES.isdisjoint(words[:-1]),
+        conversation=name.strip().lower() in CONVERSATION,
+        place=canonical in PLACES,
+        tools=canonical in TOOLS,
+        label=last in LABELS,
+        is_text=len(name) > LONGEST_NAME and _is_text(name),
+    )
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return word[:-1] if word.endswith("s") and len(word) > 3 else word
+
+
+def _is_text(name: str) -> bool:
+    kind = classify(name)
+    return kind is Prose.SENTENCE and (len(name.split()) > LONGEST_NAME or len(name.split()) < 2 or not name.isascii())

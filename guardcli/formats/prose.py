@@ -1,0 +1,175 @@
+"""What a string carries by its form: a sentence, one word, or only a symbol such as an id, a date, a URL or a hash.
+
+`classify` is the one function that says which text is metadata by form. It errs on the side of a sentence: what it
+calls a sentence without need is listed for the user, who settles it with one option; a symbol is not judged.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from urllib.parse import unquote_plus
+
+
+class Prose(IntEnum):
+    """SYMBOL holds no word of a language, WORD one word (or an enum or a slug of few), SENTENCE more than that."""
+
+    SYMBOL = 0
+    WORD = 1
+    SENTENCE = 2
+
+
+LONGEST_WORD = 40  # letters; what is longer and has no digit is several words without blanks
+SLUG_WORDS = 8  # words joined by hyphens, underscores or dots that make a sentence
+PLAIN_SLUG_WORDS = 4  # the same, where one of them is a word of grammar, such as "how" in how-to-make-tea
+CAMEL_WORDS = 5  # words joined by capitals that make a sentence, where two of them are words of grammar
+# Characters of scripts that put no blanks between words: a name or a word has this many at the most.
+LONGEST_HAN_WORD = 3
+LONGEST_THAI_WORD = 8
+
+_WORDS_OF_GRAMMAR = """
+a an the this that these those i me my you your he she his her we our they them their it its how what why when where who
+which do does did is are was were be been am can could will would shall should may might must have has had not no yes to
+of for with from into at by if then than but please tell give make let get und der die das ein eine ich du sie wir wie
+warum nicht mit für de la le les un une je tu il nous vous que qui est pas pour el los las una yo es por con como
+"""
+_WORDS_IN_LABELS = "a an the to of for with from by de la le les un une der die das mit es con por"
+_WORDS_IN_USER_AGENTS = """
+like gecko khtml compatible linux windows nt intel mac os x cpu iphone ipad android mobile macintosh win wow build rv wv
+en us ubuntu fedora debian gnu libc musl safari chrome version bot crawler http https www com org net html python java
+node go curl darwin arm aarch amd
+"""
+_GRAMMAR = frozenset(_WORDS_OF_GRAMMAR.split())
+_SPEAKING = _GRAMMAR - frozenset(_WORDS_IN_LABELS.split())  # a label may join nouns; whoever speaks uses one of these
+_AGENT_WORDS = frozenset(_WORDS_IN_USER_AGENTS.split())
+LONGEST_LABEL = 80
+
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f]"
+)
+_HAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]")
+_THAI = re.compile("[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\uac00-\ud7af]")
+_ASCII_WORD = re.compile(r"[A-Za-z]{2,}")
+_FOREIGN_LETTER = re.compile(r"[^\W\d_A-Za-z]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_JOINED = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")  # the words of snake_case, kebab-case, CamelCase
+_PIECE = re.compile(r"[^\W_]+")
+_CALENDAR = re.compile(
+    r"\b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b|\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|"
+    r"apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b|"
+    r"\b(?:am|pm|utc|gmt|[ecmp][sd]t|cest?|bst|ist|at)\b|(?<=\d)(?:st|nd|rd|th)\b",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|urn:)\S+\Z", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:[\w./+-]+(?:;[\w=.-]+)*;base64,[A-Za-z0-9+/=_-]*\Z")
+_BASE64 = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Z])(?=[^\s]*[a-z])[A-Za-z0-9+/_-]{24,}={0,2}\Z")
+_ROOTED = re.compile(r"(?:~|\.{1,2})?[/\\]|[A-Za-z]:[/\\]")
+_PRODUCT = re.compile(r"[\w.+!-]+/[\w.+-]*\d[\w.+-]*")
+_COMMENT = re.compile(r"\(([^()]*)\)")
+
+
+def classify(text: str) -> Prose:
+    """What `text` carries.
+
+    >>> [classify(text).name for text in ("chatcmpl-9f2a", "English", "How do I bake bread?", "how-do-i-bake-bread")]
+    ['SYMBOL', 'WORD', 'SENTENCE', 'SENTENCE']
+    """
+    if text.isascii() and len(text) <= LONGEST_WORD and text.isalnum():  # most values of most logs
+        if not text.isalpha():
+            return Prose.SYMBOL
+        if text.islower() or text.isupper() or text.istitle():
+            return Prose.WORD
+    text = _INVISIBLE.sub(" ", text).strip()
+    if _runs_on(text):
+        return Prose.SENTENCE
+    tokens = text.split()
+    if len(tokens) < 2:
+        return _joined(text)
+    if _PRODUCT.match(text) and _is_user_agent(text):
+        return Prose.SYMBOL
+    if any(map(str.isdigit, text)):
+        tokens = _CALENDAR.sub(" ", text).split()
+    found = [_joined(token) for token in tokens]
+    words = sum(kind > Prose.SYMBOL for kind in found)
+    if words > 1 or Prose.SENTENCE in found or _is_spelled_out(tokens):
+        return Prose.SENTENCE
+    return Prose.WORD if words else Prose.SYMBOL
+
+
+def is_label(text: str) -> bool:
+    """Whether `text` may name a category, a language or a topic: short, and nobody speaks in it."""
+    if len(text) > LONGEST_LABEL or any(mark in text for mark in "?!\n"):
+        return False
+    if len(_HAN.findall(text)) > 3 * LONGEST_HAN_WORD or len(_THAI.findall(text)) > 3 * LONGEST_THAI_WORD:
+        return False
+    words = [word.lower() for word in _LETTERS.findall(text)]
+    return len(words) <= SLUG_WORDS and _SPEAKING.isdisjoint(words)
+
+
+def _joined(token: str) -> Prose:
+    """The same of a string without blanks."""
+    if _URL.match(token):
+        return Prose.SENTENCE if _speaks_in_url(token) else Prose.SYMBOL
+    if not (_ASCII_WORD.search(token) or _FOREIGN_LETTER.search(token)):
+        return Prose.SYMBOL
+    if _DATA_URL.match(token) or (_BASE64.match(token) and not _is_slug(token)):
+        return Prose.SYMBOL
+    if "/" in token or "\\" in token:
+        parts = re.split(r"[/\\]", token)
+        whole = not _ROOTED.match(token) and _is_slug(token, lowest=2 * SLUG_WORDS)
+        return Prose.SENTENCE if whole or any(map(_is_slug, parts)) else Prose.SYMBOL
+    if _is_slug(token) or any(len(run) > LONGEST_WORD and _is_cased(run) for run in _LETTERS.findall(token)):
+        return Prose.SENTENCE
+    pieces = _PIECE.findall(token)
+    return Prose.SYMBOL if any(map(_has_digit, pieces)) or len(pieces) > 2 else Prose.WORD
+
+
+def _is_slug(token: str, lowest: int = SLUG_WORDS) -> bool:
+    """Whether a token is a sentence with its words joined."""
+    pieces = [piece for piece in _PIECE.findall(token) if not _has_digit(piece)]
+    words = [word.lower() for piece in pieces if _is_cased(piece) for word in _JOINED.findall(piece)]
+    grammar = sum(word in _GRAMMAR for word in words)
+    if len(pieces) < 2:
+        return len(words) >= CAMEL_WORDS and grammar > 1
+    return len(words) >= lowest or (len(words) >= PLAIN_SLUG_WORDS and grammar > 0)
+
+
+def _is_cased(piece: str) -> bool:
+    """Whether letters are cased as words are, one by one or in CamelCase, and not at random as in base64."""
+    words = _JOINED.findall(piece)
+    return len(piece) >= 2.5 * len(words) or len(words) < 3 or piece.islower()
+
+
+def _has_digit(piece: str) -> bool:
+    return any(map(str.isdigit, piece))
+
+
+def _is_spelled_out(tokens: list[str]) -> bool:
+    """Letters with blanks between them."""
+    return sum(len(token) == 1 and token.isalpha() for token in tokens) >= 4
+
+
+def _speaks_in_url(url: str) -> bool:
+    """Whether a part of a URL, decoded, is a sentence: a search, or the slug of a title."""
+    for part in re.split(r"[/?&=#;]", url.partition("://")[2] or url):
+        plain = _INVISIBLE.sub(" ", unquote_plus(part))
+        words = plain.lower().split()
+        said = len(words) >= PLAIN_SLUG_WORDS or (len(words) > 1 and not _GRAMMAR.isdisjoint(words))
+        if said or _is_slug(part) or _runs_on(plain):
+            return True
+    return False
+
+
+def _runs_on(text: str) -> bool:
+    """Whether there is more than a word in scripts that put no blanks between words."""
+    return not text.isascii() and (
+        len(_HAN.findall(text)) > LONGEST_HAN_WORD or len(_THAI.findall(text)) > LONGEST_THAI_WORD
+    )
+
+
+def _is_user_agent(text: str) -> bool:
+    """Products with versions, and comments of few words that are not known from user agents."""
+    comments = [item for comment in _COMMENT.findall(text) for item in re.split("[;,]", comment)]
+    bare = _PRODUCT.sub(" ", _COMMENT.sub(" ", text))
+    unknown = [sum(word.lower() not in _AGENT_WORDS for word in _LETTERS.findall(item)) for item in (bare, *comments)]
+    return max(unknown) <= 2 and sum(unknown) <= 4 and unknown[0] <= 1
