@@ -211,6 +211,8 @@ def _number(value: Any) -> float | None:
         return float(value)
     if not isinstance(value, (int, float, str)) or missing(value):
         return None
+    if isinstance(value, str) and value.strip().casefold() in ("true", "false"):
+        return float(value.strip().casefold() == "true")
     try:
         number = float(value)
     except OverflowError:

@@ -79,15 +79,16 @@ def _toxicchat_messages(fields: Fields) -> tuple[Message, ...]:
 
 
 def _beavertails(fields: Fields, _about: About | None) -> Reading:
-    flags = annotated(_flags(fields.get("category")), "category")
-    return Reading(Truth(_word(fields, "is_safe", true_is_safe=True), flags, listed=False), about="assistant")
+    unsafe = _word(fields, "is_safe", true_is_safe=True)
+    return Reading(Truth(unsafe, _flags(fields.get("category")), listed=False), about="assistant")
 
 
-def _flags(value: Json) -> dict[str, Json]:
-    """An object of flags, or the text of one, as CSV has it; {} for anything else."""
+def _flags(value: Json) -> dict[str, bool]:
+    """An object of flags, or the text of one, as CSV has it; {} for anything else, such as an object of scores."""
     with suppress(ValueError):
         value = structure(value)
-    return value if isinstance(value, dict) else {}
+        return annotated(value, "category") if isinstance(value, dict) else {}
+    return {}
 
 
 def _xstest(fields: Fields, _about: About | None) -> Reading:

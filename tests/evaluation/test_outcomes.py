@@ -79,6 +79,7 @@ def test_categories_are_what_the_rows_call_them() -> None:
         (0.7, 0.7),
         (1, 1.0),
         (True, 1.0),
+        ("False", 0.0),
         ("0.25", 0.25),
         (1.0000001, 1.0),  # a softmax in float32
         (-1e-9, 0.0),

@@ -125,6 +125,14 @@ def test_the_ratings_of_dices_are_counted_by_conversation() -> None:
     assert said(found)[0] == [("assistant", "hello"), ("user", "tell me"), ("assistant", "no")]
 
 
+def test_scores_by_category_are_no_flags_of_beavertails() -> None:
+    record = BEAVERTAILS | {"category": {"violence": 0.9, "privacy": 0.1}}
+    with pytest.raises(InputError, match=r'its category\.violence is 0\.9, .* --category-field "category>=0\.5"$'):
+        labelled(record)
+    (item,) = labelled(record, where=Where(categories="category", category_bound=Bound(">=", 0.5))).items
+    assert item.truth == Truth(True, {"violence": True, "privacy": False}, listed=False)
+
+
 def test_votes_that_are_missing_are_none() -> None:
     row = {"response": "LAMDA: no", "context": "USER: hi", "item_id": "7"}
     found = labelled(*(row | {"Q_overall": vote} for vote in ("Yes", float("nan"), "NaN", "No", "No")))
