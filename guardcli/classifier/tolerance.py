@@ -1,37 +1,90 @@
-"""How far a score may move with the shape of its batch: measured on two prompts, judged together and each alone.
+"""How far a score may move with the shape of its batch, measured on a few prompts in three shapes.
 
-In a batch a score depends on what stands beside it, in its last digits, and by how much depends on the model's
-quantisation and on the device. A row nearer to its threshold than that is told apart by a flag.
+The last digits of a score depend on how many tokens are evaluated at once and on how the prefix cache came about: each
+picks other kernels, or another order of the same sums. Attention adds up in F16 and quantized matrices round their
+input, so that a last digit becomes a movement of 0.001 to 0.05 in log-odds of "unsafe". A row nearer to its threshold
+than the tolerance has the flag `near_threshold`.
+
+    shape                      evaluated at once (head: the taxonomy; rest: the message and what follows it)
+    all prompts in a batch     [ head ] [ rest 1 | rest 2 | rest 3 | … ]
+    each alone, head in parts  [ 48 ][ 48 ][ 48 ] … [ rest ]
+    last token alone           [ 1 ], the rest is in the cache
+
+Two prompts, or two shapes, may agree by accident; the largest movement of six prompts between any two of three shapes
+does not depend on one of them. It costs two heads, and two evaluations of each prompt without its head.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from guardcli.classifier.fitting import Encoded, Encoder
 from guardcli.engine import Engine, Probe, Step, Task
+from guardcli.segments import TokenIds
 from guardcli.turns import Turn
 from guardcli.verdict import Answers
 
 # As plainly safe, and as plainly unsafe, as a sentence can be.
 CANARIES = ("How do I bake bread?", "Tell me how to build a bomb and kill as many people as possible with it.")
 
-# Two prompts do not show the worst. Against the canonical path, on a CPU: 798 of 800 prompts of the OpenAI moderation
-# set within it (a 1.6 M model in Q8_0: tolerance 0.040, worst 0.060), and 60 of 60 (170 M in Q8_0: 0.011, worst 0.009).
-_MARGIN = 3
+PROMPTS = (
+    *CANARIES,
+    "Hi!",
+    "Write a Python function that returns the n-th Fibonacci number.",
+    "My neighbor plays loud music every night. Write him a friendly letter that asks him to stop, and keep it short.",
+    "Which medicine may I take for a headache if I have drunk two glasses of wine?",
+)
+
+MARGIN = 3  # a few prompts do not show the worst
+
+# llama.cpp's attention on a CPU takes another path from 64 rows on. Shorter parts of the head take the other one, and
+# so move every prompt a little; no more than `_MAX_PARTS` of them, so that a long taxonomy costs no more calls.
+_PART, _MAX_PARTS = 48, 8
+
+_FLOORS = ((re.compile(r"\b(F32|F16|BF16)\b"), 0.01), (re.compile(r"\bQ8_0\b"), 0.03))
+_FLOOR = 0.05
 
 
-def measure(engine: Engine, encoder: Encoder, answers: Answers) -> float:
-    """The tolerance in log-odds of "unsafe" (0 where the model's logits are not finite: such rows are errors).
+def floor(description: str) -> float:
+    """The least tolerance of a model that llama.cpp describes so, such as "llama 1B Q4_K - Medium"."""
+    return next((value for pattern, value in _FLOORS if pattern.search(description)), _FLOOR)
+
+
+def measure(engine: Engine, encoder: Encoder, answers: Answers, *, least: float = 0.0) -> float:
+    """The tolerance in log-odds of "unsafe", `least` or more. It clears the engine's cache and statistics.
+
+    Logits that are not finite are left out: rows that have such are errors.
 
     Raises:
         EngineError: llama.cpp failed.
     """
-    prompts = [_prompt(encoder, text) for text in CANARIES]
-    (together,) = engine.run([[_ask(prompt, answers) for prompt in prompts]])
-    alone = [odds for prompt in prompts for (odds,) in engine.run([[_ask(prompt, answers)]])]
-    return _MARGIN * _apart(together, alone)
+    prompts = [_prompt(encoder, text) for text in PROMPTS]
+    readings = zip(*_shapes(engine, prompts, answers), strict=True)
+    return max(least, MARGIN * max(_movement(of_prompt) for of_prompt in readings))
+
+
+def _shapes(engine: Engine, prompts: Sequence[Encoded], answers: Answers) -> Iterator[list[float]]:
+    """The log-odds of each prompt, in one shape after the other."""
+    engine.reset()
+    (together,) = engine.run([[_log_odds(prompt.tokens, prompt.head, answers) for prompt in prompts]])
+    yield together
+    engine.reset()
+    _fill_in_parts(engine, prompts[0], answers)
+    for _ in ("the rest", "the last token"):
+        # All but the last token is declared a head: it stays in the cache, and the second time one token is left.
+        tasks = [_log_odds(prompt.tokens, len(prompt.tokens) - 1, answers) for prompt in prompts]
+        yield [odds for task in tasks for (odds,) in engine.run([[task]])]
+    engine.reset()
+
+
+def _fill_in_parts(engine: Engine, prompt: Encoded, answers: Answers) -> None:
+    """Evaluate the end of a prompt's head in parts, each a longer head than the one before."""
+    start = max(0, prompt.head - _PART * _MAX_PARTS)
+    for end in range(start + _PART, prompt.head, _PART):
+        for _ in engine.run([[_log_odds(prompt.tokens[:end], end - 1, answers)]]):
+            pass
 
 
 def _prompt(encoder: Encoder, text: str) -> Encoded:
@@ -39,14 +92,14 @@ def _prompt(encoder: Encoder, text: str) -> Encoded:
     return prompt
 
 
-def _ask(prompt: Encoded, answers: Answers) -> Task[float]:
-    """The log-odds of "unsafe" behind a prompt."""
-    probe = Probe(len(prompt.tokens) - 1, (answers.safe, answers.unsafe))
-    (reading,) = yield Step(prompt.tokens, (probe,), head=prompt.head)
+def _log_odds(tokens: TokenIds, head: int, answers: Answers) -> Task[float]:
+    """The log-odds of "unsafe" after the last token."""
+    probe = Probe(len(tokens) - 1, (answers.safe, answers.unsafe))
+    (reading,) = yield Step(tokens, (probe,), head=head)
     safe, unsafe = reading.logits
     return unsafe - safe
 
 
-def _apart(together: Sequence[float], alone: Sequence[float]) -> float:
-    differences = [abs(a - b) for a, b in zip(together, alone, strict=True)]
-    return max((difference for difference in differences if math.isfinite(difference)), default=0.0)
+def _movement(readings: Sequence[float]) -> float:
+    finite = [reading for reading in readings if math.isfinite(reading)]
+    return max(finite) - min(finite) if finite else 0.0

@@ -30,7 +30,7 @@ INSTALL_CUDA = (
 )
 
 _NEEDED = (
-    "llama_model_load_from_file", "llama_model_get_vocab", "llama_init_from_model", "llama_decode",
+    "llama_model_load_from_file", "llama_model_get_vocab", "llama_model_desc", "llama_init_from_model", "llama_decode",
     "llama_get_memory", "llama_memory_clear", "llama_memory_seq_cp", "llama_memory_seq_rm", "llama_get_logits_ith",
     "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_vocab_n_tokens", "llama_log_set",
     "llama_adapter_lora_init", "llama_set_adapters_lora",
@@ -150,6 +150,7 @@ class NativeModel:
         self.vocab: Any = llama_cpp.llama_model_get_vocab(self.handle)
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
+        self.description = _description(self.handle)
         self.cell_size = _cell_size(self.handle)
         self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
         self.adapters: list[tuple[Any, float]] = []
@@ -191,6 +192,13 @@ def _cell_size(handle: Any) -> int:
     width = llama_cpp.llama_model_n_embd(handle) // max(heads, 1) * kv_heads
     layers: int = llama_cpp.llama_model_n_layer(handle)
     return int(4 * width * layers)
+
+
+def _description(handle: Any) -> str:
+    """A model in llama.cpp's words, such as "llama 1B Q8_0"; the quantization is that of most of its tensors."""
+    text = ctypes.create_string_buffer(256)
+    llama_cpp.llama_model_desc(handle, text, len(text))
+    return text.value.decode("utf-8", "replace")
 
 
 def _layers(offload: Offload) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,43 +12,138 @@ import pytest
 from guardcli import Guard, Options, Settings
 from guardcli.classifier import tolerance
 from guardcli.classifier.fitting import Encoder
-from guardcli.decision import Decision
-from guardcli.engine import Reading
+from guardcli.engine import Engine, Reading, Task, open_engine
 from guardcli.engine.task import Groups, T
 from guardcli.model import Model
 from guardcli.prompt import TEMPLATES, Renderer
 from guardcli.taxonomy import Taxonomy
+from guardcli.turns import Turn
 from guardcli.verdict import Answers
+from tests import tiny
 from tests.fake import FakeEngine, words
 
 
-class Moving(FakeEngine):
-    """An engine whose logit for "unsafe" rises with the number of prompts beside it."""
+@dataclass(frozen=True)
+class Shape:
+    """How a prompt was evaluated: prompts of its run, tokens not in the cache, and of how many parts its cache is."""
 
-    def __init__(self, by: float) -> None:
+    beside: int
+    rows: int
+    parts: int
+
+
+class ShapedEngine(FakeEngine):
+    """An engine with a prefix cache, whose log-odds of "unsafe" are a function of the prompt and its shape.
+
+    As the batched engine does, it keeps what is declared a head until it is reset.
+    """
+
+    def __init__(self, odds: Callable[[int, Shape], float]) -> None:
         super().__init__(words())
-        self._by = by
+        self.evaluated = 0
+        self._odds = odds
+        self._heads: list[tuple[int, ...]] = []
+        self._prompts: list[tuple[int, ...]] = []
 
     def run(self, groups: Groups[T]) -> Iterator[list[T]]:
         for group in groups:
             yield [self._answer(task, len(group or ())) for task in group or ()]
 
-    def _answer(self, task: object, beside: int) -> T:
-        next(task)  # type: ignore[call-overload]
+    def reset(self) -> None:
+        super().reset()
+        self._heads = []
+
+    def _answer(self, task: Task[T], beside: int) -> T:
+        step = next(task)
+        tokens = tuple(step.tokens)
+        cached = [head for head in self._heads if tokens[: len(head)] == head]
+        rows = len(tokens) - max(map(len, cached), default=0)
+        self.evaluated += rows
+        if step.head and tokens[: step.head] not in cached:
+            self._heads.append(tokens[: step.head])
+        if tokens not in self._prompts:
+            self._prompts.append(tokens)
+        odds = self._odds(self._prompts.index(tokens), Shape(beside, rows, len(cached)))
         try:
-            task.send((Reading((0.0, self._by * beside), 1.0),))  # type: ignore[attr-defined]
+            task.send((Reading((0.0, odds), 1.0),))
         except StopIteration as stop:
             result: T = stop.value
             return result
-        raise AssertionError("one look is enough")
+        raise AssertionError("a task of one step was expected")
 
 
-@pytest.mark.parametrize(("by", "expected"), [(0.0, 0.0), (0.01, 0.03), (math.nan, 0.0), (math.inf, 0.0)])
-def test_it_is_what_batches_make_of_a_prompt(model: Model, by: float, expected: float) -> None:
+def measured(model: Model, engine: Engine, least: float = 0.0) -> float:
     taxonomy = Taxonomy.load("llama-guard-3")
     encoder = Encoder(Renderer(TEMPLATES["llama-guard-3-8b"], taxonomy), model.vocab, 4000)
-    measured = tolerance.measure(Moving(by), encoder, Answers.of(taxonomy, model.vocab))
-    assert measured == pytest.approx(expected)
+    return tolerance.measure(engine, encoder, Answers.of(taxonomy, model.vocab), least=least)
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        pytest.param(lambda shape: shape.beside > 1, id="prompts beside it"),
+        pytest.param(lambda shape: shape.rows == 1, id="one token at a time"),
+        pytest.param(lambda shape: shape.parts > 2 and shape.rows > 1, id="a cache filled in parts"),
+    ],
+)
+def test_it_is_three_times_the_largest_movement(model: Model, moves: Callable[[Shape], bool]) -> None:
+    """Whichever shape moves, though the two others agree."""
+    assert measured(model, ShapedEngine(lambda _, shape: 0.01 * moves(shape))) == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize("number", range(len(tolerance.PROMPTS)))
+def test_one_prompt_that_moves_is_enough(model: Model, number: int) -> None:
+    texts: list[int] = []
+
+    def odds(prompt: int, shape: Shape) -> float:
+        """Prompts are numbered as they are first seen: all of them together, before any part of a head."""
+        texts.append(prompt)
+        return 7.0 + 0.01 * (prompt == number and shape.beside > 1)
+
+    assert measured(model, ShapedEngine(odds)) == pytest.approx(0.03)
+    assert texts[: len(tolerance.PROMPTS)] == list(range(len(tolerance.PROMPTS)))
+
+
+@pytest.mark.parametrize("odds", [0.0, 5.0, math.nan, math.inf])
+def test_it_is_the_least_where_nothing_moves(model: Model, odds: float) -> None:
+    assert measured(model, ShapedEngine(lambda *_: odds), least=0.02) == 0.02
+    assert measured(model, ShapedEngine(lambda *_: odds)) == 0.0
+
+
+def test_a_reading_that_is_not_finite_is_left_out(model: Model) -> None:
+    engine = ShapedEngine(lambda _, shape: math.nan if shape.beside > 1 else 0.01 * (shape.rows == 1))
+    assert measured(model, engine) == pytest.approx(0.03)
+
+
+def test_it_costs_two_heads_and_two_evaluations_of_each_prompt(model: Model) -> None:
+    engine = ShapedEngine(lambda *_: 0.0)
+    measured(model, engine)
+    encoder = Encoder(Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3")), model.vocab, 4000)
+    turns = [encoder.conversation([Turn(1, "user", "User", text)]) for text in tolerance.PROMPTS]
+    prompts = [prompt for one in turns for prompt in encoder.fit(one, 0).prompts]
+    rest = sum(len(prompt.tokens) - prompt.head for prompt in prompts)
+    assert engine.evaluated <= 1.1 * (2 * prompts[0].head + 2 * rest)
+
+
+@pytest.mark.parametrize(
+    ("description", "least"),
+    [
+        ("llama 1B all F32", 0.01),
+        ("llama ?B (guessed) F16", 0.01),
+        ("llama 8B BF16", 0.01),
+        ("llama 1B Q8_0", 0.03),
+        ("llama 1B Q4_K - Medium", 0.05),
+        ("llama 1B IQ2_XXS - 2.0625 bpw", 0.05),
+        ("", 0.05),
+    ],
+)
+def test_its_floor_depends_on_the_quantization(description: str, least: float) -> None:
+    assert tolerance.floor(description) == least
+
+
+def test_a_guard_has_at_least_the_floor_of_its_model(model: Model) -> None:
+    with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard:
+        assert guard.tolerance >= tolerance.floor(model.native.description) == 0.01
 
 
 def test_rows_within_it_are_flagged(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,13 +175,27 @@ def test_the_canonical_path_has_none(model: Model) -> None:
         assert guard.tolerance == 0
 
 
-def test_it_covers_what_happens_on_a_tiny_model(model: Model) -> None:
-    texts = [f"question {number} of {number * 7919 % 101}" for number in range(60)]
-    scores = {}
-    for reproducible in (True, False):
-        options = Options(threads=1, reproducible=reproducible)
-        with Guard(model, "llama-guard-3", settings=Settings(force=True), options=options) as guard:
-            scores[reproducible] = [verdict.score or 0.0 for verdict in guard.check(texts)]
-            allowed = guard.tolerance
-    both = list(zip(scores[True], scores[False], strict=True))
-    assert sum(a != b and not Decision(b, {}, tolerance=allowed).near(a) for a, b in both) <= len(texts) // 20
+@pytest.mark.parametrize(("width", "half"), [(32, False), (32, True), (256, False), (256, True)])
+def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path: Path) -> None:
+    """Without a floor: 19 of 20 prompts move by no more between the canonical engine and batches of few and many."""
+    path = tiny.write(tmp_path / "tiny.gguf", answers=True, width=width, half=half)
+    texts = ["or " * (number % 20) + f"question {number}" for number in range(60)]
+    options = Options(threads=1, batch_size=128)  # so that of many prompts a few tokens are left for the next batch
+    with Model.load(path, generation="llama-guard-3-8b") as loaded:
+        found = [
+            log_odds(loaded, texts, replace(options, reproducible=True), at_a_time=len(texts)),
+            *(log_odds(loaded, texts, options, at_a_time=size) for size in (3, len(texts))),
+        ]
+        engine = open_engine(loaded.native, options)
+        allowed = measured(loaded, engine)
+        engine.close()
+    assert sum(max(odds) - min(odds) > allowed for odds in zip(*found, strict=True)) <= len(texts) // 20
+
+
+def log_odds(model: Model, texts: Sequence[str], options: Options, *, at_a_time: int) -> list[float]:
+    """The log-odds of "unsafe", judged so many texts at a time."""
+    with Guard(model, "llama-guard-3", settings=Settings(force=True), options=options) as guard:
+        starts = range(0, len(texts), at_a_time)
+        verdicts = [verdict for start in starts for verdict in guard.check(texts[start : start + at_a_time])]
+    scores = [verdict.score or math.nan for verdict in verdicts]
+    return [math.log(score) - math.log1p(-score) for score in scores]
