@@ -18,7 +18,7 @@ PACKAGE = ROOT / "guardcli"
 ROWS = [
     {"errors"},
     {"conversation"},
-    {"formats", "segments", "turns", "printable", "largest"},
+    {"atomic", "formats", "segments", "turns", "printable", "largest"},
     {"model", "taxonomy"},
     {"prompt", "engine", "decision", "labels"},
     {"verdict"},

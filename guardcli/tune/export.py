@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guardcli.errors import InputError, OutputError, TuneError
+from guardcli.atomic import replacing
+from guardcli.errors import InputError, TuneError
 from guardcli.model.adapter import FINGERPRINT, TEMPLATE
 from guardcli.tune.adapted import ADAPTER, CONFIG
 from guardcli.tune.extra import needed
@@ -59,6 +60,11 @@ class Trained:
         alpha = alpha * math.sqrt(rank) if config.get("use_rslora") else alpha
         return cls(folder, rank, alpha, config.get("base_model_name_or_path"))
 
+    @property
+    def files(self) -> list[Path]:
+        """What is read of the folder."""
+        return [self.folder / CONFIG, self.folder / ADAPTER]
+
 
 def export(trained: Trained, weights: Weights, path: Path, *, template: str | None) -> int:
     """Write the adapter, in float32; how many matrices it changes. `template` is that of its examples.
@@ -81,16 +87,11 @@ def export(trained: Trained, weights: Weights, path: Path, *, template: str | No
         writer.add_string(TEMPLATE, template)
     for name, values in tensors.items():
         writer.add_tensor(name, values)
-    aside = path.with_name(f".{path.name}")
-    try:
-        writer.write_header_to_file(aside)
+    with replacing(path) as place:
+        writer.write_header_to_file(place)
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
     return len(tensors) // 2
 
 

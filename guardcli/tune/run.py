@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from guardcli.atomic import replacing
 from guardcli.errors import InputError, OutputError
 
 STATE = "state.pt"
@@ -47,7 +48,8 @@ class Run:
             if differing := _differing(_read(file), facts):
                 raise OutputError(f"{self.folder} holds another run; what differs: {differing}")
         else:
-            file.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+            with replacing(file) as place:
+                place.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
         checkpoint = last_checkpoint(self.folder)
         self.step = step_of(checkpoint) if checkpoint else 0
         self._cut_log()
@@ -86,7 +88,8 @@ class Run:
         file = self.folder / _LOG
         lines = file.read_text("utf-8").splitlines(keepends=True) if file.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= self.step]
-        file.write_text("".join(kept if self.step else []), "utf-8")
+        with replacing(file) as place:
+            place.write_text("".join(kept if self.step else []), "utf-8")
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -100,11 +103,21 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-"))
 
 
+def written_files(folder: Path) -> list[Path]:
+    """The files of a run that stand in its folder itself."""
+    return [folder / _FACTS, folder / _LOG]
+
+
+def facts_files(folder: Path) -> list[Path]:
+    """Where `facts_of` looks."""
+    return [place / _FACTS for place in (folder, folder.parent.parent)]
+
+
 def facts_of(folder: Path) -> dict[str, Any]:
     """What the run is made of to which a folder belongs, itself or one of its checkpoints; empty if there is none."""
-    for place in (folder, folder.parent.parent):
-        if (place / _FACTS).is_file():
-            return _read(place / _FACTS)
+    for file in facts_files(folder):
+        if file.is_file():
+            return _read(file)
     return {}
 
 
