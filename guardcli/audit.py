@@ -12,7 +12,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 from guardcli.classifier import Guard
 from guardcli.conversation import Malformed, Record, characters
@@ -86,29 +85,6 @@ class Progress:
         """Count what the engine did for a block."""
         for field_ in fields(Counts):
             setattr(self.counts, field_.name, getattr(self.counts, field_.name) + getattr(counts, field_.name))
-
-
-def expanded(names: Sequence[str]) -> list[str]:
-    """The files that inputs name, in a fixed order: files as given, and in folders all that are not hidden.
-
-    Raises:
-        InputError: one is not there, or a folder holds nothing.
-    """
-    found: list[str] = []
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            inside = sorted(str(file) for file in path.rglob("*") if file.is_file() and not _hidden(file, path))
-            if not inside:
-                raise InputError(f"{name}: the folder holds no files")
-            found.extend(inside)
-        elif not path.exists():
-            raise InputError(f"{name}: no such file")
-        elif not path.is_file():
-            raise InputError(f"{name} is no regular file: an audit reads its inputs again when it is resumed")
-        else:
-            found.append(name)
-    return list(dict.fromkeys(found))
 
 
 def run(
@@ -196,7 +172,3 @@ def _check_unchanged(sources: Sequence[Source], block: Sequence[tuple[int, Item]
         if size != source.size:
             raise InputError(f"{source.path} changed under the run (from {source.size:,} to {size:,} bytes); "
                              "what is written stands")  # fmt: skip
-
-
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)

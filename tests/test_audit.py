@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from guardcli import audit
-from guardcli.audit import POISONED, Source, blocks, expanded
+from guardcli.audit import POISONED, Source, blocks
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
-from guardcli.errors import InputError
 from tests.commands.running import environment
 
 RECORDS = 400
@@ -62,21 +61,6 @@ def test_a_block_is_a_function_of_where_it_begins() -> None:
         source, line = whole[at - 1][1]
         rest = [item for item in records if (item[0], item[1].key.line) >= (source, line)]
         assert list(blocks(iter(rest), 16)) == whole[at:]
-
-
-def test_inputs(tmp_path: Path) -> None:
-    for name in ("b/2.jsonl", "b/1.jsonl", "b/.hidden", "b/.git/x", "a.jsonl"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("x")
-    found = expanded([str(tmp_path / "a.jsonl"), str(tmp_path / "b"), str(tmp_path / "a.jsonl")])
-    assert found == [str(tmp_path / name) for name in ("a.jsonl", "b/1.jsonl", "b/2.jsonl")]
-    (tmp_path / "empty").mkdir()
-    for name, message in (("missing", "no such file"), ("empty", "the folder holds no files")):
-        with pytest.raises(InputError, match=message):
-            expanded([str(tmp_path / name)])
-    with pytest.raises(InputError, match="is no regular file"):
-        expanded(["/dev/null"])
 
 
 def test_a_source_is_known_by_its_content(tmp_path: Path) -> None:

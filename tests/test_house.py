@@ -19,6 +19,7 @@ ROWS = [
     {"errors"},
     {"conversation"},
     {"atomic", "formats", "segments", "turns", "printable", "largest"},
+    {"folders"},
     {"model", "taxonomy"},
     {"prompt", "engine", "decision", "labels"},
     {"verdict"},

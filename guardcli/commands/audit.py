@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,16 @@ from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED
 from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.commands.share import ShardOption, Share
+from guardcli.folders import InputFiles, LeftOut, expand, kinds
 from guardcli.journal import SUFFIX, Journal
 from guardcli.model.llama import build
-from guardcli.printable import counted
+from guardcli.printable import counted, printable
 from guardcli.report import audit as report
 from guardcli.summary import summarize
 from guardcli.writers import jsonl
 
 _EVERY = 10.0  # seconds between lines of progress where stderr is no terminal
+_NAMED = 10  # so many files are named of those that are not read
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,6 +49,11 @@ _EVERY = 10.0  # seconds between lines of progress where stderr is no terminal
     help="Fail if a larger share is unsafe: 0.1%, 0.001, or a number such as 25.",
 )
 @click.option("--max-errors", type=Share(), metavar="SHARE", help="Fail if more could not be judged.")
+@click.option(
+    "--allow-left-out",
+    is_flag=True,
+    help="Let the gates pass although something in a folder, such as a hidden file, is not read.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 @inputs.reading_options
 @inputs.requests
@@ -60,6 +67,7 @@ def audit(
     shard: Shard,
     max_unsafe: float | None,
     max_errors: float | None,
+    allow_left_out: bool,
     quiet: bool,
     reading: inputs.Reading,
     requests: tuple[str, ...],
@@ -73,14 +81,17 @@ def audit(
     Killed at any moment and started again with the same words, it goes on where it was, and ends with the same bytes
     as if nothing had happened. OUT.journal says how far it is.
 
-    Exits with 0 if it ran to its end, 1 if more is unsafe than --max-unsafe allows, 2 on wrong usage, 3 if more could
-    not be judged than --max-errors allows.
+    Of folders all files are read but hidden ones; links to folders are not followed. What is left out is named, and
+    fails a gate: name it as an INPUT to have it read.
+
+    Exits with 0 if it ran to its end, 1 if more is unsafe than --max-unsafe allows, 2 on wrong usage or if a file
+    cannot be read, 3 if more could not be judged than --max-errors allows, or with a gate if something was left out.
     """
     if str(path) == "-":
         raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
-    own = {path.resolve(), path.with_name(path.name + SUFFIX).resolve()}
-    sources = [Source.of(name) for name in bulk.expanded(names) if Path(name).resolve() not in own]
     judging = Judging(**options)
+    files = _input_files(names, path, [*requests, *judging.files()])
+    sources = [Source.of(name) for name in files.paths]
     asked = inputs.asked(requests)
 
     def read(name: str, start: int) -> Iterable[Item]:
@@ -98,7 +109,37 @@ def audit(
             output.say(f"guard: {path} has {counted(journal.mark.rows, 'row')}: going on from there")
         if not journal.finished:
             _watch(bulk.run(guard, journal, sources, read, jsonl.line, shard=shard), sources, quiet=quiet)
-    return _summed_up(path, max_unsafe, max_errors, quiet=quiet)
+    left_out = [] if allow_left_out else files.left_out
+    return _summed_up(path, max_unsafe, max_errors, left_out, quiet=quiet)
+
+
+def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path]) -> InputFiles:
+    """The files to judge, once what is not read is told. The output of this very run is no input.
+
+    Raises:
+        OutputError: the output would be written over something that the run reads.
+    """
+    output.check_no_input(path, others, "-o")
+    journal = path.with_name(path.name + SUFFIX)
+    # An output without a journal is no audit's; an empty one was left by a run that was killed at its very beginning.
+    own = (path, journal) if path.exists() and (journal.exists() or not path.stat().st_size) else ()
+    files = expand(names, outputs=own)
+    for file in (path, journal):
+        output.check_no_input(file, [*files.paths, *others], "-o")
+    if files.left_out:
+        _name("not read", kinds(files.left_out), [f"{printable(one.path)}: {one.kind}" for one in files.left_out])
+    if files.duplicates:
+        same = [f"{printable(one.path)}: the same as {printable(one.read_as)}" for one in files.duplicates]
+        _name("read once", counted(len(same), "other name"), same)
+    return files
+
+
+def _name(what: str, numbers: str, lines: Sequence[str]) -> None:
+    output.say(f"guard: {what}: {numbers}")
+    for line in lines[:_NAMED]:
+        output.say(f"  {line}")
+    if len(lines) > _NAMED:
+        output.say(f"  and {len(lines) - _NAMED:,} more")
 
 
 def _manifest(
@@ -172,7 +213,9 @@ def _left(progress: Progress, sources: list[Source], total: int, seconds: float)
     return f"{done:.0%}, {int(left // 3600)}:{int(left % 3600 // 60):02}:{int(left % 60):02} left, {place}"
 
 
-def _summed_up(path: Path, max_unsafe: float | None, max_errors: float | None, *, quiet: bool) -> int:
+def _summed_up(
+    path: Path, max_unsafe: float | None, max_errors: float | None, left_out: Sequence[LeftOut], *, quiet: bool
+) -> int:
     """Read the verdicts once more, from the first run or the tenth: the summary, and the exit code by the gates."""
     summary = summarize(stored.read(str(path)))
     total, verdicts = summary.total, summary.verdicts
@@ -185,6 +228,12 @@ def _summed_up(path: Path, max_unsafe: float | None, max_errors: float | None, *
         max_errors = 0.0  # what could not be judged is not known to be safe
     if max_errors is not None and Share.exceeded(verdicts["error"], total, max_errors):
         output.say(f"guard: {verdicts['error']:,} of {total:,} could not be judged: more than --max-errors allows")
+        return UNJUDGED
+    if left_out and (max_unsafe is not None or max_errors is not None):
+        output.say(
+            f"guard: the gates cover what was read, but not {kinds(left_out)}: name these as inputs to have them "
+            "judged, or pass --allow-left-out"
+        )
         return UNJUDGED
     if max_unsafe is not None and Share.exceeded(verdicts["unsafe"], total, max_unsafe):
         output.say(f"guard: {verdicts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")

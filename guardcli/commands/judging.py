@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,8 @@ from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
 from guardcli.errors import ModelError
 from guardcli.model import Adapter, Gpu, Model, Offload, keep_log
-from guardcli.model.known import KNOWN
+from guardcli.model.identity import parts_of
+from guardcli.model.known import KNOWN, find
 from guardcli.prompt import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import TARGETS, Target
@@ -162,6 +163,11 @@ class Judging:
             offload = Offload(self.gpu, self.gpu_layers)
             return Model.load(path, generation=self.template, adapters=self.lora, offload=offload, cache=cache())
 
+    def files(self) -> list[Path]:
+        """The files that judging reads: model, adapters, and the policy's. Raises GuardError: no such policy."""
+        models = [self.model] if self.model else []
+        return files_read(models, self.lora, [Taxonomy.load(self.taxonomy)] if self.taxonomy else [])
+
     def _prepared(self, *, told: bool = False) -> str:
         """The model's path, once what is logged can be heard; what is to be known of the model is told but once."""
         if not self.model:
@@ -195,6 +201,15 @@ class Judging:
             text=self.show_text,
             force=self.force,
         )
+
+
+def files_read(models: Iterable[str], adapters: Iterable[Adapter], policies: Iterable[Taxonomy]) -> list[Path]:
+    """The files of models (all of a split one), adapters, and policies with what they extend."""
+    return [
+        *(part for model in models for part in parts_of(find(model))),
+        *(adapter.path for adapter in adapters),
+        *(Path(file) for policy in policies for file in policy.files),
+    ]
 
 
 def model_options(command: F) -> F:

@@ -6,11 +6,15 @@ import contextlib
 import logging
 import os
 import shutil
+import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
+from guardcli.atomic import replacing
 from guardcli.errors import OutputError, ReaderGone
 
 
@@ -36,23 +40,100 @@ def write_bytes(data: bytes) -> None:
 
 
 def save(path: Path, text: str) -> None:
-    """Write a file. Raises OutputError: it cannot be written."""
+    """Write a file whole or not at all. Raises OutputError: it cannot be written."""
+    with replacing(path) as place:
+        place.write_text(text, "utf-8", "backslashreplace")
+
+
+def check_only_output(path: Path | None, inputs: Sequence[str | Path], option: str) -> bool:
+    """Check the one output of a command; whether it is stdout: None, "-", /dev/stdout, or where the shell sends it.
+
+    Raises:
+        OutputError: it is a folder, or one of the `inputs`.
+    """
+    to_stdout = path is None or str(path) == "-" or _same_file(_status(path), _status_of(sys.stdout))
+    if to_stdout:
+        check_stdout(inputs)
+    elif path is not None:
+        check_no_input(path, inputs, option)
+    return to_stdout
+
+
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[str | Path]) -> None:
+    """Check what options would write, by option, before anything is opened.
+
+    Raises:
+        OutputError: one is a folder, stdout or one of the `inputs`, or two are the same file, by whatever names.
+    """
+    given = [(option, path) for option, path in outputs.items() if path is not None]
+    for option, path in given:
+        check_no_input(path, inputs, option)
+    for (first, one), (second, other) in combinations(given, 2):
+        if _same_place(one, other):
+            raise OutputError(f"{first} and {second} would both write {other}")
+
+
+def check_no_input(path: Path, inputs: Sequence[str | Path], option: str) -> None:
+    """The same for one output."""
+    if str(path) == "-":
+        raise OutputError(f"{option} does not write to stdout: name a file")
+    status = _status(path)
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        raise OutputError(f"{path} is a folder: {option} writes a file")
+    if _is_regular(status) and _same_file(status, _status_of(sys.stdout)):
+        raise OutputError(f"stdout goes to {path} already: {option} would write over it")
+    _check_no_input(str(path), status, inputs, option)
+
+
+def check_stdout(inputs: Sequence[str | Path]) -> None:
+    """Raise OutputError: stdout goes to one of the inputs, which would grow as it is read."""
+    _check_no_input("stdout", _status_of(sys.stdout), inputs, "the command")
+
+
+def _check_no_input(name: str, output: os.stat_result | None, inputs: Sequence[str | Path], writer: str) -> None:
+    """Links are followed, and hard links found out; what is no regular file is not written over."""
+    if not _is_regular(output):
+        return
+    for input_ in map(str, inputs):
+        if _same_file(output, _status_of(sys.stdin) if input_ == "-" else _status(input_)):
+            called = "an input" if input_ == name else f"the input {input_}"
+            raise OutputError(f"{name} is {called}: {writer} would write over it")
+
+
+def _same_place(one: Path, other: Path) -> bool:
+    """Whether two outputs, which may not be there yet, are one file."""
+    statuses = _status(one), _status(other)
+    if None in statuses:
+        return os.path.realpath(one) == os.path.realpath(other)
+    return _is_regular(statuses[0]) and _same_file(*statuses)
+
+
+def _same_file(one: os.stat_result | None, other: os.stat_result | None) -> bool:
+    return one is not None and other is not None and os.path.samestat(one, other)
+
+
+def _is_regular(status: os.stat_result | None) -> bool:
+    return status is not None and stat.S_ISREG(status.st_mode)
+
+
+def _status(path: str | Path) -> os.stat_result | None:
     try:
-        path.write_text(text, "utf-8", "backslashreplace")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        return os.stat(path)
+    except (OSError, ValueError):  # what is wrong with it is told when it is opened
+        return None
 
 
-def check_no_input(path: Path, inputs: Sequence[str], option: str) -> None:
-    """Raise OutputError: what an option would write is one of the inputs."""
-    if path.resolve() in {Path(name).resolve() for name in inputs if name != "-"}:
-        raise OutputError(f"{path} is an input: {option} would write over it")
+def _status_of(stream: TextIO | None) -> os.stat_result | None:
+    try:
+        return None if stream is None else os.fstat(stream.fileno())
+    except (OSError, ValueError):  # closed, or none of the system's
+        return None
 
 
 class Aside:
     """A file that verdicts are written to beside the run, each as soon as it is there."""
 
-    def __init__(self, path: Path, *, inputs: Sequence[str]) -> None:
+    def __init__(self, path: Path, *, inputs: Sequence[str | Path]) -> None:
         """Begin the file anew. Raises OutputError: it cannot be written, or is one of the `inputs`."""
         check_no_input(path, inputs, "--verdicts")
         try:

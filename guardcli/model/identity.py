@@ -23,7 +23,7 @@ def sha256(path: Path, cache: Path | None = None) -> str:
     Raises:
         OSError: a file cannot be read. (A cache that cannot be read or written is no error.)
     """
-    parts = _parts(path)
+    parts = parts_of(path)
     key = json.dumps([_stamp(part) for part in parts])
     known = recall(cache, key)
     if known is not None:
@@ -37,7 +37,8 @@ def sha256(path: Path, cache: Path | None = None) -> str:
     return digest.hexdigest()
 
 
-def _parts(path: Path) -> list[Path]:
+def parts_of(path: Path) -> list[Path]:
+    """The files of a model in their order: several if it is a split one, of which any may be named."""
     match = _SPLIT.fullmatch(path.name)
     if not match:
         return [path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from tests import tiny
 from tests.commands.running import GUARD, environment, guard
+from tests.unprivileged import PREFIX, needs_permissions
 
 READS = {"bomb": ("S9", 1.0), "knife": ("S1", 1.0)}
 
@@ -238,6 +240,111 @@ def test_an_output_in_the_audited_folder_is_not_an_input(desk: Path, model: Path
     for _ in range(2):
         assert audit(desk, model, "logs", "-o", "logs/out.jsonl", "-q").returncode == 0
     assert len((desk / "logs" / "out.jsonl").read_text().splitlines()) == 42
+
+
+def test_nor_where_a_shell_names_it(desk: Path, model: Path) -> None:
+    """`guard audit *.jsonl -o out.jsonl`, again: the star now stands for the output, too."""
+    for names in (["bad.jsonl"], ["bad.jsonl", "out.jsonl", "out.jsonl.journal"]):
+        assert audit(desk, model, *names, "-o", "out.jsonl", "-q").returncode == 0
+    assert len((desk / "out.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("names", "output"), [(["logs"], "logs/b.txt"), (["logs", "bad.jsonl"], "bad.jsonl")])
+def test_an_output_that_no_audit_wrote_is_an_input(desk: Path, names: list[str], output: str) -> None:
+    before = (desk / output).read_bytes()
+    done = audit(desk, desk / "no-model.gguf", *names, "-o", output)
+    assert done.stderr == f"guard: {output} is an input: -o would write over it\n"
+    assert done.returncode == 2
+    assert (desk / output).read_bytes() == before
+    assert not (desk / f"{output}.journal").exists()
+
+
+GATE = (
+    "guard: the gates cover what was read, but not 1 FIFO, 2 hidden files, 1 link to a folder: name these as inputs to "
+    "have them judged, or pass --allow-left-out\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("gates", "code", "told"),
+    [
+        ([], 0, ""),
+        (["--max-unsafe", "10"], 3, GATE),
+        (["--max-errors", "10"], 3, GATE),
+        (["--max-unsafe", "0"], 3, GATE),  # what was not read is not known to be safe
+        (["--max-unsafe", "10", "--allow-left-out"], 0, ""),
+        (
+            ["--max-unsafe", "0", "--allow-left-out"],
+            1,
+            "guard: 5 of 42 are unsafe: more than --max-unsafe allows\n",
+        ),
+    ],
+)
+def test_what_is_left_out_of_a_folder_is_named_and_fails_the_gates(
+    desk: Path, model: Path, gates: list[str], code: int, told: str
+) -> None:
+    (desk / "logs" / ".hidden.jsonl").write_text('{"prompt": "a bomb"}\n')
+    (desk / "logs" / ".b\nguard: all is safe\x1b[2K").write_text("x")
+    (desk / "logs" / "linked").symlink_to("..")
+    os.mkfifo(desk / "logs" / "fifo")
+    done = audit(desk, model, "logs", "-o", "out.jsonl", "-q", *gates)
+    assert (
+        done.stderr
+        == (
+            "guard: not read: 1 FIFO, 2 hidden files, 1 link to a folder\n"
+            "  logs/.b\\nguard: all is safe\\x1b[2K: hidden file\n"
+            "  logs/.hidden.jsonl: hidden file\n"
+            "  logs/fifo: FIFO\n"
+            "  logs/linked: link to a folder\n"
+        )
+        + told
+    )
+    assert done.returncode == code
+    assert len((desk / "out.jsonl").read_text().splitlines()) == 42
+
+
+def test_only_some_of_what_is_left_out_is_named(desk: Path, model: Path) -> None:
+    for number in range(1100):
+        (desk / "logs" / f".{number:04}").write_text("x")
+    done = audit(desk, model, "logs", "-o", "out.jsonl", "-q")
+    lines = done.stderr.splitlines()
+    assert lines[0] == "guard: not read: 1,100 hidden files"
+    assert lines[1:11] == [f"  logs/.{number:04}: hidden file" for number in range(10)]
+    assert lines[11:] == ["  and 1,090 more"]
+
+
+def test_a_file_with_two_names_is_judged_once(desk: Path, model: Path) -> None:
+    os.link(desk / "logs" / "b.txt", desk / "logs" / "c.txt")
+    done = audit(desk, model, "logs", "./logs/a.jsonl", "-o", "out.jsonl", "-q", "--max-errors", "0")
+    assert done.stderr == "guard: read once: 1 other name\n  logs/c.txt: the same as logs/b.txt\n"
+    assert done.returncode == 0
+    assert len((desk / "out.jsonl").read_text().splitlines()) == 42
+
+
+def test_names_that_are_not_utf_8(desk: Path, model: Path) -> None:
+    for name in (b"\xff.txt", b".\xfe"):
+        Path(os.fsdecode(os.fsencode(desk / "logs") + b"/" + name)).write_text("hello\n")
+    for _ in range(2):
+        done = audit(desk, model, "logs", "-o", "out.jsonl", "-q")
+        assert done.stderr == "guard: not read: 1 hidden file\n  logs/.\\udcfe: hidden file\n"
+        assert done.returncode == 0
+    assert len((desk / "out.jsonl").read_text().splitlines()) == 43
+
+
+@needs_permissions
+@pytest.mark.parametrize("locked", ["logs", "logs/locked", "logs/locked/c.jsonl"])
+def test_what_may_not_be_read_is_an_error_before_a_model_is_loaded(desk: Path, locked: str) -> None:
+    (desk / "logs" / "locked").mkdir()
+    (desk / "logs" / "locked" / "c.jsonl").write_text('{"prompt": "a bomb"}\n')
+    (desk / locked).chmod(0)
+    words = [*PREFIX, *GUARD, "audit", "logs", "-o", "out.jsonl", "-m", "no-model.gguf"]
+    try:
+        done = subprocess.run(words, cwd=desk, env=environment(), capture_output=True, text=True, timeout=60)
+    finally:
+        (desk / locked).chmod(0o755)
+    assert done.stderr == f"guard: {locked}: cannot be read: Permission denied\n"
+    assert done.returncode == 2
+    assert not (desk / "out.jsonl").exists()
 
 
 def test_a_shard_that_was_changed_is_not_merged(desk: Path, model: Path) -> None:
