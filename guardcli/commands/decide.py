@@ -38,12 +38,14 @@ def decide(*, files: tuple[str, ...], edited: str, threshold: float | None, was:
     """
     if inputs.help_for_a_person(files):
         return codes.USAGE
+    files = files or ("-",)
+    output.check_stdout(files)
     taxonomy = Taxonomy.load(edited)
     decision = Decision.of(taxonomy, threshold)
     ids = _ids(taxonomy, Taxonomy.load(was) if was else taxonomy)
     named = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
     changes: Counter[tuple[str, str]] = Counter()
-    for place, row in _rows(files or ("-",)):
+    for place, row in _rows(files):
         _check(row, taxonomy, place)
         try:
             decided = again.decide(row, decision, _used(row, ids, place))

@@ -15,7 +15,7 @@ from guardcli.commands import contenders, inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED, USAGE
 from guardcli.commands.eval_values import AimOption, MapOption, ScoreField, ScoreFieldOption
 from guardcli.commands.gates import Gates, gate_options
-from guardcli.commands.judging import NO_MODEL, Judging, engine_options
+from guardcli.commands.judging import NO_MODEL, Judging, engine_options, files_read
 from guardcli.commands.labelling import label_options
 from guardcli.commands.options import PathOption
 from guardcli.errors import InputError, ModelError
@@ -25,6 +25,7 @@ from guardcli.metrics import Aim
 from guardcli.model import Adapter
 from guardcli.printable import printable
 from guardcli.report import evaluation as report
+from guardcli.taxonomy import Taxonomy
 from guardcli.turns import Target
 
 
@@ -172,6 +173,11 @@ def eval_(
     if inputs.help_for_a_person(files):
         return USAGE
     named = inputs.sources(files)
+    if html is not None or verdicts is not None:
+        policies = [Taxonomy.load(name) for name in taxonomies or _named_by("GUARD_TAXONOMY")]
+        judged_by = files_read(models or _named_by("GUARD_MODEL"), lora, policies)
+        reads: list[str | Path] = [*named, *runs, *(one.path for one in maps), *judged_by]
+        output.check_outputs({"--html": html, "--verdicts": verdicts}, reads)
     about = target if target in ("user", "assistant") else None
     labelled = read(reading.records(named), where, about=about, cut=target not in ("any", "last"))
     _check(labelled, named, by, gates)
@@ -184,10 +190,8 @@ def eval_(
         raise ModelError(NO_MODEL)
     if verdicts is not None and not models:
         raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
-    if html is not None:
-        output.check_no_input(html, [*named, *runs], "--html")
     with ExitStack() as stack:
-        aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=[*named, *runs]))
+        aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=()))
         run = contenders.Run(
             models, taxonomies, shots, lora,
             lambda model, on: Judging(**options, model=model, lora=tuple(on), target=target or "last", scores=True),

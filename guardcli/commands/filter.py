@@ -61,7 +61,10 @@ def filter_(
     named = inputs.sources(files)
     code = DONE
     with ExitStack() as stack:
-        guard = stack.enter_context(Judging(**options).open())
+        judging = Judging(**options)
+        if verdicts is not None:
+            output.check_no_input(verdicts, [*named, *judging.files()], "--verdicts")
+        guard = stack.enter_context(judging.open())
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=named))
         records = inputs.Remarks(options["as_user"]).of(reading.records(named))
         written = _Passed()

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from guardcli.atomic import replacing
 from guardcli.commands import output
 from guardcli.commands.codes import DONE
-from guardcli.errors import InputError, OutputError
-from guardcli.journal import read_manifest
+from guardcli.errors import InputError
+from guardcli.journal import SUFFIX, read_manifest
 from guardcli.printable import counted
 
 Placed = tuple[tuple[int, int], bytes]
@@ -22,7 +23,13 @@ Placed = tuple[tuple[int, int], bytes]
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The whole."
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="OUT",
+    help="The whole; - is stdout.",
 )
 def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     """Join SHARDs that `guard audit --shard` wrote into OUT, in the order of the input.
@@ -32,23 +39,30 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
 
     Exits with 2 if a shard is missing, not finished, or of another run.
     """
+    journals = [f"{shard}{SUFFIX}" for shard in shards]
+    to_stdout = output.check_only_output(path, [*shards, *journals], "-o")
     sources = _verified(shards)
-    rows = 0
-    try:
-        with path.open("xb") as file:
-            for _, line in heapq.merge(*(_placed(shard, sources) for shard in shards)):
-                file.write(line)
-                rows += 1
-    except FileExistsError as error:
-        raise OutputError(f"{path} is there already: choose another name") from error
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-    except InputError:
-        path.unlink(missing_ok=True)
-        raise
+    lines = (line for _, line in heapq.merge(*(_placed(shard, sources) for shard in shards)))
+    rows = _to_stdout(lines) if to_stdout else _to_file(lines, path)
     output.say(f"guard: {counted(rows, 'row')} of {counted(len(shards), 'shard')}")
     return DONE
+
+
+def _to_stdout(lines: Iterator[bytes]) -> int:
+    rows = 0
+    for line in lines:
+        output.write_bytes(line)
+        rows += 1
+    return rows
+
+
+def _to_file(lines: Iterator[bytes], path: Path) -> int:
+    rows = 0
+    with replacing(path, new=True) as place, place.open("wb") as file:
+        for line in lines:
+            file.write(line)
+            rows += 1
+    return rows
 
 
 def _verified(shards: Sequence[Path]) -> dict[str, int]:
@@ -76,14 +90,21 @@ def _verified(shards: Sequence[Path]) -> dict[str, int]:
 def _placed(shard: Path, sources: dict[str, int]) -> Iterator[Placed]:
     """The rows of a shard as they stand, each with its place in the input."""
     before = (-1, -1)
-    with shard.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-                place = (sources[row["source"]], row["line"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(f"{shard}:{number}: no row of this run") from error
-            if place < before:
-                raise InputError(f"{shard}:{number}: out of order: the shard was changed")
-            before = place
-            yield place, line
+    for number, line in enumerate(_lines(shard), start=1):
+        try:
+            row = json.loads(line)
+            place = (sources[row["source"]], row["line"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{shard}:{number}: no row of this run") from error
+        if place < before:
+            raise InputError(f"{shard}:{number}: out of order: the shard was changed")
+        before = place
+        yield place, line
+
+
+def _lines(shard: Path) -> Iterator[bytes]:
+    try:
+        with shard.open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise InputError(f"{shard}: cannot be read: {error.strerror}") from error

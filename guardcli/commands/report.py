@@ -32,12 +32,14 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
     """
     if inputs.help_for_a_person(files):
         return USAGE
-    rows = chain.from_iterable(stored.read(file) for file in files or ("-",))
+    files = files or ("-",)
+    to_stdout = output.check_only_output(path, files, "-o")
+    rows = chain.from_iterable(stored.read(file) for file in files)
     summary = summarize(rows, time=time)
     if time is not None and summary.total:
         _check_time(summary, time)
     page = as_page(summary, title, with_text=with_text)
-    if path is None:
+    if path is None or to_stdout:
         output.write(page)
     else:
         output.save(path, page)

@@ -38,6 +38,11 @@ class Weights:
         heads = int(config.get("num_attention_heads") or 32)  # as transformers has it where nothing is said
         return cls(folder, heads, int(config.get("num_key_value_heads") or heads))
 
+    @property
+    def files(self) -> list[Path]:
+        """What is read of the folder, or may be."""
+        return [*self.folder.glob("*.json"), *self.folder.glob("*.safetensors")]
+
     def load(self, device: str) -> Any:
         """The model on "cpu" in float32, or on "cuda" in bfloat16. Raises ModelError: the files are damaged."""
         torch, transformers = needed("torch"), needed("transformers")

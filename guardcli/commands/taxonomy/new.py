@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import click
 
+from guardcli.atomic import replacing
 from guardcli.commands import output
 from guardcli.commands.codes import DONE
-from guardcli.errors import OutputError
 from guardcli.taxonomy import Category, Taxonomy, json_schema
 
 _SCHEMA = "taxonomy.schema.json"
@@ -73,20 +74,15 @@ def new(*, name: str, extends: str) -> int:
     _write(path, text)
     output.say(f"guard: wrote {path}")
     schema = path.with_name(_SCHEMA)
-    if not schema.exists():
+    if not os.path.lexists(schema):
         _write(schema, json_schema.as_text())
         output.say(f"guard: wrote {schema}")
     return DONE
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise OutputError(f"{path} is there already: choose another name") from error
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+    with replacing(path, new=True) as place:
+        place.write_text(text, "utf-8")
 
 
 def _word(category: Category) -> str:

@@ -64,8 +64,9 @@ def test(
     could not be judged.
     """
     taxonomy = Taxonomy.load(name)
-    data = _labelled(files, where, input_format, gated=max_flag_rate is not None)
     judging = Judging(**options, target="last", scores=True)
+    output.check_outputs({"--junit": junit}, [*files, *taxonomy.files, *judging.files()])
+    data = _labelled(files, where, input_format, gated=max_flag_rate is not None)
     with judging.load() as model:
         session = Session(lambda edited: judging.open(edited, model=model))
         try:

@@ -11,7 +11,7 @@ from guardcli.commands.codes import DONE
 from guardcli.errors import InputError
 from guardcli.tune import export as exporting
 from guardcli.tune.extra import check
-from guardcli.tune.run import facts_of, last_checkpoint
+from guardcli.tune.run import facts_files, facts_of, last_checkpoint
 from guardcli.tune.weights import Weights
 
 
@@ -42,6 +42,7 @@ def export(*, folder: Path, path: Path, base: Path | None) -> int:
     facts = facts_of(checkpoint)
     if facts and facts["base"] != weights.fingerprint():
         raise InputError(f"{checkpoint} was trained on other weights than those in {weights.folder}")
+    output.check_no_input(path, [*trained.files, *weights.files, *facts_files(checkpoint)], "-o")
     changed = exporting.export(trained, weights, path, template=facts.get("template"))
     output.say(f"guard: {path}: the adapter of {checkpoint}, of rank {trained.rank}, for {changed:,} matrices")
     return DONE

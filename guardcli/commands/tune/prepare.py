@@ -121,6 +121,8 @@ def prepare(
         return USAGE
     chosen = TEMPLATES[template]
     policy = Taxonomy.load(taxonomy or chosen.taxonomy)
+    reads: list[str | Path] = [*inputs.sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
+    to_stdout = output.check_only_output(path, reads, "-o")
     plan = Plan(
         template=chosen,
         taxonomy=policy,
@@ -140,21 +142,21 @@ def prepare(
         output.say(f"guard: {report.overlapping(tally)}")
         if not drop_overlap:
             raise InputError("they must not be trained on: --drop-overlap leaves them out")
-    return _finish(path, found, tally, samples=samples, seed=seed)
+    return _finish(None if to_stdout else path, found, tally, samples=samples, seed=seed)
 
 
-def _finish(path: Path, found: list[Example], tally: Tally, *, samples: int, seed: int) -> int:
+def _finish(path: Path | None, found: list[Example], tally: Tally, *, samples: int, seed: int) -> int:
     shown = Random(seed).sample(found, min(samples, len(found)))
     output.say(report.as_text(tally, shown, colour=False, width=output.width()), end="")
     if not found:
         output.say(f"guard: none of {counted(tally.records, 'record')} can be used: no example is written")
         return UNJUDGED
     written = "".join(f"{example.to_json()}\n" for example in found)
-    if str(path) == "-":
+    if path is None:
         output.write(written)
     else:
         output.save(path, written)
-    output.say(f"guard: {path}: {counted(len(found), 'example')} of {counted(tally.records, 'record')}")
+    output.say(f"guard: {path or '-'}: {counted(len(found), 'example')} of {counted(tally.records, 'record')}")
     return DONE
 
 

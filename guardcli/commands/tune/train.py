@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import click
 
 from guardcli.commands import output
 from guardcli.commands.codes import DONE
-from guardcli.errors import InputError
+from guardcli.errors import InputError, OutputError
 from guardcli.printable import counted
 from guardcli.tune.adapted import Adapted
 from guardcli.tune.extra import check
 from guardcli.tune.reading import Examples
-from guardcli.tune.run import Run
+from guardcli.tune.run import Run, written_files
 from guardcli.tune.settings import Settings
 from guardcli.tune.tokens import Tokenizer
 from guardcli.tune.training import Data, Progress
@@ -122,6 +122,7 @@ def train(
     In bfloat16 on a GPU, else in float32. Killed and started again with --resume, it goes on at its last checkpoint,
     to the same adapter.
     """
+    _check_folder(folder, base, [data, *([held_out] if held_out else [])])
     check()
     chosen = Settings(**settings)
     weights = Weights.of(base)
@@ -139,6 +140,17 @@ def train(
     told = "" if last is None else f": {_measured(last)}"
     output.say(f"guard: {folder} is trained{told}")
     return DONE
+
+
+def _check_folder(folder: Path, base: Path, data: Sequence[Path]) -> None:
+    """Raise OutputError: the run's folder is a file, or the model's, or the run would write over its data."""
+    if folder.is_dir():
+        if base.is_dir() and folder.samefile(base):
+            raise OutputError(f"{folder} is an input: -o would write into it")
+    else:
+        output.check_no_input(folder, data, "-o")
+    for file in written_files(folder):
+        output.check_no_input(file, data, "-o")
 
 
 def _read(path: Path, tokenizer: Tokenizer, settings: Settings) -> Examples:
