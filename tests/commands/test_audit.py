@@ -224,7 +224,7 @@ def test_answers_are_judged_behind_their_requests(desk: Path, model: Path) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"custom_id":"a","body":{}}\n', "requests.jsonl:1: no request: body has neither messages nor input"),
+        ('{"custom_id":"a","body":{}}\n', "requests.jsonl:1: no request: body has neither messages"),
         ('{"prompt":"hi"}\n', "requests.jsonl:1: no request: it has no custom_id"),
         ('{"custom_id":"a","prompt":"hi"}\n' * 2, "requests.jsonl:2: the custom_id 'a' stands twice"),
     ],

@@ -166,7 +166,7 @@ def test_an_input_as_the_output(
     assert content(desk) == before
 
 
-@pytest.mark.parametrize("key", OUTPUTS.keys() - TO_STDOUT)
+@pytest.mark.parametrize("key", sorted(OUTPUTS.keys() - TO_STDOUT))
 def test_an_output_that_is_not_stdout(desk: Path, key: tuple[str, str]) -> None:
     command, option = key
     with pytest.raises((OutputError, click.UsageError), match=r"does not write to stdout|an audit's output is a file"):
@@ -174,7 +174,7 @@ def test_an_output_that_is_not_stdout(desk: Path, key: tuple[str, str]) -> None:
     assert not Path("-").exists()
 
 
-@pytest.mark.parametrize("key", OUTPUTS.keys() - {("tune train", "-o")})
+@pytest.mark.parametrize("key", sorted(OUTPUTS.keys() - {("tune train", "-o")}))
 def test_an_output_that_is_a_folder(desk: Path, key: tuple[str, str]) -> None:
     command, option = key
     with pytest.raises(OutputError, match=f"^logs is a folder: {option} writes a file$"):
