@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from guardcli.commands import codes, output
 from guardcli.commands.inputs import Reading
 from guardcli.conversation import Malformed
-from guardcli.formats.account import Fate
+from guardcli.formats.settlement import Fate
 from guardcli.printable import counted, printable
 from guardcli.report.terminal import table
 

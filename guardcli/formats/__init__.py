@@ -6,16 +6,16 @@ prompts, verdicts or the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.formats import decoding, lines, parquet, paths, structure, tabular, transcript
-from guardcli.formats.account import NOTHING_IGNORED, Ignored
 from guardcli.formats.faults import Damaged, Unreadable, too_long
 from guardcli.formats.pieces import Chunk, Fault
 from guardcli.formats.reader import Reader
+from guardcli.formats.settlement import NOTHING_IGNORED, Ignored
 from guardcli.formats.source import open_source, text
 from guardcli.formats.values import FORMATS, How, OnText, Report, convert, id_of, of_chunk, of_value
 
@@ -143,7 +143,7 @@ def _records(
         else:
             reader.skip_to(how.start)
             found = (lines.records if format else lines.records_among_others)(reader, source, limit)
-    yield from (row for row in found if row.key.line >= how.start)
+    yield from found if how.start <= 1 else (row for row in found if row.key.line >= how.start)
 
 
 def _table_records(reader: Reader, source: str, how: How, limit: int, report: Report) -> Iterator[Record | Malformed]:
@@ -157,7 +157,7 @@ def _table_records(reader: Reader, source: str, how: How, limit: int, report: Re
             yield from _behind(row.before, found)
 
 
-def _behind(before: bytes, found: Iterator[Record | Malformed]) -> Iterator[Record | Malformed]:
+def _behind(before: bytes, found: Iterable[Record | Malformed]) -> Iterator[Record | Malformed]:
     """Records, with what stands in front of the first of them."""
     for item in found:
         yield replace(item, before=before) if before else item
@@ -209,8 +209,10 @@ def _json_records(
         key = Key(source, line, str(count) if count else None)
         if isinstance(value, Fault):
             yield Malformed(key, value.reason, before=value.before)
-        else:
+        elif value.before:
             yield from _behind(value.before, of_chunk(value, key, how, report))
+        else:
+            yield from of_chunk(value, key, how, report)
 
 
 def _once(report: Report) -> Report:

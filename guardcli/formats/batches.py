@@ -13,13 +13,13 @@ from guardcli.formats.account import Account
 from guardcli.formats.faults import Unreadable, kind, listed, shown
 
 _HOLDERS = ("body", "params", "response", "result")
-_CONVERSATIONS = ("messages", "conversations", "conversation", "prompt")  # a record with one is a conversation itself
+_CONVERSATIONS = frozenset({"messages", "conversations", "conversation", "prompt"})  # these are other formats' own
 
 Found = list[tuple["str | None", Conversation]]
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or "custom_id" not in value or any(name in value for name in _CONVERSATIONS):
+    if not isinstance(value, dict) or "custom_id" not in value or not _CONVERSATIONS.isdisjoint(value):
         return False
     return any(holder in value for holder in _HOLDERS)
 

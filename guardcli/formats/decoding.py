@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from guardcli.conversation import Json
 from guardcli.formats.faults import Unreadable, shown
@@ -69,12 +70,15 @@ def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
     """The JSON value of a record that begins on `line`, and the flags for what was repaired in it."""
     source = text(content, line)
     try:
-        parsed = cast(Json, _DECODER.decode(source))
+        parsed = _decoded(source)
         if content.count(b"[") + content.count(b"{") > _DEEPEST:
             _check_depth(parsed)
-        if b"\\u0000" in content:
-            _check_nul(parsed)
-        return repaired(parsed) if _ESCAPED_SURROGATE.search(content) else (parsed, ())
+        if b"\\u" in content:
+            if b"\\u0000" in content:
+                _check_nul(parsed)
+            if _ESCAPED_SURROGATE.search(content):
+                return repaired(parsed)
+        return parsed, ()
     except json.JSONDecodeError as error:
         raise Unreadable(f"not JSON: {_explained(error, line)}") from None
     except RecursionError:
@@ -83,6 +87,15 @@ def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
         raise
     except ValueError:  # Python converts integers of some thousand digits and no more
         raise Unreadable("a number has too many digits") from None
+
+
+def _decoded(source: str) -> Json:
+    """What `JSONDecoder.decode` gives, without its two searches for blanks where there are none."""
+    try:
+        parsed, end = _SCAN(source, 0)
+    except StopIteration:
+        end = -1
+    return cast(Json, parsed if end == len(source) else _DECODER.decode(source))
 
 
 def repaired(value: Json) -> tuple[Json, tuple[str, ...]]:
@@ -124,6 +137,7 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
+_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
 
 def _repair(value: Json) -> Json:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.formats import decoding
 from guardcli.formats.faults import Unreadable, too_long
-from guardcli.formats.pieces import Line
 from guardcli.formats.reader import Reader
 from guardcli.formats.structure import bare, kept, looks_like_record
 
@@ -20,15 +19,26 @@ def matches(first: str) -> bool:
 
 
 def records(
-    reader: Reader, source: str, limit: int, refused: Callable[[bytes], str | None] = lambda _line: None
+    reader: Reader, source: str, limit: int, refused: Callable[[bytes], str | None] | None = None
 ) -> Iterator[Item]:
     """A record a line; none of a blank one. `refused` gives the reason why a line is not to be taken as text."""
     blank = b""
     for line in reader.lines(limit):
-        if line.whole and not bare(line.content).strip():
+        number, passed, whole, end = line
+        content = bare(passed)
+        if whole and (not content or content.isspace()):
             blank = kept(blank, line)
             continue
-        yield _record(line, Key(source, line.number), limit, blank, refused)
+        key = Key(source, number)
+        try:
+            if not whole:
+                raise Unreadable(too_long("the line", limit))
+            said = Message("user", decoding.text(content, number))
+            if refused is not None and (reason := refused(content)):
+                raise Unreadable(reason)
+            yield Record(key, Conversation((said,)), {}, passed + end, False, blank)
+        except Unreadable as error:
+            yield Malformed(key, error.reason, before=blank)
         blank = b""
 
 
@@ -36,15 +46,3 @@ def records_among_others(reader: Reader, source: str, limit: int) -> Iterator[Re
     """The same, where nobody says that all lines are text: one that looks like a record of another format is none, and
     is not passed as harmless text either."""
     return records(reader, source, limit, looks_like_record)
-
-
-def _record(line: Line, key: Key, limit: int, before: bytes, refused: Callable[[bytes], str | None]) -> Item:
-    if not line.whole:
-        return Malformed(key, too_long("the line", limit), before=before)
-    try:
-        said = Message("user", decoding.text(bare(line.content), line.number))
-        if reason := refused(line.content):
-            raise Unreadable(reason)
-        return Record(key, Conversation((said,)), raw=line.content + line.end, before=before)
-    except Unreadable as error:
-        return Malformed(key, error.reason, before=before)

@@ -68,7 +68,23 @@ def read(value: Json, name: str, account: Account, dialect: Dialect = OPENAI) ->
         raise Unreadable(f"{name} is {kind(value)}; it must be a list of messages")
     if not value:
         raise Unreadable(f"empty conversation: {name} has no messages")
-    return tuple(read_one(item, number, account, dialect) for number, item in enumerate(value, start=1))
+    return _plain(value, account) or tuple(
+        read_one(item, number, account, dialect) for number, item in enumerate(value, start=1)
+    )
+
+
+def _plain(items: list[Json], account: Account) -> tuple[Message, ...] | None:
+    """The messages of a list in which all have a role and a text and nothing else, as in most logs."""
+    found = []
+    for number, item in enumerate(items, start=1):
+        if not isinstance(item, dict) or len(item) != 2 or "role" not in item:
+            return None
+        content = item.get("content")
+        if not isinstance(content, str):
+            return None
+        found.append(Message(roles.role(item["role"], number), content))
+    account.claim_all(items)
+    return tuple(found)
 
 
 def read_one(
@@ -81,10 +97,6 @@ def read_one(
     """
     if not isinstance(item, dict):
         raise Unreadable(f"message {number} is {kind(item)}; it must be an object")
-    content = item.get("content")
-    if len(item) == 2 and isinstance(content, str) and isinstance(item.get("role"), str):  # most messages of most logs
-        account.claim_all(item)
-        return Message(role or roles.role(item["role"], number), content)
     place = f"message {number}"
     if role is None:
         role = _role(item, number, dialect)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line without its end; `whole` is false where only the first bytes of a longer line are here. `end` is the
     line break behind it, none at the end of a file."""
 
     number: int
     content: bytes
     whole: bool = True
-    end: bytes = field(default=b"", compare=False)
+    end: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

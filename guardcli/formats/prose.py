@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 
@@ -43,6 +44,8 @@ _GRAMMAR = frozenset(_WORDS_OF_GRAMMAR.split())
 _SPEAKING = _GRAMMAR - frozenset(_WORDS_IN_LABELS.split())  # a label may join nouns; whoever speaks uses one of these
 _AGENT_WORDS = frozenset(_WORDS_IN_USER_AGENTS.split())
 LONGEST_LABEL = 80
+LONGEST_ID = 64
+LONGEST_REMEMBERED = 256  # characters of a text whose class is remembered
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f]"
@@ -59,6 +62,13 @@ _CALENDAR = re.compile(
     r"apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b|"
     r"\b(?:am|pm|utc|gmt|[ecmp][sd]t|cest?|bst|ist|at)\b|(?<=\d)(?:st|nd|rd|th)\b",
     re.IGNORECASE,
+)
+_FOUR_WORDS = re.compile(r"[A-Za-z']+(?:,? [A-Za-z']+){3}")
+# Up to three plain words, and any number of pieces with a digit: too few words for a sentence, whatever they are.
+_ID = re.compile(
+    r"(?:(?:[A-Za-z]*\d[A-Za-z0-9]*)[-_.:/@+]+)*(?:[A-Za-z]*\d[A-Za-z0-9]*|"
+    r"(?:[a-z]+|[A-Z]+)(?:[-_.:/@+]+[A-Za-z]*\d[A-Za-z0-9]*)*"
+    r"(?:[-_.:/@+]+(?:[a-z]+|[A-Z]+)(?:[-_.:/@+]+[A-Za-z]*\d[A-Za-z0-9]*)*){0,2})\Z"
 )
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|urn:)\S+\Z", re.IGNORECASE)
 _DATA_URL = re.compile(r"data:[\w./+-]+(?:;[\w=.-]+)*;base64,[A-Za-z0-9+/=_-]*\Z")
@@ -79,14 +89,25 @@ def classify(text: str) -> Prose:
             return Prose.SYMBOL
         if text.islower() or text.isupper() or text.istitle():
             return Prose.WORD
+    elif len(text) <= LONGEST_ID and _ID.match(text):
+        return Prose.SYMBOL
+    return _classified(text) if len(text) <= LONGEST_REMEMBERED else _classified.__wrapped__(text)
+
+
+@lru_cache(maxsize=1 << 12)
+def _classified(text: str) -> Prose:
+    """The same of what is no plain word and no plain id. Logs repeat themselves: user agents, URLs, titles."""
     text = _INVISIBLE.sub(" ", text).strip()
     if _runs_on(text):
         return Prose.SENTENCE
     tokens = text.split()
     if len(tokens) < 2:
         return _joined(text)
-    if _PRODUCT.match(text) and _is_user_agent(text):
-        return Prose.SYMBOL
+    if _PRODUCT.match(text):
+        if _is_user_agent(text):
+            return Prose.SYMBOL
+    elif _FOUR_WORDS.search(text):
+        return Prose.SENTENCE
     if any(map(str.isdigit, text)):
         tokens = _CALENDAR.sub(" ", text).split()
     found = [_joined(token) for token in tokens]

@@ -55,7 +55,8 @@ class Reader:
         number = self.line
         while fragment := self.fragment(limit + 2):  # two more for its end
             content = _without_end(fragment)
-            yield Line(number, content[:limit], len(content) <= limit, fragment[len(content) :])
+            whole = len(content) <= limit
+            yield Line(number, content[:limit], whole, fragment[len(content) :] if whole else b"")
             while not fragment.endswith(b"\n") and fragment:
                 fragment = self.fragment(limit)
             number = self.line

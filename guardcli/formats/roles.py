@@ -18,6 +18,8 @@ _ROLES = {word: role for role, words in WORDS.items() for word in words}
 
 def role(word: object, number: int) -> Role:
     """The role that `word` names, in any case; `number` is its message's, for the reason of `Unreadable`."""
+    if isinstance(word, str) and word in _ROLES:
+        return _ROLES[word]
     if not isinstance(word, str):
         raise Unreadable(f"message {number}: the role is {kind(word)}; it must be text")
     found = _ROLES.get(word.strip().lower())

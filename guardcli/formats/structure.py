@@ -24,6 +24,8 @@ _BLANKS_KEPT = 1 << 16  # bytes
 
 _SEPARATOR = b"\x1e"
 _MARKS = (UTF8_MARK, _SEPARATOR)
+_FIRST_OF_MARKS = (UTF8_MARK[:1], _SEPARATOR)
+_JSON_BEGINS = (b"[", b"]", b'"')
 _CHOICE = "--input-format jsonl reads records, --input-format lines reads every line as a text"
 _CUT = "cut off what stands before it for --input-format jsonl; --input-format lines reads every line as a text"
 _LIST = re.compile(rb'\[\s*(?:[\[{"\]]|(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:,\s*["\[{]|\]\s*\Z|\Z))')
@@ -54,6 +56,8 @@ def following(reader: Reader, limit: int) -> list[bytes]:
 def bare(line: bytes) -> bytes:
     """A line without what stands in front of a record and is none of it: a byte-order mark, which a file has where
     others were joined to it, and the separator of RFC 7464."""
+    if line[:1] not in _FIRST_OF_MARKS:
+        return line
     while line.startswith(_MARKS):
         line = line.removeprefix(UTF8_MARK).removeprefix(_SEPARATOR)
     return line
@@ -62,6 +66,8 @@ def bare(line: bytes) -> bytes:
 def looks_like_record(line: bytes) -> str | None:
     """What is wrong with a line of plain text that may be a record, or a part of one; None if it is just text."""
     line = bare(line).strip()
+    if b"{" not in line and b"}" not in line and line[:1] not in _JSON_BEGINS:
+        return None
     if line.startswith(b"{") or _LIST.match(line):
         return f"this line of a plain-text input begins like a JSON record: {_CHOICE}"
     found = _OBJECT.search(line)

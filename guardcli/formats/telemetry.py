@@ -14,11 +14,9 @@ _DIALECT = messages.Dialect(contents=("parts", "content"), part_texts={"text": "
 
 
 def matches(value: Json) -> bool:
-    return (
-        isinstance(value, dict)
-        and "messages" not in value
-        and any(name in holder for holder in _holders(value) for name in (_INPUT, _OUTPUT))
-    )
+    if not isinstance(value, dict) or "messages" in value:
+        return False
+    return any(_INPUT in holder or _OUTPUT in holder for holder in _holders(value))
 
 
 def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
@@ -71,5 +69,5 @@ def _parsed(holder: dict[str, Json], name: str, account: Account) -> Json:
             return value
         raise Unreadable(f"{name}: {error.reason}") from None
     if isinstance(found, (dict, list)):
-        account.parsed(holder, name, found)
+        account.parse(holder, name, found)
     return found

@@ -18,10 +18,12 @@ from guardcli.formats import decoding, messages
 from guardcli.formats.account import Account
 from guardcli.formats.faults import Unreadable, kind, listed
 from guardcli.formats.prose import Prose, classify
+from guardcli.formats.settlement import leftovers
 
-_TRACED = ("trace_id", "traceId", "observation_id", "session_id", "sessionId", "run_type", "op_name")
+_TRACED = frozenset({"trace_id", "traceId", "observation_id", "session_id", "sessionId", "run_type", "op_name"})
 _GIVEN, _ANSWERED = ("inputs", "input"), ("outputs", "output")
-_CONVERSATIONS = ("messages", "conversations", "conversation", "prompt")  # a record with one is a conversation itself
+_HELD = frozenset({*_GIVEN, *_ANSWERED})
+_CONVERSATIONS = frozenset({"messages", "conversations", "conversation", "prompt"})  # these are other formats' own
 
 # Where in an object the messages or the text are; the first that is filled is read.
 _NAMES = (
@@ -39,9 +41,9 @@ _CLASSES: dict[str, Role] = {
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or any(name in value for name in _CONVERSATIONS):
+    if not isinstance(value, dict) or not _CONVERSATIONS.isdisjoint(value):
         return False
-    return any(name in value for name in _TRACED) and any(name in value for name in (*_GIVEN, *_ANSWERED))
+    return not _TRACED.isdisjoint(value) and not _HELD.isdisjoint(value)
 
 
 def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
@@ -79,14 +81,14 @@ def _parsed(value: dict[str, Json], given: str, answered: str, account: Account)
         asked, back = reader.under(root, given, "user"), reader.under(root, answered, "assistant")
     except Unreadable:
         return None
-    lost = any(any(trial.leftovers({name: root[name]}, [*asked, *back])) for name in trees)
+    lost = any(leftovers(trial, {name: root[name]}, [*asked, *back]) for name in trees)
     if lost or (given in trees and not any(message.role in ("user", "assistant") for message in asked)):
         return None
     for name, tree in trees.items():
         if isinstance(tree, str):
             account.claim(value, name)
         else:
-            account.parsed(value, name, tree)
+            account.parse(value, name, tree)
     account.adopt(trial)
     return [*asked, *back]
 

@@ -7,8 +7,8 @@ A format is one module and one line of `FORMATS`. Its `matches` says whether a v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
@@ -25,9 +25,10 @@ from guardcli.formats import (
     traces,
     vercel,
 )
-from guardcli.formats.account import NOTHING_IGNORED, Account, Ignored, settled, written
+from guardcli.formats.account import Account
 from guardcli.formats.faults import Unreadable, kind, listed
 from guardcli.formats.pieces import Chunk
+from guardcli.formats.settlement import NOTHING_IGNORED, Ignored, listing, settled, written
 
 Found = list[tuple["str | None", Conversation]]
 
@@ -66,30 +67,32 @@ class How:
     on_text: OnText | None = None
 
 
-def of_chunk(chunk: Chunk, key: Key, how: How, report: Report) -> Iterator[Record | Malformed]:
+def of_chunk(chunk: Chunk, key: Key, how: How, report: Report) -> list[Record | Malformed]:
     """The records in the bytes of a value."""
     try:
         value, flags = decoding.value(chunk.content, chunk.line)
     except Unreadable as error:
-        yield Malformed(key, error.reason)
-        return
-    yield from of_value(value, flags, chunk.raw or chunk.content + b"\n", key, how, report)
+        return [Malformed(key, error.reason)]
+    return of_value(value, flags, chunk.raw or chunk.content + b"\n", key, how, report)
 
 
 def of_value(
     value: Json, flags: tuple[str, ...], raw: bytes, key: Key, how: How, report: Report
-) -> Iterator[Record | Malformed]:
+) -> list[Record | Malformed]:
     """The records in a value, with the flags of its reading and the bytes that it comes from."""
     fields = value if isinstance(value, dict) else {}
-    key = Key(key.source, key.line, key.part, id_of(value))
+    id_ = id_of(value)
+    if id_ is not None:
+        key = Key(key.source, key.line, key.part, id_)
     try:
         found = convert(value, how, report)
     except Unreadable as error:
-        yield Malformed(key, error.reason, fields)
-        return
-    for left, (name, conversation) in zip(reversed(range(len(found))), found, strict=True):
-        place = Key(key.source, key.line, ".".join(filter(None, (key.part, name))) or None, key.id)
-        yield Record(place, _known(conversation, key.id, flags), fields, raw, left > 0)
+        return [Malformed(key, error.reason, fields)]
+    records: list[Record | Malformed] = []
+    for number, (name, conversation) in enumerate(found, start=1):
+        place = key if name is None else Key(key.source, key.line, f"{key.part}.{name}" if key.part else name, key.id)
+        records.append(Record(place, _known(conversation, key.id, flags), fields, raw, number < len(found)))
+    return records
 
 
 def convert(value: Json, how: How, report: Report) -> Found:
@@ -102,12 +105,12 @@ def convert(value: Json, how: How, report: Report) -> Found:
     found: Found = []
     try:
         try:
-            found = _read(paths.select(value, how.path), how, account, report)
+            found = _read(paths.select(value, how.path) if how.path else value, how, account, report)
             if how.text_fields:
                 found = [*found, *_text_fields(value, how, account)] or _nothing(value)
         finally:
             if how.on_text is not None:
-                for path, text, fate in account.listing(value, found, how.ignored):
+                for path, text, fate in listing(account, value, found, how.ignored):
                     how.on_text(written(path), text, fate.value)
         return settled(account, value, found, how.ignored)
     except RecursionError:
@@ -116,10 +119,10 @@ def convert(value: Json, how: How, report: Report) -> Found:
 
 def _read(value: Json, how: How, account: Account, report: Report) -> Found:
     """The conversations that a format reads; none if the value is of no format, and text fields are named."""
-    name = how.format or next((name for name in FORMATS if FORMATS[name].matches(value)), None)
+    name = how.format or _format_of(value)
     if name is None:
         return [] if how.text_fields else _nothing(value)
-    if not FORMATS[name].matches(value):
+    if how.format is not None and not FORMATS[name].matches(value):
         raise Unreadable(exports.advice(value) or f"not of the format {name}: {_described(value)}")
     if how.format is None:
         report(name)
@@ -127,6 +130,13 @@ def _read(value: Json, how: How, account: Account, report: Report) -> Found:
         return FORMATS[name].conversations(value, account)
     except Unreadable as error:
         raise Unreadable(exports.advice(value) or error.reason) from None
+
+
+def _format_of(value: Json) -> str | None:
+    for name, format in FORMATS.items():
+        if format.matches(value):
+            return name
+    return None
 
 
 def _nothing(value: Json) -> Found:
@@ -149,9 +159,11 @@ def _text_fields(value: Json, how: How, account: Account) -> Found:
 
 
 def _known(conversation: Conversation, id: str | None, flags: tuple[str, ...]) -> Conversation:
-    if flags:
-        return replace(conversation, id=id, flags=(*flags, *conversation.flags))
-    return conversation if id is None else replace(conversation, id=id)
+    """A conversation with the record's id and flags."""
+    if id is None and not flags:
+        return conversation
+    flags = (*flags, *conversation.flags)
+    return Conversation(conversation.messages, id, flags, conversation.skipped, conversation.unread)
 
 
 def _described(value: Json) -> str:
@@ -162,6 +174,9 @@ def _described(value: Json) -> str:
 
 def id_of(value: Json) -> str | None:
     """The name that a record gives itself."""
-    fields = value if isinstance(value, dict) else {}
-    named = (fields.get(key) for key in _IDS)
-    return next((str(id) for id in named if isinstance(id, (str, int)) and not isinstance(id, bool)), None)
+    if isinstance(value, dict):
+        for name in _IDS:
+            found = value.get(name)
+            if isinstance(found, (str, int)) and not isinstance(found, bool):
+                return str(found)
+    return None

@@ -14,9 +14,11 @@ _DIALECT = messages.Dialect(contents=("parts", "content"))
 
 def matches(value: Json) -> bool:
     items = value.get("messages") if isinstance(value, dict) else value
-    return isinstance(items, list) and any(
-        isinstance(item, dict) and "parts" in item and "role" in item for item in items
-    )
+    if isinstance(items, list):
+        for item in items:
+            if isinstance(item, dict) and "parts" in item and "role" in item:
+                return True
+    return False
 
 
 def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:

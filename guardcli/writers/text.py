@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guardcli.formats.account import UNREAD
+from guardcli.formats.settlement import UNREAD
 from guardcli.printable import field, printable
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from guardcli.formats.reader import Reader
     ("content", "expected"),
     [
         (b"", []),
-        (b"\n", [Line(1, b"")]),
-        (b"a\r\n\nb", [Line(1, b"a"), Line(2, b""), Line(3, b"b")]),
-        (b"four\nfive5\nz", [Line(1, b"four"), Line(2, b"five", whole=False), Line(3, b"z")]),
-        (b"four\r\nfive5\r\nz", [Line(1, b"four"), Line(2, b"five", whole=False), Line(3, b"z")]),
+        (b"\n", [Line(1, b"", end=b"\n")]),
+        (b"a\r\n\nb", [Line(1, b"a", end=b"\r\n"), Line(2, b"", end=b"\n"), Line(3, b"b")]),
+        (b"four\nfive5\nz", [Line(1, b"four", end=b"\n"), Line(2, b"five", whole=False), Line(3, b"z")]),
+        (b"four\r\nfive5\r\nz", [Line(1, b"four", end=b"\r\n"), Line(2, b"five", whole=False), Line(3, b"z")]),
         (b"x" * 99 + b"\ny\r", [Line(1, b"xxxx", whole=False), Line(2, b"y\r")]),
         (b"x" * 99, [Line(1, b"xxxx", whole=False)]),
     ],
@@ -38,7 +38,7 @@ def test_unread():
     assert (read, reader.line) == (b"a\nb\n", 3)
     reader.unread(read)
     assert reader.line == 1
-    assert list(reader.lines(9)) == [Line(1, b"a"), Line(2, b"b"), Line(3, b"c")]
+    assert list(reader.lines(9)) == [Line(1, b"a", end=b"\n"), Line(2, b"b", end=b"\n"), Line(3, b"c")]
 
 
 @given(st.lists(st.binary(min_size=1)), st.integers(1, 9))
