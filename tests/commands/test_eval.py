@@ -319,9 +319,8 @@ def test_shots_that_a_policy_does_not_have(desk: Path, guard_path: Path) -> None
     assert done.returncode == 2
 
 
-def test_a_report_of_1680_rows_takes_less_than_5_seconds(tmp_path: Path) -> None:
-    import time
-
+def test_a_report_of_1680_rows(tmp_path: Path) -> None:
+    """How long it takes is measured by `python -m benchmarks.stored`."""
     draw = np.random.default_rng(1)
     records, rows = [], []
     for line in range(1, 1681):
@@ -331,10 +330,11 @@ def test_a_report_of_1680_rows_takes_less_than_5_seconds(tmp_path: Path) -> None
         rows.append(row(line, float(draw.random()), source="set.jsonl", listed_scores=found))
     (tmp_path / "set.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     write(tmp_path / "run.jsonl", rows)
-    start = time.monotonic()
     done = guard("eval", "set.jsonl", "--from", "run.jsonl", "--html", "page.html", cwd=tmp_path)
+    unsafe = sum(record["label"] for record in records)
+    assert done.stdout.startswith(f"set.jsonl: 1,680 labelled records, {unsafe} unsafe")
+    assert "1,680 labelled records" in (tmp_path / "page.html").read_text("utf-8")
     assert done.returncode == 0
-    assert time.monotonic() - start < 5
 
 
 def test_the_environment_names_a_model_and_a_policy(desk: Path, tmp_path: Path, guard_path: Path) -> None:

@@ -223,12 +223,3 @@ def test_watch_tells_what_changed_at_every_save(desk: Path, watching: Terminal) 
     (desk / "p.yaml").write_text(POLICY)
     watching.read("1 failed, 1 todo, 2 passed")
     assert watching.interrupt() == 130
-
-
-def test_watch_answers_a_moved_threshold_at_once(desk: Path, watching: Terminal) -> None:
-    watching.read("watching p.yaml, ")
-    time.sleep(0.3)
-    start = time.monotonic()
-    (desk / "p.yaml").write_text(POLICY.replace("threshold: 0.5", "threshold: 0.6"))
-    watching.read("1 todo, 3 passed")
-    assert time.monotonic() - start < 1.5  # 0.2 s of it until the file is looked at; the machine may be busy

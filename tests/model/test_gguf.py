@@ -8,7 +8,6 @@ import random
 import struct
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -189,14 +188,12 @@ def test_every_truncation_is_refused(path: Path) -> None:
 def test_a_string_as_large_as_the_file_is_not_read(path: Path, pairs: list[bytes]) -> None:
     path.write_bytes(file(*pairs))
     os.truncate(path, 2**33)
-    before = time.perf_counter()
     tracemalloc.start()
     with pytest.raises(ModelError, match=r"is damaged: it claims a string of 4,294,967,296 bytes$"):
         read_header(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20
-    assert time.perf_counter() - before < 1
     path.unlink()
 
 
