@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import compare, contenders, models, picture
+from benchmarks import compare, contenders, models, picture, startup, stored, tolerance
 from benchmarks.contenders import Machine, Measured
+from benchmarks.timing import Timed, interleaved
 from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
 from guardcli import Model
 from tests.engine import asking
@@ -119,3 +120,37 @@ def test_the_table_and_the_picture() -> None:
     drawing = ElementTree.fromstring(picture.bars({"flat <": {"contenders": result}}, "a < b"))
     texts = [element.text for element in drawing.iter() if element.tag.endswith("text")]
     assert texts == ["Prompts judged a second (a < b)", "flat <", "guard", "10.00", "slow", "3.33"]
+
+
+def test_ways_take_turns_and_ratios_are_medians_of_rounds() -> None:
+    done: list[str] = []
+    interleaved({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, 2)
+    assert "".join(done) == "ababab"
+    assert Timed({"a": [1.0, 2.0, 4.0], "b": [3.0, 4.0, 4.0]}).against("a") == {
+        "a": {"milliseconds": 2000.0, "ratio": 1.0},
+        "b": {"milliseconds": 4000.0, "ratio": 2.0},
+    }
+
+
+def test_startup_and_stored_write_their_figures(tmp_path: Path) -> None:
+    for command, options in ((startup.main, []), (stored.main, ["--rows", "40", "--labelled", "40"])):
+        out = str(tmp_path / "out.json")
+        done = CliRunner().invoke(command, ["--rounds", "1", "--out", out, *options], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        found = json.loads(Path(out).read_text())
+        assert [name for name, value in found.items() if isinstance(value, dict)] == list(
+            startup.COMMANDS if command is startup.main else [stored.BASE, "guard decide", "guard eval --html"]
+        )
+
+
+def test_the_coverage_of_a_tolerance_is_a_row_a_model(guard_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("\n".join(TEXTS))
+    arguments = ["--model", str(guard_path), "--prompts", str(tmp_path / "prompts.txt"), "--count", "20"]
+    for _ in range(2):  # the row of the same model and kernels is replaced
+        done = CliRunner().invoke(tolerance.main, [*arguments, "--out", str(tmp_path / "out.json")])
+        assert done.exit_code == 0, done.output
+    (row,) = json.loads((tmp_path / "out.json").read_text())
+    assert (row["model"], row["quantization"], row["prompts"], row["floor"]) == ("tiny-guard", "all F32", 20, 0.01)
+    assert row["tolerance"] >= row["floor"]
+    assert row["movement_p50"] <= row["movement_p99"] <= row["movement_max"]
+    assert row["covered"] == 1.0
