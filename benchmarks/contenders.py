@@ -10,8 +10,9 @@ import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,11 +20,13 @@ from typing import Protocol
 
 import numpy as np
 from llama_cpp import Llama
+from llama_cpp import llama_cpp as native
 
 from benchmarks.workloads import TEMPLATE, Item, Prompt, Workload, depth, marked
 from guardcli import Guard, Model, Offload, Options, Settings
 from guardcli.engine import Counts
 from guardcli.engine.plan import common_prefix
+from guardcli.model.llama import _amx_crashes
 
 UNSAFE, LINE_BREAK, S = 39257, 198, 50  # in the Llama 3 vocabulary
 SHARE_UNSAFE = 0.2
@@ -110,14 +113,15 @@ class PlainLoop:
     name = "Llama loop"
 
     def __init__(self, machine: Machine) -> None:
-        self._llama = Llama(
-            str(machine.model),
-            n_ctx=8192,
-            n_threads=machine.threads,
-            n_threads_batch=machine.threads,
-            n_gpu_layers=-1 if machine.gpu else 0,
-            verbose=False,
-        )
+        with _layout_of_guard():
+            self._llama = Llama(
+                str(machine.model),
+                n_ctx=8192,
+                n_threads=machine.threads,
+                n_threads_batch=machine.threads,
+                n_gpu_layers=-1 if machine.gpu else 0,
+                verbose=False,
+            )
 
     def run(self, items: Sequence[Item]) -> Measured:
         prompts = _prompts(items)
@@ -128,6 +132,23 @@ class PlainLoop:
 
     def close(self) -> None:
         self._llama.close()
+
+
+@contextmanager
+def _layout_of_guard() -> Iterator[None]:
+    """Load weights as guard does: in a build whose AMX kernels crash, without them. `Llama` has no option for it."""
+    defaults = native.llama_model_default_params
+
+    def params() -> object:
+        found = defaults()
+        found.use_extra_bufts = found.use_extra_bufts and not _amx_crashes()
+        return found
+
+    native.llama_model_default_params = params
+    try:
+        yield
+    finally:
+        native.llama_model_default_params = defaults
 
 
 class Server:
