@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 from functools import lru_cache
+from html import unescape
 from urllib.parse import unquote_plus
 
 
@@ -50,6 +51,7 @@ LONGEST_REMEMBERED = 256  # characters of a text whose class is remembered
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f]"
 )
+_ESCAPED = re.compile(r"\\+u([0-9A-Fa-f]{4})")
 _HAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]")
 _THAI = re.compile("[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\uac00-\ud7af]")
 _ASCII_WORD = re.compile(r"[A-Za-z]{2,}")
@@ -97,6 +99,8 @@ def classify(text: str) -> Prose:
 @lru_cache(maxsize=1 << 12)
 def _classified(text: str) -> Prose:
     """The same of what is no plain word and no plain id. Logs repeat themselves: user agents, URLs, titles."""
+    if "\\u" in text or "&#" in text:
+        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), unescape(text))
     text = _INVISIBLE.sub(" ", text).strip()
     if _runs_on(text):
         return Prose.SENTENCE
@@ -123,7 +127,7 @@ def is_label(text: str) -> bool:
         return False
     if len(_HAN.findall(text)) > 3 * LONGEST_HAN_WORD or len(_THAI.findall(text)) > 3 * LONGEST_THAI_WORD:
         return False
-    words = [word.lower() for word in _LETTERS.findall(text)]
+    words = [word.lower() for word in _JOINED.findall(text)]
     return len(words) <= SLUG_WORDS and _SPEAKING.isdisjoint(words)
 
 

@@ -184,8 +184,9 @@ class _Walk:
             if claimed is None:
                 self._tell_all(node, place)
             elif isinstance(node, dict):
-                # A reader knows the object: only the names in it count, not the one that it stands under.
-                self._object(node, place, speech and claimed is UNKNOWN, metadata, claimed)
+                # Of an object that a reader knows only the names in it count, not the one that it stands under.
+                foreign = claimed is UNKNOWN
+                self._object(node, place, speech and foreign, metadata and foreign, claimed)
             elif isinstance(node, list):
                 for index, item in enumerate(node):
                     if index in claimed:
@@ -202,20 +203,19 @@ class _Walk:
     ) -> None:
         fast = self.told is None and not self.account.parsed
         for name, item in node.items():
-            if name in claimed:
-                if not fast:
-                    self._tell_all(item, (name, place))
-                continue
+            said = meaning(name)
             if fast and name in _plain_names:
                 kind = type(item)
                 if item in _plain_texts if kind is str else kind in _NUMBERS:
                     continue
-            said = meaning(name)
-            if said.is_text:
+            elif said.is_text:
                 if not metadata:
                     self._key(name, place)
             elif not (said.speech or said.conversation) and len(_plain_names) < _CACHED:
                 _plain_names.add(name)
+            if name in claimed:
+                self._tell_all(item, (name, place))
+                continue
             if self.account.parsed:
                 item = self.account.read_as(node, name, item)
             if isinstance(item, str):
@@ -238,19 +238,20 @@ class _Walk:
     def _text(self, text: str, name: str | int, above: _Place, speech: bool, metadata: bool) -> None:
         kind = classify(text)
         place = (name, above)
+        says_speech = isinstance(name, str) and meaning(name).speech
         if kind is Prose.SYMBOL or (kind is Prose.WORD and not _speaks(name, above, speech)):
             _remember(text)
             self._tell(place, text, Fate.FORM)
             return
         if text.lstrip()[:1] in ("{", "[") and (inside := _json(text)) is not None:
-            self._stack.append((inside, place, speech, metadata))
+            self._stack.append((inside, place, speech or says_speech, metadata))
             return
         path = _path(place)
         if self.ignored.covers(path):
             self._tell(place, text, Fate.IGNORED)
         elif self._is_said(text):
             self._tell(place, text, Fate.JUDGED)
-        elif speech or (isinstance(name, str) and meaning(name).speech):
+        elif speech or says_speech:
             self._left.append((path, text, Fate.ERROR))
         elif metadata or (_is_label_of(path) and is_label(text)):
             self._tell(place, text, Fate.PLACE)

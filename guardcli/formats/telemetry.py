@@ -53,7 +53,7 @@ def _system(found: Json, holder: dict[str, Json], name: str, account: Account) -
     inside: dict[str, Json] = {name: found}
     text, skipped = messages.content_of(inside, name, name, account, _DIALECT)
     if isinstance(found, str):
-        account.claim(holder, name)
+        account.parse(holder, name, inside)
     return [Message("system", text, skipped)]
 
 
