@@ -2,7 +2,7 @@
 
 The last digits of a score depend on how many tokens are evaluated at once and on how the prefix cache came about: each
 picks other kernels, or another order of the same sums. Attention adds up in F16 and quantized matrices round their
-input, so that a last digit becomes a movement of 0.001 to 0.05 in log-odds of "unsafe". A row nearer to its threshold
+input, so that a last digit becomes a movement of 0.001 to 0.4 in log-odds of "unsafe". A row nearer to its threshold
 than the tolerance has the flag `near_threshold`.
 
     shape                      evaluated at once (head: the taxonomy; rest: the message and what follows it)
@@ -11,7 +11,13 @@ than the tolerance has the flag `near_threshold`.
     last token alone           [ 1 ], the rest is in the cache
 
 Two prompts, or two shapes, may agree by accident; the largest movement of six prompts between any two of three shapes
-does not depend on one of them. It costs two heads, and two evaluations of each prompt without its head.
+does not depend on one of them. It costs two heads, and two evaluations of each prompt without its head: 1,126 tokens
+with the taxonomy of Llama Guard 3 and its vocabulary.
+
+`python -m benchmarks.tolerance` holds it against real messages (benchmarks/results/tolerance.json; a CPU, kernels for
+AVX-512 and for AVX2 only). The worst of 60 prompts moved by 0.30 to 0.44 with SmolLM2-135M in Q8_0 (tolerance 1.23 to
+1.24) and by 0.018 in F16 (0.045); the worst of 200 by 0.037 with the starter (0.070). At least 99 % of the prompts of
+every model moved by less than its tolerance.
 """
 
 from __future__ import annotations
@@ -43,6 +49,8 @@ MARGIN = 3  # a few prompts do not show the worst
 # so move every prompt a little; no more than `_MAX_PARTS` of them, so that a long taxonomy costs no more calls.
 _PART, _MAX_PARTS = 48, 8
 
+# By the quantization of most tensors. F32 is no exception: the cache and the sums of attention are in F16. Most models
+# are above their floor anyway.
 _FLOORS = ((re.compile(r"\b(F32|F16|BF16)\b"), 0.01), (re.compile(r"\bQ8_0\b"), 0.03))
 _FLOOR = 0.05
 

@@ -19,6 +19,7 @@ from guardcli.commands.codes import DONE, FOUND, UNJUDGED
 from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.commands.share import ShardOption, Share
 from guardcli.folders import InputFiles, LeftOut, expand, kinds
+from guardcli.formats.settlement import UNREAD
 from guardcli.journal import SUFFIX, Journal
 from guardcli.model.llama import build
 from guardcli.printable import counted, printable
@@ -94,8 +95,10 @@ def audit(
     sources = [Source.of(name) for name in files.paths]
     asked = inputs.asked(requests)
 
+    remarks = inputs.Remarks(judging.as_user)
+
     def read(name: str, start: int) -> Iterable[Item]:
-        return reading.records([name], start=start, requests=asked)
+        return remarks.of(reading.records([name], start=start, requests=asked))
 
     with (
         judging.open() as guard,
@@ -226,8 +229,12 @@ def _summed_up(
         return UNJUDGED
     if max_unsafe is not None and max_errors is None:
         max_errors = 0.0  # what could not be judged is not known to be safe
-    if max_errors is not None and Share.exceeded(verdicts["error"], total, max_errors):
-        output.say(f"guard: {verdicts['error']:,} of {total:,} could not be judged: more than --max-errors allows")
+    unread = summary.flags[UNREAD]
+    if max_errors is not None and Share.exceeded(verdicts["error"] + unread, total, max_errors):
+        told = f", and {counted(unread, 'row')} of records with text that was not judged" if unread else ""
+        output.say(
+            f"guard: {verdicts['error']:,} of {total:,} could not be judged{told}: more than --max-errors allows"
+        )
         return UNJUDGED
     if left_out and (max_unsafe is not None or max_errors is not None):
         output.say(

@@ -65,6 +65,7 @@ def check(
     if inputs.help_for_a_person(files):
         return codes.USAGE
     named = inputs.sources(files)
+    output.check_stdout(named)
     judging = Judging(**options)
     if output_format in NEEDS_SCORES:
         judging = replace(judging, scores=True)

@@ -45,6 +45,7 @@ def decide(*, files: tuple[str, ...], edited: str, threshold: float | None, was:
     ids = _ids(taxonomy, Taxonomy.load(was) if was else taxonomy)
     named = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
     changes: Counter[tuple[str, str]] = Counter()
+    unread = 0
     for place, row in _rows(files):
         _check(row, taxonomy, place)
         try:
@@ -52,9 +53,10 @@ def decide(*, files: tuple[str, ...], edited: str, threshold: float | None, was:
         except ValueError as error:
             raise InputError(f"{place}: {error}") from None
         changes[row["verdict"], decided["verdict"]] += 1
+        unread += bool(row["unread"])
         output.write(dumps(decided | {"taxonomy": named}) + "\n")
     _tell(changes)
-    return codes.of_verdicts(Counter(dict(_after(changes))), exit_zero=exit_zero)
+    return codes.of_verdicts(Counter(dict(_after(changes))), exit_zero=exit_zero, unread=unread)
 
 
 def _rows(files: tuple[str, ...]) -> Iterator[tuple[str, Row]]:

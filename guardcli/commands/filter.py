@@ -59,6 +59,7 @@ def filter_(
     if inputs.help_for_a_person(files):
         return USAGE
     named = inputs.sources(files)
+    output.check_stdout(named)
     code = DONE
     with ExitStack() as stack:
         judging = Judging(**options)

@@ -49,6 +49,10 @@ LABELS = frozenset({
 # `error.message` and the like tell why something failed; they are unread text, but nobody's speech.
 _FAILURES = frozenset({"error", "exception", "failure", "status"})
 
+# The names of a record's own id, first to last: a batch's answer has an `id` beside the `custom_id` that joins it to
+# its request. The id stands in the row, so that words joined in it are no text that is lost.
+IDS = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
+
 LONGEST_NAME = 5  # words of the name of a field; a longer one is text itself
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")

@@ -44,7 +44,8 @@ node go curl darwin arm aarch amd
 _GRAMMAR = frozenset(_WORDS_OF_GRAMMAR.split())
 _SPEAKING = _GRAMMAR - frozenset(_WORDS_IN_LABELS.split())  # a label may join nouns; whoever speaks uses one of these
 _AGENT_WORDS = frozenset(_WORDS_IN_USER_AGENTS.split())
-LONGEST_LABEL = 80
+LONGEST_LABEL = 80  # characters
+LABEL_WORDS = 10
 LONGEST_ID = 64
 LONGEST_REMEMBERED = 256  # characters of a text whose class is remembered
 
@@ -128,7 +129,7 @@ def is_label(text: str) -> bool:
     if len(_HAN.findall(text)) > 3 * LONGEST_HAN_WORD or len(_THAI.findall(text)) > 3 * LONGEST_THAI_WORD:
         return False
     words = [word.lower() for word in _JOINED.findall(text)]
-    return len(words) <= SLUG_WORDS and _SPEAKING.isdisjoint(words)
+    return len(words) <= LABEL_WORDS and _SPEAKING.isdisjoint(words)
 
 
 def _joined(token: str) -> Prose:

@@ -25,7 +25,7 @@ from guardcli.conversation import Conversation, Json, Message
 from guardcli.formats import decoding, paths
 from guardcli.formats.account import UNKNOWN, Account, items
 from guardcli.formats.faults import Unreadable
-from guardcli.formats.names import meaning
+from guardcli.formats.names import IDS, meaning
 from guardcli.formats.prose import LONGEST_REMEMBERED, Prose, classify, is_label
 from guardcli.formats.said import Said
 
@@ -247,7 +247,9 @@ class _Walk:
             self._stack.append((inside, place, speech or says_speech, metadata))
             return
         path = _path(place)
-        if self.ignored.covers(path):
+        if above is None and name in IDS and len(text.split()) == 1 and text.isascii():
+            self._tell(place, text, Fate.FORM)
+        elif self.ignored.covers(path):
             self._tell(place, text, Fate.IGNORED)
         elif self._is_said(text):
             self._tell(place, text, Fate.JUDGED)

@@ -27,6 +27,7 @@ from guardcli.formats import (
 )
 from guardcli.formats.account import Account
 from guardcli.formats.faults import Unreadable, kind, listed
+from guardcli.formats.names import IDS
 from guardcli.formats.pieces import Chunk
 from guardcli.formats.settlement import NOTHING_IGNORED, Ignored, listing, settled, written
 
@@ -44,9 +45,6 @@ FORMATS: dict[str, Format] = {
     "batches": batches, "telemetry": telemetry, "traces": traces, "vercel": vercel,
     "openai": openai, "pairs": pairs, "sharegpt": sharegpt, "hh": hh,
 }  # fmt: skip
-
-# A batch's answer has an `id` of its own beside the `custom_id` that joins it to its request.
-_IDS = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
 
 Report = Callable[[str], None]  # told the name of a format
 
@@ -175,7 +173,7 @@ def _described(value: Json) -> str:
 def id_of(value: Json) -> str | None:
     """The name that a record gives itself."""
     if isinstance(value, dict):
-        for name in _IDS:
+        for name in IDS:
             found = value.get(name)
             if isinstance(found, (str, int)) and not isinstance(found, bool):
                 return str(found)

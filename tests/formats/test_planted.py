@@ -201,7 +201,7 @@ def unaccounted(base: Any, value: Any, content: bytes, rows: list[Record | Malfo
     if any(isinstance(row, Malformed) for row in rows):
         return None
     records = [row for row in rows if isinstance(row, Record)]
-    if any(map(in_a_prompt, records)):
+    if any(map(in_a_prompt, records)) or any(MARK in (record.key.id or "").lower() for record in records):
         return None
     before = Counter[str]()
     for row in read(io.BytesIO(json.dumps(base).encode()), "in"):
