@@ -19,6 +19,7 @@ from guardcli.commands import output
 from guardcli.commands.options import PathOption, PathsOption, given
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
+from guardcli.formats.settlement import A_KEY
 from guardcli.formats.transcript import UNKNOWN_SPEAKER
 from guardcli.printable import printable
 
@@ -168,10 +169,11 @@ class Remarks:
         if len(self._paths) > PATHS_TOLD:
             output.say("guard: there is more text that is not judged: guard check --paths FILES lists all of it")
             return
-        option = shlex.quote(path)
+        option = printable(shlex.quote(path))
+        judged = "" if path.endswith(A_KEY) else f", --text-field {option} judges it"
         output.say(
             f"guard: {printable(place)}: the text under {printable(path)} is not judged: "
-            f"--ignore {printable(option)} calls it metadata, --text-field {printable(option)} judges it"
+            f"--ignore {option} calls it metadata{judged}"
         )
 
     def _tell(self, what: str, place: str, words: str) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
-from guardcli.conversation import Conversation, Json, Key, Malformed, Record
+from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record, Role
 from guardcli.formats import decoding, lines, parquet, paths, structure, tabular, transcript
-from guardcli.formats.faults import Damaged, Unreadable, too_long
+from guardcli.formats.faults import Damaged, Unreadable, kind, too_long
 from guardcli.formats.pieces import Chunk, Fault
 from guardcli.formats.reader import Reader
 from guardcli.formats.settlement import NOTHING_IGNORED, Ignored
@@ -97,6 +97,8 @@ def parse(value: Json) -> Conversation:
         Unreadable: there is none, or more than one.
     """
     try:
+        if isinstance(value, (str, list, dict)):
+            decoding.check_json(value)
         value, flags = decoding.repaired(value)
     except RecursionError:
         raise Unreadable("nested too deeply") from None
@@ -107,7 +109,19 @@ def parse(value: Json) -> Conversation:
 
 
 def repaired(conversation: Conversation) -> Conversation:
-    """A conversation made elsewhere, its lone surrogates replaced and flagged as those of the input are."""
+    """A conversation made elsewhere, its lone surrogates replaced and flagged as those of the input are.
+
+    Raises:
+        Unreadable: a message is none, or its text is no text.
+    """
+    for number, message in enumerate(conversation.messages, start=1):
+        if not isinstance(message, Message):
+            raise Unreadable(f"message {number} is {kind(message)}; it must be a Message")
+        if not isinstance(message.content, str):
+            raise Unreadable(f"message {number}: its content is {kind(message.content)}; it must be text")
+        if message.role not in get_args(Role):
+            raise Unreadable(f"message {number}: its role must be one of {', '.join(get_args(Role))}")
+        decoding.check_nul(message.content)
     texts, flags = decoding.repaired([message.content for message in conversation.messages])
     if not flags:
         return conversation

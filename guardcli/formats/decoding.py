@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from guardcli.conversation import Json
-from guardcli.formats.faults import Unreadable, shown
+from guardcli.formats.faults import Unreadable, kind, shown
 
 INVALID_UNICODE = "invalid_unicode"
 
@@ -102,6 +102,23 @@ def repaired(value: Json) -> tuple[Json, tuple[str, ...]]:
     """The value with its lone surrogates replaced by U+FFFD, and the flag that says so."""
     fixed = _repair(value)
     return fixed, (INVALID_UNICODE,) if fixed != value else ()
+
+
+def check_json(value: object) -> None:
+    """Raise Unreadable if a Python value holds what no JSON does: bytes, sets, names that are no text, or NUL."""
+    if isinstance(value, str):
+        check_nul(value)
+    elif isinstance(value, list):
+        for item in value:
+            check_json(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str):
+                raise Unreadable(f"a name in an object is {kind(name)}; it must be text")
+            check_json(name)
+            check_json(item)
+    elif value is not None and not isinstance(value, (bool, int, float)):
+        raise Unreadable(f"it holds {kind(value)}; a record holds text, numbers, lists and objects only")
 
 
 def check_nul(text: str) -> None:

@@ -26,6 +26,10 @@ class Said:
         self._size = sum(map(len, self._texts)) + len(self._texts)
         self._left = SEARCHED
 
+    def is_message(self, text: str) -> bool:
+        """Whether a text is all that one message says."""
+        return text.strip() in self._exact
+
     def has(self, text: str) -> bool:
         """Whether a text is said in one message, or is nothing but a rendering of some."""
         text = text.strip()

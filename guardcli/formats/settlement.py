@@ -232,7 +232,7 @@ class _Walk:
 
     def _key(self, name: str, place: _Place) -> None:
         path = _path((name, place))
-        if not self.ignored.covers(path) and not self._is_said(name):
+        if not self.ignored.covers(path) and not self._texts().has(name):
             self._left.append((path, name, Fate.UNREAD))
 
     def _text(self, text: str, name: str | int, above: _Place, speech: bool, metadata: bool) -> None:
@@ -251,7 +251,7 @@ class _Walk:
             self._tell(place, text, Fate.FORM)
         elif self.ignored.covers(path):
             self._tell(place, text, Fate.IGNORED)
-        elif self._is_said(text):
+        elif self._texts().has(text):
             self._tell(place, text, Fate.JUDGED)
         elif speech or says_speech:
             self._left.append((path, text, Fate.ERROR))
@@ -267,10 +267,10 @@ class _Walk:
         for inside, text in _strings(item, place):
             self._tell(inside, text, Fate.SKIPPED)
 
-    def _is_said(self, text: str) -> bool:
+    def _texts(self) -> Said:
         if self._said is None:
             self._said = Said([message.content for message in self.messages])
-        return self._said.has(text)
+        return self._said
 
     def _tell(self, place: _Place, text: str, fate: Fate) -> None:
         if self.told is not None and text.strip():
@@ -281,10 +281,11 @@ class _Walk:
         if self.told is None:
             return
         for inside, text in _strings(item, place):
-            if self._is_said(text):
+            is_sentence = classify(text) is Prose.SENTENCE
+            if self._texts().has(text) if is_sentence else self._texts().is_message(text):
                 self._tell(inside, text, Fate.JUDGED)
             else:
-                self._tell(inside, text, Fate.FORM if classify(text) < Prose.SENTENCE else Fate.SKIPPED)
+                self._tell(inside, text, Fate.SKIPPED if is_sentence else Fate.FORM)
 
 
 _NUMBERS = frozenset({int, float, bool, type(None)})

@@ -16,6 +16,7 @@ from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import EngineError, GuardError, ModelError, TaxonomyError
 from guardcli.model import Model
 from guardcli.verdict import Verdict
+from guardcli.writers import WRITERS
 from tests.fake import FakeEngine, words
 
 CHAT = Conversation(
@@ -366,3 +367,40 @@ def test_moderate_gives_scores_and_what_cannot_be_judged_is_unsafe(model: Model)
     assert bomb == pytest.approx(0.9, abs=1e-3)
     assert fine < 0.5
     assert nothing == 1.0
+
+
+LOOP: list[Any] = []
+LOOP.append(LOOP)
+
+STRANGE: list[Any] = [
+    {None: "x"},
+    {1: "x", "prompt": "hi"},
+    {"prompt": b"hi"},
+    {"prompt": "hi", "tags": {1, 2}},
+    {"prompt": "hi", "meta": {"when": object()}},
+    {"prompt": "hi\0there"},
+    {"prompt": "hi", "meta": ["a", ("b", "c")]},
+    b"hi",
+    ("hi",),
+    3.5,
+    None,
+    object(),
+    iter(["hi"]),
+    LOOP,
+    Conversation((Message("user", None),)),  # type: ignore[arg-type]
+    Conversation((Message("user", b"x"),)),  # type: ignore[arg-type]
+    Conversation((Message("wizard", "x"),)),  # type: ignore[arg-type]
+    Conversation(("hi",)),  # type: ignore[arg-type]
+    Conversation((Message("user", "hi\0there"),)),
+]
+
+
+@pytest.mark.parametrize("value", STRANGE, ids=lambda value: type(value).__name__)
+def test_a_value_that_is_no_record_is_an_error_in_its_place(model: Model, value: Any) -> None:
+    settings = Settings(keep=("tags", "meta"))
+    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES), settings=settings) as guard:
+        verdicts = list(guard.check([value, "hi"]))
+    assert [verdict.verdict for verdict in verdicts] == ["error", "safe"]
+    assert verdicts[0].error
+    for writer in WRITERS.values():
+        assert writer(verdicts[0])
