@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from guardcli.conversation import Json
+from guardcli.formats import decoding
 
 Holder = dict[str, Json] | list[Json]
 
@@ -75,6 +76,11 @@ class Account:
                     self.claim(node, name)
                 elif isinstance(item, (dict, list)):
                     stack.append((item, rest))
+                elif isinstance(item, str) and isinstance(node, dict) and isinstance(name, str):
+                    inside = decoding.nested(item)
+                    if inside is not None:
+                        self.parse(node, name, inside)
+                        stack.append((inside, rest))
         return found
 
     def adopt(self, other: Account) -> None:

@@ -89,6 +89,17 @@ def value(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
         raise Unreadable("a number has too many digits") from None
 
 
+def nested(text: str) -> Json:
+    """The object or list that a text is the JSON of; None if it is none."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        found = value(text.encode("utf-8", "replace"), 1)[0]
+    except Unreadable:
+        return None
+    return found if isinstance(found, (dict, list)) else None
+
+
 def _decoded(source: str) -> Json:
     """What `JSONDecoder.decode` gives, without its two searches for blanks where there are none."""
     try:

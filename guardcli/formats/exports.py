@@ -7,7 +7,7 @@ from guardcli.conversation import Json
 _CHATGPT = (
     "this is ChatGPT's export, in which a conversation is a tree of messages: jq -c '.[] | {id, messages: [.mapping[] "
     '| .message | select(.author.role == "user" or .author.role == "assistant") | {role: .author.role, content: '
-    '([.content.parts[]? | strings] | join("\\n"))} | select(.content != "")]}\' conversations.json | guard check'
+    '([.content.parts[]? | strings] | join(" "))} | select(.content != "")]}\' conversations.json | guard check'
 )
 _CLAUDE = (
     "this is Claude's export: jq -c '.[] | {id: .uuid, messages: [.chat_messages[] | {role: .sender, content: .text}]}'"

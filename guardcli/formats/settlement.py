@@ -243,7 +243,7 @@ class _Walk:
             _remember(text)
             self._tell(place, text, Fate.FORM)
             return
-        if text.lstrip()[:1] in ("{", "[") and (inside := _json(text)) is not None:
+        if (inside := decoding.nested(text)) is not None:
             self._stack.append((inside, place, speech or says_speech, metadata))
             return
         path = _path(place)
@@ -329,12 +329,3 @@ def _strings(item: Json, place: _Place) -> Iterator[tuple[_Place, str]]:
 def _is_label_of(path: Path) -> bool:
     name = next((step for step in reversed(path) if isinstance(step, str)), "")
     return meaning(name).label
-
-
-def _json(text: str) -> Json:
-    """The object or list that a text is the JSON of; None if it is none."""
-    try:
-        value = decoding.value(text.encode("utf-8", "replace"), 1)[0]
-    except Unreadable:
-        return None
-    return value if isinstance(value, (dict, list)) else None
