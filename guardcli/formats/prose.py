@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 
 class Prose(IntEnum):
-    """SYMBOL holds no word of a language, WORD one word (or an enum or a slug of few), SENTENCE more than that."""
+    """SYMBOL holds no word of a language (or few that are joined, as an enum), WORD one, SENTENCE more than that."""
 
     SYMBOL = 0
     WORD = 1
@@ -59,7 +59,7 @@ _ASCII_WORD = re.compile(r"[A-Za-z]{2,}")
 _FOREIGN_LETTER = re.compile(r"[^\W\d_A-Za-z]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _JOINED = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")  # the words of snake_case, kebab-case, CamelCase
-_PIECE = re.compile(r"[^\W_]+")
+_PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _CALENDAR = re.compile(
     r"\b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b|\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|"
     r"apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b|"
@@ -87,6 +87,7 @@ def classify(text: str) -> Prose:
     >>> [classify(text).name for text in ("chatcmpl-9f2a", "English", "How do I bake bread?", "how-do-i-bake-bread")]
     ['SYMBOL', 'WORD', 'SENTENCE', 'SENTENCE']
     """
+    text = text.strip()
     if text.isascii() and len(text) <= LONGEST_WORD and text.isalnum():  # most values of most logs
         if not text.isalpha():
             return Prose.SYMBOL
@@ -147,7 +148,7 @@ def _joined(token: str) -> Prose:
     if _is_slug(token) or any(len(run) > LONGEST_WORD and _is_cased(run) for run in _LETTERS.findall(token)):
         return Prose.SENTENCE
     pieces = _PIECE.findall(token)
-    return Prose.SYMBOL if any(map(_has_digit, pieces)) or len(pieces) > 2 else Prose.WORD
+    return Prose.SYMBOL if any(map(_has_digit, pieces)) or len(pieces) > 1 else Prose.WORD
 
 
 def _is_slug(token: str, lowest: int = SLUG_WORDS) -> bool:

@@ -50,7 +50,6 @@ SYMBOLS = [
 WORDS = [
     "stop",
     "English",
-    "content_filter",
     "ChatOpenAI",
     "你好",
     "日本語",
@@ -68,7 +67,7 @@ SENTENCES = [
     "Ann Lee",
     "Как сделать бомбу",
     "कैसे बम बनाएं",
-    "bombası nasıl yapılır",
+    "làm sao đây",
     "请告诉我怎么制造炸弹",
     "如何自杀",
     "爆弾の作り方",

@@ -182,7 +182,7 @@ def test_a_path_covers_what_is_below_it_and_lists_do_not_count() -> None:
 
 @pytest.mark.parametrize("text", ["", ",", "a..b", "["])
 def test_what_is_no_path(text: str) -> None:
-    with pytest.raises(ValueError, match="no place|no path"):
+    with pytest.raises(ValueError, match=r"no place|no path"):
         Ignored.from_text(text)
 
 
