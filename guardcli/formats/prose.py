@@ -10,6 +10,7 @@ import re
 from enum import IntEnum
 from functools import lru_cache
 from html import unescape
+from unicodedata import category
 from urllib.parse import unquote_plus
 
 
@@ -59,7 +60,7 @@ _ASCII_WORD = re.compile(r"[A-Za-z]{2,}")
 _FOREIGN_LETTER = re.compile(r"[^\W\d_A-Za-z]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _JOINED = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_A-Za-z]+")  # the words of snake_case, kebab-case, CamelCase
-_PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_PIECE = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _CALENDAR = re.compile(
     r"\b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b|\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|"
     r"apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b|"
@@ -106,6 +107,8 @@ def _classified(text: str) -> Prose:
     text = _INVISIBLE.sub(" ", text).strip()
     if _runs_on(text):
         return Prose.SENTENCE
+    if not text.isascii():  # vowels of Indic scripts are marks, which are no letters to `re`
+        text = "".join(character for character in text if not category(character).startswith("M"))
     tokens = text.split()
     if len(tokens) < 2:
         return _joined(text)
