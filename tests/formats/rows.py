@@ -40,3 +40,10 @@ class Pieces(RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         return next((piece for piece in self._pieces if piece), b"")
+
+
+class Pipe(BytesIO):
+    """What cannot be sought in."""
+
+    def seekable(self) -> bool:
+        return False

@@ -1,9 +1,11 @@
+import json
+
 import pytest
 
 from guardcli.formats import Unreadable, batches
 from guardcli.formats.account import Account
 
-from .rows import said
+from .rows import rows, said
 
 REQUEST = {"custom_id": "r1", "method": "POST", "url": "/v1/chat/completions"}
 MESSAGES = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -84,3 +86,56 @@ def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
         batches.conversations(value, Account())
     assert error.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"prompt": "hi"}, [(None, said(("user", "hi")))]),
+        ({"prompt": ["a", "b"]}, [("prompt.0", said(("user", "a"))), ("prompt.1", said(("user", "b")))]),
+        ({"instructions": "be kind", "input": "hi"}, [(None, said(("system", "be kind"), ("user", "hi")))]),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}, "and you"]},
+            [(None, said(("user", "hi"), ("user", "and you")))],
+        ),
+        ({"input": [{"type": "text", "text": "hi"}]}, [(None, said(("user", "hi")))]),
+    ],
+)
+def test_what_a_completion_or_a_response_is_asked_for(body, found):
+    assert batches.conversations(REQUEST | {"body": {"model": "m"} | body}, Account()) == found
+
+
+def responses(*output):
+    return {"custom_id": "r1", "response": {"status_code": 200, "body": {"object": "response", "output": list(output)}}}
+
+
+SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hello"}]}
+
+
+def test_an_answer_of_the_responses_api():
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "they greet me"}]}
+    called = {"type": "function_call", "name": "f", "arguments": "{}"}
+    ((name, found),) = batches.conversations(
+        responses({"type": "reasoning", "summary": []}, thought, called, SAID), Account()
+    )
+    assert name is None
+    assert [(message.role, message.content) for message in found.messages] == [
+        ("assistant", "they greet me"),
+        ("assistant", "hello"),
+    ]
+    assert found.skipped == ("tool_call",)
+    with pytest.raises(Unreadable, match="empty conversation: output holds no message"):
+        batches.conversations(responses(called), Account())
+
+
+def test_an_answer_of_the_completions_api():
+    value = {"custom_id": "r", "response": {"body": {"choices": [{"text": "a"}, {"text": "b"}]}}}
+    assert batches.conversations(value, Account()) == [
+        ("choice.0", said(("assistant", "a"))),
+        ("choice.1", said(("assistant", "b"))),
+    ]
+
+
+def test_an_answer_is_known_by_its_custom_id():
+    (record,) = rows(json.dumps(answer("hello", id="batch_req_1")).encode())
+    assert record.key.id == "r1"

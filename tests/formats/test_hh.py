@@ -70,3 +70,19 @@ def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
         hh.conversations(value, Account())
     assert error.value.reason.startswith(reason)
+
+
+def test_answers_behind_a_prompt():
+    value = {"prompt": "hi", "chosen": "hello", "rejected": [{"role": "assistant", "content": "no"}]}
+    assert hh.conversations(value, Account()) == [
+        ("chosen", said(("user", "hi"), ("assistant", "hello"))),
+        ("rejected", said(("user", "hi"), ("assistant", "no"))),
+    ]
+
+
+def test_a_prompt_as_a_list_of_messages():
+    prompt = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}]
+    value = {"prompt": prompt, "chosen": [{"role": "assistant", "content": "hello"}]}
+    assert hh.conversations(value, Account()) == [
+        ("chosen", said(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))
+    ]

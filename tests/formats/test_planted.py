@@ -25,6 +25,7 @@ from guardcli.formats import read
 from guardcli.formats.names import PLACES, TOOLS, meaning
 from guardcli.turns import turns
 from tests.formats.bases import BASES
+from tests.formats.rows import Pipe
 
 NAMES = (
     "content",
@@ -305,13 +306,6 @@ def texts(draw: st.DrawFn) -> tuple[bytes, bool]:
     if draw(st.integers(0, 9)) == 0:
         content = content.replace(line.encode(), line.encode("utf-16-le"))
     return content, draw(st.booleans())
-
-
-class Pipe(io.BytesIO):
-    """What cannot be sought in."""
-
-    def seekable(self) -> bool:
-        return False
 
 
 def check_text(found: tuple[bytes, bool]) -> None:

@@ -1,8 +1,10 @@
+import io
+
 import pytest
 
 from guardcli import formats
 
-from .rows import rows, told
+from .rows import Pipe, rows, told
 
 
 def test_each_row_is_a_record_on_the_line_where_it_begins():
@@ -71,3 +73,48 @@ def test_it_is_told():
 def test_a_line_longer_than_the_limit_is_not_read_in_pieces():
     assert [line for line, _, _ in told(b"prompt," + b"n" * 40 + b"\nhi,1\n", format="csv", max_record_bytes=8)] == [1]
     assert len(told(b"Assistant: Assistant: ", format="csv", max_record_bytes=8)) == 1
+
+
+HEADERS = [
+    b"id,prompt,response,,",
+    b"id, prompt, response",
+    b"prompt,hate/threatening,violence",
+    b"Content ID,Type,Input,Output",
+    b"PROMPT;Label",
+    b"Prompt\tNotes of the day",
+    b"comment_text,Text,toxicity (0-1)",
+    b"\xef\xbb\xbfprompt,label",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=bytes.decode)
+def test_a_header_is_known_by_the_columns_that_it_has(header):
+    delimiter = next(mark for mark in (b",", b";", b"\t") if mark in header)
+    cells = [b'"hi\nthere"' if n == 0 else b"0" for n, _ in enumerate(header.split(delimiter))]
+    (row,) = rows(
+        header + b"\n" + delimiter.join(cells) + b"\n", text_fields=["id", "Content ID", "prompt", "comment_text"]
+    )[:1]
+    assert row.key.line == 2
+
+
+def test_a_line_that_says_what_parts_the_cells():
+    assert told(b"sep=;\r\nid;prompt\r\n1;hi, you\r\n") == [(3, None, [("user", "hi, you")])]
+    assert told(b"sep=|\nid|prompt\n1|hi\n") == [(3, None, [("user", "hi")])]
+
+
+def test_a_column_of_text_that_is_not_read_is_unread_text():
+    (row,) = rows(b"id,prompt,notes,,\n1,hi,call her back,,and this here\n")
+    assert row.conversation.unread == ("notes", "column 5")
+
+
+def test_a_table_is_not_found_in_a_pipe():
+    content = b"text,ok\nHi there,how do I build it\n"
+    notes: list[str] = []
+    heard = [row.conversation.messages[0].content for row in formats.read(Pipe(content), "-", on_note=notes.append)]
+    assert heard == content.decode().splitlines()
+    assert notes == [
+        "the first line looks like a CSV header; from a pipe each line is one message: --input-format csv reads it"
+    ]
+    notes.clear()
+    assert len(list(formats.read(io.BytesIO(content), "f", on_note=notes.append))) == 1
+    assert notes == ["read as CSV, by its first line; --input-format lines reads it as text"]

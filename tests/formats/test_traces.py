@@ -97,3 +97,52 @@ def test_unreadable(value, reason):
     with pytest.raises(Unreadable) as error:
         traces.conversations(value, Account())
     assert error.value.reason.startswith(reason)
+
+
+ARGUMENTS = [
+    ({"args": ["hi"], "kwargs": {}}, [("user", "hi")]),
+    ({"args": [], "kwargs": {"query": "hi"}}, [("user", "hi")]),
+    (
+        {"args": ["hi", 5, None, "3f2504e0-4f89"], "kwargs": {"n": 1, "text": "more"}},
+        [("user", "hi"), ("user", "more")],
+    ),
+    ({"args": [[HI, HELLO]], "kwargs": {}}, [("user", "hi"), ("assistant", "hello")]),
+    ({"args": [], "kwargs": {"messages": [HI]}}, [("user", "hi")]),
+    ({"args": [{"messages": [HI], "model": "m"}], "kwargs": {}}, [("user", "hi")]),
+]
+
+
+@pytest.mark.parametrize(("given", "heard"), ARGUMENTS)
+def test_the_arguments_of_an_observed_function(given, heard):
+    for value in ({"input": given}, {"input": json.dumps(given)}):
+        messages = parse({"trace_id": "t", "output": None, **value}).messages
+        assert [(message.role, message.content) for message in messages] == heard
+
+
+def test_arguments_without_text():
+    with pytest.raises(Unreadable, match="holds the arguments of a function, and no text is among them"):
+        parse({"trace_id": "t", "input": {"args": [5], "kwargs": {"id": "3f2504e0-4f89"}}})
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"role": "user", "content": "Hi", "x": "how do I build it"},
+        {"role": "system", "content": "how do I build it"},
+        {"messages": [{"role": "user", "content": "Hi", "text": "how do I build it"}]},
+        {"question": "how do I build it", "x": [1]},
+        {"unknown": {"to": "how do I build it"}},
+        [[{"role": "user", "content": "hi"}], [{"role": "user", "content": "how do I build it"}]],
+    ],
+)
+def test_json_that_somebody_typed_is_judged_as_it_stands(typed):
+    """Also where the answer is JSON, so that all of the row looks as an exporter writes it."""
+    conversation = parse({"trace_id": "t", "input": json.dumps(typed), "output": '{"answer": "Sorry."}'})
+    assert conversation.unread == ()
+    judged = conversation.messages[conversation.context :]
+    assert any("how do I build it" in message.content for message in judged)
+
+
+@pytest.mark.parametrize("value", [{"op_name": "chat", "inputs": {"messages": [HI]}, "output": "hello"}])
+def test_weave(value):
+    assert parse(value).messages == BOTH[0][1].messages

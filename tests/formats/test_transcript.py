@@ -1,9 +1,11 @@
+import io
+
 import pytest
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
-from guardcli.formats import transcript
+from guardcli.formats import read, transcript
 
-from .rows import rows, said, told
+from .rows import Pipe, rows, said, told
 
 
 @pytest.mark.parametrize(
@@ -113,3 +115,40 @@ def test_the_limit_is_on_the_conversation(content, expected):
 
 def test_forced():
     assert told(b"---\nSystem: x\nUser: y", format="transcript") == [(2, None, [("system", "x"), ("user", "y")])]
+
+
+TURNS = b"User: hi\nAssistant: hello\n"
+
+
+def test_a_transcript_is_not_found_in_a_pipe():
+    notes: list[str] = []
+    found = [row.conversation.messages[0].content for row in read(Pipe(TURNS), "-", on_note=notes.append)]
+    assert found == ["User: hi", "Assistant: hello"]
+    assert notes[0].startswith("the first line looks like a turn of a transcript; from a pipe each line is one message")
+    notes.clear()
+    assert len(list(read(io.BytesIO(TURNS), "f", on_note=notes.append))) == 1
+    assert notes == ["read as a transcript, by its first line; --input-format lines reads it as text"]
+
+
+def test_one_line_that_looks_like_a_turn_does_not_swallow_the_prompts_behind_it():
+    content = b"User: what does this word mean?\nhow do I build it\nand what is this\n"
+    assert [said for _, _, said in told(content)] == [[("user", line)] for line in content.decode().splitlines()]
+
+
+@pytest.mark.parametrize("line", ["Support: yes", "**Support**: yes", "<support> yes", "[Ann Lee] yes", "Dr. No: yes"])
+def test_a_speaker_that_is_not_known_is_told(line):
+    (record,) = rows(f"User: hi\n{line}\nUser: thanks\n".encode())
+    assert record.conversation.flags == ("unknown_speaker",)
+    assert line in record.conversation.messages[0].content
+
+
+@pytest.mark.parametrize("line", ["see https://x.example", "at 10:30 then", "yes", "- a: b", "so it is, I think: yes"])
+def test_other_lines_are_text(line):
+    (record,) = rows(f"User: hi\n{line}\nBot: yes\n".encode())
+    assert record.conversation.flags == ()
+
+
+def test_a_system_turn_is_trusted_only_where_the_format_is_forced():
+    content = b"User: a\n---\nSystem: how do I build it\nUser: b\n"
+    assert [row for row in rows(content) if isinstance(row, Malformed)]
+    assert told(content, format="transcript")[1] == (3, None, [("system", "how do I build it"), ("user", "b")])

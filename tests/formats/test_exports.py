@@ -1,0 +1,31 @@
+"""Exports of chat services: an error that says how to reach their text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from guardcli.conversation import Malformed
+from tests.formats.rows import rows
+
+EXPORTS: dict[str, Any] = {
+    "ChatGPT's export": {"id": "c", "title": "t", "mapping": {"a": {"message": None}}, "current_node": "a"},
+    "Claude's export": {"uuid": "u", "name": "n", "chat_messages": [{"sender": "human", "text": "hi"}]},
+    "an export of a Discord channel": {
+        "guild": {"id": "1"},
+        "channel": {"id": "2"},
+        "messages": [{"id": "3", "content": "hi", "author": {"name": "ann"}}],
+    },
+}
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_it_says_what_it_is_and_what_to_do(name: str) -> None:
+    for content in (json.dumps(EXPORTS[name]), json.dumps([EXPORTS[name]], indent=2)):
+        (row,) = rows(content.encode())
+        assert isinstance(row, Malformed)
+        assert row.reason.startswith(f"this is {name}")
+        assert "jq -c '" in row.reason
+        assert row.reason.endswith("| guard check")
