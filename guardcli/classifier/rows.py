@@ -141,10 +141,10 @@ def _together(each: Sequence[Verdict]) -> Verdict:
 
 def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:
     """The kept fields that the record has; None if none are kept."""
-    return {name: value for name in keep for value in _values(fields, name)} if keep else None
+    return {name: value for name in keep for value in kept(fields, name)} if keep else None
 
 
-def _values(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
+def kept(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
     """The value of a field: the one of that very name, else the one inside another; nothing if it is missing."""
     if name in fields:
         yield fields[name]
@@ -152,4 +152,4 @@ def _values(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
     first, dot, rest = name.partition(".")
     inner = fields.get(first)
     if dot and isinstance(inner, dict):
-        yield from _values(inner, rest)
+        yield from kept(inner, rest)

@@ -72,7 +72,8 @@ def check(
     if list_paths:
         return paths.show(reading, named)
     tell = _tell if judging.verbose else lambda _source, _format: None
-    records = inputs.Remarks(judging.as_user).of(reading.records(named, on_detect=tell))
+    remarks = inputs.Remarks(judging.as_user, keep=judging.keep, text_fields=reading.text_field)
+    records = remarks.of(reading.records(named, on_detect=tell))
     tally: Counter[str] = Counter()
     unread = 0
     line = _writer(output_format)
@@ -85,7 +86,8 @@ def check(
                 output.write(line(verdict) + "\n")
         if stats:
             output.say(_stats(guard.counts, tally.total(), time.monotonic() - start))
-    return _finish(tally, unread, exit_zero=exit_zero)
+    code = _finish(tally, unread, exit_zero=exit_zero)
+    return codes.USAGE if remarks.are_missing() else code
 
 
 def _writer(output_format: str) -> Writer:

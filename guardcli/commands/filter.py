@@ -67,7 +67,8 @@ def filter_(
             output.check_no_input(verdicts, [*named, *judging.files()], "--verdicts")
         guard = stack.enter_context(judging.open())
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=named))
-        records = inputs.Remarks(options["as_user"]).of(reading.records(named))
+        remarks = inputs.Remarks(options["as_user"], text_fields=reading.text_field)
+        records = remarks.of(reading.records(named))
         written = _Passed()
         for sifted in sift(guard, records, ahead="live" if inputs.live(named) else "full"):
             if aside is not None:
@@ -82,7 +83,7 @@ def filter_(
                 code = UNJUDGED
                 output.say(f"guard: withheld, not annotated: {field(sifted.record.key.place)}: {refused}")
             written.write(sifted, passes=passes and not refused, annotate=annotate)
-    return code
+    return USAGE if remarks.are_missing() else code
 
 
 @dataclass(slots=True)

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import click
 
 from guardcli import formats
+from guardcli.classifier.rows import kept
 from guardcli.commands import output
 from guardcli.commands.options import PathOption, PathsOption, given
-from guardcli.conversation import Conversation, Malformed, Record
+from guardcli.conversation import Conversation, Json, Malformed, Record
 from guardcli.errors import InputError
 from guardcli.formats.settlement import A_KEY
 from guardcli.formats.transcript import UNKNOWN_SPEAKER
@@ -130,18 +131,42 @@ PATHS_TOLD = 10  # of unread text; --paths lists all
 
 
 class Remarks:
-    """What a person should know of how records are read: each thing is told once, on stderr, at the first record."""
+    """What a person should know of how records are read: each thing is told once, on stderr, at the first record.
 
-    def __init__(self, as_user: Collection[str] = ()) -> None:
+    `keep` and `text_fields` are fields that options name.
+    """
+
+    def __init__(
+        self, as_user: Collection[str] = (), *, keep: Sequence[str] = (), text_fields: Sequence[str] = ()
+    ) -> None:
         self._told: set[str] = set(as_user)
         self._paths: set[str] = set()
+        self._records = 0
+        self._not_kept = set(keep)
+        self._not_judged = {path: place for path in text_fields for place in formats.parse_paths(path)}
 
     def of(self, records: Iterable[Record | Malformed]) -> Iterator[Record | Malformed]:
         """Records as they are; what there is to tell of one is told before it is handed on."""
         for record in records:
+            self._records += 1
+            if self._not_kept:
+                self._not_kept = {name for name in self._not_kept if not any(True for _ in kept(record.fields, name))}
+            if self._not_judged:
+                self._not_judged = {
+                    path: place for path, place in self._not_judged.items() if not _holds(record.fields, place)
+                }
             if isinstance(record, Record):
                 self._see(record)
             yield record
+
+    def are_missing(self) -> bool:
+        """Say which fields that options name were in no record; whether there are any."""
+        if not self._records:
+            return False
+        for option, names in (("--keep", self._not_kept), ("--text-field", self._not_judged)):
+            for name in sorted(names):
+                output.say(f"guard: {option} {printable(shlex.quote(name))}: no record has such a field")
+        return bool(self._not_kept or self._not_judged)
 
     def _see(self, record: Record) -> None:
         conversation = record.conversation
@@ -254,6 +279,15 @@ def _joined(record: Record | Malformed, requests: Mapping[str, Conversation]) ->
         return Malformed(record.key, f"no request has its custom_id {record.key.id!r}", record.fields)
     messages = request.messages + record.conversation.messages
     return replace(record, conversation=replace(record.conversation, messages=messages))
+
+
+def _holds(fields: Mapping[str, Json], place: Sequence[str]) -> bool:
+    """Whether something stands at a place, in an item of the lists on the way."""
+    found: list[Json] = [dict(fields)]
+    for name in place:
+        found = [item for node in found for item in (node if isinstance(node, list) else [node])]
+        found = [node[name] for node in found if isinstance(node, dict) and node.get(name) is not None]
+    return bool(found)
 
 
 def _regular(source: str) -> bool:

@@ -44,11 +44,14 @@ def test_as_user() -> None:
     assert guard(*render, stdin=stdin).returncode == 3
 
 
+PAIR = '{"prompt": "a", "response": "b"}\n'
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "code", "message"),
     [
         (["--raw"], "a\nb\n", 2, "--raw shows one prompt, and the input holds more than one conversation"),
-        (["--raw", "--target", "any"], "User: a\nAgent: b\n", 2, "--target any makes 2 of this conversation"),
+        (["--raw", "--target", "any"], PAIR, 2, "--target any makes 2 of this conversation"),
         ([], '{"messages":[]}\n', 3, "guard: -:1: "),
     ],
 )
