@@ -48,6 +48,7 @@ _AGENT_WORDS = frozenset(_WORDS_IN_USER_AGENTS.split())
 LONGEST_LABEL = 80  # characters
 LABEL_WORDS = 10
 LONGEST_ID = 64
+MOST_TOKENS = 64  # parted by blanks; no metadata has more
 LONGEST_REMEMBERED = 256  # characters of a text whose class is remembered
 
 _INVISIBLE = re.compile(
@@ -112,6 +113,8 @@ def _classified(text: str) -> Prose:
     tokens = text.split()
     if len(tokens) < 2:
         return _joined(text)
+    if len(tokens) > MOST_TOKENS:
+        return Prose.SENTENCE
     if _PRODUCT.match(text):
         if _is_user_agent(text):
             return Prose.SYMBOL

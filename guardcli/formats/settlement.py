@@ -31,6 +31,8 @@ from guardcli.formats.said import Said
 
 UNREAD = "unread_text"  # the flag of a row that lists unread text
 TOOL_DEFINITION = "tool_definition"
+LISTED = 100  # paths of unread text in a row; MORE stands for the others
+MORE = "…"
 A_KEY = "{text}"  # stands in a path for a name that is text itself
 
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -84,7 +86,10 @@ def settled(account: Account, value: Json, conversations: Conversations, ignored
     for path, _, fate in leftovers(account, value, _judged(conversations), ignored):
         if fate is Fate.ERROR:
             raise Unreadable(_unjudged(path))
-        unread[written(path)] = None
+        if len(unread) < LISTED:
+            unread[written(path)] = None
+        else:
+            unread[MORE] = None
     if not unread and not account.skipped and not account.flags:
         return conversations
     flags = dict.fromkeys([*account.flags, *([UNREAD] if unread else [])])

@@ -195,6 +195,12 @@ def test_a_text_field_makes_a_record_of_a_value_of_no_format() -> None:
     assert isinstance(missing, Malformed)
 
 
+def test_a_row_lists_so_many_paths_and_says_that_there_are_more() -> None:
+    conversation = formats.parse({"prompt": "hi", **{f"note{n}": f"note number {n} here" for n in range(200)}})
+    assert len(conversation.unread) == 101
+    assert conversation.unread[-1] == "…"
+
+
 def test_every_conversation_of_a_record_says_what_was_not_read() -> None:
     found = rows(json.dumps({"chosen": "Human: hi", "rejected": "Human: bye", "title": TEXT}).encode())
     assert [row.conversation.unread for row in found if isinstance(row, Record)] == [("title",)] * 2
