@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from guardcli import environment
+
 if TYPE_CHECKING:
     from guardcli.classifier import Guard, Settings
     from guardcli.conversation import Conversation, Message
@@ -45,4 +47,5 @@ __all__ = ["Adapter", "Conversation", "Guard", "GuardError", "Message", "Model",
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'guardcli' has no attribute {name!r}")
+    environment.prepare()
     return getattr(import_module(_HOMES[name]), name)

@@ -14,7 +14,7 @@ from typing import NoReturn, TextIO
 
 import click
 
-from guardcli import __version__
+from guardcli import __version__, environment
 from guardcli.commands import output
 from guardcli.commands.codes import BUG, INTERRUPTED, READER_GONE, USAGE
 from guardcli.commands.lazy import LazyGroup
@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    environment.prepare()
     try:
         # click's own handling exits with 1 on Ctrl-C and on a closed pipe, and 1 means "unsafe" here.
         result = cli.main(args=arguments, prog_name="guard", standalone_mode=False)

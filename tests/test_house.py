@@ -17,7 +17,7 @@ PACKAGE = ROOT / "guardcli"
 
 # From the ground up; a module may import from its own row only inside its own package, and from rows below.
 ROWS = [
-    {"errors"},
+    {"errors", "environment"},
     {"conversation"},
     {"atomic", "formats", "segments", "turns", "printable", "largest"},
     {"folders"},

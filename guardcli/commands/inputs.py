@@ -20,7 +20,7 @@ from guardcli.commands import output
 from guardcli.commands.options import PathOption, PathsOption, given
 from guardcli.conversation import Conversation, Json, Malformed, Record
 from guardcli.errors import InputError
-from guardcli.formats.settlement import A_KEY
+from guardcli.formats.settlement import A_KEY, MORE
 from guardcli.formats.transcript import UNKNOWN_SPEAKER
 from guardcli.printable import printable
 
@@ -191,7 +191,7 @@ class Remarks:
         if path in self._paths or len(self._paths) > PATHS_TOLD:
             return
         self._paths.add(path)
-        if len(self._paths) > PATHS_TOLD:
+        if len(self._paths) > PATHS_TOLD or path == MORE:
             output.say("guard: there is more text that is not judged: guard check --paths FILES lists all of it")
             return
         option = printable(shlex.quote(path))

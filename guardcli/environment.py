@@ -1,0 +1,21 @@
+"""What llama.cpp's libraries read from the environment when they are loaded, set to what suits a filter."""
+
+from __future__ import annotations
+
+import os
+
+SPIN_COUNT = 2000
+
+
+def prepare() -> None:
+    """Set the environment of llama.cpp; call it before anything imports llama_cpp. What the user has set stays.
+
+    Threads of OpenMP wait for each other at every operation of a model. GCC's library lets them spin for 300,000 rounds
+    before they sleep: beside one other busy process on two cores a small model then falls to a tenth of its speed. With
+    2,000 rounds it keeps half, and loses 1 % on an idle machine (`python -m benchmarks.busy`).
+
+    When llama.cpp aborts it would start a debugger, whose output goes to stdout, among the verdicts.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
