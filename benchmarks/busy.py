@@ -3,8 +3,8 @@
     python -m benchmarks.busy --model starter --prompts prompts.jsonl
 
 Each round judges the file once with every setting, beside none, one and two processes that keep a core busy. Figures
-are medians. `left` is the share of the idle speed with guard's own setting. For the latency one line after the other goes
-through `guard check` in a pipe.
+are medians. `left` is the share of the idle speed with guard's own setting. For the latency, one line after the other
+goes through `guard check` in a pipe.
 """
 
 from __future__ import annotations
