@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from guardcli.lookalikes import skeleton
 from guardcli.prompt.templates import SAFE, SEPARATOR, TEMPLATES, UNSAFE, Template, category_block
 from guardcli.segments import Segment
 from guardcli.taxonomy import Taxonomy
@@ -17,16 +18,14 @@ from guardcli.turns import Speaker, Turn
 
 __all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "imitates_marker"]
 
-# Text that reads like the prompt's own structure. Special tokens stay text, and no tokenizer can tell the
-# plain-text markers from the real ones, but both are attempts and are flagged; any case and spacing, since a
-# model reads over both.
-_MARKERS = re.compile(
-    MARKER.pattern + r"|provide\s+your\s+safety\s+assessment\s+for"
-    r"|\n[^\S\n]*\n(?:user|agent):\s"
-    r"|<\|[a-z_]+\|>",
-    re.IGNORECASE,
+# Text that reads like the prompt's own structure, sought in its skeleton: a label of a speaker at the beginning of a
+# line, the vendor's own sentences, special tokens (which stay text). No tokenizer can tell the plain-text ones from the
+# real ones, and a model reads over case, spacing and look-alikes.
+_SENTENCES = re.compile(r"provide\s+your\s+safety\s+assessment|check\s+if\s+there\s+is\s+unsafe\s+content")
+_TOKENS = re.compile(
+    MARKER.pattern + r"|<\|[\w\s-]+\|>|</?s>|<<\s*/?\s*sys\s*>>|<(?:start|end)_of_turn>",
 )
-_HINTS = ("<", "[", "provide", "user:", "agent:")  # each of them has one of these in it
+_LABELS = re.compile(r"^[^\w\n]*(?:user|agent|human|assistant|system)[^\w\n]*:", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,10 @@ class Renderer:
 
 def imitates_marker(text: str) -> bool:
     """Whether a message imitates the prompt's own plain-text markers."""
-    if text.isascii():  # else other letters may stand for these
-        lower = text.lower()  # the search takes 10 µs a message, this next to nothing
-        if not any(hint in lower for hint in _HINTS):
-            return False
-    return _MARKERS.search(text) is not None
+    plain = skeleton(text)
+    # A search takes ten times as long as to see that what it needs is not there.
+    return bool(
+        (("<" in plain or "[" in plain) and _TOKENS.search(plain))
+        or (":" in plain and _LABELS.search(plain))
+        or (("provide" in plain or "check" in plain) and _SENTENCES.search(plain))
+    )

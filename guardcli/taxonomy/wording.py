@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
 
+from guardcli.lookalikes import skeleton
 from guardcli.taxonomy.problems import quoted
 
 Rule: TypeAlias = Callable[[str], str | None]
@@ -15,7 +16,10 @@ ID = re.compile(r"[A-Z][1-9][0-9]{0,2}")
 
 # The prompt's own plain-text structure, as loosely as a model reads it: inside a category it would end the
 # list of categories early, and no tokenizer can tell it from the real thing.
-MARKER = re.compile(r"<\s*(?:begin|end)\s+(?:unsafe\s+content\s+categories|conversation)\s*>|\[/?inst\]", re.IGNORECASE)
+# It is sought in the skeleton of a text.
+MARKER = re.compile(
+    r"<[\s_/-]*(?:begin|end)[\s_-]+(?:unsafe[\s_-]+content[\s_-]+categories|conversation)[\s_-]*>|\[\s*/?\s*inst\s*\]"
+)
 
 
 def not_empty(text: str) -> str | None:
@@ -47,7 +51,7 @@ def one_word(text: str) -> str | None:
 
 
 def no_marker(text: str) -> str | None:
-    found = MARKER.search(text)
+    found = re.search(MARKER.pattern, text, re.IGNORECASE) or MARKER.search(skeleton(text))
     return f"has {quoted(found[0])}, a marker of the prompt itself: write it differently" if found else None
 
 

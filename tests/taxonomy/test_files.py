@@ -100,11 +100,12 @@ def test_a_byte_order_mark(folder: Path) -> None:
 
 
 def test_a_wheel_has_the_shipped_files_inside(tmp_path: Path) -> None:
-    """Only errors.py and this package are there: nothing else of guardcli is needed, nor llama_cpp."""
+    """Only two modules and this package are there: nothing else of guardcli is needed, nor llama_cpp."""
     package = tmp_path / "guardcli"
     shutil.copytree(ROOT / "guardcli/taxonomy", package / "taxonomy")
     shutil.copytree(ROOT / "taxonomies", package / "taxonomies")
-    shutil.copy(ROOT / "guardcli/errors.py", package)
+    for module in ("errors.py", "lookalikes.py"):
+        shutil.copy(ROOT / "guardcli" / module, package)
     (package / "__init__.py").touch()
     code = "from guardcli.taxonomy import Taxonomy; print(Taxonomy.load('llama-guard-3').place.path)"
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
