@@ -1,6 +1,7 @@
-"""A process that audits with a fake engine, to be killed: `python -m tests.audited INPUT OUTPUT MODEL [DIES]`.
+"""`guard audit` with a fake engine, to be killed: `python -m tests.audited INPUT OUTPUT MODEL [WORD SIGNAL]`.
 
-With DIES it ends by itself, at once, when a message with that word is judged.
+With WORD and SIGNAL the process sends itself that signal where a message with the word is judged, in whatever process
+that is: it stands for a record that ends llama.cpp.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from guardcli import Guard
-from guardcli.audit import Item, Source, run
+from guardcli.audit import Interrupted, Interrupts, Item, Limits, Plan, Source, convict, run
 from guardcli.commands import inputs
+from guardcli.errors import GuardError
 from guardcli.journal import Journal
 from guardcli.model import Model
 from guardcli.writers import jsonl
@@ -24,27 +27,52 @@ BLOCK = 20
 SLOWLY = 0.0005  # seconds a prompt, so that there is a moment to be killed in
 
 
-def score(text: str) -> float:
-    """A score of its own for each message; one that is deadly ends the process."""
-    time.sleep(SLOWLY)
-    if len(sys.argv) > 4 and sys.argv[4] in text:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return sum(text.encode()) % 997 / 997
+@dataclass(frozen=True)
+class Deadly:
+    """Opens a guard whose fake engine gives each message a score of its own, or sends the process a signal."""
+
+    model: str
+    word: str | None = None
+    signal: int = signal.SIGKILL
+
+    def __call__(self) -> Guard:
+        model = Model.load(self.model, generation="llama-guard-3-8b")
+        return Guard(model, "llama-guard-3", engine=FakeEngine(self.score))
+
+    def score(self, text: str) -> float:
+        time.sleep(SLOWLY)
+        if self.word is not None and self.word in text:
+            os.kill(os.getpid(), self.signal)
+        return sum(text.encode()) % 997 / 997
 
 
 def read(path: str, start: int) -> Iterable[Item]:
     return inputs.Reading().records([path], start=start)
 
 
+def plan_of(source: str) -> Plan:
+    return Plan([Source.from_path(source)], read, limits=Limits(records=BLOCK))
+
+
+def audit(source: str, output: str, open_guard: Deadly) -> None:
+    plan = plan_of(source)
+    manifest = {"inputs": [one.as_json() for one in plan.sources]}
+    with Interrupts() as interrupts, Journal(Path(output), manifest) as journal:
+        if journal.state.finished:
+            return
+        if journal.state.is_suspect:
+            convict(journal, plan, open_guard, interrupts)
+        journal.watch_faults()
+        run(open_guard(), journal, plan, jsonl.line, interrupts=interrupts)
+
+
 def main() -> None:
-    source, output, model = sys.argv[1:4]
-    with Model.load(model, generation="llama-guard-3-8b") as loaded:
-        guard = Guard(loaded, "llama-guard-3", engine=FakeEngine(score))
-        sources = [Source.of(source)]
-        with Journal(Path(output), {"inputs": source}) as journal:
-            if not journal.finished:
-                for _ in run(guard, journal, sources, read, jsonl.line, size=BLOCK):
-                    pass
+    source, output, model, *deadly = sys.argv[1:]
+    word, number = (deadly[0], getattr(signal, deadly[1])) if deadly else (None, signal.SIGKILL)
+    try:
+        audit(source, output, Deadly(model, word, number))
+    except (Interrupted, GuardError) as error:
+        sys.exit(f"{error}")
 
 
 if __name__ == "__main__":

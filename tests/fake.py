@@ -35,7 +35,7 @@ class FakeEngine:
         self.counts = Counts()
         self.max_tokens = max_tokens
         self.footprint = Footprint(max_tokens, 0, 0)
-        self.shape = "fake"
+        self.shape: dict[str, int | bool | str] = {"threads": 1}
         self.prompts: list[str] = []
         self._score = score
         self._mass = mass

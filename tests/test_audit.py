@@ -1,19 +1,35 @@
-"""Bulk runs: blocks, and that a run killed at any moment ends with the same bytes."""
+"""Bulk runs: blocks, inputs, and that a run killed at any moment ends with the same bytes."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from guardcli import audit
-from guardcli.audit import POISONED, Source, blocks
+from guardcli.audit import (
+    GUILTY,
+    Block,
+    Interrupted,
+    Interrupts,
+    Item,
+    Limits,
+    Source,
+    blocks,
+    try_records,
+    without_guilty,
+)
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
+from guardcli.errors import InputError
+from guardcli.journal import Guilty
+from tests.audited import Deadly
 from tests.commands.running import environment
 
 RECORDS = 400
@@ -23,51 +39,116 @@ def record(line: int, text: str = "hi", part: str | None = None) -> Record:
     return Record(Key("a", line, part), Conversation((Message("user", text),)))
 
 
-def lengths(records: list[tuple[int, audit.Item]], size: int, alone: int = 0) -> list[tuple[int, tuple[int, int]]]:
-    return [(len(block), after) for block, after in blocks(iter(records), size, alone)]
+def lengths(items: list[Item], records: int) -> list[tuple[int, int]]:
+    return [(len(block.items), block.next_line) for block in blocks(0, items, Limits(records=records))]
 
 
 def test_blocks_and_where_the_next_one_begins() -> None:
-    records: list[tuple[int, audit.Item]] = [(0, record(line)) for line in (1, 2, 4, 5, 9)] + [(1, record(1))]
-    assert lengths(records, 2) == [(2, (0, 4)), (2, (0, 9)), (2, (2, 1))]
-    assert lengths(records, 5) == [(5, (1, 1)), (1, (2, 1))]
+    items: list[Item] = [record(line) for line in (1, 2, 4, 5, 9)]
+    assert lengths(items, 2) == [(2, 4), (2, 9), (1, 10)]
+    assert lengths(items, 5) == [(5, 10)]
     assert lengths([], 5) == []
 
 
 def test_a_line_is_never_parted() -> None:
-    records: list[tuple[int, audit.Item]] = [(0, record(1, part=str(part))) for part in range(5)] + [(0, record(2))]
-    assert lengths(records, 2) == [(5, (0, 2)), (1, (1, 1))]
+    assert lengths([*(record(1, part=str(part)) for part in range(5)), record(2)], 2) == [(5, 2), (1, 3)]
 
 
 def test_long_records_make_short_blocks() -> None:
-    records: list[tuple[int, audit.Item]] = [(0, record(line, "x" * 300_000)) for line in range(1, 6)]
-    assert lengths(records, 512) == [(2, (0, 3)), (2, (0, 5)), (1, (1, 1))]
-
-
-def test_blocks_of_records_that_are_taken_alone() -> None:
-    records: list[tuple[int, audit.Item]] = [(0, record(line)) for line in range(1, 8)]
-    assert [size for size, _ in lengths(records, 3, alone=2)] == [1, 1, 3, 2]
+    assert lengths([record(line, "x" * 300_000) for line in range(1, 6)], 512) == [(2, 3), (2, 5), (1, 6)]
 
 
 def test_a_block_is_a_function_of_where_it_begins() -> None:
-    """A run that is taken up at a block's end makes the blocks that it would have made."""
+    """A run that is resumed at a block's end makes the blocks that it would have made."""
     rng = random.Random(3)
     lines = sorted(rng.sample(range(1, 400), 200))
-    records: list[tuple[int, audit.Item]] = [
-        (0, record(line, part=str(part))) for line in lines for part in range(rng.randrange(1, 4))
-    ]
-    whole = list(blocks(iter(records), 16))
+    items: list[Item] = [record(line, part=str(part)) for line in lines for part in range(rng.randrange(1, 4))]
+    whole = list(blocks(0, items, Limits(records=16)))
     for at in range(1, len(whole)):
-        source, line = whole[at - 1][1]
-        rest = [item for item in records if (item[0], item[1].key.line) >= (source, line)]
-        assert list(blocks(iter(rest), 16)) == whole[at:]
+        rest = [item for item in items if item.key.line >= whole[at - 1].next_line]
+        assert list(blocks(0, rest, Limits(records=16))) == whole[at:]
+
+
+def test_a_guilty_record_becomes_an_error_with_its_key() -> None:
+    block = Block(1, [record(3, part="x"), record(3, part="y"), record(4)], 5)
+    guilty = [Guilty(1, 3, "y", "SIGSEGV"), Guilty(0, 4, None, "SIGSEGV")]
+    assert without_guilty(block, guilty) == [record(3, part="x"), Malformed(Key("a", 3, "y"), GUILTY), record(4)]
 
 
 def test_a_source_is_known_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
-    assert Source.of(str(tmp_path / "x")) == Source(
-        str(tmp_path / "x"), 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )
+    source = Source.from_path(str(tmp_path / "x"))
+    assert source.as_json() == {
+        "path": str(tmp_path / "x"),
+        "size": 3,
+        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    }
+
+
+def rewrite(path: Path) -> None:
+    path.write_bytes(b"xyz")
+
+
+def replace(path: Path) -> None:
+    path.with_name("y").write_bytes(b"abc")
+    os.replace(path.with_name("y"), path)
+
+
+def rewrite_and_hide_it(path: Path) -> None:
+    status = path.stat()
+    path.write_bytes(b"xyz")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [rewrite, replace, rewrite_and_hide_it])
+def test_a_source_that_changes_is_noticed_although_its_size_stays(tmp_path: Path, change) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "x"
+    path.write_bytes(b"abc")
+    source = Source.from_path(str(path))
+    source.check_unchanged()
+    time.sleep(0.02)  # more than the file system's clock takes for a tick
+    change(path)
+    with pytest.raises(InputError, match="changed during the run"):
+        source.check_unchanged()
+
+
+def test_a_source_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    source = Source.from_path(str(tmp_path / "x"))
+    (tmp_path / "x").unlink()
+    with pytest.raises(InputError, match="became unreadable during the run: No such file or directory"):
+        source.check_unchanged()
+
+
+def test_a_signal_never_comes_in_the_middle_of_a_write() -> None:
+    written = []
+
+    def run(interrupts: Interrupts) -> None:
+        with interrupts.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            written.append("all of it")
+        written.append("more")
+
+    with Interrupts() as interrupts, pytest.raises(Interrupted, match="SIGTERM"):
+        run(interrupts)
+    assert written == ["all of it"]
+
+
+def test_handlers_are_put_back() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    with Interrupts(), pytest.raises(Interrupted, match="SIGHUP"):
+        signal.raise_signal(signal.SIGHUP)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+@pytest.mark.parametrize(
+    ("number", "ended_by"),
+    [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGABRT, "SIGABRT"), (signal.SIGKILL, "SIGKILL")],
+)
+def test_the_records_that_end_a_process_are_found(guard_path: Path, number: signal.Signals, ended_by: str) -> None:
+    items = [record(line, text) for line, text in enumerate(("a", "boom", "b", "boom", "c"), start=1)]
+    tried = list(try_records(Deadly(str(guard_path), "boom", number), items))
+    assert tried == [(0, None), (1, ended_by), (2, None), (3, ended_by), (4, None)]
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +176,27 @@ def start(*words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(words, env=environment(), cwd=Path(__file__).parent.parent, stderr=subprocess.PIPE)
 
 
+def run_to_its_end(*words: str) -> bytes:
+    process = start(*words)
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, stderr
+    return stderr
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(data: Path, guard_path: Path) -> bytes:
     output = data.with_name("whole.jsonl")
-    process = start(*command(data, output, guard_path))
-    assert process.communicate(timeout=60)[1] == b""
-    assert process.returncode == 0
+    assert run_to_its_end(*command(data, output, guard_path)) == b""
     return output.read_bytes()
+
+
+def entries(output: Path, kind: str) -> Iterator[dict[str, object]]:
+    for line in output.with_name(f"{output.name}.journal").read_text().splitlines(keepends=True):
+        if line.endswith("\n") and kind in (entry := json.loads(line)):
+            yield entry[kind]
+
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSEGV)
 
 
 def test_killed_at_50_random_moments_it_ends_with_the_same_bytes(
@@ -109,42 +204,64 @@ def test_killed_at_50_random_moments_it_ends_with_the_same_bytes(
 ) -> None:
     rng = random.Random(7)
     output = tmp_path / "out.jsonl"
-    kills = 0
-    while kills < 50:
+    for _ in range(50):
         process = start(*command(data, output, guard_path))
         while process.poll() is None and not output.exists():
             time.sleep(0.005)
         time.sleep(rng.uniform(0.0, 0.12))
-        process.kill()
-        process.communicate()
-        kills += 1
+        process.send_signal(rng.choice(SIGNALS))
+        process.communicate(timeout=60)
         if process.returncode == 0:  # it came to its end: begin anew
             assert output.read_bytes() == uninterrupted
-            output.unlink()
-            output.with_name("out.jsonl.journal").unlink()
+            for path in tmp_path.iterdir():
+                path.unlink()
         else:
             assert uninterrupted.startswith(output.read_bytes())
-    process = start(*command(data, output, guard_path))
-    assert process.communicate(timeout=60)[1] == b""
+    assert run_to_its_end(*command(data, output, guard_path)) == b""
     assert output.read_bytes() == uninterrupted
 
 
-def test_a_record_that_ends_the_run_becomes_an_error_row(data: Path, guard_path: Path, tmp_path: Path) -> None:
-    """It is found although it stands in the middle of a block, and all other records are judged."""
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV], ids=lambda number: number.name)
+def test_killed_again_and_again_in_one_block_it_ends_with_the_same_bytes(
+    data: Path, guard_path: Path, uninterrupted: bytes, tmp_path: Path, number: signal.Signals
+) -> None:
+    output = tmp_path / "out.jsonl"
+    journal = tmp_path / "out.jsonl.journal"
+    for _ in range(8):
+        begun = journal.read_text().count('"begin"') if journal.exists() else 0
+        process = start(*command(data, output, guard_path))
+        while process.poll() is None and (not journal.exists() or journal.read_text().count('"begin"') == begun):
+            time.sleep(0.002)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert run_to_its_end(*command(data, output, guard_path)) == b""
+    assert output.read_bytes() == uninterrupted
+    assert not list(entries(output, "guilty"))
+    if number == signal.SIGTERM:
+        assert [entry["reason"] for entry in entries(output, "ended")] == ["Interrupted: SIGTERM"] * 8
+        assert not list(entries(output, "died"))
+
+
+@pytest.mark.parametrize("number", ["SIGSEGV", "SIGABRT", "SIGKILL"])
+def test_a_record_that_ends_the_process_becomes_the_one_error_row(
+    data: Path, guard_path: Path, uninterrupted: bytes, tmp_path: Path, number: str
+) -> None:
     output = tmp_path / "out.jsonl"
     deadly = json.loads(data.read_text().splitlines()[130])["prompt"]
-    for _ in range(40):
-        process = start(*command(data, output, guard_path, deadly))
+    runs = 0
+    while True:
+        process = start(*command(data, output, guard_path, deadly, number))
         process.communicate(timeout=60)
         if process.returncode == 0:
             break
-    assert process.returncode == 0
-    rows = [json.loads(line) for line in output.read_text().splitlines()]
-    (poisoned,) = (row for row in rows if row["error"] == POISONED)
-    assert (poisoned["line"], poisoned["verdict"], poisoned["id"]) == (131, "error", "r130")
-    assert len(rows) == len({row["line"] for row in rows}) == sum(bool(line) for line in data.read_text().splitlines())
-
-
-def test_keys_of_malformed_records_are_kept() -> None:
-    (item,) = audit._poisoned([(0, record(3, part="x"))])
-    assert item == Malformed(Key("a", 3, "x"), POISONED)
+        assert process.returncode == -getattr(signal, number)
+        runs += 1
+    assert runs == (3 if number == "SIGKILL" else 1)
+    assert list(entries(output, "guilty")) == [{"unit": 0, "line": 131, "part": None, "signal": number}]
+    changed = [
+        (json.loads(row), json.loads(before))
+        for row, before in zip(output.read_bytes().splitlines(), uninterrupted.splitlines(), strict=True)
+        if row != before
+    ]
+    ((row, before),) = changed
+    assert (row["id"], row["verdict"], row["error"], before["verdict"]) == ("r130", "error", GUILTY, before["verdict"])

@@ -187,7 +187,7 @@ class Guard:
         return self._open_engine().counts
 
     @property
-    def shape(self) -> str:
+    def shape(self) -> dict[str, int | bool | str]:
         """The sizes that decide the engine's batches, and so the last digits of scores."""
         return self._open_engine().shape
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,21 @@ import click
 
 from guardcli import audit as bulk
 from guardcli import stored
-from guardcli.audit import Item, Progress, Shard, Source
+from guardcli.audit import Interrupted, Interrupts, Item, Plan, Shard, Source, manifest
 from guardcli.classifier import Guard
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED
 from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.commands.share import ShardOption, Share
+from guardcli.errors import OutputError
 from guardcli.folders import InputFiles, LeftOut, expand, kinds
 from guardcli.formats.settlement import UNREAD
-from guardcli.journal import SUFFIX, Journal
-from guardcli.model.llama import build
+from guardcli.journal import Journal, OtherRun, files_of
 from guardcli.printable import counted, printable
 from guardcli.report import audit as report
 from guardcli.summary import summarize
 from guardcli.writers import jsonl
 
-_EVERY = 10.0  # seconds between lines of progress where stderr is no terminal
 _NAMED = 10  # so many files are named of those that are not read
 
 
@@ -92,28 +90,72 @@ def audit(
         raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
     judging = Judging(**options)
     files = _input_files(names, path, [*requests, *judging.files()])
-    sources = [Source.of(name) for name in files.paths]
+    sources = [Source.from_path(name) for name in files.paths]
     asked = inputs.asked(requests)
-
     remarks = inputs.Remarks(judging.as_user)
 
     def read(name: str, start: int) -> Iterable[Item]:
         return remarks.of(reading.records([name], start=start, requests=asked))
 
-    with (
-        judging.open() as guard,
-        Journal(
-            path, _manifest(guard, judging, asdict(reading) | {"requests": _known(requests)}, sources, shard)
-        ) as journal,
-    ):
-        if journal.mark.rows:
-            guard.trusted = True  # it has answered before
-        if journal.mark.rows and not quiet:
-            output.say(f"guard: {path} has {counted(journal.mark.rows, 'row')}: going on from there")
-        if not journal.finished:
-            _watch(bulk.run(guard, journal, sources, read, jsonl.line, shard=shard), sources, quiet=quiet)
+    plan = Plan(sources, read, shard)
+    try:
+        with (
+            judging.open() as guard,
+            Interrupts() as interrupts,
+            Journal(path, _manifest(guard, judging, reading, requests, plan)) as journal,
+        ):
+            _run(journal, plan, guard, judging, interrupts, quiet=quiet)
+    except OtherRun as error:
+        raise OutputError(_other_run(error)) from error
+    except Interrupted as interrupted:
+        output.say(f"guard: ended by {interrupted}: the same command goes on")
+        return 128 + interrupted.number
     left_out = [] if allow_left_out else files.left_out
     return _summed_up(path, max_unsafe, max_errors, left_out, quiet=quiet)
+
+
+def _other_run(error: OtherRun) -> str:
+    told = manifest.differences(error.before, error.after)
+    if len(told) == 1:
+        return f"{error.path} belongs to another run: {told[0]}; or choose another name"
+    return "\n".join((f"{error.path} belongs to another run; undo what differs, or choose another name:", *told))
+
+
+def _run(journal: Journal, plan: Plan, guard: Guard, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
+    """Finish the run, on the guard that is open already unless its memory is needed before."""
+    if journal.state.finished:
+        if not quiet:
+            output.say(f"guard: {journal.path} is finished: {counted(journal.checkpoint.rows, 'row')}")
+        return
+    if journal.checkpoint.rows and not quiet:
+        output.say(f"guard: {journal.path} has {counted(journal.checkpoint.rows, 'row')}: going on from there")
+    if not journal.state.is_suspect:
+        _judge(journal, plan, guard, interrupts, quiet=quiet)
+        return
+    guard.close()
+    _convict(journal, plan, judging, interrupts)
+    with interrupts.deferred():  # not while llama.cpp loads: its callbacks would drop the exception
+        again = judging.open()
+    with again:
+        _judge(journal, plan, again, interrupts, quiet=quiet)
+
+
+def _convict(journal: Journal, plan: Plan, judging: Judging, interrupts: Interrupts) -> None:
+    died = "by a fault" if journal.state.faults else f"{journal.state.silent_deaths} times"
+    output.say(f"guard: the run ended in one block {died}: its records are tried one by one")
+    guilty = bulk.convict(journal, plan, judging.open, interrupts)
+    for one in guilty:
+        place = f"{plan.sources[one.unit].path}:{one.line}" + (f":{one.part}" if one.part else "")
+        output.say(f"guard: {printable(place)} ends the process ({one.signal}): it becomes an error row")
+    if not guilty:
+        output.say("guard: none of them ends the process: the block is begun again")
+
+
+def _judge(journal: Journal, plan: Plan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
+    if journal.checkpoint.rows:
+        guard.trusted = True  # it has answered before
+    journal.watch_faults()
+    bulk.run(guard, journal, plan, jsonl.line, interrupts=interrupts)
 
 
 def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path]) -> InputFiles:
@@ -123,11 +165,11 @@ def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path])
         OutputError: the output would be written over something that the run reads.
     """
     output.check_no_input(path, others, "-o")
-    journal = path.with_name(path.name + SUFFIX)
+    written = files_of(path)
     # An output without a journal is no audit's; an empty one was left by a run that was killed at its very beginning.
-    own = (path, journal) if path.exists() and (journal.exists() or not path.stat().st_size) else ()
+    own = written if path.exists() and (written[1].exists() or not path.stat().st_size) else ()
     files = expand(names, outputs=own)
-    for file in (path, journal):
+    for file in written:
         output.check_no_input(file, [*files.paths, *others], "-o")
     if files.left_out:
         _name("not read", kinds(files.left_out), [f"{printable(one.path)}: {one.kind}" for one in files.left_out])
@@ -146,22 +188,14 @@ def _name(what: str, numbers: str, lines: Sequence[str]) -> None:
 
 
 def _manifest(
-    guard: Guard, judging: Judging, reading: dict[str, Any], sources: list[Source], shard: Shard
+    guard: Guard, judging: Judging, reading: inputs.Reading, requests: tuple[str, ...], plan: Plan
 ) -> dict[str, Any]:
-    """Everything that can move a score, or a row: a run is resumed only if all of it is the same."""
-    by = guard.provenance
-    made = build()
-    return {
-        "model": by.model,
-        "template": by.template,
-        "scoring": by.scoring,
-        "taxonomy": {"name": by.taxonomy, "prompt": by.prompt_digest, "decision": by.decision_digest},
-        "threshold": guard.threshold,
-        "llama_cpp": [made.version, made.features],
-        "engine": guard.shape,
-        "offload": [judging.gpu, judging.gpu_layers],
-        "tolerance": guard.tolerance,
-        "judged": {
+    return manifest.make(
+        guard,
+        options={
+            "reproducible": judging.reproducible,
+            "gpu": judging.gpu,
+            "gpu_layers": judging.gpu_layers,
             "target": judging.target,
             "as_user": sorted(judging.as_user),
             "scores": judging.scores,
@@ -169,51 +203,11 @@ def _manifest(
             "show_text": judging.show_text,
             "force": judging.force,
         },
-        "read": reading,
-        "shard": [shard.number, shard.of],
-        "inputs": [asdict(source) for source in sources],
-    }
-
-
-def _known(files: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [asdict(Source.of(file)) for file in files]
-
-
-def _watch(run: Iterator[Progress], sources: list[Source], *, quiet: bool) -> None:
-    """Run to the end, and tell how far it is: in place on a terminal, else a line now and then."""
-    start = told = time.monotonic()
-    total = sum(source.size for source in sources)
-    for progress in run:
-        now = time.monotonic()
-        if not quiet and now - told >= (0.5 if output.on_terminal() else _EVERY):
-            told = now
-            output.tell(_state(progress, sources, total, now - start))
-    if not quiet:
-        output.tell(None)
-
-
-def _state(progress: Progress, sources: list[Source], total: int, seconds: float) -> str:
-    rows = progress.verdicts.total()
-    counts = progress.counts
-    shared = 1 - counts.evaluated / counts.tokens if counts.tokens else 0
-    unsafe = ", ".join(f"{label} {number:,}" for label, number in progress.categories.most_common(4))
-    return (
-        f"{progress.mark.rows:,} rows, {rows / seconds:,.1f}/s, {counts.evaluated / seconds:,.0f} tokens/s "
-        f"({shared:.0%} shared), {progress.verdicts['unsafe']:,} unsafe{f' ({unsafe})' if unsafe else ''}, "
-        f"{progress.verdicts['error']:,} errors; {_left(progress, sources, total, seconds)}"
+        reading=asdict(reading),
+        requests=[Source.from_path(file) for file in requests],
+        inputs=plan.sources,
+        shard=(plan.shard.number, plan.shard.of),
     )
-
-
-def _left(progress: Progress, sources: list[Source], total: int, seconds: float) -> str:
-    """How long it will go on: by the bytes of text, which cost tokens, and not by rows. (Not told of packed files.)"""
-    before = sum(source.size for source in sources[: progress.mark.source])
-    done = min(1.0, max(progress.read, before) / total) if total else 1.0
-    packed = progress.read > total
-    place = f"file {min(progress.mark.source + 1, len(sources))} of {len(sources)}"
-    if packed or not 0 < done < 1:
-        return place
-    left = seconds * (1 - done) / done
-    return f"{done:.0%}, {int(left // 3600)}:{int(left % 3600 // 60):02}:{int(left % 60):02} left, {place}"
 
 
 def _summed_up(

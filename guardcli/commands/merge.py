@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from guardcli.atomic import replacing
 from guardcli.commands import output
 from guardcli.commands.codes import DONE
 from guardcli.errors import InputError
-from guardcli.journal import SUFFIX, read_manifest
+from guardcli.journal import SUFFIX, Finding, read_run
 from guardcli.printable import counted
 
 Placed = tuple[tuple[int, int], bytes]
@@ -67,16 +67,18 @@ def _to_file(lines: Iterator[bytes], path: Path) -> int:
 
 def _verified(shards: Sequence[Path]) -> dict[str, int]:
     """The place of each input in the order of the run, once the shards are known to be one run, and whole."""
-    first: dict[str, Any] | None = None
+    first: Mapping[str, Any] | None = None
     seen: dict[int, Path] = {}
+    total = 0
     for shard in shards:
-        manifest, finished = read_manifest(shard)
-        number, of = manifest.pop("shard")
-        if not finished:
+        run = read_run(shard)
+        number, of = _shard_of(run, shard)
+        if not run.finished:
             raise InputError(f"{shard} is not finished: start its audit again, and it goes on")
+        rest = {name: value for name, value in run.manifest.items() if name != "shard"}
         if first is None:
-            first, total = manifest, of
-        if manifest != first or of != total:
+            first, total = rest, of
+        if rest != first or of != total:
             raise InputError(f"{shard} is of another run than {shards[0]}")
         if number in seen:
             raise InputError(f"{shard} and {seen[number]} are both shard {number}/{of}")
@@ -84,7 +86,22 @@ def _verified(shards: Sequence[Path]) -> dict[str, int]:
     missing = sorted(set(range(1, total + 1)) - set(seen))
     if missing or first is None:
         raise InputError(f"not all shards are there: {', '.join(f'{number}/{total}' for number in missing)}")
-    return {source["path"]: place for place, source in enumerate(first["inputs"])}
+    return {path: place for place, path in enumerate(_paths(first, shards[0]))}
+
+
+def _shard_of(run: Finding, shard: Path) -> tuple[int, int]:
+    """Which shard of how many an output is. Raises InputError: its manifest does not say."""
+    match run.manifest.get("shard"):
+        case [int(number), int(of)] if 1 <= number <= of:
+            return number, of
+    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a shard such as [1, 2]")
+
+
+def _paths(manifest: Mapping[str, Any], shard: Path) -> list[str]:
+    match manifest.get("inputs"):
+        case [*inputs] if all(isinstance(one, dict) and isinstance(one.get("path"), str) for one in inputs):
+            return [one["path"] for one in inputs]
+    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected inputs with a path each")
 
 
 def _placed(shard: Path, sources: dict[str, int]) -> Iterator[Placed]:
@@ -93,9 +110,9 @@ def _placed(shard: Path, sources: dict[str, int]) -> Iterator[Placed]:
     for number, line in enumerate(_lines(shard), start=1):
         try:
             row = json.loads(line)
-            place = (sources[row["source"]], row["line"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{shard}:{number}: no row of this run") from error
+            place = (sources[row["source"]], int(row["line"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(f"{shard}:{number}: not a row of this run") from error
         if place < before:
             raise InputError(f"{shard}:{number}: out of order: the shard was changed")
         before = place

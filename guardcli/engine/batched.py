@@ -39,8 +39,8 @@ class BatchedEngine:
         return self._context.shape.longest
 
     @property
-    def shape(self) -> str:
-        return repr(self._context.shape)
+    def shape(self) -> dict[str, int | bool | str]:
+        return self._context.shape.as_json()
 
     @property
     def footprint(self) -> Footprint:

@@ -101,6 +101,24 @@ class Shape:
     answers_first: bool = False
     flash_attention: FlashAttention = "auto"
 
+    def as_json(self) -> dict[str, int | bool | str]:
+        """The sizes by lasting names, those of options where there is one: journals keep them."""
+        return {
+            "ctx_size": self.longest,
+            "parallel": self.sequences - self.spare,
+            "threads": self.threads,
+            "batch_size": self.batch,
+            "ubatch_size": self.ubatch,
+            "flash_attention": self.flash_attention,
+            "cells": self.cells,
+            "head_cells": self.held,
+            "heads": self.heads,
+            "sequences": self.sequences,
+            "outputs": self.outputs,
+            "enough_rows": self.enough,
+            "answers_first": self.answers_first,
+        }
+
 
 def choose(room: Room, options: Options, heads: Sequence[int] = ()) -> Shape:
     """The shape of a context; `heads` are the lengths of the heads that are known to come.

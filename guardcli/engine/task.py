@@ -90,7 +90,7 @@ class Engine(Protocol):
         """The longest sequence it can hold, answers included."""
 
     @property
-    def shape(self) -> str:
+    def shape(self) -> dict[str, int | bool | str]:
         """The sizes that decide its batches, and so the last digits of its numbers."""
 
     @property

@@ -35,7 +35,7 @@ def desk(tmp_path: Path) -> Path:
 
 
 def audit(desk: Path, model: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return guard("audit", *arguments, "-m", model, "--threads", "1", cwd=desk)
+    return guard("audit", *arguments, "-m", model, *(() if "--threads" in arguments else ("--threads", "1")), cwd=desk)
 
 
 def test_a_folder_is_judged_into_rows_and_summed_up(desk: Path, model: Path) -> None:
@@ -61,7 +61,7 @@ def test_again_there_is_nothing_left_to_do(desk: Path, model: Path) -> None:
     audit(desk, model, "logs", "-o", "out.jsonl")
     before = (desk / "out.jsonl").read_bytes()
     done = audit(desk, model, "logs", "-o", "out.jsonl")
-    assert done.stderr.startswith("guard: out.jsonl has 42 rows: going on from there\n42 rows: 37 safe")
+    assert done.stderr.startswith("guard: out.jsonl is finished: 42 rows\n42 rows: 37 safe")
     assert (desk / "out.jsonl").read_bytes() == before
 
 
@@ -93,22 +93,44 @@ def test_what_is_no_share(desk: Path, model: Path, share: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "difference"),
+    ("arguments", "told"),
     [
-        (["logs", "--threshold", "0.9"], "threshold was 0.5 and is 0.9"),
-        (["logs", "-t", "llama-guard-3-1b"], 'taxonomy.name was "llama-guard-3" and is "llama-guard-3-1b"'),
-        (["logs", "--target", "last"], 'judged.target was "any" and is "last"'),
-        (["logs", "--reproducible"], "engine was "),
-        (["logs/a.jsonl"], "inputs was ["),
+        (["logs", "--threshold", "0.9"], ["threshold was 0.5 and is 0.9: add --threshold 0.5"]),
+        (["logs", "--threads", "2"], ["threads was 1 and is 2: add --threads 1"]),
+        (["logs", "-t", "llama-guard-3-1b"], ["name was llama-guard-3 and is llama-guard-3-1b: add -t llama-guard-3"]),
+        (["logs", "--target", "last"], ["target was any and is last: add --target any"]),
+        (["logs", "--reproducible"], ["parallel was ", "reproducible was off and is on: drop --reproducible"]),
+        (["logs/a.jsonl"], ["the input logs/b.txt is missing: name it again"]),
+        (["logs", "bad.jsonl"], ["bad.jsonl is a new input: leave it out"]),
+        (
+            ["logs", "--keep", "id", "--scores"],
+            ["scores was off and is on: drop --scores", "keep was none and is id: drop --keep"],
+        ),
     ],
 )
-def test_another_run_is_refused_with_the_difference(
-    desk: Path, model: Path, arguments: list[str], difference: str
+def test_another_run_is_refused_with_the_options_that_undo_the_difference(
+    desk: Path, model: Path, arguments: list[str], told: list[str]
 ) -> None:
     audit(desk, model, "logs", "-o", "out.jsonl", "-q")
     done = audit(desk, model, *arguments, "-o", "out.jsonl", "-q")
-    assert f"guard: out.jsonl is of another run: {difference}" in done.stderr
+    assert done.stderr.startswith("guard: out.jsonl belongs to another run")
+    for words in told:
+        assert words in done.stderr
     assert done.returncode == 2
+
+
+def test_an_input_that_was_replaced_between_runs_by_one_of_the_same_size_is_refused(desk: Path, model: Path) -> None:
+    audit(desk, model, "logs", "-o", "out.jsonl", "-q")
+    path = desk / "logs" / "a.jsonl"
+    status, content = path.stat(), path.read_bytes()
+    path.write_bytes(content.replace(b"question 1", b"question 2"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    done = audit(desk, model, "logs", "-o", "out.jsonl", "-q")
+    assert done.stderr == (
+        "guard: out.jsonl belongs to another run: the content of logs/a.jsonl is another; or choose another name\n"
+    )
+    path.write_bytes(content)  # the digest alone decides, and not the time
+    assert audit(desk, model, "logs", "-o", "out.jsonl", "-q").stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -218,7 +240,7 @@ def test_answers_are_judged_behind_their_requests(desk: Path, model: Path) -> No
     ]
     assert rows[3]["error"] == "no request has its custom_id 'q7'"
     done = audit(desk, model, "answers.jsonl", "-o", "out.jsonl", "-q")
-    assert "read.requests was " in done.stderr
+    assert "the file of requests requests.jsonl is missing: name it again" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -345,15 +367,6 @@ def test_what_may_not_be_read_is_an_error_before_a_model_is_loaded(desk: Path, l
     assert done.stderr == f"guard: {locked}: cannot be read: Permission denied\n"
     assert done.returncode == 2
     assert not (desk / "out.jsonl").exists()
-
-
-def test_a_shard_that_was_changed_is_not_merged(desk: Path, model: Path) -> None:
-    audit(desk, model, "logs", "-o", "part.jsonl", "-q")
-    rows = (desk / "part.jsonl").read_text().splitlines(keepends=True)
-    (desk / "part.jsonl").write_text("".join(rows[:10]))
-    done = guard("merge", "part.jsonl", "-o", "out.jsonl", cwd=desk)
-    assert "part.jsonl is not as long as its journal says" in done.stderr
-    assert done.returncode == 2
 
 
 def test_an_array_that_is_cut_off_is_taken_up_anywhere(desk: Path, model: Path) -> None:

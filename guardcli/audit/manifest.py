@@ -1,0 +1,165 @@
+"""What a run is made of: everything that can move a score or a row, by lasting names; and how two of them differ."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from guardcli.audit.sources import Source
+from guardcli.classifier import Guard
+from guardcli.model.llama import build
+
+VERSION = 1
+
+Json: TypeAlias = Mapping[str, Any]
+
+# What a difference is called, and the option that a value stands for: a text with the value in it, or None.
+_Option: TypeAlias = Callable[[Any], str | None]
+
+
+def make(
+    guard: Guard,
+    *,
+    options: Json,
+    reading: Json,
+    requests: Sequence[Source],
+    inputs: Sequence[Source],
+    shard: tuple[int, int],
+) -> dict[str, Any]:
+    """The manifest of a run. `options` are those that the guard does not tell, by their names on the command line."""
+    by = guard.provenance
+    made = build()
+    return {
+        "version": VERSION,
+        "model": by.model,
+        "template": by.template,
+        "per_category": by.scoring == "each",
+        "taxonomy": {"name": by.taxonomy, "prompt": by.prompt_digest, "decision": by.decision_digest},
+        "threshold": guard.threshold,
+        "llama_cpp": {"version": made.version, "features": made.features},
+        "engine": guard.shape,
+        "tolerance": guard.tolerance,
+        "options": dict(options),
+        "reading": dict(reading),
+        "requests": [source.as_json() for source in requests],
+        "shard": list(shard),
+        "inputs": [source.as_json() for source in inputs],
+    }
+
+
+def differences(before: Json, after: Json) -> list[str]:
+    """What differs, each with the option that undoes it: "threads was 1 and is 2: add --threads 1".
+
+    What only follows from something else, such as the size of the KV cache from --ctx-size, is left out.
+    """
+    if before.get("version") != after.get("version"):
+        return ["it was begun by another version of guard"]
+    told = [*_options(before, after), *_policies(before, after), *_inputs(before, after)]
+    return told or [f"{name} differs" for name in _differing(before, after)]
+
+
+def _options(before: Json, after: Json) -> Iterator[str]:
+    flat_before, flat_after = _flat(before), _flat(after)
+    for name, option in _OPTIONS.items():
+        old, new = flat_before.get(name), flat_after.get(name)
+        if old != new:
+            label = name.rpartition(".")[2].replace("_", " ")
+            yield f"{label} was {_shown(old)} and is {_shown(new)}: {option(old)}"
+
+
+def _policies(before: Json, after: Json) -> Iterator[str]:
+    old, new = _part(before, "taxonomy"), _part(after, "taxonomy")
+    if old.get("name") == new.get("name") and old != new:
+        yield f"the policy {_shown(old.get('name'))} was edited"
+
+
+def _inputs(before: Json, after: Json) -> Iterator[str]:
+    for name in ("inputs", "requests"):
+        old = {one["path"]: one for one in before.get(name) or ()}
+        new = {one["path"]: one for one in after.get(name) or ()}
+        what = "input" if name == "inputs" else "file of requests"
+        yield from (f"the {what} {path} is missing: name it again" for path in old if path not in new)
+        yield from (f"{path} is a new {what}: leave it out" for path in new if path not in old)
+        yield from (f"the content of {path} is another" for path in old if path in new and old[path] != new[path])
+        if list(old) != list(new) and old.keys() == new.keys():
+            yield f"the {what}s come in another order"
+
+
+def _differing(before: Json, after: Json) -> list[str]:
+    old, new = _flat(before), _flat(after)
+    return [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
+
+
+def _flat(manifest: Json) -> dict[str, Any]:
+    """The values by dotted names, one level deep."""
+    return {
+        f"{name}.{inner}" if inner else name: value
+        for name, outer in manifest.items()
+        for inner, value in (outer.items() if isinstance(outer, dict) else [("", outer)])
+    }
+
+
+def _part(manifest: Json, name: str) -> Json:
+    part = manifest.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "not given" if value is None else str(value)
+
+
+def _value(option: str) -> _Option:
+    """An option with a value, or several times with one each."""
+
+    def worded(value: Any) -> str:
+        if value is None or value == []:
+            return f"drop {option}"
+        values = value if isinstance(value, list) else [value]
+        return "add " + " ".join(f"{option} {shlex.quote(str(one))}" for one in values)
+
+    return worded
+
+
+def _flag(option: str) -> _Option:
+    return lambda value: f"{'add' if value else 'drop'} {option}"
+
+
+def _shard(value: Any) -> str:
+    return "drop --shard" if value == [1, 1] else f"add --shard {'/'.join(map(str, value or ()))}"
+
+
+_OPTIONS: dict[str, _Option] = {
+    "model": lambda value: f"name that model with -m, and its adapters with --lora ({value})",
+    "template": _value("--template"),
+    "taxonomy.name": _value("-t"),
+    "per_category": _flag("--per-category"),
+    "threshold": _value("--threshold"),
+    "llama_cpp.version": lambda value: f"install llama-cpp-python {value}",
+    "llama_cpp.features": lambda value: "resume it on the machine where it was begun",
+    "engine.ctx_size": _value("--ctx-size"),
+    "engine.parallel": _value("--parallel"),
+    "engine.threads": _value("--threads"),
+    "engine.batch_size": _value("--batch-size"),
+    "engine.ubatch_size": _value("--ubatch-size"),
+    "engine.flash_attention": _value("--flash-attention"),
+    "options.reproducible": _flag("--reproducible"),
+    "options.gpu": _value("--gpu"),
+    "options.gpu_layers": _value("--gpu-layers"),
+    "options.target": _value("--target"),
+    "options.as_user": _value("--as-user"),
+    "options.scores": _flag("--scores"),
+    "options.keep": _value("--keep"),
+    "options.show_text": _flag("--show-text"),
+    "options.force": _flag("--force"),
+    "reading.input_format": _value("--input-format"),
+    "reading.messages_path": _value("--messages-path"),
+    "reading.max_record_bytes": _value("--max-record-bytes"),
+    "reading.ignore": _value("--ignore"),
+    "reading.text_field": _value("--text-field"),
+    "shard": _shard,
+}

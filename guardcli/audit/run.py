@@ -1,0 +1,155 @@
+"""A bulk run: each block is judged by itself and committed, so that a run that was killed goes on to the same bytes.
+
+A block's rows depend on its records, the manifest and the list of guilty records: the engine is reset before each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import TypeAlias
+
+from guardcli.audit.blocks import Block, Item, Limits, blocks, without_guilty
+from guardcli.audit.interrupts import Interrupts
+from guardcli.audit.progress import Progress
+from guardcli.audit.sources import Source
+from guardcli.audit.trial import OpenGuard, try_records
+from guardcli.classifier import Guard
+from guardcli.errors import InputError
+from guardcli.journal import Guilty, Journal
+from guardcli.verdict import Verdict
+
+Line: TypeAlias = Callable[[Verdict], str]
+
+# So many lines that stand together go to one shard together: they are read together, and share their beginnings.
+SHARED_OUT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `of` parts of a run, by which lines it takes: disjoint, together complete, the same every time."""
+
+    number: int = 1
+    of: int = 1
+
+    def takes(self, source: int, line: int) -> bool:
+        """Whether a line of a source is this one's."""
+        return ((line - 1) // SHARED_OUT + source) % self.of == self.number - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run reads: its sources, and how their records are read, from a line on; of these, a shard, in blocks."""
+
+    sources: Sequence[Source]
+    read: Callable[[str, int], Iterable[Item]]
+    shard: Shard = Shard()
+    limits: Limits = field(default_factory=Limits)
+
+    def items(self, number: int, line: int = 1) -> Iterator[Item]:
+        """The records of a source, from a line on."""
+        return (item for item in self.read(self.sources[number].path, line) if self.shard.takes(number, item.key.line))
+
+    def blocks(self, number: int = 0, line: int = 1) -> Iterator[Block]:
+        """The blocks from a line of a source on."""
+        for at in range(number, len(self.sources)):
+            yield from blocks(at, self.items(at, line if at == number else 1), self.limits)
+
+
+def run(
+    guard: Guard,
+    journal: Journal,
+    plan: Plan,
+    line: Line,
+    *,
+    progress: Progress | None = None,
+    interrupts: Interrupts | None = None,
+) -> None:
+    """Judge what is left of a run, and finish it.
+
+    Raises:
+        InputError: a source changed during the run, or does not hold the records that the journal counts.
+        GuardError: as `Guard.judge` and `Journal` do.
+    """
+    progress, interrupts = progress or Progress(), interrupts or Interrupts()
+    at = journal.checkpoint
+    progress.rows, progress.unsafe, progress.errors = at.rows, at.unsafe, at.errors
+    for block in plan.blocks(at.unit, at.line):
+        plan.sources[block.unit].check_unchanged()
+        with interrupts.deferred():
+            journal.begin()
+        guard.reset()
+        progress.block_records, progress.block_done = len(block.items), 0
+        _judge_block(guard, journal, block, line, progress, interrupts)
+    for source in plan.sources:
+        source.check_unchanged()
+    _check_complete(journal, plan)
+    with interrupts.deferred():
+        journal.finish()
+
+
+def _judge_block(
+    guard: Guard, journal: Journal, block: Block, line: Line, progress: Progress, interrupts: Interrupts
+) -> None:
+    before = (progress.unsafe, progress.errors)
+    items = without_guilty(block, journal.state.guilty)
+    expected = [key for key, _ in groupby(item.key for item in items)]
+    judged = 0
+    for key, verdicts in groupby(guard.judge(items, ahead="full"), key=attrgetter("key")):
+        if judged == len(expected) or key != expected[judged]:
+            raise RuntimeError(f"a row for {key.place}, out of order")
+        judged += 1
+        for verdict in verdicts:
+            with interrupts.deferred():
+                journal.write(line(verdict))
+            progress.count(verdict)
+        progress.block_done = judged
+    if judged != len(expected):
+        raise RuntimeError(f"no row for {expected[judged].place}")
+    with interrupts.deferred():
+        journal.commit(
+            records=len(items),
+            unit=block.unit,
+            line=block.next_line,
+            unsafe=progress.unsafe - before[0],
+            errors=progress.errors - before[1],
+        )
+
+
+def _check_complete(journal: Journal, plan: Plan) -> None:
+    """Count the records of the input, where a journal says how many of them were judged by an attempt before."""
+    if not journal.resumed or not journal.checkpoint.records:
+        return
+    records = sum(1 for number in range(len(plan.sources)) for _ in plan.items(number))
+    if records != journal.checkpoint.records:
+        raise InputError(
+            f"{journal.path} has rows for {journal.checkpoint.records:,} records, and the input has {records:,}: "
+            "the journal was changed; choose another name"
+        )
+
+
+def convict(journal: Journal, plan: Plan, open_guard: OpenGuard, interrupts: Interrupts | None = None) -> list[Guilty]:
+    """Try the records of the next block one by one, and note in the journal which of them end the process.
+
+    Raises:
+        GuardError: they cannot be tried, or the journal cannot be written.
+    """
+    interrupts = interrupts or Interrupts()
+    at = journal.checkpoint
+    block = next(plan.blocks(at.unit, at.line), None)
+    if block is None:
+        return []
+    known = {(one.unit, one.line, one.part) for one in journal.state.guilty}
+    items = [item for item in block.items if (block.unit, item.key.line, item.key.part) not in known]
+    found = []
+    for index, ended_by in try_records(open_guard, items):
+        if ended_by is not None:
+            key = items[index].key
+            found.append(Guilty(block.unit, key.line, key.part, ended_by))
+            with interrupts.deferred():
+                journal.convict(found[-1])
+    with interrupts.deferred():
+        journal.clear()
+    return found

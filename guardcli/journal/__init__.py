@@ -1,0 +1,19 @@
+"""A run on disk that can be resumed: its output, and a journal in which every line has a digest."""
+
+from guardcli.journal.entries import Checkpoint, Guilty
+from guardcli.journal.files import FAULT_SUFFIX, SUFFIX, Finding, Journal, OtherRun, files_of, read_run
+from guardcli.journal.state import MAX_SILENT_DEATHS, State
+
+__all__ = [
+    "FAULT_SUFFIX",
+    "MAX_SILENT_DEATHS",
+    "SUFFIX",
+    "Checkpoint",
+    "Finding",
+    "Guilty",
+    "Journal",
+    "OtherRun",
+    "State",
+    "files_of",
+    "read_run",
+]

@@ -1,0 +1,179 @@
+"""The lines of a journal: JSON objects, each with a digest that covers the line before it.
+
+::
+
+    {"digest":"5be1…","manifest":{"content":{…},"version":2}}
+    {"digest":"90c4…","begin":{"rows":0}}
+    {"digest":"1fa3…","checkpoint":{"rows":512,"records":512,…}}
+    {"digest":"c07d…","begin":{"rows":512}}
+    {"digest":"e552…","ended":{"reason":"SIGTERM"}}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeAlias, Union
+
+VERSION = 2
+
+_DIGEST_BYTES = 16
+_HEAD = b'{"digest":"'
+_HEAD_SIZE = len(_HEAD) + 2 * _DIGEST_BYTES + 2  # and the quote and comma behind it
+_OLD_HEAD = b'{"manifest"'  # how guard 0.1 began its journals
+
+
+class CorruptJournal(ValueError):
+    """A file is no journal, or was changed after it was written."""
+
+
+class OldJournal(CorruptJournal):
+    """A journal of guard 0.1, whose lines have no digests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The first line: what the run is made of."""
+
+    content: Mapping[str, Any]
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A block begins, behind so many rows."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A block is committed: how much is written, how many records of the input that is, and where the input goes on.
+
+    `digest` covers the first `size` bytes of the output.
+    """
+
+    rows: int = 0
+    records: int = 0
+    unsafe: int = 0
+    errors: int = 0
+    size: int = 0
+    unit: int = 0
+    line: int = 1
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The attempt at the open block ended by itself: it was interrupted, or the disk was full."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The attempt at the open block died. `fault` is what faulthandler wrote of it, None if it left no trace."""
+
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Guilty:
+    """A record of the open block that ends the process, by the signal that ended it; it becomes an error row."""
+
+    unit: int
+    line: int
+    part: str | None
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """All records of the open block were tried: only those that are named guilty ended the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run is finished."""
+
+    rows: int
+
+
+Entry: TypeAlias = Union[Manifest, Begin, Checkpoint, Ended, Died, Guilty, Cleared, Finished]  # noqa: UP007
+
+_KINDS: dict[str, type[Entry]] = {
+    kind.__name__.lower(): kind for kind in (Manifest, Begin, Checkpoint, Ended, Died, Guilty, Cleared, Finished)
+}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "Mapping[str, Any]": (dict,),
+}
+
+
+class Chain:
+    """Encodes and decodes the lines of one journal, in their order."""
+
+    def __init__(self) -> None:
+        self._last = b""
+
+    def encode(self, entry: Entry) -> bytes:
+        """The next line, with its line break."""
+        body = json.dumps({type(entry).__name__.lower(): asdict(entry)}, separators=(",", ":")).encode()
+        return _HEAD + self._advance(body) + b'",' + body[1:] + b"\n"
+
+    def decode(self, line: bytes) -> Entry:
+        """The entry of the next line, which has no line break. Raises CorruptJournal."""
+        digest, body = line[len(_HEAD) : _HEAD_SIZE - 2], b"{" + line[_HEAD_SIZE:]
+        if not line.startswith(_HEAD) or line[_HEAD_SIZE - 2 : _HEAD_SIZE] != b'",' or digest != self._advance(body):
+            raise CorruptJournal("its digest does not match")
+        try:
+            return _entry(json.loads(body))
+        except (ValueError, RecursionError) as error:
+            raise CorruptJournal(str(error) or "nested too deeply") from error
+
+    def _advance(self, body: bytes) -> bytes:
+        self._last = hashlib.blake2b(self._last + body, digest_size=_DIGEST_BYTES).hexdigest().encode()
+        return self._last
+
+
+def decode(content: bytes, chain: Chain) -> Iterator[Entry]:
+    """All entries of a journal's whole lines.
+
+    Raises:
+        OldJournal: guard 0.1 wrote it.
+        CorruptJournal: it is no journal, or a line was changed.
+    """
+    if content.startswith(_OLD_HEAD):
+        raise OldJournal
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        try:
+            entry = chain.decode(line)
+        except CorruptJournal as error:
+            raise CorruptJournal(f"line {number}: {error}") from None
+        if isinstance(entry, Manifest) is not (number == 1):
+            raise CorruptJournal(f"line {number}: a manifest is expected in the first line, and only there")
+        if isinstance(entry, Manifest) and entry.version != VERSION:
+            raise CorruptJournal(f"line 1: version {entry.version}; this guard reads version {VERSION}")
+        yield entry
+
+
+def _entry(value: Any) -> Entry:
+    """The entry in a JSON value. Raises ValueError: none of these."""
+    if not isinstance(value, dict) or len(value) != 1:
+        raise ValueError("expected an object with one key")
+    ((name, content),) = value.items()
+    kind = _KINDS.get(name)
+    if kind is None or not isinstance(content, dict):
+        raise ValueError(f"expected one of {', '.join(_KINDS)}")
+    expected = {field.name: _TYPES[str(field.type)] for field in fields(kind)}
+    if content.keys() != expected.keys():
+        raise ValueError(f"{name}: expected the fields {', '.join(expected)}")
+    for field, types in expected.items():
+        found = content[field]
+        if not isinstance(found, types) or isinstance(found, bool) or (isinstance(found, int) and found < 0):
+            raise ValueError(f"{name}.{field}: invalid value")
+    return kind(**content)
