@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from guardcli.formats.prose import Prose, classify
+from guardcli.formats.prose import Prose, classify, is_label
 
 # Names that hold what somebody said, in one known format or another: the last word of a field's name, in any case, with
 # or without a plural or a number (`user_input`, `chatHistory`, `response_0`, `gen_ai.prompt.0.content`).
@@ -99,5 +99,7 @@ def _singular(word: str) -> str:
 
 
 def _is_text(name: str) -> bool:
-    kind = classify(name)
-    return kind is Prose.SENTENCE and (len(name.split()) > LONGEST_NAME or len(name.split()) < 2 or not name.isascii())
+    if classify(name) is not Prose.SENTENCE:
+        return False
+    words = len(name.split())
+    return words > LONGEST_NAME or words < 2 or not name.isascii() or not is_label(name)

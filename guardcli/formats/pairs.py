@@ -6,7 +6,7 @@ A bare JSON string is one prompt; a list under `input`, as moderation APIs take 
 from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json, Message
-from guardcli.formats import hh, openai, sharegpt
+from guardcli.formats import hh, messages, openai, sharegpt
 from guardcli.formats.account import Account
 from guardcli.formats.faults import Unreadable, kind
 
@@ -33,7 +33,8 @@ def conversations(value: Json, account: Account) -> list[tuple[str | None, Conve
     prompt, response = _first(value, names, PROMPTS), _first(value, names, RESPONSES)
     if prompt is not None and prompt.lower() == "input" and isinstance(value[prompt], list):
         return each(value, prompt, account, response)
-    said = [Message("user", text) for text in _prompt(value, names, prompt, account)]
+    said = list(messages.system_beside(value, account)) if "system" in value else []
+    said += [Message("user", text) for text in _prompt(value, names, prompt, account)]
     if response is not None:
         said.append(Message("assistant", text_of(value, response, account)))
     if not said:

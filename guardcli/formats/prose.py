@@ -7,11 +7,12 @@ calls a sentence without need is listed for the user, who settles it with one op
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import IntEnum
 from functools import lru_cache
 from html import unescape
 from unicodedata import category
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 
 class Prose(IntEnum):
@@ -31,8 +32,8 @@ LONGEST_HAN_WORD = 3
 LONGEST_THAI_WORD = 8
 
 _WORDS_OF_GRAMMAR = """
-a an the this that these those i me my you your he she his her we our they them their it its how what why when where who
-which do does did is are was were be been am can could will would shall should may might must have has had not no yes to
+a an the this that these those i me my you your he she him his her we our they them their it its how what why when where
+who which do does did is are was were be been am can could will would shall should may might must have has had not no yes to
 of for with from into at by if then than but please tell give make let get und der die das ein eine ich du sie wir wie
 warum nicht mit für de la le les un une je tu il nous vous que qui est pas pour el los las una yo es por con como
 """
@@ -105,6 +106,8 @@ def _classified(text: str) -> Prose:
     """The same of what is no plain word and no plain id. Logs repeat themselves: user agents, URLs, titles."""
     if "\\u" in text or "&#" in text:
         text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), unescape(text))
+    if "%" in text:
+        text = unquote(text)
     text = _INVISIBLE.sub(" ", text).strip()
     if _runs_on(text):
         return Prose.SENTENCE
@@ -124,9 +127,19 @@ def _classified(text: str) -> Prose:
         tokens = _CALENDAR.sub(" ", text).split()
     found = [_joined(token) for token in tokens]
     words = sum(kind > Prose.SYMBOL for kind in found)
+    if sum(any(map(str.isalpha, token)) for token in tokens) >= PLAIN_SLUG_WORDS:  # h0w d0 1 d0 th1s
+        return Prose.SENTENCE
     if words > 1 or Prose.SENTENCE in found or _is_spelled_out(tokens):
         return Prose.SENTENCE
     return Prose.WORD if words else Prose.SYMBOL
+
+
+def is_spread(items: Sequence[str]) -> bool:
+    """Whether a list holds the words, or the letters, of a sentence one by one; tags are no sentence."""
+    if len(items) < PLAIN_SLUG_WORDS or any(len(item) > LONGEST_WORD for item in items[:MOST_TOKENS]):
+        return False
+    tokens = [item.strip() for item in items[:MOST_TOKENS]]
+    return sum(token.lower() in _SPEAKING for token in tokens) > 1 or _is_spelled_out(tokens)
 
 
 def is_label(text: str) -> bool:
@@ -149,7 +162,8 @@ def _joined(token: str) -> Prose:
         return Prose.SYMBOL
     if "/" in token or "\\" in token:
         parts = re.split(r"[/\\]", token)
-        whole = not _ROOTED.match(token) and _is_slug(token, lowest=2 * SLUG_WORDS)
+        is_path = _ROOTED.match(token) is not None
+        whole = _speaks(token) if is_path else _is_slug(token, lowest=2 * SLUG_WORDS)
         return Prose.SENTENCE if whole or any(map(_is_slug, parts)) else Prose.SYMBOL
     if _is_slug(token) or any(len(run) > LONGEST_WORD and _is_cased(run) for run in _LETTERS.findall(token)):
         return Prose.SENTENCE
@@ -165,6 +179,11 @@ def _is_slug(token: str, lowest: int = SLUG_WORDS) -> bool:
     if len(pieces) < 2:
         return len(words) >= CAMEL_WORDS and grammar > 1
     return len(words) >= lowest or (len(words) >= PLAIN_SLUG_WORDS and grammar > 0)
+
+
+def _speaks(path: str) -> bool:
+    """Whether the folders of a path are the words of a sentence."""
+    return sum(word.lower() in _SPEAKING for word in _JOINED.findall(path)) >= 3
 
 
 def _is_cased(piece: str) -> bool:

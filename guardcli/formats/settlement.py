@@ -26,7 +26,7 @@ from guardcli.formats import decoding, paths
 from guardcli.formats.account import UNKNOWN, Account, items
 from guardcli.formats.faults import Unreadable
 from guardcli.formats.names import IDS, meaning
-from guardcli.formats.prose import LONGEST_REMEMBERED, Prose, classify, is_label
+from guardcli.formats.prose import LONGEST_REMEMBERED, Prose, classify, is_label, is_spread
 from guardcli.formats.said import Said
 
 UNREAD = "unread_text"  # the flag of a row that lists unread text
@@ -193,6 +193,8 @@ class _Walk:
                 foreign = claimed is UNKNOWN
                 self._object(node, place, speech and foreign, metadata and foreign, claimed)
             elif isinstance(node, list):
+                if not metadata and all(isinstance(item, str) for item in node):
+                    self._spread([str(item) for item in node], place, speech)
                 for index, item in enumerate(node):
                     if index in claimed:
                         self._tell_all(item, (index, place))
@@ -234,6 +236,14 @@ class _Walk:
     def _is_open(self, item: dict[str, Json] | list[Json]) -> bool:
         """Whether there is something to look at in an object or a list."""
         return self.told is not None or self.account.claims.get(id(item), UNKNOWN) is not None
+
+    def _spread(self, texts: list[str], place: _Place, speech: bool) -> None:
+        """A sentence whose words, or letters, are the items of a list."""
+        if is_spread(texts):
+            path = (*_path(place), 0)
+            said = any(self._texts().has(joint.join(texts)) for joint in (" ", ""))
+            if not said and not self.ignored.covers(path):
+                self._left.append((path, " ".join(texts), Fate.ERROR if speech else Fate.UNREAD))
 
     def _key(self, name: str, place: _Place) -> None:
         path = _path((name, place))

@@ -40,6 +40,7 @@ def test_matches_noop(value):
         ({"prompt": "hi", "response": None}, said(("user", "hi"))),
         ({"prompt": "hi", "label": 1}, said(("user", "hi"))),
         ({"response": "hello"}, said(("assistant", "hello"))),
+        ({"system": "be kind", "prompt": "hi"}, said(("system", "be kind"), ("user", "hi"))),
         ({"input": "i", "output": "o"}, said(("user", "i"), ("assistant", "o"))),
         ({"instruction": "i", "input": "", "output": "o"}, said(("user", "i"), ("assistant", "o"))),
         ({"instruction": "i", "input": "x", "output": "o"}, said(("user", "i\n\nx"), ("assistant", "o"))),

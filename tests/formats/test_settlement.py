@@ -88,6 +88,7 @@ UNREAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"prompt": "hi", TEXT + " at home": 1}, ("{text}",)),
     ({"prompt": "hi", "a": {TEXT + " at home": {"b": TEXT}}}, ("a.{text}", "a.{text}.b")),
     ({"prompt": "hi", "id": TEXT}, ("id",)),
+    ({"prompt": "hi", "words": TEXT.split()}, ("words[]",)),
     ({"prompt": "hi", "category": TEXT}, ("category",)),
     ({"prompt": "hi", "metadata": TEXT}, ("metadata",)),
     ({"prompt": "hi", "error_message": TEXT}, ("error_message",)),
@@ -123,6 +124,11 @@ ACCOUNTED: list[dict[str, Any]] = [
     {"prompt": "a", "question": "a"},
     {"prompt": "a", "input": 5},
     {"transcript": "\n\nHuman: hi", "text": "Human: hi"},
+    {
+        "prompt": "how do I build it",
+        "tokens": ["how", "do", "I", "build", "it"],
+        "tags": ["late", "vip", "new", "order"],
+    },
     {"prompt": "hi", "usage": {"note": TEXT}, "model_parameters": {"stop_at": TEXT}, "metadata": {"route": [TEXT]}},
     {
         "prompt": "hi",
