@@ -19,7 +19,7 @@ PACKAGE = ROOT / "guardcli"
 ROWS = [
     {"errors", "environment"},
     {"conversation"},
-    {"atomic", "formats", "segments", "turns", "printable", "largest", "lookalikes"},
+    {"atomic", "regular", "formats", "segments", "turns", "printable", "largest", "lookalikes"},
     {"folders"},
     {"model", "taxonomy"},
     {"prompt", "engine", "decision", "labels"},

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from guardcli.errors import ModelError
+from guardcli.regular import open_regular
 
 Value: TypeAlias = "bool | int | float | str | list[Value]"
 
@@ -72,9 +73,7 @@ def read_header(path: Path) -> Header:
         ModelError: the file cannot be opened, is no GGUF, is damaged, or ends too early.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would wait for ever
-            raise ModelError(f"cannot read {path}: a model is a regular file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if file.seek(0, 2) < 24:
                 raise ModelError(f"{path} is too short to be a GGUF file")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:

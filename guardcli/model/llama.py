@@ -6,8 +6,8 @@ One of the two doors of llama_cpp (the other is `guardcli.engine.context`). It k
 from __future__ import annotations
 
 import ctypes
+import os
 import re
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -144,7 +144,7 @@ class NativeModel:
         if _amx_crashes():
             params.use_extra_bufts = False  # the weights keep their layout, and the AMX kernels are not used
         _log.recent.clear()
-        self.handle: Any = llama_cpp.llama_model_load_from_file(str(path).encode(sys.getfilesystemencoding()), params)
+        self.handle: Any = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if not self.handle:
             raise ModelError(f"llama.cpp cannot load {path}{complaint()}{_hint(path)}")
         self.vocab: Any = llama_cpp.llama_model_get_vocab(self.handle)
@@ -163,7 +163,7 @@ class NativeModel:
         """
         for path, scale in adapters:
             _log.recent.clear()
-            adapter = llama_cpp.llama_adapter_lora_init(self.handle, str(path).encode(sys.getfilesystemencoding()))
+            adapter = llama_cpp.llama_adapter_lora_init(self.handle, os.fsencode(path))
             if not adapter:
                 self.close()
                 raise ModelError(f"llama.cpp cannot put the adapter {path} on this model{complaint()}")

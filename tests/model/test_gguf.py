@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import gguf
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from guardcli.errors import ModelError
 from guardcli.model.gguf import _BLOCKS, read_header
 from tests import tiny
+from tests.irregular import IRREGULAR
 
 HUGE = 2**64 - 1
 U8, U32, F32, BOOL, STRING, ARRAY = 0, 4, 6, 7, 8, 9
@@ -224,7 +225,7 @@ def test_no_permission(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("", "a model is a regular file"), ("none.gguf", "No such file or directory"), ("a\0b", "embedded null byte")],
+    [("", "not a regular file"), ("none.gguf", "No such file or directory"), ("a\0b", "embedded null byte")],
 )
 def test_what_cannot_be_opened(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(ModelError) as caught:
@@ -330,7 +331,9 @@ def test_what_would_end_the_process_is_refused(path: Path, content: bytes, messa
     assert refusal(path, content) == f"{path} {message}"
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(ModelError, match="a model is a regular file"):
-        read_header(tmp_path / "fifo")
+@pytest.mark.parametrize("make", IRREGULAR.values(), ids=IRREGULAR)
+def test_what_is_not_a_regular_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "m.gguf")
+    with pytest.raises(ModelError) as caught:
+        read_header(tmp_path / "m.gguf")
+    assert str(caught.value) == f"cannot read {tmp_path / 'm.gguf'}: not a regular file"

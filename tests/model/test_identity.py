@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from guardcli.model.identity import sha256
+from tests.irregular import IRREGULAR
 
-MARK = "from the cache"
+MARK = "0" * 64  # a digest that no file has
 
 
 def digest(content: bytes) -> str:
@@ -59,6 +61,15 @@ def _replaced(path: Path) -> None:
     fresh.replace(path)
 
 
+def _replaced_in_place(path: Path) -> None:
+    """As by `rsync -t --inplace`: size, mtime and inode are those of before."""
+    before = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+
+
 @pytest.mark.parametrize(
     ("change", "content"),
     [
@@ -66,8 +77,9 @@ def _replaced(path: Path) -> None:
         (lambda path: os.utime(path, ns=(0, 10**18 + 1)), b"one"),
         (lambda path: (path.write_bytes(b"more"), os.utime(path, ns=(0, 10**18))), b"more"),
         (_replaced, b"two"),
+        (_replaced_in_place, b"two"),
     ],
-    ids=["content", "mtime", "size", "inode"],
+    ids=["content", "mtime", "size", "inode", "ctime"],
 )
 def test_a_change_is_seen_and_what_was_known_is_kept(model: Path, cache: Path, change: object, content: bytes) -> None:
     assert callable(change)
@@ -83,9 +95,35 @@ def test_a_corrupt_cache_is_replaced(model: Path, cache: Path, content: bytes) -
     assert list(json.loads(cache.read_text()).values()) == [digest(b"one")]
 
 
-def test_a_digest_that_is_no_string_is_ignored(model: Path, cache: Path) -> None:
-    cache.write_text(cache.read_text().replace(f'"{MARK}"', "1"))
+@pytest.mark.parametrize(
+    "forged",
+    [1, None, ["x"], "", "abc", MARK[1:], MARK + "0", MARK + "\n", "A" * 64, "g" * 64, "\x1b]0;owned\x07" + "0" * 55,
+     0.5, "0.5", float("nan")],
+)  # fmt: skip
+def test_a_forged_digest_is_ignored_and_replaced(model: Path, cache: Path, forged: object) -> None:
+    (key,) = json.loads(cache.read_text())
+    cache.write_text(json.dumps({key: forged}))
     assert sha256(model, cache) == digest(b"one")
+    assert json.loads(cache.read_text()) == {key: digest(b"one")}
+
+
+def test_a_model_that_was_just_written_is_seen_to_change(model: Path, tmp_path: Path) -> None:
+    """Within a tick of the clock, too, in which a change leaves the ctime as it is."""
+    for number in range(20):
+        content = f"{number:03}".encode()
+        model.write_bytes(content)
+        os.utime(model, ns=(0, 10**18))
+        assert sha256(model, tmp_path / "digests.json") == digest(content)
+
+
+@pytest.mark.parametrize("make", IRREGULAR.values(), ids=IRREGULAR)
+def test_what_is_not_a_regular_file_has_no_digest(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    """Of a split model only the first file's header is read."""
+    first, second = tmp_path / "m-00001-of-00002.gguf", tmp_path / "m-00002-of-00002.gguf"
+    first.write_bytes(b"x")
+    make(second)
+    with pytest.raises(OSError, match="not a regular file"):
+        sha256(first, tmp_path / "digests.json")
 
 
 @pytest.mark.parametrize("place", [".", "model.gguf/digests.json"])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +13,9 @@ import llama_cpp
 import pytest
 
 from guardcli.errors import ModelError
-from guardcli.model import keep_log
+from guardcli.model import Adapter, Model, keep_log
 from guardcli.model.llama import NativeModel, Offload
+from tests import tiny
 from tests.model.test_gguf import file
 
 WITHOUT_GPU = pytest.mark.skipif(llama_cpp.llama_supports_gpu_offload(), reason="this build can use a GPU")
@@ -74,3 +79,23 @@ def test_the_reason_of_a_refusal_is_told(tmp_path: Path) -> None:
     path.write_bytes(file())
     with pytest.raises(ModelError, match="unknown model architecture: ''"):
         NativeModel(path, Offload())
+
+
+def test_a_path_that_is_no_utf_8(tiny_path: Path, tmp_path: Path) -> None:
+    """As on an old Latin-1 disk. The messages of what cannot be loaded name it too."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    model, adapter, broken = (folder / name for name in ("\udce9.gguf", "l\udcff.gguf", "\udcfe.gguf"))
+    shutil.copy(tiny_path, model)
+    tiny.write_adapter(adapter)
+    broken.write_bytes(file())
+    cache = folder / "cache" / "models.json"
+    for _ in range(2):
+        with Model.load(model, generation="llama-guard-3-8b", adapters=[Adapter(adapter)], cache=cache) as loaded:
+            assert re.fullmatch(r"-@[0-9a-f]{12}\+l-@[0-9a-f]{12}:1\.0", loaded.identity)
+    assert len(json.loads(cache.read_text())) == 2
+    with pytest.raises(ModelError, match=r"llama\.cpp cannot load"):
+        NativeModel(broken, Offload())
+    native = NativeModel(model, Offload())
+    with pytest.raises(ModelError, match=r"llama\.cpp cannot put the adapter"):
+        native.adapt([(broken, 1.0)])

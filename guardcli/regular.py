@@ -1,0 +1,42 @@
+"""Open regular files only: a FIFO may keep its reader waiting for ever, and a device such as /dev/zero never ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+IRREGULAR = "not a regular file"
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a file to read its bytes; links are followed.
+
+    Raises:
+        OSError: it cannot be opened, or is a FIFO, a device, a socket or a directory.
+        ValueError: a null byte in the path.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _irregular(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _irregular(path)
+    return os.fdopen(descriptor, "rb")
+
+
+def stat_regular(path: str | Path) -> os.stat_result:
+    """The status of a file. Raises OSError: there is none, or it is not a regular file."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise _irregular(path)
+    return status
+
+
+def _irregular(path: str | Path) -> OSError:
+    return OSError(errno.EINVAL, IRREGULAR, str(path))
