@@ -12,6 +12,7 @@ from typing import Any
 from guardcli.classifier.job import Job, Settings
 from guardcli.conversation import Json, Record
 from guardcli.decision import Decision, highest
+from guardcli.formats.paths import kept
 from guardcli.turns import without_text
 from guardcli.verdict import Outcome, Provenance, Verdict
 
@@ -142,14 +143,3 @@ def _together(each: Sequence[Verdict]) -> Verdict:
 def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:
     """The kept fields that the record has; None if none are kept."""
     return {name: value for name in keep for value in kept(fields, name)} if keep else None
-
-
-def kept(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
-    """The value of a field: the one of that very name, else the one inside another; nothing if it is missing."""
-    if name in fields:
-        yield fields[name]
-        return
-    first, dot, rest = name.partition(".")
-    inner = fields.get(first)
-    if dot and isinstance(inner, dict):
-        yield from kept(inner, rest)

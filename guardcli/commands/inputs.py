@@ -10,16 +10,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
 from guardcli import formats
-from guardcli.classifier.rows import kept
 from guardcli.commands import output
 from guardcli.commands.options import PathOption, PathsOption, given
 from guardcli.conversation import Conversation, Json, Malformed, Record
 from guardcli.errors import InputError
+from guardcli.formats.paths import kept
 from guardcli.formats.settlement import A_KEY, MORE
 from guardcli.formats.transcript import UNKNOWN_SPEAKER
 from guardcli.printable import printable
@@ -111,20 +111,35 @@ class Reading:
         """
         for source in sources:
             with formats.open_source(source) as stream:
-                found = formats.read(
-                    stream,
-                    source,
-                    format=self.input_format,
-                    messages_path=self.messages_path,
-                    max_record_bytes=self.max_record_bytes,
-                    start=start,
-                    ignore=self.ignore,
-                    text_fields=self.text_field,
-                    on_detect=lambda name, source=source: on_detect(source, name),  # type: ignore[misc]
-                    on_note=lambda words, source=source: output.say(f"guard: {printable(source)}: {words}"),  # type: ignore[misc]
-                    on_text=on_text,
+                yield from self.records_of(
+                    stream, source, start=start, requests=requests, on_detect=on_detect, on_text=on_text
                 )
-                yield from found if requests is None else (_joined(record, requests) for record in found)
+
+    def records_of(
+        self,
+        stream: BinaryIO,
+        source: str,
+        *,
+        start: int = 1,
+        requests: Mapping[str, Conversation] | None = None,
+        on_detect: Callable[[str, str], None] = lambda _source, _format: None,
+        on_text: Callable[[str, str, str], None] | None = None,
+    ) -> Iterator[Record | Malformed]:
+        """The same of one input that is open; `source` is its name in the keys."""
+        found = formats.read(
+            stream,
+            source,
+            format=self.input_format,
+            messages_path=self.messages_path,
+            max_record_bytes=self.max_record_bytes,
+            start=start,
+            ignore=self.ignore,
+            text_fields=self.text_field,
+            on_detect=lambda name: on_detect(source, name),
+            on_note=lambda words: output.say(f"guard: {printable(source)}: {words}"),
+            on_text=on_text,
+        )
+        return found if requests is None else (_joined(record, requests) for record in found)
 
 
 PATHS_TOLD = 10  # of unread text; --paths lists all

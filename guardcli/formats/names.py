@@ -6,9 +6,11 @@ These are the tables that decide what happens to text which no format reads; `do
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from guardcli.conversation import Json
 from guardcli.formats.prose import Prose, classify, is_label
 
 # Names that hold what somebody said, in one known format or another: the last word of a field's name, in any case, with
@@ -56,6 +58,15 @@ IDS = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
 LONGEST_NAME = 5  # words of the name of a field; a longer one is text itself
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def id_name(fields: Mapping[str, Json]) -> str | None:
+    """The field that gives a record its id; None if none does."""
+    for name in IDS:
+        found = fields.get(name)
+        if isinstance(found, (str, int)) and not isinstance(found, bool):
+            return name
+    return None
 
 
 @dataclass(frozen=True, slots=True)

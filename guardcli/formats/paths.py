@@ -7,7 +7,7 @@ at the beginning, as JSONPath has it, means nothing. It knows no format.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from guardcli.conversation import Json
 from guardcli.formats.faults import Unreadable, kind, listed
@@ -57,6 +57,17 @@ def written(steps: Sequence[Step], item: str = "[]") -> str:
 
 def _quoted(name: str) -> str:
     return name if _PLAIN.match(name) else f'"{name}"' if '"' not in name else f"'{name}'"
+
+
+def kept(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
+    """The value of a field: the one of that very name, else the one inside another; nothing if it is missing."""
+    if name in fields:
+        yield fields[name]
+        return
+    first, dot, rest = name.partition(".")
+    inner = fields.get(first)
+    if dot and isinstance(inner, dict):
+        yield from kept(inner, rest)
 
 
 def select(value: Json, steps: Sequence[Step]) -> Json:

@@ -32,10 +32,11 @@ LONGEST_HAN_WORD = 3
 LONGEST_THAI_WORD = 8
 
 _WORDS_OF_GRAMMAR = """
-a an the this that these those i me my you your he she him his her we our they them their it its how what why when where
-who which do does did is are was were be been am can could will would shall should may might must have has had not no yes to
-of for with from into at by if then than but please tell give make let get und der die das ein eine ich du sie wir wie
-warum nicht mit für de la le les un une je tu il nous vous que qui est pas pour el los las una yo es por con como
+a an the this that these those i me my you your he she him his her we our they them their it its how what why when
+where who which do does did is are was were be been am can could will would shall should may might must have has had
+not no yes to of for with from into at by if then than but please tell give make let get und der die das ein eine ich
+du sie wir wie warum nicht mit für de la le les un une je tu il nous vous que qui est pas pour el los las una yo es
+por con como
 """
 _WORDS_IN_LABELS = "a an the to of for with from by de la le les un une der die das mit es con por"
 _WORDS_IN_USER_AGENTS = """

@@ -25,7 +25,7 @@ from guardcli.conversation import Conversation, Json, Message
 from guardcli.formats import decoding, paths
 from guardcli.formats.account import UNKNOWN, Account, items
 from guardcli.formats.faults import Unreadable
-from guardcli.formats.names import IDS, meaning
+from guardcli.formats.names import id_name, meaning
 from guardcli.formats.prose import LONGEST_REMEMBERED, Prose, classify, is_label, is_spread
 from guardcli.formats.said import Said
 
@@ -175,12 +175,14 @@ class _Walk:
     messages: Sequence[Message]
     ignored: Ignored
     told: Callable[[Path, str, Fate], None] | None = None
+    _id: str | None = field(default=None, init=False)
     _said: Said | None = field(default=None, init=False)
     _left: list[Text] = field(default_factory=list, init=False)
     _stack: list[_Open] = field(default_factory=list, init=False)
 
     def run(self, value: Json) -> list[Text]:
         """What is left over."""
+        self._id = id_name(value) if isinstance(value, dict) else None
         stack = self._stack
         stack.append((value, None, False, False))
         while stack:
@@ -262,7 +264,7 @@ class _Walk:
             self._stack.append((inside, place, speech or says_speech, metadata))
             return
         path = _path(place)
-        if above is None and name in IDS and len(text.split()) == 1 and text.isascii():
+        if above is None and name == self._id and len(text.split()) == 1 and text.isascii():
             self._tell(place, text, Fate.FORM)
         elif self.ignored.covers(path):
             self._tell(place, text, Fate.IGNORED)

@@ -27,7 +27,7 @@ from guardcli.formats import (
 )
 from guardcli.formats.account import Account
 from guardcli.formats.faults import Unreadable, kind, listed
-from guardcli.formats.names import IDS
+from guardcli.formats.names import id_name
 from guardcli.formats.pieces import Chunk
 from guardcli.formats.settlement import NOTHING_IGNORED, Ignored, listing, settled, written
 
@@ -172,9 +172,7 @@ def _described(value: Json) -> str:
 
 def id_of(value: Json) -> str | None:
     """The name that a record gives itself."""
-    if isinstance(value, dict):
-        for name in IDS:
-            found = value.get(name)
-            if isinstance(found, (str, int)) and not isinstance(found, bool):
-                return str(found)
-    return None
+    if not isinstance(value, dict):
+        return None
+    name = id_name(value)
+    return None if name is None else str(value[name])
