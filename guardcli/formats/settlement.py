@@ -26,7 +26,7 @@ from guardcli.formats import decoding, paths
 from guardcli.formats.account import UNKNOWN, Account, items
 from guardcli.formats.faults import Unreadable
 from guardcli.formats.names import id_name, meaning
-from guardcli.formats.prose import LONGEST_REMEMBERED, Prose, classify, is_label, is_spread
+from guardcli.formats.prose import LONGEST_REMEMBERED, PLAIN_SLUG_WORDS, Prose, classify, is_label, is_spread
 from guardcli.formats.said import Said
 
 UNREAD = "unread_text"  # the flag of a row that lists unread text
@@ -195,7 +195,7 @@ class _Walk:
                 foreign = claimed is UNKNOWN
                 self._object(node, place, speech and foreign, metadata and foreign, claimed)
             elif isinstance(node, list):
-                if not metadata and all(isinstance(item, str) for item in node):
+                if not metadata and len(node) >= PLAIN_SLUG_WORDS and all(isinstance(item, str) for item in node):
                     self._spread([str(item) for item in node], place, speech)
                 for index, item in enumerate(node):
                     if index in claimed:
