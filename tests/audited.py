@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from guardcli import Guard
 from guardcli.audit import Interrupted, Interrupts, Item, Limits, Plan, Source, convict, run
@@ -46,8 +47,8 @@ class Deadly:
         return sum(text.encode()) % 997 / 997
 
 
-def read(path: str, start: int) -> Iterable[Item]:
-    return inputs.Reading().records([path], start=start)
+def read(stream: BinaryIO, path: str, start: int) -> Iterable[Item]:
+    return inputs.Reading().records_of(stream, path, start=start)
 
 
 def plan_of(source: str) -> Plan:

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace as replace_in
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -23,13 +25,15 @@ from guardcli.audit import (
     Limits,
     Source,
     blocks,
+    run,
     try_records,
     without_guilty,
 )
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
-from guardcli.journal import Guilty
-from tests.audited import Deadly
+from guardcli.journal import Guilty, Journal
+from guardcli.writers import jsonl
+from tests.audited import Deadly, plan_of
 from tests.commands.running import environment
 
 RECORDS = 400
@@ -265,3 +269,41 @@ def test_a_record_that_ends_the_process_becomes_the_one_error_row(
     ]
     ((row, before),) = changed
     assert (row["id"], row["verdict"], row["error"], before["verdict"]) == ("r130", "error", GUILTY, before["verdict"])
+
+
+def test_an_input_that_is_replaced_during_the_run_ends_it(guard_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(f'{{"prompt":"question {n:03}"}}\n' for n in range(60)))
+    plan = plan_of(str(path))
+
+    def read(stream: BinaryIO, source: str, start: int) -> Iterator[Item]:
+        for item in plan.read(stream, source, start):
+            if item.key.line == 30:
+                path.write_text(path.read_text().replace("question", "sentence"))
+            yield item
+
+    with (
+        Deadly(str(guard_path))() as guard,
+        pytest.raises(InputError, match=r"data\.jsonl changed during the run; the rows of finished blocks are valid"),
+        Journal(tmp_path / "out.jsonl", {}) as journal,
+    ):
+        run(guard, journal, replace_in(plan, read=read), jsonl.line)
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 20
+
+
+def test_rows_are_counted_against_the_input_at_the_end(guard_path: Path, tmp_path: Path) -> None:
+    """A journal whose digests are right, but which passes over lines."""
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(f'{{"prompt":"question {n:03}"}}\n' for n in range(60)))
+    plan = plan_of(str(path))
+    with Journal(tmp_path / "out.jsonl", {}) as journal:
+        journal.begin()
+        journal.write("{}")
+        journal.commit(records=1, unit=0, line=41)
+    with (
+        Deadly(str(guard_path))() as guard,
+        pytest.raises(InputError, match="has rows for 21 records, and the input has 60"),
+        Journal(tmp_path / "out.jsonl", {}) as journal,
+    ):
+        run(guard, journal, plan, jsonl.line)
+    assert not journal.state.finished

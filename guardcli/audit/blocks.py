@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from guardcli.conversation import Malformed, Record, characters
@@ -26,11 +26,21 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Records of one unit, and the line of it where the next block begins."""
+    """Records of one unit, the line of it where the next block begins, and how far the inputs are read then: a number
+    of bytes as they are on disk, which is not exact."""
 
     unit: int
     items: Sequence[Item]
     next_line: int
+    position: int = field(default=0, compare=False)
+
+    @property
+    def size(self) -> int:
+        """The bytes of its records in the input, unpacked."""
+        return sum(
+            len(item.before) + (len(item.raw) if isinstance(item, Record) and not item.more else 0)
+            for item in self.items
+        )
 
 
 def blocks(unit: int, items: Iterable[Item], limits: Limits = Limits()) -> Iterator[Block]:

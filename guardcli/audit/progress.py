@@ -1,32 +1,100 @@
-"""How far a run is, in totals over all its attempts."""
+"""How far a run is: totals over all its attempts, and rates of this one, on one line of 80 columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
 
+from guardcli.classifier import Guard
+from guardcli.journal import Checkpoint
 from guardcli.verdict import Verdict
+
+_COLUMNS = 79
 
 
 @dataclass(slots=True)
 class Progress:
-    """Rows, unsafe rows and errors of the whole run; `resumed` rows were there when this attempt began.
+    """Rows, unsafe rows and errors of the whole run, and bytes of its inputs as they are on disk.
 
-    `position` and `block_end` are bytes of the inputs, as they are on disk: where the open block begins and ends.
+    The open block reaches from byte `position` to `block_end`; so many of its records are judged. A reader in another
+    thread may see a row counted and the next figure not yet.
     """
 
+    total: int = 0
     rows: int = 0
     unsafe: int = 0
     errors: int = 0
-    resumed: int = 0
     position: int = 0
     block_end: int = 0
     block_records: int = 0
-    block_done: int = 0
-    tokens: Callable[[], int] = field(default=lambda: 0)
+    block_judged: int = 0
+    tokens: int = 0
+    guard: Guard | None = None
+    began: float = field(default_factory=time.monotonic)
+    rows_before: int = 0
+    position_before: int = 0
+
+    def resume(self, checkpoint: Checkpoint, total: int) -> None:
+        """Begin an attempt behind a checkpoint; the inputs have so many bytes."""
+        self.rows, self.unsafe, self.errors = checkpoint.rows, checkpoint.unsafe, checkpoint.errors
+        self.rows_before, self.total = checkpoint.rows, total
+        self.position = self.block_end = self.position_before = checkpoint.position
+        self.began = time.monotonic()
+
+    def begin(self, guard: Guard, records: int, end: int) -> None:
+        """A block of so many records begins, which reaches to a byte of the inputs."""
+        self.tokens = self.tokens_evaluated
+        self.guard = None
+        guard.reset()
+        self.guard = guard
+        self.block_records, self.block_judged, self.block_end = records, 0, max(end, self.position)
 
     def count(self, verdict: Verdict) -> None:
         """Count a row."""
         self.rows += 1
         self.unsafe += verdict.verdict == "unsafe"
         self.errors += verdict.verdict == "error"
+
+    def commit(self) -> None:
+        """The block is judged."""
+        self.position, self.block_records = self.block_end, 0
+
+    @property
+    def tokens_evaluated(self) -> int:
+        """Tokens that the engine evaluated in this attempt."""
+        return self.tokens + (self.guard.counts.evaluated if self.guard is not None else 0)
+
+    @property
+    def bytes_done(self) -> float:
+        """Bytes of the inputs that are judged; inside a block estimated by its records."""
+        done = self.block_judged / self.block_records if self.block_records else 0.0
+        return min(self.total, self.position + done * (self.block_end - self.position))
+
+    def line(self, now: float | None = None) -> str:
+        """One line for a person; what does not fit 80 columns is left out at its end."""
+        seconds = max((time.monotonic() if now is None else now) - self.began, 1e-9)
+        done = self.bytes_done
+        share = done / self.total if self.total else 1.0
+        read = done - self.position_before
+        left = [f"{_clock((self.total - done) * seconds / read)} left"] if read > 0 and share < 1 else []
+        parts = [
+            f"{int(100 * share)}%",
+            *left,
+            f"{_short(self.rows)} rows",
+            f"{(self.rows - self.rows_before) / seconds:,.1f}/s",
+            f"{_short(self.unsafe)} unsafe",
+            f"{_short(self.errors)} errors",
+            f"{self.tokens_evaluated / seconds:,.0f} tokens/s",
+        ]
+        while len(line := ", ".join(parts)) > _COLUMNS:
+            parts.pop()
+        return line
+
+
+def _short(number: int) -> str:
+    return f"{number:,}" if number < 10**7 else f"{number / 10**6:,.1f}M"
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"

@@ -5,11 +5,12 @@ A block's rows depend on its records, the manifest and the list of guilty record
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from guardcli.audit.blocks import Block, Item, Limits, blocks, without_guilty
 from guardcli.audit.interrupts import Interrupts
@@ -18,7 +19,8 @@ from guardcli.audit.sources import Source
 from guardcli.audit.trial import OpenGuard, try_records
 from guardcli.classifier import Guard
 from guardcli.errors import InputError
-from guardcli.journal import Guilty, Journal
+from guardcli.formats import open_source
+from guardcli.journal import Checkpoint, Guilty, Journal
 from guardcli.verdict import Verdict
 
 Line: TypeAlias = Callable[[Verdict], str]
@@ -41,21 +43,45 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run reads: its sources, and how their records are read, from a line on; of these, a shard, in blocks."""
+    """What a run reads: its sources, how the records of one are read, from a line on, and which of them, in blocks."""
 
     sources: Sequence[Source]
-    read: Callable[[str, int], Iterable[Item]]
+    read: Callable[[BinaryIO, str, int], Iterable[Item]]
     shard: Shard = Shard()
     limits: Limits = field(default_factory=Limits)
 
-    def items(self, number: int, line: int = 1) -> Iterator[Item]:
-        """The records of a source, from a line on."""
-        return (item for item in self.read(self.sources[number].path, line) if self.shard.takes(number, item.key.line))
+    @property
+    def size(self) -> int:
+        """The bytes of all sources."""
+        return sum(source.size for source in self.sources)
 
-    def blocks(self, number: int = 0, line: int = 1) -> Iterator[Block]:
-        """The blocks from a line of a source on."""
-        for at in range(number, len(self.sources)):
-            yield from blocks(at, self.items(at, line if at == number else 1), self.limits)
+    def blocks(self, checkpoint: Checkpoint) -> Generator[Block, None, None]:
+        """The blocks behind a checkpoint."""
+        position = checkpoint.position
+        begin = sum(source.size for source in self.sources[: checkpoint.unit])
+        for number in range(checkpoint.unit, len(self.sources)):
+            source = self.sources[number]
+            line = checkpoint.line if number == checkpoint.unit else 1
+            with open_source(source.path) as stream:
+                for block in blocks(number, self._items(stream, number, line), self.limits):
+                    position = max(position, begin + stream.tell()) if source.packed else position + block.size
+                    position = min(position, begin + source.size)
+                    yield replace(block, position=position)
+            begin += source.size
+            position = begin
+
+    def count(self) -> int:
+        """Count the records of all sources."""
+        records = 0
+        for number, source in enumerate(self.sources):
+            with open_source(source.path) as stream:
+                records += sum(1 for _ in self._items(stream, number, 1))
+        return records
+
+    def _items(self, stream: BinaryIO, number: int, line: int) -> Iterator[Item]:
+        for item in self.read(stream, self.sources[number].path, line):
+            if self.shard.takes(number, item.key.line):
+                yield item
 
 
 def run(
@@ -74,14 +100,12 @@ def run(
         GuardError: as `Guard.judge` and `Journal` do.
     """
     progress, interrupts = progress or Progress(), interrupts or Interrupts()
-    at = journal.checkpoint
-    progress.rows, progress.unsafe, progress.errors = at.rows, at.unsafe, at.errors
-    for block in plan.blocks(at.unit, at.line):
+    progress.resume(journal.checkpoint, plan.size)
+    for block in plan.blocks(journal.checkpoint):
         plan.sources[block.unit].check_unchanged()
         with interrupts.deferred():
             journal.begin()
-        guard.reset()
-        progress.block_records, progress.block_done = len(block.items), 0
+        progress.begin(guard, len(block.items), block.position)
         _judge_block(guard, journal, block, line, progress, interrupts)
     for source in plan.sources:
         source.check_unchanged()
@@ -105,7 +129,7 @@ def _judge_block(
             with interrupts.deferred():
                 journal.write(line(verdict))
             progress.count(verdict)
-        progress.block_done = judged
+        progress.block_judged = judged
     if judged != len(expected):
         raise RuntimeError(f"no row for {expected[judged].place}")
     with interrupts.deferred():
@@ -115,14 +139,16 @@ def _judge_block(
             line=block.next_line,
             unsafe=progress.unsafe - before[0],
             errors=progress.errors - before[1],
+            position=block.position,
         )
+    progress.commit()
 
 
 def _check_complete(journal: Journal, plan: Plan) -> None:
     """Count the records of the input, where a journal says how many of them were judged by an attempt before."""
     if not journal.resumed or not journal.checkpoint.records:
         return
-    records = sum(1 for number in range(len(plan.sources)) for _ in plan.items(number))
+    records = plan.count()
     if records != journal.checkpoint.records:
         raise InputError(
             f"{journal.path} has rows for {journal.checkpoint.records:,} records, and the input has {records:,}: "
@@ -137,8 +163,8 @@ def convict(journal: Journal, plan: Plan, open_guard: OpenGuard, interrupts: Int
         GuardError: they cannot be tried, or the journal cannot be written.
     """
     interrupts = interrupts or Interrupts()
-    at = journal.checkpoint
-    block = next(plan.blocks(at.unit, at.line), None)
+    with closing(plan.blocks(journal.checkpoint)) as following:
+        block = next(following, None)
     if block is None:
         return []
     known = {(one.unit, one.line, one.part) for one in journal.state.guilty}

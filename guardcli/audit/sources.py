@@ -7,8 +7,10 @@ import os
 from dataclasses import dataclass, field
 
 from guardcli.errors import InputError
+from guardcli.formats import signatures
 
 _PIECE = 1 << 20
+_PACKED = (signatures.GZIP, signatures.ZSTD, signatures.PARQUET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An input file: its path as given, its size and digest, and its status when it was hashed."""
+    """An input file: its path as given, its size and digest, its status when it was hashed, and whether it is packed,
+    so that its records take fewer bytes than their text."""
 
     path: str
     size: int
     sha256: str
     status: Status | None = field(default=None, repr=False, compare=False)
+    packed: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
     def from_path(cls, path: str) -> Source:
@@ -46,9 +50,11 @@ class Source:
         try:
             with open(path, "rb", buffering=0) as file:
                 before = Status.from_stat(os.fstat(file.fileno()))
+                head = file.read(_PIECE)
+                digest.update(head)
                 while piece := file.read(_PIECE):
                     digest.update(piece)
-                source = cls(path, file.tell(), digest.hexdigest(), before)
+                source = cls(path, file.tell(), digest.hexdigest(), before, head.startswith(_PACKED))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from error
         source.check_unchanged()

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from guardcli import audit as bulk
 from guardcli import stored
-from guardcli.audit import Interrupted, Interrupts, Item, Plan, Shard, Source, manifest
+from guardcli.audit import Interrupted, Interrupts, Item, Plan, Progress, Shard, Source, manifest
 from guardcli.classifier import Guard
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED
 from guardcli.commands.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.commands.share import ShardOption, Share
+from guardcli.commands.ticker import Ticker
 from guardcli.errors import OutputError
 from guardcli.folders import InputFiles, LeftOut, expand, kinds
 from guardcli.formats.settlement import UNREAD
@@ -94,8 +95,8 @@ def audit(
     asked = inputs.asked(requests)
     remarks = inputs.Remarks(judging.as_user)
 
-    def read(name: str, start: int) -> Iterable[Item]:
-        return remarks.of(reading.records([name], start=start, requests=asked))
+    def read(stream: BinaryIO, name: str, start: int) -> Iterable[Item]:
+        return remarks.of(reading.records_of(stream, name, start=start, requests=asked))
 
     plan = Plan(sources, read, shard)
     try:
@@ -155,7 +156,9 @@ def _judge(journal: Journal, plan: Plan, guard: Guard, interrupts: Interrupts, *
     if journal.checkpoint.rows:
         guard.trusted = True  # it has answered before
     journal.watch_faults()
-    bulk.run(guard, journal, plan, jsonl.line, interrupts=interrupts)
+    progress = Progress()
+    with Ticker(progress.line, quiet=quiet):
+        bulk.run(guard, journal, plan, jsonl.line, progress=progress, interrupts=interrupts)
 
 
 def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path]) -> InputFiles:

@@ -52,7 +52,7 @@ class Begin:
 class Checkpoint:
     """A block is committed: how much is written, how many records of the input that is, and where the input goes on.
 
-    `digest` covers the first `size` bytes of the output.
+    `digest` covers the first `size` bytes of the output. `position` is how many bytes of the inputs are read, roughly.
     """
 
     rows: int = 0
@@ -62,6 +62,7 @@ class Checkpoint:
     size: int = 0
     unit: int = 0
     line: int = 1
+    position: int = 0
     digest: str = ""
 
 

@@ -121,9 +121,11 @@ class Journal:
         self._hash.update(data)
         self._rows += 1
 
-    def commit(self, *, records: int, unit: int, line: int, unsafe: int = 0, errors: int = 0) -> None:
+    def commit(
+        self, *, records: int, unit: int, line: int, unsafe: int = 0, errors: int = 0, position: int = 0
+    ) -> None:
         """Commit the open block of so many records: its rows are on the disk before the journal says so. The next
-        block begins at a line of a unit. Raises OutputError."""
+        block begins at a line of a unit, near a position of the inputs. Raises OutputError."""
         self._sync(self._output)
         before = self.checkpoint
         self._note(
@@ -135,6 +137,7 @@ class Journal:
                 size=self._output.tell(),
                 unit=unit,
                 line=line,
+                position=position,
                 digest=self._hash.hexdigest(),
             )
         )

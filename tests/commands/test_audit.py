@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
 import re
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -168,10 +170,17 @@ def test_killed_on_a_real_engine_it_ends_with_the_same_bytes(desk: Path, model: 
     assert (desk / "out.jsonl").read_bytes() == (desk / "whole.jsonl").read_bytes()
 
 
-def test_progress_is_told_in_lines_where_nobody_looks(desk: Path, model: Path) -> None:
-    """In less than ten seconds there is none: a log is not filled."""
-    done = audit(desk, model, "logs", "-o", "out.jsonl")
-    assert not re.search(r"rows, [\d.]+/s", done.stderr)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_progress_is_told_also_inside_a_block(desk: Path, model: Path, pack: Callable[[bytes], bytes]) -> None:
+    lines = "".join(f"{json.dumps({'prompt': f'question {n} ' * 50})}\n" for n in range(300))
+    (desk / "many.jsonl").write_bytes(pack(lines.encode()))
+    done = audit(desk, model, "many.jsonl", "-o", "out.jsonl")
+    told = [line for line in done.stderr.splitlines() if re.fullmatch(r"\d+%, .*rows, [\d.,]+/s, .* errors.*", line)]
+    shares = [int(line.split("%")[0]) for line in told]
+    assert told
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 100
+    assert " left, " in told[0]
 
 
 def test_shards_are_joined_to_the_whole(desk: Path, model: Path) -> None:
