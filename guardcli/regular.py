@@ -24,9 +24,10 @@ def open_regular(path: str | Path) -> BinaryIO:
         if error.errno == errno.ENXIO:  # a socket
             raise _irregular(path) from error
         raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise _irregular(path)
+        raise _irregular(path, mode)
     return os.fdopen(descriptor, "rb")
 
 
@@ -34,9 +35,11 @@ def stat_regular(path: str | Path) -> os.stat_result:
     """The status of a file. Raises OSError: there is none, or it is not a regular file."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise _irregular(path)
+        raise _irregular(path, status.st_mode)
     return status
 
 
-def _irregular(path: str | Path) -> OSError:
+def _irregular(path: str | Path, mode: int = 0) -> OSError:
+    if stat.S_ISDIR(mode):
+        return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return OSError(errno.EINVAL, IRREGULAR, str(path))

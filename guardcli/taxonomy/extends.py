@@ -92,7 +92,7 @@ def _parent(extends: Word, opened: tuple[str, ...], problems: Problems) -> Polic
     if wrong or path is None:
         return _UNKNOWN
     try:
-        text = files.read(path)
+        text = files.read(path, descriptors=False)
     except TaxonomyError as error:  # the line to correct is the one that names the file
         problems.add(extends.place, f"{quoted(extends.text)} {error.problems[0].message}")
         return _UNKNOWN

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from guardcli.errors import Problem, TaxonomyError
+from guardcli.regular import open_regular
 from guardcli.taxonomy.problems import nearest, quoted
 
 _LIMIT = 1 << 20  # bytes; the longest shipped file has 5 KiB
+_DESCRIPTOR = re.compile(r"/dev/fd/\d+|/proc/self/fd/\d+|/dev/stdin")
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -36,17 +41,34 @@ def unknown(name: str) -> str:
     return f"there is no taxonomy {quoted(name)}: {near} shipped are {', '.join(shipped())}"
 
 
-def read(path: Path) -> str:
-    """The file's text. Raises TaxonomyError if it cannot be opened, is too large, or is no UTF-8."""
+def read(path: Path, *, descriptors: bool = True) -> str:
+    """The text of a regular file, or of a pipe that is open already, as `-t <(make-policy)` names one.
+
+    Args:
+        descriptors: Whether paths such as /dev/fd/63 may lead to a pipe.
+
+    Raises:
+        TaxonomyError: it cannot be opened, is not a regular file, is too large, or is not UTF-8.
+    """
     try:
-        with path.open("rb") as file:
-            data = file.read(_LIMIT + 1)
+        with _opened(path, descriptors=descriptors) as file:
+            data = file.read(_LIMIT + 1) or b""
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unreadable(path, f"cannot be read: {reason}") from error
     if len(data) > _LIMIT:
         raise _unreadable(path, "is larger than 1 MiB: is this a taxonomy? share parts with `extends`")
     return _decode(path, data)
+
+
+def _opened(path: Path, *, descriptors: bool) -> BinaryIO:
+    if descriptors and _DESCRIPTOR.fullmatch(str(path)) and stat.S_ISFIFO(os.stat(path).st_mode):
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        )  # a FIFO that nobody writes is not awaited
+        os.set_blocking(descriptor, True)
+        return os.fdopen(descriptor, "rb")
+    return open_regular(path)
 
 
 def _decode(path: Path, data: bytes) -> str:

@@ -225,7 +225,7 @@ def test_no_permission(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("", "not a regular file"), ("none.gguf", "No such file or directory"), ("a\0b", "embedded null byte")],
+    [("", "Is a directory"), ("none.gguf", "No such file or directory"), ("a\0b", "embedded null byte")],
 )
 def test_what_cannot_be_opened(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(ModelError) as caught:
@@ -336,4 +336,5 @@ def test_what_is_not_a_regular_file_is_refused_at_once(tmp_path: Path, make: Cal
     make(tmp_path / "m.gguf")
     with pytest.raises(ModelError) as caught:
         read_header(tmp_path / "m.gguf")
-    assert str(caught.value) == f"cannot read {tmp_path / 'm.gguf'}: not a regular file"
+    reason = "Is a directory" if (tmp_path / "m.gguf").is_dir() else "not a regular file"
+    assert str(caught.value) == f"cannot read {tmp_path / 'm.gguf'}: {reason}"

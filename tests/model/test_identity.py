@@ -122,7 +122,7 @@ def test_what_is_not_a_regular_file_has_no_digest(tmp_path: Path, make: Callable
     first, second = tmp_path / "m-00001-of-00002.gguf", tmp_path / "m-00002-of-00002.gguf"
     first.write_bytes(b"x")
     make(second)
-    with pytest.raises(OSError, match="not a regular file"):
+    with pytest.raises(OSError, match=r"not a regular file|Is a directory"):
         sha256(first, tmp_path / "digests.json")
 
 

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from guardcli.errors import GuardError, TaxonomyError
 from guardcli.taxonomy import Taxonomy, shipped
+from tests.irregular import IRREGULAR
 from tests.taxonomy.broken import WHOLE
 
 ROOT = Path(__file__).parents[2]
@@ -74,16 +76,39 @@ def test_unreadable(folder: Path, data: bytes, expected: str) -> None:
     ("path", "reason"),
     [
         ("none.yaml", "No such file or directory"),
-        ("dir.yaml", "Is a directory"),
         (f"{'x' * 300}.yaml", "File name too long"),
         ("a\0b.yaml", "embedded null byte"),
     ],
 )
 def test_no_file(folder: Path, path: str, reason: str) -> None:
-    (folder / "dir.yaml").mkdir()
     with pytest.raises(TaxonomyError) as caught:
         Taxonomy.load(path)
     assert str(caught.value) == f"{path}:1:1: cannot be read: {reason}"
+
+
+@pytest.mark.parametrize("make", IRREGULAR.values(), ids=IRREGULAR)
+def test_what_is_not_a_regular_file_is_refused_at_once(folder: Path, make: Callable[[Path], object]) -> None:
+    """As a policy, and as what one extends."""
+    make(folder / "base.yaml")
+    (folder / "t.yaml").write_text("name: a\nextends: base.yaml\n")
+    reason = "Is a directory" if (folder / "base.yaml").is_dir() else "not a regular file"
+    for path, expected in [
+        ("base.yaml", f"base.yaml:1:1: cannot be read: {reason}"),
+        ("t.yaml", f"t.yaml:2:10: `base.yaml` cannot be read: {reason}"),
+    ]:
+        with pytest.raises(TaxonomyError) as caught:
+            Taxonomy.load(path)
+        assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/fd/{zero}", "/proc/self/fd/{fifo}"])
+def test_what_never_ends_or_never_begins(folder: Path, path: str) -> None:
+    os.mkfifo(folder / "fifo")
+    zero, fifo = os.open("/dev/zero", os.O_RDONLY), os.open(folder / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(TaxonomyError, match=r"not a regular file|is empty"):
+        Taxonomy.load(path.format(zero=zero, fifo=fifo))
+    os.close(zero)
+    os.close(fifo)
 
 
 def test_a_pipe(folder: Path) -> None:
@@ -94,17 +119,38 @@ def test_a_pipe(folder: Path) -> None:
     os.close(read)
 
 
+def test_a_pipe_that_is_written_later(folder: Path) -> None:
+    """As by `-t <(make-policy)`: the end of the pipe is the writer's."""
+    read, write = os.pipe()
+    writer = subprocess.Popen(["sh", "-c", "sleep 0.2; cat"], stdin=subprocess.PIPE, stdout=write)
+    os.close(write)
+    assert writer.stdin is not None
+    writer.stdin.write(WHOLE.encode())
+    writer.stdin.close()
+    assert Taxonomy.load(f"/dev/fd/{read}") == Taxonomy.parse(WHOLE)
+    writer.wait()
+    os.close(read)
+
+
+def test_no_file_may_extend_a_pipe(folder: Path) -> None:
+    read, write = os.pipe()
+    with pytest.raises(TaxonomyError, match="not a regular file"):
+        Taxonomy.parse(f"name: a\nextends: /dev/fd/{read}\n")
+    os.close(read)
+    os.close(write)
+
+
 def test_a_byte_order_mark(folder: Path) -> None:
     (folder / "t.yaml").write_text(WHOLE, encoding="utf-8-sig")
     assert Taxonomy.load("t.yaml") == Taxonomy.parse(WHOLE)
 
 
 def test_a_wheel_has_the_shipped_files_inside(tmp_path: Path) -> None:
-    """Only two modules and this package are there: nothing else of guardcli is needed, nor llama_cpp."""
+    """Only three modules and this package are there: nothing else of guardcli is needed, nor llama_cpp."""
     package = tmp_path / "guardcli"
     shutil.copytree(ROOT / "guardcli/taxonomy", package / "taxonomy")
     shutil.copytree(ROOT / "taxonomies", package / "taxonomies")
-    for module in ("errors.py", "lookalikes.py"):
+    for module in ("errors.py", "lookalikes.py", "regular.py"):
         shutil.copy(ROOT / "guardcli" / module, package)
     (package / "__init__.py").touch()
     code = "from guardcli.taxonomy import Taxonomy; print(Taxonomy.load('llama-guard-3').place.path)"
