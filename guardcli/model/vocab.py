@@ -21,11 +21,13 @@ import numpy.typing as npt
 from guardcli.errors import ModelError
 from guardcli.segments import Segment, TokenIds
 
-# llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose
-# recursion overflows the stack on a long run (40,000 letters end the process, 20,000 do not).
+# llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose recursion
+# overflows the stack on a long piece: 40,000 characters end the process, 20,000 do not. Where a piece ends is another
+# question for each of them (`_` is a letter for some and punctuation for others), but none goes on from a blank to what
+# is none; so text is cut where there is no blank, or nothing else, for that long.
 _SAFE_PRETOKENIZERS = {"llama-bpe", "llama3", "llama-v3"}
 _JOINED = 1 << 20  # characters: llama.cpp counts in 32 bits, and a buffer of 8 bytes a byte stays
-_LONG_RUN = re.compile(r"\w{8000}|\s{8000}|[^\w\s]{8000}")
+_LONG_RUN = re.compile(r"\S{4000}|\s{4000}")
 
 
 class Vocab:
@@ -37,6 +39,8 @@ class Vocab:
         self._buffer = (llama_cpp.llama_token * 4096)()  # one for all calls: to make a ctypes array takes 60 µs
         self._sentencepiece = kind == "llama"
         self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
+        if self._sentencepiece:
+            self._check_bytes()
         self._matched = self._user_defined()
         # Llama 3, as it is: nothing to cut, and each token stands for some bytes of the text.
         self._plain = not self._sentencepiece and not self._bounded and self._matched is None
@@ -172,6 +176,18 @@ class Vocab:
 
     def _cuts_in_runs(self, text: str) -> list[int]:
         return [match.end() for match in _LONG_RUN.finditer(text)] if self._bounded else []
+
+    def _check_bytes(self) -> None:
+        """Raise ModelError unless there is a token for every byte: without one, llama.cpp ends the process at the first
+        text that needs it."""
+        tokens = range(llama_cpp.llama_vocab_n_tokens(self._handle))
+        texts = {llama_cpp.llama_vocab_get_text(self._handle, token) for token in tokens}
+        missing = sum(f"<0x{byte:02X}>".encode() not in texts for byte in range(256))
+        if missing:
+            raise ModelError(
+                f"the model's SentencePiece vocabulary lacks the tokens of {missing} bytes, and llama.cpp would crash "
+                "on some text: the file is damaged, or its tokenizer is another one"
+            )
 
     def _user_defined(self) -> re.Pattern[str] | None:
         """All user-defined tokens of more than one character, the longest first; None if there are none."""

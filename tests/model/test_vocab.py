@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -192,5 +193,23 @@ def test_a_long_run_is_bounded_for_other_pretokenizers(model: Model) -> None:
     bounded = Vocab(model.native.vocab, "gpt2", "llama4")
     text = "a" * 50_000
     assert len(bounded.encode([Segment(text, untrusted=True)])) == 50_000
-    assert bounded._cuts_in_runs(text) == [8000 * n for n in range(1, 7)]
+    assert bounded._cuts_in_runs(text) == [4000 * n for n in range(1, 13)]
     assert model.vocab._cuts_in_runs(text) == []
+
+
+@pytest.mark.parametrize("text", ["_-" * 20_000, "a_" * 20_000, "\u00e9'" * 20_000, " \n" * 20_000, "1a" * 20_000])
+def test_no_piece_is_longer_than_the_stack_bears_whatever_a_piece_is(model: Model, text: str) -> None:
+    bounded = Vocab(model.native.vocab, "gpt2", "gpt-4o")
+    cuts = [0, *bounded._cuts_in_runs(text), len(text)]
+    assert max(b - a for a, b in pairwise(cuts)) <= 4000
+
+
+def test_text_with_blanks_is_in_one_piece(model: Model) -> None:
+    bounded = Vocab(model.native.vocab, "gpt2", "gpt-4o")
+    assert bounded._cuts_in_runs("a word_and-more " * 5000) == []
+
+
+def test_a_sentencepiece_vocabulary_without_byte_tokens_is_refused(model: Model) -> None:
+    """llama.cpp would abort at the first text that needs one."""
+    with pytest.raises(ModelError, match="lacks the tokens of 256 bytes"):
+        Vocab(model.native.vocab, "llama", "default")
