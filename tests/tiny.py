@@ -63,6 +63,7 @@ def write(
     answers: bool = False,
     reads: Mapping[str, tuple[str, float]] | None = None,
     user_defined: bool = False,
+    control: str = "",
     context: int = 4096,
     name: str = "tiny",
     chat_template: str | None = None,
@@ -73,10 +74,14 @@ def write(
 
     `half` stores F16 instead of F32. `reads` makes a model that means something: for each word its category, such as
     "S9", and how strongly it speaks for it. Such a word anywhere in the prompt makes it unsafe; 1.0 is beyond doubt.
+    `control` are bytes whose tokens are typed as control tokens.
     """
     words = [form for word in reads or () for form in (word, f"Ġ{word}")]
     merges = tuple(dict.fromkeys((*MERGES, *_chains(words))))
     tokens, types = vocabulary(user_defined=user_defined, merges=merges)
+    types = [
+        gguf.TokenType.CONTROL if token in set(control) else type_ for token, type_ in zip(tokens, types, strict=True)
+    ]
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
     writer.add_context_length(context)

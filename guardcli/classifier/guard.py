@@ -24,7 +24,7 @@ from guardcli.decision import Decision
 from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
 from guardcli.engine.task import ANSWER_ROOM
 from guardcli.errors import GuardError, ModelError
-from guardcli.model import Adapter, Model, Offload
+from guardcli.model import Adapter, ControlFromText, Model, Offload
 from guardcli.model.llama import build
 from guardcli.model.remembered import recall, remember
 from guardcli.prompt import TEMPLATES, Renderer, Template
@@ -95,6 +95,9 @@ class Guard:
             limit = self._engine.max_tokens - ANSWER_ROOM
             self._encoders = {of: Encoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
             _warn_of_long_heads(max(heads), limit)
+        except ControlFromText as error:
+            self.close()
+            raise ModelError(f"the taxonomy cannot be used with this model: {error}") from error
         except GuardError:
             self.close()
             raise

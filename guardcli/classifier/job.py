@@ -11,6 +11,7 @@ from operator import or_
 from guardcli.classifier.fitting import Encoded, EncodedTurns, Encoder, Encoders, Fitted
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import ModelError
+from guardcli.model import ControlFromText
 from guardcli.prompt import imitates_marker
 from guardcli.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
 
@@ -89,10 +90,18 @@ def prepare(records: Sequence[Record | Malformed], encoders: Encoders, settings:
     """
     drafts = [_draft(record, encoders, settings) for record in records]
     begun = [draft for draft in drafts if isinstance(draft, _Draft)]
-    with suppress(ModelError, UnicodeError):  # raised again by the record that is to blame, after those before it
+    with suppress(
+        ModelError, UnicodeError, ControlFromText
+    ):  # raised again by the record that is to blame, after those before it
         _encoder(encoders).encode_ahead([(draft.encoded, at) for draft in begun for at in draft.places])
     for draft in drafts:
-        yield _job(draft, encoders) if isinstance(draft, _Draft) else draft
+        if isinstance(draft, Job):
+            yield draft
+            continue
+        try:
+            yield _job(draft, encoders)
+        except ControlFromText as reason:
+            yield Job(draft.record, skipped=draft.all_turns.skipped, error=str(reason))
 
 
 @dataclass(frozen=True, slots=True)

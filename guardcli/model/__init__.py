@@ -18,9 +18,9 @@ from guardcli.model.generation import detect
 from guardcli.model.gguf import read_header
 from guardcli.model.identity import sha256
 from guardcli.model.llama import Gpu, NativeModel, Offload, keep_log
-from guardcli.model.vocab import Vocab
+from guardcli.model.vocab import ControlFromText, Vocab
 
-__all__ = ["Adapter", "Gpu", "Model", "Offload", "Vocab", "keep_log"]
+__all__ = ["Adapter", "ControlFromText", "Gpu", "Model", "Offload", "Vocab", "keep_log"]
 
 
 @dataclass(frozen=True, slots=True)

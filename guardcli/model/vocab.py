@@ -30,6 +30,13 @@ _JOINED = 1 << 20  # characters: llama.cpp counts in 32 bits, and a buffer of 8 
 _LONG_RUN = re.compile(r"\S{4000}|\s{4000}")
 
 
+class ControlFromText(ValueError):
+    """The text of a user would become a token of the prompt's own in this vocabulary."""
+
+    def __init__(self) -> None:
+        super().__init__("its text would become a control token of the model's vocabulary, and could end the prompt")
+
+
 class Vocab:
     """A model's vocabulary. `kind` and `pre` are its `tokenizer.ggml.model` and `tokenizer.ggml.pre`."""
 
@@ -41,7 +48,11 @@ class Vocab:
         self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
         if self._sentencepiece:
             self._check_bytes()
-        self._matched = self._user_defined()
+        tokens = range(llama_cpp.llama_vocab_n_tokens(handle))
+        attributes = np.fromiter((llama_cpp.llama_vocab_get_attr(handle, token) for token in tokens), np.int32)
+        # Text becomes such a token where a vocabulary says of a byte's token that it is one.
+        self._controls = attributes & llama_cpp.LLAMA_TOKEN_ATTR_CONTROL > 0
+        self._matched = self._user_defined(np.flatnonzero(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED))
         # Llama 3, as it is: nothing to cut, and each token stands for some bytes of the text.
         self._plain = not self._sentencepiece and not self._bounded and self._matched is None
         self._lengths = np.zeros(llama_cpp.llama_vocab_n_tokens(handle), dtype=np.int64)  # in bytes, as they are needed
@@ -83,13 +94,17 @@ class Vocab:
 
         Raises:
             ModelError: a special token is missing.
+            ControlFromText: text between two special tokens would be one itself.
         """
         ids = array("i")
         for special, group in groupby(segments, key=lambda segment: segment.special):
             if special:
                 ids.extend(self.special(segment.text) for segment in group)
             else:
-                ids.extend(self._between_specials(list(group), follows=follows))
+                text = self._between_specials(list(group), follows=follows)
+                if self._has_control(text):
+                    raise ControlFromText
+                ids.extend(text)
             follows = False
         return ids
 
@@ -101,6 +116,7 @@ class Vocab:
 
         Raises:
             ModelError: a special token is missing.
+            ControlFromText: as `encode`.
         """
         pieces = list(pieces)
         together = self._encode_together(pieces)
@@ -137,6 +153,8 @@ class Vocab:
         if sum(map(len, texts)) > _JOINED or not all(map(_joinable, texts)):
             return None
         ids = self._tokenize("".join(texts).encode())
+        if self._has_control(ids):
+            return None
         ends = self._lengths_of(np.frombuffer(ids, dtype=np.int32)).cumsum()
         wanted = np.cumsum([len(text.encode()) for text in texts])
         last = np.searchsorted(ends, wanted)
@@ -144,6 +162,9 @@ class Vocab:
             return None
         stops = (last + 1).tolist()
         return [ids[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
+
+    def _has_control(self, ids: TokenIds) -> bool:
+        return bool(self._controls[np.frombuffer(ids, dtype=np.int32)].any()) if ids else False
 
     def _lengths_of(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         """How many bytes of text each token stands for: characters, as byte-level vocabularies are written."""
@@ -189,14 +210,10 @@ class Vocab:
                 "on some text: the file is damaged, or its tokenizer is another one"
             )
 
-    def _user_defined(self) -> re.Pattern[str] | None:
+    def _user_defined(self, tokens: npt.NDArray[np.int64]) -> re.Pattern[str] | None:
         """All user-defined tokens of more than one character, the longest first; None if there are none."""
-        handle = self._handle
-        attribute = llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED
         found = [
-            llama_cpp.llama_vocab_get_text(handle, token).decode("utf-8", "replace")
-            for token in range(llama_cpp.llama_vocab_n_tokens(handle))
-            if llama_cpp.llama_vocab_get_attr(handle, token) & attribute
+            llama_cpp.llama_vocab_get_text(self._handle, token).decode("utf-8", "replace") for token in tokens.tolist()
         ]
         long = sorted((text for text in found if len(text) > 1), key=len, reverse=True)
         return re.compile("|".join(map(re.escape, long))) if long else None

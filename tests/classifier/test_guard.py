@@ -17,6 +17,7 @@ from guardcli.errors import EngineError, GuardError, ModelError, TaxonomyError
 from guardcli.model import Model
 from guardcli.verdict import Verdict
 from guardcli.writers import WRITERS
+from tests import tiny
 from tests.fake import FakeEngine, words
 
 CHAT = Conversation(
@@ -404,3 +405,22 @@ def test_a_value_that_is_no_record_is_an_error_in_its_place(model: Model, value:
     assert verdicts[0].error
     for writer in WRITERS.values():
         assert writer(verdicts[0])
+
+
+def test_text_that_would_become_a_control_token_is_an_error(tmp_path: Path) -> None:
+    """A vocabulary may type the token of a byte as one; then a user's letters would be the prompt's own structure."""
+    path = tiny.write(tmp_path / "odd.gguf", control="Q")
+    with Guard(path, "llama-guard-3", template="llama-guard-3-8b", settings=Settings(force=True)) as guard:
+        verdicts = list(
+            guard.check(["hi", "QZQZ", "ho", [{"role": "user", "content": "hi"}, {"role": "user", "content": "a Q"}]])
+        )
+    assert [verdict.verdict == "error" for verdict in verdicts] == [False, True, False, True]
+    assert verdicts[1].error == (
+        "its text would become a control token of the model's vocabulary, and could end the prompt"
+    )
+
+
+def test_a_taxonomy_that_would_become_control_tokens_is_refused(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path / "odd.gguf", control="e")
+    with pytest.raises(ModelError, match="the taxonomy cannot be used with this model: its text would become"):
+        Guard(path, "llama-guard-3", template="llama-guard-3-8b")
