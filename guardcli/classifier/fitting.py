@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
 
+from guardcli.classifier.windows import windows
 from guardcli.errors import GuardError
 from guardcli.model import Vocab
 from guardcli.prompt import Renderer
 from guardcli.segments import TokenIds
 from guardcli.turns import SPEAKERS, Speaker, Turn
-
-OVERLAP = 200  # characters that neighbouring windows have in common, so that no sentence falls between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class Encoder:
         turn = turns.shown[at]
         room = self._room(turn.speaker) - len(turns[at])
         if room < 0:
-            return Fitted(tuple(self._windows(turn, turns[at])), truncated=at > 0)
+            return Fitted(tuple(self._windows(turn)), truncated=at > 0)
         start = at
         while start > 0 and len(turns[start - 1]) <= room:
             start -= 1
@@ -96,17 +95,12 @@ class Encoder:
             tokens.extend(ids)
         return Encoded(tokens, len(head))
 
-    def _windows(self, turn: Turn, ids: TokenIds) -> Iterator[Encoded]:
-        """The turn by itself if its ids fit, else its two halves, which overlap."""
-        if len(ids) <= self._room(turn.speaker):
-            yield self._prompt(turn.speaker, [ids])
-            return
-        middle = len(turn.text) // 2
-        overlap = min(OVERLAP, len(turn.text) // 8) // 2
-        for half in (turn.text[: middle + overlap], turn.text[middle - overlap :]):
-            if text := half.strip():
-                part = replace(turn, text=text)
-                yield from self._windows(part, self.said(part))
+    def _windows(self, turn: Turn) -> Iterator[Encoded]:
+        """The parts of a turn that is too long alone, each a prompt by itself."""
+        room = self._room(turn.speaker)
+        for start, end in windows(turn.text, room, lambda text: len(self.said(replace(turn, text=text.strip())))):
+            if text := turn.text[start:end].strip():
+                yield self._prompt(turn.speaker, [self.said(replace(turn, text=text))])
 
     def _encode_head(self, speaker: Speaker) -> TokenIds:
         return self._vocab.encode(self._renderer.head(speaker))
