@@ -19,13 +19,15 @@ def windows(text: str, room: int, count: Callable[[str], int]) -> list[tuple[int
     density = max(count(text), 1) / max(len(text), 1)  # tokens a character
     overlap = min(OVERLAP, room // 4)
     found: list[tuple[int, int]] = []
-    start = 0
+    start, end = 0, _end(text, 0, room, density, count)
     while True:
-        end = _end(text, start, room, density, count)
         found.append((start, end))
         if end >= len(text):
             return found
+        before = end
         start = _next(text, start, end, overlap, density, count)
+        while (end := _end(text, start, room, density, count)) <= before:  # the overlap leaves no room for the next
+            start += max(1, (before - start) // 2)
 
 
 def _end(text: str, start: int, room: int, density: float, count: Callable[[str], int]) -> int:
