@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -122,10 +122,10 @@ def _of_record(before: list[Row], after: list[Row]) -> Iterator[tuple[Row | None
     if len(before) == len(after) == 1:
         yield before[0], after[0]
         return
-    left = list(after)
+    left: dict[int | None, deque[Row]] = {}
+    for row in after:
+        left.setdefault(row["turn"], deque()).append(row)
     for row in before:
-        other = next((one for one in left if one["turn"] == row["turn"]), None)
-        if other is not None:
-            left.remove(other)
-        yield row, other
-    yield from ((None, row) for row in left)
+        same_turn = left.get(row["turn"])
+        yield row, same_turn.popleft() if same_turn else None
+    yield from ((None, row) for rows in left.values() for row in rows)

@@ -6,29 +6,100 @@ It knows the form of a row, and not how one came about.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
 
 from guardcli.errors import InputError
 from guardcli.formats import open_source
-from guardcli.formats.faults import Damaged
+from guardcli.formats.faults import Damaged, kind
 from guardcli.formats.reader import Reader
 from guardcli.formats.source import text
-from guardcli.printable import printable
 from guardcli.writers.jsonl import SCHEMA
 
 Row: TypeAlias = dict[str, Any]
 RecordKey: TypeAlias = tuple[str | None, int, str | None]
 
-_NONE = type(None)
+_SHOWN = 40  # characters of a value in a message
 _LONGEST = 1 << 26  # bytes of a row; --show-text and --keep may make them long
-_NEEDED: dict[str, tuple[type, ...]] = {
-    "id": (str, _NONE), "source": (str, _NONE), "line": (int,), "part": (str, _NONE), "turn": (int, _NONE),
-    "role": (str, _NONE), "verdict": (str,), "score": (float, int, _NONE), "threshold": (float, int),
-    "categories": (list, _NONE), "flags": (list,), "error": (str, _NONE), "scoring": (str,), "taxonomy": (dict,),
-    "listed_scores": (dict, _NONE), "category_scores": (dict, _NONE), "meta": (dict, _NONE),
-}  # fmt: skip
+_DEEPEST = 250  # levels; the records that fields are kept from have 200 at most
+
+Types: TypeAlias = frozenset[type]
+
+_NULL = type(None)
+_INTEGER: Types = frozenset((int,))  # bool is a type of its own: true is not a number here
+_NUMBER: Types = frozenset((int, float))
+_STRING: Types = frozenset((str,))
+_TEXT: Types = frozenset((str, _NULL))
+_VERDICTS, _SCORINGS = frozenset(("safe", "unsafe", "error")), frozenset(("verdict", "each"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What a field of a row may be: a value of one of these types that `fits`, where it is not null."""
+
+    name: str
+    types: Types
+    expected: str
+    fits: Callable[[Any], bool] | None = None
+
+
+def _field(name: str, types: Iterable[type], expected: str, fits: Callable[[Any], bool] | None = None) -> _Field:
+    return _Field(name, frozenset(types), expected, fits)
+
+
+def _are_names(values: Iterable[Any]) -> bool:
+    return _STRING.issuperset(map(type, values))
+
+
+def _are_scores(scores: dict[str, Any]) -> bool:
+    return _NUMBER.issuperset(map(type, scores.values())) and all(0 <= score <= 1 for score in scores.values())
+
+
+def _are_counts(counts: dict[str, Any]) -> bool:
+    return _INTEGER.issuperset(map(type, counts.values())) and all(count >= 0 for count in counts.values())
+
+
+def _are_names_or_null(taxonomy: dict[str, Any]) -> bool:
+    return _TEXT.issuperset(map(type, taxonomy.values()))
+
+
+def _is_probability(number: float) -> bool:
+    return 0 <= number <= 1  # NaN is not
+
+
+def _counts_from_1(number: int) -> bool:
+    return number >= 1
+
+
+_FIELDS = (
+    _field("id", _TEXT, "text or null"),
+    _field("source", _TEXT, "text or null"),
+    _field("line", _INTEGER, "a whole number from 1 on", _counts_from_1),
+    _field("part", _TEXT, "text or null"),
+    _field("turn", (int, _NULL), "a whole number from 1 on, or null", _counts_from_1),
+    _field("role", _TEXT, "text or null"),
+    _field("verdict", _STRING, "safe, unsafe or error", _VERDICTS.__contains__),
+    _field("score", (int, float, _NULL), "a number from 0 to 1, or null", _is_probability),
+    _field("threshold", _NUMBER, "a number from 0 to 1", _is_probability),
+    _field("categories", (list, _NULL), "a list of names, or null", _are_names),
+    _field("flags", (list,), "a list of names", _are_names),
+    _field("unread", (list, _NULL), "a list of paths, or null", _are_names),
+    _field("error", _TEXT, "text or null"),
+    _field("scoring", _STRING, "verdict or each", _SCORINGS.__contains__),
+    _field("taxonomy", (dict,), "an object of names", _are_names_or_null),
+    _field("listed_scores", (dict, _NULL), "an object of numbers from 0 to 1, or null", _are_scores),
+    _field("category_scores", (dict, _NULL), "an object of numbers from 0 to 1, or null", _are_scores),
+    _field("meta", (dict, _NULL), "an object or null"),
+)
+_OPTIONAL = (  # nothing is decided by them, and whoever passes rows on may have taken them out
+    _field("skipped", (dict,), "an object of counts", _are_counts),
+    _field("truncated", (bool,), "true or false"),
+    _field("model", _STRING, "text"),
+    _field("template", _STRING, "text"),
+    _field("text", _TEXT, "text or null"),
+)
 
 
 def read(path: str) -> Iterator[Row]:
@@ -69,30 +140,68 @@ def _row(content: bytes, place: str) -> Row:
         row = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: not JSON: {error}") from error
-    if not isinstance(row, dict) or "schema" not in row or any(name not in row for name in _NEEDED):
-        raise InputError(f"{place}: no verdict row: guard check --format json writes them")
-    if row["schema"] not in (1, SCHEMA) or isinstance(row["schema"], bool):
-        schema = printable(str(row["schema"]))
-        raise InputError(f"{place}: a row of schema {schema}; this guard reads schema 1 and {SCHEMA}")
-    if row["schema"] == 1:
+    if not isinstance(row, dict) or "schema" not in row:
+        raise InputError(f"{place}: not a verdict row; expected what guard check --format json writes")
+    schema = row["schema"]
+    if type(schema) is not int or schema not in (1, SCHEMA):
+        raise InputError(f"{place}: a row of schema {_shown(schema)}; this guard reads schema 1 and {SCHEMA}")
+    if schema == 1:
         row |= {"schema": SCHEMA, "unread": None}  # it does not tell
-    if not isinstance(unread := row.get("unread"), (list, _NONE)) or not all(
-        isinstance(one, str) for one in unread or ()
-    ):
-        raise InputError(f"{place}: no verdict row: its unread is no list of paths")
-    if wrong := [name for name, types in _NEEDED.items() if not isinstance(row[name], types)]:
-        raise InputError(f"{place}: no verdict row: its {wrong[0]} is none")
-    if not all(_scores(row[name]) for name in ("listed_scores", "category_scores")) or not _named(row["taxonomy"]):
-        raise InputError(f"{place}: no verdict row: its scores are no numbers, or its taxonomy has no name")
-    score, known = row["score"], row["verdict"] in ("safe", "unsafe", "error")
-    if not known or (score is None) is not (row["verdict"] == "error") or not (score is None or 0 <= score <= 1):
-        raise InputError(f"{place}: no verdict row: its verdict and its score do not go together")
+    if fault := _fault(row):
+        raise InputError(f"{place}: invalid verdict row: {fault}")
+    if content.count(b"[") + content.count(b"{") > _DEEPEST and _too_deep(row):
+        raise InputError(f"{place}: invalid verdict row: nested too deeply")
     return row
 
 
-def _scores(scores: Any) -> bool:
-    return scores is None or all(isinstance(score, (int, float)) for score in scores.values())
+def _fault(row: Row) -> str | None:
+    """What is wrong with a row; None if nothing is."""
+    for field in _FIELDS:
+        if field.name not in row:
+            return f"it has no {field.name}; expected {field.expected}"
+        value = row[field.name]
+        if type(value) not in field.types or (field.fits is not None and value is not None and not field.fits(value)):
+            return _wrong(field, value)
+    for field in _OPTIONAL:
+        if field.name in row:
+            value = row[field.name]
+            if type(value) not in field.types or (field.fits is not None and not field.fits(value)):
+                return _wrong(field, value)
+    if (row["score"] is None) is not (row["verdict"] == "error"):
+        return f"its score is {_shown(row['score'])} and its verdict {row['verdict']}; expected null with error only"
+    if row["scoring"] == "each" and row["score"] is not None and not row["category_scores"]:
+        return "its scoring is each; expected category_scores with a number for each category"
+    return None
 
 
-def _named(taxonomy: Row) -> bool:
-    return all(isinstance(taxonomy.get(name), (str, _NONE)) for name in ("name", "prompt", "decision"))
+def _wrong(field: _Field, value: Any) -> str:
+    """Such as "its categories is a number; expected a list of names"."""
+    fits = field.fits
+    if fits is not None and type(value) in field.types and isinstance(value, (list, dict)):
+        wrong = next(inner for inner in _inner(value) if not fits(_like(value, inner)))
+        return f"its {field.name} holds {_shown(wrong)}; expected {field.expected}"
+    return f"its {field.name} is {_shown(value)}; expected {field.expected}"
+
+
+def _inner(values: list[Any] | dict[str, Any]) -> Iterable[Any]:
+    return values.values() if isinstance(values, dict) else values
+
+
+def _like(values: list[Any] | dict[str, Any], inner: Any) -> list[Any] | dict[str, Any]:
+    return {"": inner} if isinstance(values, dict) else [inner]
+
+
+def _shown(value: Any) -> str:
+    """A value in a message: numbers, and text where it is short, are themselves."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"the number {str(value)[:_SHOWN]}"
+    if isinstance(value, str) and len(value) <= _SHOWN:
+        return f"the text {value!r}"
+    return kind(value)
+
+
+def _too_deep(row: Row) -> bool:
+    level: list[Any] = [row]
+    for _ in range(_DEEPEST):
+        level = [inner for values in level for inner in _inner(values) if isinstance(inner, (list, dict))]
+    return bool(level)

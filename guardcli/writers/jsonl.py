@@ -37,14 +37,15 @@ def _dumps(value: dict[str, Any]) -> str:
     try:
         return _ENCODER.encode(value)
     except ValueError:  # a kept field holds NaN or Infinity, which are no JSON
-        return _dumps(_finite(value))
+        return _dumps(finite(value))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with null for NaN and Infinity, which are no JSON."""
     if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
+        return {name: finite(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -61,7 +61,7 @@ def test_from_stdin_with_a_threshold(desk: Path) -> None:
         ([row(1, 0.9)], ["-t", "policy.yaml"], 2, "names the category 'S9', which the policy does not: give the old"),
         ([row(1, 0.9)], ["-t", "policy.yaml", "--was", "openai-moderation"], 2, "reads it differently"),
         ([row(1, 0.9)], ["-t", "own.yaml"], 2, "v.jsonl: row 1: a threshold by category needs a score for each"),
-        ([{"x": 1}], ["-t", "llama-guard-3"], 2, "v.jsonl:1: no verdict row"),
+        ([{"x": 1}], ["-t", "llama-guard-3"], 2, "v.jsonl:1: not a verdict row"),
     ],
 )
 def test_what_cannot_be_decided(desk: Path, rows: list[dict], arguments: list[str], code: int, message: str) -> None:  # type: ignore[type-arg]
@@ -74,7 +74,7 @@ def test_what_cannot_be_decided(desk: Path, rows: list[dict], arguments: list[st
 
 
 def test_the_changes_of_many_verdicts_are_counted(desk: Path) -> None:
-    write(desk / "v.jsonl", [row(line, line % 1000 / 1000) for line in range(5000)])
+    write(desk / "v.jsonl", [row(line, line % 1000 / 1000) for line in range(1, 5001)])
     done = guard("decide", "v.jsonl", "-t", "llama-guard-3", "--threshold", "0.7", "--exit-zero", cwd=desk)
     assert done.stderr == "guard: 1,000 of 5,000 verdicts changed, 1,000 unsafe → safe\n"
 

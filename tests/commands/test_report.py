@@ -59,7 +59,7 @@ def test_messages_on_request_only(verdicts: Path) -> None:
 
 
 def test_100_000_rows_make_a_small_page(tmp_path: Path) -> None:
-    rows = [row(line, line % 997 / 997, source=f"file-{line % 500}", text="x" * 200) for line in range(100_000)]
+    rows = [row(line, line % 997 / 997, source=f"file-{line % 500}", text="x" * 200) for line in range(1, 100_001)]
     write(tmp_path / "v.jsonl", rows)
     page = guard("report", tmp_path / "v.jsonl", "--with-text").stdout
     assert len(page.encode()) < 100_000
@@ -70,7 +70,7 @@ def test_100_000_rows_make_a_small_page(tmp_path: Path) -> None:
     ("content", "arguments", "code", "message"),
     [
         ("", [], 3, "there are no verdicts in it"),
-        ('{"x":1}\n', [], 2, "no verdict row"),
+        ('{"x":1}\n', [], 2, "not a verdict row"),
         ("", ["-o", "no/where.html"], 2, "cannot write no/where.html"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_field_that_no_row_kept_is_an_error(verdicts: Path) -> None:
 
 
 def test_days_beyond_the_table_are_counted(tmp_path: Path) -> None:
-    rows = [row(line, 0.1, meta={"ts": 1769860800 + 86400 * line}) for line in range(403)]
+    rows = [row(line, 0.1, meta={"ts": 1769860800 + 86400 * line}) for line in range(1, 404)]
     page = guard("report", write(tmp_path / "v.jsonl", rows), "--time", "ts").stdout
     assert page.count("<tr><td>202") == 400
     assert "and 3 later days" in page
