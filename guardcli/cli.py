@@ -19,7 +19,7 @@ from guardcli.commands import output
 from guardcli.commands.codes import BUG, INTERRUPTED, READER_GONE, USAGE
 from guardcli.commands.lazy import LazyGroup
 from guardcli.errors import GuardError, ReaderGone, TaxonomyError
-from guardcli.printable import printable
+from guardcli.printable import line, printable
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
@@ -82,15 +82,38 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (ReaderGone, SystemExit):  # click exits where nobody reads its help
         return READER_GONE
     except TaxonomyError as error:  # each line says file:line:column, as editors read it
-        output.say(str(error))
+        output.say("\n".join(line(str(problem)) for problem in error.problems))
         return USAGE
     except (GuardError, OSError) as error:  # OSError: a full disk under --help, for one
         output.say("\n".join(map(printable, f"guard: {error}".split("\n"))))  # names of the input stand in it
         return USAGE
-    except Exception:
+    except Exception as error:
+        if (lack := _lack(error)) is not None:
+            output.say(f"guard: {printable(lack)}")
+            return USAGE
         output.say(traceback.format_exc(), end="")
         output.say(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
         return BUG
+
+
+def _lack(error: Exception) -> str | None:
+    """What the machine or the installation lacks, where that is what ended the run; None: it is a bug of guard."""
+    if isinstance(error, MemoryError):
+        return "out of memory: allow more (ulimit -v), or choose a smaller model or --ctx-size"
+    if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):
+        return "cannot start a thread: the limit of processes (ulimit -u) or of memory (ulimit -v) is reached"
+    of_llama_cpp = isinstance(error, RuntimeError) and str(error).startswith("Failed to load shared library")
+    of_others = isinstance(error, ImportError) and not (error.name or "").startswith("guardcli")
+    if of_llama_cpp or of_others:
+        return f"cannot load a library: {_first_cause(error)}; install guardcli again, or allow more memory (ulimit -v)"
+    return None
+
+
+def _first_cause(error: BaseException) -> str:
+    """The first line of the error that others were raised from: numpy's own message is a page."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return str(error).split("\n")[0]
 
 
 def _flushed(stream: TextIO) -> bool:

@@ -11,6 +11,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
 
 
+def lines(text: str) -> str:
+    """Text on any number of lines that command no terminal; what is escaped already stays as it is."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def line(text: str) -> str:
+    """The same on one line."""
+    return lines(text).replace("\n", "\\n")
+
+
 def field(text: str) -> str:
     """Text as one field: spaces are escaped as well."""
     return printable(text).replace(" ", "\\x20")

@@ -16,6 +16,7 @@ from typing import TextIO
 
 from guardcli.atomic import replacing
 from guardcli.errors import OutputError, ReaderGone
+from guardcli.printable import lines
 
 
 def write(text: str) -> None:
@@ -159,7 +160,15 @@ class Aside:
 
 
 def say(message: str, *, end: str = "\n") -> None:
-    """Tell a person something on stderr; whether it can be heard must not change how the run ends."""
+    """Tell a person something on stderr; whether it can be heard must not change how the run ends.
+
+    Names of files, policies and models stand in messages, and llama.cpp's log holds a model's metadata: nothing of it
+    reaches the terminal that could command it.
+    """
+    _say(lines(message), end)
+
+
+def _say(message: str, end: str) -> None:
     with contextlib.suppress(OSError, AttributeError):  # Python has no stderr at all where it was closed
         sys.stderr.write(message + end)
         sys.stderr.flush()
@@ -173,7 +182,7 @@ def on_terminal() -> bool:
 def tell(state: str | None) -> None:
     """Tell how far something is: on a terminal over what was told before, else on its own line. None: it is over."""
     if on_terminal():
-        say(f"\r\x1b[2K{(state or '')[: shutil.get_terminal_size().columns - 1]}", end="")
+        _say(f"\r\x1b[2K{lines(state or '')[: shutil.get_terminal_size().columns - 1]}", "")
     elif state is not None:
         say(state)
 

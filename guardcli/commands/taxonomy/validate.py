@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -12,6 +13,7 @@ from guardcli import __version__
 from guardcli.commands import output
 from guardcli.commands.codes import DONE, USAGE
 from guardcli.errors import Problem, TaxonomyError
+from guardcli.printable import line
 from guardcli.prompt import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 
@@ -43,10 +45,10 @@ def validate(*, taxonomies: tuple[str, ...], template: str | None, output_format
             problems.extend(error.problems)
     if output_format == "text":
         for problem in problems:
-            output.write(f"{problem}\n")
+            output.write(f"{line(str(problem))}\n")
         for taxonomy in good:
             holds = f"categories: {len(taxonomy.categories)}, tests: {len(taxonomy.tests)}"
-            output.write(f"{taxonomy.place.path}: valid ({holds})\n")
+            output.write(f"{line(taxonomy.place.path)}: valid ({holds})\n")
     else:
         found = _json(problems) if output_format == "json" else _sarif(problems)
         output.write(json.dumps(found, indent=2) + "\n")
@@ -78,7 +80,7 @@ def _sarif(problems: Sequence[Problem]) -> dict[str, Any]:
             "locations": [
                 {
                     "physicalLocation": {
-                        "artifactLocation": {"uri": problem.path.replace("\\", "/")},
+                        "artifactLocation": {"uri": quote(problem.path.replace("\\", "/"))},
                         "region": {"startLine": problem.line, "startColumn": problem.column},
                     }
                 }
