@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from guardcli import Guard
-from guardcli.audit import Interrupted, Interrupts, Item, Limits, Plan, Source, convict, run
+from guardcli.audit import Interrupted, Interrupts, Item, Limits, Plan, Source, Unit, convict, run, units
 from guardcli.commands import inputs
 from guardcli.errors import GuardError
 from guardcli.journal import Journal
@@ -24,7 +24,7 @@ from guardcli.model import Model
 from guardcli.writers import jsonl
 from tests.fake import FakeEngine
 
-BLOCK = 20
+BLOCK, UNIT = 20, 6_000  # records, bytes
 SLOWLY = 0.0005  # seconds a prompt, so that there is a moment to be killed in
 
 
@@ -47,12 +47,15 @@ class Deadly:
         return sum(text.encode()) % 997 / 997
 
 
-def read(stream: BinaryIO, path: str, start: int) -> Iterable[Item]:
-    return inputs.Reading().records_of(stream, path, start=start)
+def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
+    return inputs.Reading().records_of(
+        stream, unit.source.path, start=start, first_line=unit.first_line, record_lines=unit.record_lines
+    )
 
 
 def plan_of(source: str) -> Plan:
-    return Plan([Source.from_path(source)], read, limits=Limits(records=BLOCK))
+    cut = units([Source.from_path(source, UNIT)], inputs.Reading().record_lines)
+    return Plan(cut, read, limits=Limits(records=BLOCK))
 
 
 def audit(source: str, output: str, open_guard: Deadly) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -23,17 +24,24 @@ from guardcli.audit import (
     Interrupts,
     Item,
     Limits,
+    Plan,
+    Shard,
     Source,
+    Unit,
+    block_tokens,
     blocks,
     run,
     try_records,
+    units,
     without_guilty,
 )
+from guardcli.audit.sources import Cutter
+from guardcli.commands import inputs
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
-from guardcli.journal import Guilty, Journal
+from guardcli.journal import Checkpoint, Guilty, Journal
 from guardcli.writers import jsonl
-from tests.audited import Deadly, plan_of
+from tests.audited import Deadly, plan_of, read
 from tests.commands.running import environment
 
 RECORDS = 400
@@ -58,8 +66,82 @@ def test_a_line_is_never_parted() -> None:
     assert lengths([*(record(1, part=str(part)) for part in range(5)), record(2)], 2) == [(5, 2), (1, 3)]
 
 
-def test_long_records_make_short_blocks() -> None:
-    assert lengths([record(line, "x" * 300_000) for line in range(1, 6)], 512) == [(2, 3), (2, 5), (1, 6)]
+@pytest.mark.parametrize(
+    ("limits", "sizes"),
+    [
+        (Limits(tokens=200), [2, 2, 1]),
+        (Limits(tokens=100), [1, 1, 1, 1, 1]),
+        (Limits(tokens=1), [1, 1, 1, 1, 1]),
+        (Limits(tokens=2800, prompts=14), [2, 2, 1]),
+        (Limits(), [5]),
+    ],
+)
+def test_a_block_ends_with_the_record_that_reaches_its_tokens(limits: Limits, sizes: list[int]) -> None:
+    items: list[Item] = [record(line, "x" * 400) for line in range(1, 6)]  # 108 tokens each
+    assert [len(block.items) for block in blocks(0, items, limits)] == sizes
+
+
+def test_the_limit_of_a_block_follows_from_the_size_of_the_model() -> None:
+    sizes = (15_000_000, 1_300_000_000, 8_500_000_000)
+    assert [block_tokens(size) for size in sizes] == [1 << 17, 5384, 1 << 12]
+    assert [block_tokens(size, prompts=14) for size in sizes] == [1 << 17, 28_672, 28_672]
+    assert [block_tokens(size, offloaded=True) for size in sizes] == [1 << 17, 1 << 17, 26_352]
+
+
+def test_a_file_of_lines_is_cut_behind_the_line_that_reaches_the_size(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"aaa\nbb\n\nccccccccc\nd\ne")
+    offsets = [Source.from_path(str(path), size).cuts for size in (1, 4, 5, 9, 100)]
+    assert offsets == [
+        ((4, 2), (7, 3), (8, 4), (18, 5), (20, 6)),
+        ((4, 2), (8, 4), (18, 5)),
+        ((7, 3), (18, 5)),
+        ((18, 5),),
+        (),
+    ]
+
+
+def test_cuts_do_not_depend_on_how_a_file_is_read(tmp_path: Path) -> None:
+    content = bytes(random.Random(1).choices(b"ab\n", (10, 10, 3), k=5000))
+    (tmp_path / "x").write_bytes(content)
+    cuts = Source.from_path(str(tmp_path / "x"), 100).cuts
+    assert len(cuts) > 30
+    assert all(content[:offset].count(b"\n") == line - 1 and content[offset - 1] == 10 for offset, line in cuts)
+    for piece in (1, 7, 100, 4999):
+        cutter = Cutter(100)
+        for at in range(0, len(content), piece):
+            cutter.feed(content[at : at + piece])
+        assert cutter.found() == cuts
+
+
+def items_of(plan: Plan) -> list[Item]:
+    return [item for block in plan.blocks(Checkpoint()) for item in block.items]
+
+
+def test_units_read_one_after_the_other_are_the_whole(data: Path) -> None:
+    plan = plan_of(str(data))
+    assert len(plan.units) > 2
+    whole = items_of(Plan(units([Source.from_path(str(data))], inputs.Reading().record_lines), read))
+    assert items_of(plan) == whole
+    shards = [replace_in(plan, shard=Shard(number, 2)) for number in (1, 2)]
+    parts = [items_of(shard) for shard in shards]
+    assert min(map(len, parts)) > 50
+    assert sorted(item.key.line for part in parts for item in part) == [item.key.line for item in whole]
+    assert [plan.count(), *(shard.count() for shard in shards)] == [len(whole), *map(len, parts)]
+
+
+def test_what_is_no_file_of_lines_is_one_unit(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"prompt":"one"},\n{"prompt":"two"}]\n')
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"prompt":"one"}\n' * 20))
+    (tmp_path / "c.jsonl").write_text('{"prompt":"one"}\n' * 4)
+    sources = [Source.from_path(str(path), 20) for path in sorted(tmp_path.iterdir())]
+    found = units(sources, inputs.Reading().record_lines)
+    assert [(Path(unit.source.path).name, unit.begin, unit.end, unit.first_line) for unit in found] == [
+        ("a.json", 0, sources[0].size, 1),
+        ("b.jsonl.gz", 0, sources[1].size, 1),
+        ("c.jsonl", 0, 34, 1),
+        ("c.jsonl", 34, 68, 3),
+    ]
 
 
 def test_a_block_is_a_function_of_where_it_begins() -> None:
@@ -261,7 +343,7 @@ def test_a_record_that_ends_the_process_becomes_the_one_error_row(
         assert process.returncode == -getattr(signal, number)
         runs += 1
     assert runs == (3 if number == "SIGKILL" else 1)
-    assert list(entries(output, "guilty")) == [{"unit": 0, "line": 131, "part": None, "signal": number}]
+    assert list(entries(output, "guilty")) == [{"unit": 1, "line": 131, "part": None, "signal": number}]
     changed = [
         (json.loads(row), json.loads(before))
         for row, before in zip(output.read_bytes().splitlines(), uninterrupted.splitlines(), strict=True)
@@ -276,8 +358,8 @@ def test_an_input_that_is_replaced_during_the_run_ends_it(guard_path: Path, tmp_
     path.write_text("".join(f'{{"prompt":"question {n:03}"}}\n' for n in range(60)))
     plan = plan_of(str(path))
 
-    def read(stream: BinaryIO, source: str, start: int) -> Iterator[Item]:
-        for item in plan.read(stream, source, start):
+    def read_and_replace(stream: BinaryIO, unit: Unit, start: int) -> Iterator[Item]:
+        for item in plan.read(stream, unit, start):
             if item.key.line == 30:
                 path.write_text(path.read_text().replace("question", "sentence"))
             yield item
@@ -287,7 +369,7 @@ def test_an_input_that_is_replaced_during_the_run_ends_it(guard_path: Path, tmp_
         pytest.raises(InputError, match=r"data\.jsonl changed during the run; the rows of finished blocks are valid"),
         Journal(tmp_path / "out.jsonl", {}) as journal,
     ):
-        run(guard, journal, replace_in(plan, read=read), jsonl.line)
+        run(guard, journal, replace_in(plan, read=read_and_replace), jsonl.line)
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 20
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guardcli.audit.manifest import differences
+from guardcli.audit.manifest import differences, tokens_of
 
 BEFORE: dict[str, Any] = {
     "version": 1,
@@ -18,6 +18,8 @@ BEFORE: dict[str, Any] = {
     "engine": {"ctx_size": 1024, "threads": 1, "cells": 2304},
     "options": {"as_user": ["system", "tool"], "scores": True, "gpu_layers": None},
     "requests": [],
+    "units": {"bytes": 4096, "number": 3},
+    "blocks": {"records": 512, "tokens": 4096, "prompts": 1},
     "shard": [1, 2],
     "inputs": [{"path": "a", "size": 1, "sha256": "x"}, {"path": "b", "size": 1, "sha256": "y"}],
 }
@@ -45,6 +47,8 @@ def changed(**changes: Any) -> dict[str, Any]:
             ["as user was system, tool and is none: add --as-user system --as-user tool"],
         ),
         ({"taxonomy": {"prompt": "7"}}, ["the policy policy was edited"]),
+        ({"units": {"bytes": 1, "number": 9}}, ["the size of a unit was 4096 and is 1: add --unit-bytes 4096"]),
+        ({"blocks": {"tokens": 1}}, ["the size of a block was 4096 and is 1: add --block-tokens 4096"]),
         ({"shard": [2, 2]}, ["shard was 1, 2 and is 2, 2: add --shard 1/2"]),
         ({"inputs": BEFORE["inputs"][::-1]}, ["the inputs come in another order"]),
         (
@@ -59,3 +63,11 @@ def changed(**changes: Any) -> dict[str, Any]:
 )
 def test_a_difference_is_told_as_what_undoes_it(changes: dict[str, Any], told: list[str]) -> None:
     assert differences(BEFORE, changed(**changes)) == told
+
+
+@pytest.mark.parametrize(
+    ("manifest", "tokens"),
+    [(BEFORE, 4096), (None, None), ({}, None), ({"blocks": []}, None), ({"blocks": {"tokens": "4"}}, None)],
+)
+def test_the_limit_of_a_block_is_taken_from_the_manifest(manifest: dict[str, Any] | None, tokens: int | None) -> None:
+    assert tokens_of(manifest) == tokens

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
+from guardcli.audit.blocks import Limits
 from guardcli.audit.sources import Source
 from guardcli.classifier import Guard
 from guardcli.model.llama import build
@@ -25,9 +27,12 @@ def make(
     reading: Json,
     requests: Sequence[Source],
     inputs: Sequence[Source],
+    units: Json,
+    blocks: Limits,
     shard: tuple[int, int],
 ) -> dict[str, Any]:
-    """The manifest of a run. `options` are those that the guard does not tell, by their names on the command line."""
+    """The manifest of a run. `options` are those that the guard does not tell, by their names on the command line, and
+    `units` tells how the inputs are cut."""
     by = guard.provenance
     made = build()
     return {
@@ -43,6 +48,8 @@ def make(
         "options": dict(options),
         "reading": dict(reading),
         "requests": [source.as_json() for source in requests],
+        "units": dict(units),
+        "blocks": asdict(blocks),
         "shard": list(shard),
         "inputs": [source.as_json() for source in inputs],
     }
@@ -59,12 +66,18 @@ def differences(before: Json, after: Json) -> list[str]:
     return told or [f"{name} differs" for name in _differing(before, after)]
 
 
+def tokens_of(manifest: Json | None) -> int | None:
+    """The limit of a block in the manifest of a run that is resumed; None if it does not tell."""
+    tokens = _part(manifest or {}, "blocks").get("tokens")
+    return tokens if isinstance(tokens, int) and tokens > 0 else None
+
+
 def _options(before: Json, after: Json) -> Iterator[str]:
     flat_before, flat_after = _flat(before), _flat(after)
     for name, option in _OPTIONS.items():
         old, new = flat_before.get(name), flat_after.get(name)
         if old != new:
-            label = name.rpartition(".")[2].replace("_", " ")
+            label = _LABELS.get(name) or name.rpartition(".")[2].replace("_", " ")
             yield f"{label} was {_shown(old)} and is {_shown(new)}: {option(old)}"
 
 
@@ -133,6 +146,14 @@ def _shard(value: Any) -> str:
     return "drop --shard" if value == [1, 1] else f"add --shard {'/'.join(map(str, value or ()))}"
 
 
+_LABELS = {
+    "taxonomy.name": "taxonomy",
+    "llama_cpp.version": "llama-cpp-python",
+    "llama_cpp.features": "llama.cpp's build",
+    "units.bytes": "the size of a unit",
+    "blocks.tokens": "the size of a block",
+}
+
 _OPTIONS: dict[str, _Option] = {
     "model": lambda value: f"name that model with -m, and its adapters with --lora ({value})",
     "template": _value("--template"),
@@ -161,5 +182,7 @@ _OPTIONS: dict[str, _Option] = {
     "reading.max_record_bytes": _value("--max-record-bytes"),
     "reading.ignore": _value("--ignore"),
     "reading.text_field": _value("--text-field"),
+    "units.bytes": _value("--unit-bytes"),
+    "blocks.tokens": _value("--block-tokens"),
     "shard": _shard,
 }

@@ -5,7 +5,7 @@ A block's rows depend on its records, the manifest and the list of guilty record
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -17,71 +17,77 @@ from guardcli.audit.interrupts import Interrupts
 from guardcli.audit.progress import Progress
 from guardcli.audit.sources import Source
 from guardcli.audit.trial import OpenGuard, try_records
+from guardcli.audit.units import Unit
 from guardcli.classifier import Guard
 from guardcli.errors import InputError
-from guardcli.formats import open_source
 from guardcli.journal import Checkpoint, Guilty, Journal
 from guardcli.verdict import Verdict
 
 Line: TypeAlias = Callable[[Verdict], str]
 
-# So many lines that stand together go to one shard together: they are read together, and share their beginnings.
-SHARED_OUT = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of `of` parts of a run, by which lines it takes: disjoint, together complete, the same every time."""
+    """One of `of` parts of a run, by which units it takes: disjoint, together complete, the same every time."""
 
     number: int = 1
     of: int = 1
 
-    def takes(self, source: int, line: int) -> bool:
-        """Whether a line of a source is this one's."""
-        return ((line - 1) // SHARED_OUT + source) % self.of == self.number - 1
+    def takes(self, unit: int) -> bool:
+        """Whether a unit is this one's."""
+        return unit % self.of == self.number - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run reads: its sources, how the records of one are read, from a line on, and which of them, in blocks."""
+    """What a run reads: its units, how the records of one are read, from a line on, and which of them, in blocks."""
 
-    sources: Sequence[Source]
-    read: Callable[[BinaryIO, str, int], Iterable[Item]]
+    units: Sequence[Unit]
+    read: Callable[[BinaryIO, Unit, int], Iterable[Item]]
     shard: Shard = Shard()
     limits: Limits = field(default_factory=Limits)
 
     @property
+    def taken(self) -> list[int]:
+        """The numbers of the units that this shard takes."""
+        return [number for number in range(len(self.units)) if self.shard.takes(number)]
+
+    @property
     def size(self) -> int:
-        """The bytes of all sources."""
-        return sum(source.size for source in self.sources)
+        """The bytes of all units that are taken."""
+        return sum(self.units[number].size for number in self.taken)
+
+    @property
+    def sources(self) -> list[Source]:
+        """The sources of these units."""
+        return list(dict.fromkeys(self.units[number].source for number in self.taken))
 
     def blocks(self, checkpoint: Checkpoint) -> Generator[Block, None, None]:
         """The blocks behind a checkpoint."""
         position = checkpoint.position
-        begin = sum(source.size for source in self.sources[: checkpoint.unit])
-        for number in range(checkpoint.unit, len(self.sources)):
-            source = self.sources[number]
-            line = checkpoint.line if number == checkpoint.unit else 1
-            with open_source(source.path) as stream:
-                for block in blocks(number, self._items(stream, number, line), self.limits):
-                    position = max(position, begin + stream.tell()) if source.packed else position + block.size
-                    position = min(position, begin + source.size)
+        begin = sum(self.units[number].size for number in self.taken if number < checkpoint.unit)
+        for number in self.taken:
+            if number < checkpoint.unit:
+                continue
+            unit = self.units[number]
+            line = checkpoint.line if number == checkpoint.unit else unit.first_line
+            with unit.open() as stream:
+                for block in blocks(number, self.read(stream, unit, line), self.limits):
+                    packed = unit.source.packed
+                    position = max(position, begin + stream.tell()) if packed else position + block.size
+                    position = min(position, begin + unit.size)
                     yield replace(block, position=position)
-            begin += source.size
+            begin += unit.size
             position = begin
 
     def count(self) -> int:
-        """Count the records of all sources."""
+        """Count the records of all units that are taken."""
         records = 0
-        for number, source in enumerate(self.sources):
-            with open_source(source.path) as stream:
-                records += sum(1 for _ in self._items(stream, number, 1))
+        for number in self.taken:
+            unit = self.units[number]
+            with unit.open() as stream:
+                records += sum(1 for _ in self.read(stream, unit, unit.first_line))
         return records
-
-    def _items(self, stream: BinaryIO, number: int, line: int) -> Iterator[Item]:
-        for item in self.read(stream, self.sources[number].path, line):
-            if self.shard.takes(number, item.key.line):
-                yield item
 
 
 def run(
@@ -102,7 +108,7 @@ def run(
     progress, interrupts = progress or Progress(), interrupts or Interrupts()
     progress.resume(journal.checkpoint, plan.size)
     for block in plan.blocks(journal.checkpoint):
-        plan.sources[block.unit].check_unchanged()
+        plan.units[block.unit].source.check_unchanged()
         with interrupts.deferred():
             journal.begin()
         progress.begin(guard, len(block.items), block.position)

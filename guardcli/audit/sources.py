@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from guardcli.errors import InputError
 from guardcli.formats import signatures
 
+UNIT_BYTES = 4 << 20
+
 _PIECE = 1 << 20
 _PACKED = (signatures.GZIP, signatures.ZSTD, signatures.PARQUET)
 
@@ -30,31 +32,37 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An input file: its path as given, its size and digest, its status when it was hashed, and whether it is packed,
-    so that its records take fewer bytes than their text."""
+    """An input file: its path as given, its size and digest, and its status when it was hashed.
+
+    `packed` says that its records take fewer bytes than their text. `cuts` are offsets behind line breaks, each with
+    the number of the line that begins there.
+    """
 
     path: str
     size: int
     sha256: str
     status: Status | None = field(default=None, repr=False, compare=False)
     packed: bool = field(default=False, repr=False, compare=False)
+    cuts: tuple[tuple[int, int], ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
-    def from_path(cls, path: str) -> Source:
-        """Hash a file.
+    def from_path(cls, path: str, unit_bytes: int = UNIT_BYTES) -> Source:
+        """Hash a file, and find where it could be cut into units of at least so many bytes.
 
         Raises:
             InputError: it cannot be read, or is written to.
         """
         digest = hashlib.sha256()
+        cutter = Cutter(unit_bytes)
+        packed = False
         try:
             with open(path, "rb", buffering=0) as file:
                 before = Status.from_stat(os.fstat(file.fileno()))
-                head = file.read(_PIECE)
-                digest.update(head)
                 while piece := file.read(_PIECE):
+                    packed = packed or (not cutter.offset and piece.startswith(_PACKED))
                     digest.update(piece)
-                source = cls(path, file.tell(), digest.hexdigest(), before, head.startswith(_PACKED))
+                    cutter.feed(piece)
+                source = cls(path, cutter.offset, digest.hexdigest(), before, packed, cutter.found())
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from error
         source.check_unchanged()
@@ -74,3 +82,27 @@ class Source:
             ) from error
         if self.status is not None and status != self.status:
             raise InputError(f"{self.path} changed during the run; the rows of finished blocks are valid")
+
+
+class Cutter:
+    """Finds the ends of lines at which a unit reaches its size, in a file that comes in pieces."""
+
+    def __init__(self, unit_bytes: int) -> None:
+        self.offset = 0
+        self._unit_bytes = self._due = unit_bytes
+        self._line = 1
+        self._cuts: list[tuple[int, int]] = []
+
+    def feed(self, piece: bytes) -> None:
+        counted = 0
+        while (at := piece.find(b"\n", max(0, self._due - 1 - self.offset))) >= 0:
+            self._line += piece.count(b"\n", counted, at + 1)
+            counted = at + 1
+            self._cuts.append((self.offset + counted, self._line))
+            self._due = self.offset + counted + self._unit_bytes
+        self._line += piece.count(b"\n", counted)
+        self.offset += len(piece)
+
+    def found(self) -> tuple[tuple[int, int], ...]:
+        """The cuts with something behind them."""
+        return tuple(cut for cut in self._cuts if cut[0] < self.offset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,7 +11,19 @@ import click
 
 from guardcli import audit as bulk
 from guardcli import stored
-from guardcli.audit import Interrupted, Interrupts, Item, Plan, Progress, Shard, Source, manifest
+from guardcli.audit import (
+    UNIT_BYTES,
+    Interrupted,
+    Interrupts,
+    Item,
+    Limits,
+    Plan,
+    Progress,
+    Shard,
+    Source,
+    Unit,
+    manifest,
+)
 from guardcli.classifier import Guard
 from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, FOUND, UNJUDGED
@@ -21,7 +33,7 @@ from guardcli.commands.ticker import Ticker
 from guardcli.errors import OutputError
 from guardcli.folders import InputFiles, LeftOut, expand, kinds
 from guardcli.formats.settlement import UNREAD
-from guardcli.journal import Journal, OtherRun, files_of
+from guardcli.journal import Journal, OtherRun, files_of, peek_manifest
 from guardcli.printable import counted, printable
 from guardcli.report import audit as report
 from guardcli.summary import summarize
@@ -41,6 +53,20 @@ _NAMED = 10  # so many files are named of those that are not read
     metavar="I/N",
     default="1/1",
     help="Judge only the Ith of N parts, which guard merge joins.",
+)
+@click.option(
+    "--unit-bytes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=UNIT_BYTES,
+    show_default=True,
+    help="Cut files of JSON Lines and plain lines into units of so many bytes; a shard takes whole units.",
+)
+@click.option(
+    "--block-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Commit whenever so many prompt tokens are judged, about; by the size of the model if left out.",
 )
 @click.option(
     "--max-unsafe",
@@ -65,6 +91,8 @@ def audit(
     names: tuple[str, ...],
     path: Path,
     shard: Shard,
+    unit_bytes: int,
+    block_tokens: int | None,
     max_unsafe: float | None,
     max_errors: float | None,
     allow_left_out: bool,
@@ -91,21 +119,38 @@ def audit(
         raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
     judging = Judging(**options)
     files = _input_files(names, path, [*requests, *judging.files()])
-    sources = [Source.from_path(name) for name in files.paths]
+    sources = [Source.from_path(name, unit_bytes) for name in files.paths]
     asked = inputs.asked(requests)
     remarks = inputs.Remarks(judging.as_user)
 
-    def read(stream: BinaryIO, name: str, start: int) -> Iterable[Item]:
-        return remarks.of(reading.records_of(stream, name, start=start, requests=asked))
+    def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
+        return remarks.of(
+            reading.records_of(
+                stream,
+                unit.source.path,
+                start=start,
+                first_line=unit.first_line,
+                record_lines=unit.record_lines,
+                requests=asked,
+            )
+        )
 
-    plan = Plan(sources, read, shard)
+    plan = Plan(bulk.units(sources, reading.record_lines), read, shard)
     try:
-        with (
-            judging.open() as guard,
-            Interrupts() as interrupts,
-            Journal(path, _manifest(guard, judging, reading, requests, plan)) as journal,
-        ):
-            _run(journal, plan, guard, judging, interrupts, quiet=quiet)
+        with judging.open() as guard, Interrupts() as interrupts:
+            plan = replace(plan, limits=_limits(guard, block_tokens or manifest.tokens_of(peek_manifest(path))))
+            told = manifest.make(
+                guard,
+                options=_told_options(judging),
+                reading=asdict(reading),
+                requests=[Source.from_path(file) for file in requests],
+                inputs=sources,
+                units={"bytes": unit_bytes, "number": len(plan.units)},
+                blocks=plan.limits,
+                shard=(shard.number, shard.of),
+            )
+            with Journal(path, told) as journal:
+                _run(journal, plan, guard, judging, interrupts, quiet=quiet)
     except OtherRun as error:
         raise OutputError(_other_run(error)) from error
     except Interrupted as interrupted:
@@ -146,7 +191,7 @@ def _convict(journal: Journal, plan: Plan, judging: Judging, interrupts: Interru
     output.say(f"guard: the run ended in one block {died}: its records are tried one by one")
     guilty = bulk.convict(journal, plan, judging.open, interrupts)
     for one in guilty:
-        place = f"{plan.sources[one.unit].path}:{one.line}" + (f":{one.part}" if one.part else "")
+        place = f"{plan.units[one.unit].source.path}:{one.line}" + (f":{one.part}" if one.part else "")
         output.say(f"guard: {printable(place)} ends the process ({one.signal}): it becomes an error row")
     if not guilty:
         output.say("guard: none of them ends the process: the block is begun again")
@@ -190,27 +235,27 @@ def _name(what: str, numbers: str, lines: Sequence[str]) -> None:
         output.say(f"  and {len(lines) - _NAMED:,} more")
 
 
-def _manifest(
-    guard: Guard, judging: Judging, reading: inputs.Reading, requests: tuple[str, ...], plan: Plan
-) -> dict[str, Any]:
-    return manifest.make(
-        guard,
-        options={
-            "reproducible": judging.reproducible,
-            "gpu": judging.gpu,
-            "gpu_layers": judging.gpu_layers,
-            "target": judging.target,
-            "as_user": sorted(judging.as_user),
-            "scores": judging.scores,
-            "keep": list(judging.keep),
-            "show_text": judging.show_text,
-            "force": judging.force,
-        },
-        reading=asdict(reading),
-        requests=[Source.from_path(file) for file in requests],
-        inputs=plan.sources,
-        shard=(plan.shard.number, plan.shard.of),
-    )
+def _limits(guard: Guard, tokens: int | None) -> Limits:
+    """The limits of a block: as given, or as the run began with, or by the size of the model."""
+    prompts = len(guard.taxonomy.categories) if guard.per_category else 1
+    native = guard.model.native
+    chosen = bulk.block_tokens(native.size, prompts=prompts, offloaded=native.offloaded)
+    return Limits(tokens=tokens or chosen, prompts=prompts)
+
+
+def _told_options(judging: Judging) -> dict[str, Any]:
+    """The options that move scores or rows, and that neither the guard nor how inputs are read tells."""
+    return {
+        "reproducible": judging.reproducible,
+        "gpu": judging.gpu,
+        "gpu_layers": judging.gpu_layers,
+        "target": judging.target,
+        "as_user": sorted(judging.as_user),
+        "scores": judging.scores,
+        "keep": list(judging.keep),
+        "show_text": judging.show_text,
+        "force": judging.force,
+    }
 
 
 def _summed_up(

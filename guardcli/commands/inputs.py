@@ -121,11 +121,14 @@ class Reading:
         source: str,
         *,
         start: int = 1,
+        first_line: int = 1,
+        record_lines: formats.RecordLines | None = None,
         requests: Mapping[str, Conversation] | None = None,
         on_detect: Callable[[str, str], None] = lambda _source, _format: None,
         on_text: Callable[[str, str, str], None] | None = None,
     ) -> Iterator[Record | Malformed]:
-        """The same of one input that is open; `source` is its name in the keys."""
+        """The same of one input that is open; `source` is its name in the keys. It may be a part of a file, as
+        `formats.read` has it."""
         found = formats.read(
             stream,
             source,
@@ -133,6 +136,8 @@ class Reading:
             messages_path=self.messages_path,
             max_record_bytes=self.max_record_bytes,
             start=start,
+            first_line=first_line,
+            record_lines=record_lines,
             ignore=self.ignore,
             text_fields=self.text_field,
             on_detect=lambda name: on_detect(source, name),
@@ -140,6 +145,15 @@ class Reading:
             on_text=on_text,
         )
         return found if requests is None else (_joined(record, requests) for record in found)
+
+    def record_lines(self, stream: BinaryIO) -> formats.RecordLines | None:
+        """What a file holds in which no record goes beyond its line; None if others do."""
+        return formats.find_record_lines(
+            stream,
+            format=self.input_format,
+            messages_path=self.messages_path,
+            max_record_bytes=self.max_record_bytes,
+        )
 
 
 PATHS_TOLD = 10  # of unread text; --paths lists all

@@ -41,10 +41,10 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     """
     journals = [f"{shard}{SUFFIX}" for shard in shards]
     to_stdout = output.check_only_output(path, [*shards, *journals], "-o")
-    sources = _verified(shards)
+    sources, units = _verified(shards)
     lines = (line for _, line in heapq.merge(*(_placed(shard, sources) for shard in shards)))
     rows = _to_stdout(lines) if to_stdout else _to_file(lines, path)
-    output.say(f"guard: {counted(rows, 'row')} of {counted(len(shards), 'shard')}")
+    output.say(f"guard: {counted(rows, 'row')} of {counted(units, 'unit')} in {counted(len(shards), 'shard')}")
     return DONE
 
 
@@ -65,8 +65,9 @@ def _to_file(lines: Iterator[bytes], path: Path) -> int:
     return rows
 
 
-def _verified(shards: Sequence[Path]) -> dict[str, int]:
-    """The place of each input in the order of the run, once the shards are known to be one run, and whole."""
+def _verified(shards: Sequence[Path]) -> tuple[dict[str, int], int]:
+    """The place of each input in the order of the run, and the number of its units, once the shards are known to be one
+    run, and whole."""
     first: Mapping[str, Any] | None = None
     seen: dict[int, Path] = {}
     total = 0
@@ -85,8 +86,8 @@ def _verified(shards: Sequence[Path]) -> dict[str, int]:
         seen[number] = shard
     missing = sorted(set(range(1, total + 1)) - set(seen))
     if missing or first is None:
-        raise InputError(f"not all shards are there: {', '.join(f'{number}/{total}' for number in missing)}")
-    return {path: place for place, path in enumerate(_paths(first, shards[0]))}
+        raise InputError(f"not all units are there: missing {', '.join(f'shard {one}/{total}' for one in missing)}")
+    return {path: place for place, path in enumerate(_paths(first, shards[0]))}, _units(first, shards[0])
 
 
 def _shard_of(run: Finding, shard: Path) -> tuple[int, int]:
@@ -95,6 +96,13 @@ def _shard_of(run: Finding, shard: Path) -> tuple[int, int]:
         case [int(number), int(of)] if 1 <= number <= of:
             return number, of
     raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a shard such as [1, 2]")
+
+
+def _units(manifest: Mapping[str, Any], shard: Path) -> int:
+    match manifest.get("units"):
+        case {"number": int(number)} if number >= 0:
+            return number
+    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a number of units")
 
 
 def _paths(manifest: Mapping[str, Any], shard: Path) -> list[str]:

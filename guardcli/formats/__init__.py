@@ -8,18 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import BinaryIO, get_args
+from typing import BinaryIO, Literal, TypeAlias, get_args
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record, Role
-from guardcli.formats import decoding, lines, parquet, paths, structure, tabular, transcript
+from guardcli.formats import decoding, lines, parquet, paths, signatures, structure, tabular, transcript
 from guardcli.formats.faults import Damaged, Unreadable, kind, too_long
 from guardcli.formats.pieces import Chunk, Fault
 from guardcli.formats.reader import Reader
 from guardcli.formats.settlement import NOTHING_IGNORED, Ignored
-from guardcli.formats.source import open_source, text
+from guardcli.formats.source import open_source, raw, text
 from guardcli.formats.values import FORMATS, How, OnText, Report, convert, id_of, of_chunk, of_value
 
-__all__ = ["NAMES", "Unreadable", "open_source", "parse", "parse_path", "parse_paths", "read", "repaired", "select"]
+__all__ = [
+    "NAMES",
+    "RecordLines",
+    "Unreadable",
+    "find_record_lines",
+    "open_source",
+    "parse",
+    "parse_path",
+    "parse_paths",
+    "read",
+    "repaired",
+    "select",
+]
 
 parse_path = paths.parse
 parse_paths = paths.parse_all
@@ -32,6 +44,10 @@ _CSV = "csv"  # a table of JSON values, each of which is of a format of its own
 _JSONL = "jsonl"  # JSON values, each of which is of a format of its own
 NAMES: tuple[str, ...] = (*FORMATS, *_TEXT, _CSV, _JSONL)
 
+# What a file holds in which no record goes beyond its line, so that it can be cut between any two lines.
+RecordLines: TypeAlias = Literal["json", "text"]
+_Layout: TypeAlias = Literal["json", "text", "json values", "csv", "transcript"]
+
 
 def read(
     stream: BinaryIO,
@@ -41,6 +57,8 @@ def read(
     messages_path: str | None = None,
     max_record_bytes: int = 1 << 20,
     start: int = 1,
+    first_line: int = 1,
+    record_lines: RecordLines | None = None,
     ignore: str | None = None,
     text_fields: Sequence[str] = (),
     on_detect: Report | None = None,
@@ -58,6 +76,9 @@ def read(
     `messages_path` says where in a JSON record the conversation is, `ignore` which fields (`title,messages[].note`) are
     metadata, and `text_fields` which hold text that is to be judged besides, as a user's.
 
+    A stream may be a part of a file that `find_record_lines` lets cut: then `first_line` is the number of its first
+    line, and `record_lines` what was found.
+
     Raises:
         ValueError: there is no such format, or a path is none.
     """
@@ -72,14 +93,35 @@ def read(
         tuple(place for field in text_fields for place in sorted(paths.parse_all(field))),
         on_text,
     )
-    if parquet.is_parquet(stream):
+    if record_lines is None and parquet.is_parquet(stream):
         yield from _parquet_records(stream, source, how, max_record_bytes, report)
         return
-    reader = Reader(text(stream))
+    reader = Reader(text(stream) if record_lines is None else raw(stream), first_line)
     try:
-        yield from _records(reader, source, how, max_record_bytes, report, note if _is_file(stream) else None, note)
+        sniffed = note if _is_file(stream) else None
+        layout = record_lines or _layout(reader, how, max_record_bytes, report, sniffed, note)
+        yield from _records(reader, source, how, max_record_bytes, report, layout)
     except Damaged as error:
         yield Malformed(Key(source, reader.line), str(error))
+
+
+def find_record_lines(
+    stream: BinaryIO, *, format: str | None = None, messages_path: str | None = None, max_record_bytes: int = 1 << 20
+) -> RecordLines | None:
+    """Whether every record of a file is on a line of its own, and what such a line holds; None if not, or if the file
+    is packed. The arguments are those of `read`."""
+    if parquet.is_parquet(stream):
+        return None
+    head = stream.read(len(signatures.ZSTD))
+    stream.seek(0)
+    if head.startswith((signatures.GZIP, signatures.ZSTD)):
+        return None
+    how = How(format, paths.parse(messages_path) if messages_path else ())
+    try:
+        layout = _layout(Reader(text(stream)), how, max_record_bytes, _ignore, _ignore, _ignore)
+    except Damaged:
+        return None
+    return layout if layout == "json" or layout == "text" else None
 
 
 def _is_file(stream: BinaryIO) -> bool:
@@ -131,10 +173,8 @@ def repaired(conversation: Conversation) -> Conversation:
     return replace(conversation, messages=messages, flags=(*conversation.flags, *flags))
 
 
-def _records(
-    reader: Reader, source: str, how: How, limit: int, report: Report, sniffed: Report | None, note: Report
-) -> Iterator[Record | Malformed]:
-    """The records from line `start` on: where lines are records those before are passed over, else read and dropped.
+def _layout(reader: Reader, how: How, limit: int, report: Report, sniffed: Report | None, note: Report) -> _Layout:
+    """What the input holds, by its beginning, which stays to be read.
 
     Tables and transcripts are found by themselves only where `sniffed` is there to be told.
     """
@@ -143,20 +183,30 @@ def _records(
     sniffing = format is None and layout == "text"
     name = _detect_text(structure.following(reader, limit), sniffed, note) if sniffing else format
     if layout != "text" or format in (*FORMATS, _JSONL) or (sniffing and how.path and name != _CSV):
-        if layout != "json values":
-            reader.skip_to(how.start)
-        inner = replace(how, format=None) if format == _JSONL else how
-        found = _json_records(structure.values(reader, limit, layout), source, inner, report)
+        return "json values" if layout == "json values" else "json"
+    if sniffing and structure.first_line(reader, limit):
+        report(str(name))
+    if name == _CSV:
+        return "csv"
+    return "transcript" if name == "transcript" else "text"
+
+
+def _records(
+    reader: Reader, source: str, how: How, limit: int, report: Report, layout: _Layout
+) -> Iterator[Record | Malformed]:
+    """The records from line `start` on: where lines are records those before are passed over, else read and dropped."""
+    if layout in ("json", "text"):
+        reader.skip_to(how.start)
+    if layout in ("json", "json values"):
+        inner = replace(how, format=None) if how.format == _JSONL else how
+        values = structure.values(reader, limit, "json values" if layout == "json values" else "json lines")
+        found = _json_records(values, source, inner, report)
+    elif layout == "csv":
+        found = _table_records(reader, source, how, limit, report)
+    elif layout == "transcript":
+        found = transcript.records(reader, source, limit, trusted=how.format is not None)
     else:
-        if sniffing and structure.first_line(reader, limit):
-            report(str(name))
-        if name == _CSV:
-            found = _table_records(reader, source, how, limit, report)
-        elif name == "transcript":
-            found = transcript.records(reader, source, limit, trusted=format is not None)
-        else:
-            reader.skip_to(how.start)
-            found = (lines.records if format else lines.records_among_others)(reader, source, limit)
+        found = (lines.records if how.format else lines.records_among_others)(reader, source, limit)
     yield from found if how.start <= 1 else (row for row in found if row.key.line >= how.start)
 
 

@@ -13,10 +13,10 @@ _SKIPPED = 1 << 20  # bytes passed over at once; a longer line takes several
 
 
 class Reader:
-    """The position in a source. `line` is the number of the line that the next byte belongs to, from 1."""
+    """The position in a source. `line` is the number of the line that the next byte belongs to, from 1 unless said."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self.line = 1
+    def __init__(self, pieces: Iterator[bytes], line: int = 1) -> None:
+        self.line = line
         self._pieces = pieces
         self._buffer = b""
         self._at = 0

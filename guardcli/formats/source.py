@@ -54,7 +54,7 @@ def text(stream: BinaryIO) -> Iterator[bytes]:
         Damaged: it is no UTF-8 text, broken gzip, or cannot be read any further; all that could be read has
             been yielded.
     """
-    pieces = _pieces(stream)
+    pieces = raw(stream)
     head = _head(pieces)
     for magic, unpack in _UNPACK.items():
         if head.startswith(magic):
@@ -66,7 +66,8 @@ def text(stream: BinaryIO) -> Iterator[bytes]:
     yield from pieces
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+def raw(stream: BinaryIO) -> Iterator[bytes]:
+    """The stream's bytes in pieces, as they are. Raises Damaged: it cannot be read any further."""
     # read(n) of a buffered pipe waits for n bytes, read1 returns what is there; raw streams need no read1.
     take: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
     while True:

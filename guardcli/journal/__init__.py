@@ -1,7 +1,7 @@
 """A run on disk that can be resumed: its output, and a journal in which every line has a digest."""
 
 from guardcli.journal.entries import Checkpoint, Guilty
-from guardcli.journal.files import FAULT_SUFFIX, SUFFIX, Finding, Journal, OtherRun, files_of, read_run
+from guardcli.journal.files import FAULT_SUFFIX, SUFFIX, Finding, Journal, OtherRun, files_of, peek_manifest, read_run
 from guardcli.journal.state import MAX_SILENT_DEATHS, State
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "OtherRun",
     "State",
     "files_of",
+    "peek_manifest",
     "read_run",
 ]

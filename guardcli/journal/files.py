@@ -313,6 +313,18 @@ def read_run(output: Path) -> Finding:
     return Finding(state.manifest.content, state.finished, state.checkpoint.rows)
 
 
+def peek_manifest(output: Path) -> Mapping[str, Any] | None:
+    """The manifest in the first line of an output's journal; None if there is no such line. Opening the journal tells
+    what is wrong with it."""
+    try:
+        with _open_to_read(files_of(output)[1]) as journal, open(journal.fileno(), "rb", closefd=False) as reader:
+            line = reader.readline(_MOST_JOURNAL)
+        (entry,) = decode(line, Chain())
+    except (OSError, OutputError, ValueError):
+        return None
+    return entry.content if isinstance(entry, Manifest) else None
+
+
 def check_output(file: BinaryIO, path: Path, state: State) -> hashlib._Hash:
     """The running digest of an output up to the last checkpoint.
 

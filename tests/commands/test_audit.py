@@ -99,7 +99,10 @@ def test_what_is_no_share(desk: Path, model: Path, share: str) -> None:
     [
         (["logs", "--threshold", "0.9"], ["threshold was 0.5 and is 0.9: add --threshold 0.5"]),
         (["logs", "--threads", "2"], ["threads was 1 and is 2: add --threads 1"]),
-        (["logs", "-t", "llama-guard-3-1b"], ["name was llama-guard-3 and is llama-guard-3-1b: add -t llama-guard-3"]),
+        (
+            ["logs", "-t", "llama-guard-3-1b"],
+            ["taxonomy was llama-guard-3 and is llama-guard-3-1b: add -t llama-guard-3"],
+        ),
         (["logs", "--target", "last"], ["target was any and is last: add --target any"]),
         (["logs", "--reproducible"], ["parallel was ", "reproducible was off and is on: drop --reproducible"]),
         (["logs/a.jsonl"], ["the input logs/b.txt is missing: name it again"]),
@@ -187,12 +190,15 @@ def test_shards_are_joined_to_the_whole(desk: Path, model: Path) -> None:
     lines = [json.dumps({"prompt": f"question {n}"}) for n in range(400)]
     (desk / "many.jsonl").write_text("".join(f"{line}\n" for line in lines))
     parts = [f"part-{number}.jsonl" for number in (1, 2, 3)]
+    cut = ["--unit-bytes", "1000"]
     for number, part in enumerate(parts, start=1):
-        done = audit(desk, model, "many.jsonl", "logs", "-o", part, "-q", "--reproducible", "--shard", f"{number}/3")
+        done = audit(
+            desk, model, "many.jsonl", "logs", "-o", part, "-q", "--reproducible", *cut, "--shard", f"{number}/3"
+        )
         assert done.returncode == 0
-    audit(desk, model, "many.jsonl", "logs", "-o", "whole.jsonl", "-q", "--reproducible")
+    audit(desk, model, "many.jsonl", "logs", "-o", "whole.jsonl", "-q", "--reproducible", *cut)
     done = guard("merge", *reversed(parts), "-o", "merged.jsonl", cwd=desk)
-    assert done.stderr == "guard: 442 rows of 3 shards\n"
+    assert done.stderr == "guard: 442 rows of 14 units in 3 shards\n"
     assert done.returncode == 0
     assert (desk / "merged.jsonl").read_bytes() == (desk / "whole.jsonl").read_bytes()
     counts = [len((desk / part).read_text().splitlines()) for part in parts]
@@ -202,7 +208,7 @@ def test_shards_are_joined_to_the_whole(desk: Path, model: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["part-1.jsonl"], "not all shards are there: 2/2"),
+        (["part-1.jsonl"], "not all units are there: missing shard 2/2"),
         (["part-1.jsonl", "part-1.jsonl"], "are both shard 1/2"),
         (["part-1.jsonl", "other.jsonl"], "other.jsonl is of another run than part-1.jsonl"),
         (["part-1.jsonl", "missing.jsonl"], "cannot read missing.jsonl.journal"),

@@ -22,7 +22,7 @@ def row(line: int) -> str:
 
 def shard(folder: Path, number: int, rows: list[str], **manifest: Any) -> Path:
     path = folder / f"part-{number}.jsonl"
-    with Journal(path, {"shard": [number, 2], "inputs": INPUTS} | manifest) as journal:
+    with Journal(path, {"shard": [number, 2], "units": {"number": 2}, "inputs": INPUTS} | manifest) as journal:
         if rows:
             journal.begin()
             for line in rows:
@@ -112,6 +112,8 @@ def test_a_shard_that_was_changed_is_refused(tmp_path: Path, change: Callable[[P
         ({"shard": [3, 2]}, "expected a shard"),
         ({"shard": ["1", "2"]}, "expected a shard"),
         ({"shard": {}}, "expected a shard"),
+        ({"units": None}, "expected a number of units"),
+        ({"units": {"number": "2"}}, "expected a number of units"),
         ({"inputs": None}, "expected inputs with a path each"),
         ({"inputs": {}}, "expected inputs with a path each"),
         ({"inputs": ["a"]}, "expected inputs with a path each"),

@@ -349,7 +349,7 @@ def test_shards_that_fail_to_merge_leave_nothing_and_those_that_do_not_go_to_std
         guard("audit", *words, "--reproducible", cwd=tmp_path)
     done = guard("merge", "part-1", "part-2", "-o", "-", cwd=tmp_path)
     assert [json.loads(line)["line"] for line in done.stdout.splitlines()] == [*range(1, 101)]
-    assert (done.returncode, done.stderr) == (0, "guard: 100 rows of 2 shards\n")
+    assert (done.returncode, done.stderr) == (0, "guard: 100 rows of 1 unit in 2 shards\n")
     part = (tmp_path / "part-1").read_text()
     (tmp_path / "part-1").write_text(part.replace('"line":1', '"line":x'))
     before = content(tmp_path)

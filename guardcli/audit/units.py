@@ -1,0 +1,80 @@
+"""The inputs of a run in units: a function of their bytes and of the size of a unit alone.
+
+::
+
+    a.jsonl   ├── unit 0 ──┼── unit 1 ──┤    records are lines: cut behind the line that reaches the size
+    b.json.gz ├───────── unit 2 ────────┤    everything else is one unit a file
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from guardcli.audit.sources import Source
+from guardcli.formats import RecordLines, open_source
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Bytes `begin` to `end` of a source, of which the first is on `first_line`; None as `record_lines`: all of it."""
+
+    source: Source
+    begin: int
+    end: int
+    first_line: int = 1
+    record_lines: RecordLines | None = None
+
+    @property
+    def size(self) -> int:
+        return self.end - self.begin
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Its bytes. Raises InputError: the source cannot be opened."""
+        with open_source(self.source.path) as stream:
+            whole = self.record_lines is None
+            yield stream if whole else cast(BinaryIO, _Section(stream, self.begin, self.end))
+
+
+def units(sources: Sequence[Source], record_lines: Callable[[BinaryIO], RecordLines | None]) -> list[Unit]:
+    """The units of all sources, in order. `record_lines` says what the lines of a source hold, if records are lines.
+
+    Raises:
+        InputError: a source cannot be opened.
+    """
+    found = []
+    for source in sources:
+        if source.cuts:
+            with open_source(source.path) as stream:
+                lines = record_lines(stream)
+            if lines is not None:
+                begins = [(0, 1), *source.cuts]
+                ends = [offset for offset, _ in begins[1:]] + [source.size]
+                found += [
+                    Unit(source, begin, end, line, lines) for (begin, line), end in zip(begins, ends, strict=True)
+                ]
+                continue
+        found.append(Unit(source, 0, source.size))
+    return found
+
+
+class _Section(io.RawIOBase):
+    """Some bytes of a file."""
+
+    def __init__(self, file: BinaryIO, begin: int, end: int) -> None:
+        super().__init__()
+        self._file, self._left = file, end - begin
+        file.seek(begin)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(min(len(buffer), self._left))
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)

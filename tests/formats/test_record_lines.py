@@ -1,0 +1,63 @@
+"""Files whose records are lines can be cut between any two of them, and their parts read as the whole is."""
+
+from __future__ import annotations
+
+import gzip
+import io
+
+import pytest
+
+from guardcli import formats
+
+JSON = b"""\
+{"prompt": "one"}
+{"prompt": "two", "response": "three"}
+
+[{"role": "user", "content": "four"}]
+{broken
+\x1f\x8b not gzip here
+[
+{"prompt": "five"} {"prompt": "six"}
+PAR1
+{"prompt": "seven"}"""
+TEXT = b"hello\n\n{ is no record\nprompt,response\nUser: hi\nPAR1\nlast\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "found"),
+    [
+        (JSON, {}, "json"),
+        (TEXT, {}, "text"),
+        (b"", {}, "text"),
+        (JSON, {"format": "lines"}, "text"),
+        (JSON, {"format": "jsonl"}, "json"),
+        (TEXT, {"messages_path": "a.b"}, "json"),
+        (b'[{"prompt": "one"},\n{"prompt": "two"}]', {}, None),
+        (b'{\n"prompt": "one"\n}', {}, None),
+        (b"prompt,response\nhi,hello\n", {}, None),
+        (b"User: hi\n\nAssistant: hello\n\nUser: bye\n", {}, None),
+        (TEXT, {"format": "csv"}, None),
+        (gzip.compress(JSON), {}, None),
+        (b"PAR1 and PAR1", {}, None),
+        (b"\xff\xfeh\0i\0", {}, None),
+    ],
+)
+def test_which_files_can_be_cut(content: bytes, options: dict[str, str], found: str | None) -> None:
+    assert formats.find_record_lines(io.BytesIO(content), **options) == found  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("content", [JSON, TEXT])
+def test_parts_are_read_as_the_whole_is(content: bytes) -> None:
+    whole = list(formats.read(io.BytesIO(content), "a"))
+    found = formats.find_record_lines(io.BytesIO(content))
+    lines = content.splitlines(keepends=True)
+    for at in range(1, len(lines)):
+        first = formats.read(io.BytesIO(b"".join(lines[:at])), "a", record_lines=found)
+        second = formats.read(io.BytesIO(b"".join(lines[at:])), "a", record_lines=found, first_line=at + 1)
+        assert [*first, *second] == whole
+
+
+def test_a_part_is_resumed_at_a_line_of_the_file() -> None:
+    part = io.BytesIO(b"".join(JSON.splitlines(keepends=True)[1:]))
+    rows = formats.read(part, "a", record_lines="json", first_line=2, start=8)
+    assert [row.key.line for row in rows] == [8, 9, 10]
