@@ -42,6 +42,7 @@ DOORS = {
     "click": {"cli", "commands"},
     "rich": {"report"},
     "jinja2": {"report"},
+    "markupsafe": {"report"},
     "pyarrow": {"formats"},
     "zstandard": {"formats"},
     "torch": {"tune"},

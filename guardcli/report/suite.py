@@ -52,11 +52,13 @@ def as_junit(run: Run, name: str) -> str:
     """JUnit's XML: a test case each; a `todo` that fails is skipped."""
     counts = Counter(result.status for result in run.results)
     numbers = {"tests": str(len(run.results)), "failures": str(counts["failed"]), "skipped": str(counts["todo"])}
-    suite = ElementTree.Element("testsuite", {"name": name, **numbers})
+    suite = ElementTree.Element("testsuite", {"name": _legal(name), **numbers})
     for result in run.results:
         path, _, line = result.case.place.rpartition(":")
         case = ElementTree.SubElement(
-            suite, "testcase", {"name": _legal(result.case.name), "classname": name, "file": path, "line": line}
+            suite,
+            "testcase",
+            {"name": _legal(result.case.name), "classname": _legal(name), "file": _legal(path), "line": line},
         )
         if result.reason is not None:
             kind = "failure" if result.status == "failed" else "skipped"
@@ -114,5 +116,6 @@ def _moved(before: Result, after: Result) -> str:
 def _legal(text: str) -> str:
     """Text without the characters that XML has no place for."""
     return "".join(
-        c if c in "\t\n" or (c >= " " and not 0xD800 <= ord(c) <= 0xDFFF and c < "\ufffe") else "�" for c in text
+        c if c in "\t\n" or (c >= " " and not 0xD800 <= ord(c) <= 0xDFFF and c not in "\ufffe\uffff") else "�"
+        for c in text
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -39,3 +40,15 @@ def test_a_models_metadata_command_no_terminal(tmp_path: Path) -> None:
     done = guard("check", "-v", "-m", model, "--template", "llama-guard-3-8b", stdin="hi\n")
     assert "general.name" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_junit_is_xml_whatever_a_policy_and_its_file_are_called(tmp_path: Path) -> None:
+    model = tiny.write(tmp_path / "toy.gguf", reads={"bomb": ("S9", 1.0)}, name="Llama Guard 3 (toy)")
+    policy = tmp_path / "a\x1bb.yaml"
+    tests = 'tests:\n  - {name: "a \\U0001F600", prompt: hi, expect: safe}\n'
+    policy.write_text(f'name: "x\\uFFFEy"\nextends: llama-guard-3\n{tests}')
+    guard("taxonomy", "test", policy.name, "-m", model, "--threads", "1", "--junit", "out.xml", cwd=tmp_path)
+    suite = ElementTree.parse(tmp_path / "out.xml").getroot()
+    assert suite.get("name") == "x\ufffdy"
+    assert suite[0].get("name") == "a \U0001f600"
+    assert suite[0].get("file") == "a\ufffdb.yaml"

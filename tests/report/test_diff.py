@@ -56,3 +56,10 @@ def test_messages_are_in_a_page_on_request_only() -> None:
     after = [row(2, 0.6, text="a secret")]
     assert "a secret" not in diff.as_page(compare([row(2, 0.4)], after), "a", "b", with_text=False)
     assert "a secret" in diff.as_page(compare([row(2, 0.4)], after), "a", "b", with_text=True)
+
+
+def test_no_id_hides_or_reorders_the_line_that_it_stands_in() -> None:
+    odd = "a\u202eb\x1b[2J\u2066c\x9b"
+    page = diff.as_page(compare([row(2, 0.4, id=odd)], [row(2, 0.6, id=odd, text=odd)]), odd, "b", with_text=True)
+    assert not re.search("[\u202e\u2066\x1b\x9b]", page)
+    assert "a\\u202eb\\x1b[2J\\u2066c\\x9b" in page
