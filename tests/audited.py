@@ -65,7 +65,7 @@ def audit(source: str, output: str, open_guard: Deadly) -> None:
         if journal.state.finished:
             return
         if journal.state.is_suspect:
-            convict(journal, plan, open_guard, interrupts)
+            convict(journal, plan, open_guard, interrupts=interrupts)
         journal.watch_faults()
         run(open_guard(), journal, plan, jsonl.line, interrupts=interrupts)
 

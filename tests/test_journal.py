@@ -275,7 +275,9 @@ def test_a_flipped_bit_gives_the_same_bytes_or_a_refusal(tmp_path: Path) -> None
     assert went_on == breaks[-8:]  # the last line is a half one
 
 
-CHECKPOINT = '{"checkpoint":{"rows":1,"records":1,"unsafe":0,"errors":0,"size":4,"unit":0,"line":2,"position":0,"digest":"x"}}'
+CHECKPOINT = (
+    '{"checkpoint":{"rows":1,"records":1,"unsafe":0,"errors":0,"size":4,"unit":0,"line":2,"position":0,"digest":"x"}}'
+)
 
 
 @pytest.mark.parametrize(

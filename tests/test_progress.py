@@ -43,6 +43,10 @@ def test_totals_and_rates_inside_a_block() -> None:
     assert progress.line(progress.began + 10).startswith("60%, 0:00:20 left, ")
 
 
+def test_records_that_are_tried() -> None:
+    assert Progress(block_records=1200, block_judged=7).trial_line() == "7 of 1,200 records tried"
+
+
 def test_an_empty_input_is_read() -> None:
     assert Progress().line(Progress().began + 1).startswith("100%, 0 rows")
 

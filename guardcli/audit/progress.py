@@ -70,6 +70,10 @@ class Progress:
         done = self.block_judged / self.block_records if self.block_records else 0.0
         return min(self.total, self.position + done * (self.block_end - self.position))
 
+    def trial_line(self) -> str:
+        """The same where the records of a block are tried one by one."""
+        return f"{self.block_judged:,} of {self.block_records:,} records tried"
+
     def line(self, now: float | None = None) -> str:
         """One line for a person; what does not fit 80 columns is left out at its end."""
         seconds = max((time.monotonic() if now is None else now) - self.began, 1e-9)

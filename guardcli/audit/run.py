@@ -162,13 +162,20 @@ def _check_complete(journal: Journal, plan: Plan) -> None:
         )
 
 
-def convict(journal: Journal, plan: Plan, open_guard: OpenGuard, interrupts: Interrupts | None = None) -> list[Guilty]:
+def convict(
+    journal: Journal,
+    plan: Plan,
+    open_guard: OpenGuard,
+    *,
+    progress: Progress | None = None,
+    interrupts: Interrupts | None = None,
+) -> list[Guilty]:
     """Try the records of the next block one by one, and note in the journal which of them end the process.
 
     Raises:
         GuardError: they cannot be tried, or the journal cannot be written.
     """
-    interrupts = interrupts or Interrupts()
+    progress, interrupts = progress or Progress(), interrupts or Interrupts()
     with closing(plan.blocks(journal.checkpoint)) as following:
         block = next(following, None)
     if block is None:
@@ -176,7 +183,9 @@ def convict(journal: Journal, plan: Plan, open_guard: OpenGuard, interrupts: Int
     known = {(one.unit, one.line, one.part) for one in journal.state.guilty}
     items = [item for item in block.items if (block.unit, item.key.line, item.key.part) not in known]
     found = []
+    progress.block_records = len(items)
     for index, ended_by in try_records(open_guard, items):
+        progress.block_judged = index + 1
         if ended_by is not None:
             key = items[index].key
             found.append(Guilty(block.unit, key.line, key.part, ended_by))

@@ -179,17 +179,19 @@ def _run(journal: Journal, plan: Plan, guard: Guard, judging: Judging, interrupt
         _judge(journal, plan, guard, interrupts, quiet=quiet)
         return
     guard.close()
-    _convict(journal, plan, judging, interrupts)
+    _convict(journal, plan, judging, interrupts, quiet=quiet)
     with interrupts.deferred():  # not while llama.cpp loads: its callbacks would drop the exception
         again = judging.open()
     with again:
         _judge(journal, plan, again, interrupts, quiet=quiet)
 
 
-def _convict(journal: Journal, plan: Plan, judging: Judging, interrupts: Interrupts) -> None:
+def _convict(journal: Journal, plan: Plan, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
     died = "by a fault" if journal.state.faults else f"{journal.state.silent_deaths} times"
     output.say(f"guard: the run ended in one block {died}: its records are tried one by one")
-    guilty = bulk.convict(journal, plan, judging.open, interrupts)
+    progress = Progress()
+    with Ticker(progress.trial_line, quiet=quiet):
+        guilty = bulk.convict(journal, plan, judging.open, progress=progress, interrupts=interrupts)
     for one in guilty:
         place = f"{plan.units[one.unit].source.path}:{one.line}" + (f":{one.part}" if one.part else "")
         output.say(f"guard: {printable(place)} ends the process ({one.signal}): it becomes an error row")

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -162,15 +163,32 @@ def test_killed_on_a_real_engine_it_ends_with_the_same_bytes(desk: Path, model: 
     assert audit(desk, model, "many.jsonl", "-o", "whole.jsonl", "-q").returncode == 0
     rng = random.Random(2)
     words = [*GUARD, "audit", "many.jsonl", "-o", "out.jsonl", "-q", "-m", str(model), "--threads", "1"]
-    for _ in range(6):
+    for name in ("SIGKILL", "SIGSEGV", "SIGTERM", "SIGKILL", "SIGINT", "SIGSEGV"):
         process = subprocess.Popen(words, cwd=desk, env=environment(), stderr=subprocess.PIPE)
         while process.poll() is None and not (desk / "out.jsonl").exists():
             time.sleep(0.01)
         time.sleep(rng.uniform(0.1, 1.5))
-        process.kill()
+        process.send_signal(getattr(signal, name))
         process.communicate()
     assert audit(desk, model, "many.jsonl", "-o", "out.jsonl", "-q").returncode == 0
     assert (desk / "out.jsonl").read_bytes() == (desk / "whole.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_run_and_is_noted(desk: Path, model: Path, name: str) -> None:
+    lines = [json.dumps({"prompt": f"question {n} " + "of much text " * 20}) for n in range(512)]
+    (desk / "many.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    words = [*GUARD, "audit", "many.jsonl", "-o", "out.jsonl", "-q", "-m", str(model), "--threads", "1"]
+    process = subprocess.Popen(words, cwd=desk, env=environment(), stderr=subprocess.PIPE)
+    journal = desk / "out.jsonl.journal"
+    while process.poll() is None and not (journal.exists() and '"begin"' in journal.read_text()):
+        time.sleep(0.005)
+    process.send_signal(getattr(signal, name))
+    stderr = process.communicate(timeout=60)[1].decode()
+    assert stderr == f"guard: ended by {name}: the same command goes on\n"
+    assert process.returncode == 128 + getattr(signal, name)
+    assert json.loads(journal.read_text().splitlines()[-1])["ended"] == {"reason": f"Interrupted: {name}"}
+    assert not (desk / "out.jsonl.fault").exists()
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
