@@ -119,7 +119,7 @@ def _placed(shard: Path, sources: dict[str, int]) -> Iterator[Placed]:
         try:
             row = json.loads(line)
             place = (sources[row["source"]], int(row["line"]))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(f"{shard}:{number}: not a row of this run") from error
         if place < before:
             raise InputError(f"{shard}:{number}: out of order: the shard was changed")
