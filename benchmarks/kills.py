@@ -107,10 +107,12 @@ def _run(audit: Audit, output: str, kills: int, rng: random.Random, figures: Fig
         else:
             time.sleep(rng.uniform(0.2, 3.0))
         chosen = rng.choice(SIGNALS)
-        if process.poll() is None:
-            os.kill(process.pid, chosen)
-            figures.kills += 1
-            figures.signals[chosen.name] += 1
+        if process.poll() is not None:  # the run is finished
+            _finish(process, figures)
+            break
+        os.kill(process.pid, chosen)
+        figures.kills += 1
+        figures.signals[chosen.name] += 1
         _finish(process, figures)
     process = audit.start(output)
     _finish(process, figures)

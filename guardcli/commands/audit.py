@@ -106,8 +106,8 @@ def audit(
     \b
     guard audit logs/ -o verdicts.jsonl -m llama-guard-3-8b.gguf -t policy.yaml
 
-    Killed at any moment and started again with the same words, it goes on where it was, and ends with the same bytes
-    as if nothing had happened. OUT.journal says how far it is.
+    Killed at any moment and started again with the same command, it resumes where it was and ends with the same bytes
+    as a run that was never interrupted. OUT.journal says how far it is.
 
     Of folders all files are read but hidden ones; links to folders are not followed. What is left out is named, and
     fails a gate: name it as an INPUT to have it read.
