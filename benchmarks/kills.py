@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -36,10 +35,10 @@ class Figures:
     same: int = 0
     trials: int = 0
     guilty: int = 0
-    tracebacks: int = 0
+    bugs: int = 0
     deaths: int = 0
     seconds: float = 0.0
-    signals: Counter[str] = field(default_factory=Counter)
+    signals: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def main(kills: int, model: str, records: int, seed: int, out: Path) -> None:
     figures.seconds = round(time.monotonic() - began, 1)
     out.write_text(json.dumps(asdict(figures), indent=2) + "\n")
     click.echo(out.read_text(), nl=False)
-    sys.exit(0 if figures.same == figures.runs and not figures.tracebacks else 1)
+    sys.exit(0 if figures.same == figures.runs and not figures.bugs else 1)
 
 
 def _run(audit: Audit, output: str, kills: int, rng: random.Random, figures: Figures) -> None:
@@ -112,7 +111,7 @@ def _run(audit: Audit, output: str, kills: int, rng: random.Random, figures: Fig
             break
         os.kill(process.pid, chosen)
         figures.kills += 1
-        figures.signals[chosen.name] += 1
+        figures.signals[chosen.name] = figures.signals.get(chosen.name, 0) + 1
         _finish(process, figures)
     process = audit.start(output)
     _finish(process, figures)
@@ -125,7 +124,7 @@ def _run(audit: Audit, output: str, kills: int, rng: random.Random, figures: Fig
 def _finish(process: subprocess.Popen[bytes], figures: Figures) -> None:
     """Wait for the end. faulthandler's trace of a fault that was sent goes to a file, so that none is on stderr."""
     _, stderr = process.communicate()
-    figures.tracebacks += b"Traceback" in stderr
+    figures.bugs += b"this is a bug in guard" in stderr
 
 
 if __name__ == "__main__":
