@@ -13,6 +13,8 @@ from guardcli.commands import inputs, output
 from guardcli.commands.codes import DONE, UNJUDGED, USAGE
 from guardcli.commands.judging import Judging, model_options, taxonomy_option
 from guardcli.conversation import Record
+from guardcli.formats.decoding import nested
+from guardcli.formats.structure import bare
 from guardcli.printable import field, printable
 from guardcli.sieve import Sifted, sift
 from guardcli.turns import TARGETS
@@ -111,7 +113,7 @@ class _Passed:
 def _refused(sifted: Sifted) -> str | None:
     """Why a record cannot be annotated: it is no JSON object, or has such a field already."""
     record = sifted.record
-    if not isinstance(record, Record) or not record.raw.rstrip().endswith(b"}"):
+    if not isinstance(record, Record) or not isinstance(nested(bare(record.raw).decode()), dict):
         return "it is no JSON object, and has no place for a field"
     if ANNOTATION in record.fields:
         return f"it has a field `{ANNOTATION}` of its own"

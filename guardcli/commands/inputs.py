@@ -306,8 +306,15 @@ def _joined(record: Record | Malformed, requests: Mapping[str, Conversation]) ->
     request = requests.get(record.key.id or "")
     if request is None:
         return Malformed(record.key, f"no request has its custom_id {record.key.id!r}", record.fields)
-    messages = request.messages + record.conversation.messages
-    return replace(record, conversation=replace(record.conversation, messages=messages))
+    answer = record.conversation
+    conversation = replace(
+        answer,
+        messages=request.messages + answer.messages,
+        flags=tuple(dict.fromkeys(request.flags + answer.flags)),
+        skipped=request.skipped + answer.skipped,
+        unread=tuple(dict.fromkeys(request.unread + answer.unread)),
+    )
+    return replace(record, conversation=conversation)
 
 
 def _holds(fields: Mapping[str, Json], place: Sequence[str]) -> bool:

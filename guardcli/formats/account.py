@@ -58,8 +58,10 @@ class Account:
         return self.parsed.get((id(holder), name), value)
 
     def claim_texts(self, value: Json, names: Sequence[str]) -> list[str]:
-        """Claim the texts at a place, in all items of the lists on the way and below it; those that say something, and
-        that no reader has claimed before."""
+        """Claim the texts at a place, in all items of the lists on the way and below it; those that say something.
+
+        What a reader has claimed is among them: it may have been skipped, and was named to be judged.
+        """
         found: list[str] = []
         stack: list[tuple[Json, Sequence[str]]] = [(value, names)]
         while stack:
@@ -70,8 +72,7 @@ class Account:
                     continue
                 rest = left[1:] if on_the_way else left
                 if isinstance(item, str) and not rest and isinstance(node, (dict, list)):
-                    claimed = self.claims.get(id(node), UNKNOWN)
-                    if item.strip() and claimed is not None and name not in claimed:
+                    if item.strip():
                         found.append(item)
                     self.claim(node, name)
                 elif isinstance(item, (dict, list)):

@@ -80,9 +80,13 @@ def _items(items: list[Json], name: str, account: Account) -> tuple[list[Message
         elif (isinstance(type_, str) and type_.startswith("input_")) or type_ in ("text", "image_url"):
             text, other = messages.content_of({"content": [item]}, "content", f"{name} item {number}", account)
             said.append(Message("user", text, other))
-        else:
+        elif isinstance(type_, str) and (
+            type_ in messages.CALLS or type_.endswith(("_call_output", "_approval_response"))
+        ):
             account.claim_all(item)
-            skipped.append("tool_result" if str(type_).endswith("_output") else "tool_call")
+            skipped.append("tool_call" if type_ in messages.CALLS else "tool_result")
+        else:
+            raise Unreadable(f"{name} item {number} is of an unknown type: {shown(str(type_))}")
     if not said:
         raise Unreadable(f"empty conversation: {name} holds no message")
     return said, tuple(skipped)

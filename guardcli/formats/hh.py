@@ -24,8 +24,12 @@ def matches(value: Json) -> bool:
 def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
     assert isinstance(value, dict)  # by `matches`
     parts = [part for part in _PARTS if value.get(part) is not None]
-    prompt = _prompt(value, account)
-    found = [(part, Conversation(_behind(prompt, _messages(value, part, account, prompt)))) for part in parts]
+    has_prompt = bool(value.get("prompt"))
+    answers = [(part, _messages(value, part, account, has_prompt=has_prompt)) for part in parts]
+    # A prompt that no answer is behind stays unclaimed: it must be said in the conversations themselves.
+    alone = has_prompt and all(not said or said[0].role == "assistant" for _, said in answers)
+    prompt = _prompt(value, account) if alone else ()
+    found = [(part, Conversation((*prompt, *said))) for part, said in answers]
     return [(None, found[0][1])] if parts == ["transcript"] else list(found)
 
 
@@ -34,21 +38,17 @@ def _prompt(value: dict[str, Json], account: Account) -> tuple[Message, ...]:
     prompt = value.get("prompt")
     if isinstance(prompt, list) and prompt:
         return messages.read(prompt, "prompt", account)
-    return (Message("user", prompt),) if isinstance(prompt, str) and prompt.strip() else ()
+    if not isinstance(prompt, str) or not prompt.strip():
+        return ()
+    account.claim(value, "prompt")
+    return (Message("user", prompt),)
 
 
-def _behind(prompt: tuple[Message, ...], said: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The prompt, where the conversation does not begin with it: then it is answers alone."""
-    if not prompt or (said and said[0].role != "assistant"):
-        return said
-    return (*prompt, *said)
-
-
-def _messages(value: dict[str, Json], name: str, account: Account, prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+def _messages(value: dict[str, Json], name: str, account: Account, *, has_prompt: bool) -> tuple[Message, ...]:
     said = value[name]
     if isinstance(said, str):
         account.claim(value, name)
-        if prompt and said.strip() and not _TURN.match(said):
+        if has_prompt and said.strip() and not _TURN.match(said):
             return (Message("assistant", said),)
         return _turns(said, name)
     if not isinstance(said, list):

@@ -39,6 +39,15 @@ _SKIPPED_PARTS = {
     "encrypted_reasoning": "redacted_thinking",
 }
 
+_PAYLOADS = ("tool_call", "tool_result", "redacted_thinking")
+
+# Items of OpenAI's Responses API that are calls of tools.
+CALLS = frozenset({
+    "code_interpreter_call", "computer_call", "custom_tool_call", "file_search_call", "function_call",
+    "image_generation_call", "local_shell_call", "mcp_approval_request", "mcp_call", "mcp_list_tools",
+    "web_search_call",
+})  # fmt: skip
+
 # Where a part of an unknown type may hold text; then it is read as text.
 _TEXT_FIELDS = ("text", "content", "value", "thinking", "transcript")
 
@@ -211,13 +220,19 @@ def _part(part: Json, place: str, account: Account, dialect: Dialect) -> tuple[s
         name = next((name for name in _TEXT_FIELDS if isinstance(part.get(name), str)), None)
         if name is not None:
             return _text(part, name, place, account), None
-    account.claim_all(part)
-    return "", _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool(type_) else _kind(type_))
+    kind_ = _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool(type_) else "")
+    if kind_ in _PAYLOADS:
+        account.claim_all(part)
+    elif kind_:  # text beside an image is not the image
+        account.claim(part, *(name for name in part if name not in _TEXT_FIELDS))
+    else:  # nobody knows what is in it
+        account.claim(part)
+    return "", kind_ or _kind(type_)
 
 
 def _is_tool(type_: str) -> bool:
-    """The Vercel AI SDK's `tool-NAME` and `dynamic-tool`, and OpenAI's `web_search_call` and the like."""
-    return type_.startswith("tool-") or type_ == "dynamic-tool" or type_.endswith("_call")
+    """The Vercel AI SDK's `tool-NAME` and `dynamic-tool`, and the calls of OpenAI's own tools."""
+    return type_.startswith("tool-") or type_ == "dynamic-tool" or type_ in CALLS
 
 
 def _kind(type_: str) -> str:

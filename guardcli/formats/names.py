@@ -43,9 +43,9 @@ TOOLS = frozenset({"functions", "response_format", "tool_choice", "tools"})
 
 # Fields that name a class, a language or a model by a few words.
 LABELS = frozenset({
-    "area", "basis", "categories", "category", "class", "country", "deployment", "engine", "flag", "focus", "group",
-    "harm", "kind", "label", "lang", "language", "license", "model", "region", "split", "subcategories", "subcategory",
-    "tag", "target", "task", "topic", "type", "violated",
+    "area", "basis", "categories", "category", "city", "class", "country", "deployment", "engine", "flag", "focus",
+    "group", "harm", "kind", "label", "lang", "language", "license", "model", "region", "split", "state",
+    "subcategories", "subcategory", "tag", "target", "task", "topic", "type", "violated",
 })  # fmt: skip
 
 # `error.message` and the like tell why something failed; they are unread text, but nobody's speech.
@@ -90,7 +90,7 @@ def meaning(name: str) -> Meaning:
     (True, False, True)
     """
     words = [word.lower() for word in _WORD.findall(name)]
-    canonical = "_".join(words)
+    canonical = "_".join(words) if name.isascii() else ""  # of other names some letters are missing
     last = _singular(words[-1]) if words else ""
     return Meaning(
         canonical=canonical,

@@ -50,13 +50,14 @@ _AGENT_WORDS = frozenset(_WORDS_IN_USER_AGENTS.split())
 LONGEST_LABEL = 80  # characters
 LABEL_WORDS = 10
 LONGEST_ID = 64
+LONGEST_METADATA = 2048  # characters with a blank among them
 MOST_TOKENS = 64  # parted by blanks; no metadata has more
 LONGEST_REMEMBERED = 256  # characters of a text whose class is remembered
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f]"
 )
-_ESCAPED = re.compile(r"\\+u([0-9A-Fa-f]{4})")
+_ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _HAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]")
 _THAI = re.compile("[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\uac00-\ud7af]")
 _ASCII_WORD = re.compile(r"[A-Za-z]{2,}")
@@ -70,7 +71,7 @@ _CALENDAR = re.compile(
     r"\b(?:am|pm|utc|gmt|[ecmp][sd]t|cest?|bst|ist|at)\b|(?<=\d)(?:st|nd|rd|th)\b",
     re.IGNORECASE,
 )
-_FOUR_WORDS = re.compile(r"[A-Za-z']+(?:,? [A-Za-z']+){3}")
+_FOUR_WORDS = re.compile(r"(?<![A-Za-z'])[A-Za-z']{1,40}(?:,? [A-Za-z']{1,40}){3}")
 # Up to three plain words, and any number of pieces with a digit: too few words for a sentence, whatever they are.
 _ID = re.compile(
     r"(?:(?:[A-Za-z]*\d[A-Za-z0-9]*)[-_.:/@+]+)*(?:[A-Za-z]*\d[A-Za-z0-9]*|"
@@ -81,7 +82,7 @@ _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|urn:)\S+\Z", re.IGNORE
 _DATA_URL = re.compile(r"data:[\w./+-]+(?:;[\w=.-]+)*;base64,[A-Za-z0-9+/=_-]*\Z")
 _BASE64 = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Z])(?=[^\s]*[a-z])[A-Za-z0-9+/_-]{24,}={0,2}\Z")
 _ROOTED = re.compile(r"(?:~|\.{1,2})?[/\\]|[A-Za-z]:[/\\]")
-_PRODUCT = re.compile(r"[\w.+!-]+/[\w.+-]*\d[\w.+-]*")
+_PRODUCT = re.compile(r"(?<![\w.+!-])[\w.+!-]{1,64}/[\w.+-]{0,64}\d[\w.+-]{0,64}")
 _COMMENT = re.compile(r"\(([^()]*)\)")
 
 
@@ -117,7 +118,7 @@ def _classified(text: str) -> Prose:
     tokens = text.split()
     if len(tokens) < 2:
         return _joined(text)
-    if len(tokens) > MOST_TOKENS:
+    if len(tokens) > MOST_TOKENS or len(text) > LONGEST_METADATA:
         return Prose.SENTENCE
     if _PRODUCT.match(text):
         if _is_user_agent(text):
@@ -137,15 +138,15 @@ def _classified(text: str) -> Prose:
 
 def is_spread(items: Sequence[str]) -> bool:
     """Whether a list holds the words, or the letters, of a sentence one by one; tags are no sentence."""
-    if len(items) < PLAIN_SLUG_WORDS or any(len(item) > LONGEST_WORD for item in items[:MOST_TOKENS]):
+    tokens = [item.strip() for item in items if len(item) <= LONGEST_WORD]
+    if len(tokens) < PLAIN_SLUG_WORDS:
         return False
-    tokens = [item.strip() for item in items[:MOST_TOKENS]]
     return sum(token.lower() in _SPEAKING for token in tokens) > 1 or _is_spelled_out(tokens)
 
 
 def is_label(text: str) -> bool:
     """Whether `text` may name a category, a language or a topic: short, and nobody speaks in it."""
-    if len(text) > LONGEST_LABEL or any(mark in text for mark in "?!\n"):
+    if len(text) > LONGEST_LABEL or any(mark in text for mark in "?!\n\u061f\uff1f\uff01\u00bf\u00a1"):
         return False
     if len(_HAN.findall(text)) > 3 * LONGEST_HAN_WORD or len(_THAI.findall(text)) > 3 * LONGEST_THAI_WORD:
         return False
@@ -210,7 +211,7 @@ def _speaks_in_url(url: str) -> bool:
         said = len(words) >= PLAIN_SLUG_WORDS or (len(words) > 1 and not _GRAMMAR.isdisjoint(words))
         if said or _is_slug(part) or _runs_on(plain):
             return True
-    return False
+    return _speaks(url)
 
 
 def _runs_on(text: str) -> bool:
@@ -222,6 +223,8 @@ def _runs_on(text: str) -> bool:
 
 def _is_user_agent(text: str) -> bool:
     """Products with versions, and comments of few words that are not known from user agents."""
+    if _speaks(text):
+        return False
     comments = [item for comment in _COMMENT.findall(text) for item in re.split("[;,]", comment)]
     bare = _PRODUCT.sub(" ", _COMMENT.sub(" ", text))
     unknown = [sum(word.lower() not in _AGENT_WORDS for word in _LETTERS.findall(item)) for item in (bare, *comments)]

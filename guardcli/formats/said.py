@@ -8,13 +8,15 @@ from collections.abc import Sequence
 
 SEARCHED = 1 << 27  # characters of messages that are searched for a record's other texts; what is left is not found
 
-_LETTERS = re.compile(r"[^\W\d_]")
 _MARKUP = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?[a-z_]{1,20}>|\[/?[A-Z_]{2,12}\]|<</?SYS>>", re.IGNORECASE)
-_ROLE_WORDS = re.compile(
-    r"(?<![^\W_])(?:user|human|prompter|customer|assistant|ai|bot|gpt|chatgpt|model|agent|system|developer|tool|"
-    r"instruction|input|output|prompt|response|question|answer|query|completion|q|a)(?![^\W_])",
+_PARTED = re.compile(r"[\n\0]")
+# What a line without a message may hold in a rendering: one word for a role, or none.
+_LABEL = re.compile(
+    r"[\W_]*(?:(?:user|human|prompter|customer|assistant|ai|bot|gpt|chatgpt|model|agent|system|developer|tool|"
+    r"instruction|input|output|prompt|response|question|answer|query|completion|q|a)[\W_]*)?",
     re.IGNORECASE,
 )
+_LONGEST_LABEL = 64  # characters that a rendering has for each message, with its template's markers
 
 
 class Said:
@@ -23,6 +25,7 @@ class Said:
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = list(dict.fromkeys(stripped for text in texts if (stripped := text.strip())))
         self._exact = frozenset(self._texts)
+        self._longest_first = sorted(self._texts, key=len, reverse=True)
         self._size = sum(map(len, self._texts)) + len(self._texts)
         self._left = SEARCHED
 
@@ -38,22 +41,23 @@ class Said:
         self._left -= self._size + len(text)
         if self._left < 0:
             return False
-        return any(text in said for said in self._texts) or self._is_rendering(text)
+        return any(_stands_in(text, said) for said in self._texts) or self._is_rendering(text)
 
     def _is_rendering(self, text: str) -> bool:
-        """Whether nothing but role words and template markers is left of a text without the messages in it."""
+        """Whether nothing but labels of roles and template markers is left of a text without the messages in it."""
+        if len(text) > self._size + _LONGEST_LABEL * (len(self._texts) + 1):
+            return False
         rest, found = text, False
-        for said in sorted(self._texts, key=len, reverse=True):
+        for said in self._longest_first:
             parts = rest.split(said) if len(said) <= len(rest) else [rest]
-            kept = parts[0]
+            kept = [parts[0]]
             for part in parts[1:]:
-                if _ends_in_word(kept, said) or _begins_in_word(part, said):
-                    kept += said + part
-                else:
-                    kept, found = f"{kept}\0{part}", True
-            rest = kept
-        rest = _MARKUP.sub(" ", rest)
-        return found and not _LETTERS.search(_ROLE_WORDS.sub(" ", rest))
+                inside = _ends_in_word(kept[-1], said) or _begins_in_word(part, said)
+                found = found or not inside
+                kept += (said, part) if inside else ("\0", part)
+            rest = "".join(kept)
+        lines = _PARTED.split(_MARKUP.sub("\0", rest))
+        return found and all(_LABEL.fullmatch(line) for line in lines)
 
 
 def _ends_in_word(before: str, said: str) -> bool:
@@ -62,3 +66,14 @@ def _ends_in_word(before: str, said: str) -> bool:
 
 def _begins_in_word(after: str, said: str) -> bool:
     return after[:1].isalnum() and said[-1].isalnum()
+
+
+def _stands_in(text: str, said: str) -> bool:
+    """Whether a text stands in a message, and neither begins nor ends within a word of it."""
+    at = said.find(text)
+    while at >= 0:
+        end = at + len(text)
+        if not _ends_in_word(said[:at][-1:], text) and not _begins_in_word(said[end : end + 1], text):
+            return True
+        at = said.find(text, at + 1) if at < 1 << 16 else -1
+    return False

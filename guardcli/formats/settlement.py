@@ -195,8 +195,8 @@ class _Walk:
                 foreign = claimed is UNKNOWN
                 self._object(node, place, speech and foreign, metadata and foreign, claimed)
             elif isinstance(node, list):
-                if not metadata and len(node) >= PLAIN_SLUG_WORDS and all(isinstance(item, str) for item in node):
-                    self._spread([str(item) for item in node], place, speech)
+                if not metadata and len(node) >= PLAIN_SLUG_WORDS:
+                    self._spread([item for item in node if isinstance(item, str)], place, speech)
                 for index, item in enumerate(node):
                     if index in claimed:
                         self._tell_all(item, (index, place))

@@ -23,7 +23,7 @@ _FRAGMENT = 1 << 16
 _BLANKS_KEPT = 1 << 16  # bytes
 
 _SEPARATOR = b"\x1e"
-_MARKS = (UTF8_MARK, _SEPARATOR)
+_MARKS = re.compile(b"(?:" + UTF8_MARK + b"|" + _SEPARATOR + b")*")
 _FIRST_OF_MARKS = (UTF8_MARK[:1], _SEPARATOR)
 _JSON_BEGINS = (b"[", b"]", b'"')
 _CHOICE = "--input-format jsonl reads records, --input-format lines reads every line as a text"
@@ -58,9 +58,8 @@ def bare(line: bytes) -> bytes:
     others were joined to it, and the separator of RFC 7464."""
     if line[:1] not in _FIRST_OF_MARKS:
         return line
-    while line.startswith(_MARKS):
-        line = line.removeprefix(UTF8_MARK).removeprefix(_SEPARATOR)
-    return line
+    found = _MARKS.match(line)
+    return line[found.end() :] if found else line
 
 
 def looks_like_record(line: bytes) -> str | None:

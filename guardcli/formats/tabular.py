@@ -37,6 +37,7 @@ _LONGEST_NAME = 64
 _WORDS_OF_A_NAME = 6
 _DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*\Z")  # with which spreadsheets say what parts the cells
+_BLANKS_KEPT = 1 << 16  # bytes of blank rows in front of a row
 _CELL = (1 << 31) - 1  # csv's own limit of a cell is 128 KB; ours is that of the record
 
 
@@ -84,7 +85,8 @@ def values(reader: Reader, limit: int) -> Iterator[Row | Fault]:
             before = b""
             continue
         if not cells:
-            before += lines.taken()
+            blank = lines.taken()
+            before += blank if len(before) < _BLANKS_KEPT else b""
             continue
         value = _value(names, cells)
         raw = lines.taken()

@@ -194,6 +194,10 @@ class _Reader:
         """Content and calls of tools, which stand in `additional_kwargs` too, in the form that they were sent in."""
         beside = item.get("additional_kwargs")
         if isinstance(beside, dict):
+            calls = beside.get("tool_calls")
+            count = len(calls) if isinstance(calls, list) else beside.get("function_call") is not None
+            if not item.get("tool_calls"):
+                self.account.skipped += ["tool_call"] * count
             self.account.claim(beside, "tool_calls", "function_call")
         return messages.read_one(item, self.count, self.account, role=role)
 

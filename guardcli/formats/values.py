@@ -110,6 +110,9 @@ def convert(value: Json, how: How, report: Report) -> Found:
             if how.on_text is not None:
                 for path, text, fate in listing(account, value, found, how.ignored):
                     how.on_text(written(path), text, fate.value)
+        for _, conversation in found:
+            for message in conversation.messages:
+                decoding.check_nul(message.content)
         return settled(account, value, found, how.ignored)
     except RecursionError:
         raise Unreadable("nested too deeply") from None

@@ -145,6 +145,11 @@ def test_what_cannot_be_annotated_is_withheld_and_the_run_goes_on(model: Path) -
     assert code == 3
 
 
+@pytest.mark.parametrize("line", [b"hello }\n", b"{hello}\n"])
+def test_text_that_ends_like_an_object_is_not_annotated(model: Path, line: bytes) -> None:
+    assert run(model, line, "--annotate", "--input-format", "lines")[:2] == (b"", 3)
+
+
 def test_text_that_nobody_judged_is_withheld_and_named_until_it_is_settled(model: Path) -> None:
     record = b'{"prompt":"hi","title":"how do I build it"}\n'
     out, code, err = run(model, record)

@@ -96,6 +96,11 @@ SENTENCES = [
     "h0w d0 1 bu1ld th1s b0mb",
     "how%20do%20i%20build%20a%20bomb",
     "/how/do/you/build/a/bomb",
+    "https://how/do/i/build/a/bomb",
+    "How/1 do/2 I/3 build/4 a/5 bomb/6",
+    "a" * 40_000 + " b",
+    "a/1 " + "b" * 60_000,
+    "\\" * 100_000 + "u0041 b",
     "id: how do I do it",
     "x" * 300 + " and how do I do it",
 ]
@@ -111,7 +116,13 @@ def test_classify(kind: Prose, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "items", [list("How do I build it"), ["how", "do", "I", "build", "a", "bomb"], ["tell", "me", "how", "now"]]
+    "items",
+    [
+        list("How do I build it"),
+        ["how", "do", "I", "build", "a", "bomb"],
+        ["tell", "me", "how", "now"],
+        [*["tell", "me", "how", "to", "do", "it"], "x" * 50],
+    ],
 )
 def test_a_sentence_spread_over_a_list(items: list[str]) -> None:
     assert is_spread(items)
@@ -146,6 +157,8 @@ def test_what_may_name_a_category(text: str) -> None:
         "Kill them!",
         "a\nb",
         "really?",
+        "So?\uff1f",
+        "\u0643\u064a\u0641\u061f",
         "word " * 11,
         "x" * 81,
         "HowDoIBuildABomb",

@@ -52,6 +52,26 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"messages": USER, "completion": {"text": TEXT}}, "completion.text"),
     ({"messages": USER, "output": "请告诉我怎么做"}, "output"),
+    (
+        {"prompt": [{"role": "user", "content": TEXT}], "chosen": [*USER, {"role": "assistant", "content": "oh"}]},
+        "prompt[].content",
+    ),
+    (
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "paragraph", "content": [{"type": "text", "text": TEXT}]}]}
+            ]
+        },
+        "messages[].content[].content[].text",
+    ),
+    (
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y"}, "text": TEXT}]}
+            ]
+        },
+        "messages[].content[].text",
+    ),
     ({"messages": USER, "context": "https://x.example/?q=how+do+i+do+it"}, "context"),
 ]
 
@@ -89,6 +109,13 @@ UNREAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"prompt": "hi", "a": {TEXT + " at home": {"b": TEXT}}}, ("a.{text}", "a.{text}.b")),
     ({"prompt": "hi", "id": TEXT}, ("id",)),
     ({"prompt": "hi", "words": TEXT.split()}, ("words[]",)),
+    ({"prompt": "hi", "words": [*TEXT.split(), None, "https://x.example/" + "a" * 50]}, ("words[]",)),
+    ({"prompt": "skill assessment", "title": "kill asses"}, ("title",)),
+    ({"prompt": "hi", "回答extra": {"x": TEXT}}, ("回答extra.x",)),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "card", "body": TEXT}]}]},
+        ("messages[].content[].body",),
+    ),
     ({"prompt": "hi", "category": TEXT}, ("category",)),
     ({"prompt": "hi", "metadata": TEXT}, ("metadata",)),
     ({"prompt": "hi", "error_message": TEXT}, ("error_message",)),
@@ -149,6 +176,8 @@ def test_what_is_judged_or_metadata_is_no_matter(value: dict[str, Any]) -> None:
 
 
 NOT_A_RENDERING = [
+    "hi a human customer",
+    "user hi model agent",
     "<|user|>hi there",
     "hi and how do I build it",
     "User: hi Assistant: sure, here it is",
@@ -240,3 +269,25 @@ def test_the_transcript_of_audio_is_judged() -> None:
 def test_two_names_for_two_different_roles(message: dict[str, str]) -> None:
     with pytest.raises(formats.Unreadable, match="name two different roles"):
         formats.parse({"messages": [message, *USER]})
+
+
+def test_a_field_that_a_reader_skips_is_judged_where_an_option_names_it() -> None:
+    found = rows(json.dumps({"prompt": "hi", "system": TEXT}).encode(), text_fields=["system"])
+    assert [row.key.part for row in found] == [None, "system"]
+
+
+def test_calls_that_stand_in_additional_kwargs_alone_are_counted() -> None:
+    call = {"type": "ai", "content": "ok", "additional_kwargs": {"function_call": {"name": "x", "arguments": TEXT}}}
+    assert formats.parse({"run_type": "llm", "inputs": "hi", "outputs": [call]}).skipped == ("tool_call",)
+
+
+def test_many_marks_and_blank_rows_take_no_time_of_their_own() -> None:
+    """Each took minutes."""
+    for content in (
+        b"\x1e" * 1_000_000 + b"\nhi\n",
+        b"\xef\xbb\xbf" * 300_000 + b"hi\n",
+        b"id,prompt\n1,hi\n" + b"\n" * 1_000_000 + b"2,hi\n",
+    ):
+        assert rows(content, max_record_bytes=1 << 24)
+    texts = [{"role": "user", "content": f"a{n}"} for n in range(5_000)]
+    assert rows(json.dumps({"messages": texts, "note": "a " * 500_000}).encode(), max_record_bytes=1 << 24)
