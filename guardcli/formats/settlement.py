@@ -212,15 +212,16 @@ class _Walk:
     ) -> None:
         fast = self.told is None and not self.account.parsed
         for name, item in node.items():
-            said = meaning(name)
-            if fast and name in _plain_names:
+            is_plain = fast and name in _plain_names
+            if is_plain:
                 kind = type(item)
                 if item in _plain_texts if kind is str else kind in _NUMBERS:
                     continue
-            elif said.is_text:
+            said = meaning(name)
+            if said.is_text:
                 if not metadata:
                     self._key(name, place)
-            elif not (said.speech or said.conversation) and len(_plain_names) < _CACHED:
+            elif not (is_plain or said.speech or said.conversation) and len(_plain_names) < _CACHED:
                 _plain_names.add(name)
             if name in claimed:
                 self._tell_all(item, (name, place))
