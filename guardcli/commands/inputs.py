@@ -17,8 +17,9 @@ import click
 from guardcli import formats
 from guardcli.commands import output
 from guardcli.commands.options import PathOption, PathsOption, given
-from guardcli.conversation import Conversation, Json, Malformed, Record
+from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
+from guardcli.formats.account import stands
 from guardcli.formats.paths import kept
 from guardcli.formats.settlement import A_KEY, MORE
 from guardcli.formats.transcript import UNKNOWN_SPEAKER
@@ -182,7 +183,7 @@ class Remarks:
                 self._not_kept = {name for name in self._not_kept if not any(True for _ in kept(record.fields, name))}
             if self._not_judged:
                 self._not_judged = {
-                    path: place for path, place in self._not_judged.items() if not _holds(record.fields, place)
+                    path: place for path, place in self._not_judged.items() if not stands(dict(record.fields), place)
                 }
             if isinstance(record, Record):
                 self._see(record)
@@ -315,15 +316,6 @@ def _joined(record: Record | Malformed, requests: Mapping[str, Conversation]) ->
         unread=tuple(dict.fromkeys(request.unread + answer.unread)),
     )
     return replace(record, conversation=conversation)
-
-
-def _holds(fields: Mapping[str, Json], place: Sequence[str]) -> bool:
-    """Whether something stands at a place, in an item of the lists on the way."""
-    found: list[Json] = [dict(fields)]
-    for name in place:
-        found = [item for node in found for item in (node if isinstance(node, list) else [node])]
-        found = [node[name] for node in found if isinstance(node, dict) and node.get(name) is not None]
-    return bool(found)
 
 
 def _regular(source: str) -> bool:

@@ -93,6 +93,23 @@ class Account:
         self.parsed |= other.parsed
 
 
+def stands(value: Json, names: Sequence[str]) -> bool:
+    """Whether something other than null stands at a place, wherever `Account.claim_texts` would look for it."""
+    stack: list[tuple[Json, Sequence[str]]] = [(value, names)]
+    while stack:
+        node, left = stack.pop()
+        if not left:
+            if node is not None:
+                return True
+        elif isinstance(node, list):
+            stack += [(item, left) for item in node]
+        elif isinstance(node, dict):
+            item = node.get(left[0])
+            opened = decoding.nested(item) if isinstance(item, str) and len(left) > 1 else None
+            stack.append((item if opened is None else opened, left[1:]))
+    return False
+
+
 def items(node: Json) -> Iterable[tuple[str | int, Json]]:
     """The names and values in an object, or the places and items of a list."""
     if isinstance(node, dict):

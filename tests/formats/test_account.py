@@ -1,0 +1,41 @@
+"""What stands at a place that an option names, and what is read there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardcli.conversation import Json
+from guardcli.formats.account import Account, stands
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"meta": {"note": "said"}}, True),
+        ({"meta": [{"other": 1}, {"note": "said"}]}, True),
+        ({"meta": [[{"note": "said"}]]}, True),
+        ({"meta": json.dumps({"note": "said"})}, True),
+        ({"meta": {"note": 0}}, True),
+        ({"meta": {"note": None}}, False),
+        ({"meta": {}}, False),
+        ({"meta": "note"}, False),
+        ({"note": "said"}, False),
+        ({}, False),
+    ],
+)
+def test_what_stands_at_a_place(value: Json, found: bool) -> None:
+    assert stands(value, ("meta", "note")) is found
+
+
+leaf = st.sampled_from([None, 0, "", "said", '{"a": {"b": "said"}}', '[{"b": "said"}]', "{"])
+tree = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner))
+
+
+@given(tree, st.lists(st.sampled_from("ab"), min_size=1, max_size=3))
+def test_no_text_is_read_where_nothing_stands(value: Json, names: list[str]) -> None:
+    if Account().claim_texts(value, names):
+        assert stands(value, names)
