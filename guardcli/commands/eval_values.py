@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import click
 
 from guardcli import formats
+from guardcli.commands.options import ParsedOption
 from guardcli.labels import Crosswalk
 from guardcli.metrics import AIMS, Aim, Wish
 
@@ -22,15 +20,13 @@ class ScoreField:
     threshold: float
 
 
-class AimOption(click.ParamType[Aim]):
+class AimOption(ParsedOption[Aim]):
     """`f1`, or a promise to keep: `fpr=0.05`, `precision=0.9`, `recall=0.95`."""
 
     name = "aim"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Aim:
-        if isinstance(value, Aim):
-            return value
-        wish, equals, limit = str(value).partition("=")
+    def parse(self, text: str) -> Aim:
+        wish, equals, limit = text.partition("=")
         if wish == "f1" and not equals:
             return Aim("f1")
         try:
@@ -39,19 +35,17 @@ class AimOption(click.ParamType[Aim]):
             number = -1.0
         promised: Wish | None = next((one for one in AIMS if one == wish != "f1"), None)
         if promised is None or not 0 <= number <= 1:
-            self.fail(f"{value!r} is no aim: write f1, fpr=0.05, precision=0.9 or recall=0.95", param, ctx)
+            raise ValueError(f"{text!r} is no aim: write f1, fpr=0.05, precision=0.9 or recall=0.95")
         return Aim(promised, number)
 
 
-class ScoreFieldOption(click.ParamType[ScoreField]):
+class ScoreFieldOption(ParsedOption[ScoreField]):
     """`NAME=PATH`, or `NAME=PATH@0.7` with the threshold of that tool."""
 
     name = "score field"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ScoreField:
-        if isinstance(value, ScoreField):
-            return value
-        name, equals, place = str(value).partition("=")
+    def parse(self, text: str) -> ScoreField:
+        name, equals, place = text.partition("=")
         path, _, threshold = place.partition("@") if equals else (name, "", "")
         try:
             formats.parse_path(path)
@@ -60,17 +54,15 @@ class ScoreFieldOption(click.ParamType[ScoreField]):
                 raise ValueError("expected a name, and a threshold from 0 to 1")
             return ScoreField(name, path, limit)
         except ValueError as error:
-            self.fail(f"{value!r}: {error}; write NAME=PATH, or NAME=PATH@0.7 with a threshold", param, ctx)
+            raise ValueError(f"{text!r}: {error}; write NAME=PATH, or NAME=PATH@0.7 with a threshold") from error
 
 
-class MapOption(click.ParamType[Crosswalk]):
+class MapOption(ParsedOption[Crosswalk]):
     """`JSON`, or `TAXONOMY=JSON` with the name of the taxonomy that the map is for."""
 
     name = "map"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Crosswalk:
-        if isinstance(value, Crosswalk):
-            return value
-        policy, equals, path = str(value).partition("=")
-        whole = not equals or Path(value).exists()  # a file's name may hold the sign
-        return Crosswalk.load(Path(value)) if whole else Crosswalk.load(Path(path), policy)
+    def parse(self, text: str) -> Crosswalk:
+        policy, equals, path = text.partition("=")
+        whole = not equals or Path(text).exists()  # a file's name may hold the sign
+        return Crosswalk.load(Path(text)) if whole else Crosswalk.load(Path(path), policy)

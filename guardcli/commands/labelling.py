@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from guardcli import formats
-from guardcli.commands.options import given
+from guardcli.commands.options import ParsedOption, given
 from guardcli.labels import LAYOUTS, Bound, Label, Where
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,18 +21,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CONDITION = re.compile(r"""((?:"[^"]*"|'[^']*'|[^<>="'])+)(?:(>=|<=|==?|>|<)(.*))?""", re.DOTALL)
 
 
-class LabelOption(click.ParamType[Label]):
+class LabelOption(ParsedOption[Label]):
     """`FIELD`, `FIELD=VALUE,VALUE` with the values that mean unsafe, or `FIELD>=0.5` with a bound."""
 
     name = "label"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Label:
-        if isinstance(value, Label):
-            return value
-        try:
-            path, values, bound = _condition(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def parse(self, text: str) -> Label:
+        path, values, bound = _condition(text)
         return Label(path, values, bound)
 
 
@@ -44,20 +39,15 @@ class CategoryField:
     bound: Bound | None = None
 
 
-class CategoryOption(click.ParamType[CategoryField]):
+class CategoryOption(ParsedOption[CategoryField]):
     """`FIELD`, or `FIELD>=0.5` for an object of numbers."""
 
     name = "categories"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> CategoryField:
-        if isinstance(value, CategoryField):
-            return value
-        try:
-            path, values, bound = _condition(str(value))
-            if values:
-                raise ValueError(f"{value!r}: expected FIELD or FIELD>=NUMBER")
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def parse(self, text: str) -> CategoryField:
+        path, values, bound = _condition(text)
+        if values:
+            raise ValueError(f"{text!r}: expected FIELD or FIELD>=NUMBER")
         return CategoryField(path, bound)
 
 

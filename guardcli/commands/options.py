@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from guardcli import formats
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def given(command: F, options: Sequence[Callable[[F], F]]) -> F:
@@ -19,27 +20,37 @@ def given(command: F, options: Sequence[Callable[[F], F]]) -> F:
     return command
 
 
-class PathsOption(click.ParamType[str]):
+class ParsedOption(click.ParamType[T]):
+    """A value that is read from text by `parse`; one that is no text was read before."""
+
+    def parse(self, text: str) -> T:
+        """The value. Raises ValueError: the text is none; its words are shown."""
+        raise NotImplementedError
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        if not isinstance(value, str):
+            return cast(T, value)
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class PathsOption(ParsedOption[str]):
     """Where in records some fields are, parted by commas."""
 
     name = "paths"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            formats.parse_paths(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
+    def parse(self, text: str) -> str:
+        formats.parse_paths(text)
+        return text
 
 
-class PathOption(click.ParamType[str]):
+class PathOption(ParsedOption[str]):
     """Where in a record a field is."""
 
     name = "path"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            formats.parse_path(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
+    def parse(self, text: str) -> str:
+        formats.parse_path(text)
+        return text

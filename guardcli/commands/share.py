@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from guardcli.audit import Shard
+from guardcli.commands.options import ParsedOption
 
 
 class Share(click.ParamType[float]):
@@ -35,15 +36,13 @@ class Share(click.ParamType[float]):
         return number > -limit if limit < 0 else number > limit * total
 
 
-class ShardOption(click.ParamType[Shard]):
+class ShardOption(ParsedOption[Shard]):
     """`2/8` is the second of eight."""
 
     name = "shard"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
-        if isinstance(value, Shard):
-            return value
-        number, slash, of = str(value).partition("/")
+    def parse(self, text: str) -> Shard:
+        number, slash, of = text.partition("/")
         if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-            self.fail(f"{value!r} is no shard: write 2/8 for the second of eight", param, ctx)
+            raise ValueError(f"{text!r} is no shard: write 2/8 for the second of eight")
         return Shard(int(number), int(of))
