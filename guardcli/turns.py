@@ -8,12 +8,12 @@ may be anybody's, and is judged as the user's. A message without text is left ou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from guardcli.conversation import Conversation, Role
+from guardcli.conversation import Conversation, Malformed, Record, Role
 
 Target = Literal["any", "last", "user", "assistant", "each"]
 TARGETS: tuple[Target, ...] = ("any", "last", "user", "assistant", "each")
@@ -97,6 +97,19 @@ def judged(all_turns: Turns, target: Target) -> tuple[Turn, ...]:
     if not chosen:
         raise NothingToJudge(_nothing(all_turns, target))
     return tuple(chosen)
+
+
+def speakers_of(records: Iterable[Record | Malformed], target: Target) -> list[Speaker]:
+    """Whose messages are judged in some records, in the order of SPEAKERS; one too many where roles do not tell."""
+    if target in ("user", "assistant"):
+        return ["User" if target == "user" else "Agent"]
+    roles: set[Role] = set()
+    for record in records:
+        if isinstance(record, Record):
+            messages = record.conversation.messages
+            roles.update(message.role for message in (messages[-1:] if target == "last" else messages))
+    agent = "assistant" in roles
+    return [speaker for speaker in SPEAKERS if (agent if speaker == "Agent" else roles - {"assistant"})]
 
 
 def without_text(turn: Turn) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from guardcli.engine import Counts, Footprint, Reading
 from guardcli.engine.task import Groups, T, Task
+from guardcli.segments import TokenIds
 from tests import tiny
 
 TOKENS, _ = tiny.vocabulary(user_defined=False)
@@ -45,7 +46,7 @@ class FakeEngine:
             if group is not None:
                 yield [self._drive(task) for task in group]
 
-    def reset(self) -> None:
+    def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         self.counts = Counts()
 
     def close(self) -> None:

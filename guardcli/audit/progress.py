@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from guardcli.audit.blocks import Block
 from guardcli.classifier import Guard
 from guardcli.journal import Checkpoint
 from guardcli.verdict import Verdict
@@ -41,13 +42,14 @@ class Progress:
         self.position = self.block_end = self.position_before = checkpoint.position
         self.began = time.monotonic()
 
-    def begin(self, guard: Guard, records: int, end: int) -> None:
-        """A block of so many records begins, which reaches to a byte of the inputs."""
+    def begin(self, guard: Guard, block: Block) -> None:
+        """A block begins: reset the guard for it, whose statistics are counted until then."""
         self.tokens = self.tokens_evaluated
         self.guard = None
-        guard.reset()
+        self.block_records, self.block_judged = len(block.items), 0
+        self.block_end = max(block.position, self.position)
+        guard.reset(block.items)
         self.guard = guard
-        self.block_records, self.block_judged, self.block_end = records, 0, max(end, self.position)
 
     def count(self, verdict: Verdict) -> None:
         """Count a row."""

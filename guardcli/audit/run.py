@@ -1,6 +1,7 @@
 """A bulk run: each block is judged by itself and committed, so that a run that was killed goes on to the same bytes.
 
-A block's rows depend on its records, the manifest and the list of guilty records: the engine is reset before each.
+A block's rows depend on its records, the manifest and the list of guilty records: the engine is reset before each, to
+the prefixes of the policy alone.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def run(
         plan.units[block.unit].source.check_unchanged()
         with interrupts.deferred():
             journal.begin()
-        progress.begin(guard, len(block.items), block.position)
+        progress.begin(guard, block)
         _judge_block(guard, journal, block, line, progress, interrupts)
     for source in plan.sources:
         source.check_unchanged()

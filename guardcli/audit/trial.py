@@ -110,7 +110,7 @@ def _judge(open_guard: OpenGuard, items: Sequence[Item], sender: Connection) -> 
         guard.trusted = True
         sender.send(None)
         for item in items:
-            guard.reset()
+            guard.reset([item])
             for _ in guard.judge([item], ahead="full"):
                 pass
             sender.send(None)

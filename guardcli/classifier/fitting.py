@@ -63,6 +63,10 @@ class Encoder:
         """The turns of a conversation, each to be encoded when it is first needed."""
         return EncodedTurns(self, shown)
 
+    def prefix(self, speaker: Speaker) -> TokenIds:
+        """The ids that every prompt about a speaker's message begins with: the taxonomy, mostly."""
+        return self._head(speaker)
+
     def said(self, turn: Turn) -> TokenIds:
         """The ids of one turn as it stands in a conversation."""
         return self._vocab.encode(self._renderer.said(turn), follows=True)

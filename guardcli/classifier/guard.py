@@ -29,7 +29,7 @@ from guardcli.model.llama import build
 from guardcli.model.remembered import recall, remember
 from guardcli.prompt import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import SPEAKERS
+from guardcli.turns import SPEAKERS, speakers_of
 from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
 
 _log = logging.getLogger(__name__)
@@ -175,14 +175,18 @@ class Guard:
         remember(self._cache, key, repr(found))
         return found
 
-    def reset(self) -> None:
-        """Let go of all that the engine holds, and begin to count anew: what is judged next is judged as at first.
+    def reset(self, records: Iterable[Record | Malformed] = ()) -> None:
+        """Clear the KV cache, but for the prompt prefixes that `records` need, and reset the statistics.
+
+        What is judged next gets the same scores, to the bit, whatever was judged before.
 
         Raises:
-            EngineError: a run is not over.
+            EngineError: a run is not over, or llama.cpp failed.
         """
         _ = self.tolerance  # measured before, or its traces would be in what follows
-        self._open_engine().reset()
+        speakers = speakers_of(records, self.settings.target)
+        encoders = self._encoders.values()
+        self._open_engine().reset([encoder.prefix(speaker) for encoder in encoders for speaker in speakers])
 
     @property
     def counts(self) -> Counts:

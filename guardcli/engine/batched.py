@@ -8,18 +8,19 @@ one row with all their numbers; what stands in the cache already is shared by a 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from guardcli.engine.context import Context
 from guardcli.engine.held import Held
-from guardcli.engine.plan import Entry, plan
-from guardcli.engine.sequence import NONE, Sequence
+from guardcli.engine.plan import Entry, Tokens, plan
+from guardcli.engine.sequence import NONE, RunningSequence
 from guardcli.engine.task import ANSWER_ROOM, Counts, Footprint, Groups, Step, T
 from guardcli.engine.window import Primed, Windows, as_numpy, finish
 from guardcli.errors import EngineError
+from guardcli.segments import TokenIds
 
 WINDOW_BATCHES = 4  # how many batches of new tokens the engine looks ahead
 
@@ -71,11 +72,18 @@ class BatchedEngine:
             self._busy = False
             self._abandon()
 
-    def reset(self) -> None:
-        """See `Engine.reset`."""
+    def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
+        """See `Engine.reset`::
+
+        cells after a reset    [ prefix 1 | what prefix 2 does not share | … | free                     ]
+        during a run           [ prefix 1 | what prefix 2 does not share | … | prompts, prefixes learned ]
+        """
         self._check_idle()
         self.counts = Counts()
-        self._reset()
+        wanted = [as_numpy(prefix) for prefix in prefixes]
+        if not wanted or not self._held.keep_only(wanted):
+            self._reset()
+            self._evaluate(wanted)
 
     def close(self) -> None:
         """Free the context."""
@@ -85,10 +93,18 @@ class BatchedEngine:
         if self._busy:
             raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
 
+    def _evaluate(self, prefixes: Sequence[Tokens]) -> None:
+        """Fill an empty cache with prefixes, one after the other."""
+        for prefix in prefixes:
+            self._planned.append((Entry.head(prefix), None))
+            while self._planned or self._active:
+                self._step()
+        self._held.keep_only(prefixes)
+
     def _reset(self) -> None:
         self._context.forget()
         self._held = Held(self._context)
-        self._active: list[Sequence] = []
+        self._active: list[RunningSequence] = []
         self._planned.clear()
 
     def _abandon(self) -> None:
@@ -159,7 +175,7 @@ class BatchedEngine:
         promised = ANSWER_ROOM * (len(self._active) + 1)
         return context.outputs + outputs <= context.shape.outputs and tokens + promised <= self._held.cells.free
 
-    def _extend(self, sequence: Sequence) -> None:
+    def _extend(self, sequence: RunningSequence) -> None:
         """Give a sequence's open tokens rows, as many as there is room for."""
         begun = sequence.begun
         count = min(len(sequence.tokens) - begun, self._context.room, self._held.cells.free)
@@ -186,14 +202,14 @@ class BatchedEngine:
             if not sequence.open:
                 self._advance(sequence)
 
-    def _read(self, sequence: Sequence) -> None:
+    def _read(self, sequence: RunningSequence) -> None:
         """Read the probes whose rows were in the batch."""
         while sequence.probes and sequence.probes[0][0] < sequence.begun:
             position, tokens = sequence.probes.pop(0)
             row = int(sequence.rows[position - sequence.stored])
             sequence.readings.append(self._context.read(row, tokens))
 
-    def _advance(self, sequence: Sequence) -> None:
+    def _advance(self, sequence: RunningSequence) -> None:
         """All is evaluated: ask the task how it goes on."""
         if sequence.primed is None:
             self._retire(sequence)
@@ -206,7 +222,7 @@ class BatchedEngine:
         else:
             self._go_on(sequence, step)
 
-    def _go_on(self, sequence: Sequence, step: Step) -> None:
+    def _go_on(self, sequence: RunningSequence, step: Step) -> None:
         keep = len(sequence.tokens) if step.keep is None else step.keep
         if keep < sequence.stored:
             self._context.remove(sequence.number, keep)
@@ -217,7 +233,7 @@ class BatchedEngine:
         sequence.readings = []
         sequence.answering = True
 
-    def _retire(self, sequence: Sequence) -> None:
+    def _retire(self, sequence: RunningSequence) -> None:
         sequence.active = False
         self._active.remove(sequence)
         self._held.let_go(sequence)

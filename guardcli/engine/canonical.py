@@ -7,7 +7,7 @@ is the slow path, and the oracle of the fast one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -17,6 +17,7 @@ from guardcli.engine.plan import Tokens
 from guardcli.engine.task import Counts, Footprint, Groups, Probe, Reading, Step, T, Task
 from guardcli.engine.window import as_numpy
 from guardcli.errors import EngineError
+from guardcli.segments import TokenIds
 
 _SEQUENCE = 0
 
@@ -47,11 +48,12 @@ class CanonicalEngine:
             if group is not None:
                 yield self._run_group(list(group))
 
-    def reset(self) -> None:
-        """See `Engine.reset`. What is held makes no difference to this one, except to the counts."""
+    def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
+        """See `Engine.reset`. A prefix is evaluated by itself anyway, when it is first needed."""
         self.counts = Counts()
-        self._context.forget()
-        self._head = self._head[:0]
+        if not any(np.array_equal(self._head, as_numpy(prefix)) for prefix in prefixes):
+            self._context.forget()
+            self._head = self._head[:0]
 
     def close(self) -> None:
         """Free the context."""

@@ -6,13 +6,16 @@ under way, nor that one, nor a head.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from guardcli.engine.cells import Cells
 from guardcli.engine.context import Context
 from guardcli.engine.plan import Entry, Tokens, common_prefix
-from guardcli.engine.sequence import Sequence
+from guardcli.engine.sequence import RunningSequence
 from guardcli.engine.window import Primed
 from guardcli.errors import EngineError
 
@@ -23,7 +26,7 @@ HEAD_AGE = 512  # sequences begun since a head was last of use, after which it g
 class Shared:
     """With which sequence a new one can begin, and for how many tokens; what it has in common with the last one."""
 
-    source: Sequence | None
+    source: RunningSequence | None
     count: int
     in_common: int
 
@@ -34,10 +37,10 @@ class Held:
     def __init__(self, context: Context) -> None:
         self.cells = Cells(context.shape.cells)
         self.numbers = list(range(context.shape.sequences - 1, -1, -1))
-        self.last: Sequence | None = None  # begun last: the next one shares with it
+        self.last: RunningSequence | None = None  # begun last: the next one shares with it
         self._context = context
-        self._heads: list[Sequence] = []
-        self._path: list[Sequence] = []  # the heads that `last` begins with, the shortest first
+        self._heads: list[RunningSequence] = []
+        self._path: list[RunningSequence] = []  # the heads that `last` begins with, the shortest first
         self._begun = 0
 
     @property
@@ -67,9 +70,9 @@ class Held:
                 source, most = head, count
         return Shared(source if most else None, most, in_common)
 
-    def begin(self, entry: Entry, primed: Primed[Any] | None, shared: Shared) -> Sequence:
+    def begin(self, entry: Entry, primed: Primed[Any] | None, shared: Shared) -> RunningSequence:
         """A new sequence, with what it shares; held as a head if it has no task."""
-        sequence = Sequence(self.numbers.pop(), entry.tokens, primed)
+        sequence = RunningSequence(self.numbers.pop(), entry.tokens, primed)
         if shared.source is not None:
             self._share(shared.source, sequence, shared.count)
         self._begun += 1
@@ -78,7 +81,7 @@ class Held:
             self._add_head(sequence)
         return sequence
 
-    def follow(self, sequence: Sequence | None, shared: int) -> None:
+    def follow(self, sequence: RunningSequence | None, shared: int) -> None:
         """Make a sequence the one that the next one shares with. It has `shared` tokens in common with the last one."""
         before, self.last = self.last, sequence
         self._path = [head for head in self._path if len(head.tokens) <= shared]
@@ -87,13 +90,31 @@ class Held:
         if before is not None:
             self.let_go(before)
 
-    def let_go(self, sequence: Sequence) -> None:
+    def let_go(self, sequence: RunningSequence) -> None:
         """Free a sequence's number and cells, unless it is still of use."""
         if sequence.active or sequence is self.last or sequence in self._heads:
             return
         self._context.remove(sequence.number)
         self.cells.drop(sequence.cells)
         self.numbers.append(sequence.number)
+
+    def keep_only(self, prefixes: Sequence[Tokens]) -> bool:
+        """Free all but the sequences of `prefixes`, with nothing under way; False if one of them is not cached.
+
+        What depends on the past is set back as well, so that what follows does not.
+        """
+        cached = [head for head in self._heads if any(np.array_equal(head.tokens, prefix) for prefix in prefixes)]
+        if len(cached) < len(prefixes):
+            return False
+        self.follow(None, 0)
+        for head in list(self._heads):
+            if head in cached:
+                head.last_used = 0
+            else:
+                self._drop_head(head)
+        self._begun = 0
+        self.numbers.sort(reverse=True)
+        return True
 
     def drop_old(self) -> None:
         """Let go of heads that have been of no use for long."""
@@ -119,7 +140,7 @@ class Held:
         else:
             raise EngineError(f"a prompt of {len(entry.tokens):,} tokens does not fit the cache: raise --ctx-size")
 
-    def _share(self, source: Sequence, sequence: Sequence, count: int) -> None:
+    def _share(self, source: RunningSequence, sequence: RunningSequence, count: int) -> None:
         """Let a new sequence begin with the first `count` tokens of another, stored or still in the batch."""
         sequence.stored = min(count, source.stored)
         if sequence.stored:
@@ -128,7 +149,7 @@ class Held:
         self._context.tag(sequence.rows, sequence.number)
         sequence.cells = self.cells.share(source.cells[:count])
 
-    def _add_head(self, head: Sequence) -> None:
+    def _add_head(self, head: RunningSequence) -> None:
         """Hold a new head, in place of the least recently used ones if they become too many or too long."""
         self._heads.append(head)
         self._path.append(head)
@@ -139,7 +160,7 @@ class Held:
             if len(self._heads) > self._context.shape.heads or held > self._context.shape.held:
                 self._drop_head(other)
 
-    def _drop_head(self, head: Sequence) -> None:
+    def _drop_head(self, head: RunningSequence) -> None:
         self._heads.remove(head)
         if head in self._path:
             self._path.remove(head)

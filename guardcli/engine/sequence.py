@@ -17,7 +17,7 @@ NONE: Rows = np.empty(0, dtype=np.int32)
 
 
 @dataclass(slots=True, eq=False)
-class Sequence:
+class RunningSequence:
     """`stored` of the tokens are evaluated, `rows` more stand in the batch; `cells` holds both.
 
     A head has no task (`primed`). `probes` are (position, token ids) not read yet, `readings` what was read.

@@ -104,11 +104,13 @@ class Engine(Protocol):
         answered before the next group is asked for.
         """
 
-    def reset(self) -> None:
-        """Let go of all that is held and begin to count anew: the next run is as the first one was.
+    def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
+        """Clear the KV cache but for `prefixes`, each evaluated by itself, and reset the statistics.
+
+        Prefixes that are cached from a reset before are not evaluated again; the state is the same either way.
 
         Raises:
-            EngineError: a run is not over.
+            EngineError: a run is not over, or llama.cpp failed.
         """
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from guardcli.engine import Engine, Reading, Task, open_engine
 from guardcli.engine.task import Groups, T
 from guardcli.model import Model
 from guardcli.prompt import TEMPLATES, Renderer
+from guardcli.segments import TokenIds
 from guardcli.taxonomy import Taxonomy
 from guardcli.turns import Turn
 from guardcli.verdict import Answers
@@ -49,8 +50,8 @@ class ShapedEngine(FakeEngine):
         for group in groups:
             yield [self._answer(task, len(group or ())) for task in group or ()]
 
-    def reset(self) -> None:
-        super().reset()
+    def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
+        super().reset(prefixes)
         self._heads = []
 
     def _answer(self, task: Task[T], beside: int) -> T:

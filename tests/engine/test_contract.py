@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import random
 import threading
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
@@ -322,6 +323,51 @@ def test_the_same_groups_give_the_same_readings(native: NativeModel) -> None:
     """Batches depend on the input alone: a file judged twice gives the same bytes."""
     groups = mixed(seed=21, groups=60)
     assert run(opened(native), groups) == run(opened(native), groups)
+
+
+@pytest.mark.parametrize("canonical", [False, True])
+@pytest.mark.parametrize("ctx_size", [256, 2048])  # the smaller cache has no room for all prefixes of the other run
+def test_a_reset_to_prefixes_forgets_the_past(
+    any_model: tuple[str, NativeModel], ctx_size: int, canonical: bool
+) -> None:
+    engine = opened(any_model[1], ctx_size=ctx_size, reproducible=canonical)
+    groups = mixed(seed=1, groups=12)
+    if ctx_size == 256:
+        groups = [[ask for ask in group if len(ask.prompt) < 200] for group in groups]
+    rng = random.Random(1)
+    prefixes = [array("i", numbers(length, rng)) for length in (90, 110)]  # those of `groups`
+    others = [
+        [Ask(numbers(rng.randrange(60, 180), rng), (), head=50) for _ in range(rng.randrange(1, 4))] for _ in range(40)
+    ]
+    try:
+        engine.reset(prefixes)
+        first = list(engine.run(tasks(groups)))
+        list(engine.run(tasks(others)))
+        engine.reset(prefixes)
+        assert list(engine.run(tasks(groups))) == first
+        iterator = engine.run(tasks(others))
+        next(iterator)
+        iterator.close()  # left in the middle
+        engine.reset(prefixes)
+        assert list(engine.run(tasks(groups))) == first
+    finally:
+        engine.close()
+
+
+def test_prefixes_are_evaluated_once(native: NativeModel) -> None:
+    engine = opened(native, ctx_size=2048)
+    groups = mixed(groups=12)
+    rng = random.Random(1)
+    prefixes = [array("i", numbers(length, rng)) for length in (90, 110)]
+    evaluated = []
+    try:
+        for _ in range(3):
+            engine.reset(prefixes)
+            list(engine.run(tasks(groups)))
+            evaluated.append(engine.counts.evaluated)
+    finally:
+        engine.close()
+    assert [count - evaluated[1] for count in evaluated] == [200, 0, 0]
 
 
 def test_a_task_that_fails_is_not_swallowed(native: NativeModel) -> None:
