@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from guardcli.audit import Progress
+from guardcli.audit import Preparation, Progress
 from guardcli.commands.ticker import Ticker
 from guardcli.conversation import Key
 from guardcli.journal import Checkpoint
@@ -79,3 +79,16 @@ def test_a_quiet_run_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Ticker(lambda: "state", quiet=True, every=0.001):
         pass
     assert capsys.readouterr().err == ""
+
+
+def test_what_comes_before_the_first_record() -> None:
+    preparation = Preparation(total=2_000_000)
+    lines = [preparation.line()]
+    preparation.read(500_000)
+    lines.append(preparation.line())
+    preparation.loading = True
+    assert [*lines, preparation.line()] == [
+        "hashing the inputs: 0% of 2.0 MB",
+        "hashing the inputs: 25% of 2.0 MB",
+        "loading the model",
+    ]

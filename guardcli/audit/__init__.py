@@ -2,7 +2,7 @@
 
 from guardcli.audit.blocks import GUILTY, Block, Item, Limits, block_tokens, blocks, without_guilty
 from guardcli.audit.interrupts import Interrupted, Interrupts
-from guardcli.audit.progress import Progress
+from guardcli.audit.progress import Preparation, Progress
 from guardcli.audit.run import Plan, Shard, convict, run
 from guardcli.audit.sources import UNIT_BYTES, Source
 from guardcli.audit.trial import try_records
@@ -17,6 +17,7 @@ __all__ = [
     "Item",
     "Limits",
     "Plan",
+    "Preparation",
     "Progress",
     "Shard",
     "Source",

@@ -97,6 +97,35 @@ class Progress:
         return line
 
 
+@dataclass(slots=True)
+class Preparation:
+    """What happens before the first record is judged: the inputs are hashed, then the model is loaded."""
+
+    total: int = 0
+    done: int = 0
+    loading: bool = False
+
+    def read(self, count: int) -> None:
+        """So many more bytes are hashed."""
+        self.done += count
+
+    def line(self) -> str:
+        """One line for a person."""
+        if self.loading:
+            return "loading the model"
+        share = min(1.0, self.done / self.total) if self.total else 1.0
+        return f"hashing the inputs: {int(100 * share)}% of {_size(self.total)}"
+
+
+def _size(count: int) -> str:
+    """
+    >>> _size(999), _size(1_500_000), _size(3 * 10**13)
+    ('999 B', '1.5 MB', '30000.0 GB')
+    """
+    units = [("GB", 10**9), ("MB", 10**6), ("kB", 10**3)]
+    return next((f"{count / size:.1f} {name}" for name, size in units if count >= size), f"{count} B")
+
+
 def _short(number: int) -> str:
     return f"{number:,}" if number < 10**7 else f"{number / 10**6:,.1f}M"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from guardcli.errors import InputError
@@ -46,8 +47,12 @@ class Source:
     cuts: tuple[tuple[int, int], ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
-    def from_path(cls, path: str, unit_bytes: int = UNIT_BYTES) -> Source:
+    def from_path(
+        cls, path: str, unit_bytes: int = UNIT_BYTES, *, on_read: Callable[[int], None] = lambda count: None
+    ) -> Source:
         """Hash a file, and find where it could be cut into units of at least so many bytes.
+
+        `on_read` is called with the number of bytes of each piece.
 
         Raises:
             InputError: it cannot be read, or is written to.
@@ -62,6 +67,7 @@ class Source:
                     packed = packed or (not cutter.offset and piece.startswith(_PACKED))
                     digest.update(piece)
                     cutter.feed(piece)
+                    on_read(len(piece))
                 source = cls(path, cutter.offset, digest.hexdigest(), before, packed, cutter.found())
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +20,7 @@ from guardcli.audit import (
     Item,
     Limits,
     Plan,
+    Preparation,
     Progress,
     Shard,
     Source,
@@ -119,7 +122,6 @@ def audit(
         raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
     judging = Judging(**options)
     files = _input_files(names, path, [*requests, *judging.files()])
-    sources = [Source.from_path(name, unit_bytes) for name in files.paths]
     asked = inputs.asked(requests)
     remarks = inputs.Remarks(judging.as_user)
 
@@ -135,9 +137,14 @@ def audit(
             )
         )
 
-    plan = Plan(bulk.units(sources, reading.record_lines), read, shard)
+    preparation = Preparation(_size(files.paths))
+    with Ticker(preparation.line, quiet=quiet):
+        sources = [Source.from_path(name, unit_bytes, on_read=preparation.read) for name in files.paths]
+        plan = Plan(bulk.units(sources, reading.record_lines), read, shard)
+        preparation.loading = True
+        opened = judging.open()
     try:
-        with judging.open() as guard, Interrupts() as interrupts:
+        with opened as guard, Interrupts() as interrupts:
             plan = replace(plan, limits=_limits(guard, block_tokens or manifest.tokens_of(peek_manifest(path))))
             told = manifest.make(
                 guard,
@@ -158,6 +165,15 @@ def audit(
         return 128 + interrupted.number
     left_out = [] if allow_left_out else files.left_out
     return _summed_up(path, max_unsafe, max_errors, left_out, quiet=quiet)
+
+
+def _size(paths: Sequence[str]) -> int:
+    """The bytes of all files that can be read."""
+    total = 0
+    for path in paths:
+        with suppress(OSError):
+            total += os.stat(path).st_size
+    return total
 
 
 def _other_run(error: OtherRun) -> str:

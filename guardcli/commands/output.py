@@ -159,12 +159,18 @@ class Aside:
         self._file.close()
 
 
+_CLEAR_LINE = "\r\x1b[2K"
+_shown = False  # whether a state stands on the terminal's last line
+
+
 def say(message: str, *, end: str = "\n") -> None:
     """Tell a person something on stderr; whether it can be heard must not change how the run ends.
 
     Names of files, policies and models stand in messages, and llama.cpp's log holds a model's metadata: nothing of it
     reaches the terminal that could command it.
     """
+    if _shown:
+        tell(None)
     _say(lines(message), end)
 
 
@@ -181,8 +187,10 @@ def on_terminal() -> bool:
 
 def tell(state: str | None) -> None:
     """Tell how far something is: on a terminal over what was told before, else on its own line. None: it is over."""
+    global _shown
     if on_terminal():
-        _say(f"\r\x1b[2K{lines(state or '')[: shutil.get_terminal_size().columns - 1]}", "")
+        _say(f"{_CLEAR_LINE}{lines(state or '')[: shutil.get_terminal_size().columns - 1]}", "")
+        _shown = state is not None
     elif state is not None:
         say(state)
 
