@@ -149,7 +149,7 @@ def _tokenize(model: Model, texts: Sequence[bytes]) -> None:
 
 
 def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | None = None) -> None:
-    guard = Guard(model, "llama-guard-3", settings=Settings(force=True), engine=_null_engine())
+    guard = Guard(model, "llama-guard-3", settings=Settings(force=True), engine=null_engine())
     line = WRITERS["json"]
     records = source or formats.read(io.BytesIO(content), "prompts.jsonl")
     with open(os.devnull, "wb", buffering=0) as sink:
@@ -159,13 +159,13 @@ def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | 
 
 
 def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
-    engine = _null_engine()
+    engine = null_engine()
     with Guard(model, "llama-guard-3", settings=Settings(force=True), engine=engine) as guard:
         found = _on_one_core(Stages(guard, engine, content, rounds).seconds)
     return {name: round(seconds * 1e6, 1) for name, seconds in found.items()}
 
 
-def _null_engine() -> BatchedEngine:
+def null_engine() -> BatchedEngine:
     room = Room(trained=8192, cell=1, free=None, offloaded=True, cores=1)
     return BatchedEngine(NullContext(choose(room, Options(), heads=(256, 256))))
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import compare, contenders, models, picture, startup, stored, tolerance
+from benchmarks import compare, contenders, models, picture, scale, startup, stored, tolerance
 from benchmarks.contenders import Machine, Measured
 from benchmarks.timing import Timed, interleaved
 from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
@@ -154,3 +154,13 @@ def test_the_coverage_of_a_tolerance_is_a_row_a_model(guard_path: Path, tmp_path
     assert row["tolerance"] >= row["floor"]
     assert row["movement_p50"] <= row["movement_p99"] <= row["movement_max"]
     assert row["covered"] == 1.0
+
+
+def test_an_audit_of_many_rows_is_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "scale.json"
+    done = CliRunner().invoke(scale.main, ["--records", "2000", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(out.read_text())
+    assert found["rows"] == 2000
+    assert list(found["to nine tenths"]["resident_mb"]) == [str(200 * n) for n in range(1, 10)]
+    assert list(found["resumed"]["resident_mb"])[-1] == "2000"

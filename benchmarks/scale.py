@@ -1,0 +1,100 @@
+"""Audit many rows without a model: the memory of the process, and how long a resume takes.
+
+    python -m benchmarks.scale --records 1000000
+
+The engine evaluates nothing (benchmarks.host). One process audits nine tenths of the records and dies; another one
+resumes the audit. Memory is the resident set in MB, at each tenth of the records.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from benchmarks.host import null_engine
+from guardcli import Guard, Settings
+from guardcli.audit import Item, Plan, Source, Unit, run, units
+from guardcli.commands import inputs
+from guardcli.journal import Journal
+from guardcli.model import Model
+from guardcli.verdict import Verdict
+from guardcli.writers import jsonl
+
+
+def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
+    return inputs.Reading().records_of(
+        stream, unit.source.path, start=start, first_line=unit.first_line, record_lines=unit.record_lines
+    )
+
+
+def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, object]:
+    """Audit a file, from where the output ends; die with row number `die_at`."""
+    began = time.monotonic()
+    memory: dict[int, float] = {}
+    first = 0.0
+    plan = Plan(units([Source.from_path(source)], inputs.Reading().record_lines), read)
+    with Model.load("starter", generation="llama-guard-3-8b") as model, Journal(output, {}) as journal:
+        rows = journal.checkpoint.rows
+
+        def line(verdict: Verdict) -> str:
+            nonlocal rows, first
+            first = first or time.monotonic() - began
+            rows += 1
+            if rows % (records // 10) == 0:
+                memory[rows] = _resident()
+            if rows == die_at:
+                click.echo(json.dumps({"resident_mb": memory, "first_row_after_s": round(first, 2)}))
+                sys.stdout.flush()
+                os._exit(0)
+            return jsonl.line(verdict)
+
+        with Guard(model, "llama-guard-3", settings=Settings(force=True), engine=null_engine()) as guard:
+            run(guard, journal, plan, line)
+    return {"resident_mb": memory, "first_row_after_s": round(first, 2)}
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+
+
+@click.command(help=__doc__)
+@click.option("--records", default=1_000_000, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("scale.json"), show_default=True)
+@click.option("--part", nargs=3, type=str, hidden=True)
+def main(records: int, out: Path, part: tuple[str, str, str] | None) -> None:
+    if part is not None:
+        source, output, die_at = part
+        click.echo(json.dumps(audit(source, Path(output), records, int(die_at))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        source, output = Path(folder, "input.jsonl"), Path(folder, "out.jsonl")
+        with source.open("w") as file:
+            file.writelines(
+                f'{{"id":"{n}","prompt":"how do i bake bread number {n} in an old oven"}}\n' for n in range(records)
+            )
+        found = {"records": records}
+        for name, die_at in (("to nine tenths", records * 9 // 10), ("resumed", 0)):
+            words = [sys.executable, "-m", "benchmarks.scale", "--records", str(records)]
+            done = subprocess.run(
+                [*words, "--part", str(source), str(output), str(die_at)], stdout=subprocess.PIPE, check=True
+            )
+            found[name] = json.loads(done.stdout)
+        with output.open("rb") as file:
+            found["rows"] = sum(1 for _ in file)
+    out.write_text(json.dumps(found, indent=2) + "\n")
+    click.echo(out.read_text(), nl=False)
+    sys.exit(0 if found["rows"] == records else 1)
+
+
+if __name__ == "__main__":
+    main()
