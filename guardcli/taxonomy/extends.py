@@ -15,7 +15,7 @@ from typing import Any
 from guardcli.errors import TaxonomyError
 from guardcli.taxonomy import files, schema
 from guardcli.taxonomy.fields import Word
-from guardcli.taxonomy.problems import Problems, nearest, quoted
+from guardcli.taxonomy.problems import Problems, listed, nearest, quoted
 from guardcli.taxonomy.schema import Draft, DraftCategory, DraftTest
 from guardcli.taxonomy.values import Category, Detail, PolicyTest
 from guardcli.taxonomy.wording import ID
@@ -72,8 +72,9 @@ def policy_tests(draft: Draft, policy: Policy, problems: Problems) -> Iterator[P
     """The draft's tests, their categories as ids."""
     ids = {category.label: id for id, category in policy.categories.items()}
     ids.update({id: id for id in policy.categories})
+    known = listed(dict.fromkeys(category.label for category in policy.categories.values()))
     for test in draft.tests:
-        named = [_named(word, ids, policy, problems) for word in test.categories]
+        named = [_named(word, ids, known, policy, problems) for word in test.categories]
         yield _policy_test(test, tuple(dict.fromkeys(named)))
 
 
@@ -140,14 +141,14 @@ def _check_drop(draft: Draft, parent: Policy, problems: Problems) -> None:
     if draft.extends is None:  # and so a problem already
         return
     own = {category.id.text for category in draft.categories}
+    has = listed(parent.categories)
     for word in draft.drop:
         if word.text in own:
             problems.add(word.place, f"{quoted(word.text)} is both dropped and defined here: do one of the two")
         elif parent.complete and parent.categories and word.text not in parent.categories:
             problems.add(
                 word.place,
-                f"{quoted(word.text)} cannot be dropped: {quoted(draft.extends.text)} has only "
-                f"{', '.join(parent.categories)}",
+                f"{quoted(word.text)} cannot be dropped: {quoted(draft.extends.text)} has only {has}",
             )
 
 
@@ -161,12 +162,10 @@ def _check_keys(draft: Draft, policy: Policy, problems: Problems) -> None:
             problems.add(key.place, f"the key {quoted(key.text)} is already that of {owner}: choose another")
 
 
-def _named(word: Word, ids: dict[str, str], policy: Policy, problems: Problems) -> str:
+def _named(word: Word, ids: dict[str, str], known: str, policy: Policy, problems: Problems) -> str:
     if word.text not in ids and policy.complete and policy.categories:
-        labels = ", ".join(dict.fromkeys(category.label for category in policy.categories.values()))
-        near = "" if ID.fullmatch(word.text) else nearest(word.text, ids)  # another number is no near miss
-        known = near or f"known are {labels}"
-        problems.add(word.place, f"there is no category {quoted(word.text)}: {known}")
+        near = "" if ID.fullmatch(word.text) else problems.nearest(word.text, ids)  # another number is no near miss
+        problems.add(word.place, f"there is no category {quoted(word.text)}: {near or f'known are {known}'}")
     return ids.get(word.text, word.text)
 
 

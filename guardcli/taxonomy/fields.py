@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from guardcli.taxonomy.problems import Problems, closest, nearest, quoted
+from guardcli.taxonomy.problems import Problems, did_you_mean, quoted
 from guardcli.taxonomy.tree import Mapping, Scalar, Sequence, Value
 from guardcli.taxonomy.values import Place
 from guardcli.taxonomy.wording import Rule, not_empty
@@ -115,8 +115,9 @@ def mapping(
         if key.text in known:
             given[key.text] = known[key.text](entry, f"`{key.text}`", problems)
         else:
-            meant.add(closest(key.text, known))
-            advice = nearest(key.text, known) or f"known are {', '.join(known)}"
+            near = problems.closest(key.text, known)
+            meant.add(near)
+            advice = did_you_mean(near) or f"known are {', '.join(known)}"
             problems.add(key.place, f"unknown key {quoted(key.text)}: {advice}")
     for name in required:
         if name not in given and name not in meant:  # one mistake is told once

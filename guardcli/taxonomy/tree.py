@@ -1,11 +1,12 @@
 """YAML text → a tree of plain values that remember their places; the only module that imports yaml.
 
 It knows YAML and its traps (documents, tags, aliases, duplicate keys), and nothing of taxonomies. The tree is
-made from yaml's nodes, not from what yaml would construct, which has lost its places and its spelling.
+made from yaml's events, not from what yaml would construct, which has lost its places and its spelling.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,12 +18,15 @@ from guardcli.taxonomy.values import Place
 
 Kind = Literal["text", "number", "boolean", "date", "null"]
 Value: TypeAlias = "Scalar | Sequence | Mapping"
+Mark: TypeAlias = "yaml.error.Mark | yaml._yaml.Mark"
+Loader: TypeAlias = "yaml.SafeLoader | yaml.CSafeLoader"
 
 _YAML = "tag:yaml.org,2002:"
+_MERGE = f"{_YAML}merge"  # a plain `<<`
 _KINDS: dict[str, Kind] = {
     f"{_YAML}str": "text",
     f"{_YAML}value": "text",  # a plain `=`
-    f"{_YAML}merge": "text",  # a plain `<<`
+    _MERGE: "text",
     f"{_YAML}int": "number",
     f"{_YAML}float": "number",
     f"{_YAML}bool": "boolean",
@@ -31,19 +35,29 @@ _KINDS: dict[str, Kind] = {
 }
 _DEEPEST = 20  # levels; a taxonomy needs six
 _MOST_NODES = 100_000  # with aliases expanded; room for some ten thousand tests
+_EMPTY = "the file is empty: write `name`, and `categories` or `extends`"
+
+# PyYAML's own parser needs up to 17 s for 1 MiB, libyaml less than one. Up to this many characters (of the shipped
+# files the longest has some 5,000) the first has the word, as it says better what is wrong. The second takes a tab
+# between two tokens, and a question mark within braces, for what they are.
+SLOW_LIMIT = 1 << 16
+_LIBYAML: type[Loader] | None = getattr(yaml, "CSafeLoader", None)
 
 # What to do about yaml's own complaints, by a part of their wording; the first that fits.
 _ADVICE = {
     "mapping values are not allowed": "quote text that contains `: `, and check the indentation",
     "'\\t' that cannot start any token": "write spaces instead of the tab",
+    "found character that cannot start any token": "quote text that starts with it, or write spaces instead of a tab",
     "that cannot start any token": "quote text that starts with this character",
-    "undefined alias": "quote text that starts with `*`, or define it before with `&`",
+    "tab character": "write spaces instead of the tab",
     "alias": "quote text that starts with `*`",
-    "duplicate anchor": "rename one of the two",
     "anchor": "quote text that starts with `&`",
     "end of stream": "this quote is not closed: close it",
     "<stream end>": "this bracket is not closed: close it",
     "could not find expected ':'": "add `: ` after the key, or indent the line further",
+    "did not find expected ',' or": "add a comma, close the bracket, or quote the text",
+    "did not find expected key": "indent the line like the one above it, or quote the whole text",
+    "'-' indicator": "put every `- ` of a list at the same indentation",
     "but got '?'": "quote text that holds a question mark",
     "expected ',' or": "add a comma, close the bracket, or quote the text",
     "but found '-'": "put every `- ` of a list at the same indentation",
@@ -51,6 +65,8 @@ _ADVICE = {
     "but found '?'": "indent the line like the one above it",
     "but found '<scalar>'": "quote the whole text; inside quotes write \\\" for \", or '' for '",
     "unknown escape": "write the backslash twice, or use single quotes",
+    "hexdecimal number": "write the backslash twice, or use single quotes",  # spelt so by libyaml
+    "invalid Unicode character": "write the backslash twice, or use single quotes",
     "hexadecimal numbers": "write the backslash twice, or use single quotes",
     "chomping or indentation": "begin the text on the next line, or quote it",
     "incompatible YAML": "remove the line",
@@ -65,12 +81,16 @@ _AT_THE_OPENING = (
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """`text` as it is written, and what YAML takes it for; `plain` if it has no quotes."""
+    """`text` as it is written, and what YAML takes it for.
+
+    `plain` if it has no quotes, `merge` if it is a plain `<<`.
+    """
 
     place: Place
     text: str
     kind: Kind
     plain: bool
+    merge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,108 +109,205 @@ class Mapping:
 
 def parse(text: str, path: str, problems: Problems) -> Value:
     """The one document of `text`. Raises TaxonomyError if it makes no tree; the rest goes to `problems`."""
+    unprintable = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if unprintable:
+        raise _not_printable(text, unprintable.start(), path)
+    loader = loader_class(text, path)(text)
+    builder = _Builder(loader, path, problems)
     try:
-        loader = yaml.SafeLoader(text)
-    except yaml.reader.ReaderError as error:
-        raise _not_printable(error, text, path) from error
-    try:
-        return _Builder(path, problems).build(_single_node(loader, path), depth=0)
+        return builder.document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, loader, path) from error
-    except RecursionError as error:
-        raise _error(_place(loader.get_mark(), path), _too_deep()) from error
+        raise _syntax_error(error, builder.place) from error
     except (ValueError, OverflowError) as error:  # yaml passes "\U00110000" to chr() unchecked
-        message = "is not valid YAML: the number in an escape or directive is too large"
-        raise _error(_place(loader.get_mark(), path), message) from error
+        assert isinstance(loader, yaml.SafeLoader)
+        raise _error(_place(loader.get_mark(), path), _too_large()) from error
 
 
-def _single_node(loader: yaml.SafeLoader, path: str) -> yaml.Node:
-    node = loader.get_node() if loader.check_node() else None
-    if node is None or (node.tag == f"{_YAML}null" and not loader.check_node()):
-        raise _error(Place(path, 1, 1), "the file is empty: write `name`, and `categories` or `extends`")
-    if loader.check_node():
-        second = loader.get_node()
-        place = _place((second or node).start_mark, path)
-        raise _error(place, "a second document starts here: a file holds one taxonomy; remove the `---`")
-    return node
+def loader_class(text: str, path: str, libyaml: type[Loader] | None = _LIBYAML) -> type[Loader]:
+    """What reads a text: up to a size the parser whose messages are the better ones, beyond it the fast one.
+
+    Raises:
+        TaxonomyError: there is no fast one.
+    """
+    if len(text) <= SLOW_LIMIT:
+        return yaml.SafeLoader
+    if libyaml is None:
+        raise _error(
+            Place(path, 1, 1),
+            f"has more than {SLOW_LIMIT:,} characters, and PyYAML is installed without libyaml, which reads that many: "
+            "share parts with `extends`, or install a wheel of PyYAML",
+        )
+    return libyaml
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """What an anchor names, how many values that is, and how deep; None until it has been read to its end."""
+
+    place: Place
+    value: Value | None = None
+    values: int = 0
+    depth: int = 0
 
 
 class _Builder:
-    """Walks a node once for each alias of it, and so counts: ten lines of aliases can mean billions."""
+    """Makes the tree from yaml's events, and stops at the first that goes beyond a limit.
 
-    def __init__(self, path: str, problems: Problems) -> None:
+    An alias stands for the same tree again and is counted as such: ten lines of aliases can mean billions of values.
+    """
+
+    def __init__(self, loader: Loader, path: str, problems: Problems) -> None:
+        self.place = Place(path, 1, 1)  # of the last event
+        self._loader = loader
         self._path = path
         self._problems = problems
-        self._nodes = 0
+        self._anchors: dict[str, _Anchored] = {}
+        self._values = 0
+        self._deepest = 0
 
-    def build(self, node: yaml.Node, depth: int) -> Value:
-        place = _place(node.start_mark, self._path)
-        self._nodes += 1
-        if self._nodes > _MOST_NODES:
+    def document(self) -> Value:
+        """The tree of the only document."""
+        event = self._next()
+        while isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
+            event = self._next()
+        if isinstance(event, yaml.StreamEndEvent):
+            raise _error(Place(self._path, 1, 1), _EMPTY)
+        root = self._value(event, 0)
+        self._next()  # the end of the document
+        after = self._next()
+        if isinstance(after, yaml.StreamEndEvent):
+            if isinstance(root, Scalar) and root.kind == "null":
+                raise _error(Place(self._path, 1, 1), _EMPTY)
+            return root
+        raise _error(self.place, "a second document starts here: a file holds one taxonomy; remove the `---`")
+
+    def _next(self) -> yaml.Event:
+        event = self._loader.get_event()
+        assert event is not None  # None comes after the end of the stream only
+        assert event.start_mark is not None
+        self.place = _place(event.start_mark, self._path)
+        return event
+
+    def _value(self, event: yaml.Event, depth: int) -> Value:
+        place = self.place
+        assert isinstance(event, yaml.NodeEvent)
+        if isinstance(event, yaml.AliasEvent):
+            return self._again(str(event.anchor), place, depth)
+        self._count(1, depth, place)
+        anchor = event.anchor
+        if anchor is None:
+            return self._new(event, place, depth)
+        if anchor in self._anchors:
+            line = self._anchors[anchor].place.line
+            raise _error(
+                place, f"the anchor {quoted(anchor)} is given twice (first in line {line}): rename one of the two"
+            )
+        self._anchors[anchor] = _Anchored(place)
+        before, outside, self._deepest = self._values, self._deepest, depth
+        value = self._new(event, place, depth)
+        self._anchors[anchor] = _Anchored(place, value, self._values - before + 1, self._deepest - depth)
+        self._deepest = max(self._deepest, outside)
+        return value
+
+    def _again(self, anchor: str, place: Place, depth: int) -> Value:
+        known = self._anchors.get(anchor)
+        if known is None:
+            advice = "quote text that starts with `*`, or define it before with `&`"
+            raise _error(place, f"there is no anchor {quoted(anchor)} before this alias: {advice}")
+        if known.value is None:
+            raise _error(known.place, _too_deep())
+        self._count(known.values, depth + known.depth, place)
+        return known.value
+
+    def _count(self, values: int, depth: int, place: Place) -> None:
+        self._values += values
+        self._deepest = max(self._deepest, depth)
+        if self._values > _MOST_NODES:
             raise _error(place, f"more than {_MOST_NODES:,} values, those of aliases included: remove some")
         if depth > _DEEPEST:
             raise _error(place, _too_deep())
-        if isinstance(node, yaml.MappingNode):
-            self._check_tag(node, place, f"{_YAML}map")
-            return Mapping(place, self._entries(node, depth + 1))
-        if isinstance(node, yaml.SequenceNode):
-            self._check_tag(node, place, f"{_YAML}seq")
-            return Sequence(place, tuple(self.build(item, depth + 1) for item in node.value))
-        self._check_tag(node, place, *_KINDS)
-        plain = not getattr(node, "style", None)
-        return Scalar(place, node.value, _KINDS.get(node.tag, "text"), plain)
 
-    def _entries(self, node: yaml.MappingNode, depth: int) -> tuple[tuple[Scalar, Value], ...]:
+    def _new(self, event: yaml.NodeEvent, place: Place, depth: int) -> Value:
+        if isinstance(event, yaml.MappingStartEvent):
+            self._check_tag(event.tag, place, f"{_YAML}map")
+            return Mapping(place, self._entries(depth + 1))
+        if isinstance(event, yaml.SequenceStartEvent):
+            self._check_tag(event.tag, place, f"{_YAML}seq")
+            return Sequence(place, tuple(self._items(depth + 1)))
+        assert isinstance(event, yaml.ScalarEvent)
+        tag = self._tag(event)
+        self._check_tag(tag, place, *_KINDS)
+        return Scalar(place, event.value, _KINDS.get(tag, "text"), plain=not event.style, merge=tag == _MERGE)
+
+    def _items(self, depth: int) -> Iterator[Value]:
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            yield self._value(event, depth)
+
+    def _entries(self, depth: int) -> tuple[tuple[Scalar, Value], ...]:
         entries: dict[str, tuple[Scalar, Value]] = {}
-        for key_node, value_node in node.value:
-            key, value = self.build(key_node, depth), self.build(value_node, depth)
-            wrong = _wrong_key(key, key_node.tag, entries)
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key = self._value(event, depth)
+            value = self._value(self._next(), depth)
+            wrong = _wrong_key(key, entries)
             if wrong:
                 self._problems.add(key.place, wrong)
             elif isinstance(key, Scalar):
                 entries[key.text] = key, value
         return tuple(entries.values())
 
-    def _check_tag(self, node: yaml.Node, place: Place, *allowed: str) -> None:
-        if node.tag not in allowed:
-            tag = node.tag.replace(_YAML, "!!")
+    def _tag(self, event: yaml.ScalarEvent) -> str:
+        if event.tag is not None and event.tag != "!":
+            return str(event.tag)
+        tag: str = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)  # type: ignore[no-untyped-call]
+        return tag
+
+    def _check_tag(self, given: str | None, place: Place, *allowed: str) -> None:
+        if given not in (None, "!", *allowed):
+            tag = str(given).replace(_YAML, "!!")
             self._problems.add(
                 place, f"the tag {quoted(tag)} is not supported: remove it, or quote text that starts with `!`"
             )
 
 
-def _wrong_key(key: Value, tag: str, before: dict[str, tuple[Scalar, Value]]) -> str | None:
+def _wrong_key(key: Value, before: dict[str, tuple[Scalar, Value]]) -> str | None:
     if not isinstance(key, Scalar):
         return "a key must be plain text: quote text that starts with `[` or `{`"
-    if tag == f"{_YAML}merge":
+    if key.merge:
         return "merge keys (`<<`) are not supported: write the fields out"
     if key.text in before:
         return f"{quoted(key.text)} is given twice (first in line {before[key.text][0].place.line}): keep one"
     return None
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, loader: yaml.SafeLoader, path: str) -> TaxonomyError:
+def _syntax_error(error: yaml.MarkedYAMLError, last: Place) -> TaxonomyError:
     said = ", ".join(part for part in (error.context, error.problem) if part)
-    mark = error.problem_mark or error.context_mark or loader.get_mark()
+    mark = error.problem_mark or error.context_mark
     if error.context_mark is not None and any(part in said for part in _AT_THE_OPENING):
         mark = error.context_mark
+    place = last if mark is None else _place(mark, last.path)
+    if "nesting depth" in said:
+        return _error(place, _too_deep())
     advice = next((advice for part, advice in _ADVICE.items() if part in said), "quote the text, or correct it")
-    return _error(_place(mark, path), f"is not valid YAML ({said}): {advice}")
+    return _error(place, f"is not valid YAML ({said}): {advice}")
 
 
-def _not_printable(error: yaml.reader.ReaderError, text: str, path: str) -> TaxonomyError:
-    lines = f"{text[: error.position]}x".splitlines()
+def _not_printable(text: str, position: int, path: str) -> TaxonomyError:
+    lines = f"{text[:position]}x".splitlines()
     place = Place(path, len(lines), len(lines[-1]))
-    if text[error.position] == "\0":
+    if text[position] == "\0":
         return _error(place, "there is a null character: is this a text file? save it as UTF-8")
-    return _error(place, f"the character {quoted(text[error.position])} is not allowed in YAML: remove it")
+    return _error(place, f"the character {quoted(text[position])} is not allowed in YAML: remove it")
+
+
+def _too_large() -> str:
+    return "is not valid YAML: the number in an escape or directive is too large"
 
 
 def _too_deep() -> str:
     return f"more than {_DEEPEST} levels deep, or an alias within itself: remove brackets, or the alias"
 
 
-def _place(mark: yaml.Mark, path: str) -> Place:
+def _place(mark: Mark, path: str) -> Place:
     return Place(path, mark.line + 1, mark.column + 1)
 
 

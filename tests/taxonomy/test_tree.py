@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import Taxonomy
+from guardcli.taxonomy import Taxonomy, shipped, tree
+from guardcli.taxonomy.problems import Problems
+from guardcli.taxonomy.tree import SLOW_LIMIT
 from tests.taxonomy.broken import WHOLE, complaints
+from tests.taxonomy.test_broken_files import BROKEN
 
 EMPTY = "1:1: the file is empty: write `name`, and `categories` or `extends`"
 DEEP = "more than 20 levels deep, or an alias within itself: remove brackets, or the alias"
@@ -22,8 +28,8 @@ def test_empty(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (f"{WHOLE}---\nname: b\n", f"5:1: {SECOND}"),
-        (f"---\n{WHOLE}---\n", f"6:1: {SECOND}"),
+        (f"{WHOLE}---\nname: b\n", f"4:1: {SECOND}"),
+        (f"---\n{WHOLE}---\n", f"5:1: {SECOND}"),
         (
             "name: Hate: and threats\n",
             "1:11: is not valid YAML (mapping values are not allowed here): "
@@ -46,7 +52,7 @@ def test_empty(text: str) -> None:
         ),
         (
             "name: *bold\n",
-            "1:7: is not valid YAML (found undefined alias 'bold'): quote text that starts with `*`, "
+            "1:7: there is no anchor `bold` before this alias: quote text that starts with `*`, "
             "or define it before with `&`",
         ),
         (
@@ -178,3 +184,83 @@ def test_a_message_is_one_printable_line() -> None:
     known = "name, extends, drop, detail, threshold, description, categories, tests"
     shown = f"\\x1b[2J\\nok{'x' * 53}…"
     assert str(caught.value) == f"t.yaml:4:1: unknown key `{shown}`: known are {known}"
+
+
+LONG = f"# {'x' * SLOW_LIMIT}\n"  # a first line that makes a text too long for the slow parser
+libyaml = pytest.mark.skipif(not hasattr(yaml, "CSafeLoader"), reason="PyYAML has no libyaml")
+TEXTS = {
+    path.name: path.read_text("utf-8", "replace")
+    for path in (*sorted(BROKEN.glob("*.yaml")), *(Path(Taxonomy.load(name).place.path) for name in shipped()))
+}
+# What libyaml reads otherwise: it takes tabs between tokens, and `?` within braces; it refuses half an emoji at once;
+# it points at the backslash, and at the end of a list that nobody closes; a directive must be in the first line.
+OTHERWISE = {
+    "tab_after_colon.yaml",
+    "json_with_tabs.yaml",
+    "question_in_braces.yaml",
+    "half_emoji.yaml",
+    "backslash_in_quotes.yaml",
+    "unclosed_bracket_at_end.yaml",
+    "directive_of_version_2.yaml",
+}
+
+
+def outcome(text: str) -> tuple[tree.Value | None, list[tuple[int, int]]]:
+    """The tree that a text makes, and the places of what is wrong with it."""
+    problems = Problems()
+    problems.open("t.yaml")
+    value = None
+    try:
+        value = tree.parse(text, "t.yaml", problems)
+        problems.raise_any()
+    except TaxonomyError as error:
+        return value, [(problem.line, problem.column) for problem in error.problems]
+    return value, []
+
+
+@libyaml
+@pytest.mark.parametrize("name", TEXTS.keys() - OTHERWISE)
+def test_both_parsers_make_the_same_tree_and_point_at_the_same_place(name: str) -> None:
+    assert tree.loader_class(TEXTS[name], "t.yaml") is yaml.SafeLoader
+    assert tree.loader_class(LONG + TEXTS[name], "t.yaml") is yaml.CSafeLoader
+    assert outcome(f"#\n{TEXTS[name]}") == outcome(LONG + TEXTS[name])
+
+
+@libyaml
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[" * 5000, f"2:1001: {DEEP}"),
+        ("- " * 3000, f"2:43: {DEEP}"),
+        (
+            'name: "\\U00110000"\n',
+            "2:10: is not valid YAML (while parsing a quoted scalar, found invalid Unicode character escape code): "
+            "write the backslash twice, or use single quotes",
+        ),
+        ("name: a\0\n", "2:8: there is a null character: is this a text file? save it as UTF-8"),
+        (
+            "- a\n- @b\n",
+            "3:3: is not valid YAML (while scanning for the next token, found character that cannot start any token): "
+            "quote text that starts with it, or write spaces instead of a tab",
+        ),
+    ],
+)
+def test_no_tree_of_a_long_text(text: str, expected: str) -> None:
+    assert complaints(LONG + text) == [expected]
+
+
+def test_a_long_text_without_libyaml() -> None:
+    assert tree.loader_class("x" * SLOW_LIMIT, "t.yaml", libyaml=None) is yaml.SafeLoader
+    with pytest.raises(TaxonomyError) as caught:
+        tree.loader_class("x" * (SLOW_LIMIT + 1), "t.yaml", libyaml=None)
+    assert str(caught.value) == (
+        "t.yaml:1:1: has more than 65,536 characters, and PyYAML is installed without libyaml, which reads that many: "
+        "share parts with `extends`, or install a wheel of PyYAML"
+    )
+
+
+def test_an_alias_counts_as_deep_as_what_it_names() -> None:
+    """Ten levels named at the eleventh are twenty-one, and one less is the most."""
+    nested = f"a: &a {'[' * 10}{']' * 10}\n"
+    assert complaints(f"{nested}b: {'[' * 11}*a{']' * 11}\n") == [f"2:15: {DEEP}"]
+    assert DEEP not in "".join(complaints(f"{nested}b: {'[' * 10}*a{']' * 10}\n"))
