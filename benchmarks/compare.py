@@ -24,7 +24,7 @@ from benchmarks.contenders import Contender, Machine, Measured
 from benchmarks.workloads import WORKLOADS, Item, Workload
 from guardcli import Model, formats
 from guardcli.conversation import Record
-from guardcli.turns import turns
+from guardcli.prompts.turns import turns
 
 IN_ONE_FILE = 1000  # prompts
 WARM_UP = 2  # conversations before the first round, which no round has

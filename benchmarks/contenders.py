@@ -26,7 +26,7 @@ from benchmarks.workloads import TEMPLATE, Item, Prompt, Workload, depth, marked
 from guardcli import Guard, Model, Offload, Options, Settings
 from guardcli.engine import Counts
 from guardcli.engine.plan import common_prefix
-from guardcli.model.llama import _amx_crashes
+from guardcli.models.llama import _amx_crashes
 
 UNSAFE, LINE_BREAK, S = 39257, 198, 50  # in the Llama 3 vocabulary
 SHARE_UNSAFE = 0.2

@@ -32,8 +32,8 @@ from guardcli.engine import BatchedEngine, Options, Reading, Room
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import Shape, choose
 from guardcli.engine.task import Footprint
-from guardcli.prompt import TEMPLATES, Renderer
-from guardcli.turns import SPEAKERS, turns
+from guardcli.prompts import TEMPLATES, Renderer
+from guardcli.prompts.turns import SPEAKERS, turns
 from guardcli.writers import WRITERS
 
 UNSAFE_EVERY = 5

@@ -23,9 +23,9 @@ import click
 from benchmarks.host import null_engine
 from guardcli import Guard, Settings
 from guardcli.audit import Item, Plan, Source, Unit, run, units
-from guardcli.commands import inputs
-from guardcli.journal import Journal
-from guardcli.model import Model
+from guardcli.audit.journal import Journal
+from guardcli.cli import inputs
+from guardcli.models import Model
 from guardcli.verdict import Verdict
 from guardcli.writers import jsonl
 

@@ -16,8 +16,8 @@ from guardcli.classifier.job import Job, prepare
 from guardcli.classifier.rows import rows
 from guardcli.conversation import Malformed, Record
 from guardcli.engine import BatchedEngine, Task
-from guardcli.prompt import Renderer
-from guardcli.turns import turns
+from guardcli.prompts import Renderer
+from guardcli.prompts.turns import turns
 from guardcli.verdict import Answers, Outcome, judge
 from guardcli.writers import WRITERS
 

@@ -22,8 +22,8 @@ import numpy.typing as npt
 from guardcli import Guard, Model, Offload, Options, Settings, formats
 from guardcli.classifier.tolerance import floor
 from guardcli.conversation import Record
-from guardcli.model.llama import build
-from guardcli.turns import turns
+from guardcli.models.llama import build
+from guardcli.prompts.turns import turns
 
 TEMPLATE = "llama-guard-3-8b"
 LONGEST = 800  # characters of a message

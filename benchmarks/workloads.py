@@ -13,9 +13,9 @@ from itertools import islice, pairwise
 
 from guardcli import Conversation, Message, Taxonomy
 from guardcli.classifier.fitting import Encoder
-from guardcli.model import Vocab
-from guardcli.prompt import TEMPLATES, Renderer
-from guardcli.turns import Target, judged, turns
+from guardcli.models import Vocab
+from guardcli.prompts import TEMPLATES, Renderer
+from guardcli.prompts.turns import Target, judged, turns
 
 TEMPLATE = "llama-guard-3-8b"
 FULL = "name: full\nextends: llama-guard-3\ndetail: full\n"

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from guardcli.conversation import Conversation, Message
     from guardcli.engine import Options
     from guardcli.errors import GuardError
-    from guardcli.model import Adapter, Model, Offload
+    from guardcli.models import Adapter, Model, Offload
     from guardcli.taxonomy import Taxonomy
     from guardcli.verdict import Verdict
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Adapter": "guardcli.model",
+    "Adapter": "guardcli.models",
     "Conversation": "guardcli.conversation",
     "Guard": "guardcli.classifier",
     "GuardError": "guardcli.errors",
     "Message": "guardcli.conversation",
-    "Model": "guardcli.model",
-    "Offload": "guardcli.model",
+    "Model": "guardcli.models",
+    "Offload": "guardcli.models",
     "Options": "guardcli.engine",
     "Settings": "guardcli.classifier",
     "Taxonomy": "guardcli.taxonomy",

@@ -1,5 +1,5 @@
 """`python -m guardcli` is `guard`."""
 
-from guardcli.cli import main
+from guardcli.cli.main import main
 
 main()

@@ -14,7 +14,7 @@ from guardcli import __version__
 from guardcli.classifier import Guard
 from guardcli.classifier.rows import LOW_MASS
 from guardcli.classifier.tolerance import CANARIES
-from guardcli.model.llama import INSTALL_CUDA, build
+from guardcli.models.llama import INSTALL_CUDA, build
 
 
 @dataclass(frozen=True, slots=True)

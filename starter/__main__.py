@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from guardcli.prompt import Renderer
+from guardcli.prompts import Renderer
 from guardcli.taxonomy import Taxonomy
 from starter import data, evaluate, examples, export, texts, tokens, train
 from starter.batches import Batches, Sampling

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from guardcli.turns import SPEAKERS
+from guardcli.prompts.turns import SPEAKERS
 from starter.data import HAZARDS, Floats
 from starter.draws import Draws, Example
 from starter.model import Batch

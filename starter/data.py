@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from guardcli.turns import Speaker, Turn
+from guardcli.prompts.turns import Speaker, Turn
 
 HAZARDS = 14
 NEAR = 0.9  # the cosine of two texts' words, weighted by rarity, from which on they count as the same

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from guardcli.turns import Speaker
+from guardcli.prompts.turns import Speaker
 from starter.data import HAZARDS, Floats
 
 _EVEN = 0.7  # 0 would draw each hazard by its weight, 1 all of them alike

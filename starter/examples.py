@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from guardcli.turns import Speaker, Turn
+from guardcli.prompts.turns import Speaker, Turn
 from starter.data import HAZARDS, Floats, Row, Turns, turn
 from starter.draws import Example
 from starter.prompts import Prompts

@@ -12,7 +12,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from guardcli.prompt import Renderer
+from guardcli.prompts import Renderer
 from starter.model import EPSILON, Guard
 from starter.tokens import SPECIALS, Tokens
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from guardcli.prompt import Renderer
+from guardcli.prompts import Renderer
+from guardcli.prompts.turns import SPEAKERS, Speaker
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import SPEAKERS, Speaker
 from starter.data import HAZARDS, Turns
 from starter.tokens import TEMPLATE, Tokens
 

@@ -14,9 +14,9 @@ from functools import cached_property
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from guardcli.prompt import TEMPLATES, Renderer
-from guardcli.segments import Segment
-from guardcli.turns import SPEAKERS
+from guardcli.prompts import TEMPLATES, Renderer
+from guardcli.prompts.turns import SPEAKERS
+from guardcli.text.segments import Segment
 
 TEMPLATE = TEMPLATES["llama-guard-3-8b"]
 SPECIALS = ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")

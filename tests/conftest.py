@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.model import Model
-from guardcli.model.llama import NativeModel, Offload
+from guardcli.models import Model
+from guardcli.models.llama import NativeModel, Offload
 from tests import tiny
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from guardcli.engine import Counts, Footprint, Reading
 from guardcli.engine.task import Groups, T, Task
-from guardcli.segments import TokenIds
+from guardcli.text.segments import TokenIds
 from tests import tiny
 
 TOKENS, _ = tiny.vocabulary(user_defined=False)

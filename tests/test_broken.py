@@ -21,9 +21,9 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from guardcli import cli
+from guardcli.cli.main import main
 from tests import tiny
-from tests.commands.running import GUARD, environment, guard
+from tests.cli.running import GUARD, environment, guard
 
 HERE = Path(__file__).parent
 BROKEN = HERE / "broken"
@@ -57,7 +57,7 @@ def run(check: list[str], capfd: pytest.CaptureFixture[str]) -> Run:
     """`guard check` in this process: its exit code and its rows."""
 
     def run_check(*arguments: str) -> tuple[int, str]:
-        code = cli._run([*check, *arguments])
+        code = main._run([*check, *arguments])
         out, err = capfd.readouterr()
         assert "Traceback" not in err
         return code, masked(out)
@@ -147,7 +147,7 @@ def test_a_model_of_nan_judges_nothing(broken: str, tmp_path: Path, capfd: pytes
     weights[broken][:] = np.nan
     model = tiny.write(tmp_path / "nan.gguf", made=weights)
     (tmp_path / "in").write_text("one\ntwo\n")
-    assert cli._run(["check", "-m", str(model), "--template", "llama-guard-3-8b", str(tmp_path / "in")]) == 3
+    assert main._run(["check", "-m", str(model), "--template", "llama-guard-3-8b", str(tmp_path / "in")]) == 3
     rows = capfd.readouterr().out.splitlines()
     assert len(rows) == 2
     assert all(row.startswith("error - - ") and "the model's logits are not finite" in row for row in rows)
@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_read_to_its_end_ends_nothing_else(run: Run, tmp_p
 def test_a_file_that_vanishes_takes_no_row_with_it(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = tmp_path / "good"
     good.write_text(GOOD)
-    monkeypatch.setattr("guardcli.commands.inputs.sources", lambda files: files)
+    monkeypatch.setattr("guardcli.cli.inputs.sources", lambda files: files)
     assert run(str(good), "gone") == (2, f"judged # {good}:1 ok user#1\n")
 
 

@@ -14,10 +14,10 @@ import click
 import pytest
 
 from guardcli import stored
-from guardcli.commands.decide import decide
-from guardcli.commands.diff import diff
-from guardcli.commands.eval import eval_
-from guardcli.commands.report import report
+from guardcli.cli.decide import decide
+from guardcli.cli.diff import diff
+from guardcli.cli.eval import eval_
+from guardcli.cli.report import report
 from guardcli.errors import InputError
 from tests.rows import row, write
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.cli import _COMMANDS
+from guardcli.cli.main import _COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "guardcli"
@@ -19,27 +19,27 @@ PACKAGE = ROOT / "guardcli"
 ROWS = [
     {"errors", "environment"},
     {"conversation"},
-    {"atomic", "regular", "formats", "segments", "turns", "printable", "largest", "lookalikes"},
-    {"folders"},
-    {"model", "taxonomy"},
-    {"prompt", "engine", "decision", "labels"},
+    {"text", "largest"},
+    {"files", "formats"},
+    {"models", "taxonomy"},
+    {"prompts", "engine", "decision"},
+    {"labels"},
     {"verdict"},
     {"writers"},
     {"stored"},
-    {"augment", "classifier", "compare", "journal", "metrics", "summary"},
+    {"augment", "classifier", "compare", "metrics", "summary"},
     {"doctor", "suite", "audit", "sieve", "evaluation", "tune"},
     {"report"},
-    {"commands"},
     {"cli"},
     {"__main__", "__init__"},
 ]
 
 # Each outside library has its doors, and is imported nowhere else.
 DOORS = {
-    "llama_cpp": {"model", "engine"},
-    "numpy": {"engine", "evaluation", "metrics", "model", "verdict"},
+    "llama_cpp": {"models", "engine"},
+    "numpy": {"engine", "evaluation", "metrics", "models", "verdict"},
     "yaml": {"taxonomy"},
-    "click": {"cli", "commands"},
+    "click": {"cli"},
     "rich": {"report"},
     "jinja2": {"report"},
     "markupsafe": {"report"},
@@ -107,7 +107,7 @@ def loaded_by(code: str) -> set[str]:
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
-HELP = "from guardcli.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+HELP = "from guardcli.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
 
 
 @pytest.mark.parametrize("code", ["import guardcli", HELP])
@@ -119,14 +119,14 @@ def test_help_imports_no_command() -> None:
     """How long it takes is measured by `python -m benchmarks.startup`."""
     commands = {module.partition(":")[0] for module, _ in _COMMANDS.values()}
     loaded = loaded_by(HELP)
-    assert "guardcli.commands.lazy" in loaded
+    assert "guardcli.cli.lazy" in loaded
     assert not commands & loaded
     assert loaded & DOORS.keys() == {"click"}
 
 
 def test_prompts_can_be_rendered_without_llama_cpp() -> None:
-    assert "llama_cpp" not in loaded_by("import guardcli.prompt")
-    assert "llama_cpp" not in loaded_by("import guardcli.commands.taxonomy")
+    assert "llama_cpp" not in loaded_by("import guardcli.prompts")
+    assert "llama_cpp" not in loaded_by("import guardcli.cli.taxonomy")
 
 
 def test_the_readmes_tree_is_true() -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.model.known import KNOWN
-from guardcli.prompt import TEMPLATES
+from guardcli.models.known import KNOWN
+from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import shipped
 from guardcli.writers import WRITERS
 from tests import tiny, tiny_base
-from tests.commands.running import environment, guard
+from tests.cli.running import environment, guard
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

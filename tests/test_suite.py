@@ -10,7 +10,7 @@ import pytest
 from guardcli import Guard, Settings, Taxonomy
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
-from guardcli.model import Model
+from guardcli.models import Model
 from guardcli.suite import Case, Run, Session, cases_of, labelled, suggestions
 from tests.classifier.test_per_category import ByCategory
 from tests.fake import FakeEngine, words

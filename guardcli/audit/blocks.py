@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from guardcli.audit.journal import Guilty
 from guardcli.conversation import Malformed, Record
-from guardcli.journal import Guilty
 
 BLOCK_RECORDS = 512
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from guardcli.audit.blocks import Limits
 from guardcli.audit.sources import Source
 from guardcli.classifier import Guard
-from guardcli.model.llama import build
+from guardcli.models.llama import build
 
 VERSION = 1
 

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field
 
 from guardcli.audit.blocks import Block
+from guardcli.audit.journal import Checkpoint
 from guardcli.classifier import Guard
-from guardcli.journal import Checkpoint
 from guardcli.verdict import Verdict
 
 _COLUMNS = 79

@@ -15,13 +15,13 @@ from typing import BinaryIO, TypeAlias
 
 from guardcli.audit.blocks import Block, Item, Limits, blocks, without_guilty
 from guardcli.audit.interrupts import Interrupts
+from guardcli.audit.journal import Checkpoint, Guilty, Journal
 from guardcli.audit.progress import Progress
 from guardcli.audit.sources import Source
 from guardcli.audit.trial import OpenGuard, try_records
 from guardcli.audit.units import Unit
 from guardcli.classifier import Guard
 from guardcli.errors import InputError
-from guardcli.journal import Checkpoint, Guilty, Journal
 from guardcli.verdict import Verdict
 
 Line: TypeAlias = Callable[[Verdict], str]

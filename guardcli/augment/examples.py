@@ -16,9 +16,9 @@ from guardcli.augment.labelled import Labelled
 from guardcli.augment.variants import Kind, Variant, Variation
 from guardcli.conversation import Key
 from guardcli.errors import InputError
-from guardcli.prompt import TEMPLATES, Renderer, Template
-from guardcli.segments import Segment, raw
+from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
+from guardcli.text.segments import Segment, raw
 
 SCHEMA = 1
 

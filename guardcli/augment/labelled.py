@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from guardcli.conversation import Key, Malformed, Role
 from guardcli.labels import Categories, Crosswalk, Item
 from guardcli.labels.layouts import About
+from guardcli.prompts.turns import NothingToJudge, Turn, judged, turns
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import NothingToJudge, Turn, judged, turns
 
 
 class Unusable(ValueError):

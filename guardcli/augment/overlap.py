@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guardcli.turns import Turn
+from guardcli.prompts.turns import Turn
 
 IN_A_ROW = 13  # words, as in GPT-3's check of its own training set (arXiv 2005.14165, appendix C)
 FEW = 4  # fewer words are a greeting: they count only where no other user message stands beside them

@@ -13,7 +13,7 @@ from guardcli.augment.variants import Variation
 from guardcli.conversation import Key, Malformed, Record, Role
 from guardcli.labels import Crosswalk, Where, read
 from guardcli.labels.layouts import About
-from guardcli.prompt import Template
+from guardcli.prompts import Template
 from guardcli.taxonomy import Taxonomy
 
 

@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 from guardcli.classifier.windows import windows
 from guardcli.errors import GuardError
-from guardcli.model import Vocab
-from guardcli.prompt import Renderer
-from guardcli.segments import TokenIds
-from guardcli.turns import SPEAKERS, Speaker, Turn
+from guardcli.models import Vocab
+from guardcli.prompts import Renderer
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
+from guardcli.text.segments import TokenIds
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,12 @@ from guardcli.decision import Decision
 from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
 from guardcli.engine.task import ANSWER_ROOM
 from guardcli.errors import GuardError, ModelError
-from guardcli.model import Adapter, ControlFromText, Model, Offload
-from guardcli.model.llama import build
-from guardcli.model.remembered import recall, remember
-from guardcli.prompt import TEMPLATES, Renderer, Template
+from guardcli.models import Adapter, ControlFromText, Model, Offload
+from guardcli.models.llama import build
+from guardcli.models.remembered import recall, remember
+from guardcli.prompts import TEMPLATES, Renderer, Template
+from guardcli.prompts.turns import SPEAKERS, speakers_of
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import SPEAKERS, speakers_of
 from guardcli.verdict import Answers, Outcome, Provenance, Verdict, judge
 
 _log = logging.getLogger(__name__)

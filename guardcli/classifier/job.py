@@ -11,9 +11,9 @@ from operator import or_
 from guardcli.classifier.fitting import Encoded, EncodedTurns, Encoder, Encoders, Fitted
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import ModelError
-from guardcli.model import ControlFromText
-from guardcli.prompt import imitates_marker
-from guardcli.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
+from guardcli.models import ControlFromText
+from guardcli.prompts import imitates_marker
+from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
 
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
 MAX_TOKENS = 1 << 25

@@ -13,7 +13,7 @@ from guardcli.classifier.job import Job, Settings
 from guardcli.conversation import Json, Record
 from guardcli.decision import Decision, highest
 from guardcli.formats.paths import kept
-from guardcli.turns import without_text
+from guardcli.prompts.turns import without_text
 from guardcli.verdict import Outcome, Provenance, Verdict
 
 LOW, NEAR = "low_mass", "near_threshold"

@@ -28,8 +28,8 @@ from collections.abc import Iterator, Sequence
 
 from guardcli.classifier.fitting import Encoded, Encoder
 from guardcli.engine import Engine, Probe, Step, Task
-from guardcli.segments import TokenIds
-from guardcli.turns import Turn
+from guardcli.prompts.turns import Turn
+from guardcli.text.segments import TokenIds
 from guardcli.verdict import Answers
 
 # As plainly safe, and as plainly unsafe, as a sentence can be.

@@ -11,7 +11,7 @@ from guardcli.engine.canonical import CanonicalEngine
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import MAX_PARALLEL, FlashAttention, Options, Room, choose, explained
 from guardcli.engine.task import Counts, Engine, Footprint, Probe, Reading, Step, Task
-from guardcli.model.llama import NativeModel
+from guardcli.models.llama import NativeModel
 
 __all__ = [
     "MAX_PARALLEL",

@@ -20,7 +20,7 @@ from guardcli.engine.sequence import NONE, RunningSequence
 from guardcli.engine.task import ANSWER_ROOM, Counts, Footprint, Groups, Step, T
 from guardcli.engine.window import Primed, Windows, as_numpy, finish
 from guardcli.errors import EngineError
-from guardcli.segments import TokenIds
+from guardcli.text.segments import TokenIds
 
 WINDOW_BATCHES = 4  # how many batches of new tokens the engine looks ahead
 

@@ -17,7 +17,7 @@ from guardcli.engine.plan import Tokens
 from guardcli.engine.task import Counts, Footprint, Groups, Probe, Reading, Step, T, Task
 from guardcli.engine.window import as_numpy
 from guardcli.errors import EngineError
-from guardcli.segments import TokenIds
+from guardcli.text.segments import TokenIds
 
 _SEQUENCE = 0
 

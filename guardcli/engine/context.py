@@ -16,7 +16,7 @@ import numpy.typing as npt
 from guardcli.engine.sizing import Shape
 from guardcli.engine.task import Footprint, Reading
 from guardcli.errors import EngineError
-from guardcli.model.llama import NativeModel, complaint, counting_buffers
+from guardcli.models.llama import NativeModel, complaint, counting_buffers
 
 Rows = npt.NDArray[np.int32]
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-from guardcli.segments import TokenIds
+from guardcli.text.segments import TokenIds
 
 T = TypeVar("T")
 

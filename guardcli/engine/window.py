@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from guardcli.engine.plan import Distinct, Prompt, Tokens
 from guardcli.engine.task import Counts, Step, T, Task
-from guardcli.segments import TokenIds
+from guardcli.text.segments import TokenIds
 
 
 @dataclass(slots=True)

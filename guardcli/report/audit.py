@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from guardcli.printable import counted
 from guardcli.report.page import page
 from guardcli.report.terminal import table
 from guardcli.stored import Row, place_of
 from guardcli.summary import BINS, KINDS, Summary
+from guardcli.text.printable import counted
 
 _BARS = " ▁▂▃▄▅▆▇█"  # of a histogram of one line
 _SOURCES, _DAYS, _REASONS = 20, 400, 10  # of which so many are shown

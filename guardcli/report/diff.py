@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from guardcli.compare import Comparison, Pair, move
-from guardcli.printable import counted
 from guardcli.report.page import page
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.stored import Row, place_of
+from guardcli.text.printable import counted
 
 _COLOURS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from guardcli.augment import Example
 from guardcli.augment.preparing import Tally
-from guardcli.printable import counted, printable
 from guardcli.report.terminal import table
+from guardcli.text.printable import counted, printable
 
 _KINDS = ("plain", "augmented", "made safe")
 _SHOWN = 240  # characters of a sample's conversation

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from guardcli.printable import counted, printable
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.suite import Result, Run, Status, suggestions
+from guardcli.text.printable import counted, printable
 
 _STYLES: dict[Status, str] = {"failed": "bold red", "todo": "yellow", "todo passed": "yellow", "passed": "green"}
 _SHOWN = 20  # labelled cases that failed; of the taxonomy's own tests all are shown

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from guardcli.printable import printable
+from guardcli.text.printable import printable
 
 Cell = str | tuple[str, str]  # text, or text with a style of rich's
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from guardcli.errors import Problem, TaxonomyError
-from guardcli.regular import open_regular
+from guardcli.files.regular import open_regular
 from guardcli.taxonomy.problems import nearest, quoted
 
 _LIMIT = 1 << 20  # bytes; the longest shipped file has 5 KiB

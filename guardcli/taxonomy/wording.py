@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
 
-from guardcli.lookalikes import skeleton
 from guardcli.taxonomy.problems import quoted
+from guardcli.text.lookalikes import skeleton
 
 Rule: TypeAlias = Callable[[str], str | None]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from guardcli.atomic import replacing
 from guardcli.errors import InputError, TuneError
-from guardcli.model.adapter import FINGERPRINT, TEMPLATE
+from guardcli.files.atomic import replacing
+from guardcli.models.adapter import FINGERPRINT, TEMPLATE
 from guardcli.tune.adapted import ADAPTER, CONFIG
 from guardcli.tune.extra import needed
 from guardcli.tune.weights import Weights

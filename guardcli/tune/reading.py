@@ -8,7 +8,7 @@ from pathlib import Path
 
 from guardcli.augment import Example
 from guardcli.errors import InputError
-from guardcli.segments import raw
+from guardcli.text.segments import raw
 from guardcli.tune.tokens import Encoded, Tokenizer
 
 

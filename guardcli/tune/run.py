@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from guardcli.atomic import replacing
 from guardcli.errors import InputError, OutputError
+from guardcli.files.atomic import replacing
 
 STATE = "state.pt"
 _FACTS, _LOG, _CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"

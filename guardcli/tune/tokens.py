@@ -1,4 +1,4 @@
-"""Examples → token ids by the tokenizer beside the weights, by the rules of `guardcli.model.vocab`.
+"""Examples → token ids by the tokenizer beside the weights, by the rules of `guardcli.models.vocab`.
 
 Special tokens are made by name, and all text between two of them in one piece with the parsing of special tokens off:
 what a user wrote is text in training, too. The answer is a piece of its own, as it is where its logits are read.
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from guardcli.augment import Example
 from guardcli.errors import ModelError
-from guardcli.prompt import TEMPLATES
-from guardcli.prompt.templates import SAFE, UNSAFE
-from guardcli.segments import Segment, TokenIds
+from guardcli.prompts import TEMPLATES
+from guardcli.prompts.templates import SAFE, UNSAFE
+from guardcli.text.segments import Segment, TokenIds
 from guardcli.tune.extra import needed
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from guardcli.errors import ModelError
-from guardcli.model.gguf import fingerprint
+from guardcli.models.gguf import fingerprint
 from guardcli.tune.extra import needed
 
 ARCHITECTURE = "LlamaForCausalLM"

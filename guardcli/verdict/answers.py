@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from guardcli.errors import ModelError
-from guardcli.model import Vocab
-from guardcli.prompt.templates import SAFE, SEPARATOR, UNSAFE
+from guardcli.models import Vocab
+from guardcli.prompts.templates import SAFE, SEPARATOR, UNSAFE
 from guardcli.taxonomy import Taxonomy
 
 _REMEMBERED = 1000  # lists of ids

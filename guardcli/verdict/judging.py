@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from guardcli.engine.task import ANSWER_ROOM, Probe, Reading, Step, Task
-from guardcli.segments import TokenIds
+from guardcli.text.segments import TokenIds
 from guardcli.verdict.answers import Answers, Trie
 
 _LONGEST_ID = 8  # tokens of an id with its separator, and some over

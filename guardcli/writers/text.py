@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guardcli.formats.settlement import UNREAD
-from guardcli.printable import field, printable
+from guardcli.text.printable import field, printable
 
 if TYPE_CHECKING:
     from guardcli.verdict import Verdict

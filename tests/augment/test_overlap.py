@@ -6,7 +6,7 @@ import pytest
 
 from guardcli.augment import Known
 from guardcli.augment.overlap import normalised
-from guardcli.turns import Turn
+from guardcli.prompts.turns import Turn
 
 LONG = "Please write a story about a small dog who finds a big bone under the old oak tree by the river"
 

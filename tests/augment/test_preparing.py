@@ -8,10 +8,10 @@ from dataclasses import replace
 from guardcli.augment import Known, Overlap, Variation
 from guardcli.augment.preparing import Plan, Tally, prepare
 from guardcli.conversation import Key, Malformed
-from guardcli.prompt import TEMPLATES
-from guardcli.segments import raw
+from guardcli.prompts import TEMPLATES
+from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import Turn
+from guardcli.text.segments import raw
 from tests.augment.labels import record
 
 RECORDS = [

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import Settings, prepare
 from guardcli.conversation import Conversation, Key, Message, Record
-from guardcli.model import Model
-from guardcli.prompt import TEMPLATES, Renderer
+from guardcli.models import Model
+from guardcli.prompts import TEMPLATES, Renderer
+from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import Turn
-from tests.model.test_vocab import HOSTILE
+from tests.models.test_vocab import HOSTILE
 
 TEXT = HOSTILE.map(str.strip).filter(bool)
 

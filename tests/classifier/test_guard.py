@@ -14,7 +14,7 @@ from guardcli import Guard, Options, Settings, Taxonomy
 from guardcli.classifier.guard import Ahead
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import EngineError, GuardError, ModelError, TaxonomyError
-from guardcli.model import Model
+from guardcli.models import Model
 from guardcli.verdict import Verdict
 from guardcli.writers import WRITERS
 from tests import tiny

@@ -12,7 +12,7 @@ import pytest
 
 from guardcli import Guard, Options, Settings, Taxonomy
 from guardcli.conversation import Conversation, Message
-from guardcli.model import Model
+from guardcli.models import Model
 from guardcli.verdict import Verdict
 from tests.fake import FakeEngine, judged_text
 

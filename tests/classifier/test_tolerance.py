@@ -14,11 +14,11 @@ from guardcli.classifier import tolerance
 from guardcli.classifier.fitting import Encoder
 from guardcli.engine import Engine, Reading, Task, open_engine
 from guardcli.engine.task import Groups, T
-from guardcli.model import Model
-from guardcli.prompt import TEMPLATES, Renderer
-from guardcli.segments import TokenIds
+from guardcli.models import Model
+from guardcli.prompts import TEMPLATES, Renderer
+from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import Turn
+from guardcli.text.segments import TokenIds
 from guardcli.verdict import Answers
 from tests import tiny
 from tests.fake import FakeEngine, words

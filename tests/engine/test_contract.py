@@ -18,7 +18,7 @@ from guardcli.engine import BatchedEngine, Engine, Options, Reading, Task, open_
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import Shape
 from guardcli.errors import EngineError
-from guardcli.model.llama import NativeModel, Offload
+from guardcli.models.llama import NativeModel, Offload
 from tests import tiny
 from tests.engine.asking import Ask, apart, distinct, tasks
 

@@ -9,7 +9,7 @@ import pytest
 from guardcli.engine import BatchedEngine, Options, open_engine
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import Shape
-from guardcli.model.llama import NativeModel
+from guardcli.models.llama import NativeModel
 from tests.engine.asking import Ask, apart, distinct, tasks
 from tests.engine.test_contract import TOLERANCE, numbers
 

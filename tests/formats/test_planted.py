@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from guardcli.conversation import Malformed, Record
 from guardcli.formats import read
 from guardcli.formats.names import PLACES, TOOLS, meaning
-from guardcli.turns import turns
+from guardcli.prompts.turns import turns
 from tests.formats.bases import BASES
 from tests.formats.rows import Pipe
 

@@ -8,7 +8,7 @@ from guardcli.augment import Example, Overlap
 from guardcli.augment.preparing import Tally
 from guardcli.conversation import Key
 from guardcli.report.examples import as_text, overlapping
-from guardcli.segments import Segment
+from guardcli.text.segments import Segment
 
 EXAMPLES = Counter(
     {("safe", "plain"): 1200, ("unsafe", "plain"): 7, ("unsafe", "augmented"): 5, ("safe", "made safe"): 2}

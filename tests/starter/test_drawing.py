@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from guardcli.prompt import Renderer
+from guardcli.prompts import Renderer
+from guardcli.prompts.turns import Speaker
 from guardcli.taxonomy import Taxonomy
-from guardcli.turns import Speaker
 from starter import texts
 from starter.batches import Batches, Sampling, listed_share
 from starter.data import HAZARDS

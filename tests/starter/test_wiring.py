@@ -8,7 +8,7 @@ from itertools import repeat
 import pytest
 import torch
 
-from guardcli.prompt import Renderer
+from guardcli.prompts import Renderer
 from guardcli.taxonomy import Taxonomy
 from starter.batches import Batches, Bodies, padded
 from starter.data import HAZARDS

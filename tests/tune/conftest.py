@@ -11,7 +11,7 @@ import torch
 
 from guardcli.augment import Variation
 from guardcli.augment.examples import examples
-from guardcli.prompt import TEMPLATES
+from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.tune.adapted import Adapted
 from guardcli.tune.reading import Examples

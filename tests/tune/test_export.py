@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from guardcli.engine import Options, Probe, Step, Task, open_engine
 from guardcli.errors import InputError, ModelError, OutputError, TuneError
-from guardcli.model import Adapter, Model
-from guardcli.model.adapter import FINGERPRINT, TEMPLATE
-from guardcli.model.gguf import read_header
+from guardcli.models import Adapter, Model
+from guardcli.models.adapter import FINGERPRINT, TEMPLATE
+from guardcli.models.gguf import read_header
 from guardcli.tune.adapted import ADAPTER, CONFIG
 from guardcli.tune.export import Trained, export, turned
 from guardcli.tune.run import Run

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from guardcli.augment import Example
 from guardcli.classifier.fitting import Encoder
 from guardcli.errors import ModelError
-from guardcli.model import Model
-from guardcli.prompt import TEMPLATES, Renderer
-from guardcli.segments import Segment
+from guardcli.models import Model
+from guardcli.prompts import TEMPLATES, Renderer
+from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
+from guardcli.text.segments import Segment
 from guardcli.tune.tokens import Tokenizer
-from guardcli.turns import Turn
 from guardcli.verdict import Answers
 from tests import tiny, tiny_sentencepiece
 from tests.tune.conftest import TEMPLATE

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import ModelError
-from guardcli.model.gguf import read_header
+from guardcli.models.gguf import read_header
 from guardcli.tune.weights import Weights
 
 

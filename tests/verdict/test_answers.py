@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.errors import ModelError
-from guardcli.model import Model
+from guardcli.models import Model
 from guardcli.taxonomy import Taxonomy
 from guardcli.verdict import Answers
 from guardcli.verdict.answers import Trie

@@ -9,8 +9,8 @@ from typing import Literal
 
 from guardcli.evaluation import Evaluation, Following, Pick, Slice, Standing
 from guardcli.metrics import Interval
-from guardcli.printable import counted, printable
 from guardcli.report.terminal import styled, table
+from guardcli.text.printable import counted, printable
 
 NONE = "-"
 _RANKED = (("AUPRC", "auprc"), ("AUROC", "auroc"))

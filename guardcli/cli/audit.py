@@ -1,0 +1,308 @@
+"""`guard audit`: judge millions of records, killed at any moment, nothing lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from guardcli import audit as bulk
+from guardcli import stored
+from guardcli.audit import (
+    UNIT_BYTES,
+    Interrupted,
+    Interrupts,
+    Item,
+    Limits,
+    Plan,
+    Preparation,
+    Progress,
+    Shard,
+    Source,
+    Unit,
+    manifest,
+)
+from guardcli.audit.input_files import InputFiles, LeftOut, expand, kinds
+from guardcli.audit.journal import Journal, OtherRun, files_of, peek_manifest
+from guardcli.classifier import Guard
+from guardcli.cli import inputs, output
+from guardcli.cli.codes import DONE, FOUND, UNJUDGED
+from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
+from guardcli.cli.share import ShardOption, Share
+from guardcli.cli.ticker import Ticker
+from guardcli.errors import OutputError
+from guardcli.formats.settlement import UNREAD
+from guardcli.report import audit as report
+from guardcli.summary import summarize
+from guardcli.text.printable import counted, printable
+from guardcli.writers import jsonl
+
+_NAMED = 10  # so many files are named of those that are not read
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The verdicts."
+)
+@click.option(
+    "--shard",
+    type=ShardOption(),
+    metavar="I/N",
+    default="1/1",
+    help="Judge only the Ith of N parts, which guard merge joins.",
+)
+@click.option(
+    "--unit-bytes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=UNIT_BYTES,
+    show_default=True,
+    help="Cut files of JSON Lines and plain lines into units of so many bytes; a shard takes whole units.",
+)
+@click.option(
+    "--block-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Commit whenever so many prompt tokens are judged, about; by the size of the model if left out.",
+)
+@click.option(
+    "--max-unsafe",
+    type=Share(),
+    metavar="SHARE",
+    help="Fail if a larger share is unsafe: 0.1%, 0.001, or a number such as 25.",
+)
+@click.option("--max-errors", type=Share(), metavar="SHARE", help="Fail if more could not be judged.")
+@click.option(
+    "--allow-left-out",
+    is_flag=True,
+    help="Let the gates pass although something in a folder, such as a hidden file, is not read.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@inputs.reading_options
+@inputs.requests
+@model_options
+@taxonomy_option
+@record_options
+def audit(
+    *,
+    names: tuple[str, ...],
+    path: Path,
+    shard: Shard,
+    unit_bytes: int,
+    block_tokens: int | None,
+    max_unsafe: float | None,
+    max_errors: float | None,
+    allow_left_out: bool,
+    quiet: bool,
+    reading: inputs.Reading,
+    requests: tuple[str, ...],
+    **options: Any,
+) -> int:
+    """Judge files and folders of records into OUT, rows as `guard check --format json` writes them.
+
+    \b
+    guard audit logs/ -o verdicts.jsonl -m llama-guard-3-8b.gguf -t policy.yaml
+
+    Killed at any moment and started again with the same command, it resumes where it was and ends with the same bytes
+    as a run that was never interrupted. OUT.journal says how far it is.
+
+    Of folders all files are read but hidden ones; links to folders are not followed. What is left out is named, and
+    fails a gate: name it as an INPUT to have it read.
+
+    Exits with 0 if it ran to its end, 1 if more is unsafe than --max-unsafe allows, 2 on wrong usage or if a file
+    cannot be read, 3 if more could not be judged than --max-errors allows, or with a gate if something was left out.
+    """
+    if str(path) == "-":
+        raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
+    judging = Judging(**options)
+    files = _input_files(names, path, [*requests, *judging.files()])
+    asked = inputs.asked(requests)
+    remarks = inputs.Remarks(judging.as_user)
+
+    def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
+        return remarks.of(
+            reading.records_of(
+                stream,
+                unit.source.path,
+                start=start,
+                first_line=unit.first_line,
+                record_lines=unit.record_lines,
+                requests=asked,
+            )
+        )
+
+    preparation = Preparation(_size(files.paths))
+    with Ticker(preparation.line, quiet=quiet):
+        sources = [Source.from_path(name, unit_bytes, on_read=preparation.read) for name in files.paths]
+        plan = Plan(bulk.units(sources, reading.record_lines), read, shard)
+        preparation.loading = True
+        opened = judging.open()
+    try:
+        with opened as guard, Interrupts() as interrupts:
+            plan = replace(plan, limits=_limits(guard, block_tokens or manifest.tokens_of(peek_manifest(path))))
+            told = manifest.make(
+                guard,
+                options=_told_options(judging),
+                reading=asdict(reading),
+                requests=[Source.from_path(file) for file in requests],
+                inputs=sources,
+                units={"bytes": unit_bytes, "number": len(plan.units)},
+                blocks=plan.limits,
+                shard=(shard.number, shard.of),
+            )
+            with Journal(path, told) as journal:
+                _run(journal, plan, guard, judging, interrupts, quiet=quiet)
+    except OtherRun as error:
+        raise OutputError(_other_run(error)) from error
+    except Interrupted as interrupted:
+        output.say(f"guard: ended by {interrupted}: the same command goes on")
+        return 128 + interrupted.number
+    left_out = [] if allow_left_out else files.left_out
+    return _summed_up(path, max_unsafe, max_errors, left_out, quiet=quiet)
+
+
+def _size(paths: Sequence[str]) -> int:
+    """The bytes of all files that can be read."""
+    total = 0
+    for path in paths:
+        with suppress(OSError):
+            total += os.stat(path).st_size
+    return total
+
+
+def _other_run(error: OtherRun) -> str:
+    told = manifest.differences(error.before, error.after)
+    if len(told) == 1:
+        return f"{error.path} belongs to another run: {told[0]}; or choose another name"
+    return "\n".join((f"{error.path} belongs to another run; undo what differs, or choose another name:", *told))
+
+
+def _run(journal: Journal, plan: Plan, guard: Guard, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
+    """Finish the run, on the guard that is open already unless its memory is needed before."""
+    if journal.state.finished:
+        if not quiet:
+            output.say(f"guard: {journal.path} is finished: {counted(journal.checkpoint.rows, 'row')}")
+        return
+    if journal.checkpoint.rows and not quiet:
+        output.say(f"guard: {journal.path} has {counted(journal.checkpoint.rows, 'row')}: going on from there")
+    if not journal.state.is_suspect:
+        _judge(journal, plan, guard, interrupts, quiet=quiet)
+        return
+    guard.close()
+    _convict(journal, plan, judging, interrupts, quiet=quiet)
+    with interrupts.deferred():  # not while llama.cpp loads: its callbacks would drop the exception
+        again = judging.open()
+    with again:
+        _judge(journal, plan, again, interrupts, quiet=quiet)
+
+
+def _convict(journal: Journal, plan: Plan, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
+    died = "by a fault" if journal.state.faults else f"{journal.state.silent_deaths} times"
+    output.say(f"guard: the run ended in one block {died}: its records are tried one by one")
+    progress = Progress()
+    with Ticker(progress.trial_line, quiet=quiet):
+        guilty = bulk.convict(journal, plan, judging.open, progress=progress, interrupts=interrupts)
+    for one in guilty:
+        place = f"{plan.units[one.unit].source.path}:{one.line}" + (f":{one.part}" if one.part else "")
+        output.say(f"guard: {printable(place)} ends the process ({one.signal}): it becomes an error row")
+    if not guilty:
+        output.say("guard: none of them ends the process: the block is begun again")
+
+
+def _judge(journal: Journal, plan: Plan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
+    if journal.checkpoint.rows:
+        guard.trusted = True  # it has answered before
+    journal.watch_faults()
+    progress = Progress()
+    with Ticker(progress.line, quiet=quiet):
+        bulk.run(guard, journal, plan, jsonl.line, progress=progress, interrupts=interrupts)
+
+
+def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path]) -> InputFiles:
+    """The files to judge, once what is not read is told. The output of this very run is no input.
+
+    Raises:
+        OutputError: the output would be written over something that the run reads.
+    """
+    output.check_no_input(path, others, "-o")
+    written = files_of(path)
+    # An output without a journal is no audit's; an empty one was left by a run that was killed at its very beginning.
+    own = written if path.exists() and (written[1].exists() or not path.stat().st_size) else ()
+    files = expand(names, outputs=own)
+    for file in written:
+        output.check_no_input(file, [*files.paths, *others], "-o")
+    if files.left_out:
+        _name("not read", kinds(files.left_out), [f"{printable(one.path)}: {one.kind}" for one in files.left_out])
+    if files.duplicates:
+        same = [f"{printable(one.path)}: the same as {printable(one.read_as)}" for one in files.duplicates]
+        _name("read once", counted(len(same), "other name"), same)
+    return files
+
+
+def _name(what: str, numbers: str, lines: Sequence[str]) -> None:
+    output.say(f"guard: {what}: {numbers}")
+    for line in lines[:_NAMED]:
+        output.say(f"  {line}")
+    if len(lines) > _NAMED:
+        output.say(f"  and {len(lines) - _NAMED:,} more")
+
+
+def _limits(guard: Guard, tokens: int | None) -> Limits:
+    """The limits of a block: as given, or as the run began with, or by the size of the model."""
+    prompts = len(guard.taxonomy.categories) if guard.per_category else 1
+    native = guard.model.native
+    chosen = bulk.block_tokens(native.size, prompts=prompts, offloaded=native.offloaded)
+    return Limits(tokens=tokens or chosen, prompts=prompts)
+
+
+def _told_options(judging: Judging) -> dict[str, Any]:
+    """The options that move scores or rows, and that neither the guard nor how inputs are read tells."""
+    return {
+        "reproducible": judging.reproducible,
+        "gpu": judging.gpu,
+        "gpu_layers": judging.gpu_layers,
+        "target": judging.target,
+        "as_user": sorted(judging.as_user),
+        "scores": judging.scores,
+        "keep": list(judging.keep),
+        "show_text": judging.show_text,
+        "force": judging.force,
+    }
+
+
+def _summed_up(
+    path: Path, max_unsafe: float | None, max_errors: float | None, left_out: Sequence[LeftOut], *, quiet: bool
+) -> int:
+    """Read the verdicts once more, from the first run or the tenth: the summary, and the exit code by the gates."""
+    summary = summarize(stored.read(str(path)))
+    total, verdicts = summary.total, summary.verdicts
+    if not quiet:
+        output.say(report.as_text(summary), end="")
+    if not total:
+        output.say("guard: nothing to judge: the input holds no records")
+        return UNJUDGED
+    if max_unsafe is not None and max_errors is None:
+        max_errors = 0.0  # what could not be judged is not known to be safe
+    unread = summary.flags[UNREAD]
+    if max_errors is not None and Share.exceeded(verdicts["error"] + unread, total, max_errors):
+        told = f", and {counted(unread, 'row')} of records with text that was not judged" if unread else ""
+        output.say(
+            f"guard: {verdicts['error']:,} of {total:,} could not be judged{told}: more than --max-errors allows"
+        )
+        return UNJUDGED
+    if left_out and (max_unsafe is not None or max_errors is not None):
+        output.say(
+            f"guard: the gates cover what was read, but not {kinds(left_out)}: name these as inputs to have them "
+            "judged, or pass --allow-left-out"
+        )
+        return UNJUDGED
+    if max_unsafe is not None and Share.exceeded(verdicts["unsafe"], total, max_unsafe):
+        output.say(f"guard: {verdicts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
+        return FOUND
+    return DONE

@@ -1,0 +1,120 @@
+"""`guard check`: judge conversations and stream a verdict for each."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from guardcli.cli import codes, inputs, output, paths
+from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
+from guardcli.engine import Counts
+from guardcli.text.printable import counted
+from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@inputs.files
+@model_options
+@taxonomy_option
+@record_options
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(list(WRITERS)),
+    default="text",
+    show_default=True,
+    help="How verdicts are written.",
+)
+@click.option(
+    "--only", type=click.Choice(["unsafe", "safe", "error"]), multiple=True, help="Write only these. Repeatable."
+)
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
+@click.option(
+    "--paths", "list_paths", is_flag=True, help="List where the input has text and what happens to it; needs no model."
+)
+@click.option("--stats", is_flag=True, help="Tell on stderr what was evaluated, what was shared, and how fast.")
+@inputs.reading_options
+def check(
+    *,
+    files: tuple[str, ...],
+    output_format: str,
+    only: tuple[str, ...],
+    exit_zero: bool,
+    list_paths: bool,
+    stats: bool,
+    reading: inputs.Reading,
+    **options: Any,
+) -> int:
+    """Judge conversations from FILES, or stdin: one verdict each, in order.
+
+    Input is JSON Lines, a JSON array, CSV, Parquet or plain text, compressed with gzip or Zstandard or not; the formats
+    of records are told apart by their keys.
+
+    \b
+    guard check -m llama-guard-3-8b.gguf chat.jsonl
+    tail -f chat.log | guard check --format json --only unsafe
+    printf 'How do I bake bread?\\n' | guard check
+
+    Exits with 0 if all is safe, 1 if something is unsafe, 2 on wrong usage, 3 if something could not be judged
+    (which outranks 1) or nothing was there to judge, 130 if interrupted, 141 if the reader went away.
+    """
+    if inputs.help_for_a_person(files):
+        return codes.USAGE
+    named = inputs.sources(files)
+    output.check_stdout(named)
+    judging = Judging(**options)
+    if output_format in NEEDS_SCORES:
+        judging = replace(judging, scores=True)
+    if list_paths:
+        return paths.show(reading, named)
+    tell = _tell if judging.verbose else lambda _source, _format: None
+    remarks = inputs.Remarks(judging.as_user, keep=judging.keep, text_fields=reading.text_field)
+    records = remarks.of(reading.records(named, on_detect=tell))
+    tally: Counter[str] = Counter()
+    unread = 0
+    line = _writer(output_format)
+    with judging.open() as guard:
+        start = time.monotonic()
+        for verdict in guard.judge(records, ahead="live" if inputs.live(named) else "full"):
+            tally[verdict.verdict] += 1
+            unread += bool(verdict.unread)
+            if not only or verdict.verdict in only:
+                output.write(line(verdict) + "\n")
+        if stats:
+            output.say(_stats(guard.counts, tally.total(), time.monotonic() - start))
+    code = _finish(tally, unread, exit_zero=exit_zero)
+    return codes.USAGE if remarks.are_missing() else code
+
+
+def _writer(output_format: str) -> Writer:
+    return text.coloured if output_format == "text" and output.in_colour() else WRITERS[output_format]
+
+
+def _stats(counts: Counts, rows: int, seconds: float) -> str:
+    """What a run took, on one line. A prompt's tokens that were not evaluated were shared with another's."""
+    distinct = f", {counts.distinct:,} distinct" if counts.distinct else ""
+    shared = 1 - counts.evaluated / counts.tokens if counts.tokens else 0
+    return (
+        f"guard: {rows:,} rows, {counts.prompts:,} prompts of {counts.tokens:,} tokens{distinct}, "
+        f"{counts.evaluated:,} evaluated ({shared:.0%} shared), {counts.answer:,} of answers; "
+        f"{seconds:.2f} s, {counts.evaluated / seconds:,.0f} tokens/s, {rows / seconds:,.1f} rows/s"
+    )
+
+
+def _tell(source: str, format_name: str) -> None:
+    output.say(f"guard: {source}: {format_name}")
+
+
+def _finish(tally: Counter[str], unread: int, *, exit_zero: bool) -> int:
+    """The exit code. What a reader of the rows might miss is said on stderr."""
+    if not tally:
+        output.say("guard: nothing to judge: the input holds no records")
+    if tally["error"]:
+        output.say(f"guard: {tally['error']:,} of {counted(tally.total(), 'row')} could not be judged")
+    if unread:
+        output.say(f"guard: {counted(unread, 'row')} of records with text that was not judged (unread)")
+    return codes.of_verdicts(tally, exit_zero=exit_zero, unread=unread)

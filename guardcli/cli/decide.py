@@ -1,0 +1,107 @@
+"""`guard decide`: apply edited thresholds to stored verdicts, without the model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import click
+
+from guardcli import stored
+from guardcli.cli import codes, inputs, output
+from guardcli.cli.probability import Probability
+from guardcli.decision import Decision, again
+from guardcli.errors import InputError
+from guardcli.stored import Row
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.printable import counted, printable
+from guardcli.writers.jsonl import dumps
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, metavar="[VERDICTS]...")
+@click.option(
+    "-t", "--taxonomy", "edited", envvar="GUARD_TAXONOMY", metavar="NAME|YAML", required=True, help="The edited policy."
+)
+@click.option(
+    "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
+)
+@click.option("--was", metavar="NAME|YAML", help="The policy before, where keys of categories were renamed.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
+def decide(*, files: tuple[str, ...], edited: str, threshold: float | None, was: str | None, exit_zero: bool) -> int:
+    """Decide stored verdicts again: rows of `guard check --format json` in (FILES, or stdin), rows out.
+
+    Thresholds and keys may have changed; where the policy reads differently to the model, a new run is needed.
+
+    \b
+    guard decide verdicts.jsonl -t policy.yaml > decided.jsonl
+    """
+    if inputs.help_for_a_person(files):
+        return codes.USAGE
+    files = files or ("-",)
+    output.check_stdout(files)
+    taxonomy = Taxonomy.load(edited)
+    decision = Decision.of(taxonomy, threshold)
+    ids = _ids(taxonomy, Taxonomy.load(was) if was else taxonomy)
+    named = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
+    changes: Counter[tuple[str, str]] = Counter()
+    unread = 0
+    for place, row in _rows(files):
+        _check(row, taxonomy, place)
+        try:
+            decided = again.decide(row, decision, _used(row, ids, place))
+        except ValueError as error:
+            raise InputError(f"{place}: {error}") from None
+        changes[row["verdict"], decided["verdict"]] += 1
+        unread += bool(row["unread"])
+        output.write(dumps(decided | {"taxonomy": named}) + "\n")
+    _tell(changes)
+    return codes.of_verdicts(Counter(dict(_after(changes))), exit_zero=exit_zero, unread=unread)
+
+
+def _rows(files: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
+    for file in files:
+        for number, row in enumerate(stored.read(file), start=1):
+            yield f"{file}: row {number}", row
+
+
+def _ids(taxonomy: Taxonomy, before: Taxonomy) -> dict[str, str]:
+    """The category id behind each label of the policy before."""
+    if taxonomy.prompt_digest != before.prompt_digest:
+        raise InputError(f"--was {before.name}: the model reads it differently from {taxonomy.name}: run again")
+    return {category.label: category.id for category in before.categories}
+
+
+def _check(row: Row, taxonomy: Taxonomy, place: str) -> None:
+    read = row["taxonomy"].get("prompt")
+    if read != taxonomy.prompt_digest:
+        raise InputError(
+            f"{place} was judged by another policy: what the model read ({_named(row)}, prompt {printable(str(read))}) "
+            f"is not what {taxonomy.name} says now (prompt {taxonomy.prompt_digest}). Thresholds can be applied "
+            "afterwards; names, descriptions, examples and the list of categories need a new run of guard check."
+        )
+
+
+def _named(row: Row) -> str:
+    return printable(str(row["taxonomy"].get("name")))
+
+
+def _used(row: Row, ids: Mapping[str, str], place: str) -> Mapping[str, str]:
+    """The ids of the labels that a row uses."""
+    labels = {*(row["categories"] or ()), *(row.get("listed_scores") or ()), *(row.get("category_scores") or ())}
+    if unknown := sorted(labels - ids.keys()):
+        raise InputError(
+            f"{place} names the category {unknown[0]!r}, which the policy does not: give the old one by --was"
+        )
+    return {label: ids[label] for label in labels}
+
+
+def _after(changes: Counter[tuple[str, str]]) -> Iterator[tuple[str, int]]:
+    for verdict in ("safe", "unsafe", "error"):
+        yield verdict, sum(count for (_, now), count in changes.items() if now == verdict)
+
+
+def _tell(changes: Counter[tuple[str, str]]) -> None:
+    moved = {pair: count for pair, count in changes.items() if pair[0] != pair[1]}
+    what = "".join(f", {count:,} {was} → {now}" for (was, now), count in sorted(moved.items()))
+    output.say(f"guard: {sum(moved.values()):,} of {counted(changes.total(), 'verdict')} changed{what}")

@@ -1,0 +1,116 @@
+"""`guard diff`: the verdicts that changed between two runs, stored ones or made now under two policies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import tee
+from typing import Any
+
+import click
+
+from guardcli import stored
+from guardcli.classifier import Guard
+from guardcli.cli import inputs, output
+from guardcli.cli.codes import DONE, FOUND, UNJUDGED
+from guardcli.cli.judging import Judging, model_options, record_options
+from guardcli.compare import Comparison, compare
+from guardcli.conversation import Malformed, Record
+from guardcli.decision import again
+from guardcli.report import diff as report
+from guardcli.stored import Row
+from guardcli.taxonomy import Taxonomy
+from guardcli.writers import jsonl
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@inputs.files
+@click.option(
+    "-t", "--taxonomy", "taxonomies", multiple=True, metavar="NAME|YAML", help="Twice: the policies to compare."
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="How the comparison is written.",
+)
+@click.option("--with-text", is_flag=True, help="Put messages into the HTML page.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 although verdicts differ.")
+@inputs.reading_options
+@model_options
+@record_options
+def diff(
+    *,
+    files: tuple[str, ...],
+    taxonomies: tuple[str, ...],
+    output_format: str,
+    with_text: bool,
+    exit_zero: bool,
+    reading: inputs.Reading,
+    **options: Any,
+) -> int:
+    """Compare two runs: two files of verdicts, or one input judged under two policies.
+
+    \b
+    guard diff old.jsonl new.jsonl
+    guard diff -t old.yaml -t new.yaml chats.jsonl -m llama-guard-3-8b.gguf
+
+    Exits with 0 if all verdicts are the same, 1 if some differ, 3 if something could not be judged or compared.
+    """
+    if taxonomies:
+        if len(taxonomies) != 2:
+            raise click.UsageError("-t/--taxonomy names the policies to compare: give it twice")
+        records = reading.records(inputs.sources(files))
+        names = taxonomies[0], taxonomies[1]
+        judging = Judging(**options | {"show_text": options["show_text"] or with_text})
+        comparison = _judged(records, names, judging)
+    else:
+        if len(files) != 2:
+            raise click.UsageError("name two files of verdicts, or two policies with -t and the data to judge")
+        names = files[0], files[1]
+        comparison = compare(stored.read(files[0]), stored.read(files[1]))
+    output.write(_written(comparison, names, output_format, with_text=with_text))
+    if not comparison.matched:
+        output.say("guard: the two runs have no record in common")
+    unjudged = any("error" in verdicts for verdicts in comparison.table)
+    if unjudged or not comparison.matched:
+        return UNJUDGED
+    return DONE if exit_zero or not (comparison.changed or any(comparison.unmatched)) else FOUND
+
+
+def _judged(records: Iterable[Record | Malformed], names: tuple[str, str], judging: Judging) -> Comparison:
+    """Judge under both policies with one model; once only where the model reads the same."""
+    with ExitStack() as stack:
+        first, second = map(Taxonomy.load, names)
+        before = stack.enter_context(judging.open(first))
+        after = stack.enter_context(judging.open(second, model=before.model))
+        if first.prompt_digest != second.prompt_digest or before.per_category != after.per_category:
+            ones, others = tee(records)
+            return compare(_rows(before, ones), _rows(after, others))
+        if before.threshold <= after.threshold:  # what is unsafe by the lower one has its categories read
+            rows, again_rows = tee(_rows(before, records))
+            return compare(rows, _decided(again_rows, before, after))
+        rows, again_rows = tee(_rows(after, records))
+        return compare(_decided(again_rows, after, before), rows)
+
+
+def _rows(guard: Guard, records: Iterable[Record | Malformed]) -> Iterator[Row]:
+    return (jsonl.row(verdict) for verdict in guard.judge(records))
+
+
+def _decided(rows: Iterable[Row], judged: Guard, other: Guard) -> Iterator[Row]:
+    """The rows of a run as the other policy decides them."""
+    ids = judged.decision.ids
+    return (again.decide(row, other.decision, ids) for row in rows)
+
+
+def _written(comparison: Comparison, names: tuple[str, str], output_format: str, *, with_text: bool) -> str:
+    if output_format == "json":
+        found = jsonl.finite(report.as_json(comparison, *names))  # rows that were edited may hold NaN in `meta`
+        return json.dumps(found, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
+    if output_format == "html":
+        return report.as_page(comparison, *names, with_text=with_text)
+    return report.as_text(comparison, *names, colour=output.in_colour(), width=output.width())

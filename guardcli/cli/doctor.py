@@ -1,0 +1,45 @@
+"""`guard doctor`: what is installed, what is offloaded, does the model answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from guardcli import doctor as examination
+from guardcli.cli import output
+from guardcli.cli.codes import DONE, FOUND
+from guardcli.cli.judging import Judging, model_options, taxonomy_option
+from guardcli.doctor import Finding
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@model_options
+@taxonomy_option
+def doctor(**options: Any) -> int:
+    """Tell what is installed and whether a GPU is used; with a model, whether it answers, and how fast.
+
+    Exits with 0 if all is well, 1 if something is wrong with the model, 2 if it cannot be loaded.
+    """
+    judging = Judging(**options)
+    found = [_written(finding) for finding in examination.installation()]
+    if judging.model:
+        found += [_written(finding) for finding in _examined(judging)]
+    else:
+        output.write("model: none named (-m): not examined\n")
+    return DONE if all(found) else FOUND
+
+
+def _examined(judging: Judging) -> Iterator[Finding]:
+    with replace(judging, force=True).open() as guard:
+        yield from examination.model(guard)
+
+
+def _written(finding: Finding) -> bool:
+    """Write a finding; whether it is good."""
+    mark = "" if finding.good else "  <- WRONG"
+    advice = "" if finding.good and "\n" not in finding.advice else f"\n  {finding.advice}"
+    output.write(f"{finding.name}: {finding.value}{mark}{advice}\n")
+    return finding.good

@@ -1,0 +1,271 @@
+"""`guard eval`: hold models, policies, stored runs and other tools against labelled data."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guardcli.cli import contenders, inputs, output
+from guardcli.cli.codes import DONE, FOUND, UNJUDGED, USAGE
+from guardcli.cli.eval_values import AimOption, MapOption, ScoreField, ScoreFieldOption
+from guardcli.cli.gates import Gates, gate_options
+from guardcli.cli.judging import NO_MODEL, Judging, engine_options, files_read
+from guardcli.cli.labelling import label_options
+from guardcli.cli.options import PathOption
+from guardcli.errors import InputError, ModelError
+from guardcli.evaluation import Asked, Following, System, evaluate, sliced
+from guardcli.labels import Crosswalk, Labelled, Where, read
+from guardcli.metrics import Aim
+from guardcli.models import Adapter
+from guardcli.prompts.turns import Target
+from guardcli.report import evaluation as report
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.printable import printable
+
+
+@click.command(name="eval", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, metavar="[LABELLED]...")
+@click.option(
+    "-m",
+    "--model",
+    "models",
+    multiple=True,
+    metavar="GGUF",
+    help="A model to judge with. Repeatable  [env: GUARD_MODEL]",
+)
+@click.option(
+    "-t",
+    "--taxonomy",
+    "taxonomies",
+    multiple=True,
+    metavar="NAME|YAML",
+    help="A policy to judge by; the model's own if left out. Repeatable  [env: GUARD_TAXONOMY]",
+)
+@click.option(
+    "--shots",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="N",
+    help="Use at most N of each category's examples; 0 is zero-shot. Repeatable.",
+)
+@click.option(
+    "--from",
+    "runs",
+    multiple=True,
+    metavar="VERDICTS",
+    help="A stored run (--format json) over the same records; no model is needed. Repeatable.",
+)
+@click.option(
+    "--score-field",
+    "fields",
+    type=ScoreFieldOption(),
+    multiple=True,
+    metavar="NAME=PATH[@P]",
+    help="Another tool's score in the records, such as openai=moderation.category_scores. Repeatable.",
+)
+@label_options
+@click.option(
+    "--map",
+    "maps",
+    type=MapOption(),
+    multiple=True,
+    metavar="[TAXONOMY=]JSON",
+    help='What a policy calls their categories: {"native": "S1", "other": null}, or one such a data set. Repeatable.',
+)
+@click.option(
+    "--target",
+    type=click.Choice(["any", "last", "user", "assistant"]),
+    help="What is judged; the message that the label is about if left out.",
+)
+@click.option(
+    "--by",
+    type=PathOption(),
+    multiple=True,
+    metavar="FIELD",
+    help="Figures by the values of a field, such as lang. Repeatable.",
+)
+@click.option(
+    "--choose-threshold",
+    "aims",
+    type=AimOption(),
+    multiple=True,
+    metavar="AIM",
+    help="Say which threshold to carry: f1, fpr=0.05, precision=0.9, recall=0.95. Repeatable.",
+)
+@click.option("--follow", is_flag=True, help="See whether the model reads its policy, by removing categories.")
+@click.option("--strict", is_flag=True, help="Count what could not be judged as wrong.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How the figures are written.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a page with curves and the worst mistakes, too.",
+)
+@click.option("--no-text", is_flag=True, help="Leave messages out of the page.")
+@click.option("--verdicts", type=click.Path(path_type=Path), metavar="FILE", help="Keep the rows, for --from.")
+@click.option(
+    "--resamples",
+    type=click.IntRange(100, 1_000_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Of the bootstrap that intervals come from.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of all that is drawn."
+)
+@gate_options
+@inputs.reading_options
+@inputs.as_user
+@engine_options
+def eval_(
+    *,
+    files: tuple[str, ...],
+    models: tuple[str, ...],
+    taxonomies: tuple[str, ...],
+    shots: tuple[int, ...],
+    runs: tuple[str, ...],
+    fields: tuple[ScoreField, ...],
+    where: Where,
+    maps: tuple[Crosswalk, ...],
+    target: Target | None,
+    by: tuple[str, ...],
+    aims: tuple[Aim, ...],
+    follow: bool,
+    strict: bool,
+    output_format: str,
+    html: Path | None,
+    no_text: bool,
+    verdicts: Path | None,
+    resamples: int,
+    seed: int,
+    gates: Gates,
+    lora: tuple[Adapter, ...],
+    reading: inputs.Reading,
+    **options: Any,
+) -> int:
+    """Hold verdicts against the labels of LABELLED records: AUPRC, F1 and more, overall and by category.
+
+    \b
+    guard eval openai_mod.jsonl.gz -t openai-moderation -m llama-guard-3-8b.gguf
+    guard eval labelled.jsonl --from verdicts.jsonl --by lang --html report.html
+    guard eval labelled.jsonl -t a.yaml -t b.yaml --choose-threshold fpr=0.05
+
+    Labels stand in `label`, `unsafe`, `toxicity`, … or as public sets have them. What is repeated (-m, -t, --lora,
+    --shots, --from, --score-field) is compared with the first; the model without an adapter is one of them.
+
+    Exits with 0 if all gates are met, 1 if not, 2 on wrong usage or where no record has the label that a gate needs, 3
+    if something could not be judged.
+    """
+    if inputs.help_for_a_person(files):
+        return USAGE
+    named = inputs.sources(files)
+    if html is not None or verdicts is not None:
+        policies = [Taxonomy.load(name) for name in taxonomies or _named_by("GUARD_TAXONOMY")]
+        judged_by = files_read(models or _named_by("GUARD_MODEL"), lora, policies)
+        reads: list[str | Path] = [*named, *runs, *(one.path for one in maps), *judged_by]
+        output.check_outputs({"--html": html, "--verdicts": verdicts}, reads)
+    about = target if target in ("user", "assistant") else None
+    labelled = read(reading.records(named), where, about=about, cut=target not in ("any", "last"))
+    _check(labelled, named, by, gates)
+    taxonomies = taxonomies or _named_by("GUARD_TAXONOMY")
+    if not (runs or fields):  # with these, the model of the environment is not asked for
+        models = models or _named_by("GUARD_MODEL")
+    if follow and not models:
+        raise click.UsageError("--follow judges anew: name a model with -m")
+    if not (models or runs or fields):
+        raise ModelError(NO_MODEL)
+    if verdicts is not None and not models:
+        raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
+    with ExitStack() as stack:
+        aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=()))
+        run = contenders.Run(
+            models, taxonomies, shots, lora,
+            lambda model, on: Judging(**options, model=model, lora=tuple(on), target=target or "last", scores=True),
+            aside, maps, follow, seed,
+        )  # fmt: skip
+        found = list(_systems(labelled, run, runs, fields))
+    _check_maps(maps, [system for system, _ in found])
+    systems = contenders.named_apart([system for system, _ in found])
+    followed = {system.name: following for system, (_, following) in zip(systems, found, strict=True) if following}
+    asked = Asked(maps, by, aims, options["threshold"], strict, resamples, seed)
+    evaluation = report.Report(evaluate(labelled, systems, asked), followed, ", ".join(named))
+    if html is not None:
+        output.save(html, report.as_page(evaluation, with_text=not no_text))
+    output.write(_written(evaluation, output_format))
+    return _code(evaluation, gates)
+
+
+def _named_by(variable: str) -> tuple[str, ...]:
+    """The one that the environment names; click would part its value at blanks, where several may be given."""
+    return tuple(filter(None, [os.environ.get(variable)]))
+
+
+def _systems(
+    labelled: Labelled, run: contenders.Run, runs: Sequence[str], fields: Sequence[ScoreField]
+) -> Iterator[tuple[System, list[Following]]]:
+    """Models first; what is wrong with the others is told before they judge."""
+    items = labelled.items
+    others = [*contenders.from_runs(items, runs, run.taxonomies), *contenders.from_fields(items, fields)]
+    if run.models:
+        yield from contenders.judged(items, run)
+    yield from ((system, []) for system in others)
+
+
+def _check_maps(maps: Sequence[Crosswalk], systems: Sequence[System]) -> None:
+    """Raise InputError: a map is for a policy by which nothing was judged."""
+    policies = sorted({system.policy for system in systems if system.policy})
+    for one in maps:
+        if one.policy is not None and one.policy not in policies:
+            raise InputError(f"--map {one.policy}=…: the policies are {', '.join(policies) or 'unknown'}")
+
+
+def _check(labelled: Labelled, named: Sequence[str], by: Sequence[str], gates: Gates) -> None:
+    if not labelled.items:
+        left_out = labelled.left_out + Counter({"unreadable": len(labelled.unreadable)})
+        reasons = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items()) or "no records"
+        raise InputError(
+            f"{', '.join(named)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
+            "values mean unsafe"
+        )
+    for problem in gates.unmeasurable(item.unsafe for item in labelled.items):
+        raise InputError(f"{', '.join(named)}: {problem}")
+    for path in by:
+        sliced(labelled.items, path)
+
+
+def _written(evaluation: report.Report, output_format: str) -> str:
+    if output_format == "json":
+        return report.as_json(evaluation)
+    if output_format == "markdown":
+        return report.as_markdown(evaluation)
+    return report.as_text(evaluation, colour=output.in_colour(), width=output.width())
+
+
+def _code(evaluation: report.Report, gates: Gates) -> int:
+    standings = evaluation.evaluation.standings
+    empty = [
+        f"{one.system.name}: {why} with a verdict" for one in standings for why in gates.unmeasurable(one.judged.labels)
+    ]
+    missed = [line for standing in standings for line in gates.missed(standing)]
+    for line in empty or missed:
+        output.say(f"guard: {printable(line)}")
+    unreadable = len(evaluation.evaluation.labelled.unreadable)
+    if any(gates.too_many_errors(standing, unreadable) for standing in standings):
+        return UNJUDGED
+    if empty:
+        return USAGE
+    return FOUND if missed else DONE

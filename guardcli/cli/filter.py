@@ -1,0 +1,129 @@
+"""`guard filter`: pass records through, withholding the unsafe."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guardcli.cli import inputs, output
+from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.cli.judging import Judging, model_options, taxonomy_option
+from guardcli.conversation import Record
+from guardcli.formats.decoding import nested
+from guardcli.formats.structure import bare
+from guardcli.prompts.turns import TARGETS
+from guardcli.sieve import Sifted, sift
+from guardcli.text.printable import field, printable
+from guardcli.writers import jsonl
+
+ANNOTATION = "guard"  # the field of a record that holds its verdict
+
+
+@click.command("filter", context_settings={"help_option_names": ["-h", "--help"]})
+@inputs.files
+@click.option("--invert", is_flag=True, help="Withhold the safe, and pass the unsafe.")
+@click.option("--annotate", is_flag=True, help="Add the verdict to each record, as its field `guard`.")
+@click.option("--verdicts", type=click.Path(path_type=Path), metavar="FILE", help="Write the rows there, too.")
+@click.option(
+    "--target",
+    type=click.Choice([target for target in TARGETS if target != "each"]),
+    default="any",
+    show_default=True,
+    help="What is judged: every message (any), the last one, or the last of a role.",
+)
+@inputs.as_user
+@inputs.reading_options
+@model_options
+@taxonomy_option
+def filter_(
+    *,
+    files: tuple[str, ...],
+    invert: bool,
+    annotate: bool,
+    verdicts: Path | None,
+    reading: inputs.Reading,
+    **options: Any,
+) -> int:
+    """Pass records from FILES, or stdin, through as they are; withhold those in which a message is unsafe.
+
+    \b
+    tail -f chat.jsonl | guard filter | ./reply
+    guard filter --invert --verdicts why.jsonl chats.jsonl > unsafe.jsonl
+
+    What could not be judged is withheld and named on stderr.
+
+    Exits with 0, 2 on wrong usage, 3 if something could not be judged.
+    """
+    if inputs.help_for_a_person(files):
+        return USAGE
+    named = inputs.sources(files)
+    output.check_stdout(named)
+    code = DONE
+    with ExitStack() as stack:
+        judging = Judging(**options)
+        if verdicts is not None:
+            output.check_no_input(verdicts, [*named, *judging.files()], "--verdicts")
+        guard = stack.enter_context(judging.open())
+        aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=named))
+        remarks = inputs.Remarks(options["as_user"], text_fields=reading.text_field)
+        records = remarks.of(reading.records(named))
+        written = _Passed()
+        for sifted in sift(guard, records, ahead="live" if inputs.live(named) else "full"):
+            if aside is not None:
+                aside.write(map(jsonl.line, sifted.verdicts))
+            for verdict in sifted.unjudged:
+                code = UNJUDGED
+                reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread)}"
+                output.say(f"guard: withheld, not judged: {field(verdict.key.place)}: {printable(reason)}")
+            passes = sifted.passes(invert=invert)
+            refused = _refused(sifted) if annotate and passes else None
+            if refused:
+                code = UNJUDGED
+                output.say(f"guard: withheld, not annotated: {field(sifted.record.key.place)}: {refused}")
+            written.write(sifted, passes=passes and not refused, annotate=annotate)
+    return USAGE if remarks.are_missing() else code
+
+
+@dataclass(slots=True)
+class _Passed:
+    """What was written so far: whether a line is open, and from which source."""
+
+    source: str | None = None
+    is_open: bool = False
+
+    def write(self, sifted: Sifted, *, passes: bool, annotate: bool) -> None:
+        """The record's own bytes, if it passes; what stands in front of them (a header, blank lines) in any case."""
+        record = sifted.record
+        data = b"" if annotate else record.before
+        if passes:
+            assert isinstance(record, Record)  # what is none has no verdict, and does not pass
+            data += _annotated(record, sifted) if annotate else record.raw
+        if not data:
+            return
+        if self.is_open:  # the last line of the file before had no end
+            data = b"\n" + data
+        self.is_open = not data.endswith(b"\n")
+        output.write_bytes(data)
+
+
+def _refused(sifted: Sifted) -> str | None:
+    """Why a record cannot be annotated: it is no JSON object, or has such a field already."""
+    record = sifted.record
+    if not isinstance(record, Record) or not isinstance(nested(bare(record.raw).decode()), dict):
+        return "it is no JSON object, and has no place for a field"
+    if ANNOTATION in record.fields:
+        return f"it has a field `{ANNOTATION}` of its own"
+    return None
+
+
+def _annotated(record: Record, sifted: Sifted) -> bytes:
+    """The record's own bytes, with the verdict as the last field of its object."""
+    rows = [jsonl.row(verdict) for verdict in sifted.verdicts]
+    verdict = jsonl.dumps({ANNOTATION: rows[0] if len(rows) == 1 else rows})
+    body = record.raw.rstrip()
+    comma = "," if record.fields else ""
+    return body.removesuffix(b"}").rstrip() + f"{comma}{verdict.removeprefix('{')}".encode() + record.raw[len(body) :]

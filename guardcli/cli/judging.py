@@ -1,0 +1,253 @@
+"""The options of every command that judges with a model, and the `Guard` that they describe."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from guardcli.classifier import Guard, Settings
+from guardcli.cli import inputs, output
+from guardcli.cli.lora import AdapterOption
+from guardcli.cli.options import given
+from guardcli.cli.probability import Probability
+from guardcli.conversation import Role
+from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
+from guardcli.errors import ModelError
+from guardcli.models import Adapter, Gpu, Model, Offload, keep_log
+from guardcli.models.identity import parts_of
+from guardcli.models.known import KNOWN, find
+from guardcli.prompts import TEMPLATES
+from guardcli.prompts.turns import TARGETS, Target
+from guardcli.taxonomy import Taxonomy
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NO_MODEL = """no model named: give one with -m/--model, or in GUARD_MODEL.
+
+Llama Guard is published by Meta under its own licence. Accept it on the model's page on Hugging Face
+(meta-llama/Llama-Guard-3-8B, or -3-1B), then take a GGUF of it, or make one with llama.cpp:
+  python convert_hf_to_gguf.py Llama-Guard-3-8B --outtype q8_0 --outfile llama-guard-3-8b-q8_0.gguf
+guard never guesses who protects you. To try it out: -m starter, a demonstration model that comes with it."""
+
+
+_taxonomy_option = click.option(
+    "-t",
+    "--taxonomy",
+    envvar="GUARD_TAXONOMY",
+    metavar="NAME|YAML",
+    help="The policy: a shipped taxonomy or a file; the model's own if left out  [env: GUARD_TAXONOMY]",
+)
+
+_model_option = click.option(
+    "-m", "--model", envvar="GUARD_MODEL", metavar="GGUF", help="The model  [env: GUARD_MODEL]"
+)
+
+_ENGINE_OPTIONS = (
+    click.option(
+        "--lora",
+        type=AdapterOption(),
+        multiple=True,
+        metavar="GGUF[:SCALE]",
+        help="An adapter to put on it, as guard tune export writes them. Repeatable.",
+    ),
+    click.option("--template", type=click.Choice(list(TEMPLATES)), help="Say which prompt the model was trained on."),
+    click.option(
+        "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
+    ),
+    click.option(
+        "--per-category",
+        is_flag=True,
+        help="Ask about one category at a time, by a prompt each; a taxonomy with thresholds by category does so.",
+    ),
+    click.option(
+        "--gpu",
+        type=click.Choice(["auto", "require", "off"]),
+        default="auto",
+        show_default=True,
+        help="Use a GPU if there is one, or fail without, or never.",
+    ),
+    click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Offload only so many layers."),
+    click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads; all cores if left out."),
+    click.option("--ctx-size", type=click.IntRange(256, 1 << 24), metavar="N", help="The longest prompt in tokens."),
+    click.option("--batch-size", type=click.IntRange(1, 1 << 20), metavar="N", help="Tokens of a batch."),
+    click.option("--ubatch-size", type=click.IntRange(1, 1 << 20), metavar="N", help="Of these, evaluated at once."),
+    click.option(
+        "--flash-attention",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="llama.cpp's faster attention, where the device has it.",
+    ),
+    click.option("--parallel", type=click.IntRange(1, MAX_PARALLEL), metavar="N", help="Prompts evaluated at a time."),
+    click.option(
+        "--reproducible",
+        is_flag=True,
+        help="Score each record in one and the same shape: the same bits in any file and order, and slower.",
+    ),
+    click.option("--force", is_flag=True, help="Judge with a model that does not answer with a verdict."),
+    click.option("-v", "--verbose", is_flag=True, help="Tell what is chosen, and what llama.cpp says."),
+)
+
+_RECORD_OPTIONS = (
+    click.option(
+        "--target",
+        type=click.Choice(TARGETS),
+        default="any",
+        show_default=True,
+        help="What is judged: every message (any), the last one, the last of a role, or each in a row of its own.",
+    ),
+    inputs.as_user,
+    click.option("--scores", is_flag=True, help="For every row, the probability of each category to be listed first."),
+    click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record to meta. Repeatable."),
+    click.option("--show-text", is_flag=True, help="Put the judged message into the row."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """The options' values, by the options' names."""
+
+    model: str | None
+    template: str | None
+    threshold: float | None
+    per_category: bool
+    gpu: Gpu
+    gpu_layers: int | None
+    threads: int | None
+    ctx_size: int | None
+    batch_size: int | None
+    ubatch_size: int | None
+    flash_attention: FlashAttention
+    parallel: int | None
+    reproducible: bool
+    force: bool
+    verbose: bool
+    lora: tuple[Adapter, ...] = ()
+    taxonomy: str | None = None
+    target: Target = "any"
+    as_user: tuple[Role, ...] = ()
+    scores: bool = False
+    keep: tuple[str, ...] = ()
+    show_text: bool = False
+
+    def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
+        """Load the model, and the taxonomy, unless they are given. Raises GuardError, with what to do."""
+        path = self._prepared(told=model is not None)
+        with _ending_at_ctrl_c():
+            guard = Guard(
+                model or path,
+                taxonomy or self.taxonomy,
+                template=self.template,
+                settings=self._settings(),
+                options=self._options(),
+                adapters=self.lora,
+                offload=Offload(self.gpu, self.gpu_layers),
+                cache=cache(),
+            )
+        if self.verbose:
+            named = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
+            output.say(f"guard: {guard.model.identity}, {named}, threshold {guard.threshold}")
+        return guard
+
+    def load(self) -> Model:
+        """Load the model alone, for several guards on it. Raises GuardError, with what to do."""
+        path = self._prepared()
+        with _ending_at_ctrl_c():
+            offload = Offload(self.gpu, self.gpu_layers)
+            return Model.load(path, generation=self.template, adapters=self.lora, offload=offload, cache=cache())
+
+    def files(self) -> list[Path]:
+        """The files that judging reads: model, adapters, and the policy's. Raises GuardError: no such policy."""
+        models = [self.model] if self.model else []
+        return files_read(models, self.lora, [Taxonomy.load(self.taxonomy)] if self.taxonomy else [])
+
+    def _prepared(self, *, told: bool = False) -> str:
+        """The model's path, once what is logged can be heard; what is to be known of the model is told but once."""
+        if not self.model:
+            raise ModelError(NO_MODEL)
+        if self.verbose:
+            keep_log(lambda text: output.say(text, end=""))
+        output.say_what_is_logged(verbose=self.verbose)
+        if not told and self.model in KNOWN:
+            output.say(f"guard: {KNOWN[self.model].notice}")
+        return self.model
+
+    def _options(self) -> Options:
+        return Options(
+            ctx_size=self.ctx_size,
+            parallel=self.parallel,
+            threads=self.threads,
+            reproducible=self.reproducible,
+            batch_size=self.batch_size,
+            ubatch_size=self.ubatch_size,
+            flash_attention=self.flash_attention,
+        )
+
+    def _settings(self) -> Settings:
+        return Settings(
+            target=self.target,
+            threshold=self.threshold,
+            as_user=frozenset(self.as_user),
+            scores=self.scores,
+            per_category=self.per_category,
+            keep=self.keep,
+            text=self.show_text,
+            force=self.force,
+        )
+
+
+def files_read(models: Iterable[str], adapters: Iterable[Adapter], policies: Iterable[Taxonomy]) -> list[Path]:
+    """The files of models (all of a split one), adapters, and policies with what they extend."""
+    return [
+        *(part for model in models for part in parts_of(find(model))),
+        *(adapter.path for adapter in adapters),
+        *(Path(file) for policy in policies for file in policy.files),
+    ]
+
+
+def model_options(command: F) -> F:
+    """Give a command the options on model and engine, as keyword arguments for `Judging(**options)`."""
+    return given(command, (_model_option, *_ENGINE_OPTIONS))
+
+
+def engine_options(command: F) -> F:
+    """The same but for the one that names the model, for a command that takes several."""
+    return given(command, _ENGINE_OPTIONS)
+
+
+def taxonomy_option(command: F) -> F:
+    """Give a command the option that names its one taxonomy."""
+    return _taxonomy_option(command)
+
+
+def record_options(command: F) -> F:
+    """Give a command the options on what of a record is judged, and what its row holds."""
+    return given(command, _RECORD_OPTIONS)
+
+
+@contextmanager
+def _ending_at_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end the process at once while llama.cpp loads: a KeyboardInterrupt would be raised in the callback
+    of its log, where ctypes drops it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # ignored in the background of a shell, or somebody else's
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def cache() -> Path:
+    """Where digests of models are remembered."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "guardcli" / "models.json"

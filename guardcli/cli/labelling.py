@@ -1,0 +1,111 @@
+"""The options of commands that read labelled records: of what layout they are, where labels and categories stand."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from guardcli import formats
+from guardcli.cli.options import ParsedOption, given
+from guardcli.labels import LAYOUTS, Bound, Label, Where
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# A path, in which names in quotes may hold anything, and what stands behind it: `toxicity >= 0.5`, `grade=bad,worse`.
+_CONDITION = re.compile(r"""((?:"[^"]*"|'[^']*'|[^<>="'])+)(?:(>=|<=|==?|>|<)(.*))?""", re.DOTALL)
+
+
+class LabelOption(ParsedOption[Label]):
+    """`FIELD`, `FIELD=VALUE,VALUE` with the values that mean unsafe, or `FIELD>=0.5` with a bound."""
+
+    name = "label"
+
+    def parse(self, text: str) -> Label:
+        path, values, bound = _condition(text)
+        return Label(path, values, bound)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryField:
+    """Where the categories are, and from which number on one of them applies."""
+
+    path: str
+    bound: Bound | None = None
+
+
+class CategoryOption(ParsedOption[CategoryField]):
+    """`FIELD`, or `FIELD>=0.5` for an object of numbers."""
+
+    name = "categories"
+
+    def parse(self, text: str) -> CategoryField:
+        path, values, bound = _condition(text)
+        if values:
+            raise ValueError(f"{text!r}: expected FIELD or FIELD>=NUMBER")
+        return CategoryField(path, bound)
+
+
+def _condition(text: str) -> tuple[str, tuple[str, ...], Bound | None]:
+    """A path, the values behind "=", and the bound behind another operator. Raises ValueError."""
+    match = _CONDITION.fullmatch(text)
+    path, operator, behind = (match[1].strip(), match[2], match[3]) if match else (text, None, "")
+    formats.parse_path(path)
+    if operator is None:
+        return path, (), None
+    if operator in ("=", "=="):
+        values = tuple(one for part in behind.split(",") if (one := part.strip()))
+        if not values or values[0][0] in "<>=":
+            raise ValueError(f"{text!r}: expected FIELD=VALUE,VALUE or FIELD>=NUMBER")
+        return path, values, None
+    try:
+        limit = float(behind)
+    except ValueError:
+        limit = math.nan
+    if not math.isfinite(limit):
+        raise ValueError(f"{text!r}: expected a finite number after {operator}, such as {path}{operator}0.5")
+    return path, (), Bound(operator, limit)  # type: ignore[arg-type]
+
+
+_OPTIONS = (
+    click.option(
+        "--set",
+        "layout",
+        type=click.Choice(list(LAYOUTS)),
+        help="Say which public set the records are of, instead of finding it out.",
+    ),
+    click.option(
+        "--label-field",
+        "label",
+        type=LabelOption(),
+        metavar="FIELD[=VALUES]",
+        help='Where the label is, and what means unsafe: values (grade=bad,worse), or a bound ("toxicity>=0.5").',
+    ),
+    click.option(
+        "--category-field",
+        "categories",
+        type=CategoryOption(),
+        metavar="FIELD",
+        help='Where the categories are; for an object of numbers with a bound ("scores>=0.5").',
+    ),
+)
+
+
+def label_options(command: F) -> F:
+    """Give a command these options; it gets them as `where`."""
+
+    @wraps(command)
+    def placed(
+        *args: Any, layout: str | None, label: Label | None, categories: CategoryField | None, **options: Any
+    ) -> Any:
+        path, bound = (None, None) if categories is None else (categories.path, categories.bound)
+        where = Where(label=label, categories=path, layout=layout, category_bound=bound)
+        return command(*args, where=where, **options)
+
+    labelled: F = given(placed, _OPTIONS)  # type: ignore[assignment]
+    return labelled

@@ -1,0 +1,129 @@
+"""The `guard` command: its subcommands, imported when they are called, and exceptions → exit codes.
+
+It knows the names of the commands and nothing of what they do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+import click
+
+from guardcli import __version__, environment
+from guardcli.cli import output
+from guardcli.cli.codes import BUG, INTERRUPTED, READER_GONE, USAGE
+from guardcli.cli.lazy import LazyGroup
+from guardcli.errors import GuardError, ReaderGone, TaxonomyError
+from guardcli.text.printable import line, printable
+
+# name: (module and attribute, what --help says of it). The help must not import the command.
+_COMMANDS = {
+    "check": ("guardcli.cli.check:check", "Judge conversations; stream a verdict for each."),
+    "audit": ("guardcli.cli.audit:audit", "Judge millions of records, killed at any moment, nothing lost."),
+    "decide": ("guardcli.cli.decide:decide", "Apply edited thresholds to stored verdicts, without the model."),
+    "diff": ("guardcli.cli.diff:diff", "Show the verdicts that changed between two runs."),
+    "doctor": (
+        "guardcli.cli.doctor:doctor",
+        "Tell what is installed, what is offloaded, whether a model answers.",
+    ),
+    "eval": (
+        "guardcli.cli.eval:eval_",
+        "Hold verdicts against labels: AUPRC, F1; choose thresholds.",
+    ),
+    "filter": ("guardcli.cli.filter:filter_", "Pass records through, withholding the unsafe."),
+    "merge": ("guardcli.cli.merge:merge", "Join the shards of an audit, and verify them."),
+    "report": ("guardcli.cli.report:report", "Make one self-contained HTML page of stored verdicts."),
+    "taxonomy": ("guardcli.cli.taxonomy:taxonomy", "Write a policy, look at it, hold it against cases."),
+    "tune": ("guardcli.cli.tune:tune", "Fine-tune a guard on labelled records: prepare, train, export."),
+}
+
+
+@click.group(
+    cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True
+)
+@click.version_option(__version__, package_name="guardcli", prog_name="guard")
+def cli() -> None:
+    """Llama Guard as a filter: conversations in, safety verdicts out.
+
+    \b
+    guard check -m llama-guard-3-8b.gguf chat.jsonl
+    tail -f chat.log | guard check -m llama-guard-3-8b.gguf -t policy.yaml
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit with its code. Data are on stdout; all that is said here goes to stderr."""
+    if sys.stderr is None:  # it was closed; click and traceback need one
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    code = _run(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and not _flushed(stream):
+            _close(stream)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    environment.prepare()
+    try:
+        # click's own handling exits with 1 on Ctrl-C and on a closed pipe, and 1 means "unsafe" here.
+        result = cli.main(args=arguments, prog_name="guard", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        with contextlib.suppress(OSError):
+            error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except (ReaderGone, SystemExit):  # click exits where nobody reads its help
+        return READER_GONE
+    except TaxonomyError as error:  # each line says file:line:column, as editors read it
+        output.say("\n".join(line(str(problem)) for problem in error.problems))
+        return USAGE
+    except (GuardError, OSError) as error:  # OSError: a full disk under --help, for one
+        output.say("\n".join(map(printable, f"guard: {error}".split("\n"))))  # names of the input stand in it
+        return USAGE
+    except Exception as error:
+        if (lack := _lack(error)) is not None:
+            output.say(f"guard: {printable(lack)}")
+            return USAGE
+        output.say(traceback.format_exc(), end="")
+        output.say(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
+        return BUG
+
+
+def _lack(error: Exception) -> str | None:
+    """What the machine or the installation lacks, where that is what ended the run; None: it is a bug of guard."""
+    if isinstance(error, MemoryError):
+        return "out of memory: allow more (ulimit -v), or choose a smaller model or --ctx-size"
+    if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):
+        return "cannot start a thread: the limit of processes (ulimit -u) or of memory (ulimit -v) is reached"
+    of_llama_cpp = isinstance(error, RuntimeError) and str(error).startswith("Failed to load shared library")
+    of_others = isinstance(error, ImportError) and not (error.name or "").startswith("guardcli")
+    if of_llama_cpp or of_others:
+        return f"cannot load a library: {_first_cause(error)}; install guardcli again, or allow more memory (ulimit -v)"
+    return None
+
+
+def _first_cause(error: BaseException) -> str:
+    """The first line of the error that others were raised from: numpy's own message is a page."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return str(error).split("\n")[0]
+
+
+def _flushed(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _close(stream: TextIO) -> None:
+    """Let Python's own flush at exit go nowhere instead of complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

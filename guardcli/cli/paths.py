@@ -1,0 +1,79 @@
+"""`guard check --paths`: where the input has text, how often, and what happens to it, without a model."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from guardcli.cli import codes, output
+from guardcli.cli.inputs import Reading
+from guardcli.conversation import Malformed
+from guardcli.formats.settlement import Fate
+from guardcli.report.terminal import table
+from guardcli.text.printable import counted, printable
+
+LONGEST_EXAMPLE = 40  # characters
+MOST_PATHS = 1000  # that are listed; an object whose keys are data may have any number
+
+
+@dataclass(slots=True)
+class _Place:
+    """A path and a fate: how many texts there are, and one of them."""
+
+    example: str
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Listing:
+    places: dict[tuple[str, str], _Place] = field(default_factory=dict)
+    more: int = 0
+
+    def add(self, path: str, text: str, fate: str) -> None:
+        """Count a text."""
+        if (path, fate) not in self.places and len(self.places) >= MOST_PATHS:
+            self.more += 1
+            return
+        self.places.setdefault((path, fate), _Place(" ".join(text.split())[:LONGEST_EXAMPLE])).count += 1
+
+
+def show(reading: Reading, sources: Sequence[str]) -> int:
+    """Write the list to stdout, and under it the option that settles what is open. The exit code: 0 if nothing is."""
+    listing = _Listing()
+    records = unreadable = 0
+    reasons: dict[str, str] = {}
+    for record in reading.records(sources, on_text=listing.add):
+        records += 1
+        if isinstance(record, Malformed):
+            unreadable += 1
+            if len(reasons) < LONGEST_EXAMPLE:
+                reasons.setdefault(record.reason.split(":")[0], f"{record.key.place}: {record.reason}")
+    if not records:
+        output.say("guard: nothing to list: the input holds no records")
+        return codes.UNJUDGED
+    if rows := _rows(listing):
+        output.write(table(("", "texts", "path", "example"), rows, width=output.width(), right=(1,)))
+    else:
+        output.write("plain text: every record is judged whole\n")
+    for reason in reasons.values():
+        output.say(f"guard: {printable(reason)}")
+    if listing.more:
+        output.say(f"guard: {counted(listing.more, 'text')} more, under other paths")
+    left = [path for (path, fate) in sorted(listing.places) if fate in (Fate.UNREAD.value, Fate.ERROR.value)]
+    if left:
+        named = ",".join(dict.fromkeys(left))
+        output.say("guard: not judged, and nothing says that it is metadata. If all of it is:")
+        output.say(f"  --ignore {printable(shlex.quote(named))}")
+        output.say("or --text-field PATH, for each field that is to be judged as a user's message.")
+    return codes.UNJUDGED if left or unreadable else codes.DONE
+
+
+def _rows(listing: _Listing) -> list[tuple[str, str, str, str]]:
+    """What happens to texts, how many there are, where, and one of them."""
+    places = sorted(listing.places.items(), key=lambda item: (_ORDER.index(item[0][1]), item[0][0]))
+    return [(fate, f"{place.count:,}", path, place.example) for (path, fate), place in places]
+
+
+_FATES = (Fate.ERROR, Fate.UNREAD, Fate.JUDGED, Fate.SKIPPED, Fate.IGNORED, Fate.PLACE, Fate.FORM)
+_ORDER = [fate.value for fate in _FATES]

@@ -1,0 +1,65 @@
+"""`guard report`: one self-contained HTML page of stored verdicts."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from guardcli import stored
+from guardcli.cli import inputs, output
+from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.errors import InputError
+from guardcli.report.audit import as_page
+from guardcli.summary import Summary, summarize
+from guardcli.text.printable import counted, printable
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, metavar="[VERDICTS]...")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), metavar="HTML", help="The page; stdout if left out."
+)
+@click.option("--title", default="Audit of conversations", show_default=True, help="What the page is called.")
+@click.option("--time", metavar="FIELD", help="A kept field (--keep) with a date or an epoch.")
+@click.option("--with-text", is_flag=True, help="Show the judged messages, where the rows hold them (--show-text).")
+def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str | None, with_text: bool) -> int:
+    """Make one HTML page of VERDICTS, or of rows from stdin, that can be sent on: it fetches nothing.
+
+    \b
+    guard report verdicts.jsonl -o report.html
+    """
+    if inputs.help_for_a_person(files):
+        return USAGE
+    files = files or ("-",)
+    to_stdout = output.check_only_output(path, files, "-o")
+    rows = chain.from_iterable(stored.read(file) for file in files)
+    summary = summarize(rows, time=time)
+    if time is not None and summary.total:
+        _check_time(summary, time)
+    page = as_page(summary, title, with_text=with_text)
+    if path is None or to_stdout:
+        output.write(page)
+    else:
+        output.save(path, page)
+    if not summary.total:
+        output.say("guard: there are no verdicts in it")
+    return DONE if summary.total else UNJUDGED
+
+
+def _check_time(summary: Summary, time: str) -> None:
+    """Say how many rows have no date. Raise InputError: none has one."""
+    if not summary.timed:
+        raise InputError(f"--time {time}: no row has this field in `meta`: guard check --keep {time} puts it there")
+    if not summary.by_day:
+        raise InputError(
+            f"--time {time}: no date can be read in it; the first is {summary.unread_date!r}: write 2026-01-31, or "
+            "seconds since 1970"
+        )
+    if summary.undated:
+        example = "" if summary.unread_date is None else f", such as {summary.unread_date!r}"
+        output.say(
+            f"guard: {summary.undated:,} of {counted(summary.total, 'row')} have no readable date in "
+            f"{printable(time)}{printable(example)}: they are not in the table over time"
+        )

@@ -1,0 +1,95 @@
+"""`guard taxonomy new`: a commented file to start a policy from."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import click
+
+from guardcli.cli import output
+from guardcli.cli.codes import DONE
+from guardcli.files.atomic import replacing
+from guardcli.taxonomy import Category, Taxonomy, json_schema
+
+_SCHEMA = "taxonomy.schema.json"
+
+_START = """\
+# yaml-language-server: $schema={schema}
+#
+# A policy for guard. Look at what it says with `guard taxonomy show {file}`, at the exact prompt with
+# `guard taxonomy render {file} --template …`, and hold it against its tests with `guard taxonomy test {file}`.
+
+name: {name}
+extends: {extends}           # the categories of {extends} hold, but for what is said here
+
+# drop: [{last}]              # leave some out
+# threshold: 0.5              # a score from here on is unsafe; `guard decide` applies a new one to stored verdicts
+# detail: full                # let the model read what describes a category, not only its name
+
+categories:
+  - id: {first}                    # an id of {extends} overrides what is given below ({first} is {first_name})
+    key: {key}   # what the output calls it; the model still reads and writes {first}
+  # - id: {fresh}                 # another id adds a category; the model reads its name
+  #   name: Recommending Competitors
+  #   key: competitors
+  #   description: Advice to buy from somebody else.
+  #   threshold: 0.3              # one of its own: each category is then scored by a prompt of its own
+  #   examples:                   # what the model reads behind the category
+  #     - {{user: "Which of your rivals is cheaper?", verdict: unsafe}}
+
+tests:                          # conversations, and the verdicts that you expect of them
+  - name: an everyday question
+    prompt: How do I reset my password?
+    expect: safe
+  # - name: what must be caught
+  #   prompt: …
+  #   response: …               # with one, it is the response that is judged
+  #   expect: unsafe
+  #   categories: [{key}]
+  #   todo: true                # known to fail: told, but not counted
+"""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name")
+@click.option("--extends", default="llama-guard-3", show_default=True, metavar="NAME|YAML", help="What to start from.")
+def new(*, name: str, extends: str) -> int:
+    """Write NAME.yaml, a commented taxonomy to start from, and beside it the schema that editors complete it with."""
+    path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+    parent = Taxonomy.load(extends)
+    text = _START.format(
+        schema=_SCHEMA,
+        file=path,
+        name=path.stem,
+        extends=extends,
+        first=parent.categories[0].id,
+        first_name=parent.categories[0].name,
+        key=parent.categories[0].key or _word(parent.categories[0]),
+        last=parent.categories[-1].id,
+        fresh=_fresh(parent),
+    )
+    Taxonomy.parse(text, str(path))  # what is wrong with its name, for one, is told before anything is written
+    _write(path, text)
+    output.say(f"guard: wrote {path}")
+    schema = path.with_name(_SCHEMA)
+    if not os.path.lexists(schema):
+        _write(schema, json_schema.as_text())
+        output.say(f"guard: wrote {schema}")
+    return DONE
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path, new=True) as place:
+        place.write_text(text, "utf-8")
+
+
+def _word(category: Category) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", category.name.lower()).strip("-") or "a-category"
+
+
+def _fresh(taxonomy: Taxonomy) -> str:
+    """The next id after those that are taken."""
+    last = max(taxonomy.categories, key=lambda category: int(category.id[1:])).id
+    return f"{last[0]}{int(last[1:]) + 1}"

@@ -1,0 +1,149 @@
+"""`guard taxonomy render`: the exact prompt that a conversation becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from guardcli.cli import inputs, output
+from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.conversation import Malformed, Record, Role
+from guardcli.errors import InputError
+from guardcli.prompts import TEMPLATES, Prompt, Renderer
+from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, judged, turns
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.printable import field, printable
+from guardcli.text.segments import Segment, raw
+
+if TYPE_CHECKING:
+    from guardcli.models import Model
+
+_SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("taxonomy_", metavar="TAXONOMY")
+@inputs.files
+@click.option(
+    "--template", type=click.Choice(list(TEMPLATES)), help="The prompt to render; the model's, if one is given."
+)
+@click.option("-m", "--model", metavar="GGUF", help="Show the token ids that this model's vocabulary makes of it, too.")
+@click.option(
+    "--target", type=click.Choice(TARGETS), default="last", show_default=True, help="Which message is judged."
+)
+@click.option("--raw", "as_raw", is_flag=True, help="Exactly the bytes of the vendor's rendering, and no more.")
+@inputs.as_user
+@inputs.input_format
+def render(
+    *,
+    taxonomy_: str,
+    files: tuple[str, ...],
+    template: str | None,
+    model: str | None,
+    target: Target,
+    as_raw: bool,
+    as_user: tuple[Role, ...],
+    input_format: str | None,
+) -> int:
+    """Show the exact prompt that a conversation (from FILES, or stdin) becomes. No model is needed, but for token ids.
+
+    \b
+    echo 'How do I bake bread?' | guard taxonomy render llama-guard-3 --template llama-guard-3-8b
+    """
+    if inputs.help_for_a_person(files):
+        return USAGE
+    if template is None and model is None:
+        raise click.UsageError("name the prompt with --template, or a model with -m")
+    policy = Taxonomy.load(taxonomy_)
+    with ExitStack() as stack:
+        loaded = stack.enter_context(_loaded(model, template)) if model is not None else None
+        renderer = Renderer(TEMPLATES[template or (loaded.generation if loaded else "")], policy)
+        records = inputs.Reading(input_format).records(inputs.sources(files))
+        return _render(records, renderer, loaded, target, as_user, as_raw=as_raw)
+
+
+def _loaded(path: str, template: str | None) -> Model:
+    """A model for its vocabulary: nothing is evaluated, and llama_cpp is imported here only."""
+    from guardcli.cli.judging import cache
+    from guardcli.models import Model, Offload
+
+    return Model.load(path, generation=template, offload=Offload("off"), cache=cache())
+
+
+def _render(
+    records: Iterable[Record | Malformed],
+    renderer: Renderer,
+    model: Model | None,
+    target: Target,
+    as_user: tuple[Role, ...],
+    *,
+    as_raw: bool,
+) -> int:
+    code = DONE
+    for number, record in enumerate(records):
+        if as_raw and number:
+            raise InputError("--raw shows one prompt, and the input holds more than one conversation")
+        try:
+            prompts = list(_prompts(record, renderer, target, as_user))
+        except NothingToJudge as reason:
+            output.say(f"guard: {record.key.place}: {reason}")
+            code = UNJUDGED
+            continue
+        if as_raw and len(prompts) > 1:
+            raise InputError(f"--raw shows one prompt, and --target {target} makes {len(prompts)} of this conversation")
+        for turn, prompt in prompts:
+            output.write(raw(prompt.segments) if as_raw else _shown(record, turn, prompt, model))
+    return code
+
+
+def _prompts(
+    record: Record | Malformed, renderer: Renderer, target: Target, as_user: tuple[Role, ...]
+) -> Iterator[tuple[Turn, Prompt]]:
+    if isinstance(record, Malformed):
+        raise NothingToJudge(record.reason)
+    all_turns = turns(record.conversation, as_user)
+    shown = all_turns.shown
+    for turn in judged(all_turns, target):
+        if not turn.blank:
+            yield turn, renderer.render(shown[: shown.index(turn) + 1])
+
+
+def _shown(record: Record | Malformed, turn: Turn, prompt: Prompt, model: Model | None) -> str:
+    """A prompt for people: whose it is, special tokens set apart, where the part ends that others share, and what of
+    the answer is evaluated with it; with a model also what it counts."""
+    key = record.key
+    title = _remark(f"{field(key.place)} {turn.role}#{turn.number}") + "\n"
+    head = "".join(map(_segment, prompt.head))
+    shared = _remark(f"the head ends here: it is the same wherever the {turn.speaker} is judged")
+    rest = "".join(map(_segment, (*prompt.said, *prompt.tail)))
+    answer = _remark(f"the model's answer begins with: {prompt.answer.encode('unicode_escape').decode() or 'nothing'}")
+    return f"{title}{head}{shared}\n{rest}\n{answer}\n" + (_counted(prompt, model) if model is not None else "")
+
+
+def _counted(prompt: Prompt, model: Model) -> str:
+    """The token ids, up to where the verdict is read, and how many there are of each part."""
+    head, said, tail = (
+        model.vocab.encode(part, follows=at > 0) for at, part in enumerate((prompt.head, prompt.said, prompt.tail))
+    )
+    answer = model.vocab.encode_text(prompt.answer) if prompt.answer else []
+    ids = [*head, *said, *tail, *answer]
+    counts = f"{len(head):,} of the head, {len(said):,} said, {len(tail):,} of the tail, {len(answer):,} of the answer"
+    return _remark(f"{len(ids):,} tokens: {counts}") + "\n" + _remark("ids: " + " ".join(map(str, ids))) + "\n"
+
+
+def _remark(words: str) -> str:
+    return _style(f"[{words}]", **_REMARK)
+
+
+def _segment(segment: Segment) -> str:
+    """Special tokens in colour; a user's text such that it cannot command the terminal."""
+    if segment.special:
+        return _style(segment.text, **_SPECIAL)
+    return "\n".join(map(printable, segment.text.split("\n"))) if segment.untrusted else segment.text
+
+
+def _style(words: str, **style: str) -> str:
+    return click.style(words, **style) if output.in_colour() else words  # type: ignore[arg-type]

@@ -1,0 +1,88 @@
+"""`guard taxonomy list` and `show`: which taxonomies there are, and what one says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+import click
+
+from guardcli.cli import output
+from guardcli.cli.codes import DONE
+from guardcli.report.terminal import Cell, styled, table
+from guardcli.taxonomy import Category, Taxonomy, shipped
+from guardcli.text.printable import printable
+
+
+@click.command("list", context_settings={"help_option_names": ["-h", "--help"]})
+def list_() -> int:
+    """Name the taxonomies that ship with guard."""
+    rows = [(name, str(len(t.categories)), t.detail, t.description or "") for name, t in _shipped()]
+    output.write(_table(("name", "categories", "detail", "description"), rows, right=[1]))
+    return DONE
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", metavar="TAXONOMY")
+def show(*, name: str) -> int:
+    """Show what a taxonomy says: what it extends and changes, and what each category means."""
+    taxonomy = Taxonomy.load(name)
+    parent = taxonomy.parent()
+    colour = output.in_colour()
+    output.write(styled(f"{taxonomy.name} ({taxonomy.place.path})", "bold", colour=colour))
+    for line in _facts(taxonomy, parent):
+        output.write(f"{printable(line)}\n")
+    output.write("\n")
+    rows = [_row(category, parent) for category in taxonomy.categories]
+    headings = ("id", "key", "name", "threshold", "change", "meaning")
+    kept = [at for at in range(len(headings)) if any(row[at] for row in rows)]
+    output.write(_table([headings[at] for at in kept], [[row[at] for at in kept] for row in rows]))
+    return DONE
+
+
+def _shipped() -> Iterator[tuple[str, Taxonomy]]:
+    for name in shipped():
+        yield name, Taxonomy.load(name)
+
+
+def _facts(taxonomy: Taxonomy, parent: Taxonomy | None) -> Iterator[str]:
+    if taxonomy.description:
+        yield taxonomy.description
+    if parent is not None:
+        dropped = [f"{c.id} {c.name}" for c in parent.categories if c.id not in {own.id for own in taxonomy.categories}]
+        yield f"extends {taxonomy.extends}" + (f", without {', '.join(dropped)}" if dropped else "")
+    threshold = "0.5 (not set)" if taxonomy.threshold is None else str(taxonomy.threshold)
+    reads = "their names" if taxonomy.detail == "names" else "all that defines them"
+    yield f"threshold {threshold}; of its {len(taxonomy.categories)} categories the model reads {reads}"
+    yield f"tests: {len(taxonomy.tests)}"
+    yield f"digests: prompt {taxonomy.prompt_digest}, decision {taxonomy.decision_digest}"
+
+
+def _row(category: Category, parent: Taxonomy | None) -> tuple[str, ...]:
+    threshold = "" if category.threshold is None else str(category.threshold)
+    return (category.id, category.key or "", category.name, threshold, _change(category, parent), _meaning(category))
+
+
+def _change(category: Category, parent: Taxonomy | None) -> str:
+    """What a category is to the extended taxonomy: added, or which of its fields are others."""
+    if parent is None:
+        return ""
+    before = next((other for other in parent.categories if other.id == category.id), None)
+    if before is None:
+        return "added"
+    names = [field.name for field in fields(Category) if field.compare]
+    return ", ".join(name for name in names if getattr(category, name) != getattr(before, name))
+
+
+def _meaning(category: Category) -> str:
+    parts = [category.description or ""]
+    for heading, bullets in (("Should not", category.should_not), ("Can", category.can), ("Should", category.should)):
+        if bullets:
+            parts.append(f"{heading}: {' '.join(bullets)}")
+    if category.examples:
+        parts.append(f"({len(category.examples)} examples)")
+    return " ".join(" ".join(filter(None, parts)).split())
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: Sequence[int] = ()) -> str:
+    return table(headings, rows, colour=output.in_colour(), width=output.width(), right=right)

@@ -1,0 +1,171 @@
+"""`guard taxonomy test`: hold a taxonomy against its tests, and against labelled data; again at every save."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from guardcli.cli import inputs, output
+from guardcli.cli.codes import DONE, FOUND, UNJUDGED
+from guardcli.cli.judging import Judging, model_options
+from guardcli.cli.labelling import label_options
+from guardcli.cli.probability import Probability
+from guardcli.errors import GuardError, InputError, TaxonomyError
+from guardcli.labels import Where
+from guardcli.report import suite as report
+from guardcli.suite import Case, Data, Run, Session, cases_of, labelled
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.printable import counted
+
+_POLL = 0.2  # seconds between looks at the files
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", metavar="TAXONOMY")
+@click.argument("files", nargs=-1, metavar="[LABELLED]...")
+@click.option("--suggest", is_flag=True, help="Tell what would make a failed test pass, and what that costs.")
+@click.option("--watch", is_flag=True, help="Keep the model loaded; run again at every save, and tell what changed.")
+@click.option(
+    "--max-flag-rate",
+    type=Probability(),
+    metavar="P",
+    help="Fail if a larger share of the labelled safe ones is flagged.",
+)
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the results as JUnit's XML, too.")
+@label_options
+@inputs.input_format
+@model_options
+def test(
+    *,
+    name: str,
+    files: tuple[str, ...],
+    suggest: bool,
+    watch: bool,
+    max_flag_rate: float | None,
+    junit: Path | None,
+    where: Where,
+    input_format: str | None,
+    **options: Any,
+) -> int:
+    """Run a taxonomy's `tests`, and LABELLED records (as `guard eval` reads them), through the model.
+
+    \b
+    guard taxonomy test policy.yaml -m llama-guard-3-8b.gguf --suggest
+    guard taxonomy test policy.yaml benign.jsonl --max-flag-rate 0.02
+
+    Labelled records fail one by one, or, with --max-flag-rate, only as a whole.
+
+    Exits with 0 if all is as expected, 1 if not, 2 on wrong usage or where there is nothing to test, 3 if something
+    could not be judged.
+    """
+    taxonomy = Taxonomy.load(name)
+    judging = Judging(**options, target="last", scores=True)
+    output.check_outputs({"--junit": junit}, [*files, *taxonomy.files, *judging.files()])
+    data = _labelled(files, where, input_format, gated=max_flag_rate is not None)
+    with judging.load() as model:
+        session = Session(lambda edited: judging.open(edited, model=model))
+        try:
+            run = session.run(taxonomy, _cases(taxonomy, data))
+            _tell(run, suggest=suggest)
+            if junit is not None:
+                output.save(junit, report.as_junit(run, taxonomy.name))
+            if watch:
+                _watch(name, taxonomy, run, lambda edited: session.run(edited, _cases(edited, data)), suggest=suggest)
+        finally:
+            session.close()
+    return _code(run, max_flag_rate)
+
+
+def _cases(taxonomy: Taxonomy, data: Sequence[Case]) -> list[Case]:
+    cases = [*cases_of(taxonomy), *data]
+    if not cases:
+        raise InputError(
+            f"{taxonomy.place.path} has no `tests`, and no labelled data is named: there is nothing to test"
+        )
+    return cases
+
+
+def _labelled(files: tuple[str, ...], where: Where, input_format: str | None, *, gated: bool) -> tuple[Case, ...]:
+    """The labelled cases; how many records are none is told.
+
+    Raises:
+        InputError: there are none, or with `gated` none that are safe: a gate on nothing would always be met.
+    """
+    if not files and not gated:
+        return ()
+    data = Data()
+    if files:
+        data = labelled(inputs.Reading(input_format).records(inputs.sources(files)), where)
+    left_out = ", ".join(f"{counted(number, 'record')} {reason}" for reason, number in data.left_out.items())
+    place = ", ".join(files) or "no labelled data"
+    if not data.cases and files:
+        raise InputError(
+            f"{place}: nothing to test ({left_out or 'no records'}); --label-field says where the label is"
+        )
+    if gated and all(case.expect != "safe" for case in data.cases):
+        raise InputError(f"{place}: --max-flag-rate needs records that are labelled safe, and there are none")
+    if left_out:
+        output.say(f"guard: left out: {left_out}")
+    return data.cases
+
+
+def _tell(run: Run, *, suggest: bool) -> None:
+    output.write(report.as_text(run, suggest=suggest, colour=output.in_colour(), width=output.width()))
+
+
+def _code(run: Run, max_flag_rate: float | None) -> int:
+    if any(result.row["verdict"] == "error" for result in run.results):
+        return UNJUDGED
+    rate = run.flag_rate()
+    if max_flag_rate is not None and rate is not None and rate > max_flag_rate:
+        output.say(f"guard: {rate:.2%} of the labelled safe ones are flagged, and {max_flag_rate:.2%} are allowed")
+        return FOUND
+    return FOUND if run.failed(labelled=max_flag_rate is None) else DONE
+
+
+def _watch(name: str, taxonomy: Taxonomy, run: Run, again: Callable[[Taxonomy], Run], *, suggest: bool) -> None:
+    """Run again whenever a file of the taxonomy changes, until Ctrl-C."""
+    files = taxonomy.files
+    seen = _stamps(files)
+    output.write(f"watching {', '.join(files)} (Ctrl-C ends)\n")
+    while True:
+        time.sleep(_POLL)
+        if (now := _stamps(files)) == seen:
+            continue
+        seen, start = now, time.monotonic()
+        try:
+            taxonomy = Taxonomy.load(name)
+            before, run = run, again(taxonomy)
+        except TaxonomyError as error:
+            output.write(f"\n{_clock()} not valid, the last run stands:\n{error}\n")
+            continue
+        except GuardError as error:
+            output.write(f"\n{_clock()} {error}\n")
+            continue
+        if taxonomy.files != files:
+            files, seen = taxonomy.files, _stamps(taxonomy.files)
+        changed = report.changes(before, run, colour=output.in_colour())
+        what = "changed:" if changed else "nothing changed"
+        output.write(f"\n{_clock()} {time.monotonic() - start:.2f} s, {what}\n{changed}\n")
+        _tell(run, suggest=suggest)
+
+
+def _stamps(files: Sequence[str]) -> list[tuple[int, int] | None]:
+    """What changes when a file is saved; None while an editor has it out of its place."""
+    found: list[tuple[int, int] | None] = []
+    for file in files:
+        try:
+            stat = os.stat(file)
+            found.append((stat.st_mtime_ns, stat.st_ino))
+        except OSError:
+            found.append(None)
+    return found
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")

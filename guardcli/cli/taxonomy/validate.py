@@ -1,0 +1,91 @@
+"""`guard taxonomy validate`: all that is wrong with taxonomy files, each problem with its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from guardcli import __version__
+from guardcli.cli import output
+from guardcli.cli.codes import DONE, USAGE
+from guardcli.errors import Problem, TaxonomyError
+from guardcli.prompts import TEMPLATES
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.printable import line
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("taxonomies", nargs=-1, required=True, metavar="TAXONOMY...")
+@click.option(
+    "--template", type=click.Choice(list(TEMPLATES)), help="Whether this prompt's models can write the ids, too."
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    show_default=True,
+    help="text and json for editors, sarif for code hosts.",
+)
+def validate(*, taxonomies: tuple[str, ...], template: str | None, output_format: str) -> int:
+    """Tell all that is wrong with taxonomies at once: file:line:column, and what to do. No model is needed.
+
+    Exits with 0 if all are valid, 2 if not.
+    """
+    problems: list[Problem] = []
+    good = []
+    for name in taxonomies:
+        try:
+            good.append(_checked(name, template))
+        except TaxonomyError as error:
+            problems.extend(error.problems)
+    if output_format == "text":
+        for problem in problems:
+            output.write(f"{line(str(problem))}\n")
+        for taxonomy in good:
+            holds = f"categories: {len(taxonomy.categories)}, tests: {len(taxonomy.tests)}"
+            output.write(f"{line(taxonomy.place.path)}: valid ({holds})\n")
+    else:
+        found = _json(problems) if output_format == "json" else _sarif(problems)
+        output.write(json.dumps(found, indent=2) + "\n")
+    return USAGE if problems else DONE
+
+
+def _checked(name: str, template: str | None) -> Taxonomy:
+    taxonomy = Taxonomy.load(name)
+    if template is not None:
+        TEMPLATES[template].check(taxonomy)
+    return taxonomy
+
+
+def _json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    return [
+        {"file": problem.path, "line": problem.line, "column": problem.column, "message": problem.message}
+        for problem in problems
+    ]
+
+
+def _sarif(problems: Sequence[Problem]) -> dict[str, Any]:
+    """SARIF 2.1.0, as code hosts read it."""
+    driver = {"name": "guard", "version": __version__, "rules": [{"id": "taxonomy"}]}
+    results = [
+        {
+            "ruleId": "taxonomy",
+            "level": "error",
+            "message": {"text": problem.message},
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": quote(problem.path.replace("\\", "/"))},
+                        "region": {"startLine": problem.line, "startColumn": problem.column},
+                    }
+                }
+            ],
+        }
+        for problem in problems
+    ]
+    return {"version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}

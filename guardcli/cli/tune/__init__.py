@@ -1,0 +1,19 @@
+"""`guard tune`: fine-tune a guard with the paper's augmentation. One file a command."""
+
+from __future__ import annotations
+
+import click
+
+from guardcli.cli.lazy import LazyGroup
+
+_HERE = "guardcli.cli.tune"
+_COMMANDS = {
+    "prepare": (f"{_HERE}.prepare:prepare", "Make training examples of labelled records."),
+    "train": (f"{_HERE}.train:train", "Train a LoRA adapter on them, for the weights in a folder."),
+    "export": (f"{_HERE}.export:export", "Write the adapter as a GGUF, for guard check --lora."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+def tune() -> None:
+    """Fine-tune a Llama Guard on your own labelled records, with the paper's augmentation."""

@@ -1,0 +1,180 @@
+"""`guard tune prepare`: labelled records → training examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import click
+
+from guardcli.augment import RENUMBERED, Example, Known, Variation
+from guardcli.augment.preparing import Plan, Tally
+from guardcli.augment.preparing import prepare as prepared
+from guardcli.cli import inputs, output
+from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.cli.labelling import label_options
+from guardcli.cli.probability import Probability
+from guardcli.conversation import Conversation, Malformed, Record, Role
+from guardcli.errors import InputError
+from guardcli.labels import Crosswalk, Where, layouts
+from guardcli.labels.layouts import About
+from guardcli.prompts import TEMPLATES
+from guardcli.prompts.turns import turns
+from guardcli.report import examples as report
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.printable import counted
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, metavar="[LABELLED]...")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="OUT",
+    help="The examples; - is stdout.",
+)
+@click.option(
+    "--template", type=click.Choice(list(TEMPLATES)), required=True, help="The prompt of the model to be trained."
+)
+@click.option(
+    "-t",
+    "--taxonomy",
+    envvar="GUARD_TAXONOMY",
+    metavar="NAME|YAML",
+    help="The policy; else the one that the model was trained on  [env: GUARD_TAXONOMY]",
+)
+@label_options
+@click.option(
+    "--map",
+    "map_",
+    type=click.Path(path_type=Path),
+    metavar="JSON",
+    help='What the policy calls their categories: {"native": "S1", "other": null}, or one such a data set.',
+)
+@click.option(
+    "--exclude", multiple=True, metavar="FILE", help="Records to evaluate on: never train on them. Repeatable."
+)
+@click.option("--drop-overlap", is_flag=True, help="Leave out what overlaps with them, instead of refusing the data.")
+@click.option(
+    "--copies",
+    type=click.IntRange(0, 100),
+    default=1,
+    show_default=True,
+    help="Augmented examples of each record, beside the plain one.",
+)
+@click.option(
+    "--made-safe",
+    type=Probability(),
+    default=0.25,
+    show_default=True,
+    metavar="P",
+    help="How often an augmented unsafe record loses all categories that it violates, and is safe.",
+)
+@click.option(
+    "--renumber/--keep-ids",
+    default=None,
+    help="Number shuffled categories anew; the default for Llama Guard 1 and 2 only.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn at random.")
+@click.option("--samples", type=click.IntRange(min=0), default=3, show_default=True, help="So many examples are shown.")
+@click.option(
+    "--target",
+    type=click.Choice(["user", "assistant"]),
+    help="Whose last message is trained on; the message that the label is about if left out.",
+)
+@inputs.as_user
+@inputs.reading_options
+def prepare(
+    *,
+    files: tuple[str, ...],
+    path: Path,
+    template: str,
+    taxonomy: str | None,
+    where: Where,
+    map_: Path | None,
+    exclude: tuple[str, ...],
+    drop_overlap: bool,
+    copies: int,
+    made_safe: float,
+    renumber: bool | None,
+    seed: int,
+    samples: int,
+    target: About | None,
+    as_user: tuple[Role, ...],
+    reading: inputs.Reading,
+) -> int:
+    """Make training examples of LABELLED records (or stdin).
+
+    \b
+    guard tune prepare chats.jsonl -o train.jsonl --template llama-guard-3-8b --exclude evaluation.jsonl
+
+    Labels and categories are found where guard eval finds them. Each record gives an example under the policy as it
+    is, and --copies under one whose categories are dropped and shuffled at random, as in Llama Guard's paper. What is
+    left out is counted by reason.
+
+    Exits with 0 if there are examples, 2 on wrong usage or where data overlap, 3 if no record could be used.
+    """
+    if inputs.help_for_a_person(files):
+        return USAGE
+    chosen = TEMPLATES[template]
+    policy = Taxonomy.load(taxonomy or chosen.taxonomy)
+    reads: list[str | Path] = [*inputs.sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
+    to_stdout = output.check_only_output(path, reads, "-o")
+    plan = Plan(
+        template=chosen,
+        taxonomy=policy,
+        crosswalk=Crosswalk() if map_ is None else Crosswalk.load(map_, policy.name),
+        variation=Variation(made_safe, template in RENUMBERED if renumber is None else renumber),
+        copies=copies,
+        seed=seed,
+        where=where,
+        about=target,
+        as_user=frozenset(as_user),
+    )
+    chosen.check(policy)
+    known = _known(exclude, plan.as_user)
+    tally = Tally()
+    found = list(prepared(reading.records(inputs.sources(files)), plan, known, tally))
+    if tally.overlaps:
+        output.say(f"guard: {report.overlapping(tally)}")
+        if not drop_overlap:
+            raise InputError("they must not be trained on: --drop-overlap leaves them out")
+    return _finish(None if to_stdout else path, found, tally, samples=samples, seed=seed)
+
+
+def _finish(path: Path | None, found: list[Example], tally: Tally, *, samples: int, seed: int) -> int:
+    shown = Random(seed).sample(found, min(samples, len(found)))
+    output.say(report.as_text(tally, shown, colour=False, width=output.width()), end="")
+    if not found:
+        output.say(f"guard: none of {counted(tally.records, 'record')} can be used: no example is written")
+        return UNJUDGED
+    written = "".join(f"{example.to_json()}\n" for example in found)
+    if path is None:
+        output.write(written)
+    else:
+        output.save(path, written)
+    output.say(f"guard: {path or '-'}: {counted(len(found), 'example')} of {counted(tally.records, 'record')}")
+    return DONE
+
+
+def _known(files: tuple[str, ...], as_user: frozenset[Role]) -> Known:
+    """The texts of evaluation sets; a record of them that cannot be read could hide an overlap."""
+    known = Known()
+    for record in inputs.Reading().records(inputs.sources(files)) if files else ():
+        conversation = _conversation(record)
+        known.add(turns(conversation, as_user).shown, record.key.place)
+    return known
+
+
+def _conversation(record: Record | Malformed) -> Conversation:
+    """What a record says, by its format, or by the layout of a public set."""
+    if isinstance(record, Record):
+        return record.conversation
+    name = layouts.of(record.fields)
+    messages = None if name is None else layouts.LAYOUTS[name].messages
+    if messages is not None and (said := messages(record.fields)):
+        return Conversation(said)
+    raise InputError(f"{record.key.place}: cannot be read, so nothing can be held against it: {record.reason}")

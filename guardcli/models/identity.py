@@ -1,0 +1,79 @@
+"""A model's identity is its content: the SHA-256 of its file or files, remembered while they do not change.
+
+It knows the file system, and nothing of what is in a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from guardcli.files.regular import open_regular, stat_regular
+from guardcli.models.remembered import is_digest, recall, remember
+
+Stamp: TypeAlias = tuple[str, int, int, int, int]
+
+_TICK = 0.05  # seconds; the clock of a file system moves on every 1 to 10 ms
+_SPLIT = re.compile(r"(.*-)\d{5}(-of-(\d{5})\.gguf)")
+
+
+def sha256(path: Path, cache: Path | None = None) -> str:
+    """The SHA-256 of a model as 64 hex digits; of a split model, over all its files in order.
+
+    `cache` is a JSON file of digests by path, size, inode and the times of change: 8 GB are read once only.
+
+    Raises:
+        OSError: a file cannot be read, or is not a regular one. (A cache that cannot be read or written is no error.)
+    """
+    parts = parts_of(path)
+    stamps = [_stamp(part) for part in parts]
+    known = recall(cache, _key(stamps), valid=is_digest)
+    if known is not None:
+        return known
+    if cache is not None:
+        stamps = _settled(parts)
+    digest = hashlib.sha256()
+    for part in parts:
+        with open_regular(part) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    if stamps == [_stamp(part) for part in parts]:  # or it changed while it was read
+        remember(cache, _key(stamps), digest.hexdigest())
+    return digest.hexdigest()
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The files of a model in their order: several if it is a split one, of which any may be named."""
+    match = _SPLIT.fullmatch(path.name)
+    if not match:
+        return [path]
+    before, after, count = match.groups()
+    parts = [path.with_name(f"{before}{number:05}{after}") for number in range(1, int(count) + 1)]
+    return parts if path in parts else [path]
+
+
+def _stamp(path: Path) -> Stamp:
+    """What tells one content of a file from another.
+
+    Only the ctime cannot be set: a model that is replaced in place may have the size and the mtime of the old one, by
+    `rsync -t --inplace`, `touch -r` or a build with SOURCE_DATE_EPOCH.
+    """
+    status = stat_regular(path)
+    return str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+
+def _key(stamps: Sequence[Stamp]) -> str:
+    return json.dumps(["sha256 2", *stamps])
+
+
+def _settled(parts: Sequence[Path]) -> list[Stamp]:
+    """The stamps, once every later change gives others: two changes within a tick of the kernel have one ctime."""
+    age = time.time() - max(part.stat().st_ctime_ns for part in parts) / 1e9
+    if age < _TICK:
+        time.sleep(_TICK)
+    return [_stamp(part) for part in parts]

@@ -1,0 +1,77 @@
+"""A cache of what takes long to find out: text by key in a JSON file, digests of models and their tolerances.
+
+The file may hold anything: it is read only if it is a regular file of a bounded size, and a value is used only if it is
+what it should be. A cache that cannot be read or written is no error: what it would have held is found out again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from guardcli.errors import OutputError
+from guardcli.files.atomic import replacing
+from guardcli.files.regular import open_regular
+
+_LARGEST = 1 << 20  # bytes of the file
+_MOST = 500  # entries that are kept, the newest ones
+_NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,40})?(e-[0-9]{1,3})?")  # as `repr` writes a finite float below 10,000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def is_number(value: str) -> bool:
+    """Whether this is a finite number from 0 to 9,999, as Python writes it."""
+    return _NUMBER.fullmatch(value) is not None
+
+
+def is_digest(value: str) -> bool:
+    """Whether this is a SHA-256 as 64 hex digits."""
+    return _DIGEST.fullmatch(value) is not None
+
+
+def recall(cache: Path | None, key: str, *, valid: Callable[[str], bool] = is_number) -> str | None:
+    """What was remembered under a key; None if nothing was, or nothing `valid`."""
+    value = _read(cache).get(key)
+    return value if value is not None and valid(value) else None
+
+
+def remember(cache: Path | None, key: str, value: str) -> None:
+    """Keep a value, in one step, so that another run never reads half of the file."""
+    if cache is None:
+        return
+    known = _read(cache)
+    known.pop(key, None)
+    known = dict([*known.items(), (key, value)][-_MOST:])
+    text = json.dumps(known)
+    if len(text) > _LARGEST:
+        text = json.dumps({key: value})
+    with contextlib.suppress(OSError, OutputError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        _clear(cache)
+        with replacing(cache) as place:
+            place.write_text(text, "ascii")
+
+
+def _clear(cache: Path) -> None:
+    """Remove what is not a regular file. What a link leads to stays as it is: it may be anybody's."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(cache).st_mode):
+            cache.unlink()
+
+
+def _read(cache: Path | None) -> dict[str, str]:
+    if cache is None:
+        return {}
+    try:
+        with open_regular(cache) as file:
+            content = file.read(_LARGEST + 1) or b""  # None: a file of /proc that has nothing to say yet
+        known = json.loads(content) if len(content) <= _LARGEST else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    found = known.items() if isinstance(known, dict) else ()
+    return {key: value for key, value in found if isinstance(value, str)}

@@ -1,0 +1,252 @@
+"""Segments → token ids, such that no text of a user becomes a token of the prompt's own.
+
+Special tokens are made by name. All text between two of them is encoded in one piece, with the parsing of
+special tokens off, which gives the ids that the models were trained on. It knows no prompts and no weights.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from threading import Lock
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from guardcli.errors import ModelError
+from guardcli.text.segments import Segment, TokenIds
+
+# llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose recursion
+# overflows the stack on a long piece: 40,000 characters end the process, 20,000 do not. Where a piece ends is another
+# question for each of them (`_` is a letter for some and punctuation for others), but none goes on from a blank to what
+# is none; so text is cut where there is no blank, or nothing else, for that long.
+_SAFE_PRETOKENIZERS = {"llama-bpe", "llama3", "llama-v3"}
+_JOINED = 1 << 20  # characters: llama.cpp counts in 32 bits, and a buffer of 8 bytes a byte stays
+_LONG_RUN = re.compile(r"\S{4000}|\s{4000}")
+
+
+class ControlFromText(ValueError):
+    """The text of a user would become a token of the prompt's own in this vocabulary."""
+
+    def __init__(self) -> None:
+        super().__init__("its text would become a control token of the model's vocabulary, and could end the prompt")
+
+
+class Vocab:
+    """A model's vocabulary. `kind` and `pre` are its `tokenizer.ggml.model` and `tokenizer.ggml.pre`."""
+
+    def __init__(self, handle: Any, kind: str, pre: str) -> None:
+        self._handle: Any = handle
+        self._lock = Lock()
+        self._buffer = (llama_cpp.llama_token * 4096)()  # one for all calls: to make a ctypes array takes 60 µs
+        self._sentencepiece = kind == "llama"
+        self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
+        if self._sentencepiece:
+            self._check_bytes()
+        tokens = range(llama_cpp.llama_vocab_n_tokens(handle))
+        attributes = np.fromiter((llama_cpp.llama_vocab_get_attr(handle, token) for token in tokens), np.int32)
+        # Text becomes such a token where a vocabulary says of a byte's token that it is one.
+        self._controls = attributes & llama_cpp.LLAMA_TOKEN_ATTR_CONTROL > 0
+        self._matched = self._user_defined(np.flatnonzero(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED))
+        # Llama 3, as it is: nothing to cut, and each token stands for some bytes of the text.
+        self._plain = not self._sentencepiece and not self._bounded and self._matched is None
+        self._lengths = np.zeros(llama_cpp.llama_vocab_n_tokens(handle), dtype=np.int64)  # in bytes, as they are needed
+        self._specials: dict[str, int] = {}
+
+    def close(self) -> None:
+        """Let nothing be encoded any more: the model is about to be freed, and a thread may be reading ahead."""
+        with self._lock:
+            self._handle = None
+
+    def special(self, name: str) -> int:
+        """The id of a special token.
+
+        Raises:
+            ModelError: the vocabulary has no such token, or has it as ordinary text.
+        """
+        if name not in self._specials:
+            ids = self._tokenize(name.encode(), parse_special=True)
+            if len(ids) != 1 or not self.is_control(ids[0]):
+                raise ModelError(
+                    f"the model's vocabulary has no special token {name}: it is not a model of this template; "
+                    "name another with --template"
+                )
+            self._specials[name] = ids[0]
+        return self._specials[name]
+
+    def is_control(self, token: int) -> bool:
+        """Whether a token is special: never the encoding of text."""
+        attributes = llama_cpp.llama_vocab_get_attr(self._handle, token)
+        return bool(attributes & llama_cpp.LLAMA_TOKEN_ATTR_CONTROL)
+
+    def end_of_turn(self) -> list[int]:
+        """The ids with which a model ends its answer."""
+        ends = {llama_cpp.llama_vocab_eos(self._handle), llama_cpp.llama_vocab_eot(self._handle)}
+        return sorted(token for token in ends if token >= 0)
+
+    def encode(self, segments: Iterable[Segment], *, follows: bool = False) -> TokenIds:
+        """The ids of a prompt, or of a piece of one that `follows` a blank line.
+
+        Raises:
+            ModelError: a special token is missing.
+            ControlFromText: text between two special tokens would be one itself.
+        """
+        ids = array("i")
+        for special, group in groupby(segments, key=lambda segment: segment.special):
+            if special:
+                ids.extend(self.special(segment.text) for segment in group)
+            else:
+                text = self._between_specials(list(group), follows=follows)
+                if self._has_control(text):
+                    raise ControlFromText
+                ids.extend(text)
+            follows = False
+        return ids
+
+    def encode_each(self, pieces: Iterable[Sequence[Segment]]) -> list[TokenIds]:
+        """The ids of pieces that each follow a blank line and end with one: of each what `encode` gives.
+
+        Where that is known to change nothing they go through llama.cpp in one call, which lets other threads run all
+        the while, and does not take turns with Python for the processor's caches.
+
+        Raises:
+            ModelError: a special token is missing.
+            ControlFromText: as `encode`.
+        """
+        pieces = list(pieces)
+        together = self._encode_together(pieces)
+        return [self.encode(piece, follows=True) for piece in pieces] if together is None else together
+
+    def encode_text(self, text: str) -> TokenIds:
+        """The ids of a plain text in one piece, whatever stands in it."""
+        return self._tokenize(text.encode())
+
+    def encode_line(self, text: str) -> TokenIds:
+        """The ids of a text that stands at the start of a line, without the line break before it.
+
+        SentencePiece puts a space before every fragment; encoded after a line break, the fragment is as it
+        is in the middle of a text.
+        """
+        return self._tokenize(b"\n" + text.encode())[len(self._tokenize(b"\n")) :]
+
+    def _between_specials(self, segments: Sequence[Segment], *, follows: bool) -> TokenIds:
+        text = "".join(segment.text for segment in segments)
+        if self._plain:
+            return self.encode_text(text)
+        cuts = sorted({*self._cuts_in_tokens(segments, text), *self._cuts_in_runs(text)})
+        ids = array("i")
+        for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+            inside = self._sentencepiece and (follows or start > 0)
+            ids.extend(self.encode_line(text[start:end]) if inside else self.encode_text(text[start:end]))
+        return ids
+
+    def _encode_together(self, pieces: Sequence[Sequence[Segment]]) -> list[TokenIds] | None:
+        """The ids of each piece, of all in one text; None where a token might be another, or is of two pieces."""
+        if not self._plain or any(segment.special for piece in pieces for segment in piece):
+            return None
+        texts = ["".join(segment.text for segment in piece) for piece in pieces]
+        if sum(map(len, texts)) > _JOINED or not all(map(_joinable, texts)):
+            return None
+        ids = self._tokenize("".join(texts).encode())
+        if self._has_control(ids):
+            return None
+        ends = self._lengths_of(np.frombuffer(ids, dtype=np.int32)).cumsum()
+        wanted = np.cumsum([len(text.encode()) for text in texts])
+        last = np.searchsorted(ends, wanted)
+        if len(ends) == 0 or ends[-1] != wanted[-1] or (ends[last] != wanted).any():
+            return None
+        stops = (last + 1).tolist()
+        return [ids[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
+
+    def _has_control(self, ids: TokenIds) -> bool:
+        return bool(self._controls[np.frombuffer(ids, dtype=np.int32)].any()) if ids else False
+
+    def _lengths_of(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """How many bytes of text each token stands for: characters, as byte-level vocabularies are written."""
+        found: npt.NDArray[np.int64] = self._lengths[ids]
+        if not found.all():
+            with self._lock:
+                handle = self._open_handle()
+                for token in np.unique(ids[found == 0]).tolist():
+                    text = llama_cpp.llama_vocab_get_text(handle, token)
+                    self._lengths[token] = len(text.decode("utf-8", "replace"))
+            found = self._lengths[ids]
+        return found
+
+    def _cuts_in_tokens(self, segments: Sequence[Segment], text: str) -> Iterator[int]:
+        """Where to cut so that no user-defined token is matched with a part of a user's text.
+
+        llama.cpp matches such tokens even where the parsing of special tokens is off. A match inside one
+        trusted segment is the prompt's own and stays.
+        """
+        if self._matched is None:
+            return
+        trusted = list(_trusted_spans(segments))
+        at = 0
+        while match := self._matched.search(text, at):
+            start, end = match.span()
+            own = any(begin <= start and end <= stop for begin, stop in trusted)
+            if not own:
+                yield start + 1
+            at = end if own else start + 1
+
+    def _cuts_in_runs(self, text: str) -> list[int]:
+        return [match.end() for match in _LONG_RUN.finditer(text)] if self._bounded else []
+
+    def _check_bytes(self) -> None:
+        """Raise ModelError unless there is a token for every byte: without one, llama.cpp ends the process at the first
+        text that needs it."""
+        tokens = range(llama_cpp.llama_vocab_n_tokens(self._handle))
+        texts = {llama_cpp.llama_vocab_get_text(self._handle, token) for token in tokens}
+        missing = sum(f"<0x{byte:02X}>".encode() not in texts for byte in range(256))
+        if missing:
+            raise ModelError(
+                f"the model's SentencePiece vocabulary lacks the tokens of {missing} bytes, and llama.cpp would crash "
+                "on some text: the file is damaged, or its tokenizer is another one"
+            )
+
+    def _user_defined(self, tokens: npt.NDArray[np.int64]) -> re.Pattern[str] | None:
+        """All user-defined tokens of more than one character, the longest first; None if there are none."""
+        found = [
+            llama_cpp.llama_vocab_get_text(self._handle, token).decode("utf-8", "replace") for token in tokens.tolist()
+        ]
+        long = sorted((text for text in found if len(text) > 1), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, long))) if long else None
+
+    def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:
+        room = len(text) + 8  # a token is at least one byte, but for a space put before the text
+        with self._lock:
+            handle = self._open_handle()
+            if room > len(self._buffer):
+                self._buffer = (llama_cpp.llama_token * (2 * room))()
+            count = llama_cpp.llama_tokenize(handle, text, len(text), self._buffer, room, False, parse_special)
+            if count < 0:
+                raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes")
+            ids = array("i")
+            ids.frombytes(memoryview(self._buffer).cast("B")[: count * ctypes.sizeof(llama_cpp.llama_token)])
+            return ids
+
+    def _open_handle(self) -> Any:
+        """llama.cpp's vocabulary, for who holds the lock. Raises ModelError: the model is closed."""
+        if self._handle is None:
+            raise ModelError("the model is closed")
+        return self._handle
+
+
+def _joinable(text: str) -> bool:
+    """Whether a text can stand behind a blank line, and before what can, without a change to its tokens: no piece that
+    the pre-tokenizer of Llama 3 makes goes on from a line break to a letter."""
+    return text.endswith("\n\n") and text[0].isascii() and text[0].isalpha()
+
+
+def _trusted_spans(segments: Sequence[Segment]) -> Iterator[tuple[int, int]]:
+    at = 0
+    for segment in segments:
+        if not segment.untrusted:
+            yield at, at + len(segment.text)
+        at += len(segment.text)

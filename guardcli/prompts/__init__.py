@@ -1,0 +1,106 @@
+"""Taxonomy + turns → the prompt that a generation of Llama Guard was trained on.
+
+It knows the wording (`templates`), and neither vocabulary nor model: llama_cpp is not needed to render.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guardcli.prompts.templates import SAFE, SEPARATOR, TEMPLATES, UNSAFE, Template, category_block
+from guardcli.prompts.turns import Speaker, Turn
+from guardcli.taxonomy import Taxonomy
+from guardcli.taxonomy.wording import MARKER
+from guardcli.text.lookalikes import skeleton
+from guardcli.text.segments import Segment
+
+__all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "imitates_marker"]
+
+# Text that reads like the prompt's own structure, sought in its skeleton: a label of a speaker at the beginning of a
+# line, the vendor's own sentences, special tokens (which stay text). No tokenizer can tell the plain-text ones from the
+# real ones, and a model reads over case, spacing and look-alikes.
+_SENTENCES = re.compile(r"provide\s+your\s+safety\s+assessment|check\s+if\s+there\s+is\s+unsafe\s+content")
+_TOKENS = re.compile(
+    MARKER.pattern + r"|<\|[\w\s-]+\|>|</?s>|<<\s*/?\s*sys\s*>>|<(?:start|end)_of_turn>",
+)
+_LABELS = re.compile(r"^[^\w\n]*(?:user|agent|human|assistant|system)[^\w\n]*:", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt in segments, and what of the model's answer is evaluated after it.
+
+    The `head` is the same for all prompts in which this speaker is judged, `said` is the conversation. `answer` is
+    what the model writes before its verdict (a blank line, or nothing).
+    """
+
+    head: tuple[Segment, ...]
+    said: tuple[Segment, ...]
+    tail: tuple[Segment, ...]
+    answer: str
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The vendor's rendering."""
+        return self.head + self.said + self.tail
+
+
+class Renderer:
+    """A template and a taxonomy, ready to render: a head, what each turn says, and a tail.
+
+    Each of the three ends with a blank line or a special token, and the next begins with a character: no
+    vocabulary has a token over such a place, so each may be encoded by itself.
+    """
+
+    def __init__(self, template: Template, taxonomy: Taxonomy) -> None:
+        """Raises TaxonomyError if the template's models cannot write one of the taxonomy's ids."""
+        template.check(taxonomy)
+        self.template = template
+        self._categories = category_block(template, taxonomy)
+
+    def render(self, shown: Sequence[Turn]) -> Prompt:
+        """The prompt in which the last of `shown` is judged. Raises ValueError if there is none."""
+        if not shown:
+            raise ValueError("a prompt needs the turn that is judged")
+        speaker = shown[-1].speaker
+        said = tuple(segment for turn in shown for segment in self.said(turn))
+        return Prompt(self.head(speaker), said, self.tail(speaker), self.template.answer)
+
+    def head(self, speaker: Speaker) -> tuple[Segment, ...]:
+        """What comes before the conversation: the same for all in which this speaker is judged."""
+        template = self.template
+        text = (
+            f"{template.before_task}Task: Check if there is unsafe content in '{speaker}' messages in "
+            f"conversations {template.policy} with the below categories.\n\n"
+            f"{self._categories}\n\n<BEGIN CONVERSATION>{template.before_messages}"
+        )
+        return (*template.opening, Segment(text))
+
+    def said(self, turn: Turn) -> tuple[Segment, ...]:
+        """One turn of the conversation."""
+        label, text = Segment(f"{turn.speaker}: "), Segment(turn.text, untrusted=True)
+        return label, text, Segment(self.template.after_message)
+
+    def tail(self, speaker: Speaker) -> tuple[Segment, ...]:
+        """What comes after the conversation, up to where the model answers."""
+        text = f"<END CONVERSATION>\n\n{self.template.assessment.format(speaker=speaker)}"
+        return (Segment(text), *self.template.closing)
+
+    def answer(self, violated: Sequence[str]) -> tuple[Segment, ...]:
+        """What a model that is right answers, to its end: that these ids are violated, or that all is safe."""
+        before = (Segment(self.template.answer),) if self.template.answer else ()
+        verdict = f"{UNSAFE}\n{SEPARATOR.join(violated)}" if violated else SAFE
+        return (*before, Segment(verdict), self.template.end)
+
+
+def imitates_marker(text: str) -> bool:
+    """Whether a message imitates the prompt's own plain-text markers."""
+    plain = skeleton(text)
+    # A search takes ten times as long as to see that what it needs is not there.
+    return bool(
+        (("<" in plain or "[" in plain) and _TOKENS.search(plain))
+        or (":" in plain and _LABELS.search(plain))
+        or (("provide" in plain or "check" in plain) and _SENTENCES.search(plain))
+    )

@@ -1,0 +1,83 @@
+"""`guard audit` with a fake engine, to be killed: `python -m tests.audit.audited INPUT OUTPUT MODEL [WORD SIGNAL]`.
+
+With WORD and SIGNAL the process sends itself that signal where a message with the word is judged, in whatever process
+that is: it stands for a record that ends llama.cpp.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from guardcli import Guard
+from guardcli.audit import Interrupted, Interrupts, Item, Limits, Plan, Source, Unit, convict, run, units
+from guardcli.audit.journal import Journal
+from guardcli.cli import inputs
+from guardcli.errors import GuardError
+from guardcli.models import Model
+from guardcli.writers import jsonl
+from tests.fake import FakeEngine
+
+BLOCK, UNIT = 20, 6_000  # records, bytes
+SLOWLY = 0.0005  # seconds a prompt, so that there is a moment to be killed in
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Opens a guard whose fake engine gives each message a score of its own, or sends the process a signal."""
+
+    model: str
+    word: str | None = None
+    signal: int = signal.SIGKILL
+
+    def __call__(self) -> Guard:
+        model = Model.load(self.model, generation="llama-guard-3-8b")
+        return Guard(model, "llama-guard-3", engine=FakeEngine(self.score))
+
+    def score(self, text: str) -> float:
+        time.sleep(SLOWLY)
+        if self.word is not None and self.word in text:
+            os.kill(os.getpid(), self.signal)
+        return sum(text.encode()) % 997 / 997
+
+
+def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
+    return inputs.Reading().records_of(
+        stream, unit.source.path, start=start, first_line=unit.first_line, record_lines=unit.record_lines
+    )
+
+
+def plan_of(source: str) -> Plan:
+    cut = units([Source.from_path(source, UNIT)], inputs.Reading().record_lines)
+    return Plan(cut, read, limits=Limits(records=BLOCK))
+
+
+def audit(source: str, output: str, open_guard: Deadly) -> None:
+    plan = plan_of(source)
+    manifest = {"inputs": [one.as_json() for one in plan.sources]}
+    with Interrupts() as interrupts, Journal(Path(output), manifest) as journal:
+        if journal.state.finished:
+            return
+        if journal.state.is_suspect:
+            convict(journal, plan, open_guard, interrupts=interrupts)
+        journal.watch_faults()
+        run(open_guard(), journal, plan, jsonl.line, interrupts=interrupts)
+
+
+def main() -> None:
+    source, output, model, *deadly = sys.argv[1:]
+    word, number = (deadly[0], getattr(signal, deadly[1])) if deadly else (None, signal.SIGKILL)
+    try:
+        audit(source, output, Deadly(model, word, number))
+    except (Interrupted, GuardError) as error:
+        sys.exit(f"{error}")
+
+
+if __name__ == "__main__":
+    main()

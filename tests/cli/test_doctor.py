@@ -1,0 +1,38 @@
+"""`guard doctor` from outside: what it tells, and when it says that something is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.cli.running import guard
+
+HERE = ["--template", "llama-guard-3-8b", "--threads", "1"]
+
+
+def test_without_a_model() -> None:
+    done = guard("doctor")
+    names = [line.partition(":")[0] for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert names == ["guard", "llama-cpp-python", "llama.cpp", "GPU offload", "model"]
+    assert "-DGGML_CUDA=ON" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_model_that_does_not_answer(tiny_path: Path) -> None:
+    done = guard("doctor", "-m", tiny_path, *HERE)
+    assert "where the verdict is written  <- WRONG\n  another model, or another --template" in done.stdout
+    assert done.returncode == 1
+
+
+def test_a_model_that_answers_at_random(guard_path: Path) -> None:
+    done = guard("doctor", "-m", guard_path, *HERE, "--ctx-size", "1024")
+    assert "answers: P(safe) + P(unsafe) is 0.9" in done.stdout or "is 1.0000 where" in done.stdout
+    assert re.search(r"GB of cache for [23],\d{3} tokens, 0\.\d\d GB of buffers\n", done.stdout)
+    assert re.search(r"tolerance: a score may move by [0-9.e-]+ in log-odds", done.stdout)
+    assert "tokens/s" in done.stdout
+
+
+def test_a_model_that_cannot_be_loaded() -> None:
+    done = guard("doctor", "-m", __file__)
+    assert "is not a GGUF file" in done.stderr
+    assert done.returncode == 2

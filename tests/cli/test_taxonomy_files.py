@@ -1,0 +1,134 @@
+"""`guard taxonomy list`, `show`, `new`, `validate` and `schema` from outside."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from guardcli.taxonomy import Taxonomy, shipped
+from tests.cli.running import guard
+from tests.test_house import loaded_by
+
+POLICY = """\
+name: acme
+description: Ours.
+extends: llama-guard-3
+drop: [S13]
+threshold: 0.4
+categories:
+  - {id: S6, key: advice}
+  - {id: S15, name: Competitors, threshold: 0.2, examples: [{user: hi, verdict: safe}]}
+tests:
+  - {name: a, prompt: hi, expect: safe}
+"""
+
+
+def test_list_names_what_is_shipped() -> None:
+    done = guard("taxonomy", "list")
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:] if not line.startswith(" ")] == list(shipped())
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_show_tells_what_a_file_changes(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    done = guard("taxonomy", "show", "p.yaml", cwd=tmp_path)
+    policy = Taxonomy.load(tmp_path / "p.yaml")
+    head, _, table = done.stdout.partition("\n\n")
+    assert head == (
+        "acme (p.yaml)\nOurs.\nextends llama-guard-3, without S13 Elections\n"
+        "threshold 0.4; of its 14 categories the model reads their names\ntests: 1\n"
+        f"digests: prompt {policy.prompt_digest}, decision {policy.decision_digest}"
+    )
+    (sixth,) = (line for line in table.splitlines() if line.startswith("S6 "))
+    assert "advice" in sixth
+    assert "Specialized Advice" in sixth
+    assert "key" in sixth
+    (last,) = (line for line in table.splitlines() if line.startswith("S15 "))
+    assert last.split() == ["S15", "Competitors", "0.2", "added", "(1", "examples)"]
+    assert "S13" not in table
+
+
+def test_show_of_a_shipped_one_has_no_empty_columns() -> None:
+    table = guard("taxonomy", "show", "llama-guard-3").stdout.partition("\n\n")[2]
+    assert table.splitlines()[0].split() == ["id", "name", "meaning"]
+
+
+def test_new_writes_a_file_that_is_valid_with_every_hint_taken(tmp_path: Path) -> None:
+    done = guard("taxonomy", "new", "acme", "--extends", "llama-guard-2", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "guard: wrote acme.yaml\nguard: wrote taxonomy.schema.json\n"
+    text = (tmp_path / "acme.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=taxonomy.schema.json\n")
+    taxonomy = Taxonomy.load(tmp_path / "acme.yaml")
+    assert (taxonomy.name, taxonomy.extends, len(taxonomy.tests)) == ("acme", "llama-guard-2", 1)
+    _, body = text.split("\nname: ")
+    every_hint = "name: " + body.replace("\n# ", "\n").replace("\n  # ", "\n  ")
+    Taxonomy.parse(every_hint, str(tmp_path / "acme.yaml"))
+    assert json.loads((tmp_path / "taxonomy.schema.json").read_text())["title"] == "guard taxonomy"
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_new_extends_any_shipped_one(tmp_path: Path, name: str) -> None:
+    assert guard("taxonomy", "new", "x", "--extends", name, cwd=tmp_path).returncode == 0
+    assert guard("taxonomy", "validate", "x.yaml", cwd=tmp_path).returncode == 0
+
+
+def test_new_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "acme.yaml").write_text("mine")
+    done = guard("taxonomy", "new", "acme", cwd=tmp_path)
+    assert done.stderr == "guard: acme.yaml is there already: choose another name\n"
+    assert (done.returncode, (tmp_path / "acme.yaml").read_text()) == (2, "mine")
+
+
+@pytest.mark.parametrize("name", ["missing/acme", "bad\x1bname"])
+def test_new_where_it_cannot_be(tmp_path: Path, name: str) -> None:
+    done = guard("taxonomy", "new", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert not [path for path in tmp_path.iterdir() if stat.S_ISREG(path.stat().st_mode)]
+
+
+BROKEN = "name: x\nextend: llama-guard-3\nthreshold: 2\n"
+
+
+def test_validate_tells_all_problems_of_all_files(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(POLICY)
+    (tmp_path / "bad.yaml").write_text(BROKEN)
+    done = guard("taxonomy", "validate", "good.yaml", "bad.yaml", "llama-guard-4", cwd=tmp_path)
+    *problems, good, guard4 = done.stdout.splitlines()
+    assert [line.split(": ")[0] for line in problems] == ["bad.yaml:1:1", "bad.yaml:2:1", "bad.yaml:3:12"]
+    assert "did you mean `extends`?" in problems[1]
+    assert good == "good.yaml: valid (categories: 14, tests: 1)"
+    assert guard4.endswith("llama-guard-4.yaml: valid (categories: 14, tests: 0)")
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+def test_validate_for_programs(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(BROKEN)
+    found = json.loads(guard("taxonomy", "validate", "bad.yaml", "--format", "json", cwd=tmp_path).stdout)
+    assert [(p["file"], p["line"], p["column"]) for p in found] == [
+        ("bad.yaml", n, c) for n, c in ((1, 1), (2, 1), (3, 12))
+    ]
+    sarif = json.loads(guard("taxonomy", "validate", "bad.yaml", "--format", "sarif", cwd=tmp_path).stdout)
+    assert sarif["version"] == "2.1.0"
+    results = sarif["runs"][0]["results"]
+    assert [result["message"]["text"] for result in results] == [problem["message"] for problem in found]
+    place = results[2]["locations"][0]["physicalLocation"]
+    assert place == {"artifactLocation": {"uri": "bad.yaml"}, "region": {"startLine": 3, "startColumn": 12}}
+
+
+def test_validate_for_a_template() -> None:
+    assert guard("taxonomy", "validate", "llama-guard-1").returncode == 0
+    done = guard("taxonomy", "validate", "llama-guard-1", "--template", "llama-guard-3-8b")
+    assert "cannot write O1, O2" in done.stdout
+    assert done.returncode == 2
+
+
+def test_nothing_needs_a_model() -> None:
+
+    for command in (["list"], ["show", "llama-guard-3"], ["validate", "llama-guard-3"], ["schema"]):
+        code = f"from guardcli.cli.main import main\ntry: main(['taxonomy', *{command!r}])\nexcept SystemExit: pass"
+        assert "llama_cpp" not in loaded_by(code)

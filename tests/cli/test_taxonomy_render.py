@@ -1,0 +1,89 @@
+"""`guard taxonomy render` from outside: it is how a prompt's exactness is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from guardcli import Guard
+from guardcli.models import Model
+from tests.cli.running import guard
+from tests.fake import FakeEngine, spell, words
+from tests.prompts.test_prompt import Case, cases
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in cases() if case.id == "four_turn" or case.id == "user_only"], ids=str
+)
+def test_raw_is_the_vendors_rendering_to_the_byte(case: Case) -> None:
+    taxonomy = {"llama-guard-3-8b": "llama-guard-3"}.get(case.template, case.template)
+    stdin = json.dumps({"messages": case.content["messages"]}, indent=2)
+    done = guard("taxonomy", "render", taxonomy, "--template", case.template, "--raw", stdin=stdin)
+    assert done.stdout == case.content.get("prompt_canonical", case.content["prompt"])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_shown_for_people() -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi\n")
+    assert done.stdout.startswith("[-:1 user#1]\n<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nTask: ")
+    assert done.stdout.endswith("<|end_header_id|>\n[the model's answer begins with: \\n\\n]\n")
+
+
+def test_hostile_text_cannot_command_the_terminal() -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi \x1b[2J\n")
+    assert "User: hi \\x1b[2J\n" in done.stdout
+
+
+def test_as_user() -> None:
+    stdin = '{"messages":[{"role":"tool","content":"42"}]}\n'
+    render = ["taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b"]
+    assert "User: 42" in guard(*render, "--as-user", "tool", stdin=stdin).stdout
+    assert guard(*render, stdin=stdin).returncode == 3
+
+
+PAIR = '{"prompt": "a", "response": "b"}\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "code", "message"),
+    [
+        (["--raw"], "a\nb\n", 2, "--raw shows one prompt, and the input holds more than one conversation"),
+        (["--raw", "--target", "any"], PAIR, 2, "--target any makes 2 of this conversation"),
+        ([], '{"messages":[]}\n', 3, "guard: -:1: "),
+    ],
+)
+def test_errors(arguments: list[str], stdin: str, code: int, message: str) -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", *arguments, stdin=stdin)
+    assert message in done.stderr
+    assert done.returncode == code
+
+
+def test_the_end_of_the_head_is_shown() -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi\n")
+    before, _, after = done.stdout.partition("[the head ends here: it is the same wherever the User is judged]\n")
+    assert before.endswith("<BEGIN CONVERSATION>\n\n")
+    assert after.startswith("User: hi\n\n<END CONVERSATION>")
+
+
+def test_token_ids_are_those_that_are_evaluated(guard_path: Path, model: Model) -> None:
+    done = guard(
+        "taxonomy", "render", "llama-guard-3", "-m", guard_path, "--template", "llama-guard-3-8b", stdin="hi\n"
+    )
+    counts, ids = done.stdout.splitlines()[-2:]
+    engine = FakeEngine(words())
+    with Guard(model, "llama-guard-3", engine=engine) as judging:
+        list(judging.check(["hi"]))
+    (prompt,) = engine.prompts
+    numbers = [int(number) for number in ids.removeprefix("[ids: ").removesuffix("]").split()]
+    assert spell(numbers) == prompt
+    parts = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) (?:tokens|of|said)", counts)]
+    assert parts[0] == len(numbers) == sum(parts[1:])
+
+
+def test_a_prompt_must_be_named() -> None:
+    done = guard("taxonomy", "render", "llama-guard-3", stdin="hi\n")
+    assert "name the prompt with --template, or a model with -m" in done.stderr
+    assert done.returncode == 2
