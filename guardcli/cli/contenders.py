@@ -32,7 +32,7 @@ class Run:
     written `aside`. Of `adapters` each is a system of its own, beside the model without any."""
 
     models: Sequence[str]
-    taxonomies: Sequence[str]
+    policies: Sequence[Taxonomy]
     shots: Sequence[int]
     adapters: Sequence[Adapter]
     judging: Callable[[str, Sequence[Adapter]], Judging]
@@ -48,7 +48,7 @@ def judged(items: Sequence[Item], run: Run) -> Iterator[tuple[System, list[Follo
     Raises:
         GuardError: one of them cannot be used.
     """
-    policies: list[Taxonomy | None] = [Taxonomy.load(name) for name in run.taxonomies] or [None]
+    policies: list[Taxonomy | None] = [*run.policies] or [None]
     shots: list[int | None] = [*run.shots] or [None]
     for name, on in product(run.models, [(), *((adapter,) for adapter in run.adapters)]):
         judging = run.judging(name, on)
@@ -57,11 +57,11 @@ def judged(items: Sequence[Item], run: Run) -> Iterator[tuple[System, list[Follo
                 yield _system(items, run, judging, model, policy, most)
 
 
-def from_runs(items: Sequence[Item], paths: Sequence[str], taxonomies: Sequence[str]) -> Iterator[System]:
+def from_runs(items: Sequence[Item], paths: Sequence[str], policies: Sequence[Taxonomy]) -> Iterator[System]:
     """Stored runs: a file may hold several, told apart by model, template, scoring and policy. Raises InputError."""
     if not paths:  # the shipped taxonomies are read for these alone
         return
-    policies = [*map(Taxonomy.load, taxonomies), *map(Taxonomy.load, shipped())]
+    known = [*policies, *map(Taxonomy.load, shipped())]
     for path in paths:
         runs: dict[tuple[Any, ...], list[Row]] = {}
         for row in stored.read(path):
@@ -70,7 +70,7 @@ def from_runs(items: Sequence[Item], paths: Sequence[str], taxonomies: Sequence[
             raise InputError(f"{path}: there are no verdicts in it")
         for made, rows in runs.items():
             name = path if len(runs) == 1 else f"{_named(str(made[0]))} {made[3]}"
-            yield of_rows(name, items, rows, known=_known(rows, policies))
+            yield of_rows(name, items, rows, known=_known(rows, known))
 
 
 def from_fields(items: Sequence[Item], fields: Sequence[ScoreField]) -> Iterator[System]:

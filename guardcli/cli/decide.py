@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
 from guardcli import stored
 from guardcli.cli import codes, inputs, output
+from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.decision import Decision, again
 from guardcli.errors import InputError
@@ -26,9 +28,18 @@ from guardcli.writers.jsonl import dumps
 @click.option(
     "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
 )
+@extends_root_option
 @click.option("--was", metavar="NAME|YAML", help="The policy before, where keys of categories were renamed.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
-def decide(*, files: tuple[str, ...], edited: str, threshold: float | None, was: str | None, exit_zero: bool) -> int:
+def decide(
+    *,
+    files: tuple[str, ...],
+    edited: str,
+    threshold: float | None,
+    extends_root: Path | None,
+    was: str | None,
+    exit_zero: bool,
+) -> int:
     """Decide stored verdicts again: rows of `guard check --format json` in (FILES, or stdin), rows out.
 
     Thresholds and keys may have changed; where the policy reads differently to the model, a new run is needed.
@@ -40,9 +51,9 @@ def decide(*, files: tuple[str, ...], edited: str, threshold: float | None, was:
         return codes.USAGE
     files = files or ("-",)
     output.check_stdout(files)
-    taxonomy = Taxonomy.load(edited)
+    taxonomy = Taxonomy.load(edited, extends_root=extends_root)
     decision = Decision.of(taxonomy, threshold)
-    ids = _ids(taxonomy, Taxonomy.load(was) if was else taxonomy)
+    ids = _ids(taxonomy, Taxonomy.load(was, extends_root=extends_root) if was else taxonomy)
     named = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
     changes: Counter[tuple[str, str]] = Counter()
     unread = 0

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import tee
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from guardcli.classifier import Guard
 from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, FOUND, UNJUDGED
 from guardcli.cli.judging import Judging, model_options, record_options
+from guardcli.cli.policies import extends_root_option
 from guardcli.compare import Comparison, compare
 from guardcli.conversation import Malformed, Record
 from guardcli.decision import again
@@ -29,6 +31,7 @@ from guardcli.writers import jsonl
 @click.option(
     "-t", "--taxonomy", "taxonomies", multiple=True, metavar="NAME|YAML", help="Twice: the policies to compare."
 )
+@extends_root_option
 @click.option(
     "--format",
     "output_format",
@@ -46,6 +49,7 @@ def diff(
     *,
     files: tuple[str, ...],
     taxonomies: tuple[str, ...],
+    extends_root: Path | None,
     output_format: str,
     with_text: bool,
     exit_zero: bool,
@@ -65,8 +69,9 @@ def diff(
             raise click.UsageError("-t/--taxonomy names the policies to compare: give it twice")
         records = reading.records(inputs.sources(files))
         names = taxonomies[0], taxonomies[1]
+        first, second = (Taxonomy.load(name, extends_root=extends_root) for name in names)
         judging = Judging(**options | {"show_text": options["show_text"] or with_text})
-        comparison = _judged(records, names, judging)
+        comparison = _judged(records, first, second, judging)
     else:
         if len(files) != 2:
             raise click.UsageError("name two files of verdicts, or two policies with -t and the data to judge")
@@ -81,10 +86,9 @@ def diff(
     return DONE if exit_zero or not (comparison.changed or any(comparison.unmatched)) else FOUND
 
 
-def _judged(records: Iterable[Record | Malformed], names: tuple[str, str], judging: Judging) -> Comparison:
+def _judged(records: Iterable[Record | Malformed], first: Taxonomy, second: Taxonomy, judging: Judging) -> Comparison:
     """Judge under both policies with one model; once only where the model reads the same."""
     with ExitStack() as stack:
-        first, second = map(Taxonomy.load, names)
         before = stack.enter_context(judging.open(first))
         after = stack.enter_context(judging.open(second, model=before.model))
         if first.prompt_digest != second.prompt_digest or before.per_category != after.per_category:

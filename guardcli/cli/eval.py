@@ -18,6 +18,7 @@ from guardcli.cli.gates import Gates, gate_options
 from guardcli.cli.judging import NO_MODEL, Judging, engine_options, files_read
 from guardcli.cli.labelling import label_options
 from guardcli.cli.options import PathOption
+from guardcli.cli.policies import extends_root_option
 from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import Asked, Following, System, evaluate, sliced
 from guardcli.labels import Crosswalk, Labelled, Where, read
@@ -47,6 +48,7 @@ from guardcli.text.printable import printable
     metavar="NAME|YAML",
     help="A policy to judge by; the model's own if left out. Repeatable  [env: GUARD_TAXONOMY]",
 )
+@extends_root_option
 @click.option(
     "--shots",
     type=click.IntRange(min=0),
@@ -136,6 +138,7 @@ def eval_(
     files: tuple[str, ...],
     models: tuple[str, ...],
     taxonomies: tuple[str, ...],
+    extends_root: Path | None,
     shots: tuple[int, ...],
     runs: tuple[str, ...],
     fields: tuple[ScoreField, ...],
@@ -173,15 +176,15 @@ def eval_(
     if inputs.help_for_a_person(files):
         return USAGE
     named = inputs.sources(files)
+    names = taxonomies or _named_by("GUARD_TAXONOMY")
+    policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]
     if html is not None or verdicts is not None:
-        policies = [Taxonomy.load(name) for name in taxonomies or _named_by("GUARD_TAXONOMY")]
         judged_by = files_read(models or _named_by("GUARD_MODEL"), lora, policies)
         reads: list[str | Path] = [*named, *runs, *(one.path for one in maps), *judged_by]
         output.check_outputs({"--html": html, "--verdicts": verdicts}, reads)
     about = target if target in ("user", "assistant") else None
     labelled = read(reading.records(named), where, about=about, cut=target not in ("any", "last"))
     _check(labelled, named, by, gates)
-    taxonomies = taxonomies or _named_by("GUARD_TAXONOMY")
     if not (runs or fields):  # with these, the model of the environment is not asked for
         models = models or _named_by("GUARD_MODEL")
     if follow and not models:
@@ -193,7 +196,7 @@ def eval_(
     with ExitStack() as stack:
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=()))
         run = contenders.Run(
-            models, taxonomies, shots, lora,
+            models, policies, shots, lora,
             lambda model, on: Judging(**options, model=model, lora=tuple(on), target=target or "last", scores=True),
             aside, maps, follow, seed,
         )  # fmt: skip
@@ -219,7 +222,7 @@ def _systems(
 ) -> Iterator[tuple[System, list[Following]]]:
     """Models first; what is wrong with the others is told before they judge."""
     items = labelled.items
-    others = [*contenders.from_runs(items, runs, run.taxonomies), *contenders.from_fields(items, fields)]
+    others = [*contenders.from_runs(items, runs, run.policies), *contenders.from_fields(items, fields)]
     if run.models:
         yield from contenders.judged(items, run)
     yield from ((system, []) for system in others)

@@ -16,6 +16,7 @@ from guardcli.classifier import Guard, Settings
 from guardcli.cli import inputs, output
 from guardcli.cli.lora import AdapterOption
 from guardcli.cli.options import given
+from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
@@ -37,7 +38,7 @@ Llama Guard is published by Meta under its own licence. Accept it on the model's
 guard never guesses who protects you. To try it out: -m starter, a demonstration model that comes with it."""
 
 
-_taxonomy_option = click.option(
+_taxonomy_name = click.option(
     "-t",
     "--taxonomy",
     envvar="GUARD_TAXONOMY",
@@ -131,6 +132,7 @@ class Judging:
     verbose: bool
     lora: tuple[Adapter, ...] = ()
     taxonomy: str | None = None
+    extends_root: Path | None = None
     target: Target = "any"
     as_user: tuple[Role, ...] = ()
     scores: bool = False
@@ -143,7 +145,7 @@ class Judging:
         with _ending_at_ctrl_c():
             guard = Guard(
                 model or path,
-                taxonomy or self.taxonomy,
+                taxonomy or self._taxonomy(),
                 template=self.template,
                 settings=self._settings(),
                 options=self._options(),
@@ -166,7 +168,10 @@ class Judging:
     def files(self) -> list[Path]:
         """The files that judging reads: model, adapters, and the policy's. Raises GuardError: no such policy."""
         models = [self.model] if self.model else []
-        return files_read(models, self.lora, [Taxonomy.load(self.taxonomy)] if self.taxonomy else [])
+        return files_read(models, self.lora, list(filter(None, [self._taxonomy()])))
+
+    def _taxonomy(self) -> Taxonomy | None:
+        return Taxonomy.load(self.taxonomy, extends_root=self.extends_root) if self.taxonomy else None
 
     def _prepared(self, *, told: bool = False) -> str:
         """The model's path, once what is logged can be heard; what is to be known of the model is told but once."""
@@ -223,8 +228,8 @@ def engine_options(command: F) -> F:
 
 
 def taxonomy_option(command: F) -> F:
-    """Give a command the option that names its one taxonomy."""
-    return _taxonomy_option(command)
+    """Give a command the options on its one taxonomy."""
+    return given(command, (_taxonomy_name, extends_root_option))
 
 
 def record_options(command: F) -> F:

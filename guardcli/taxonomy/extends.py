@@ -49,8 +49,33 @@ _NOTHING = Policy("names", None, {}, complete=True)
 _UNKNOWN = replace(_NOTHING, complete=False)
 
 
-def resolve(draft: Draft, opened: tuple[str, ...], problems: Problems) -> Policy:
-    """The draft laid over its parents. `opened` are the files that led here, the draft's own last."""
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The files that led here, the one that is being read last, and a folder below which it may extend files.
+
+    Below the folder that it is in it may, too, wherever it is: a file is as valid by itself as it is as a parent.
+    """
+
+    files: tuple[str, ...]
+    extends_root: Path | None = None
+
+    @property
+    def last(self) -> str:
+        return self.files[-1]
+
+    def and_then(self, path: str) -> Opened:
+        return replace(self, files=(*self.files, path))
+
+    def allows(self, path: Path) -> bool:
+        """Whether the last file may extend the one at `path`: a stranger's policy must not read what is elsewhere."""
+        folders = [] if self.extends_root is None else [self.extends_root]
+        if not files.is_descriptor(self.last):  # one that came through a pipe has no folder
+            folders += [Path(self.last).parent, Path(os.path.realpath(self.last)).parent]
+        return files.within(path, folders)
+
+
+def resolve(draft: Draft, opened: Opened, problems: Problems) -> Policy:
+    """The draft laid over its parents."""
     parent = _parent(draft.extends, opened, problems) if draft.extends is not None else _NOTHING
     _check_drop(draft, parent, problems)
     categories = {**parent.categories, **_own(draft, parent, problems)}
@@ -78,41 +103,47 @@ def policy_tests(draft: Draft, policy: Policy, problems: Problems) -> Iterator[P
         yield _policy_test(test, tuple(dict.fromkeys(named)))
 
 
-def _parent(extends: Word, opened: tuple[str, ...], problems: Problems) -> Policy:
-    path = files.find(extends.text, Path(opened[-1]).parent)
-    if path is None:
-        wrong = files.unknown(extends.text) if extends.text else None  # an empty word is a problem already
-    elif not os.path.exists(path):
-        near = nearest(Path(extends.text).stem, files.shipped())
-        advice = near or "a path is relative to the folder of this file"
-        wrong = f"there is no file {quoted(extends.text)}: {advice}"
-    else:
-        wrong = _wrong_step(str(path), opened)
-    if wrong:
-        problems.add(extends.place, wrong)
+def _parent(extends: Word, opened: Opened, problems: Problems) -> Policy:
+    if not extends.text:  # a problem already
+        return _UNKNOWN
+    path = files.find(extends.text, Path(opened.last).parent)
+    wrong = files.unknown(extends.text) if path is None else _wrong_parent(extends.text, path, opened)
     if wrong or path is None:
+        problems.add(extends.place, str(wrong))
         return _UNKNOWN
     try:
         text = files.read(path, descriptors=False)
     except TaxonomyError as error:  # the line to correct is the one that names the file
         problems.add(extends.place, f"{quoted(extends.text)} {error.problems[0].message}")
         return _UNKNOWN
-    return _read(text, (*opened, str(path)), problems)
+    return _read(text, opened.and_then(str(path)), problems)
 
 
-def _read(text: str, opened: tuple[str, ...], problems: Problems) -> Policy:
+def _read(text: str, opened: Opened, problems: Problems) -> Policy:
     try:
-        draft = schema.read(text, opened[-1], problems)
+        draft = schema.read(text, opened.last, problems)
     except TaxonomyError as error:
         problems.include(error)
         return _UNKNOWN
     return resolve(draft, opened, problems)
 
 
-def _wrong_step(path: str, opened: tuple[str, ...]) -> str | None:
-    if os.path.realpath(path) in map(os.path.realpath, opened):
-        return f"`extends` goes in a circle: {' → '.join((*opened, path))}; start from another taxonomy"
-    if len(opened) >= _MOST_FILES:
+def _wrong_parent(name: str, path: Path, opened: Opened) -> str | None:
+    if name not in files.shipped() and not opened.allows(path):
+        return (
+            f"{quoted(name)} is outside of this file's folder: move it into the folder or one below, "
+            "or allow the folder that it is in with --extends-root"
+        )
+    if not os.path.exists(path):
+        near = nearest(Path(name).stem, files.shipped())
+        return f"there is no file {quoted(name)}: {near or 'a path is relative to the folder of this file'}"
+    return _wrong_step(str(path), opened)
+
+
+def _wrong_step(path: str, opened: Opened) -> str | None:
+    if os.path.realpath(path) in map(os.path.realpath, opened.files):
+        return f"`extends` goes in a circle: {' → '.join((*opened.files, path))}; start from another taxonomy"
+    if len(opened.files) >= _MOST_FILES:
         return f"`extends` goes through more than {_MOST_FILES} files: start from an earlier one"
     return None
 

@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,8 +62,23 @@ def read(path: Path, *, descriptors: bool = True) -> str:
     return _decode(path, data)
 
 
+def is_descriptor(path: str) -> bool:
+    """Whether a path names an open file, and so none that has a folder."""
+    return bool(_DESCRIPTOR.fullmatch(path))
+
+
+def within(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path leads to a file below one of the folders, once all links are followed."""
+    target = _resolved(path)
+    return any(target.is_relative_to(_resolved(folder)) for folder in folders)
+
+
+def _resolved(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
 def _opened(path: Path, *, descriptors: bool) -> BinaryIO:
-    if descriptors and _DESCRIPTOR.fullmatch(str(path)) and stat.S_ISFIFO(os.stat(path).st_mode):
+    if descriptors and is_descriptor(str(path)) and stat.S_ISFIFO(os.stat(path).st_mode):
         descriptor = os.open(
             path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         )  # a FIFO that nobody writes is not awaited

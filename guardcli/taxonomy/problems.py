@@ -40,8 +40,8 @@ class Problems:
     def add(self, place: Place, message: str) -> None:
         self._found.append(place.problem(message))
 
-    def include(self, error: TaxonomyError) -> None:
-        self._found.extend(error.problems)
+    def include(self, others: Problems | TaxonomyError) -> None:
+        self._found.extend(others._found if isinstance(others, Problems) else others.problems)
 
     def closest(self, text: str, known: Collection[str]) -> str | None:
         """The known word that a text is near to; None after too many look-ups, which cost time."""

@@ -5,14 +5,16 @@ It knows one file. What a category inherits, and whether what is named exists, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from guardcli.errors import TaxonomyError
 from guardcli.taxonomy import fields, tree
 from guardcli.taxonomy.fields import Word, boolean, choice, items, probability, text, word
-from guardcli.taxonomy.problems import Problems, quoted
-from guardcli.taxonomy.tree import Scalar, Value
+from guardcli.taxonomy.problems import Problems, closest, quoted
+from guardcli.taxonomy.tree import Mapping, Scalar, Value
 from guardcli.taxonomy.values import Detail, Example, Label, Place
 from guardcli.taxonomy.wording import ID, encodable, no_marker, no_period, one_line, one_word, printable
 
@@ -54,16 +56,38 @@ class Draft:
 
 
 def read(text: str, path: str, problems: Problems) -> Draft:
-    """Raises TaxonomyError if `text` is no YAML at all; every lesser problem goes to `problems`."""
+    """What a file says.
+
+    Raises:
+        TaxonomyError: it is no YAML, or no taxonomy; every lesser problem goes to `problems`.
+    """
     problems.open(path)
-    root = tree.parse(text, path, problems)
-    given = fields.mapping(root, "the file", problems, known=_TAXONOMY, required=["name"])
-    draft = _draft(given or {}, root.place)
-    if given is not None and draft.extends is None:
+    found = Problems()
+    found.open(path)
+    root = tree.parse(text, path, found, quote=_LIKE_A_TAXONOMY.search(text) is not None)
+    if not _is_taxonomy(root):
+        raise TaxonomyError(root.place.problem(_NO_TAXONOMY))
+    problems.include(found)
+    given = fields.mapping(root, "the file", problems, known=_TAXONOMY, required=["name"]) or {}
+    draft = _draft(given, root.place)
+    if draft.extends is None:
         _check_alone(given, draft, problems)
     _check_unique((category.id for category in draft.categories), "category", problems)
     _check_unique((test.name for test in draft.tests), "test", problems)
     return draft
+
+
+def _is_taxonomy(root: Value) -> bool:
+    """Whether a file says something that only a taxonomy says, or only what it is called.
+
+    What is wrong with any other file, such as one that `extends` names by mistake or by malice, is told without a
+    word of what it holds.
+    """
+    if not isinstance(root, Mapping):
+        return False
+    keys = [key.text for key, _ in root.entries]
+    own = [key for key in _TAXONOMY if key not in _OF_ANY_FILE]
+    return _OF_ANY_FILE.issuperset(keys) or any(closest(key, own) for key in keys[:_LOOKED_AT])
 
 
 def _draft(given: dict[str, Any], place: Place) -> Draft:
@@ -182,6 +206,11 @@ _TEST = {
     "todo": boolean,
 }
 
+_NO_TAXONOMY = (
+    "the file is no taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or `extends`"
+)
+_OF_ANY_FILE = {"name", "description"}
+_LOOKED_AT = 100  # keys of a file
 _TAXONOMY = {
     "name": _line,
     "extends": word(_line),
@@ -192,3 +221,6 @@ _TAXONOMY = {
     "categories": items(_category, least=1),
     "tests": items(_test),
 }
+
+# A text that is no YAML, but has one of the keys where keys are.
+_LIKE_A_TAXONOMY = re.compile(rf"(?:^|[{{,])[ \t]*[\"']?(?:{'|'.join(_TAXONOMY)})[\"']?[ \t]*:", re.MULTILINE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from guardcli.errors import GuardError
 from guardcli.taxonomy import digests, files, schema
-from guardcli.taxonomy.extends import policy_tests, resolve
+from guardcli.taxonomy.extends import Opened, policy_tests, resolve
 from guardcli.taxonomy.problems import Problems
 from guardcli.taxonomy.values import Category, Detail, Place, PolicyTest
 
@@ -41,19 +41,27 @@ class Taxonomy:
         return replace(self, categories=tuple(category for category in self.categories if category.id == id_))
 
     @classmethod
-    def load(cls, name_or_path: str | Path) -> Taxonomy:
-        """A shipped taxonomy by its name, or a file. Raises TaxonomyError; GuardError for an unknown name."""
+    def load(cls, name_or_path: str | Path, *, extends_root: Path | None = None) -> Taxonomy:
+        """A shipped taxonomy by its name, or a file.
+
+        Args:
+            extends_root: A folder below which `extends` may lead, besides that of the file itself.
+
+        Raises:
+            TaxonomyError: with all that is wrong with the file.
+            GuardError: there is no such taxonomy.
+        """
         path = name_or_path if isinstance(name_or_path, Path) else files.find(name_or_path)
         if path is None:
             raise GuardError(files.unknown(str(name_or_path)))
-        return cls.parse(files.read(path), str(path))
+        return cls.parse(files.read(path), str(path), extends_root=extends_root)
 
     @classmethod
-    def parse(cls, text: str, path: str = "<string>") -> Taxonomy:
-        """The taxonomy that `text` holds; `extends` is relative to `path`. Raises TaxonomyError."""
+    def parse(cls, text: str, path: str = "<string>", *, extends_root: Path | None = None) -> Taxonomy:
+        """The taxonomy that `text` holds; `extends` is relative to `path`. Raises TaxonomyError, as `load` does."""
         problems = Problems()
         draft = schema.read(text, path, problems)
-        policy = resolve(draft, (path,), problems)
+        policy = resolve(draft, Opened((path,), extends_root), problems)
         tests = tuple(policy_tests(draft, policy, problems))
         problems.raise_any()
         return cls(
@@ -61,7 +69,7 @@ class Taxonomy:
             draft.description, draft.extends.text if draft.extends else None, problems.files,
         )  # fmt: skip
 
-    def parent(self) -> Taxonomy | None:
+    def parent(self, *, extends_root: Path | None = None) -> Taxonomy | None:
         """The taxonomy that this one extends. Raises TaxonomyError if that changed since."""
         path = files.find(self.extends, Path(self.place.path).parent) if self.extends else None
-        return None if path is None else Taxonomy.load(path)
+        return None if path is None else Taxonomy.load(path, extends_root=extends_root)

@@ -107,8 +107,11 @@ class Mapping:
     entries: tuple[tuple[Scalar, Value], ...]
 
 
-def parse(text: str, path: str, problems: Problems) -> Value:
-    """The one document of `text`. Raises TaxonomyError if it makes no tree; the rest goes to `problems`."""
+def parse(text: str, path: str, problems: Problems, *, quote: bool = True) -> Value:
+    """The one document of `text`. Raises TaxonomyError if it makes no tree; the rest goes to `problems`.
+
+    `quote` says whether the error may hold yaml's own words, which have characters and words of the text in them.
+    """
     unprintable = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if unprintable:
         raise _not_printable(text, unprintable.start(), path)
@@ -117,7 +120,7 @@ def parse(text: str, path: str, problems: Problems) -> Value:
     try:
         return builder.document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, builder.place) from error
+        raise _syntax_error(error, builder.place, quote=quote) from error
     except (ValueError, OverflowError) as error:  # yaml passes "\U00110000" to chr() unchecked
         assert isinstance(loader, yaml.SafeLoader)
         raise _error(_place(loader.get_mark(), path), _too_large()) from error
@@ -199,9 +202,7 @@ class _Builder:
             return self._new(event, place, depth)
         if anchor in self._anchors:
             line = self._anchors[anchor].place.line
-            raise _error(
-                place, f"the anchor {quoted(anchor)} is given twice (first in line {line}): rename one of the two"
-            )
+            raise _error(place, f"this anchor is given twice (first in line {line}): rename one of the two")
         self._anchors[anchor] = _Anchored(place)
         before, outside, self._deepest = self._values, self._deepest, depth
         value = self._new(event, place, depth)
@@ -213,7 +214,7 @@ class _Builder:
         known = self._anchors.get(anchor)
         if known is None:
             advice = "quote text that starts with `*`, or define it before with `&`"
-            raise _error(place, f"there is no anchor {quoted(anchor)} before this alias: {advice}")
+            raise _error(place, f"there is no anchor for this alias: {advice}")
         if known.value is None:
             raise _error(known.place, _too_deep())
         self._count(known.values, depth + known.depth, place)
@@ -279,7 +280,7 @@ def _wrong_key(key: Value, before: dict[str, tuple[Scalar, Value]]) -> str | Non
     return None
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, last: Place) -> TaxonomyError:
+def _syntax_error(error: yaml.MarkedYAMLError, last: Place, *, quote: bool) -> TaxonomyError:
     said = ", ".join(part for part in (error.context, error.problem) if part)
     mark = error.problem_mark or error.context_mark
     if error.context_mark is not None and any(part in said for part in _AT_THE_OPENING):
@@ -288,7 +289,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, last: Place) -> TaxonomyError:
     if "nesting depth" in said:
         return _error(place, _too_deep())
     advice = next((advice for part, advice in _ADVICE.items() if part in said), "quote the text, or correct it")
-    return _error(place, f"is not valid YAML ({said}): {advice}")
+    return _error(place, f"is not valid YAML ({said}): {advice}" if quote else f"is not valid YAML: {advice}")
 
 
 def _not_printable(text: str, position: int, path: str) -> TaxonomyError:

@@ -132,3 +132,43 @@ def test_nothing_needs_a_model() -> None:
     for command in (["list"], ["show", "llama-guard-3"], ["validate", "llama-guard-3"], ["schema"]):
         code = f"from guardcli.cli.main import main\ntry: main(['taxonomy', *{command!r}])\nexcept SystemExit: pass"
         assert "llama_cpp" not in loaded_by(code)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["taxonomy", "show", "p.yaml"],
+        ["taxonomy", "validate", "p.yaml"],
+        ["taxonomy", "render", "p.yaml", "--template", "llama-guard-3-8b", "../said.txt"],
+        ["taxonomy", "new", "another", "--extends", "../base.yaml"],
+        ["decide", "-t", "p.yaml", "../none.jsonl"],
+        ["tune", "prepare", "../labelled.jsonl", "-o", "-", "-t", "p.yaml", "--template", "llama-guard-3-8b"],
+        *(
+            [*command, "-m", "none.gguf"]
+            for command in [
+                ["check", "-t", "p.yaml", "../said.txt"],
+                ["filter", "-t", "p.yaml", "../said.txt"],
+                ["audit", "-t", "p.yaml", "../said.txt", "-o", "out.jsonl"],
+                ["eval", "-t", "p.yaml", "../labelled.jsonl"],
+                ["diff", "-t", "p.yaml", "-t", "p.yaml", "../said.txt"],
+                ["doctor", "-t", "p.yaml"],
+                ["taxonomy", "test", "p.yaml"],
+            ]
+        ),
+    ],
+    ids=" ".join,
+)
+def test_every_command_that_reads_a_policy_says_what_it_may_extend(command: list[str], tmp_path: Path) -> None:
+    """Without the option the policy is refused, and with it what is told is something else, or nothing."""
+    (tmp_path / "base.yaml").write_text("name: base\ncategories: [{id: S1, name: Hate}]\n")
+    (tmp_path / "said.txt").write_text("hi\n")
+    (tmp_path / "labelled.jsonl").write_text('{"prompt": "hi", "label": "safe"}\n')
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    (folder / "p.yaml").write_text("name: p\nextends: ../base.yaml\n")
+    refused, allowed = guard(*command, cwd=folder), guard(*command, "--extends-root", "..", cwd=folder)
+    assert refused.returncode == 2
+    assert "is outside of this file's folder" in refused.stdout + refused.stderr
+    assert "is outside of this file's folder" not in allowed.stdout + allowed.stderr
+    assert "Traceback" not in allowed.stderr
+    assert "no such option" not in allowed.stderr.lower()

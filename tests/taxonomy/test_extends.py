@@ -8,6 +8,7 @@ import pytest
 
 from guardcli.errors import TaxonomyError
 from guardcli.taxonomy import Place, Taxonomy, shipped
+from guardcli.taxonomy.problems import quoted
 from tests.taxonomy.broken import complaints
 
 PARENT = """\
@@ -136,7 +137,8 @@ def test_a_problem_with_the_parent_comes_before_the_problems_of_the_parent(folde
 @pytest.mark.parametrize(
     ("parent", "expected"),
     [
-        (b"- a: b: c\n", "parent.yaml:1:7: is not valid YAML (mapping values are not allowed here)"),
+        (b"name: b: c\n", "parent.yaml:1:8: is not valid YAML (mapping values are not allowed here)"),
+        (b"- a: b: c\n", "parent.yaml:1:7: is not valid YAML: quote text that contains `: `"),
         (b"", "parent.yaml:1:1: the file is empty"),
         (b"name: \xff\n", "t.yaml:2:10: `parent.yaml` is not UTF-8 in line 1: save it as UTF-8"),
     ],
@@ -201,3 +203,72 @@ def test_seventeen_files(folder: Path) -> None:
     assert problems(chain(folder, 17)) == [
         "2.yaml:2:10: `extends` goes through more than 16 files: start from an earlier one"
     ]
+
+
+OUTSIDE = (
+    "{} is outside of this file's folder: move it into the folder or one below, or allow the folder that it is in "
+    "with --extends-root"
+)
+
+
+@pytest.fixture
+def inside(folder: Path) -> Path:
+    """A folder below the one that holds `parent.yaml`."""
+    (folder / "inside").mkdir()
+    return folder / "inside"
+
+
+def test_outside_of_the_folder_of_the_file(folder: Path, inside: Path) -> None:
+    (inside / "link.yaml").symlink_to(folder / "parent.yaml")
+    (inside / "linked").symlink_to(folder)
+    outside = ["../parent.yaml", "../none.yaml", str(folder / "parent.yaml"), "link.yaml", "linked/parent.yaml", "../"]
+    for extends in outside:
+        path = write(inside, f"name: a\nextends: {extends}\n")
+        assert problems(path) == [f"t.yaml:2:10: {OUTSIDE.format(quoted(extends))}"]
+
+
+def test_inside_of_the_folder_of_the_file(folder: Path, inside: Path) -> None:
+    write(inside, PARENT, "parent.yaml")
+    (folder / "link.yaml").symlink_to(inside / "parent.yaml")
+    (folder / "linked").symlink_to(inside)
+    expected = Taxonomy.parse(PARENT).categories
+    for extends in ["inside/parent.yaml", "inside/../parent.yaml", str(folder / "parent.yaml"), "link.yaml"]:
+        assert Taxonomy.load(write(folder, f"name: a\nextends: {extends}\n")).categories == expected
+    assert Taxonomy.load(write(folder, "name: a\nextends: linked/parent.yaml\n")).categories == expected
+
+
+def test_a_policy_that_is_a_link_has_two_folders(folder: Path, inside: Path) -> None:
+    """The one it is named in and the one it is kept in, as where a cluster mounts versions of its configuration."""
+    kept = folder / "version-1"
+    kept.mkdir()
+    write(kept, PARENT, "parent.yaml")
+    write(kept, "name: a\nextends: parent.yaml\n")
+    for name in ("t.yaml", "parent.yaml"):
+        (inside / name).symlink_to(kept / name)
+    assert Taxonomy.load(inside / "t.yaml").categories == Taxonomy.parse(PARENT).categories
+
+
+def test_a_parent_is_held_to_its_own_folder(folder: Path, inside: Path) -> None:
+    """A file is as valid by itself as it is as a parent."""
+    write(inside, "name: b\nextends: ../parent.yaml\n", "b.yaml")
+    alone, child = inside / "b.yaml", write(folder, "name: a\nextends: inside/b.yaml\n")
+    assert problems(alone) == [f"b.yaml:2:10: {OUTSIDE.format(quoted('../parent.yaml'))}"]
+    assert problems(child) == [f"inside/b.yaml:2:10: {OUTSIDE.format(quoted('../parent.yaml'))}"]
+    assert Taxonomy.load(child, extends_root=folder).categories == Taxonomy.parse(PARENT).categories
+
+
+def test_outside_of_the_folder_that_is_allowed(folder: Path, inside: Path) -> None:
+    path = write(inside, "name: a\nextends: ../parent.yaml\n")
+    assert Taxonomy.load(path, extends_root=folder).parent(extends_root=folder) == Taxonomy.load(folder / "parent.yaml")
+    with pytest.raises(TaxonomyError, match="is outside of this file's folder"):
+        Taxonomy.load(path, extends_root=inside)
+
+
+def test_a_policy_without_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is parsed is in the current folder, and one that comes through a pipe is in none."""
+    monkeypatch.chdir(folder)
+    text = "name: a\nextends: {}\n"
+    assert Taxonomy.parse(text.format("./parent.yaml")).categories == Taxonomy.parse(PARENT).categories
+    with pytest.raises(TaxonomyError, match="is outside of this file's folder"):
+        Taxonomy.parse(text.format("/dev/shm/parent.yaml"), "/dev/stdin")
+    assert Taxonomy.parse(text.format("llama-guard-3"), "/dev/stdin") == Taxonomy.parse(text.format("llama-guard-3"))

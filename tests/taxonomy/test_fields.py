@@ -94,15 +94,33 @@ def test_kinds_and_keys(lines: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    "text",
     [
-        ("[]\n", "1:1: the file is a list: write a mapping, `key: value` in each line"),
-        ("acme\n", "1:1: the file is text: write a mapping, `key: value` in each line"),
-        ("12\n", "1:1: the file is a number: write a mapping, `key: value` in each line"),
+        "[]\n",
+        "acme\n",
+        "12\n",
+        "root:*:20228:0:99999:7:::\ndaemon:*:20228:0:99999:7:::\n",
+        "root:*:20228:0:99999:7::\n",
+        "apiVersion: v1\nname: db\nsecret: !vault [1]\nsecret: hunter2\n",
     ],
 )
-def test_a_file_that_is_no_mapping(text: str, expected: str) -> None:
-    assert complaints(text) == [expected]
+def test_of_a_file_that_is_no_taxonomy_nothing_is_told(text: str) -> None:
+    assert complaints(text) == [
+        "1:1: the file is no taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or "
+        "`extends`"
+    ]
+
+
+@pytest.mark.parametrize("text", ["a: *hunter2\n", "- &hunter2 a\n- &hunter2 b\n", "!hunter2!x a\n", "@hunter2\n"])
+def test_of_a_file_that_is_neither_yaml_nor_a_taxonomy_nothing_is_told(text: str) -> None:
+    [complaint] = complaints(text)
+    assert "hunter2" not in complaint
+    assert "found" not in complaint
+
+
+@pytest.mark.parametrize("key", ["Categories", "categorys", "extend", "TESTS", "treshold"])
+def test_a_misspelt_key_makes_a_taxonomy(key: str) -> None:
+    assert "did you mean" in "".join(complaints(f"{key}: x\nother: y\n"))
 
 
 @pytest.mark.parametrize(("todo", "expected"), [("true", True), ("Yes", True), ("off", False)])

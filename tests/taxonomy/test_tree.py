@@ -52,8 +52,7 @@ def test_empty(text: str) -> None:
         ),
         (
             "name: *bold\n",
-            "1:7: there is no anchor `bold` before this alias: quote text that starts with `*`, "
-            "or define it before with `&`",
+            "1:7: there is no anchor for this alias: quote text that starts with `*`, or define it before with `&`",
         ),
         (
             "name: &\n",
@@ -76,7 +75,7 @@ def test_empty(text: str) -> None:
             "add `: ` after the key, or indent the line further",
         ),
         (
-            "can:\n  - a\n - b\n",
+            "drop:\n  - a\n - b\n",
             "3:2: is not valid YAML (while parsing a block mapping, expected <block end>, but found "
             "'<block sequence start>'): indent the line like the one above it",
         ),
@@ -86,8 +85,8 @@ def test_empty(text: str) -> None:
             "quote text that holds a question mark",
         ),
         (
-            '- "a" b\n',
-            "1:7: is not valid YAML (while parsing a block collection, expected <block end>, but found "
+            'name: "a" b\n',
+            "1:11: is not valid YAML (while parsing a block mapping, expected <block end>, but found "
             "'<scalar>'): quote the whole text; inside quotes write \\\" for \", or '' for '",
         ),
         ("name: a\x00b\n", "1:8: there is a null character: is this a text file? save it as UTF-8"),
@@ -239,8 +238,8 @@ def test_both_parsers_make_the_same_tree_and_point_at_the_same_place(name: str) 
         ),
         ("name: a\0\n", "2:8: there is a null character: is this a text file? save it as UTF-8"),
         (
-            "- a\n- @b\n",
-            "3:3: is not valid YAML (while scanning for the next token, found character that cannot start any token): "
+            "name: @b\n",
+            "2:7: is not valid YAML (while scanning for the next token, found character that cannot start any token): "
             "quote text that starts with it, or write spaces instead of a tab",
         ),
     ],

@@ -10,6 +10,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.codes import DONE
+from guardcli.cli.policies import extends_root_option
 from guardcli.files.atomic import replacing
 from guardcli.taxonomy import Category, Taxonomy, json_schema
 
@@ -55,10 +56,11 @@ tests:                          # conversations, and the verdicts that you expec
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name")
 @click.option("--extends", default="llama-guard-3", show_default=True, metavar="NAME|YAML", help="What to start from.")
-def new(*, name: str, extends: str) -> int:
+@extends_root_option
+def new(*, name: str, extends: str, extends_root: Path | None) -> int:
     """Write NAME.yaml, a commented taxonomy to start from, and beside it the schema that editors complete it with."""
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
-    parent = Taxonomy.load(extends)
+    parent = Taxonomy.load(extends, extends_root=extends_root)
     text = _START.format(
         schema=_SCHEMA,
         file=path,
@@ -70,7 +72,8 @@ def new(*, name: str, extends: str) -> int:
         last=parent.categories[-1].id,
         fresh=_fresh(parent),
     )
-    Taxonomy.parse(text, str(path))  # what is wrong with its name, for one, is told before anything is written
+    # What is wrong with its name, for one, is told before anything is written.
+    Taxonomy.parse(text, str(path), extends_root=extends_root)
     _write(path, text)
     output.say(f"guard: wrote {path}")
     schema = path.with_name(_SCHEMA)

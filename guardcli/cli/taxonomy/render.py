@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.cli.policies import extends_root_option
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
@@ -35,6 +37,7 @@ _SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
     "--target", type=click.Choice(TARGETS), default="last", show_default=True, help="Which message is judged."
 )
 @click.option("--raw", "as_raw", is_flag=True, help="Exactly the bytes of the vendor's rendering, and no more.")
+@extends_root_option
 @inputs.as_user
 @inputs.input_format
 def render(
@@ -45,6 +48,7 @@ def render(
     model: str | None,
     target: Target,
     as_raw: bool,
+    extends_root: Path | None,
     as_user: tuple[Role, ...],
     input_format: str | None,
 ) -> int:
@@ -57,7 +61,7 @@ def render(
         return USAGE
     if template is None and model is None:
         raise click.UsageError("name the prompt with --template, or a model with -m")
-    policy = Taxonomy.load(taxonomy_)
+    policy = Taxonomy.load(taxonomy_, extends_root=extends_root)
     with ExitStack() as stack:
         loaded = stack.enter_context(_loaded(model, template)) if model is not None else None
         renderer = Renderer(TEMPLATES[template or (loaded.generation if loaded else "")], policy)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from pathlib import Path
 
 import click
 
 from guardcli.cli import output
 from guardcli.cli.codes import DONE
+from guardcli.cli.policies import extends_root_option
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.taxonomy import Category, Taxonomy, shipped
 from guardcli.text.printable import printable
@@ -24,10 +26,11 @@ def list_() -> int:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("name", metavar="TAXONOMY")
-def show(*, name: str) -> int:
+@extends_root_option
+def show(*, name: str, extends_root: Path | None) -> int:
     """Show what a taxonomy says: what it extends and changes, and what each category means."""
-    taxonomy = Taxonomy.load(name)
-    parent = taxonomy.parent()
+    taxonomy = Taxonomy.load(name, extends_root=extends_root)
+    parent = taxonomy.parent(extends_root=extends_root)
     colour = output.in_colour()
     output.write(styled(f"{taxonomy.name} ({taxonomy.place.path})", "bold", colour=colour))
     for line in _facts(taxonomy, parent):

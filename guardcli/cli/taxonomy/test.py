@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, FOUND, UNJUDGED
 from guardcli.cli.judging import Judging, model_options
 from guardcli.cli.labelling import label_options
+from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.labels import Where
@@ -37,6 +39,7 @@ _POLL = 0.2  # seconds between looks at the files
     help="Fail if a larger share of the labelled safe ones is flagged.",
 )
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the results as JUnit's XML, too.")
+@extends_root_option
 @label_options
 @inputs.input_format
 @model_options
@@ -48,6 +51,7 @@ def test(
     watch: bool,
     max_flag_rate: float | None,
     junit: Path | None,
+    extends_root: Path | None,
     where: Where,
     input_format: str | None,
     **options: Any,
@@ -63,7 +67,8 @@ def test(
     Exits with 0 if all is as expected, 1 if not, 2 on wrong usage or where there is nothing to test, 3 if something
     could not be judged.
     """
-    taxonomy = Taxonomy.load(name)
+    load = partial(Taxonomy.load, name, extends_root=extends_root)
+    taxonomy = load()
     judging = Judging(**options, target="last", scores=True)
     output.check_outputs({"--junit": junit}, [*files, *taxonomy.files, *judging.files()])
     data = _labelled(files, where, input_format, gated=max_flag_rate is not None)
@@ -75,7 +80,7 @@ def test(
             if junit is not None:
                 output.save(junit, report.as_junit(run, taxonomy.name))
             if watch:
-                _watch(name, taxonomy, run, lambda edited: session.run(edited, _cases(edited, data)), suggest=suggest)
+                _watch(load, taxonomy, run, lambda edited: session.run(edited, _cases(edited, data)), suggest=suggest)
         finally:
             session.close()
     return _code(run, max_flag_rate)
@@ -128,7 +133,14 @@ def _code(run: Run, max_flag_rate: float | None) -> int:
     return FOUND if run.failed(labelled=max_flag_rate is None) else DONE
 
 
-def _watch(name: str, taxonomy: Taxonomy, run: Run, again: Callable[[Taxonomy], Run], *, suggest: bool) -> None:
+def _watch(
+    load: Callable[[], Taxonomy],
+    taxonomy: Taxonomy,
+    run: Run,
+    again: Callable[[Taxonomy], Run],
+    *,
+    suggest: bool,
+) -> None:
     """Run again whenever a file of the taxonomy changes, until Ctrl-C."""
     files = taxonomy.files
     seen = _stamps(files)
@@ -139,7 +151,7 @@ def _watch(name: str, taxonomy: Taxonomy, run: Run, again: Callable[[Taxonomy], 
             continue
         seen, start = now, time.monotonic()
         try:
-            taxonomy = Taxonomy.load(name)
+            taxonomy = load()
             before, run = run, again(taxonomy)
         except TaxonomyError as error:
             output.write(f"\n{_clock()} not valid, the last run stands:\n{error}\n")

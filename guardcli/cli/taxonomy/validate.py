@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import click
 from guardcli import __version__
 from guardcli.cli import output
 from guardcli.cli.codes import DONE, USAGE
+from guardcli.cli.policies import extends_root_option
 from guardcli.errors import Problem, TaxonomyError
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
@@ -31,7 +33,10 @@ from guardcli.text.printable import line
     show_default=True,
     help="text and json for editors, sarif for code hosts.",
 )
-def validate(*, taxonomies: tuple[str, ...], template: str | None, output_format: str) -> int:
+@extends_root_option
+def validate(
+    *, taxonomies: tuple[str, ...], template: str | None, output_format: str, extends_root: Path | None
+) -> int:
     """Tell all that is wrong with taxonomies at once: file:line:column, and what to do. No model is needed.
 
     Exits with 0 if all are valid, 2 if not.
@@ -40,7 +45,7 @@ def validate(*, taxonomies: tuple[str, ...], template: str | None, output_format
     good = []
     for name in taxonomies:
         try:
-            good.append(_checked(name, template))
+            good.append(_checked(name, template, extends_root))
         except TaxonomyError as error:
             problems.extend(error.problems)
     if output_format == "text":
@@ -55,8 +60,8 @@ def validate(*, taxonomies: tuple[str, ...], template: str | None, output_format
     return USAGE if problems else DONE
 
 
-def _checked(name: str, template: str | None) -> Taxonomy:
-    taxonomy = Taxonomy.load(name)
+def _checked(name: str, template: str | None, extends_root: Path | None) -> Taxonomy:
+    taxonomy = Taxonomy.load(name, extends_root=extends_root)
     if template is not None:
         TEMPLATES[template].check(taxonomy)
     return taxonomy

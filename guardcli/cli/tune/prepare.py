@@ -13,6 +13,7 @@ from guardcli.augment.preparing import prepare as prepared
 from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, UNJUDGED, USAGE
 from guardcli.cli.labelling import label_options
+from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Conversation, Malformed, Record, Role
 from guardcli.errors import InputError
@@ -46,6 +47,7 @@ from guardcli.text.printable import counted
     metavar="NAME|YAML",
     help="The policy; else the one that the model was trained on  [env: GUARD_TAXONOMY]",
 )
+@extends_root_option
 @label_options
 @click.option(
     "--map",
@@ -93,6 +95,7 @@ def prepare(
     path: Path,
     template: str,
     taxonomy: str | None,
+    extends_root: Path | None,
     where: Where,
     map_: Path | None,
     exclude: tuple[str, ...],
@@ -120,7 +123,7 @@ def prepare(
     if inputs.help_for_a_person(files):
         return USAGE
     chosen = TEMPLATES[template]
-    policy = Taxonomy.load(taxonomy or chosen.taxonomy)
+    policy = Taxonomy.load(taxonomy or chosen.taxonomy, extends_root=extends_root)
     reads: list[str | Path] = [*inputs.sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
     to_stdout = output.check_only_output(path, reads, "-o")
     plan = Plan(

@@ -1,0 +1,14 @@
+"""The option that says where a policy's `extends` may lead, on each command that reads policies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+extends_root_option = click.option(
+    "--extends-root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Let policies extend files below DIR, too; else only files in their own folder and below.",
+)
