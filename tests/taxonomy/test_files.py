@@ -146,12 +146,12 @@ def test_a_byte_order_mark(folder: Path) -> None:
 
 
 def test_a_wheel_has_the_shipped_files_inside(tmp_path: Path) -> None:
-    """Only three modules and this package are there: nothing else of guardcli is needed, nor llama_cpp."""
+    """Only these three packages and the errors are there: nothing else of guardcli is needed, nor llama_cpp."""
     package = tmp_path / "guardcli"
-    shutil.copytree(ROOT / "guardcli/taxonomy", package / "taxonomy")
+    for name in ("taxonomy", "text", "files"):
+        shutil.copytree(ROOT / "guardcli" / name, package / name)
     shutil.copytree(ROOT / "taxonomies", package / "taxonomies")
-    for module in ("errors.py", "lookalikes.py", "regular.py"):
-        shutil.copy(ROOT / "guardcli" / module, package)
+    shutil.copy(ROOT / "guardcli/errors.py", package)
     (package / "__init__.py").touch()
     code = "from guardcli.taxonomy import Taxonomy; print(Taxonomy.load('llama-guard-3').place.path)"
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
