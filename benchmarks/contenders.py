@@ -23,8 +23,8 @@ from llama_cpp import Llama
 from llama_cpp import llama_cpp as native
 
 from benchmarks.workloads import TEMPLATE, Item, Prompt, Workload, depth, marked
-from guardcli import Guard, Model, Offload, Options, Settings
-from guardcli.engine import Counts
+from guardcli import EngineOptions, Guard, Model, Offload, Settings
+from guardcli.engine import EngineStats
 from guardcli.engine.plan import common_prefix
 from guardcli.models.llama import _amx_crashes
 
@@ -70,22 +70,24 @@ class GuardItself:
 
     def __init__(self, model: Model, machine: Machine, workload: Workload, threshold: float) -> None:
         settings = Settings(target=workload.target, force=True, threshold=threshold)
-        options = Options(threads=machine.threads)
+        options = EngineOptions(threads=machine.threads)
         self._guard = Guard(model, workload.policy(), template=TEMPLATE, settings=settings, options=options)
 
     @property
-    def counts(self) -> Counts:
-        return self._guard.counts
+    def stats(self) -> EngineStats:
+        return self._guard.stats
 
     def run(self, items: Sequence[Item]) -> Measured:
-        before = replace(self.counts)
+        before = replace(self.stats)
         start = time.perf_counter()
         rows = sum(1 for _ in self._guard.check(item.conversation for item in items))
         seconds = time.perf_counter() - start
         if rows != len(items):
             raise RuntimeError(f"{len(items)} conversations gave {rows} rows")
-        after = self.counts
-        return Measured(seconds, after.evaluated + after.answer - before.evaluated - before.answer)
+        after = self.stats
+        return Measured(
+            seconds, after.prefill_tokens + after.decode_tokens - before.prefill_tokens - before.decode_tokens
+        )
 
     def close(self) -> None:
         self._guard.close()
@@ -97,7 +99,7 @@ def with_verdicts(
     """The items, a fifth of their prompts unsafe: those that the random model scores highest; and the threshold."""
     each = replace(workload, target="each" if workload.target == "any" else workload.target)
     settings = Settings(target=each.target, force=True, threshold=1.0)
-    options = Options(threads=machine.threads)
+    options = EngineOptions(threads=machine.threads)
     guard = Guard(model, each.policy(), template=TEMPLATE, settings=settings, options=options)
     scores = [verdict.score or 0.0 for verdict in guard.check(item.conversation for item in items)]
     guard.close()

@@ -28,10 +28,10 @@ from benchmarks.stages import Stages
 from benchmarks.workloads import TEMPLATE, TURNS, Workload, distinct
 from guardcli import Guard, Model, Offload, Settings, formats
 from guardcli.conversation import Malformed, Record
-from guardcli.engine import BatchedEngine, Options, Reading, Room
+from guardcli.engine import BatchedEngine, EngineOptions, Logits, Room
 from guardcli.engine.context import Context
+from guardcli.engine.request import MemoryUsage
 from guardcli.engine.sizing import Shape, choose
-from guardcli.engine.task import Footprint
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import SPEAKERS, turns
 from guardcli.writers import WRITERS
@@ -46,7 +46,7 @@ class NullContext(Context):
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self.footprint = Footprint(shape.cells, 0, 0)
+        self.memory_usage = MemoryUsage(shape.cells, 0, 0)
         self._handle = True
         self._readings = 0
         self._allocate(shape)
@@ -54,10 +54,10 @@ class NullContext(Context):
     def decode(self) -> None:
         pass
 
-    def read(self, row: int, tokens: Sequence[int]) -> Reading:
+    def read(self, row: int, tokens: Sequence[int]) -> Logits:
         self._readings += 1
         unsafe = 1.0 if self._readings % UNSAFE_EVERY == 0 else -1.0
-        return Reading((-unsafe, unsafe, *(0.0 for _ in tokens[2:])), 1.1269)
+        return Logits((-unsafe, unsafe, *(0.0 for _ in tokens[2:])), 1.1269)
 
     def copy(self, source: int, target: int, length: int) -> None:
         pass
@@ -80,13 +80,13 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
     items = workload.items(texts, model.vocab, count // (TURNS if workload.target == "any" else 1))
     renderer = Renderer(TEMPLATES[TEMPLATE], workload.policy())
     heads = [len(model.vocab.encode(renderer.head(speaker))) for speaker in SPEAKERS]
-    engine = BatchedEngine(NullContext(choose(Room(8192, 1, None, False, 1), Options(), heads)))
+    engine = BatchedEngine(NullContext(choose(Room(8192, 1, None, False, 1), EngineOptions(), heads)))
     settings = Settings(target=workload.target, force=True, threshold=1.0)
     guard = Guard(model, workload.policy(), template=TEMPLATE, settings=settings, engine=engine)
     for _ in guard.check(item.conversation for item in items):
         pass
     guard.close()
-    return engine.counts.evaluated / distinct([prompt.tokens for item in items for prompt in item.prompts])
+    return engine.stats.prefill_tokens / distinct([prompt.tokens for item in items for prompt in item.prompts])
 
 
 @click.command(help=__doc__)
@@ -167,7 +167,7 @@ def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
 
 def null_engine() -> BatchedEngine:
     room = Room(trained=8192, cell=1, free=None, offloaded=True, cores=1)
-    return BatchedEngine(NullContext(choose(room, Options(), heads=(256, 256))))
+    return BatchedEngine(NullContext(choose(room, EngineOptions(), heads=(256, 256))))
 
 
 def _on_one_core(work: Callable[[], T]) -> T:

@@ -15,7 +15,7 @@ from guardcli.classifier.fitting import Encoder
 from guardcli.classifier.job import Job, prepare
 from guardcli.classifier.rows import rows
 from guardcli.conversation import Malformed, Record
-from guardcli.engine import BatchedEngine, Task
+from guardcli.engine import BatchedEngine, LogitCoroutine
 from guardcli.prompts import Renderer
 from guardcli.prompts.turns import turns
 from guardcli.verdict import Answers, Outcome, judge
@@ -31,7 +31,7 @@ class Stages:
         self._guard, self._engine, self._content, self._rounds = guard, engine, content, rounds
         self._renderer = Renderer(guard.template, guard.taxonomy)
         self._encoders: Mapping[str | None, Encoder] = {
-            None: Encoder(self._renderer, guard.model.vocab, engine.max_tokens)
+            None: Encoder(self._renderer, guard.model.vocab, engine.max_model_len)
         }
         self._answers = Answers.of(guard.taxonomy, guard.model.vocab)
 
@@ -83,6 +83,6 @@ class Stages:
             for group in chunks(records)
         ]
 
-    def _tasks(self, jobs: list[Job]) -> Iterator[list[Task[Outcome]]]:
+    def _tasks(self, jobs: list[Job]) -> Iterator[list[LogitCoroutine[Outcome]]]:
         for job in jobs:
             yield [judge(prompt.tokens, prompt.head, self._answers, list_from=0.5) for prompt in job.prompts]

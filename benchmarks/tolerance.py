@@ -19,7 +19,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from guardcli import Guard, Model, Offload, Options, Settings, formats
+from guardcli import EngineOptions, Guard, Model, Offload, Settings, formats
 from guardcli.classifier.tolerance import floor
 from guardcli.conversation import Record
 from guardcli.models.llama import build
@@ -51,10 +51,12 @@ def main(paths: Sequence[str], source: str, count: int, template: str, threads: 
 def coverage(path: str, texts: Sequence[str], template: str, threads: int) -> dict[str, object]:
     """The row of a model: its tolerance, what it takes to measure it, and the movement of the texts."""
     with Model.load(path, generation=template, offload=Offload("off")) as model:
-        batched = Options(threads=threads)
+        batched = EngineOptions(threads=threads)
         shuffled = random.Random(1).sample(range(len(texts)), len(texts))
         threes = [shuffled[at : at + 3] for at in range(0, len(texts), 3)]
-        found = [_log_odds(model, template, Options(threads=threads, reproducible=True), texts, [range(len(texts))])]
+        found = [
+            _log_odds(model, template, EngineOptions(threads=threads, reproducible=True), texts, [range(len(texts))])
+        ]
         for runs in ([range(len(texts))], [shuffled], threes):
             found.append(_log_odds(model, template, batched, texts, runs))
         with _guard(model, template, batched) as guard:
@@ -87,12 +89,12 @@ def _texts(source: str, count: int) -> list[str]:
         return list(islice((text for text in messages if text.strip() and len(text) <= LONGEST), count))
 
 
-def _guard(model: Model, template: str, options: Options) -> Guard:
+def _guard(model: Model, template: str, options: EngineOptions) -> Guard:
     return Guard(model, "llama-guard-3", template=template, settings=Settings(force=True, threshold=1), options=options)
 
 
 def _log_odds(
-    model: Model, template: str, options: Options, texts: Sequence[str], runs: Sequence[Sequence[int]]
+    model: Model, template: str, options: EngineOptions, texts: Sequence[str], runs: Sequence[Sequence[int]]
 ) -> Odds:
     """The log-odds of "unsafe" of each text, judged in runs of the texts of these indices."""
     found = np.full(len(texts), np.nan)

@@ -18,7 +18,7 @@ from guardcli import environment
 if TYPE_CHECKING:
     from guardcli.classifier import Guard, Settings
     from guardcli.conversation import Conversation, Message
-    from guardcli.engine import Options
+    from guardcli.engine import EngineOptions
     from guardcli.errors import GuardError
     from guardcli.models import Adapter, Model, Offload
     from guardcli.taxonomy import Taxonomy
@@ -29,19 +29,30 @@ __version__ = "0.1.0"
 _HOMES = {
     "Adapter": "guardcli.models",
     "Conversation": "guardcli.conversation",
+    "EngineOptions": "guardcli.engine",
     "Guard": "guardcli.classifier",
     "GuardError": "guardcli.errors",
     "Message": "guardcli.conversation",
     "Model": "guardcli.models",
     "Offload": "guardcli.models",
-    "Options": "guardcli.engine",
     "Settings": "guardcli.classifier",
     "Taxonomy": "guardcli.taxonomy",
     "Verdict": "guardcli.verdict",
 }
 
-__all__ = ["Adapter", "Conversation", "Guard", "GuardError", "Message", "Model", "Offload", "Options", "Settings",
-           "Taxonomy", "Verdict"]  # fmt: skip
+__all__ = [
+    "Adapter",
+    "Conversation",
+    "EngineOptions",
+    "Guard",
+    "GuardError",
+    "Message",
+    "Model",
+    "Offload",
+    "Settings",
+    "Taxonomy",
+    "Verdict",
+]
 
 
 def __getattr__(name: str) -> object:

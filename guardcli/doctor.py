@@ -44,11 +44,11 @@ def model(guard: Guard) -> Iterator[Finding]:
     """
     native = guard.model.native
     yield Finding("model", f"{guard.model.identity}, template {guard.template.name}, taxonomy {guard.taxonomy.name}")
-    takes = guard.footprint
+    takes = guard.memory_usage
     yield Finding(
         "memory",
-        f"{native.size / 1e9:.2f} GB of weights, {takes.cache / 1e9:.2f} GB of cache for {takes.cells:,} tokens, "
-        f"{takes.buffers / 1e9:.2f} GB of buffers",
+        f"{native.size / 1e9:.2f} GB of weights, {takes.cache_bytes / 1e9:.2f} GB of cache for {takes.cells:,} tokens, "
+        f"{takes.buffer_bytes / 1e9:.2f} GB of buffers",
     )
     safe, unsafe = guard.check(CANARIES)
     scores = [verdict.score if verdict.score is not None else float("nan") for verdict in (safe, unsafe)]
@@ -70,11 +70,11 @@ def model(guard: Guard) -> Iterator[Finding]:
 
 
 def _speed(guard: Guard) -> str:
-    counts = guard.counts
-    before, start = counts.evaluated, time.monotonic()
+    stats = guard.stats
+    before, start = stats.prefill_tokens, time.monotonic()
     number = sum(1 for _ in guard.check(f"{n}. {CANARIES[0]} " + "Tell me more about it. " * 20 for n in range(8)))
     seconds = time.monotonic() - start
-    evaluated = counts.evaluated - before
+    evaluated = stats.prefill_tokens - before
     return (
         f"{evaluated / seconds:,.0f} tokens/s, {number / seconds:,.1f} prompts/s of {evaluated // number} tokens each"
     )

@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from guardcli.engine import Counts, Footprint, Reading
-from guardcli.engine.task import Groups, T, Task
+from guardcli.engine import EngineStats, Logits, MemoryUsage
+from guardcli.engine.request import LogitCoroutine, RequestGroups, T
 from guardcli.text.segments import TokenIds
 from tests import tiny
 
@@ -32,22 +32,22 @@ def judged_text(prompt: str) -> str:
 class FakeEngine:
     """Answers with `score(judged message)` as P(unsafe), NaN included, and lists the taxonomy's first category."""
 
-    def __init__(self, score: Callable[[str], float], max_tokens: int = 4096, mass: float = 1.0) -> None:
-        self.counts = Counts()
-        self.max_tokens = max_tokens
-        self.footprint = Footprint(max_tokens, 0, 0)
-        self.shape: dict[str, int | bool | str] = {"threads": 1}
+    def __init__(self, score: Callable[[str], float], max_model_len: int = 4096, mass: float = 1.0) -> None:
+        self.stats = EngineStats()
+        self.max_model_len = max_model_len
+        self.memory_usage = MemoryUsage(max_model_len, 0, 0)
+        self.context_params: dict[str, int | bool | str] = {"threads": 1}
         self.prompts: list[str] = []
         self._score = score
         self._mass = mass
 
-    def run(self, groups: Groups[T]) -> Iterator[list[T]]:
+    def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
         for group in groups:
             if group is not None:
                 yield [self._drive(task) for task in group]
 
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
-        self.counts = Counts()
+        self.stats = EngineStats()
 
     def close(self) -> None:
         pass
@@ -56,20 +56,20 @@ class FakeEngine:
         """P(unsafe) of a whole prompt."""
         return self._score(judged_text(prompt))
 
-    def _drive(self, task: Task[T]) -> T:
+    def _drive(self, task: LogitCoroutine[T]) -> T:
         step = next(task)
         self.prompts.append(spell(list(step.tokens)))
         score = self.score_of(self.prompts[-1])
         clipped = score if math.isnan(score) else min(max(score, 1e-9), 1 - 1e-9)
-        reading = Reading((math.log(1 - clipped), math.log(clipped)), -math.log(self._mass))
+        reading = Logits((math.log(1 - clipped), math.log(clipped)), -math.log(self._mass))
         while True:
             try:
                 step = task.send((reading,))
             except StopIteration as stop:
                 result: T = stop.value
                 return result
-            (probe,) = step.probes
-            reading = Reading(tuple(-float(n) for n in range(len(probe.tokens))), 0.0)
+            (query,) = step.queries
+            reading = Logits(tuple(-float(n) for n in range(len(query.token_ids))), 0.0)
 
 
 def words(**scores: float) -> Callable[[str], float]:

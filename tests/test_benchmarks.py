@@ -17,7 +17,7 @@ from benchmarks.contenders import Machine, Measured
 from benchmarks.timing import Timed, interleaved
 from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
 from guardcli import Model
-from tests.engine import asking
+from tests.engine import requests
 
 TEXTS = [f"question number {n}, and what comes after it?" for n in range(150)]
 
@@ -47,8 +47,8 @@ def test_guard_and_the_loop_judge_the_same_prompts(machine: Machine, model: Mode
     assert max(1, len(every) // 5) <= sum(unsafe) <= max(2, len(every) // 4)
     itself = contenders.GuardItself(model, machine, workload, threshold)
     assert itself.run(with_verdicts).seconds > 0
-    assert itself.counts.tokens == sum(len(prompt.tokens) for prompt in every)
-    assert itself.counts.evaluated <= 1.01 * distinct([prompt.tokens for prompt in every])
+    assert itself.stats.prompt_tokens == sum(len(prompt.tokens) for prompt in every)
+    assert itself.stats.prefill_tokens <= 1.01 * distinct([prompt.tokens for prompt in every])
     itself.close()
 
 
@@ -84,7 +84,7 @@ def test_distinct_counts_the_nodes_of_the_prefix_tree() -> None:
     rng = random.Random(4)
     for _ in range(200):
         prompts = [tuple(rng.randrange(3) for _ in range(rng.randrange(1, 8))) for _ in range(rng.randrange(1, 9))]
-        assert distinct(prompts) == asking.distinct([[asking.Ask(prompt) for prompt in prompts]])
+        assert distinct(prompts) == requests.distinct([[requests.Ask(prompt) for prompt in prompts]])
 
 
 def test_depth_is_what_stands_before_what_is_evaluated() -> None:

@@ -43,7 +43,7 @@ def make(
         "taxonomy": {"name": by.taxonomy, "prompt": by.prompt_digest, "decision": by.decision_digest},
         "threshold": guard.threshold,
         "llama_cpp": {"version": made.version, "features": made.features},
-        "engine": guard.shape,
+        "engine": guard.context_params,
         "tolerance": guard.tolerance,
         "options": dict(options),
         "reading": dict(reading),

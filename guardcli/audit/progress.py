@@ -64,7 +64,7 @@ class Progress:
     @property
     def tokens_evaluated(self) -> int:
         """Tokens that the engine evaluated in this attempt."""
-        return self.tokens + (self.guard.counts.evaluated if self.guard is not None else 0)
+        return self.tokens + (self.guard.stats.prefill_tokens if self.guard is not None else 0)
 
     @property
     def bytes_done(self) -> float:

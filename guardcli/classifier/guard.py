@@ -6,7 +6,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -21,8 +21,15 @@ from guardcli.classifier.rows import rows
 from guardcli.classifier.trust import FEW_PROMPTS, Trust
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.decision import Decision
-from guardcli.engine import Counts, Engine, Footprint, Options, Task, open_engine
-from guardcli.engine.task import ANSWER_ROOM
+from guardcli.engine import (
+    MAX_ANSWER_TOKENS,
+    Engine,
+    EngineOptions,
+    EngineStats,
+    LogitCoroutine,
+    MemoryUsage,
+    open_engine,
+)
 from guardcli.errors import GuardError, ModelError
 from guardcli.models import Adapter, ControlFromText, Model, Offload
 from guardcli.models.llama import build
@@ -56,7 +63,7 @@ class Guard:
         template: str | None = None,
         settings: Settings | None = None,
         engine: Engine | None = None,
-        options: Options | None = None,
+        options: EngineOptions | None = None,
         adapters: Sequence[Adapter] = (),
         offload: Offload | None = None,
         cache: Path | None = None,
@@ -78,7 +85,7 @@ class Guard:
         if not isinstance(model, Model):
             model = Model.load(model, generation=template, adapters=adapters, offload=offload, cache=cache)
         self.model = model
-        self._options = options or Options()
+        self._options = options or EngineOptions()
         self._tolerance = 0.0 if engine is not None or self._options.reproducible else None
         self._cache = cache
         try:
@@ -92,7 +99,7 @@ class Guard:
             heads = [len(model.vocab.encode(r.head(speaker))) for r in renderers.values() for speaker in SPEAKERS]
             self._answers = Answers.of(self.taxonomy, model.vocab)
             self._engine = engine or open_engine(model.native, self._options, heads=heads)
-            limit = self._engine.max_tokens - ANSWER_ROOM
+            limit = self._engine.max_model_len - MAX_ANSWER_TOKENS
             self._encoders = {of: Encoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
             _warn_of_long_heads(max(heads), limit)
         except ControlFromText as error:
@@ -166,7 +173,9 @@ class Guard:
         engine = self._open_engine()
         native = self.model.native
         # The name of the value is a new one wherever it is measured in another way.
-        key = repr(("tolerance 2", self.model.identity, self.template.name, build(), native.offloaded, self._options))
+        options = ", ".join(f"{field.name}={getattr(self._options, field.name)!r}" for field in fields(self._options))
+        measured_on = ", ".join(map(repr, (self.model.identity, self.template.name, build(), native.offloaded)))
+        key = f"('tolerance 2', {measured_on}, Options({options}))"  # the class had this name in caches that exist
         known = recall(self._cache, key)
         if known is not None:
             return float(known)
@@ -189,19 +198,19 @@ class Guard:
         self._open_engine().reset([encoder.prefix(speaker) for encoder in encoders for speaker in speakers])
 
     @property
-    def counts(self) -> Counts:
+    def stats(self) -> EngineStats:
         """What the engine was asked so far, and what it took."""
-        return self._open_engine().counts
+        return self._open_engine().stats
 
     @property
-    def shape(self) -> dict[str, int | bool | str]:
+    def context_params(self) -> dict[str, int | bool | str]:
         """The sizes that decide the engine's batches, and so the last digits of scores."""
-        return self._open_engine().shape
+        return self._open_engine().context_params
 
     @property
-    def footprint(self) -> Footprint:
+    def memory_usage(self) -> MemoryUsage:
         """The memory that the engine takes beside the model."""
-        return self._open_engine().footprint
+        return self._open_engine().memory_usage
 
     def close(self) -> None:
         """Free the engine, and the model if it was loaded here."""
@@ -224,7 +233,9 @@ class Guard:
             raise ModelError("this guard is closed: take its verdicts before")
         return self._engine
 
-    def _tasks(self, source: Iterable[Job | None], under_way: deque[Job]) -> Iterator[Sequence[Task[Outcome]] | None]:
+    def _tasks(
+        self, source: Iterable[Job | None], under_way: deque[Job]
+    ) -> Iterator[Sequence[LogitCoroutine[Outcome]] | None]:
         list_from = 0.0 if self.settings.scores else self.decision.threshold
         if self.per_category:
             list_from = math.inf  # a prompt that asks about one category lists no others

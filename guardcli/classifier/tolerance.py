@@ -27,7 +27,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from guardcli.classifier.fitting import Encoded, Encoder
-from guardcli.engine import Engine, Probe, Step, Task
+from guardcli.engine import Engine, LogitCoroutine, LogitQuery, RequestStep
 from guardcli.prompts.turns import Turn
 from guardcli.text.segments import TokenIds
 from guardcli.verdict import Answers
@@ -100,11 +100,11 @@ def _prompt(encoder: Encoder, text: str) -> Encoded:
     return prompt
 
 
-def _log_odds(tokens: TokenIds, head: int, answers: Answers) -> Task[float]:
+def _log_odds(tokens: TokenIds, prefix_len: int, answers: Answers) -> LogitCoroutine[float]:
     """The log-odds of "unsafe" after the last token."""
-    probe = Probe(len(tokens) - 1, (answers.safe, answers.unsafe))
-    (reading,) = yield Step(tokens, (probe,), head=head)
-    safe, unsafe = reading.logits
+    query = LogitQuery(len(tokens) - 1, (answers.safe, answers.unsafe))
+    (logits,) = yield RequestStep(tokens, (query,), prefix_len=prefix_len)
+    safe, unsafe = logits.values
     return unsafe - safe
 
 

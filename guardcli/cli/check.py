@@ -11,7 +11,7 @@ import click
 
 from guardcli.cli import codes, inputs, output, paths
 from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
-from guardcli.engine import Counts
+from guardcli.engine import EngineStats
 from guardcli.text.printable import counted
 from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
 
@@ -85,7 +85,7 @@ def check(
             if not only or verdict.verdict in only:
                 output.write(line(verdict) + "\n")
         if stats:
-            output.say(_stats(guard.counts, tally.total(), time.monotonic() - start))
+            output.say(_stats(guard.stats, tally.total(), time.monotonic() - start))
     code = _finish(tally, unread, exit_zero=exit_zero)
     return codes.USAGE if remarks.are_missing() else code
 
@@ -94,14 +94,14 @@ def _writer(output_format: str) -> Writer:
     return text.coloured if output_format == "text" and output.in_colour() else WRITERS[output_format]
 
 
-def _stats(counts: Counts, rows: int, seconds: float) -> str:
+def _stats(stats: EngineStats, rows: int, seconds: float) -> str:
     """What a run took, on one line. A prompt's tokens that were not evaluated were shared with another's."""
-    distinct = f", {counts.distinct:,} distinct" if counts.distinct else ""
-    shared = 1 - counts.evaluated / counts.tokens if counts.tokens else 0
+    distinct = f", {stats.unique_tokens:,} distinct" if stats.unique_tokens else ""
+    shared = 1 - stats.prefill_tokens / stats.prompt_tokens if stats.prompt_tokens else 0
     return (
-        f"guard: {rows:,} rows, {counts.prompts:,} prompts of {counts.tokens:,} tokens{distinct}, "
-        f"{counts.evaluated:,} evaluated ({shared:.0%} shared), {counts.answer:,} of answers; "
-        f"{seconds:.2f} s, {counts.evaluated / seconds:,.0f} tokens/s, {rows / seconds:,.1f} rows/s"
+        f"guard: {rows:,} rows, {stats.prompts:,} prompts of {stats.prompt_tokens:,} tokens{distinct}, "
+        f"{stats.prefill_tokens:,} evaluated ({shared:.0%} shared), {stats.decode_tokens:,} of answers; "
+        f"{seconds:.2f} s, {stats.prefill_tokens / seconds:,.0f} tokens/s, {rows / seconds:,.1f} rows/s"
     )
 
 

@@ -103,9 +103,9 @@ def _system(
         name = f"{_named(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
         known = Categories.of(taxonomy)
         natives = Natives.of(items, known, taxonomy.name, run.maps)  # what is wrong with a map is told before it judges
-        start, before = time.monotonic(), guard.counts.evaluated
+        start, before = time.monotonic(), guard.stats.prefill_tokens
         rows = list(_rows(guard, items, name, run.aside))
-        seconds, tokens = time.monotonic() - start, guard.counts.evaluated - before
+        seconds, tokens = time.monotonic() - start, guard.stats.prefill_tokens - before
     system = replace(of_rows(name, items, rows, known=known), seconds=seconds, tokens=tokens)
     if not run.follow:
         return system, []

@@ -19,7 +19,7 @@ from guardcli.cli.options import given
 from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
-from guardcli.engine import MAX_PARALLEL, FlashAttention, Options
+from guardcli.engine import MAX_PARALLEL, EngineOptions, FlashAttention
 from guardcli.errors import ModelError
 from guardcli.models import Adapter, Gpu, Model, Offload, keep_log
 from guardcli.models.identity import parts_of
@@ -184,8 +184,8 @@ class Judging:
             output.say(f"guard: {KNOWN[self.model].notice}")
         return self.model
 
-    def _options(self) -> Options:
-        return Options(
+    def _options(self) -> EngineOptions:
+        return EngineOptions(
             ctx_size=self.ctx_size,
             parallel=self.parallel,
             threads=self.threads,

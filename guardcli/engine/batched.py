@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from guardcli.engine.context import Context
-from guardcli.engine.held import Held
 from guardcli.engine.plan import Entry, Tokens, plan
+from guardcli.engine.prefix_cache import Held
+from guardcli.engine.request import MAX_ANSWER_TOKENS, EngineStats, MemoryUsage, RequestGroups, RequestStep, T
+from guardcli.engine.request_queue import Primed, Windows, as_numpy, finish
 from guardcli.engine.sequence import NONE, RunningSequence
-from guardcli.engine.task import ANSWER_ROOM, Counts, Footprint, Groups, Step, T
-from guardcli.engine.window import Primed, Windows, as_numpy, finish
 from guardcli.errors import EngineError
 from guardcli.text.segments import TokenIds
 
@@ -29,25 +29,25 @@ class BatchedEngine:
     """Runs tasks in shared batches on a context that it owns."""
 
     def __init__(self, context: Context) -> None:
-        self.counts = Counts()
+        self.stats = EngineStats()
         self._context = context
         self._busy = False
         self._planned: deque[tuple[Entry, Primed[Any] | None]] = deque()
         self._reset()
 
     @property
-    def max_tokens(self) -> int:
+    def max_model_len(self) -> int:
         return self._context.shape.longest
 
     @property
-    def shape(self) -> dict[str, int | bool | str]:
+    def context_params(self) -> dict[str, int | bool | str]:
         return self._context.shape.as_json()
 
     @property
-    def footprint(self) -> Footprint:
-        return self._context.footprint
+    def memory_usage(self) -> MemoryUsage:
+        return self._context.memory_usage
 
-    def run(self, groups: Groups[T]) -> Iterator[list[T]]:
+    def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
         """See `Engine.run`. One run at a time.
 
         Raises:
@@ -56,7 +56,7 @@ class BatchedEngine:
         self._check_idle()
         self._busy = True
         shape = self._context.shape
-        windows = Windows(iter(groups), shape.sequences, WINDOW_BATCHES * shape.batch, self.counts)
+        windows = Windows(iter(groups), shape.sequences, WINDOW_BATCHES * shape.batch, self.stats)
         try:
             while not (windows.ended and not self._planned and not self._active):
                 if not self._planned and not windows.ended and not (windows.paused and self._active):
@@ -79,7 +79,7 @@ class BatchedEngine:
         during a run           [ prefix 1 | what prefix 2 does not share | … | prompts, prefixes learned ]
         """
         self._check_idle()
-        self.counts = Counts()
+        self.stats = EngineStats()
         wanted = [as_numpy(prefix) for prefix in prefixes]
         if not wanted or not self._held.keep_only(wanted):
             self._reset()
@@ -134,7 +134,7 @@ class BatchedEngine:
             pass
         if self._context.rows:
             self._context.decode()
-            self.counts.decodes += 1
+            self.stats.batches += 1
         elif self._active and all(sequence.open for sequence in self._active):
             raise EngineError("the cache is full of answers: raise --ctx-size or lower --parallel")
         elif self._planned and not self._active:
@@ -161,25 +161,25 @@ class BatchedEngine:
         sequence = self._held.begin(entry, primed, shared)
         self._active.append(sequence)
         if primed is not None:
-            sequence.probes = [(probe.position, probe.tokens) for probe in primed.step.probes]
+            sequence.queries = [(query.position, query.token_ids) for query in primed.step.queries]
         self._extend(sequence)
         return True
 
     def _has_room(self, tokens: int, primed: Primed[Any] | None) -> bool:
         context = self._context
-        outputs = len(primed.step.probes) if primed else 0
+        outputs = len(primed.step.queries) if primed else 0
         if not context.room or context.rows >= context.shape.enough or not self._held.numbers:
             return False
         if len(self._active) >= context.shape.sequences - context.shape.spare:
             return False
-        promised = ANSWER_ROOM * (len(self._active) + 1)
+        promised = MAX_ANSWER_TOKENS * (len(self._active) + 1)
         return context.outputs + outputs <= context.shape.outputs and tokens + promised <= self._held.cells.free
 
     def _extend(self, sequence: RunningSequence) -> None:
         """Give a sequence's open tokens rows, as many as there is room for."""
         begun = sequence.begun
         count = min(len(sequence.tokens) - begun, self._context.room, self._held.cells.free)
-        wanted = [position for position, _ in sequence.probes if begun <= position < begun + count]
+        wanted = [position for position, _ in sequence.queries if begun <= position < begun + count]
         if not count or self._context.outputs + len(wanted) > self._context.shape.outputs:
             return
         rows = self._context.add(sequence.tokens[begun : begun + count], begun, sequence.number)
@@ -188,9 +188,9 @@ class BatchedEngine:
         sequence.rows = np.concatenate((sequence.rows, rows)) if len(sequence.rows) else rows
         sequence.cells = np.concatenate((sequence.cells, self._held.cells.take(count)))
         if sequence.answering:
-            self.counts.answer += count
+            self.stats.decode_tokens += count
         else:
-            self.counts.evaluated += count
+            self.stats.prefill_tokens += count
 
     # collect
 
@@ -204,8 +204,8 @@ class BatchedEngine:
 
     def _read(self, sequence: RunningSequence) -> None:
         """Read the probes whose rows were in the batch."""
-        while sequence.probes and sequence.probes[0][0] < sequence.begun:
-            position, tokens = sequence.probes.pop(0)
+        while sequence.queries and sequence.queries[0][0] < sequence.begun:
+            position, tokens = sequence.queries.pop(0)
             row = int(sequence.rows[position - sequence.stored])
             sequence.readings.append(self._context.read(row, tokens))
 
@@ -222,14 +222,14 @@ class BatchedEngine:
         else:
             self._go_on(sequence, step)
 
-    def _go_on(self, sequence: RunningSequence, step: Step) -> None:
-        keep = len(sequence.tokens) if step.keep is None else step.keep
-        if keep < sequence.stored:
-            self._context.remove(sequence.number, keep)
-            self._held.cells.drop(sequence.cells[keep:])
-            sequence.cells, sequence.stored = sequence.cells[:keep], keep
-        sequence.tokens = np.concatenate((sequence.tokens[:keep], as_numpy(step.tokens)))
-        sequence.probes = [(probe.position, probe.tokens) for probe in step.probes]
+    def _go_on(self, sequence: RunningSequence, step: RequestStep) -> None:
+        keep_len = len(sequence.tokens) if step.keep_len is None else step.keep_len
+        if keep_len < sequence.stored:
+            self._context.remove(sequence.number, keep_len)
+            self._held.cells.drop(sequence.cells[keep_len:])
+            sequence.cells, sequence.stored = sequence.cells[:keep_len], keep_len
+        sequence.tokens = np.concatenate((sequence.tokens[:keep_len], as_numpy(step.tokens)))
+        sequence.queries = [(query.position, query.token_ids) for query in step.queries]
         sequence.readings = []
         sequence.answering = True
 

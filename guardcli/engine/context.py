@@ -13,8 +13,8 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
+from guardcli.engine.request import Logits, MemoryUsage
 from guardcli.engine.sizing import Shape
-from guardcli.engine.task import Footprint, Reading
 from guardcli.errors import EngineError
 from guardcli.models.llama import NativeModel, complaint, counting_buffers
 
@@ -36,7 +36,7 @@ class Context:
                 f"llama.cpp cannot make a context of {shape.cells:,} tokens{complaint()}; try a smaller --ctx-size"
             )
         self._adapt(model)
-        self.footprint = Footprint(shape.cells, shape.cells * model.cell_size, buffers())
+        self.memory_usage = MemoryUsage(shape.cells, shape.cells * model.cell_size, buffers())
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(model.vocab)
         self._allocate(shape)
@@ -120,7 +120,7 @@ class Context:
         if code != 0:
             raise EngineError(f"llama.cpp could not evaluate {self.rows} tokens (llama_decode: {code}){complaint()}")
 
-    def read(self, row: int, tokens: Sequence[int]) -> Reading:
+    def read(self, row: int, tokens: Sequence[int]) -> Logits:
         """Logits of `tokens` after a row that was asked for, and the logsumexp over the vocabulary."""
         pointer = llama_cpp.llama_get_logits_ith(self._handle, row)
         if not pointer:
@@ -129,7 +129,7 @@ class Context:
         highest = logits.max()
         with np.errstate(all="ignore"):  # what is not finite is for the verdict to judge
             total = float(highest) + float(np.log(np.exp(logits - highest).sum()))
-        return Reading(tuple(float(logits[token]) for token in tokens), total)
+        return Logits(tuple(float(logits[token]) for token in tokens), total)
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Let `target` hold the first `length` tokens of `source` as well."""

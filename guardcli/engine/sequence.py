@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from guardcli.engine.cells import Ids
 from guardcli.engine.context import Rows
+from guardcli.engine.kv_cells import Ids
 from guardcli.engine.plan import Tokens
-from guardcli.engine.task import Reading
-from guardcli.engine.window import Primed
+from guardcli.engine.request import Logits
+from guardcli.engine.request_queue import Primed
 
 NONE: Rows = np.empty(0, dtype=np.int32)
 
@@ -26,11 +26,11 @@ class RunningSequence:
     number: int
     tokens: Tokens
     primed: Primed[Any] | None
-    probes: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    queries: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     stored: int = 0
     rows: Rows = field(default_factory=lambda: NONE)
     cells: Ids = field(default_factory=lambda: NONE)
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[Logits] = field(default_factory=list)
     answering: bool = False
     active: bool = True
     last_used: int = 0

@@ -40,7 +40,7 @@ _UBATCH = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class EngineOptions:
     """What a user may set: the longest prompt in tokens, prompts at a time, CPU threads, tokens of a batch and of the
     part of it that is evaluated at once, flash attention. None, or "auto": chosen here.
 
@@ -120,7 +120,7 @@ class Shape:
         }
 
 
-def choose(room: Room, options: Options, heads: Sequence[int] = ()) -> Shape:
+def choose(room: Room, options: EngineOptions, heads: Sequence[int] = ()) -> Shape:
     """The shape of a context; `heads` are the lengths of the heads that are known to come.
 
     Raises:
@@ -165,7 +165,7 @@ def explained(shape: Shape, room: Room) -> str:
     )
 
 
-def _ctx(room: Room, options: Options, heads: int) -> int:
+def _ctx(room: Room, options: EngineOptions, heads: int) -> int:
     """The longest prompt, unless it is given: halved until its cache fits what is free."""
     ctx = min(room.trained, _CTX)
     while room.free is not None and ctx > _LEAST_CTX:
@@ -175,7 +175,7 @@ def _ctx(room: Room, options: Options, heads: int) -> int:
     return ctx
 
 
-def _cells(ctx: int, options: Options, heads: int) -> int:
+def _cells(ctx: int, options: EngineOptions, heads: int) -> int:
     """Cells for prompts of that length, a multiple of 256: as many again for others beside it, and for the heads."""
     cells = ctx if options.reproducible else 2 * ctx + heads
     return -(-cells // 256) * 256

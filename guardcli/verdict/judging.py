@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from guardcli.engine.task import ANSWER_ROOM, Probe, Reading, Step, Task
+from guardcli.engine.request import MAX_ANSWER_TOKENS, LogitCoroutine, LogitQuery, Logits, RequestStep
 from guardcli.text.segments import TokenIds
 from guardcli.verdict.answers import Answers, Trie
 
 _LONGEST_ID = 8  # tokens of an id with its separator, and some over
-
-R = TypeVar("R")
-Asking: TypeAlias = Generator[Step, tuple[Reading, ...], R]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class _NotFinite(Exception):
     """A logit is NaN or infinite."""
 
 
-def judge(prompt: TokenIds, head: int, answers: Answers, *, list_from: float) -> Task[Outcome]:
+def judge(prompt: TokenIds, prefix_len: int, answers: Answers, *, list_from: float) -> LogitCoroutine[Outcome]:
     """The task of judging one prompt, which ends where the verdict comes next.
 
     Categories are read if the score reaches `list_from`, in [0, 1].
@@ -54,9 +50,9 @@ def judge(prompt: TokenIds, head: int, answers: Answers, *, list_from: float) ->
     # of the time with a fifth of the prompts unsafe and 0.99 with half of them (170 M parameters, Q8_0, 2 cores,
     # medians of 5 interleaved rounds of 30 prompts): no difference that pays for three tokens a prompt on a CPU.
     try:
-        probe = Probe(len(prompt) - 1, (answers.safe, answers.unsafe))
-        (reading,) = yield Step(prompt, (probe,), head=head)
-        score, mass = _score(reading)
+        query = LogitQuery(len(prompt) - 1, (answers.safe, answers.unsafe))
+        (logits,) = yield RequestStep(prompt, (query,), prefix_len=prefix_len)
+        score, mass = _score(logits)
         if score < list_from:
             return Outcome(score, mass)
         categories, listed = yield from _categories(len(prompt), answers)
@@ -65,17 +61,17 @@ def judge(prompt: TokenIds, head: int, answers: Answers, *, list_from: float) ->
         return Outcome(error="the model's logits are not finite: a damaged model, or an overflow on this device")
 
 
-def _score(reading: Reading) -> tuple[float, float]:
-    _check((*reading.logits, reading.logsumexp))
-    safe, unsafe = reading.logits
-    mass = math.exp(safe - reading.logsumexp) + math.exp(unsafe - reading.logsumexp)
+def _score(logits: Logits) -> tuple[float, float]:
+    _check((*logits.values, logits.logsumexp))
+    safe, unsafe = logits.values
+    mass = math.exp(safe - logits.logsumexp) + math.exp(unsafe - logits.logsumexp)
     difference = safe - unsafe
     # Of the two forms of the logistic function, the one that cannot overflow.
     score = 1 / (1 + math.exp(difference)) if difference < 0 else math.exp(-difference) / (1 + math.exp(-difference))
     return score, mass
 
 
-def _categories(length: int, answers: Answers) -> Asking[tuple[tuple[str, ...], dict[str, float]]]:
+def _categories(length: int, answers: Answers) -> LogitCoroutine[tuple[tuple[str, ...], dict[str, float]]]:
     """The ids that the model would list, the most probable first id first, and the distribution of that one.
 
     A list ends where the room for answers does: after some 15 ids of four tokens, which no guard lists.
@@ -84,7 +80,7 @@ def _categories(length: int, answers: Answers) -> Asking[tuple[tuple[str, ...], 
     tokens = [answers.unsafe, *answers.line_break, *forced]
     listed = yield from _distribution(choice, tokens, length, answers.after_id)
     first = max(listed, key=lambda id_: listed[id_])
-    end = length + ANSWER_ROOM
+    end = length + MAX_ANSWER_TOKENS
     if rest := choice.path(first):  # what leads to the choice was evaluated, and this follows
         length += len(tokens)
         tokens = rest
@@ -100,7 +96,9 @@ def _categories(length: int, answers: Answers) -> Asking[tuple[tuple[str, ...], 
     return tuple(found), listed
 
 
-def _distribution(node: Trie, tokens: list[int], length: int, after: tuple[int, ...]) -> Asking[dict[str, float]]:
+def _distribution(
+    node: Trie, tokens: list[int], length: int, after: tuple[int, ...]
+) -> LogitCoroutine[dict[str, float]]:
     """The probability of each id below a node, to which `tokens` lead after the first `length` tokens."""
     forced, node = node.forced()
     if not node.children:
@@ -115,7 +113,9 @@ def _distribution(node: Trie, tokens: list[int], length: int, after: tuple[int, 
     return found
 
 
-def _walk(node: Trie, tokens: list[int], length: int, after: tuple[int, ...]) -> Asking[tuple[str, list[int], int]]:
+def _walk(
+    node: Trie, tokens: list[int], length: int, after: tuple[int, ...]
+) -> LogitCoroutine[tuple[str, list[int], int]]:
     """Follow the likeliest tokens to an id: the id, and what is still to be evaluated from which length on."""
     while True:
         forced, node = node.forced()
@@ -130,12 +130,12 @@ def _walk(node: Trie, tokens: list[int], length: int, after: tuple[int, ...]) ->
         tokens, node = [chosen], node.children[chosen]
 
 
-def _ask(tokens: list[int], length: int, options: tuple[int, ...]) -> Asking[tuple[float, ...]]:
+def _ask(tokens: list[int], length: int, options: tuple[int, ...]) -> LogitCoroutine[tuple[float, ...]]:
     """The logits of `options` behind `tokens`, which follow the first `length` tokens of the sequence."""
-    probe = Probe(length + len(tokens) - 1, options)
-    (reading,) = yield Step(array("i", tokens), (probe,), keep=length)
-    _check(reading.logits)
-    return reading.logits
+    query = LogitQuery(length + len(tokens) - 1, options)
+    (logits,) = yield RequestStep(array("i", tokens), (query,), keep_len=length)
+    _check(logits.values)
+    return logits.values
 
 
 def _softmax(logits: tuple[float, ...]) -> list[float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardcli import Guard, Options, Settings, Taxonomy
+from guardcli import EngineOptions, Guard, Settings, Taxonomy
 from guardcli.classifier.guard import Ahead
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import EngineError, GuardError, ModelError, TaxonomyError
@@ -154,7 +154,7 @@ def test_keep_and_text(model: Model) -> None:
 
 def test_earlier_turns_give_way(model: Model) -> None:
     long = Conversation(tuple(Message("user", f"{n} " + "x" * 300) for n in range(20)))
-    engine = FakeEngine(SCORES, max_tokens=2000)
+    engine = FakeEngine(SCORES, max_model_len=2000)
     (verdict,) = check(model, long, engine=engine, target="last")
     assert verdict.truncated
     assert "windowed" not in verdict.flags
@@ -168,7 +168,7 @@ def test_earlier_turns_give_way(model: Model) -> None:
 @pytest.mark.parametrize("at", [0, 900, 2500, 4990])
 def test_a_long_message_is_judged_in_windows(model: Model, at: int) -> None:
     text = "x" * at + " bomb " + "x" * (5000 - at)
-    engine = FakeEngine(SCORES, max_tokens=1200)
+    engine = FakeEngine(SCORES, max_model_len=1200)
     chat = Conversation((Message("user", "earlier"), Message("assistant", text)))
     (verdict,) = check(model, chat, engine=engine, target="last")
     assert (verdict.verdict, round(verdict.score or 0, 3)) == ("unsafe", 0.9)
@@ -178,7 +178,7 @@ def test_a_long_message_is_judged_in_windows(model: Model, at: int) -> None:
 
 
 def test_a_window_of_blanks_is_no_prompt(model: Model) -> None:
-    engine = FakeEngine(SCORES, max_tokens=1200)
+    engine = FakeEngine(SCORES, max_model_len=1200)
     (verdict,) = check(model, "a" + " \n" * 6000 + "bomb", engine=engine)
     assert verdict.verdict == "unsafe"
     assert all(prompt.count("User: \n\n<END") == 0 for prompt in engine.prompts)
@@ -186,7 +186,7 @@ def test_a_window_of_blanks_is_no_prompt(model: Model) -> None:
 
 def test_a_record_that_would_take_all_memory_is_an_error(model: Model) -> None:
     chat = Conversation(tuple(Message("user", "x" * 50) for _ in range(10_000)))
-    (verdict,) = check(model, chat, engine=FakeEngine(SCORES, max_tokens=8192))
+    (verdict,) = check(model, chat, engine=FakeEngine(SCORES, max_model_len=8192))
     assert verdict.verdict == "error"
     assert verdict.error == (
         "10,000 messages, each judged in its context, take more than 33,554,432 tokens: "
@@ -196,7 +196,7 @@ def test_a_record_that_would_take_all_memory_is_an_error(model: Model) -> None:
 
 def test_a_taxonomy_that_fills_the_context_is_refused(model: Model) -> None:
     with pytest.raises(GuardError, match=r"the prompt takes [\d,]+ tokens before any message .* raise --ctx-size"):
-        Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, max_tokens=300))
+        Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, max_model_len=300))
 
 
 @pytest.mark.parametrize(("prompts", "told"), [(1, 1), (3, 3), (4, 4), (100, 4)])
@@ -251,7 +251,7 @@ def test_one_conversation_where_several_are_wanted(model: Model, value: Any) -> 
 
 
 def test_a_closed_guard_says_so(model: Model, guard_path: Path) -> None:
-    with Guard(guard_path, template="llama-guard-3-8b", options=Options(threads=1)) as guard:
+    with Guard(guard_path, template="llama-guard-3-8b", options=EngineOptions(threads=1)) as guard:
         late, half = guard.check(["hi"]), guard.check(["hi"] * 300)
         next(half)
     for verdicts in (late, half, guard.check(["hi"])):
@@ -260,7 +260,7 @@ def test_a_closed_guard_says_so(model: Model, guard_path: Path) -> None:
 
 
 def test_two_runs_at_once_are_refused(model: Model) -> None:
-    with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard:
+    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1)) as guard:
         first = guard.check(["hi"] * 300)
         next(first)
         with pytest.raises(EngineError, match="another run on this engine is not over"):
@@ -283,7 +283,7 @@ def test_what_was_read_before_an_exception_is_answered(model: Model, ahead: Ahea
 
     verdicts: list[Verdict] = []
     error = KeyError if fault == "source" else UnicodeEncodeError
-    with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard, pytest.raises(error):
+    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1)) as guard, pytest.raises(error):
         verdicts.extend(guard.judge(failing(), ahead=ahead))
     assert len(verdicts) == 3
 
@@ -315,7 +315,7 @@ def test_a_conversation_with_half_a_surrogate(model: Model) -> None:
 def test_categories_of_all_unsafe_windows(model: Model) -> None:
     """Each window is listed; the row unites them."""
     text = "bomb " + "x" * 3000 + " knife"
-    (verdict,) = check(model, text, engine=FakeEngine(SCORES, max_tokens=1200))
+    (verdict,) = check(model, text, engine=FakeEngine(SCORES, max_model_len=1200))
     assert (verdict.verdict, round(verdict.score or 0, 3)) == ("unsafe", 0.9)
     assert verdict.flags == ("windowed",)
 
@@ -353,7 +353,7 @@ def test_with_a_real_engine(model: Model) -> None:
     values = [CHAT, "hello", {"prompt": "a", "response": "b"}, {"x": 1}]
     found = []
     for canonical in (False, True):
-        with Guard(model, "llama-guard-3", options=Options(threads=1, reproducible=canonical)) as guard:
+        with Guard(model, "llama-guard-3", options=EngineOptions(threads=1, reproducible=canonical)) as guard:
             found.append(list(guard.check(values)))
     fast, slow = found
     assert [v.verdict for v in fast][-1] == "error"

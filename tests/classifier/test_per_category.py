@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardcli import Guard, Options, Settings, Taxonomy
+from guardcli import EngineOptions, Guard, Settings, Taxonomy
 from guardcli.conversation import Conversation, Message
 from guardcli.models import Model
 from guardcli.verdict import Verdict
@@ -147,26 +147,26 @@ def test_windows_of_a_long_message(model: Model) -> None:
         def score_of(self, prompt: str) -> float:
             return 0.8 if "S1: " in prompt and judged_text(prompt).endswith("cat") else 0.01
 
-    (row,) = check(model, text, engine=InWindows({}, max_tokens=1400))
+    (row,) = check(model, text, engine=InWindows({}, max_model_len=1400))
     assert (row.verdict, row.categories, row.flags) == ("unsafe", ("pets",), ("windowed",))
 
 
 def test_a_real_engine_evaluates_each_head_once(model: Model) -> None:
-    settings, options = Settings(per_category=True), Options(threads=1)
+    settings, options = Settings(per_category=True), EngineOptions(threads=1)
     with Guard(model, "llama-guard-3", settings=settings, options=options) as guard:
         rows = list(guard.check([f"question {n}" for n in range(30)]))
-        counts = guard.counts
+        stats = guard.stats
     assert len(rows) == 30
-    assert counts.prompts == 30 * 14
-    assert counts.evaluated <= 1.01 * counts.distinct
+    assert stats.prompts == 30 * 14
+    assert stats.prefill_tokens <= 1.01 * stats.unique_tokens
     # A prompt alone takes some 400 tokens here, of which its own are some 170.
-    assert counts.evaluated < 0.6 * counts.tokens
+    assert stats.prefill_tokens < 0.6 * stats.prompt_tokens
 
 
 def test_canonical_and_batched_agree(model: Model) -> None:
     found = []
     for reproducible in (True, False):
-        options = Options(threads=1, reproducible=reproducible)
+        options = EngineOptions(threads=1, reproducible=reproducible)
         with Guard(model, "llama-guard-3", settings=Settings(per_category=True), options=options) as guard:
             found.append([rounded(row) or {} for row in guard.check(["hi", "bread", "car"])])
     for one, other in zip(*found, strict=True):
@@ -176,13 +176,19 @@ def test_canonical_and_batched_agree(model: Model) -> None:
 def test_a_head_of_more_than_half_the_context_is_warned_of(model: Model, caplog: pytest.LogCaptureFixture) -> None:
     examples = "".join(f"      - {{user: '{'qwxz jkvb ' * 20}', verdict: safe}}\n" for _ in range(12))
     text = f"name: x\ncategories:\n  - id: S1\n    name: A\n    examples:\n{examples}"
-    with caplog.at_level(logging.WARNING, "guardcli"), Guard(model, Taxonomy.parse(text), options=Options(threads=1)):
+    with (
+        caplog.at_level(logging.WARNING, "guardcli"),
+        Guard(model, Taxonomy.parse(text), options=EngineOptions(threads=1)),
+    ):
         pass
     assert re.search(r"the taxonomy takes [\d,]+ of the [\d,]+ tokens of a prompt", caplog.text)
 
 
 @pytest.mark.parametrize("text", [POLICY, "name: x\nextends: llama-guard-3\n"])
 def test_a_common_head_is_not_warned_of(model: Model, caplog: pytest.LogCaptureFixture, text: str) -> None:
-    with caplog.at_level(logging.WARNING, "guardcli"), Guard(model, Taxonomy.parse(text), options=Options(threads=1)):
+    with (
+        caplog.at_level(logging.WARNING, "guardcli"),
+        Guard(model, Taxonomy.parse(text), options=EngineOptions(threads=1)),
+    ):
         pass
     assert caplog.text == ""

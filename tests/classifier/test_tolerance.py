@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from guardcli import Guard, Options, Settings
+from guardcli import EngineOptions, Guard, Settings
 from guardcli.classifier import tolerance
 from guardcli.classifier.fitting import Encoder
-from guardcli.engine import Engine, Reading, Task, open_engine
-from guardcli.engine.task import Groups, T
+from guardcli.engine import Engine, LogitCoroutine, Logits, open_engine
+from guardcli.engine.request import RequestGroups, T
 from guardcli.models import Model
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
@@ -46,7 +46,7 @@ class ShapedEngine(FakeEngine):
         self._heads: list[tuple[int, ...]] = []
         self._prompts: list[tuple[int, ...]] = []
 
-    def run(self, groups: Groups[T]) -> Iterator[list[T]]:
+    def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
         for group in groups:
             yield [self._answer(task, len(group or ())) for task in group or ()]
 
@@ -54,19 +54,19 @@ class ShapedEngine(FakeEngine):
         super().reset(prefixes)
         self._heads = []
 
-    def _answer(self, task: Task[T], beside: int) -> T:
+    def _answer(self, task: LogitCoroutine[T], beside: int) -> T:
         step = next(task)
         tokens = tuple(step.tokens)
         cached = [head for head in self._heads if tokens[: len(head)] == head]
         rows = len(tokens) - max(map(len, cached), default=0)
         self.evaluated += rows
-        if step.head and tokens[: step.head] not in cached:
-            self._heads.append(tokens[: step.head])
+        if step.prefix_len and tokens[: step.prefix_len] not in cached:
+            self._heads.append(tokens[: step.prefix_len])
         if tokens not in self._prompts:
             self._prompts.append(tokens)
         odds = self._odds(self._prompts.index(tokens), Shape(beside, rows, len(cached)))
         try:
-            task.send((Reading((0.0, odds), 1.0),))
+            task.send((Logits((0.0, odds), 1.0),))
         except StopIteration as stop:
             result: T = stop.value
             return result
@@ -143,7 +143,7 @@ def test_its_floor_depends_on_the_quantization(description: str, least: float) -
 
 
 def test_a_guard_has_at_least_the_floor_of_its_model(model: Model) -> None:
-    with Guard(model, "llama-guard-3", options=Options(threads=1)) as guard:
+    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1)) as guard:
         assert guard.tolerance >= tolerance.floor(model.native.description) == 0.01
 
 
@@ -164,15 +164,15 @@ def test_it_is_measured_once_a_model_and_changes_nothing_else(model: Model, tmp_
     cache = tmp_path / "cache" / "models.json"
     rows = []
     for _ in range(2):
-        with Guard(model, "llama-guard-3", options=Options(threads=1), cache=cache) as guard:
+        with Guard(model, "llama-guard-3", options=EngineOptions(threads=1), cache=cache) as guard:
             rows.append(list(guard.check([f"question {number}" for number in range(40)])))
-            assert guard.counts.prompts == 40
+            assert guard.stats.prompts == 40
     assert rows[0] == rows[1]
     assert len(cache.read_text().splitlines()) == 1
 
 
 def test_the_canonical_path_has_none(model: Model) -> None:
-    with Guard(model, "llama-guard-3", options=Options(threads=1, reproducible=True)) as guard:
+    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1, reproducible=True)) as guard:
         assert guard.tolerance == 0
 
 
@@ -181,7 +181,9 @@ def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path
     """Without a floor: 19 of 20 prompts move by no more between the canonical engine and batches of few and many."""
     path = tiny.write(tmp_path / "tiny.gguf", answers=True, width=width, half=half)
     texts = ["or " * (number % 20) + f"question {number}" for number in range(60)]
-    options = Options(threads=1, batch_size=128)  # so that of many prompts a few tokens are left for the next batch
+    options = EngineOptions(
+        threads=1, batch_size=128
+    )  # so that of many prompts a few tokens are left for the next batch
     with Model.load(path, generation="llama-guard-3-8b") as loaded:
         found = [
             log_odds(loaded, texts, replace(options, reproducible=True), at_a_time=len(texts)),
@@ -193,7 +195,7 @@ def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path
     assert sum(max(odds) - min(odds) > allowed for odds in zip(*found, strict=True)) <= len(texts) // 20
 
 
-def log_odds(model: Model, texts: Sequence[str], options: Options, *, at_a_time: int) -> list[float]:
+def log_odds(model: Model, texts: Sequence[str], options: EngineOptions, *, at_a_time: int) -> list[float]:
     """The log-odds of "unsafe", judged so many texts at a time."""
     with Guard(model, "llama-guard-3", settings=Settings(force=True), options=options) as guard:
         starts = range(0, len(texts), at_a_time)

@@ -14,13 +14,13 @@ from typing import Any
 import llama_cpp
 import pytest
 
-from guardcli.engine import BatchedEngine, Engine, Options, Reading, Task, open_engine
+from guardcli.engine import BatchedEngine, Engine, EngineOptions, LogitCoroutine, Logits, open_engine
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import Shape
 from guardcli.errors import EngineError
 from guardcli.models.llama import NativeModel, Offload
 from tests import tiny
-from tests.engine.asking import Ask, apart, distinct, tasks
+from tests.engine.requests import Ask, apart, distinct, tasks
 
 # The largest difference of a logit between the batched and the canonical path over these prompts was, on an x86
 # CPU: F32 0.012, F16 0.016, Q8_0 0.15, Q4_K 0.22, where logits span about 10. One other token early in a prompt
@@ -52,7 +52,7 @@ def any_model(request: pytest.FixtureRequest, models: Path) -> Iterator[tuple[st
 
 def opened(model: NativeModel, **options: Any) -> Engine:
     """An engine with one thread: tiny models gain nothing by more, and lose much on a busy machine."""
-    return open_engine(model, Options(threads=1, **options))
+    return open_engine(model, EngineOptions(threads=1, **options))
 
 
 def numbers(count: int, rng: random.Random) -> tuple[int, ...]:
@@ -77,7 +77,7 @@ def mixed(seed: int = 1, groups: int = 40) -> list[list[Ask]]:
     return found
 
 
-def run(engine: Engine, groups: list[list[Ask]]) -> list[list[list[Reading]]]:
+def run(engine: Engine, groups: list[list[Ask]]) -> list[list[list[Logits]]]:
     try:
         return list(engine.run(tasks(groups)))
     finally:
@@ -161,14 +161,14 @@ def test_no_token_is_evaluated_twice(native: NativeModel, workload) -> None:  # 
     groups = workload(random.Random(7))
     engine = opened(native, ctx_size=4096)
     run(engine, groups)
-    assert engine.counts.evaluated <= 1.01 * distinct(groups)
-    assert engine.counts.evaluated >= distinct(groups)  # else the count is wrong, or something was not evaluated
+    assert engine.stats.prefill_tokens <= 1.01 * distinct(groups)
+    assert engine.stats.prefill_tokens >= distinct(groups)  # else the count is wrong, or something was not evaluated
 
 
 def test_answers_are_counted_apart(native: NativeModel) -> None:
     engine = opened(native)
     run(engine, [[Ask((1, 2, 3), ((None, (4, 5)), (3, (6,))))]])
-    assert (engine.counts.evaluated, engine.counts.answer) == (3, 3)
+    assert (engine.stats.prefill_tokens, engine.stats.decode_tokens) == (3, 3)
 
 
 def test_equal_prompts(native: NativeModel) -> None:
@@ -177,7 +177,7 @@ def test_equal_prompts(native: NativeModel) -> None:
     results = run(engine, [[Ask(prompt)], [Ask(prompt), Ask(prompt)], [Ask(prompt[:-5])], [Ask(prompt)]])
     assert [len(group) for group in results] == [1, 2, 1, 1]
     assert apart(results[0][0], results[3][0]) < TOLERANCE["F32"]
-    assert engine.counts.evaluated <= 50 + 2 * 5
+    assert engine.stats.prefill_tokens <= 50 + 2 * 5
 
 
 @pytest.mark.parametrize(("parallel", "decodes"), [(1, 30), (3, 10)])
@@ -185,7 +185,7 @@ def test_no_more_prompts_at_a_time_than_asked(native: NativeModel, parallel: int
     groups = [[Ask(numbers(12, random.Random(i)))] for i in range(30)]
     engine = opened(native, parallel=parallel)
     run(engine, groups)
-    assert engine.counts.decodes >= decodes
+    assert engine.stats.batches >= decodes
 
 
 def test_300_prompts_at_once(native: NativeModel) -> None:
@@ -250,14 +250,14 @@ def test_a_head_change_in_mid_stream(native: NativeModel) -> None:
     groups = [[Ask((*heads[i >= 60], *numbers(20, rng)))] for i in range(120)]
     engine = opened(native)
     run(engine, groups)
-    assert engine.counts.evaluated <= 1.01 * distinct(groups)
+    assert engine.stats.prefill_tokens <= 1.01 * distinct(groups)
 
 
 def test_one_at_a_time_shares_too(native: NativeModel) -> None:
     """A live stream brings windows of one record; heads are found all the same."""
     groups = mixed_roles(random.Random(13))
 
-    def stream() -> Iterator[list[Task[list[Reading]]] | None]:
+    def stream() -> Iterator[list[LogitCoroutine[list[Logits]]] | None]:
         for group in tasks(groups):
             yield group
             yield None
@@ -265,14 +265,14 @@ def test_one_at_a_time_shares_too(native: NativeModel) -> None:
     engine = opened(native)
     assert len(list(engine.run(stream()))) == len(groups)
     engine.close()
-    assert engine.counts.evaluated <= 1.03 * distinct(groups)
+    assert engine.stats.prefill_tokens <= 1.03 * distinct(groups)
 
 
 @pytest.mark.parametrize("canonical", [True, False])
 def test_an_idle_engine_answers_before_the_next_arrives(native: NativeModel, canonical: bool) -> None:
-    arrivals: Queue[list[Task[list[Reading]]] | None] = Queue()
+    arrivals: Queue[list[LogitCoroutine[list[Logits]]] | None] = Queue()
 
-    def stream() -> Iterator[list[Task[list[Reading]]] | None]:
+    def stream() -> Iterator[list[LogitCoroutine[list[Logits]]] | None]:
         for _ in range(3):
             yield arrivals.get(timeout=30)
             yield None
@@ -297,7 +297,7 @@ def test_groups_without_prompts_are_answered_as_they_come(native: NativeModel) -
     """A long run of records that cannot be judged is not read to its end first."""
     read = []
 
-    def nothing() -> Iterator[list[Task[list[Reading]]]]:
+    def nothing() -> Iterator[list[LogitCoroutine[list[Logits]]]]:
         for number in range(100_000):
             read.append(number)
             yield []
@@ -364,14 +364,14 @@ def test_prefixes_are_evaluated_once(native: NativeModel) -> None:
         for _ in range(3):
             engine.reset(prefixes)
             list(engine.run(tasks(groups)))
-            evaluated.append(engine.counts.evaluated)
+            evaluated.append(engine.stats.prefill_tokens)
     finally:
         engine.close()
     assert [count - evaluated[1] for count in evaluated] == [200, 0, 0]
 
 
 def test_a_task_that_fails_is_not_swallowed(native: NativeModel) -> None:
-    def broken() -> Task[int]:
+    def broken() -> LogitCoroutine[int]:
         raise RuntimeError("task")
         yield
 

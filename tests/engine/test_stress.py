@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from guardcli.engine import BatchedEngine, Options, open_engine
+from guardcli.engine import BatchedEngine, EngineOptions, open_engine
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import Shape
 from guardcli.models.llama import NativeModel
-from tests.engine.asking import Ask, apart, distinct, tasks
+from tests.engine.requests import Ask, apart, distinct, tasks
 from tests.engine.test_contract import TOLERANCE, numbers
 
 SHAPE = Shape(cells=768, longest=384, held=192, heads=32, batch=64, sequences=40, outputs=16, threads=1)
@@ -39,7 +39,7 @@ def test_random_loads(native: NativeModel, seed: int) -> None:
     rng = random.Random(seed)
     loads = [load(rng) for _ in range(3)]
     engine = BatchedEngine(Context(native, SHAPE))
-    oracle = open_engine(native, Options(ctx_size=768, reproducible=True, threads=1))
+    oracle = open_engine(native, EngineOptions(ctx_size=768, reproducible=True, threads=1))
     for groups in loads:  # one engine for several runs: heads outlive them
         fast, slow = list(engine.run(tasks(groups))), list(oracle.run(tasks(groups)))
         assert [len(group) for group in fast] == [len(group) for group in groups]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guardcli.classifier import Guard, Settings
-from guardcli.engine import Options
+from guardcli.engine import EngineOptions
 from guardcli.errors import ModelError
 from guardcli.models import Adapter, Model
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
@@ -65,7 +65,7 @@ def test_names_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def odds(model: Path, *adapters: Adapter, reproducible: bool = True) -> list[float]:
-    options = Options(reproducible=reproducible, threads=1)
+    options = EngineOptions(reproducible=reproducible, threads=1)
     with Guard(model, template=GENERATION, adapters=adapters, settings=Settings(force=True), options=options) as guard:
         scores = [verdict.score or 0.0 for verdict in guard.check(PROMPTS)]
     return [math.log(score / (1 - score)) for score in scores]

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from guardcli.classifier import Guard
-from guardcli.engine import Options
+from guardcli.engine import EngineOptions
 from guardcli.models import Model
 from guardcli.models.remembered import is_digest, is_number, recall, remember
 from tests import tiny
 from tests.irregular import IRREGULAR
 
-OPTIONS = Options(threads=1)
+OPTIONS = EngineOptions(threads=1)
 
 CONTENTS = {
     "empty": b"",

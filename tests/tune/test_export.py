@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from guardcli.engine import Options, Probe, Step, Task, open_engine
+from guardcli.engine import EngineOptions, LogitCoroutine, LogitQuery, RequestStep, open_engine
 from guardcli.errors import InputError, ModelError, OutputError, TuneError
 from guardcli.models import Adapter, Model
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
@@ -47,13 +47,15 @@ def gguf(checkpoint: Path, bench: Bench, tmp_path_factory: pytest.TempPathFactor
 def in_llama_cpp(base: Path, prompts: list[Encoded], *adapters: Adapter) -> np.ndarray:
     """Logits where the verdict comes next: prompts, vocabulary."""
 
-    def ask(one: Encoded, vocabulary: int) -> Task[tuple[float, ...]]:
-        (reading,) = yield Step(one.tokens[: one.read], (Probe(one.read - 1, tuple(range(vocabulary))),), head=1)
-        return reading.logits
+    def ask(one: Encoded, vocabulary: int) -> LogitCoroutine[tuple[float, ...]]:
+        (logits,) = yield RequestStep(
+            one.tokens[: one.read], (LogitQuery(one.read - 1, tuple(range(vocabulary))),), prefix_len=1
+        )
+        return logits.values
 
     with Model.load(base.with_suffix(".gguf"), adapters=adapters) as model:
         vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
-        engine = open_engine(model.native, Options(threads=1))
+        engine = open_engine(model.native, EngineOptions(threads=1))
         found = [logits for (logits,) in engine.run([[ask(one, vocabulary)] for one in prompts])]
         engine.close()
     return np.array(found)

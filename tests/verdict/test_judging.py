@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from guardcli.engine import Reading, Step
-from guardcli.engine.task import ANSWER_ROOM
+from guardcli.engine import MAX_ANSWER_TOKENS, Logits, RequestStep
 from guardcli.verdict import Answers, Outcome, judge
 from guardcli.verdict.answers import Trie
 
@@ -41,17 +40,17 @@ def run(says: Says, answers: Answers = ANSWERS, list_from: float = 0.5) -> tuple
     task = judge(array("i", PROMPT), 2, answers, list_from=list_from)
     sequence: list[int] = []
     fed = []
-    step: Step = next(task)
-    assert step.head == 2
+    step: RequestStep = next(task)
+    assert step.prefix_len == 2
     while True:
-        sequence = sequence[: step.keep] if step.keep is not None else sequence
+        sequence = sequence[: step.keep_len] if step.keep_len is not None else sequence
         sequence += step.tokens
         fed.append(list(step.tokens))
         readings = []
-        for probe in step.probes:
-            logits = says[tuple(sequence[len(PROMPT) : probe.position + 1])]
+        for query in step.queries:
+            logits = says[tuple(sequence[len(PROMPT) : query.position + 1])]
             total = math.log(sum(math.exp(value) for value in logits.values()))
-            readings.append(Reading(tuple(logits.get(token, -math.inf) for token in probe.tokens), total))
+            readings.append(Logits(tuple(logits.get(token, -math.inf) for token in query.token_ids), total))
         try:
             step = task.send(tuple(readings))
         except StopIteration as stop:
@@ -94,7 +93,7 @@ def test_the_score_neither_overflows_nor_leaves_its_range(safe: float, unsafe: f
     task = judge(array("i", PROMPT), 2, ANSWERS, list_from=2.0)
     next(task)
     with pytest.raises(StopIteration) as stop:
-        task.send((Reading((safe, unsafe), max(safe, unsafe)),))
+        task.send((Logits((safe, unsafe), max(safe, unsafe)),))
     assert stop.value.value.score == pytest.approx(score, abs=1e-300)
 
 
@@ -106,7 +105,7 @@ def test_a_logit_that_is_not_finite_is_an_error(bad: float, where: int) -> None:
     task = judge(array("i", PROMPT), 2, ANSWERS, list_from=0.5)
     next(task)
     with pytest.raises(StopIteration) as stop:
-        task.send((Reading((values[0], values[1]), values[2]),))
+        task.send((Logits((values[0], values[1]), values[2]),))
     outcome = stop.value.value
     assert outcome.error == "the model's logits are not finite: a damaged model, or an overflow on this device"
     assert math.isnan(outcome.score)
@@ -197,7 +196,7 @@ def test_a_list_that_never_ends_stays_in_its_room() -> None:
 
     outcome, fed = run(digits(tail), answers)
     assert 20 < len(outcome.categories) < 40
-    assert sum(map(len, fed[1:])) <= ANSWER_ROOM
+    assert sum(map(len, fed[1:])) <= MAX_ANSWER_TOKENS
 
 
 def test_a_taxonomy_of_one_category() -> None:

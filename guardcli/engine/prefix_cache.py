@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from guardcli.engine.cells import Cells
 from guardcli.engine.context import Context
+from guardcli.engine.kv_cells import Cells
 from guardcli.engine.plan import Entry, Tokens, common_prefix
+from guardcli.engine.request_queue import Primed
 from guardcli.engine.sequence import RunningSequence
-from guardcli.engine.window import Primed
 from guardcli.errors import EngineError
 
 HEAD_AGE = 512  # sequences begun since a head was last of use, after which it goes

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardcli.engine import Probe, Reading, Step, Task
+from guardcli.engine import LogitCoroutine, LogitQuery, Logits, RequestStep
 
 ASKED = (3, 1, 200)
 
@@ -19,22 +19,22 @@ class Ask:
     answers: tuple[tuple[int | None, tuple[int, ...]], ...] = ()
     head: int = 0
 
-    def task(self) -> Task[list[Reading]]:
+    def task(self) -> LogitCoroutine[list[Logits]]:
         return _task(self)
 
 
-def _task(ask: Ask) -> Task[list[Reading]]:
+def _task(ask: Ask) -> LogitCoroutine[list[Logits]]:
     length = len(ask.prompt)
-    (reading,) = yield Step(array("i", ask.prompt), (Probe(length - 1, ASKED),), head=ask.head)
+    (reading,) = yield RequestStep(array("i", ask.prompt), (LogitQuery(length - 1, ASKED),), prefix_len=ask.head)
     readings = [reading]
-    for keep, tokens in ask.answers:
-        length = (length if keep is None else keep) + len(tokens)
-        (reading,) = yield Step(array("i", tokens), (Probe(length - 1, ASKED),), keep=keep)
+    for keep_len, tokens in ask.answers:
+        length = (length if keep_len is None else keep_len) + len(tokens)
+        (reading,) = yield RequestStep(array("i", tokens), (LogitQuery(length - 1, ASKED),), keep_len=keep_len)
         readings.append(reading)
     return readings
 
 
-def tasks(groups: Sequence[Sequence[Ask]]) -> list[list[Task[list[Reading]]]]:
+def tasks(groups: Sequence[Sequence[Ask]]) -> list[list[LogitCoroutine[list[Logits]]]]:
     return [[ask.task() for ask in group] for group in groups]
 
 
@@ -53,11 +53,11 @@ def distinct(groups: Sequence[Sequence[Ask]]) -> int:
     return count
 
 
-def apart(a: Sequence[Reading], b: Sequence[Reading]) -> float:
+def apart(a: Sequence[Logits], b: Sequence[Logits]) -> float:
     """The largest difference between two lists of readings."""
     assert len(a) == len(b)
     return max(
         abs(x - y)
         for one, other in zip(a, b, strict=True)
-        for x, y in zip((*one.logits, one.logsumexp), (*other.logits, other.logsumexp), strict=True)
+        for x, y in zip((*one.values, one.logsumexp), (*other.values, other.logsumexp), strict=True)
     )

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guardcli.engine.plan import Distinct, Prompt, Tokens
-from guardcli.engine.task import Counts, Step, T, Task
+from guardcli.engine.request import EngineStats, LogitCoroutine, RequestStep, T
 from guardcli.text.segments import TokenIds
 
 
@@ -31,8 +31,8 @@ class Group(Generic[T]):
 class Primed(Generic[T]):
     """A task that has yielded its first step."""
 
-    task: Task[T]
-    step: Step
+    task: LogitCoroutine[T]
+    step: RequestStep
     group: Group[T]
     index: int
     prompt: Prompt
@@ -42,10 +42,10 @@ class Primed(Generic[T]):
 class Windows(Generic[T]):
     """Reads groups ahead. `unanswered` holds the groups read so far whose results have not been given out."""
 
-    groups: Iterator[Sequence[Task[T]] | None]
+    groups: Iterator[Sequence[LogitCoroutine[T]] | None]
     max_prompts: int
     max_tokens: int
-    counts: Counts
+    stats: EngineStats
     unanswered: deque[Group[T]] = field(default_factory=deque)
     paused: bool = False
     ended: bool = False
@@ -70,12 +70,12 @@ class Windows(Generic[T]):
             for primed in self._prime(tasks):
                 window.append(primed)
                 fresh += distinct.new(primed.prompt)
-        self.counts.prompts += len(window)
-        self.counts.tokens += sum(len(primed.prompt.tokens) for primed in window)
-        self.counts.distinct += fresh
+        self.stats.prompts += len(window)
+        self.stats.prompt_tokens += sum(len(primed.prompt.tokens) for primed in window)
+        self.stats.unique_tokens += fresh
         return window
 
-    def _arrived(self) -> Sequence[Task[T]] | None:
+    def _arrived(self) -> Sequence[LogitCoroutine[T]] | None:
         """The next group; None at a pause (`paused`), at the end or a `failure` of the source (`ended`)."""
         try:
             tasks = next(self.groups)
@@ -93,7 +93,7 @@ class Windows(Generic[T]):
         while self.unanswered and not self.unanswered[0].waiting:
             yield self.unanswered.popleft().results  # type: ignore[misc]
 
-    def _prime(self, tasks: Sequence[Task[T]]) -> Iterator[Primed[T]]:
+    def _prime(self, tasks: Sequence[LogitCoroutine[T]]) -> Iterator[Primed[T]]:
         group: Group[T] = Group([None] * len(tasks), len(tasks))
         self.unanswered.append(group)
         self._count += 1
@@ -112,9 +112,9 @@ def finish(group: Group[T], index: int, result: T) -> None:
     group.waiting -= 1
 
 
-def _prompt(step: Step, group: int) -> Prompt:
-    reach = min((probe.position for probe in step.probes), default=len(step.tokens))
-    return Prompt(as_numpy(step.tokens), group, reach, min(step.head, reach))
+def _prompt(step: RequestStep, group: int) -> Prompt:
+    reach = min((query.position for query in step.queries), default=len(step.tokens))
+    return Prompt(as_numpy(step.tokens), group, reach, min(step.prefix_len, reach))
 
 
 def as_numpy(tokens: TokenIds) -> npt.NDArray[np.int32]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.engine.machine import available_cores, free_memory
+from guardcli.engine.resources import available_cores, free_memory
 
 ALL = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
