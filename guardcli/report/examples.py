@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from guardcli.augment import Example
-from guardcli.augment.preparing import Tally
 from guardcli.report.terminal import table
 from guardcli.text.printable import counted, printable
+from guardcli.training.augmentation import Example
+from guardcli.training.augmentation.preparation import Tally
 
 _KINDS = ("plain", "augmented", "made safe")
 _SHOWN = 240  # characters of a sample's conversation

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from guardcli.augment import Example, Overlap
-from guardcli.augment.preparing import Tally
 from guardcli.conversation import Key
 from guardcli.report.examples import as_text, overlapping
 from guardcli.text.segments import Segment
+from guardcli.training.augmentation import Example, Overlap
+from guardcli.training.augmentation.preparation import Tally
 
 EXAMPLES = Counter(
     {("safe", "plain"): 1200, ("unsafe", "plain"): 7, ("unsafe", "augmented"): 5, ("safe", "made safe"): 2}

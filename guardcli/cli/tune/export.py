@@ -9,10 +9,10 @@ import click
 from guardcli.cli import output
 from guardcli.cli.codes import DONE
 from guardcli.errors import InputError
-from guardcli.tune import export as exporting
-from guardcli.tune.extra import check
-from guardcli.tune.run import facts_files, facts_of, last_checkpoint
-from guardcli.tune.weights import Weights
+from guardcli.training import gguf_export as exporting
+from guardcli.training.base_model import Weights
+from guardcli.training.dependencies import check
+from guardcli.training.run_dir import facts_files, facts_of, last_checkpoint
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,9 +7,6 @@ from random import Random
 
 import click
 
-from guardcli.augment import RENUMBERED, Example, Known, Variation
-from guardcli.augment.preparing import Plan, Tally
-from guardcli.augment.preparing import prepare as prepared
 from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, UNJUDGED, USAGE
 from guardcli.cli.labelling import label_options
@@ -24,6 +21,9 @@ from guardcli.prompts.turns import turns
 from guardcli.report import examples as report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.printable import counted
+from guardcli.training.augmentation import RENUMBERED, Example, Known, Variation
+from guardcli.training.augmentation.preparation import Plan, Tally
+from guardcli.training.augmentation.preparation import prepare as prepared
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

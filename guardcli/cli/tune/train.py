@@ -14,15 +14,15 @@ from guardcli.cli import output
 from guardcli.cli.codes import DONE
 from guardcli.errors import InputError, OutputError
 from guardcli.text.printable import counted
-from guardcli.tune.adapted import Adapted
-from guardcli.tune.extra import check
-from guardcli.tune.reading import Examples
-from guardcli.tune.run import Run, written_files
-from guardcli.tune.settings import Settings
-from guardcli.tune.tokens import Tokenizer
-from guardcli.tune.training import Data, Progress
-from guardcli.tune.training import train as trained
-from guardcli.tune.weights import Weights
+from guardcli.training.base_model import Weights
+from guardcli.training.config import Settings
+from guardcli.training.dataset import Examples
+from guardcli.training.dependencies import check
+from guardcli.training.loop import Data, Progress
+from guardcli.training.loop import train as trained
+from guardcli.training.lora_model import Adapted
+from guardcli.training.run_dir import Run, written_files
+from guardcli.training.tokenizer import Tokenizer
 
 _DEFAULT = Settings()
 _EVERY = 10.0  # seconds between lines of progress where stderr is no terminal

@@ -10,7 +10,7 @@ import pytest
 
 from guardcli.errors import ModelError
 from guardcli.models.gguf import read_header
-from guardcli.tune.weights import Weights
+from guardcli.training.base_model import Weights
 
 
 def test_what_a_folder_says(base: Path) -> None:

@@ -7,9 +7,9 @@ instead of remembering it. All of it is pure and depends on a seed. It knows no 
 
 from __future__ import annotations
 
-from guardcli.augment.examples import Example
-from guardcli.augment.labelled import Labelled, Unusable
-from guardcli.augment.overlap import Known, Overlap
-from guardcli.augment.variants import RENUMBERED, Variant, Variation
+from guardcli.training.augmentation.contamination import Known, Overlap
+from guardcli.training.augmentation.example import Example
+from guardcli.training.augmentation.labeled import Labelled, Unusable
+from guardcli.training.augmentation.variants import RENUMBERED, Variant, Variation
 
 __all__ = ["RENUMBERED", "Example", "Known", "Labelled", "Overlap", "Unusable", "Variant", "Variation"]

@@ -18,12 +18,12 @@ from guardcli.errors import InputError, ModelError, OutputError, TuneError
 from guardcli.models import Adapter, Model
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
 from guardcli.models.gguf import read_header
-from guardcli.tune.adapted import ADAPTER, CONFIG
-from guardcli.tune.export import Trained, export, turned
-from guardcli.tune.run import Run
-from guardcli.tune.tokens import Encoded
+from guardcli.training.gguf_export import Trained, export, turned
+from guardcli.training.lora_model import ADAPTER, CONFIG
+from guardcli.training.run_dir import Run
+from guardcli.training.tokenizer import Encoded
 from tests import tiny_base
-from tests.tune.conftest import Bench
+from tests.training.conftest import Bench
 
 # The largest differences seen over all logits and all prompts of a tiny model in F32, whose cache llama.cpp keeps in
 # F16: 0.0035 without an adapter, 0.0024 with it, 0.0033 in what it changes, which is up to 50; of the log-odds of the

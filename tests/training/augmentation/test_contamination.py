@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from guardcli.augment import Known
-from guardcli.augment.overlap import normalised
 from guardcli.prompts.turns import Turn
+from guardcli.training.augmentation import Known
+from guardcli.training.augmentation.contamination import normalised
 
 LONG = "Please write a story about a small dog who finds a big bone under the old oak tree by the river"
 

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from guardcli.augment import Variation
-from guardcli.augment.examples import examples
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
-from guardcli.tune.adapted import Adapted
-from guardcli.tune.reading import Examples
-from guardcli.tune.run import Run
-from guardcli.tune.settings import Settings
-from guardcli.tune.tokens import Tokenizer
-from guardcli.tune.training import Data, train
-from guardcli.tune.weights import Weights
+from guardcli.training.augmentation import Variation
+from guardcli.training.augmentation.example import examples
+from guardcli.training.base_model import Weights
+from guardcli.training.config import Settings
+from guardcli.training.dataset import Examples
+from guardcli.training.loop import Data, train
+from guardcli.training.lora_model import Adapted
+from guardcli.training.run_dir import Run
+from guardcli.training.tokenizer import Tokenizer
 from tests import tiny_base
-from tests.augment.labels import labelled, record
+from tests.training.augmentation.labels import labelled, record
 
 TEMPLATE = "llama-guard-3-8b"
 SETTINGS = Settings(rank=4, alpha=8.0, learning_rate=0.005, epochs=1.5, checkpoint_every=4)

@@ -17,9 +17,9 @@ from typing import Any
 from guardcli.errors import InputError, TuneError
 from guardcli.files.atomic import replacing
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
-from guardcli.tune.adapted import ADAPTER, CONFIG
-from guardcli.tune.extra import needed
-from guardcli.tune.weights import Weights
+from guardcli.training.base_model import Weights
+from guardcli.training.dependencies import needed
+from guardcli.training.lora_model import ADAPTER, CONFIG
 
 _TENSOR = re.compile(r"base_model\.model\.model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])\.weight")
 _PARTS = {

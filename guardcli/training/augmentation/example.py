@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from guardcli.augment.labelled import Labelled
-from guardcli.augment.variants import Kind, Variant, Variation
 from guardcli.conversation import Key
 from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment, raw
+from guardcli.training.augmentation.labeled import Labelled
+from guardcli.training.augmentation.variants import Kind, Variant, Variation
 
 SCHEMA = 1
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from guardcli.errors import ModelError
 from guardcli.models.gguf import fingerprint
-from guardcli.tune.extra import needed
+from guardcli.training.dependencies import needed
 
 ARCHITECTURE = "LlamaForCausalLM"
 _NORM = "model.norm.weight"

@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardcli.augment import Example
 from guardcli.errors import InputError
 from guardcli.text.segments import raw
-from guardcli.tune.tokens import Encoded, Tokenizer
+from guardcli.training.augmentation import Example
+from guardcli.training.tokenizer import Encoded, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)

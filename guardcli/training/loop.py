@@ -13,11 +13,11 @@ from pathlib import Path
 
 from guardcli.errors import InputError, TuneError
 from guardcli.metrics import average_precision
-from guardcli.tune.adapted import Adapted
-from guardcli.tune.batches import order, parted, steps
-from guardcli.tune.run import STATE, Run
-from guardcli.tune.settings import Settings
-from guardcli.tune.tokens import Encoded
+from guardcli.training.config import Settings
+from guardcli.training.lora_model import Adapted
+from guardcli.training.run_dir import STATE, Run
+from guardcli.training.sampler import order, parted, steps
+from guardcli.training.tokenizer import Encoded
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from guardcli.augment.examples import Example, examples
-from guardcli.augment.labelled import Labelled, Unusable
-from guardcli.augment.overlap import Known, Overlap
-from guardcli.augment.variants import Variation
 from guardcli.conversation import Key, Malformed, Record, Role
 from guardcli.labels import Crosswalk, Where, read
 from guardcli.labels.layouts import About
 from guardcli.prompts import Template
 from guardcli.taxonomy import Taxonomy
+from guardcli.training.augmentation.contamination import Known, Overlap
+from guardcli.training.augmentation.example import Example, examples
+from guardcli.training.augmentation.labeled import Labelled, Unusable
+from guardcli.training.augmentation.variants import Variation
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from guardcli.augment import Labelled
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
 from guardcli.labels import Crosswalk, Item, read
 from guardcli.taxonomy import Taxonomy
+from guardcli.training.augmentation import Labelled
 
 
 def record(

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from guardcli.errors import TuneError
-from guardcli.tune.extra import needed
-from guardcli.tune.settings import Settings
-from guardcli.tune.tokens import Encoded
-from guardcli.tune.weights import Weights
+from guardcli.training.base_model import Weights
+from guardcli.training.config import Settings
+from guardcli.training.dependencies import needed
+from guardcli.training.tokenizer import Encoded
 
 ADAPTER = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

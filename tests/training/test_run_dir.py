@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import InputError, OutputError
-from guardcli.tune.run import STATE, Run, facts_of, last_checkpoint
+from guardcli.training.run_dir import STATE, Run, facts_of, last_checkpoint
 
 FACTS = {"data": "abc", "seed": 0}
 

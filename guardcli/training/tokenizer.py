@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from guardcli.augment import Example
 from guardcli.errors import ModelError
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.templates import SAFE, UNSAFE
 from guardcli.text.segments import Segment, TokenIds
-from guardcli.tune.extra import needed
+from guardcli.training.augmentation import Example
+from guardcli.training.dependencies import needed
 
 
 @dataclass(frozen=True, slots=True)

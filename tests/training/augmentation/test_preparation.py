@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from guardcli.augment import Known, Overlap, Variation
-from guardcli.augment.preparing import Plan, Tally, prepare
 from guardcli.conversation import Key, Malformed
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import raw
-from tests.augment.labels import record
+from guardcli.training.augmentation import Known, Overlap, Variation
+from guardcli.training.augmentation.preparation import Plan, Tally, prepare
+from tests.training.augmentation.labels import record
 
 RECORDS = [
     record("How do I bake bread?", 1, label="safe"),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.augment import Variation
-from guardcli.augment.variants import renumbered, shuffled, without_some, without_violated
 from guardcli.taxonomy import Taxonomy
+from guardcli.training.augmentation import Variation
+from guardcli.training.augmentation.variants import renumbered, shuffled, without_some, without_violated
 
 POLICY = Taxonomy.load("llama-guard-3")
 IDS = [category.id for category in POLICY.categories]

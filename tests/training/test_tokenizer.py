@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.augment import Example
 from guardcli.classifier.fitting import Encoder
 from guardcli.errors import ModelError
 from guardcli.models import Model
@@ -20,10 +19,11 @@ from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
-from guardcli.tune.tokens import Tokenizer
+from guardcli.training.augmentation import Example
+from guardcli.training.tokenizer import Tokenizer
 from guardcli.verdict import Answers
 from tests import tiny, tiny_sentencepiece
-from tests.tune.conftest import TEMPLATE
+from tests.training.conftest import TEMPLATE
 
 POLICY = Taxonomy.load("llama-guard-3")
 RENDERER = Renderer(TEMPLATES[TEMPLATE], POLICY)

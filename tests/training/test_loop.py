@@ -10,11 +10,11 @@ import pytest
 from safetensors.torch import load_file
 
 from guardcli.errors import InputError, TuneError
-from guardcli.tune.adapted import ADAPTER, Adapted
-from guardcli.tune.run import Run
-from guardcli.tune.settings import Settings
-from guardcli.tune.training import Data, Progress, train
-from tests.tune.conftest import SETTINGS, Bench
+from guardcli.training.config import Settings
+from guardcli.training.loop import Data, Progress, train
+from guardcli.training.lora_model import ADAPTER, Adapted
+from guardcli.training.run_dir import Run
+from tests.training.conftest import SETTINGS, Bench
 
 SHORT = replace(SETTINGS, epochs=0.5)
 

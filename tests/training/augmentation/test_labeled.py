@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from guardcli.augment import Labelled, Unusable
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
 from guardcli.labels import Crosswalk
 from guardcli.taxonomy import Taxonomy
-from tests.augment.labels import item, labelled, record
+from guardcli.training.augmentation import Labelled, Unusable
+from tests.training.augmentation.labels import item, labelled, record
 
 POLICY = Taxonomy.parse("name: p\nextends: llama-guard-3\ndrop: [S13]\ncategories: [{id: S11, key: self-harm}]\n")
 MAP = Crosswalk({"": {"guns": "S9", "rude": None, "harm": "self-harm", "votes": "S13"}}, "p")

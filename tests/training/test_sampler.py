@@ -6,7 +6,7 @@ from itertools import chain
 
 import pytest
 
-from guardcli.tune.batches import order, parted, steps
+from guardcli.training.sampler import order, parted, steps
 
 
 @pytest.mark.parametrize(
