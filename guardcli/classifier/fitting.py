@@ -1,11 +1,19 @@
 """Turns → encoded prompts that fit the context: earlier turns give way, a judged message never does.
 
+Earlier turns are dropped in steps, so that the prompts of a long conversation begin alike and share what they begin
+with. In a context with room for eight turns of one length, a step is two of them:
+
+judged        9   10   11   12   13
+would fit   2-9 3-10 4-11 5-12 6-13
+kept        3-9 3-10 5-11 5-12 7-13
+
 A judged message that alone is too long is cut into overlapping windows, each a prompt of its own. Nothing is
 dropped without being told. Each piece of a prompt is encoded once: the head and the tail, and each turn.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,6 +25,9 @@ from guardcli.models import Vocab
 from guardcli.prompts import Renderer
 from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.text.segments import TokenIds
+
+STEPS = 4  # earlier turns are dropped by a quarter of the room at a time
+LEAST_KEPT = 0.5  # of the tokens of earlier turns that would fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,10 @@ class Encoder:
             turns.keep(at, ids)
 
     def fit(self, turns: EncodedTurns, at: int) -> Fitted:
-        """The prompt for the turn at an index, with as many turns before it as fit."""
+        """The prompt for the turn at an index, with the turns before it.
+
+        Where not all of them fit, less than a step of those that would is dropped, and at least `LEAST_KEPT` is kept.
+        """
         turn = turns.shown[at]
         room = self._room(turn.speaker) - len(turns[at])
         if room < 0:
@@ -87,7 +101,22 @@ class Encoder:
         while start > 0 and len(turns[start - 1]) <= room:
             start -= 1
             room -= len(turns[start])
+        if start > 0:
+            start = self._stepped(turns, start, at)
         return Fitted((self._prompt(turn.speaker, [turns[i] for i in range(start, at + 1)]),), truncated=start > 0)
+
+    def _stepped(self, turns: EncodedTurns, earliest: int, at: int) -> int:
+        """The first turn to keep, where `earliest` is the first that fits before the one at an index.
+
+        It is the last one that begins no later than the next multiple of a step, in tokens from the conversation's
+        beginning, and so the same for all judged turns between two multiples.
+        """
+        begins = turns.begins(at)
+        step = self._room(turns.shown[at].speaker) // STEPS
+        wanted = -(-begins[earliest] // step) * step
+        start = bisect_right(begins, wanted) - 1
+        kept, fits = (begins[at] - begins[first] for first in (start, earliest))
+        return start if kept >= LEAST_KEPT * fits else earliest
 
     def _room(self, speaker: Speaker) -> int:
         return self._limit - len(self._head(speaker)) - len(self._tail(speaker))
@@ -122,6 +151,7 @@ class EncodedTurns:
         self.shown = shown
         self._encoder = encoder
         self._ids: dict[int, TokenIds] = {}
+        self._begins = [0]
 
     def __getitem__(self, at: int) -> TokenIds:
         if at not in self._ids:
@@ -131,3 +161,9 @@ class EncodedTurns:
     def keep(self, at: int, ids: TokenIds) -> None:
         """Know the ids of a turn before they are asked for."""
         self._ids[at] = ids
+
+    def begins(self, at: int) -> list[int]:
+        """Where each turn up to the one at an index begins, in tokens from the first turn."""
+        while len(self._begins) <= at:
+            self._begins.append(self._begins[-1] + len(self[len(self._begins) - 1]))
+        return self._begins[: at + 1]

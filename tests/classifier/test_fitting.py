@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.classifier.fitting import Encoder
+from guardcli import EngineOptions, Guard
+from guardcli.classifier.fitting import LEAST_KEPT, STEPS, Encoder
 from guardcli.classifier.job import Settings, prepare
 from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.models import Model
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
+from guardcli.prompts.turns import turns as turns_of
 from guardcli.taxonomy import Taxonomy
 from tests.models.test_vocab import HOSTILE
 
@@ -38,17 +43,78 @@ def test_the_head_is_the_same_for_all_conversations_with_a_speaker(model: Model)
     assert one.tokens[: one.head] != other.tokens[: other.head]
 
 
-def test_as_many_turns_as_fit_and_no_more(model: Model) -> None:
+def encoder_of(model: Model, *, room: int) -> Encoder:
+    """With room for so many tokens of turns."""
     renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
-    shown = [Turn(n, "user", "User", "x" * (n % 7 + 1)) for n in range(1, 40)]
     whole = Encoder(renderer, model.vocab, 100_000)
-    for limit in range(500, 900, 37):
-        encoder = Encoder(renderer, model.vocab, limit)
-        (kept,) = encoder.fit(encoder.conversation(shown), 38).prompts
-        assert len(kept.tokens) <= limit
-        starts = [whole.fit(whole.conversation(shown[start:]), 38 - start).prompts[0] for start in range(39)]
-        (longest,) = {max(len(s.tokens) for s in starts if len(s.tokens) <= limit)}
-        assert len(kept.tokens) == longest
+    (prompt,) = whole.fit(whole.conversation([user(1, "x")]), 0).prompts
+    return Encoder(renderer, model.vocab, len(prompt.tokens) - len(whole.said(user(1, "x"))) + room)
+
+
+def user(number: int, text: str) -> Turn:
+    return Turn(number, "user", "User", text)
+
+
+def kept(encoder: Encoder, turns: Sequence[Turn], at: int) -> int:
+    """How many turns the prompt for one shows, it included."""
+    encoded = encoder.conversation(turns)
+    fitted = encoder.fit(encoded, at)
+    (prompt,) = fitted.prompts
+    alone = encoder.fit(encoder.conversation([turns[at]]), 0).prompts[0]
+    left = len(prompt.tokens) - len(alone.tokens)
+    start = at
+    while left > 0:
+        start -= 1
+        left -= len(encoded[start])
+    assert left == 0
+    assert fitted.truncated is (start > 0)
+    return at + 1 - start
+
+
+def test_earlier_turns_are_dropped_in_steps(model: Model) -> None:
+    """The example of the module."""
+    turns = [user(number, "x") for number in range(1, 14)]
+    encoder = encoder_of(model, room=8 * len(encoder_of(model, room=1000).said(turns[0])))
+    assert [kept(encoder, turns, at) for at in range(13)] == [1, 2, 3, 4, 5, 6, 7, 8, 7, 8, 7, 8, 7]
+
+
+def test_a_turn_behind_one_that_does_not_fit_is_kept(model: Model) -> None:
+    """Whatever the step: it may be all that the judged one answers."""
+    turns = [user(1, "x"), user(2, "x" * 390), user(3, "y" * 40), user(4, "z" * 40)]
+    assert [kept(encoder_of(model, room=400), turns, at) for at in (2, 3)] == [1, 2]
+
+
+@given(st.lists(st.integers(1, 120), min_size=1, max_size=60), st.integers(140, 700))
+def test_half_of_what_fits_is_kept_and_all_but_a_step(model: Model, lengths: list[int], room: int) -> None:
+    turns = [user(number, "x" * length) for number, length in enumerate(lengths, start=1)]
+    encoder = encoder_of(model, room=room)
+    sizes = [len(encoder.said(turn)) for turn in turns]
+    for at in range(len(turns)):
+        count = kept(encoder, turns, at)
+        most = next(n for n in range(at + 1, 0, -1) if sum(sizes[at + 1 - n : at + 1]) <= room)
+        fits, shown = (sum(sizes[at + 1 - n : at]) for n in (most, count))
+        assert count <= most
+        assert shown >= LEAST_KEPT * fits
+        assert shown > fits - room / STEPS
+        if most == at + 1:
+            assert count == most
+
+
+@pytest.mark.parametrize("replies", [False, True])
+def test_a_long_conversation_costs_in_proportion_to_its_length(model: Model, *, replies: bool) -> None:
+    """Each of its tokens is evaluated once for each step that keeps it, and for each speaker that is asked about."""
+    chat = [Message("assistant" if replies and n % 2 else "user", f"turn {n:03} is short") for n in range(150)]
+    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1, ctx_size=1024)) as guard:
+        _ = guard.tolerance
+        guard.reset()
+        (verdict,) = guard.check([Conversation(tuple(chat))])
+        evaluated = guard.stats.prefill_tokens
+    assert verdict.truncated
+    encoder = encoder_of(model, room=10_000)
+    (prompt,) = encoder.fit(encoder.conversation([user(1, "x")]), 0).prompts
+    end = len(prompt.tokens) - prompt.head - len(encoder.said(user(1, "x")))  # behind the judged message
+    said = [len(encoder.said(turn)) for turn in turns_of(Conversation(tuple(chat))).shown]
+    assert evaluated <= (2 if replies else 1) * (STEPS * sum(said) + prompt.head) + 150 * end
 
 
 @given(st.lists(st.lists(TEXT, min_size=1, max_size=3), min_size=1, max_size=5))

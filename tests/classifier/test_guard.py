@@ -161,7 +161,7 @@ def test_earlier_turns_give_way(model: Model) -> None:
     (prompt,) = engine.prompts
     kept = prompt.count("User: ")
     assert 1 < kept < 20
-    assert f"User: {20 - kept} x" in prompt  # as many as fit, and those the latest
+    assert f"User: {20 - kept} x" in prompt  # the latest
     assert prompt.rstrip().count("User: 19 x") == 1
 
 
