@@ -42,7 +42,7 @@ class Machine:
 
     def load(self) -> Model:
         offload = Offload("require" if self.gpu else "off")
-        return Model.load(self.model, generation=TEMPLATE, offload=offload)
+        return Model.load(self.model, template=TEMPLATE, offload=offload)
 
 
 @dataclass(frozen=True)

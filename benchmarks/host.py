@@ -97,7 +97,7 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
 @click.option("--records", type=int, help="Judge so many, and tell the peak of memory.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("host.json"), show_default=True)
 def main(path: Path, source: str, rounds: int, times: int, records: int | None, out: Path) -> None:
-    with Model.load(path, generation="llama-guard-3-8b", offload=Offload("off")) as model:
+    with Model.load(path, template="llama-guard-3-8b", offload=Offload("off")) as model:
         content, texts = _content(source)
         result = _speeds(model, content * times, texts * times, rounds)
         if records:
@@ -143,7 +143,7 @@ def _speeds(model: Model, content: bytes, texts: Sequence[bytes], rounds: int) -
 def _tokenize(model: Model, texts: Sequence[bytes]) -> None:
     room = max(map(len, texts)) + 8
     buffer = (llama_cpp.llama_token * room)()
-    vocab = model.native.vocab
+    vocab = model.llama.vocab
     for text in texts:
         llama_cpp.llama_tokenize(vocab, text, len(text), buffer, room, False, False)
 

@@ -42,7 +42,7 @@ def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, obj
     memory: dict[int, float] = {}
     first = 0.0
     plan = Plan(units([Source.from_path(source)], inputs.Reading().record_lines), read)
-    with Model.load("starter", generation="llama-guard-3-8b") as model, Journal(output, {}) as journal:
+    with Model.load("starter", template="llama-guard-3-8b") as model, Journal(output, {}) as journal:
         rows = journal.checkpoint.rows
 
         def line(verdict: Verdict) -> str:

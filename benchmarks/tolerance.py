@@ -50,7 +50,7 @@ def main(paths: Sequence[str], source: str, count: int, template: str, threads: 
 
 def coverage(path: str, texts: Sequence[str], template: str, threads: int) -> dict[str, object]:
     """The row of a model: its tolerance, what it takes to measure it, and the movement of the texts."""
-    with Model.load(path, generation=template, offload=Offload("off")) as model:
+    with Model.load(path, template=template, offload=Offload("off")) as model:
         batched = EngineOptions(threads=threads)
         shuffled = random.Random(1).sample(range(len(texts)), len(texts))
         threes = [shuffled[at : at + 3] for at in range(0, len(texts), 3)]
@@ -61,8 +61,8 @@ def coverage(path: str, texts: Sequence[str], template: str, threads: int) -> di
             found.append(_log_odds(model, template, batched, texts, runs))
         with _guard(model, template, batched) as guard:
             tolerance = guard.tolerance
-            least = floor(model.native.description)
-            description = model.native.description
+            least = floor(model.llama.description)
+            description = model.llama.description
     movement = np.max(found, axis=0) - np.min(found, axis=0)
     return {
         "model": Path(path).stem,

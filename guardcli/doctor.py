@@ -42,7 +42,7 @@ def model(guard: Guard) -> Iterator[Finding]:
 
     `guard` must judge by force, or a wrong model ends the examination.
     """
-    native = guard.model.native
+    native = guard.model.llama
     yield Finding("model", f"{guard.model.identity}, template {guard.template.name}, taxonomy {guard.taxonomy.name}")
     takes = guard.memory_usage
     yield Finding(

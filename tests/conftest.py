@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from guardcli.models import Model
-from guardcli.models.llama import NativeModel, Offload
+from guardcli.models.llama import LlamaModel, Offload
 from tests import tiny
 
 HERE = Path(__file__).parent
@@ -38,13 +38,13 @@ def guard_path(models: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def native(tiny_path: Path) -> Iterator[NativeModel]:
-    model = NativeModel(tiny_path, Offload())
+def native(tiny_path: Path) -> Iterator[LlamaModel]:
+    model = LlamaModel(tiny_path, Offload())
     yield model
     model.close()
 
 
 @pytest.fixture(scope="session")
 def model(guard_path: Path) -> Iterator[Model]:
-    with Model.load(guard_path, generation=SHARED_TEMPLATE) as loaded:
+    with Model.load(guard_path, template=SHARED_TEMPLATE) as loaded:
         yield loaded

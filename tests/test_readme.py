@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.models.known import KNOWN
+from guardcli.models.registry import BUNDLED_MODELS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import shipped
 from guardcli.writers import WRITERS
@@ -173,7 +173,7 @@ def test_the_first_command_prints_what_stands_there(desk: Path) -> None:
     for one, other in zip(said, shown, strict=True):  # another processor may give other last digits
         assert one == other or float(one) == pytest.approx(float(other), abs=0.02)
     assert done.returncode == 1
-    assert done.stderr == f"guard: {KNOWN['starter'].notice}\n"
+    assert done.stderr == f"guard: {BUNDLED_MODELS['starter'].notice}\n"
 
 
 def test_the_table_of_the_row_names_every_field(desk: Path) -> None:

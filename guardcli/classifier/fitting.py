@@ -85,7 +85,7 @@ class Encoder:
     def encode_ahead(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
         """Encode turns of several conversations, by their indices, at once."""
         pieces = [self._renderer.said(turns.shown[at]) for turns, at in wanted]
-        for (turns, at), ids in zip(wanted, self._vocab.encode_each(pieces), strict=True):
+        for (turns, at), ids in zip(wanted, self._vocab.encode_batch(pieces), strict=True):
             turns.keep(at, ids)
 
     def fit(self, turns: EncodedTurns, at: int) -> Fitted:

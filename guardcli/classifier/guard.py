@@ -31,9 +31,9 @@ from guardcli.engine import (
     open_engine,
 )
 from guardcli.errors import GuardError, ModelError
-from guardcli.models import Adapter, ControlFromText, Model, Offload
+from guardcli.models import Adapter, ControlTokenError, Model, Offload
+from guardcli.models.cache import cache_get, cache_put
 from guardcli.models.llama import build
-from guardcli.models.remembered import recall, remember
 from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.prompts.turns import SPEAKERS, speakers_of
 from guardcli.taxonomy import Taxonomy
@@ -83,13 +83,13 @@ class Guard:
         self._engine: Engine | None = None
         self._owned = not isinstance(model, Model)
         if not isinstance(model, Model):
-            model = Model.load(model, generation=template, adapters=adapters, offload=offload, cache=cache)
+            model = Model.load(model, template=template, adapters=adapters, offload=offload, cache=cache)
         self.model = model
         self._options = options or EngineOptions()
         self._tolerance = 0.0 if engine is not None or self._options.reproducible else None
         self._cache = cache
         try:
-            self.template = chosen or _template(model.generation)
+            self.template = chosen or _template(model.template)
             self.taxonomy = policy or _taxonomy(self.template.taxonomy)
             self.settings = settings or Settings()
             self.decision = Decision.of(self.taxonomy, self.settings.threshold)
@@ -98,11 +98,11 @@ class Guard:
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
             heads = [len(model.vocab.encode(r.head(speaker))) for r in renderers.values() for speaker in SPEAKERS]
             self._answers = Answers.of(self.taxonomy, model.vocab)
-            self._engine = engine or open_engine(model.native, self._options, heads=heads)
+            self._engine = engine or open_engine(model.llama, self._options, heads=heads)
             limit = self._engine.max_model_len - MAX_ANSWER_TOKENS
             self._encoders = {of: Encoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
             _warn_of_long_heads(max(heads), limit)
-        except ControlFromText as error:
+        except ControlTokenError as error:
             self.close()
             raise ModelError(f"the taxonomy cannot be used with this model: {error}") from error
         except GuardError:
@@ -171,17 +171,17 @@ class Guard:
 
     def _measured(self) -> float:
         engine = self._open_engine()
-        native = self.model.native
+        native = self.model.llama
         # The name of the value is a new one wherever it is measured in another way.
         options = ", ".join(f"{field.name}={getattr(self._options, field.name)!r}" for field in fields(self._options))
         measured_on = ", ".join(map(repr, (self.model.identity, self.template.name, build(), native.offloaded)))
         key = f"('tolerance 2', {measured_on}, Options({options}))"  # the class had this name in caches that exist
-        known = recall(self._cache, key)
+        known = cache_get(self._cache, key)
         if known is not None:
             return float(known)
         encoder = next(iter(self._encoders.values()))
         found = tolerance.measure(engine, encoder, self._answers, least=tolerance.floor(native.description))
-        remember(self._cache, key, repr(found))
+        cache_put(self._cache, key, repr(found))
         return found
 
     def reset(self, records: Iterable[Record | Malformed] = ()) -> None:

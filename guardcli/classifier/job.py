@@ -11,7 +11,7 @@ from operator import or_
 from guardcli.classifier.fitting import Encoded, EncodedTurns, Encoder, Encoders, Fitted
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import ModelError
-from guardcli.models import ControlFromText
+from guardcli.models import ControlTokenError
 from guardcli.prompts import imitates_marker
 from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
 
@@ -91,7 +91,7 @@ def prepare(records: Sequence[Record | Malformed], encoders: Encoders, settings:
     drafts = [_draft(record, encoders, settings) for record in records]
     begun = [draft for draft in drafts if isinstance(draft, _Draft)]
     with suppress(
-        ModelError, UnicodeError, ControlFromText
+        ModelError, UnicodeError, ControlTokenError
     ):  # raised again by the record that is to blame, after those before it
         _encoder(encoders).encode_ahead([(draft.encoded, at) for draft in begun for at in draft.places])
     for draft in drafts:
@@ -100,7 +100,7 @@ def prepare(records: Sequence[Record | Malformed], encoders: Encoders, settings:
             continue
         try:
             yield _job(draft, encoders)
-        except ControlFromText as reason:
+        except ControlTokenError as reason:
             yield Job(draft.record, skipped=draft.all_turns.skipped, error=str(reason))
 
 

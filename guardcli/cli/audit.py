@@ -256,7 +256,7 @@ def _name(what: str, numbers: str, lines: Sequence[str]) -> None:
 def _limits(guard: Guard, tokens: int | None) -> Limits:
     """The limits of a block: as given, or as the run began with, or by the size of the model."""
     prompts = len(guard.taxonomy.categories) if guard.per_category else 1
-    native = guard.model.native
+    native = guard.model.llama
     chosen = bulk.block_tokens(native.size, prompts=prompts, offloaded=native.offloaded)
     return Limits(tokens=tokens or chosen, prompts=prompts)
 

@@ -21,9 +21,9 @@ from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, EngineOptions, FlashAttention
 from guardcli.errors import ModelError
-from guardcli.models import Adapter, Gpu, Model, Offload, keep_log
+from guardcli.models import Adapter, Gpu, Model, Offload, set_log_sink
 from guardcli.models.identity import parts_of
-from guardcli.models.known import KNOWN, find
+from guardcli.models.registry import BUNDLED_MODELS, find_model
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import TARGETS, Target
 from guardcli.taxonomy import Taxonomy
@@ -163,7 +163,7 @@ class Judging:
         path = self._prepared()
         with _ending_at_ctrl_c():
             offload = Offload(self.gpu, self.gpu_layers)
-            return Model.load(path, generation=self.template, adapters=self.lora, offload=offload, cache=cache())
+            return Model.load(path, template=self.template, adapters=self.lora, offload=offload, cache=cache())
 
     def files(self) -> list[Path]:
         """The files that judging reads: model, adapters, and the policy's. Raises GuardError: no such policy."""
@@ -178,10 +178,10 @@ class Judging:
         if not self.model:
             raise ModelError(NO_MODEL)
         if self.verbose:
-            keep_log(lambda text: output.say(text, end=""))
+            set_log_sink(lambda text: output.say(text, end=""))
         output.say_what_is_logged(verbose=self.verbose)
-        if not told and self.model in KNOWN:
-            output.say(f"guard: {KNOWN[self.model].notice}")
+        if not told and self.model in BUNDLED_MODELS:
+            output.say(f"guard: {BUNDLED_MODELS[self.model].notice}")
         return self.model
 
     def _options(self) -> EngineOptions:
@@ -211,7 +211,7 @@ class Judging:
 def files_read(models: Iterable[str], adapters: Iterable[Adapter], policies: Iterable[Taxonomy]) -> list[Path]:
     """The files of models (all of a split one), adapters, and policies with what they extend."""
     return [
-        *(part for model in models for part in parts_of(find(model))),
+        *(part for model in models for part in parts_of(find_model(model))),
         *(adapter.path for adapter in adapters),
         *(Path(file) for policy in policies for file in policy.files),
     ]

@@ -21,7 +21,7 @@ from guardcli.engine.request import (
     RequestStep,
 )
 from guardcli.engine.sizing import MAX_PARALLEL, EngineOptions, FlashAttention, Room, choose, explained
-from guardcli.models.llama import NativeModel
+from guardcli.models.llama import LlamaModel
 
 __all__ = [
     "MAX_ANSWER_TOKENS",
@@ -45,7 +45,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 
-def open_engine(model: NativeModel, options: EngineOptions | None = None, *, heads: Sequence[int] = ()) -> Engine:
+def open_engine(model: LlamaModel, options: EngineOptions | None = None, *, heads: Sequence[int] = ()) -> Engine:
     """An engine on a model; `heads` are the lengths of the heads that its prompts are known to have.
 
     Raises:
@@ -54,8 +54,8 @@ def open_engine(model: NativeModel, options: EngineOptions | None = None, *, hea
     options = options or EngineOptions()
     room = Room(
         trained=model.n_ctx_train,
-        cell=model.cell_size,
-        free=model.free_on_device() if model.offloaded else resources.free_memory(model.size),
+        cell=model.kv_bytes_per_token,
+        free=model.free_gpu_memory() if model.offloaded else resources.free_memory(model.size),
         offloaded=model.offloaded,
         cores=resources.available_cores(),
     )

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from guardcli.engine.request import Logits, MemoryUsage
 from guardcli.engine.sizing import Shape
 from guardcli.errors import EngineError
-from guardcli.models.llama import NativeModel, complaint, counting_buffers
+from guardcli.models.llama import LlamaModel, last_error, track_buffers
 
 Rows = npt.NDArray[np.int32]
 
@@ -26,22 +26,22 @@ _FLASH = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
 class Context:
     """A llama.cpp context and the batch that is being filled for it."""
 
-    def __init__(self, model: NativeModel, shape: Shape) -> None:
+    def __init__(self, model: LlamaModel, shape: Shape) -> None:
         """Raises EngineError: llama.cpp cannot make a context of this shape (memory)."""
         self.shape = shape
-        with counting_buffers() as buffers:
+        with track_buffers() as buffers:
             self._handle: Any = llama_cpp.llama_init_from_model(model.handle, _params(model, shape))
         if not self._handle:
             raise EngineError(
-                f"llama.cpp cannot make a context of {shape.cells:,} tokens{complaint()}; try a smaller --ctx-size"
+                f"llama.cpp cannot make a context of {shape.cells:,} tokens{last_error()}; try a smaller --ctx-size"
             )
         self._adapt(model)
-        self.memory_usage = MemoryUsage(shape.cells, shape.cells * model.cell_size, buffers())
+        self.memory_usage = MemoryUsage(shape.cells, shape.cells * model.kv_bytes_per_token, buffers())
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(model.vocab)
         self._allocate(shape)
 
-    def _adapt(self, model: NativeModel) -> None:
+    def _adapt(self, model: LlamaModel) -> None:
         if not model.adapters:
             return
         handles, scales = zip(*model.adapters, strict=True)
@@ -49,7 +49,7 @@ class Context:
         array = (llama_cpp.llama_adapter_lora_p_ctypes * n)(*handles)
         if llama_cpp.llama_set_adapters_lora(self._handle, array, n, (ctypes.c_float * n)(*scales)) != 0:
             self.close()
-            raise EngineError(f"llama.cpp cannot use the adapters{complaint()}")
+            raise EngineError(f"llama.cpp cannot use the adapters{last_error()}")
 
     def _allocate(self, shape: Shape) -> None:
         """The arrays of a llama_batch as numpy arrays, so that it is filled by slices; they are empty."""
@@ -118,13 +118,13 @@ class Context:
         self._batch.n_tokens = self.rows
         code = llama_cpp.llama_decode(self._handle, self._batch)
         if code != 0:
-            raise EngineError(f"llama.cpp could not evaluate {self.rows} tokens (llama_decode: {code}){complaint()}")
+            raise EngineError(f"llama.cpp could not evaluate {self.rows} tokens (llama_decode: {code}){last_error()}")
 
     def read(self, row: int, tokens: Sequence[int]) -> Logits:
         """Logits of `tokens` after a row that was asked for, and the logsumexp over the vocabulary."""
         pointer = llama_cpp.llama_get_logits_ith(self._handle, row)
         if not pointer:
-            raise EngineError(f"llama.cpp has no logits for row {row}{complaint()}")
+            raise EngineError(f"llama.cpp has no logits for row {row}{last_error()}")
         logits = np.ctypeslib.as_array(pointer, shape=(self._n_vocab,))
         highest = logits.max()
         with np.errstate(all="ignore"):  # what is not finite is for the verdict to judge
@@ -150,7 +150,7 @@ class Context:
             self._handle = None
 
 
-def _params(model: NativeModel, shape: Shape) -> Any:
+def _params(model: LlamaModel, shape: Shape) -> Any:
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = shape.cells
     params.n_batch = shape.batch

@@ -1,7 +1,4 @@
-"""A LoRA adapter: a GGUF of its own that changes a model's weights by so much, and whether it belongs to that model.
-
-It reads the file's header; llama.cpp applies it (`NativeModel.adapt`).
-"""
+"""LoRA adapters: parse `path:scale`, and check that an adapter was made for a model."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardcli.errors import ModelError
-from guardcli.models.gguf import Header, read_header
+from guardcli.models.gguf import GgufHeader, read_header
 
 # Written by `guard tune export`, beside what llama.cpp asks for; an adapter made elsewhere has neither.
 TEMPLATE, FINGERPRINT = "guardcli.template", "guardcli.base.output_norm"
@@ -18,14 +15,14 @@ TEMPLATE, FINGERPRINT = "guardcli.template", "guardcli.base.output_norm"
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """An adapter's file, and the factor by which its changes are applied: 0 leaves the model as it is."""
+    """An adapter's GGUF file, and the factor by which its changes are multiplied: 0 leaves the model as it is."""
 
     path: Path
     scale: float = 1.0
 
     @classmethod
     def parse(cls, text: str) -> Adapter:
-        """`adapter.gguf`, or `adapter.gguf:0.5`; a file whose whole name that is comes first.
+        """Parse `adapter.gguf` or `adapter.gguf:0.5`. A file that has the whole text as its name wins.
 
         Raises:
             ValueError: there is no such file, or the scale is no finite number.
@@ -43,17 +40,19 @@ class Adapter:
             raise ValueError(f"the scale of {path} is {scale!r}: write a number, such as {path}:0.5")
         return cls(Path(path), number)
 
-    def check(self, model: Path, header: Header, generation: str) -> None:
+    def check(self, model: Path, header: GgufHeader, template: str) -> None:
         """Raise ModelError: it is no LoRA adapter, or one for another model, as far as the two files say."""
         own = read_header(self.path)
-        if own.text("general.type") != "adapter":
+        if own.get_str("general.type") != "adapter":
             raise ModelError(f"{self.path} is no adapter but a model: name it with -m/--model")
-        if own.text("adapter.type") != "lora":
-            raise ModelError(f"{self.path} is an adapter of the type {own.text('adapter.type')!r}: guard applies LoRA")
+        if own.get_str("adapter.type") != "lora":
+            raise ModelError(
+                f"{self.path} is an adapter of the type {own.get_str('adapter.type')!r}: guard applies LoRA"
+            )
         for what, mine, theirs in (
-            ("architecture", own.text("general.architecture"), header.text("general.architecture")),
-            ("prompt", own.text(TEMPLATE), generation),
-            ("weights", own.text(FINGERPRINT), header.fingerprint),
+            ("architecture", own.get_str("general.architecture"), header.get_str("general.architecture")),
+            ("prompt", own.get_str(TEMPLATE), template),
+            ("weights", own.get_str(FINGERPRINT), header.fingerprint),
         ):
             if mine and theirs and mine != theirs:
                 raise ModelError(

@@ -31,12 +31,12 @@ _BLOCKS = {
 }  # fmt: skip
 
 # Stored as F32 (type 0) in every quantisation, and changed by every training but that of an adapter.
-_TELLING, _F32 = "output_norm.weight", 0
+_FINGERPRINT_TENSOR, _F32 = "output_norm.weight", 0
 
 _INTEGERS = {24, 25, 26, 27}  # I8 to I64, with which llama.cpp ends the process at the first evaluation
 _MAX_LAYERS = 512  # LLAMA_MAX_LAYERS
 
-_KNOWN_MAGIC = {
+_OTHER_MAGIC = {
     b"vers": "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`",
     b"<!DO": "a web page: the download needs a login or a direct link",
     b"<!do": "a web page: the download needs a login or a direct link",
@@ -49,7 +49,7 @@ _KNOWN_MAGIC = {
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class GgufHeader:
     """Metadata by key (arrays of more than 4,096 elements left out) and the number of tensors.
 
     The `fingerprint` of the weights is the same in every quantisation: 16 hex digits of a SHA-256, "" if the file does
@@ -60,13 +60,13 @@ class Header:
     n_tensors: int
     fingerprint: str = ""
 
-    def text(self, key: str) -> str:
+    def get_str(self, key: str) -> str:
         """A string of the metadata, "" if it is missing or no string."""
         value = self.metadata.get(key, "")
         return value if isinstance(value, str) else ""
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> GgufHeader:
     """Read and check a header.
 
     Raises:
@@ -77,7 +77,7 @@ def read_header(path: Path) -> Header:
             if file.seek(0, 2) < 24:
                 raise ModelError(f"{path} is too short to be a GGUF file")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _Reader(path, data).header()
+                return _HeaderReader(path, data).header()
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
@@ -87,17 +87,17 @@ def fingerprint(norm: bytes) -> str:
     return hashlib.sha256(norm).hexdigest()[:16]
 
 
-class _Reader:
+class _HeaderReader:
     """A position in the file; every read checks the end first."""
 
     def __init__(self, path: Path, data: mmap.mmap) -> None:
-        self.telling: tuple[int, int] | None = None  # where the fingerprint's weights begin and end in the data
+        self.fingerprint_span: tuple[int, int] | None = None  # in the data
         self.path = path
         self.data = data
         self.size = len(data)
         self.at = 0
 
-    def header(self) -> Header:
+    def header(self) -> GgufHeader:
         self._check_magic()
         version = self._number("I")
         if version and not version & 0xFFFF:  # the magic is bytes, the same in both orders
@@ -116,12 +116,12 @@ class _Reader:
                 metadata[key] = value
         _check_values(self.path, metadata)
         start = self._check_tensors(n_tensors, metadata.get("general.alignment", 32))
-        return Header(metadata, n_tensors, self._fingerprint(start))
+        return GgufHeader(metadata, n_tensors, self._fingerprint(start))
 
     def _check_magic(self) -> None:
         magic = self._bytes(4)
         if magic != b"GGUF":
-            what = _KNOWN_MAGIC.get(magic, "something else")
+            what = _OTHER_MAGIC.get(magic, "something else")
             raise ModelError(f"{self.path} is not a GGUF file but {what}")
 
     def _skip(self, length: int) -> None:
@@ -140,10 +140,10 @@ class _Reader:
         value: int = struct.unpack("<" + code, self._bytes(struct.calcsize("<" + code)))[0]
         return value
 
-    def _count(self, what: str, least: int) -> int:
-        """A count of things that take at least `least` bytes each."""
+    def _count(self, what: str, min_bytes: int) -> int:
+        """A count of things that take at least `min_bytes` bytes each."""
         count = self._number("Q")
-        if count * least > self.size:
+        if count * min_bytes > self.size:
             raise ModelError(f"{self.path} is damaged: it claims {count:,} {what}")
         return count
 
@@ -197,9 +197,9 @@ class _Reader:
         self._skip(at - self.at)
 
     def _fingerprint(self, start: int) -> str:
-        if self.telling is None:
+        if self.fingerprint_span is None:
             return ""
-        first, last = self.telling
+        first, last = self.fingerprint_span
         return fingerprint(self.data[start + first : start + last])
 
     def _check_tensors(self, count: int, alignment: Value) -> int:
@@ -233,8 +233,8 @@ class _Reader:
         block_bytes, block_size = _BLOCKS.get(kind, (0, 1))
         offset = self._number("Q")
         end = offset + -(-elements // block_size) * block_bytes
-        if (name, kind) == (_TELLING, _F32):
-            self.telling = offset, end
+        if (name, kind) == (_FINGERPRINT_TENSOR, _F32):
+            self.fingerprint_span = offset, end
         return end
 
 

@@ -1,7 +1,4 @@
-"""A model's identity is its content: the SHA-256 of its file or files, remembered while they do not change.
-
-It knows the file system, and nothing of what is in a model.
-"""
+"""A model's identity: the SHA-256 of its file or files, cached as long as they do not change."""
 
 from __future__ import annotations
 
@@ -14,12 +11,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from guardcli.files.regular import open_regular, stat_regular
-from guardcli.models.remembered import is_digest, recall, remember
+from guardcli.models.cache import cache_get, cache_put, is_digest
 
 Stamp: TypeAlias = tuple[str, int, int, int, int]
 
-_TICK = 0.05  # seconds; the clock of a file system moves on every 1 to 10 ms
-_SPLIT = re.compile(r"(.*-)\d{5}(-of-(\d{5})\.gguf)")
+_CLOCK_TICK = 0.05  # seconds; the clock of a file system moves on every 1 to 10 ms
+_SPLIT_NAME = re.compile(r"(.*-)\d{5}(-of-(\d{5})\.gguf)")
 
 
 def sha256(path: Path, cache: Path | None = None) -> str:
@@ -32,24 +29,24 @@ def sha256(path: Path, cache: Path | None = None) -> str:
     """
     parts = parts_of(path)
     stamps = [_stamp(part) for part in parts]
-    known = recall(cache, _key(stamps), valid=is_digest)
-    if known is not None:
-        return known
+    cached = cache_get(cache, _key(stamps), valid=is_digest)
+    if cached is not None:
+        return cached
     if cache is not None:
-        stamps = _settled(parts)
+        stamps = _stable_stamps(parts)
     digest = hashlib.sha256()
     for part in parts:
         with open_regular(part) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     if stamps == [_stamp(part) for part in parts]:  # or it changed while it was read
-        remember(cache, _key(stamps), digest.hexdigest())
+        cache_put(cache, _key(stamps), digest.hexdigest())
     return digest.hexdigest()
 
 
 def parts_of(path: Path) -> list[Path]:
     """The files of a model in their order: several if it is a split one, of which any may be named."""
-    match = _SPLIT.fullmatch(path.name)
+    match = _SPLIT_NAME.fullmatch(path.name)
     if not match:
         return [path]
     before, after, count = match.groups()
@@ -58,7 +55,7 @@ def parts_of(path: Path) -> list[Path]:
 
 
 def _stamp(path: Path) -> Stamp:
-    """What tells one content of a file from another.
+    """Return the metadata of a file that changes whenever its content does.
 
     Only the ctime cannot be set: a model that is replaced in place may have the size and the mtime of the old one, by
     `rsync -t --inplace`, `touch -r` or a build with SOURCE_DATE_EPOCH.
@@ -71,9 +68,9 @@ def _key(stamps: Sequence[Stamp]) -> str:
     return json.dumps(["sha256 2", *stamps])
 
 
-def _settled(parts: Sequence[Path]) -> list[Stamp]:
+def _stable_stamps(parts: Sequence[Path]) -> list[Stamp]:
     """The stamps, once every later change gives others: two changes within a tick of the kernel have one ctime."""
     age = time.time() - max(part.stat().st_ctime_ns for part in parts) / 1e9
-    if age < _TICK:
-        time.sleep(_TICK)
+    if age < _CLOCK_TICK:
+        time.sleep(_CLOCK_TICK)
     return [_stamp(part) for part in parts]

@@ -71,13 +71,13 @@ class _Log:
 _log = _Log()
 
 
-def keep_log(sink: Callable[[str], None] | None) -> None:
+def set_log_sink(sink: Callable[[str], None] | None) -> None:
     """Take over llama.cpp's log for the process; `sink` receives its text, None keeps it quiet."""
     _log.sink = sink
     llama_cpp.llama_log_set(_log.callback, ctypes.c_void_p(0))
 
 
-def complaint() -> str:
+def last_error() -> str:
     """Why llama.cpp failed, for the end of a message; "" if it said nothing.
 
     Its last line mostly says no more than that it failed; the reason is the last one marked as an error of its own.
@@ -87,7 +87,7 @@ def complaint() -> str:
 
 
 @contextmanager
-def counting_buffers() -> Iterator[Callable[[], int]]:
+def track_buffers() -> Iterator[Callable[[], int]]:
     """While a context is made: a function that tells how many bytes its compute and output buffers take."""
     before = _log.buffers
     yield lambda: int((_log.buffers - before) * (1 << 20))
@@ -126,7 +126,7 @@ class Offload:
             )
 
 
-class NativeModel:
+class LlamaModel:
     """A loaded llama.cpp model; `close` frees it. `handle` is a llama_model pointer, `vocab` a llama_vocab one, and
     `adapters` are llama_adapter_lora pointers with their scales, which every context on it is to use."""
 
@@ -146,16 +146,16 @@ class NativeModel:
         _log.recent.clear()
         self.handle: Any = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if not self.handle:
-            raise ModelError(f"llama.cpp cannot load {path}{complaint()}{_hint(path)}")
+            raise ModelError(f"llama.cpp cannot load {path}{last_error()}{_hint(path)}")
         self.vocab: Any = llama_cpp.llama_model_get_vocab(self.handle)
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
         self.description = _description(self.handle)
-        self.cell_size = _cell_size(self.handle)
+        self.kv_bytes_per_token = _cell_size(self.handle)
         self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
         self.adapters: list[tuple[Any, float]] = []
 
-    def adapt(self, adapters: Sequence[tuple[Path, float]]) -> None:
+    def load_adapters(self, adapters: Sequence[tuple[Path, float]]) -> None:
         """Load adapters, each with its scale, for the contexts that are made from now on.
 
         Raises:
@@ -166,10 +166,10 @@ class NativeModel:
             adapter = llama_cpp.llama_adapter_lora_init(self.handle, os.fsencode(path))
             if not adapter:
                 self.close()
-                raise ModelError(f"llama.cpp cannot put the adapter {path} on this model{complaint()}")
+                raise ModelError(f"llama.cpp cannot put the adapter {path} on this model{last_error()}")
             self.adapters.append((adapter, scale))
 
-    def free_on_device(self) -> int | None:
+    def free_gpu_memory(self) -> int | None:
         """Bytes that the GPUs still have free; None where no GPU tells."""
         free, total, found = ctypes.c_size_t(), ctypes.c_size_t(), 0
         for number in range(_ggml.ggml_backend_dev_count()):
@@ -229,4 +229,4 @@ def _check_symbols() -> None:
         )
 
 
-keep_log(None)
+set_log_sink(None)

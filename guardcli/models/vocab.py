@@ -30,7 +30,7 @@ _JOINED = 1 << 20  # characters: llama.cpp counts in 32 bits, and a buffer of 8 
 _LONG_RUN = re.compile(r"\S{4000}|\s{4000}")
 
 
-class ControlFromText(ValueError):
+class ControlTokenError(ValueError):
     """The text of a user would become a token of the prompt's own in this vocabulary."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Vocab:
         attributes = llama_cpp.llama_vocab_get_attr(self._handle, token)
         return bool(attributes & llama_cpp.LLAMA_TOKEN_ATTR_CONTROL)
 
-    def end_of_turn(self) -> list[int]:
+    def eog_token_ids(self) -> list[int]:
         """The ids with which a model ends its answer."""
         ends = {llama_cpp.llama_vocab_eos(self._handle), llama_cpp.llama_vocab_eot(self._handle)}
         return sorted(token for token in ends if token >= 0)
@@ -94,7 +94,7 @@ class Vocab:
 
         Raises:
             ModelError: a special token is missing.
-            ControlFromText: text between two special tokens would be one itself.
+            ControlTokenError: text between two special tokens would be one itself.
         """
         ids = array("i")
         for special, group in groupby(segments, key=lambda segment: segment.special):
@@ -103,12 +103,12 @@ class Vocab:
             else:
                 text = self._between_specials(list(group), follows=follows)
                 if self._has_control(text):
-                    raise ControlFromText
+                    raise ControlTokenError
                 ids.extend(text)
             follows = False
         return ids
 
-    def encode_each(self, pieces: Iterable[Sequence[Segment]]) -> list[TokenIds]:
+    def encode_batch(self, pieces: Iterable[Sequence[Segment]]) -> list[TokenIds]:
         """The ids of pieces that each follow a blank line and end with one: of each what `encode` gives.
 
         Where that is known to change nothing they go through llama.cpp in one call, which lets other threads run all
@@ -116,7 +116,7 @@ class Vocab:
 
         Raises:
             ModelError: a special token is missing.
-            ControlFromText: as `encode`.
+            ControlTokenError: as `encode`.
         """
         pieces = list(pieces)
         together = self._encode_together(pieces)

@@ -1,13 +1,14 @@
-"""The prompt of each generation of Llama Guard: one entry a generation, and how a category is written in it.
+"""The prompt templates of the guard models, and how a model's template is detected.
 
-The wording is what the models were trained on and is kept to the byte; each entry names its source, and
-NOTICE the licences. A new generation is one more entry in `TEMPLATES`.
+The wording is what the models were trained on and is kept to the byte; each entry names its source, and NOTICE the
+licenses. A new generation is one more entry of `TEMPLATES`: its prompt, how its models are recognized, the category ids
+that they can write, and their own taxonomy.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,17 +31,25 @@ _ASSESSMENT_2 = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """One generation's prompt.
+    """The prompt template of one generation of models.
 
-    `opening` and `closing` are the special tokens (and the role names between them) around the text;
-    `answer` is what the model writes before its verdict and `end` the special token that it writes after it; `ids`
-    matches the category ids it can write.
+    `source` says where the wording is from, and `taxonomy` is the shipped one that the models were trained on. A model
+    is of this generation if its chat template holds all `chat_template_marks`, or else if its name matches
+    `model_name`.
+
+    `opening` and `closing` are the special tokens (and the role names between them) around the text; `answer` is what
+    the model writes before its verdict, and `end` the special token that it writes after it. `ids` matches the category
+    ids that it can write. Llama Guard 1 and 2 were trained on shuffled categories and write whatever number stands
+    before one (`renumbers`). Later ones were trained to write the numbers of their own hazards: ids stay with their
+    categories, in training as in a check, unless somebody asks for the paper's way.
     """
 
     name: str
     source: str
+    chat_template_marks: tuple[str, ...]
+    model_name: re.Pattern[str]
     taxonomy: str
     opening: tuple[Segment, ...]
     before_task: str
@@ -53,7 +62,8 @@ class Template:
     answer: str
     end: Segment
     ids: re.Pattern[str]
-    ids_in_words: str
+    id_description: str
+    renumbers: bool = False
 
     def check(self, taxonomy: Taxonomy) -> None:
         """Raise TaxonomyError: models of this generation cannot write some of the ids."""
@@ -61,7 +71,7 @@ class Template:
             named = ", ".join(category.id for category in wrong)
             raise TaxonomyError(
                 wrong[0].place.problem(
-                    f"the template {self.name} cannot write {named}: its ids are {self.ids_in_words}; "
+                    f"the template {self.name} cannot write {named}: its ids are {self.id_description}; "
                     f"choose another template, or a taxonomy with such ids, as {self.taxonomy} has"
                 )
             )
@@ -126,6 +136,8 @@ _CODES_IN_WORDS = "S and a number of up to three digits (S1, S14)"
 _LLAMA_GUARD_1 = Template(
     name="llama-guard-1",
     source="chat template of meta-llama/LlamaGuard-7b",
+    chat_template_marks=("UNSAFE CONTENT CATEGORIES", "[INST]", "O1: "),
+    model_name=re.compile(r"llama-?guard(-7b|-1|$)"),
     taxonomy="llama-guard-1",
     opening=(_special("<s>", implicit=True),),
     before_task="[INST] ",
@@ -138,12 +150,15 @@ _LLAMA_GUARD_1 = Template(
     answer="",
     end=_special("</s>"),
     ids=re.compile(r"O[1-9][0-9]{0,2}"),
-    ids_in_words="O and a number (O1, O6)",
+    id_description="O and a number (O1, O6)",
+    renumbers=True,
 )
 
 _LLAMA_GUARD_2 = Template(
     name="llama-guard-2",
     source="chat template of meta-llama/Meta-Llama-Guard-2-8B",
+    chat_template_marks=("UNSAFE CONTENT CATEGORIES", "[INST]", "S1: "),
+    model_name=re.compile(r"llama-?guard-?2"),
     taxonomy="llama-guard-2",
     opening=(_special("<|begin_of_text|>", implicit=True),),
     before_task="[INST] ",
@@ -156,12 +171,15 @@ _LLAMA_GUARD_2 = Template(
     answer="",
     end=_special("<|end_of_text|>"),
     ids=_CODES,
-    ids_in_words=_CODES_IN_WORDS,
+    id_description=_CODES_IN_WORDS,
+    renumbers=True,
 )
 
 _LLAMA_GUARD_3_8B = Template(
     name="llama-guard-3-8b",
     source="chat template of meta-llama/Llama-Guard-3-8B, without the stray space before its first token",
+    chat_template_marks=("UNSAFE CONTENT CATEGORIES", "<|start_header_id|>"),
+    model_name=re.compile(r"llama-?guard-?3"),
     taxonomy="llama-guard-3",
     opening=(_special("<|begin_of_text|>"), *_header("user", "<|start_header_id|>", "<|end_header_id|>")),
     before_task="\n\n",
@@ -174,13 +192,15 @@ _LLAMA_GUARD_3_8B = Template(
     answer="\n\n",
     end=_special("<|eot_id|>"),
     ids=_CODES,
-    ids_in_words=_CODES_IN_WORDS,
+    id_description=_CODES_IN_WORDS,
 )
 
 _LLAMA_GUARD_3_1B = replace(
     _LLAMA_GUARD_3_8B,
     name="llama-guard-3-1b",
     source="chat template of meta-llama/Llama-Guard-3-1B",
+    chat_template_marks=("UNSAFE CONTENT CATEGORIES", "<|start_header_id|>", "excluded_category_keys"),
+    model_name=re.compile(r"llama-?guard-?3-(1b|11b)"),
     taxonomy="llama-guard-3-1b",
     assessment=f"{_ASSESSMENT_2} ",
 )
@@ -189,6 +209,8 @@ _LLAMA_GUARD_4 = replace(
     _LLAMA_GUARD_3_1B,
     name="llama-guard-4",
     source="chat template of meta-llama/Llama-Guard-4-12B",
+    chat_template_marks=("UNSAFE CONTENT CATEGORIES", "<|header_start|>"),
+    model_name=re.compile(r"llama-?guard-?4"),
     taxonomy="llama-guard-4",
     opening=(_special("<|begin_of_text|>"), *_header("user", "<|header_start|>", "<|header_end|>")),
     policy="according to our safety policy",
@@ -202,3 +224,20 @@ TEMPLATES = {
     template.name: template
     for template in (_LLAMA_GUARD_1, _LLAMA_GUARD_2, _LLAMA_GUARD_3_8B, _LLAMA_GUARD_3_1B, _LLAMA_GUARD_4)
 }
+
+
+def detect_template(chat_template: str, names: Iterable[str]) -> Template | None:
+    """Return the template of a model by its chat template, or else by one of its `names`; None if nothing matches.
+
+    Of templates that all match, the newest wins: what tells it apart is more specific.
+
+    >>> detect_template("", ["Llama Guard 3 8B"]).name
+    'llama-guard-3-8b'
+    """
+    newest_first = list(reversed(TEMPLATES.values()))
+    for template in newest_first:
+        if all(mark in chat_template for mark in template.chat_template_marks):
+            return template
+    slugs = [re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in names]
+    matches = (template for slug in slugs for template in newest_first if template.model_name.search(slug))
+    return next(matches, None)

@@ -86,7 +86,7 @@ class Answers:
         before = ids[0]
         further = {id_: _after(vocab.encode_line, before, f"{SEPARATOR}{id_}") for id_ in ids}
         line_break = tuple(vocab.encode_text("\n")[-1:])  # SentencePiece puts a space before it, elsewhere it is one
-        return cls(safe, unsafe, line_break, Trie.of(first), Trie.of(further), tuple(vocab.end_of_turn()))
+        return cls(safe, unsafe, line_break, Trie.of(first), Trie.of(further), tuple(vocab.eog_token_ids()))
 
     def left(self, found: tuple[str, ...]) -> Trie:
         """What may go on with a list of these ids; remembered, for most lists are short and few."""

@@ -37,7 +37,7 @@ class Deadly:
     signal: int = signal.SIGKILL
 
     def __call__(self) -> Guard:
-        model = Model.load(self.model, generation="llama-guard-3-8b")
+        model = Model.load(self.model, template="llama-guard-3-8b")
         return Guard(model, "llama-guard-3", engine=FakeEngine(self.score))
 
     def score(self, text: str) -> float:

@@ -144,7 +144,7 @@ def test_its_floor_depends_on_the_quantization(description: str, least: float) -
 
 def test_a_guard_has_at_least_the_floor_of_its_model(model: Model) -> None:
     with Guard(model, "llama-guard-3", options=EngineOptions(threads=1)) as guard:
-        assert guard.tolerance >= tolerance.floor(model.native.description) == 0.01
+        assert guard.tolerance >= tolerance.floor(model.llama.description) == 0.01
 
 
 def test_rows_within_it_are_flagged(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,12 +184,12 @@ def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path
     options = EngineOptions(
         threads=1, batch_size=128
     )  # so that of many prompts a few tokens are left for the next batch
-    with Model.load(path, generation="llama-guard-3-8b") as loaded:
+    with Model.load(path, template="llama-guard-3-8b") as loaded:
         found = [
             log_odds(loaded, texts, replace(options, reproducible=True), at_a_time=len(texts)),
             *(log_odds(loaded, texts, options, at_a_time=size) for size in (3, len(texts))),
         ]
-        engine = open_engine(loaded.native, options)
+        engine = open_engine(loaded.llama, options)
         allowed = measured(loaded, engine)
         engine.close()
     assert sum(max(odds) - min(odds) > allowed for odds in zip(*found, strict=True)) <= len(texts) // 20

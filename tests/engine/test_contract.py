@@ -18,7 +18,7 @@ from guardcli.engine import BatchedEngine, Engine, EngineOptions, LogitCoroutine
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import Shape
 from guardcli.errors import EngineError
-from guardcli.models.llama import NativeModel, Offload
+from guardcli.models.llama import LlamaModel, Offload
 from tests import tiny
 from tests.engine.requests import Ask, apart, distinct, tasks
 
@@ -36,7 +36,7 @@ def quantized(source: Path, target: Path, kind: int) -> Path:
 
 
 @pytest.fixture(scope="module", params=["F32", "F16", "Q8_0", "Q4_K"])
-def any_model(request: pytest.FixtureRequest, models: Path) -> Iterator[tuple[str, NativeModel]]:
+def any_model(request: pytest.FixtureRequest, models: Path) -> Iterator[tuple[str, LlamaModel]]:
     kind = request.param
     path = models / f"wide-{kind}.gguf"
     if kind in ("F32", "F16"):
@@ -45,12 +45,12 @@ def any_model(request: pytest.FixtureRequest, models: Path) -> Iterator[tuple[st
         source = tiny.write(models / "wide-source.gguf", width=256)
         ftype = {"Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0, "Q4_K": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_S}[kind]
         quantized(source, path, ftype)
-    model = NativeModel(path, Offload())
+    model = LlamaModel(path, Offload())
     yield kind, model
     model.close()
 
 
-def opened(model: NativeModel, **options: Any) -> Engine:
+def opened(model: LlamaModel, **options: Any) -> Engine:
     """An engine with one thread: tiny models gain nothing by more, and lose much on a busy machine."""
     return open_engine(model, EngineOptions(threads=1, **options))
 
@@ -84,7 +84,7 @@ def run(engine: Engine, groups: list[list[Ask]]) -> list[list[list[Logits]]]:
         engine.close()
 
 
-def test_batched_is_near_canonical(any_model: tuple[str, NativeModel]) -> None:
+def test_batched_is_near_canonical(any_model: tuple[str, LlamaModel]) -> None:
     kind, model = any_model
     groups = mixed()
     slow = run(opened(model, ctx_size=2048, reproducible=True), groups)
@@ -94,7 +94,7 @@ def test_batched_is_near_canonical(any_model: tuple[str, NativeModel]) -> None:
     assert worst < TOLERANCE[kind]
 
 
-def test_canonical_is_exact_in_any_order(any_model: tuple[str, NativeModel]) -> None:
+def test_canonical_is_exact_in_any_order(any_model: tuple[str, LlamaModel]) -> None:
     _, model = any_model
     groups = mixed(groups=8)
     forward = run(opened(model, ctx_size=2048, reproducible=True), groups)
@@ -104,7 +104,7 @@ def test_canonical_is_exact_in_any_order(any_model: tuple[str, NativeModel]) -> 
     assert forward[:3] == alone
 
 
-def test_sharing_is_not_by_chance(native: NativeModel) -> None:
+def test_sharing_is_not_by_chance(native: LlamaModel) -> None:
     """The tolerances mean something: prompts that differ in one early token are far apart."""
     rng = random.Random(3)
     prompt = numbers(40, rng)
@@ -114,7 +114,7 @@ def test_sharing_is_not_by_chance(native: NativeModel) -> None:
 
 
 @pytest.mark.parametrize("parallel", [1, 2, 64, 222])
-def test_order_is_kept(native: NativeModel, parallel: int) -> None:
+def test_order_is_kept(native: LlamaModel, parallel: int) -> None:
     groups = mixed(seed=5, groups=120)
     exact = run(opened(native, ctx_size=2048, reproducible=True), groups)
     fast = run(opened(native, ctx_size=2048, parallel=parallel), groups)
@@ -157,7 +157,7 @@ def long_heads(rng: random.Random) -> list[list[Ask]]:
 
 
 @pytest.mark.parametrize("workload", [flat, mixed_roles, every_turn, shared_first_turns, long_heads])
-def test_no_token_is_evaluated_twice(native: NativeModel, workload) -> None:  # type: ignore[no-untyped-def]
+def test_no_token_is_evaluated_twice(native: LlamaModel, workload) -> None:  # type: ignore[no-untyped-def]
     groups = workload(random.Random(7))
     engine = opened(native, ctx_size=4096)
     run(engine, groups)
@@ -165,13 +165,13 @@ def test_no_token_is_evaluated_twice(native: NativeModel, workload) -> None:  # 
     assert engine.stats.prefill_tokens >= distinct(groups)  # else the count is wrong, or something was not evaluated
 
 
-def test_answers_are_counted_apart(native: NativeModel) -> None:
+def test_answers_are_counted_apart(native: LlamaModel) -> None:
     engine = opened(native)
     run(engine, [[Ask((1, 2, 3), ((None, (4, 5)), (3, (6,))))]])
     assert (engine.stats.prefill_tokens, engine.stats.decode_tokens) == (3, 3)
 
 
-def test_equal_prompts(native: NativeModel) -> None:
+def test_equal_prompts(native: LlamaModel) -> None:
     prompt = numbers(50, random.Random(2))
     engine = opened(native)
     results = run(engine, [[Ask(prompt)], [Ask(prompt), Ask(prompt)], [Ask(prompt[:-5])], [Ask(prompt)]])
@@ -181,19 +181,19 @@ def test_equal_prompts(native: NativeModel) -> None:
 
 
 @pytest.mark.parametrize(("parallel", "decodes"), [(1, 30), (3, 10)])
-def test_no_more_prompts_at_a_time_than_asked(native: NativeModel, parallel: int, decodes: int) -> None:
+def test_no_more_prompts_at_a_time_than_asked(native: LlamaModel, parallel: int, decodes: int) -> None:
     groups = [[Ask(numbers(12, random.Random(i)))] for i in range(30)]
     engine = opened(native, parallel=parallel)
     run(engine, groups)
     assert engine.stats.batches >= decodes
 
 
-def test_300_prompts_at_once(native: NativeModel) -> None:
+def test_300_prompts_at_once(native: LlamaModel) -> None:
     groups = [[Ask(numbers(12, random.Random(i)), ((None, (1, 2)),))] for i in range(300)]
     assert len(run(opened(native, parallel=222), groups)) == 300
 
 
-def test_a_prompt_longer_than_a_batch(native: NativeModel) -> None:
+def test_a_prompt_longer_than_a_batch(native: LlamaModel) -> None:
     long = numbers(1800, random.Random(4))
     groups = [[Ask(numbers(10, random.Random(1)))], [Ask(long)], [Ask((*long[:1500], 3))]]
     exact = run(opened(native, ctx_size=2048, reproducible=True), groups)
@@ -202,13 +202,13 @@ def test_a_prompt_longer_than_a_batch(native: NativeModel) -> None:
 
 
 @pytest.mark.parametrize("canonical", [True, False])
-def test_a_prompt_longer_than_the_cache_is_an_error(native: NativeModel, canonical: bool) -> None:
+def test_a_prompt_longer_than_the_cache_is_an_error(native: LlamaModel, canonical: bool) -> None:
     engine = opened(native, ctx_size=256, reproducible=canonical)
     with pytest.raises(EngineError, match="raise --ctx-size"):
         run(engine, [[Ask(numbers(2000, random.Random(4)))]])
 
 
-def test_no_room(native: NativeModel) -> None:
+def test_no_room(native: LlamaModel) -> None:
     """A cache for two long prompts at a time, with heads and answers in the way: everything is still answered."""
     rng = random.Random(9)
     groups = [[Ask(numbers(rng.randrange(150, 250), rng), ((None, (1, 2)), (None, (3,))))] for _ in range(60)]
@@ -219,7 +219,7 @@ def test_no_room(native: NativeModel) -> None:
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
-def test_heads_are_evicted_and_found_again(native: NativeModel) -> None:
+def test_heads_are_evicted_and_found_again(native: LlamaModel) -> None:
     """More heads than fit, each coming back after the others."""
     rng = random.Random(11)
     heads = [numbers(100, rng) for _ in range(50)]
@@ -230,7 +230,7 @@ def test_heads_are_evicted_and_found_again(native: NativeModel) -> None:
 
 
 @pytest.mark.parametrize("parallel", [1, 4])
-def test_a_head_that_an_older_one_begins_with(native: NativeModel, parallel: int) -> None:
+def test_a_head_that_an_older_one_begins_with(native: LlamaModel, parallel: int) -> None:
     """It stands in the cache already: there is nothing to evaluate, and the engine goes on."""
     rng = random.Random(14)
     head = numbers(300, rng)
@@ -244,7 +244,7 @@ def test_a_head_that_an_older_one_begins_with(native: NativeModel, parallel: int
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, found, strict=True))
 
 
-def test_a_head_change_in_mid_stream(native: NativeModel) -> None:
+def test_a_head_change_in_mid_stream(native: LlamaModel) -> None:
     rng = random.Random(12)
     heads = (numbers(300, rng), numbers(300, rng))
     groups = [[Ask((*heads[i >= 60], *numbers(20, rng)))] for i in range(120)]
@@ -253,7 +253,7 @@ def test_a_head_change_in_mid_stream(native: NativeModel) -> None:
     assert engine.stats.prefill_tokens <= 1.01 * distinct(groups)
 
 
-def test_one_at_a_time_shares_too(native: NativeModel) -> None:
+def test_one_at_a_time_shares_too(native: LlamaModel) -> None:
     """A live stream brings windows of one record; heads are found all the same."""
     groups = mixed_roles(random.Random(13))
 
@@ -269,7 +269,7 @@ def test_one_at_a_time_shares_too(native: NativeModel) -> None:
 
 
 @pytest.mark.parametrize("canonical", [True, False])
-def test_an_idle_engine_answers_before_the_next_arrives(native: NativeModel, canonical: bool) -> None:
+def test_an_idle_engine_answers_before_the_next_arrives(native: LlamaModel, canonical: bool) -> None:
     arrivals: Queue[list[LogitCoroutine[list[Logits]]] | None] = Queue()
 
     def stream() -> Iterator[list[LogitCoroutine[list[Logits]]] | None]:
@@ -288,12 +288,12 @@ def test_an_idle_engine_answers_before_the_next_arrives(native: NativeModel, can
     engine.close()
 
 
-def test_an_empty_group_has_its_place(native: NativeModel) -> None:
+def test_an_empty_group_has_its_place(native: LlamaModel) -> None:
     results = run(opened(native), [[], [Ask((1, 2))], [], []])
     assert [len(group) for group in results] == [0, 1, 0, 0]
 
 
-def test_groups_without_prompts_are_answered_as_they_come(native: NativeModel) -> None:
+def test_groups_without_prompts_are_answered_as_they_come(native: LlamaModel) -> None:
     """A long run of records that cannot be judged is not read to its end first."""
     read = []
 
@@ -308,7 +308,7 @@ def test_groups_without_prompts_are_answered_as_they_come(native: NativeModel) -
     engine.close()
 
 
-def test_an_engine_can_run_again_after_being_left(native: NativeModel) -> None:
+def test_an_engine_can_run_again_after_being_left(native: LlamaModel) -> None:
     engine = opened(native)
     groups = mixed(seed=20, groups=80)
     first = next(engine.run(tasks(groups)))
@@ -319,7 +319,7 @@ def test_an_engine_can_run_again_after_being_left(native: NativeModel) -> None:
     assert len(third) == len(groups)
 
 
-def test_the_same_groups_give_the_same_readings(native: NativeModel) -> None:
+def test_the_same_groups_give_the_same_readings(native: LlamaModel) -> None:
     """Batches depend on the input alone: a file judged twice gives the same bytes."""
     groups = mixed(seed=21, groups=60)
     assert run(opened(native), groups) == run(opened(native), groups)
@@ -328,7 +328,7 @@ def test_the_same_groups_give_the_same_readings(native: NativeModel) -> None:
 @pytest.mark.parametrize("canonical", [False, True])
 @pytest.mark.parametrize("ctx_size", [256, 2048])  # the smaller cache has no room for all prefixes of the other run
 def test_a_reset_to_prefixes_forgets_the_past(
-    any_model: tuple[str, NativeModel], ctx_size: int, canonical: bool
+    any_model: tuple[str, LlamaModel], ctx_size: int, canonical: bool
 ) -> None:
     engine = opened(any_model[1], ctx_size=ctx_size, reproducible=canonical)
     groups = mixed(seed=1, groups=12)
@@ -354,7 +354,7 @@ def test_a_reset_to_prefixes_forgets_the_past(
         engine.close()
 
 
-def test_prefixes_are_evaluated_once(native: NativeModel) -> None:
+def test_prefixes_are_evaluated_once(native: LlamaModel) -> None:
     engine = opened(native, ctx_size=2048)
     groups = mixed(groups=12)
     rng = random.Random(1)
@@ -370,7 +370,7 @@ def test_prefixes_are_evaluated_once(native: NativeModel) -> None:
     assert [count - evaluated[1] for count in evaluated] == [200, 0, 0]
 
 
-def test_a_task_that_fails_is_not_swallowed(native: NativeModel) -> None:
+def test_a_task_that_fails_is_not_swallowed(native: LlamaModel) -> None:
     def broken() -> LogitCoroutine[int]:
         raise RuntimeError("task")
         yield

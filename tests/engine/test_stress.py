@@ -9,7 +9,7 @@ import pytest
 from guardcli.engine import BatchedEngine, EngineOptions, open_engine
 from guardcli.engine.context import Context
 from guardcli.engine.sizing import Shape
-from guardcli.models.llama import NativeModel
+from guardcli.models.llama import LlamaModel
 from tests.engine.requests import Ask, apart, distinct, tasks
 from tests.engine.test_contract import TOLERANCE, numbers
 
@@ -35,7 +35,7 @@ def load(rng: random.Random) -> list[list[Ask]]:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_random_loads(native: NativeModel, seed: int) -> None:
+def test_random_loads(native: LlamaModel, seed: int) -> None:
     rng = random.Random(seed)
     loads = [load(rng) for _ in range(3)]
     engine = BatchedEngine(Context(native, SHAPE))

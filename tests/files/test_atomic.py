@@ -16,7 +16,7 @@ from guardcli.errors import OutputError
 from guardcli.files.atomic import replacing
 from tests.unprivileged import PREFIX, needs_permissions
 
-HERE = Path(__file__).parent.parent
+HERE = Path(__file__).parents[2]
 
 
 def put(path: Path, text: str, *, new: bool = False) -> None:

@@ -92,9 +92,9 @@ def test_canonical_scores_are_the_same_bits_again(guard_path: Path, adapter: Pat
 
 def test_the_identity_tells_of_adapters(guard_path: Path, adapter: Path, tmp_path: Path) -> None:
     other = tiny.write_adapter(tmp_path / "an other.gguf", seed=2)
-    with Model.load(guard_path, generation=GENERATION) as model:
+    with Model.load(guard_path, template=GENERATION) as model:
         plain = model.identity
-    with Model.load(guard_path, generation=GENERATION, adapters=[Adapter(adapter), Adapter(other, 0.5)]) as model:
+    with Model.load(guard_path, template=GENERATION, adapters=[Adapter(adapter), Adapter(other, 0.5)]) as model:
         first, second, third = model.identity.split("+")
     assert first == plain
     assert second.startswith("adapter@")
@@ -106,7 +106,7 @@ def test_the_identity_tells_of_adapters(guard_path: Path, adapter: Path, tmp_pat
 
 def refused(model: Path, adapter: Path) -> str:
     with pytest.raises(ModelError) as caught:
-        Model.load(model, generation=GENERATION, adapters=[Adapter(adapter)])
+        Model.load(model, template=GENERATION, adapters=[Adapter(adapter)])
     return str(caught.value)
 
 
@@ -123,7 +123,7 @@ def test_files_that_are_no_adapter_for_this_model(guard_path: Path, tiny_path: P
 def test_an_adapter_of_another_prompt_or_other_weights(guard_path: Path, tmp_path: Path) -> None:
     for name, value in (("template", GENERATION), ("fingerprint", read_header(guard_path).fingerprint)):
         fits = tiny.write_adapter(tmp_path / name, **{KEYS[name]: value})
-        Model.load(guard_path, generation=GENERATION, adapters=[Adapter(fits)]).close()
+        Model.load(guard_path, template=GENERATION, adapters=[Adapter(fits)]).close()
     other = tiny.write_adapter(tmp_path / "d", **{KEYS["template"]: "llama-guard-2"})
     assert "its prompt is llama-guard-2, and the model's llama-guard-3-8b" in refused(guard_path, other)
     other = tiny.write_adapter(tmp_path / "e", **{KEYS["fingerprint"]: "0" * 16})
@@ -132,7 +132,7 @@ def test_an_adapter_of_another_prompt_or_other_weights(guard_path: Path, tmp_pat
 
 def test_an_adapter_is_no_model(adapter: Path) -> None:
     with pytest.raises(ModelError, match=r"is an adapter: name the model that it changes with -m, and it with --lora"):
-        Model.load(adapter, generation=GENERATION)
+        Model.load(adapter, template=GENERATION)
 
 
 def test_the_fingerprint_is_of_the_weights_and_not_of_their_precision(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def refusal(path: Path, content: bytes) -> str:
 
 def test_a_tiny_model(tiny_path: Path) -> None:
     header = read_header(tiny_path)
-    assert (header.n_tensors, header.text("general.name"), header.text("tokenizer.ggml.pre")) == (
+    assert (header.n_tensors, header.get_str("general.name"), header.get_str("tokenizer.ggml.pre")) == (
         21,
         "tiny",
         "llama-bpe",
@@ -110,7 +110,7 @@ def test_a_tiny_model(tiny_path: Path) -> None:
 def test_metadata(path: Path, version: int, pairs: tuple[bytes, ...], metadata: dict[str, object]) -> None:
     path.write_bytes(file(*pairs, version=version))
     header = read_header(path)
-    assert (header.metadata, header.n_tensors, header.text("k"), header.text("none")) == (metadata, 0, "", "")
+    assert (header.metadata, header.n_tensors, header.get_str("k"), header.get_str("none")) == (metadata, 0, "", "")
 
 
 LOGIN = "a web page: the download needs a login or a direct link"
@@ -260,7 +260,7 @@ from guardcli.errors import ModelError
 from guardcli.models import Model
 for path in sys.argv[1:]:
     try:
-        Model.load(path, generation="llama-guard-3-8b").close()
+        Model.load(path, template="llama-guard-3-8b").close()
     except ModelError:
         pass
     print(path, flush=True)

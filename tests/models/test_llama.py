@@ -13,8 +13,8 @@ import llama_cpp
 import pytest
 
 from guardcli.errors import ModelError
-from guardcli.models import Adapter, Model, keep_log
-from guardcli.models.llama import NativeModel, Offload
+from guardcli.models import Adapter, Model, set_log_sink
+from guardcli.models.llama import LlamaModel, Offload
 from tests import tiny
 from tests.models.test_gguf import file
 
@@ -24,13 +24,13 @@ WITHOUT_GPU = pytest.mark.skipif(llama_cpp.llama_supports_gpu_offload(), reason=
 @pytest.fixture(autouse=True)
 def quiet_again() -> Iterator[None]:
     yield
-    keep_log(None)
+    set_log_sink(None)
 
 
 @WITHOUT_GPU
 def test_a_gpu_is_required_and_cannot_be_used(tiny_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
-        NativeModel(tiny_path, Offload("require"))
+        LlamaModel(tiny_path, Offload("require"))
     assert str(caught.value) == (
         "a GPU is required, and this build of llama-cpp-python cannot use one. Install it for CUDA with:\n"
         '  CMAKE_ARGS="-DGGML_CUDA=ON -DLLAVA_BUILD=OFF -DLLAMA_BUILD_COMMON=OFF" '
@@ -41,7 +41,7 @@ def test_a_gpu_is_required_and_cannot_be_used(tiny_path: Path) -> None:
 @WITHOUT_GPU
 @pytest.mark.parametrize("offload", [Offload(), Offload("off"), Offload("auto", layers=1), Offload("off", layers=1)])
 def test_without_a_gpu(tiny_path: Path, offload: Offload) -> None:
-    model = NativeModel(tiny_path, offload)
+    model = LlamaModel(tiny_path, offload)
     assert (model.n_ctx_train, model.offloaded) == (4096, False)
     model.close()
     model.close()
@@ -49,18 +49,18 @@ def test_without_a_gpu(tiny_path: Path, offload: Offload) -> None:
 
 
 def test_the_log_is_quiet(tiny_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    NativeModel(tiny_path, Offload()).close()
+    LlamaModel(tiny_path, Offload()).close()
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_log_goes_to_a_sink(tiny_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     said: list[str] = []
-    keep_log(said.append)
-    NativeModel(tiny_path, Offload()).close()
+    set_log_sink(said.append)
+    LlamaModel(tiny_path, Offload()).close()
     assert "general.name" in "".join(said)
-    keep_log(None)
+    set_log_sink(None)
     said.clear()
-    NativeModel(tiny_path, Offload()).close()
+    LlamaModel(tiny_path, Offload()).close()
     assert (said, capfd.readouterr()) == ([], ("", ""))
 
 
@@ -69,7 +69,7 @@ def test_what_llama_cpp_refuses(tmp_path: Path, content: bytes, capfd: pytest.Ca
     path = tmp_path / "m\u00e9.gguf"
     path.write_bytes(content)
     with pytest.raises(ModelError) as caught:
-        NativeModel(path, Offload())
+        LlamaModel(path, Offload())
     assert str(caught.value).startswith(f"llama.cpp cannot load {path}: llama_model_load")
     assert capfd.readouterr() == ("", "")
 
@@ -78,7 +78,7 @@ def test_the_reason_of_a_refusal_is_told(tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
     path.write_bytes(file())
     with pytest.raises(ModelError, match="unknown model architecture: ''"):
-        NativeModel(path, Offload())
+        LlamaModel(path, Offload())
 
 
 def test_a_path_that_is_no_utf_8(tiny_path: Path, tmp_path: Path) -> None:
@@ -91,11 +91,11 @@ def test_a_path_that_is_no_utf_8(tiny_path: Path, tmp_path: Path) -> None:
     broken.write_bytes(file())
     cache = folder / "cache" / "models.json"
     for _ in range(2):
-        with Model.load(model, generation="llama-guard-3-8b", adapters=[Adapter(adapter)], cache=cache) as loaded:
+        with Model.load(model, template="llama-guard-3-8b", adapters=[Adapter(adapter)], cache=cache) as loaded:
             assert re.fullmatch(r"-@[0-9a-f]{12}\+l-@[0-9a-f]{12}:1\.0", loaded.identity)
     assert len(json.loads(cache.read_text())) == 2
     with pytest.raises(ModelError, match=r"llama\.cpp cannot load"):
-        NativeModel(broken, Offload())
-    native = NativeModel(model, Offload())
+        LlamaModel(broken, Offload())
+    native = LlamaModel(model, Offload())
     with pytest.raises(ModelError, match=r"llama\.cpp cannot put the adapter"):
-        native.adapt([(broken, 1.0)])
+        native.load_adapters([(broken, 1.0)])

@@ -45,7 +45,7 @@ def vocab(model: Model) -> Vocab:
 @pytest.fixture(scope="module")
 def with_user_defined(models: Path) -> Iterator[Vocab]:
     path = tiny.write(models / "user-defined.gguf", user_defined=True)
-    with Model.load(path, generation="llama-guard-3-8b") as loaded:
+    with Model.load(path, template="llama-guard-3-8b") as loaded:
         yield loaded.vocab
 
 
@@ -104,7 +104,7 @@ class Watched(Vocab):
     """Notes what llama.cpp is asked, and lets the lengths of some tokens be other than they are."""
 
     def __init__(self, model: Model) -> None:
-        super().__init__(model.native.vocab, "gpt2", "llama-bpe")
+        super().__init__(model.llama.vocab, "gpt2", "llama-bpe")
         self.calls: list[bytes] = []
         self.longer: dict[int, int] = {}
 
@@ -121,12 +121,12 @@ def test_many_pieces_have_the_ids_of_each(vocab: Vocab, with_user_defined: Vocab
     """Blanks at their ends too, though turns have none."""
     pieces = said(texts)
     for encoding in (vocab, with_user_defined):
-        assert encoding.encode_each(pieces) == [encoding.encode(piece, follows=True) for piece in pieces]
+        assert encoding.encode_batch(pieces) == [encoding.encode(piece, follows=True) for piece in pieces]
 
 
 def test_many_pieces_go_through_llama_cpp_in_one_call(model: Model) -> None:
     vocab = Watched(model)
-    found = vocab.encode_each(said(["one", "two 😀", "three"]))
+    found = vocab.encode_batch(said(["one", "two 😀", "three"]))
     assert vocab.calls == ["User: one\n\nUser: two 😀\n\nUser: three\n\n".encode()]
     assert found == [model.vocab.encode_text(f"User: {text}\n\n") for text in ("one", "two 😀", "three")]
 
@@ -146,7 +146,7 @@ def test_many_pieces_go_through_llama_cpp_in_one_call(model: Model) -> None:
 def test_what_might_change_a_neighbour_is_not_joined(model: Model, odd: Segment) -> None:
     vocab = Watched(model)
     pieces = [*said(["one"]), (odd,), *said(["two"])]
-    assert vocab.encode_each(pieces) == [model.vocab.encode(piece, follows=True) for piece in pieces]
+    assert vocab.encode_batch(pieces) == [model.vocab.encode(piece, follows=True) for piece in pieces]
     assert b"User: two\n\n" in vocab.calls
 
 
@@ -159,15 +159,15 @@ def test_a_token_of_two_pieces_is_cut(model: Model, second: str, longer: dict[st
     """No such token is known; if there is one, each piece is encoded by itself."""
     vocab = Watched(model)
     pieces = said(["oo", second])
-    assert len(vocab.encode_each(pieces)) == len(vocab.calls) + 1 == 2
+    assert len(vocab.encode_batch(pieces)) == len(vocab.calls) + 1 == 2
     vocab.longer = {TOKENS.index(letter): by for letter, by in longer.items()}
-    assert vocab.encode_each(pieces) == [model.vocab.encode(piece, follows=True) for piece in pieces]
+    assert vocab.encode_batch(pieces) == [model.vocab.encode(piece, follows=True) for piece in pieces]
     assert len(vocab.calls) == 4
 
 
 def test_lengths_are_not_asked_of_a_closed_model(guard_path: Path) -> None:
-    with Model.load(guard_path, generation="llama-guard-3-8b") as loaded:
-        vocab = Vocab(loaded.native.vocab, "gpt2", "llama-bpe")
+    with Model.load(guard_path, template="llama-guard-3-8b") as loaded:
+        vocab = Vocab(loaded.llama.vocab, "gpt2", "llama-bpe")
         vocab.close()
         with pytest.raises(ModelError, match="the model is closed"):
             vocab._lengths_of(np.array([300], dtype=np.int32))
@@ -190,7 +190,7 @@ def test_nul_and_astral_characters(vocab: Vocab) -> None:
 
 def test_a_long_run_is_bounded_for_other_pretokenizers(model: Model) -> None:
     """Only llama.cpp's own splitters take any run; std::regex would overflow the stack."""
-    bounded = Vocab(model.native.vocab, "gpt2", "llama4")
+    bounded = Vocab(model.llama.vocab, "gpt2", "llama4")
     text = "a" * 50_000
     assert len(bounded.encode([Segment(text, untrusted=True)])) == 50_000
     assert bounded._cuts_in_runs(text) == [4000 * n for n in range(1, 13)]
@@ -199,17 +199,17 @@ def test_a_long_run_is_bounded_for_other_pretokenizers(model: Model) -> None:
 
 @pytest.mark.parametrize("text", ["_-" * 20_000, "a_" * 20_000, "\u00e9'" * 20_000, " \n" * 20_000, "1a" * 20_000])
 def test_no_piece_is_longer_than_the_stack_bears_whatever_a_piece_is(model: Model, text: str) -> None:
-    bounded = Vocab(model.native.vocab, "gpt2", "gpt-4o")
+    bounded = Vocab(model.llama.vocab, "gpt2", "gpt-4o")
     cuts = [0, *bounded._cuts_in_runs(text), len(text)]
     assert max(b - a for a, b in pairwise(cuts)) <= 4000
 
 
 def test_text_with_blanks_is_in_one_piece(model: Model) -> None:
-    bounded = Vocab(model.native.vocab, "gpt2", "gpt-4o")
+    bounded = Vocab(model.llama.vocab, "gpt2", "gpt-4o")
     assert bounded._cuts_in_runs("a word_and-more " * 5000) == []
 
 
 def test_a_sentencepiece_vocabulary_without_byte_tokens_is_refused(model: Model) -> None:
     """llama.cpp would abort at the first text that needs one."""
     with pytest.raises(ModelError, match="lacks the tokens of 256 bytes"):
-        Vocab(model.native.vocab, "llama", "default")
+        Vocab(model.llama.vocab, "llama", "default")

@@ -16,7 +16,7 @@ from guardcli.prompts.turns import Turn, turns
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment, raw
 
-GOLDEN = Path(__file__).parent / "golden" / "prompts"
+GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 
 TEMPLATE_OF = {
     "LlamaGuard-7b": "llama-guard-1",

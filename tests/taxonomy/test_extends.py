@@ -111,7 +111,7 @@ def test_tests_may_name_inherited_categories() -> None:
 )
 def test_against_the_parent(folder: Path, lines: str, expected: list[str]) -> None:
     child = write(folder, f"name: child\nextends: parent.yaml\n{lines}")
-    assert problems(child) == [f"t.yaml:{complaint}" for complaint in expected]
+    assert problems(child) == [f"t.yaml:{last_error}" for last_error in expected]
 
 
 def test_the_problems_of_the_parent_follow_with_its_path(folder: Path) -> None:

@@ -113,9 +113,9 @@ def test_of_a_file_that_is_no_taxonomy_nothing_is_told(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a: *hunter2\n", "- &hunter2 a\n- &hunter2 b\n", "!hunter2!x a\n", "@hunter2\n"])
 def test_of_a_file_that_is_neither_yaml_nor_a_taxonomy_nothing_is_told(text: str) -> None:
-    [complaint] = complaints(text)
-    assert "hunter2" not in complaint
-    assert "found" not in complaint
+    [last_error] = complaints(text)
+    assert "hunter2" not in last_error
+    assert "found" not in last_error
 
 
 @pytest.mark.parametrize("key", ["Categories", "categorys", "extend", "TESTS", "treshold"])

@@ -216,7 +216,7 @@ def test_tests(test: str, expected: str) -> None:
 def test_a_test_is_not_blamed_for_categories_that_could_not_be_read(categories: str) -> None:
     test = "tests: [{name: t, prompt: a, expect: unsafe, categories: [S1]}]\n"
     found = complaints(f"name: a\n{categories}{test}")
-    assert not [complaint for complaint in found if "there is no category" in complaint]
+    assert not [last_error for last_error in found if "there is no category" in last_error]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def in_llama_cpp(base: Path, prompts: list[Encoded], *adapters: Adapter) -> np.n
 
     with Model.load(base.with_suffix(".gguf"), adapters=adapters) as model:
         vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
-        engine = open_engine(model.native, EngineOptions(threads=1))
+        engine = open_engine(model.llama, EngineOptions(threads=1))
         found = [logits for (logits,) in engine.run([[ask(one, vocabulary)] for one in prompts])]
         engine.close()
     return np.array(found)

@@ -64,7 +64,7 @@ def render(
     policy = Taxonomy.load(taxonomy_, extends_root=extends_root)
     with ExitStack() as stack:
         loaded = stack.enter_context(_loaded(model, template)) if model is not None else None
-        renderer = Renderer(TEMPLATES[template or (loaded.generation if loaded else "")], policy)
+        renderer = Renderer(TEMPLATES[template or (loaded.template if loaded else "")], policy)
         records = inputs.Reading(input_format).records(inputs.sources(files))
         return _render(records, renderer, loaded, target, as_user, as_raw=as_raw)
 
@@ -74,7 +74,7 @@ def _loaded(path: str, template: str | None) -> Model:
     from guardcli.cli.judging import cache
     from guardcli.models import Model, Offload
 
-    return Model.load(path, generation=template, offload=Offload("off"), cache=cache())
+    return Model.load(path, template=template, offload=Offload("off"), cache=cache())
 
 
 def _render(

@@ -21,7 +21,7 @@ from guardcli.prompts.turns import turns
 from guardcli.report import examples as report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.printable import counted
-from guardcli.training.augmentation import RENUMBERED, Example, Known, Variation
+from guardcli.training.augmentation import Example, Known, Variation
 from guardcli.training.augmentation.preparation import Plan, Tally
 from guardcli.training.augmentation.preparation import prepare as prepared
 
@@ -130,7 +130,7 @@ def prepare(
         template=chosen,
         taxonomy=policy,
         crosswalk=Crosswalk() if map_ is None else Crosswalk.load(map_, policy.name),
-        variation=Variation(made_safe, template in RENUMBERED if renumber is None else renumber),
+        variation=Variation(made_safe, chosen.renumbers if renumber is None else renumber),
         copies=copies,
         seed=seed,
         where=where,

@@ -10,6 +10,6 @@ from __future__ import annotations
 from guardcli.training.augmentation.contamination import Known, Overlap
 from guardcli.training.augmentation.example import Example
 from guardcli.training.augmentation.labeled import Labelled, Unusable
-from guardcli.training.augmentation.variants import RENUMBERED, Variant, Variation
+from guardcli.training.augmentation.variants import Variant, Variation
 
-__all__ = ["RENUMBERED", "Example", "Known", "Labelled", "Overlap", "Unusable", "Variant", "Variation"]
+__all__ = ["Example", "Known", "Labelled", "Overlap", "Unusable", "Variant", "Variation"]

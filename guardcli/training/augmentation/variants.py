@@ -14,11 +14,6 @@ from guardcli.taxonomy import Category, Taxonomy
 
 Kind = Literal["plain", "augmented", "made safe"]
 
-# Llama Guard 1 and 2 were trained on shuffled indices, which list whatever number stands before a category. Later ones
-# were trained to write the numbers of their own hazards, and `guard check` sends ids to a model unchanged: theirs stay
-# with their categories unless somebody asks for the paper's way.
-RENUMBERED = frozenset({"llama-guard-1", "llama-guard-2"})
-
 
 @dataclass(frozen=True, slots=True)
 class Variant:

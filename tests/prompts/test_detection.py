@@ -1,4 +1,4 @@
-"""Which generation a GGUF is: by the marks of the published chat templates, then by its names."""
+"""The template of a model is detected by the marks of the published chat templates, then by its names."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import ModelError
-from guardcli.models.generation import GENERATIONS, detect
-from guardcli.models.gguf import Header
-from guardcli.prompts import TEMPLATES
+from guardcli.models.gguf import GgufHeader
+from guardcli.models.model import _detect
 from tests.prompts.test_prompt import GOLDEN, TEMPLATE_OF
 
 KEYED = {"Llama-Guard-3-1B", "Llama-Guard-4-12B"}  # whose chat templates take categories and exclusions
 
 
-def header(name: str = "", chat_template: str = "") -> Header:
-    return Header({"general.name": name, "tokenizer.chat_template": chat_template}, 0)
+def header(name: str = "", chat_template: str = "") -> GgufHeader:
+    return GgufHeader({"general.name": name, "tokenizer.chat_template": chat_template}, 0)
 
 
 def chat_template(source: str) -> str:
@@ -26,19 +25,14 @@ def chat_template(source: str) -> str:
     return rendered + ("{%- if key not in excluded_category_keys -%}" if source in KEYED else "")
 
 
-def test_every_generation_has_its_template() -> None:
-    assert set(GENERATIONS) == set(TEMPLATES)
-    assert GENERATIONS[0] == "llama-guard-1"
-
-
-@pytest.mark.parametrize(("source", "generation"), TEMPLATE_OF.items())
-def test_the_chat_template_decides(source: str, generation: str) -> None:
+@pytest.mark.parametrize(("source", "template"), TEMPLATE_OF.items())
+def test_the_chat_template_decides(source: str, template: str) -> None:
     for name in ("", "Llama Guard 2", "My Finetune"):
-        assert detect(Path("llama-guard-3-8b.gguf"), header(name, chat_template(source))) == generation
+        assert _detect(Path("llama-guard-3-8b.gguf"), header(name, chat_template(source))) == template
 
 
 @pytest.mark.parametrize(
-    ("name", "generation"),
+    ("name", "template"),
     [
         ("LlamaGuard-7b", "llama-guard-1"), ("LlamaGuard 7B", "llama-guard-1"),
         ("Llama Guard", "llama-guard-1"),
@@ -49,9 +43,9 @@ def test_the_chat_template_decides(source: str, generation: str) -> None:
         ("LLAMA-GUARD-4-12B", "llama-guard-4"), ("meta-llama_Llama-Guard-4-12B-Q4_K_M", "llama-guard-4"),
     ],
 )  # fmt: skip
-def test_then_the_name_then_the_file_name(name: str, generation: str) -> None:
-    assert detect(Path("llama-guard-2.gguf"), header(name, "{{ messages }}")) == generation
-    assert detect(Path(f"/models/{name}.gguf"), header("model", "{{ messages }}")) == generation
+def test_then_the_name_then_the_file_name(name: str, template: str) -> None:
+    assert _detect(Path("llama-guard-2.gguf"), header(name, "{{ messages }}")) == template
+    assert _detect(Path(f"/models/{name}.gguf"), header("model", "{{ messages }}")) == template
 
 
 @pytest.mark.parametrize(
@@ -64,7 +58,7 @@ def test_then_the_name_then_the_file_name(name: str, generation: str) -> None:
 )
 def test_no_guard(name: str, called: str) -> None:
     with pytest.raises(ModelError) as caught:
-        detect(Path("llama-guard-3/x.gguf"), header(name))
+        _detect(Path("llama-guard-3/x.gguf"), header(name))
     assert str(caught.value) == (
         f"llama-guard-3/x.gguf ({called!r}) is no Llama Guard that guard knows: neither its chat template nor "
         "its name says so. If it is one, name its prompt with --template (llama-guard-1, llama-guard-2, "

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from guardcli import Guard
-from guardcli.models.known import KNOWN, find
+from guardcli.models.registry import BUNDLED_MODELS, find_model
 
-CARD = KNOWN["starter"].path.with_name("CARD.md").read_text("utf-8")
+CARD = BUNDLED_MODELS["starter"].path.with_name("CARD.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["./starter", "starter.gguf", "x/starter", Path("starter")])
 def test_a_path_is_no_name(name: str | Path) -> None:
-    assert find(name) == Path(name)
+    assert find_model(name) == Path(name)
 
 
 def test_the_starter_judges_by_name_in_python_too() -> None:
@@ -26,10 +26,10 @@ def test_the_starter_judges_by_name_in_python_too() -> None:
 
 
 def test_it_is_small() -> None:
-    assert KNOWN["starter"].path.stat().st_size < 16_000_000
+    assert BUNDLED_MODELS["starter"].path.stat().st_size < 16_000_000
 
 
 def test_what_is_said_of_it_is_what_its_card_says() -> None:
-    (said,) = re.findall(r"mean AUPRC (0\.\d+)", KNOWN["starter"].notice)
+    (said,) = re.findall(r"mean AUPRC (0\.\d+)", BUNDLED_MODELS["starter"].notice)
     assert re.findall(r"(?m)^\| mean \|[^*]*\*\*(0\.\d+)\*\*", CARD) == [said]
     assert "must not be used to protect anyone" in CARD

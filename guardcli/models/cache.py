@@ -1,7 +1,7 @@
-"""A cache of what takes long to find out: text by key in a JSON file, digests of models and their tolerances.
+"""On-disk cache for values that are slow to compute: digests of models, and their tolerances.
 
-The file may hold anything: it is read only if it is a regular file of a bounded size, and a value is used only if it is
-what it should be. A cache that cannot be read or written is no error: what it would have held is found out again.
+The file is JSON, text by key. It may hold anything: it is read only if it is a regular file of a bounded size, and a
+value is used only if it is valid. A cache that cannot be read or written is no error: its values are computed again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from guardcli.errors import OutputError
 from guardcli.files.atomic import replacing
 from guardcli.files.regular import open_regular
 
-_LARGEST = 1 << 20  # bytes of the file
-_MOST = 500  # entries that are kept, the newest ones
+_MAX_BYTES = 1 << 20  # of the file
+_MAX_ENTRIES = 500  # the newest ones are kept
 _NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,40})?(e-[0-9]{1,3})?")  # as `repr` writes a finite float below 10,000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -34,21 +34,20 @@ def is_digest(value: str) -> bool:
     return _DIGEST.fullmatch(value) is not None
 
 
-def recall(cache: Path | None, key: str, *, valid: Callable[[str], bool] = is_number) -> str | None:
-    """What was remembered under a key; None if nothing was, or nothing `valid`."""
+def cache_get(cache: Path | None, key: str, *, valid: Callable[[str], bool] = is_number) -> str | None:
+    """Return the cached value of a key; None if there is none, or none that is `valid`."""
     value = _read(cache).get(key)
     return value if value is not None and valid(value) else None
 
 
-def remember(cache: Path | None, key: str, value: str) -> None:
-    """Keep a value, in one step, so that another run never reads half of the file."""
+def cache_put(cache: Path | None, key: str, value: str) -> None:
+    """Cache a value. The file is replaced in one step, so that another run never reads half of it."""
     if cache is None:
         return
-    known = _read(cache)
-    known.pop(key, None)
-    known = dict([*known.items(), (key, value)][-_MOST:])
-    text = json.dumps(known)
-    if len(text) > _LARGEST:
+    values = _read(cache)
+    values.pop(key, None)
+    text = json.dumps(dict([*values.items(), (key, value)][-_MAX_ENTRIES:]))
+    if len(text) > _MAX_BYTES:
         text = json.dumps({key: value})
     with contextlib.suppress(OSError, OutputError):
         cache.parent.mkdir(parents=True, exist_ok=True)
@@ -69,9 +68,9 @@ def _read(cache: Path | None) -> dict[str, str]:
         return {}
     try:
         with open_regular(cache) as file:
-            content = file.read(_LARGEST + 1) or b""  # None: a file of /proc that has nothing to say yet
-        known = json.loads(content) if len(content) <= _LARGEST else None
+            content = file.read(_MAX_BYTES + 1) or b""  # None: a file of /proc that has nothing to say yet
+        values = json.loads(content) if len(content) <= _MAX_BYTES else None
     except (OSError, ValueError, RecursionError):
         return {}
-    found = known.items() if isinstance(known, dict) else ()
-    return {key: value for key, value in found if isinstance(value, str)}
+    items = values.items() if isinstance(values, dict) else ()
+    return {key: value for key, value in items if isinstance(value, str)}

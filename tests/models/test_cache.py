@@ -15,7 +15,7 @@ import pytest
 from guardcli.classifier import Guard
 from guardcli.engine import EngineOptions
 from guardcli.models import Model
-from guardcli.models.remembered import is_digest, is_number, recall, remember
+from guardcli.models.cache import cache_get, cache_put, is_digest, is_number
 from tests import tiny
 from tests.irregular import IRREGULAR
 
@@ -35,18 +35,18 @@ CONTENTS = {
 }
 
 
-def test_what_is_remembered_is_recalled(tmp_path: Path) -> None:
+def test_cached_values_are_returned(tmp_path: Path) -> None:
     cache = tmp_path / "a" / "b" / "cache.json"
-    remember(cache, "key", "0.5")
-    remember(cache, "\udce9\x1b", "0.25")
-    remember(cache, "key", "0.75")
-    assert (recall(cache, "key"), recall(cache, "\udce9\x1b"), recall(cache, "other")) == ("0.75", "0.25", None)
+    cache_put(cache, "key", "0.5")
+    cache_put(cache, "\udce9\x1b", "0.25")
+    cache_put(cache, "key", "0.75")
+    assert [cache_get(cache, key) for key in ("key", "\udce9\x1b", "other")] == ["0.75", "0.25", None]
     assert [path.name for path in cache.parent.iterdir()] == ["cache.json"]
 
 
 def test_without_a_cache() -> None:
-    remember(None, "key", "0.5")
-    assert recall(None, "key") is None
+    cache_put(None, "key", "0.5")
+    assert cache_get(None, "key") is None
 
 
 @pytest.mark.parametrize("number", [0.0, 0.5, 1e-05, 5e-324, 0.1 + 0.2, 1234.5678901234567, 9999.0])
@@ -77,15 +77,15 @@ def test_numbers(number: float) -> None:
     ],
 )
 def test_what_is_no_number_or_out_of_range(tmp_path: Path, text: str) -> None:
-    remember(tmp_path / "cache.json", "key", text)
-    assert recall(tmp_path / "cache.json", "key") is None
+    cache_put(tmp_path / "cache.json", "key", text)
+    assert cache_get(tmp_path / "cache.json", "key") is None
 
 
 def test_a_number_is_no_digest_and_a_digest_no_number(tmp_path: Path) -> None:
-    remember(tmp_path / "cache.json", "number", "0.5")
-    remember(tmp_path / "cache.json", "digest", "1" * 64)
-    assert recall(tmp_path / "cache.json", "number", valid=is_digest) is None
-    assert recall(tmp_path / "cache.json", "digest") is None
+    cache_put(tmp_path / "cache.json", "number", "0.5")
+    cache_put(tmp_path / "cache.json", "digest", "1" * 64)
+    assert cache_get(tmp_path / "cache.json", "number", valid=is_digest) is None
+    assert cache_get(tmp_path / "cache.json", "digest") is None
 
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
@@ -93,8 +93,8 @@ def test_odd_content_is_ignored_and_replaced(tmp_path: Path, content: bytes) -> 
     cache = tmp_path / "cache.json"
     cache.write_bytes(content)
     tracemalloc.start()
-    assert recall(cache, "key") is None
-    remember(cache, "key", "0.5")
+    assert cache_get(cache, "key") is None
+    cache_put(cache, "key", "0.5")
     assert tracemalloc.get_traced_memory()[1] < 40 << 20
     tracemalloc.stop()
     assert json.loads(cache.read_text()) == {"key": "0.5"}
@@ -104,9 +104,9 @@ def test_odd_content_is_ignored_and_replaced(tmp_path: Path, content: bytes) -> 
 def test_what_is_not_a_regular_file_is_ignored_and_replaced(tmp_path: Path, make: Callable[[Path], object]) -> None:
     cache = tmp_path / "cache.json"
     make(cache)
-    assert recall(cache, "key") is None
-    remember(cache, "key", "0.5")
-    assert recall(cache, "key") == (None if cache.is_dir() else "0.5")
+    assert cache_get(cache, "key") is None
+    cache_put(cache, "key", "0.5")
+    assert cache_get(cache, "key") == (None if cache.is_dir() else "0.5")
     assert not list(tmp_path.glob(".guard*"))
 
 
@@ -114,22 +114,22 @@ def test_what_a_link_leads_to_is_not_written_over(tmp_path: Path) -> None:
     diary, cache = tmp_path / "diary", tmp_path / "cache.json"
     diary.write_text("a diary")
     cache.symlink_to(diary)
-    remember(cache, "key", "0.5")
-    assert (diary.read_text(), recall(cache, "key")) == ("a diary", "0.5")
+    cache_put(cache, "key", "0.5")
+    assert (diary.read_text(), cache_get(cache, "key")) == ("a diary", "0.5")
 
 
 def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
     cache = tmp_path / "cache.json"
     cache.symlink_to(cache)
-    assert recall(cache, "key") is None
-    remember(cache, "key", "0.5")
-    assert recall(cache, "key") == "0.5"
+    assert cache_get(cache, "key") is None
+    cache_put(cache, "key", "0.5")
+    assert cache_get(cache, "key") == "0.5"
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    remember(tmp_path / "file" / "cache.json", "key", "0.5")
-    assert recall(tmp_path / "file" / "cache.json", "key") is None
+    cache_put(tmp_path / "file" / "cache.json", "key", "0.5")
+    assert cache_get(tmp_path / "file" / "cache.json", "key") is None
     assert (tmp_path / "file").read_text() == "x"
 
 
@@ -146,10 +146,10 @@ def _full_disk() -> Iterator[None]:
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     cache = tmp_path / "cache.json"
-    remember(cache, "key", "0.5")
+    cache_put(cache, "key", "0.5")
     with _full_disk():
-        remember(cache, "key", "0.75")
-    assert recall(cache, "key") == "0.5"
+        cache_put(cache, "key", "0.75")
+    assert cache_get(cache, "key") == "0.5"
     assert [path.name for path in tmp_path.iterdir()] == ["cache.json"]
 
 
@@ -157,7 +157,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("file", "folder"), [(0o000, 0o755), (0o444, 0o755), (0o644, 0o555), (0o644, 0o000)])
 def test_without_permission(tmp_path: Path, file: int, folder: int) -> None:
     cache = tmp_path / "caches" / "cache.json"
-    remember(cache, "key", "0.5")
+    cache_put(cache, "key", "0.5")
     for parent in (*tmp_path.parents[:2], tmp_path):
         parent.chmod(0o755)
     cache.chmod(file)
@@ -165,20 +165,20 @@ def test_without_permission(tmp_path: Path, file: int, folder: int) -> None:
     user = os.geteuid()
     os.seteuid(65534)
     try:
-        remember(cache, "key", "0.75")
-        assert recall(cache, "key") in (None, "0.5")
+        cache_put(cache, "key", "0.75")
+        assert cache_get(cache, "key") in (None, "0.5")
     finally:
         os.seteuid(user)
-    assert recall(cache, "key") == "0.5"
+    assert cache_get(cache, "key") == "0.5"
 
 
 def test_it_stays_small(tmp_path: Path) -> None:
     cache = tmp_path / "cache.json"
     for number in range(520):
-        remember(cache, f"{number}", "0.5")
+        cache_put(cache, f"{number}", "0.5")
     assert list(json.loads(cache.read_text())) == [f"{number}" for number in range(20, 520)]
-    remember(cache, "x" * 3000, "0.5")
-    remember(cache, "long" * (1 << 18), "0.5")
+    cache_put(cache, "x" * 3000, "0.5")
+    cache_put(cache, "long" * (1 << 18), "0.5")
     assert len(json.loads(cache.read_text())) == 1
 
 

@@ -1,0 +1,78 @@
+"""Render a taxonomy and the turns of a conversation as the prompt that a model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guardcli.prompts.templates import SAFE, SEPARATOR, UNSAFE, Template, category_block
+from guardcli.prompts.turns import Speaker, Turn
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.segments import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt in segments, and what of the model's answer is evaluated after it.
+
+    The `head` is the same for all prompts in which this speaker is judged, `said` is the conversation. `answer` is
+    what the model writes before its verdict (a blank line, or nothing).
+    """
+
+    head: tuple[Segment, ...]
+    said: tuple[Segment, ...]
+    tail: tuple[Segment, ...]
+    answer: str
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The vendor's rendering."""
+        return self.head + self.said + self.tail
+
+
+class Renderer:
+    """A template and a taxonomy, ready to render: a head, what each turn says, and a tail.
+
+    Each of the three ends with a blank line or a special token, and the next begins with a character: no
+    vocabulary has a token over such a place, so each may be encoded by itself.
+    """
+
+    def __init__(self, template: Template, taxonomy: Taxonomy) -> None:
+        """Raises TaxonomyError if the template's models cannot write one of the taxonomy's ids."""
+        template.check(taxonomy)
+        self.template = template
+        self._categories = category_block(template, taxonomy)
+
+    def render(self, shown: Sequence[Turn]) -> Prompt:
+        """The prompt in which the last of `shown` is judged. Raises ValueError if there is none."""
+        if not shown:
+            raise ValueError("a prompt needs the turn that is judged")
+        speaker = shown[-1].speaker
+        said = tuple(segment for turn in shown for segment in self.said(turn))
+        return Prompt(self.head(speaker), said, self.tail(speaker), self.template.answer)
+
+    def head(self, speaker: Speaker) -> tuple[Segment, ...]:
+        """What comes before the conversation: the same for all in which this speaker is judged."""
+        template = self.template
+        text = (
+            f"{template.before_task}Task: Check if there is unsafe content in '{speaker}' messages in "
+            f"conversations {template.policy} with the below categories.\n\n"
+            f"{self._categories}\n\n<BEGIN CONVERSATION>{template.before_messages}"
+        )
+        return (*template.opening, Segment(text))
+
+    def said(self, turn: Turn) -> tuple[Segment, ...]:
+        """One turn of the conversation."""
+        label, text = Segment(f"{turn.speaker}: "), Segment(turn.text, untrusted=True)
+        return label, text, Segment(self.template.after_message)
+
+    def tail(self, speaker: Speaker) -> tuple[Segment, ...]:
+        """What comes after the conversation, up to where the model answers."""
+        text = f"<END CONVERSATION>\n\n{self.template.assessment.format(speaker=speaker)}"
+        return (Segment(text), *self.template.closing)
+
+    def answer(self, violated: Sequence[str]) -> tuple[Segment, ...]:
+        """What a model that is right answers, to its end: that these ids are violated, or that all is safe."""
+        before = (Segment(self.template.answer),) if self.template.answer else ()
+        verdict = f"{UNSAFE}\n{SEPARATOR.join(violated)}" if violated else SAFE
+        return (*before, Segment(verdict), self.template.end)
