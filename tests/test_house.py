@@ -72,7 +72,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "needed":
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "require":
             yield from (argument.value for argument in node.args if isinstance(argument, ast.Constant))
 
 
@@ -130,6 +130,12 @@ def test_help_imports_no_command() -> None:
 def test_prompts_can_be_rendered_without_llama_cpp() -> None:
     assert "llama_cpp" not in loaded_by("import guardcli.prompts")
     assert "llama_cpp" not in loaded_by("import guardcli.cli.taxonomy")
+
+
+def test_training_loads_its_libraries_only_when_it_uses_them() -> None:
+    libraries = {library for library, rooms in DOORS.items() if rooms == {"training"}}
+    assert "torch" in libraries
+    assert not libraries & loaded_by("import guardcli.training, guardcli.cli.tune.train, guardcli.cli.tune.export")
 
 
 def test_the_readmes_tree_is_true() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from guardcli.report.terminal import table
 from guardcli.text.printable import counted, printable
-from guardcli.training.augmentation import Example
+from guardcli.training.augmentation import TrainingExample
 from guardcli.training.augmentation.preparation import Tally
 
 _KINDS = ("plain", "augmented", "made safe")
@@ -14,7 +14,7 @@ _SHOWN = 240  # characters of a sample's conversation
 _NAMED = 5  # overlaps that are named
 
 
-def as_text(tally: Tally, samples: Sequence[Example], *, colour: bool, width: int) -> str:
+def as_text(tally: Tally, samples: Sequence[TrainingExample], *, colour: bool, width: int) -> str:
     """Tables of counts, then the samples."""
     parts = [table(["examples", *_KINDS], list(_by_label(tally)), colour=colour, width=width, right=(1, 2, 3))]
     for heading, counts in (("violated", tally.categories), ("left out", tally.left_out)):
@@ -36,7 +36,7 @@ def _by_label(tally: Tally) -> Iterator[tuple[str, ...]]:
         yield label, *(f"{tally.examples[label, kind]:,}" for kind in _KINDS)
 
 
-def _sample(example: Example) -> str:
+def _sample(example: TrainingExample) -> str:
     """Whose it is, the categories as the prompt has them, and the end of what was said, with the answer."""
     said = printable("\n".join(segment.text for segment in example.prompt if segment.untrusted))
     answer = printable("".join(segment.text for segment in example.answer))

@@ -1,4 +1,36 @@
-"""Training examples → a LoRA adapter for a Llama Guard: by PyTorch and PEFT, which are imported where they are needed.
+"""Trains a LoRA adapter for a Llama Guard: augmentation, tokenization, the training loop, and the export as a GGUF.
 
-It knows examples and weights; what is judged with the adapter, and by which policy, is not its concern.
+PyTorch, PEFT and the other libraries of the extra `tune` are imported only when they are used.
 """
+
+from __future__ import annotations
+
+from guardcli.training.base_model import BaseModel
+from guardcli.training.config import TrainConfig
+from guardcli.training.dataset import TokenizedDataset
+from guardcli.training.dependencies import check_installed
+from guardcli.training.gguf_export import LoraCheckpoint, export_gguf
+from guardcli.training.loop import TrainingData, TrainProgress, fine_tune
+from guardcli.training.lora_model import LoraModel
+from guardcli.training.run_dir import RunDir, find_last_checkpoint, manifest_paths, read_manifest, run_files
+from guardcli.training.tokenizer import TokenizedExample, Tokenizer
+
+__all__ = [
+    "BaseModel",
+    "LoraCheckpoint",
+    "LoraModel",
+    "RunDir",
+    "TokenizedDataset",
+    "TokenizedExample",
+    "Tokenizer",
+    "TrainConfig",
+    "TrainProgress",
+    "TrainingData",
+    "check_installed",
+    "export_gguf",
+    "find_last_checkpoint",
+    "fine_tune",
+    "manifest_paths",
+    "read_manifest",
+    "run_files",
+]

@@ -1,4 +1,4 @@
-"""A folder with the Hugging Face weights of a Llama: what it holds, and the model in memory. It knows no adapter."""
+"""The base model: a folder of Hugging Face weights of a Llama, checked and loaded."""
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ from typing import Any
 
 from guardcli.errors import ModelError
 from guardcli.models.gguf import fingerprint
-from guardcli.training.dependencies import needed
+from guardcli.training.dependencies import require
 
 ARCHITECTURE = "LlamaForCausalLM"
-_NORM = "model.norm.weight"
+_FINGERPRINT_TENSOR = "model.norm.weight"
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """`heads` and `kv_heads` are the attention heads of each layer."""
+class BaseModel:
+    """A folder of weights, and the number of attention heads and of key-value heads of each layer."""
 
     folder: Path
-    heads: int
-    kv_heads: int
+    num_heads: int
+    num_kv_heads: int
 
     @classmethod
-    def of(cls, folder: Path) -> Weights:
-        """Raises ModelError: there are no weights, or they are of something else than a Llama."""
-        config = _config(folder)
+    def from_folder(cls, folder: Path) -> BaseModel:
+        """Read `folder`/config.json, and check that the weights are there. Loads none of them.
+
+        Raises:
+            ModelError: there are no weights, or they are not those of a Llama.
+        """
+        config = _read_config(folder)
         architectures = config.get("architectures") or []
         if ARCHITECTURE not in architectures:
             named = ", ".join(map(str, architectures)) or "none"
@@ -35,40 +39,48 @@ class Weights:
             )
         if not any(folder.glob("*.safetensors")):
             raise ModelError(f"{folder} holds no weights (*.safetensors): download all files of the model")
-        heads = int(config.get("num_attention_heads") or 32)  # as transformers has it where nothing is said
-        return cls(folder, heads, int(config.get("num_key_value_heads") or heads))
+        num_heads = int(config.get("num_attention_heads") or 32)  # the default of transformers
+        return cls(folder, num_heads, int(config.get("num_key_value_heads") or num_heads))
 
     @property
     def files(self) -> list[Path]:
-        """What is read of the folder, or may be."""
+        """The files of the folder that loading may read."""
         return [*self.folder.glob("*.json"), *self.folder.glob("*.safetensors")]
 
     def load(self, device: str) -> Any:
-        """The model on "cpu" in float32, or on "cuda" in bfloat16. Raises ModelError: the files are damaged."""
-        torch, transformers = needed("torch"), needed("transformers")
+        """Load the model: on "cpu" in float32, on "cuda" in bfloat16.
+
+        Raises:
+            ModelError: a file is damaged.
+        """
+        torch, transformers = require("torch"), require("transformers")
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         try:
             model = transformers.LlamaForCausalLM.from_pretrained(self.folder, dtype=dtype, local_files_only=True)
-        except Exception as error:  # whatever stands in the files comes out of four libraries
+        except Exception as error:  # damaged files raise errors of four libraries
             raise ModelError(f"{self.folder} cannot be loaded: {error}") from error
         return model.to(device)
 
     def fingerprint(self) -> str:
-        """By what a GGUF of these weights is known, too. Raises ModelError: they are not there."""
-        safetensors = needed("safetensors")
+        """The hash of one small tensor, the same as that of a GGUF made of these weights.
+
+        Raises:
+            ModelError: the tensor is missing, or a file is damaged.
+        """
+        safetensors = require("safetensors")
         try:
             for file in sorted(self.folder.glob("*.safetensors")):
                 with safetensors.safe_open(file, framework="pt") as tensors:
-                    if _NORM in tensors.keys():  # noqa: SIM118 - it is no mapping
-                        return fingerprint(tensors.get_tensor(_NORM).float().numpy().tobytes())
+                    if _FINGERPRINT_TENSOR in tensors.keys():  # noqa: SIM118 - it is not a mapping
+                        return fingerprint(tensors.get_tensor(_FINGERPRINT_TENSOR).float().numpy().tobytes())
         except (safetensors.SafetensorError, OSError) as error:
             raise ModelError(f"{file} cannot be read: {error}; download it again") from error
-        raise ModelError(f"{self.folder} lacks {_NORM}: download all files of the model")
+        raise ModelError(f"{self.folder} lacks {_FINGERPRINT_TENSOR}: download all files of the model")
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def _read_config(folder: Path) -> dict[str, Any]:
     if folder.is_file():
         raise ModelError(
             f"{folder} is a file: training needs the folder of Hugging Face weights that a GGUF is made of"

@@ -1,34 +1,57 @@
-"""How a run trains: the settings of Llama Guard's paper, and what LoRA changes of them.
+"""Hyperparameters of a training run. The defaults are those of Llama Guard's paper, adapted to LoRA.
 
-The paper (arXiv 2312.06674) trains all weights for 500 steps, about one epoch, at a learning rate of 2e-6, on sequences
-of up to 4,096 tokens, with a batch of 2 on each of 8 GPUs (here: `accumulate` 8). LoRA trains two thin matrices
-instead, of which one begins at zero. In 500 steps Adam moves a weight by up to 500 * 2e-6 = 1e-3. The product of
-matrices of rank 16, counted alpha / rank = 2 times, where the entries of the one that is not zero are about
-1 / sqrt(3 * 4096), moves by 2 * sqrt(16) * 500 * rate / sqrt(3 * 4096): by as much at a rate of about 3e-5. So the rate
-is ten times the paper's. Neither rate is decayed; weights are not, and nothing is dropped out.
+The paper (arXiv 2312.06674) trains all weights for 500 steps (about one epoch) with a learning rate of 2e-6, sequences
+of up to 4,096 tokens and a batch of 2 on each of 8 GPUs (here: 8 gradient accumulation steps). LoRA trains two thin
+matrices instead, A and B, and needs a higher rate to move the weights as far in 500 steps of Adam::
+
+    full weights          500 * 2e-6 = 1e-3
+
+    LoRA (alpha / r) BA   B starts at zero, the entries of A are about 1 / sqrt(3 * 4096), r = 16, alpha / r = 2:
+                          2 * sqrt(16) * 500 * rate / sqrt(3 * 4096) = 1e-3 for rate = 3e-5
+
+Hence ten times the paper's rate. As in the paper, there is no learning-rate decay, no weight decay and no dropout.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """A step learns from `accumulate` batches. `max_length` is in tokens, prompt and answer together, and
-    `checkpoint_every` in steps."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """Hyperparameters of a training run.
 
-    rank: int = 16
-    alpha: float = 32.0
+    `batch_size` examples go through the model at a time; an optimizer step sums the gradients of
+    `gradient_accumulation_steps` batches. `max_length` is in tokens, prompt and answer together. `checkpoint_every` is
+    in steps.
+    """
+
+    lora_rank: int = 16
+    lora_alpha: float = 32.0
     learning_rate: float = 2e-5
     epochs: float = 1.0
     batch_size: int = 2
-    accumulate: int = 1
+    gradient_accumulation_steps: int = 1
     max_length: int = 4096
     seed: int = 0
     checkpoint_every: int = 100
 
     @property
-    def at_once(self) -> int:
-        """Examples of a step."""
-        return self.batch_size * self.accumulate
+    def effective_batch_size(self) -> int:
+        """Examples per optimizer step."""
+        return self.batch_size * self.gradient_accumulation_steps
+
+    def as_json(self) -> dict[str, Any]:
+        """The values by the names that `run.json` uses, which are those of the command's options."""
+        return {
+            "rank": self.lora_rank,
+            "alpha": self.lora_alpha,
+            "learning_rate": self.learning_rate,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "accumulate": self.gradient_accumulation_steps,
+            "max_length": self.max_length,
+            "seed": self.seed,
+            "checkpoint_every": self.checkpoint_every,
+        }

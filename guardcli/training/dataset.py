@@ -1,4 +1,4 @@
-"""A file of `guard tune prepare` → encoded examples; those that are too long are counted."""
+"""Reads the examples that `guard tune prepare` wrote, and tokenizes them."""
 
 from __future__ import annotations
 
@@ -8,40 +8,53 @@ from pathlib import Path
 
 from guardcli.errors import InputError
 from guardcli.text.segments import raw
-from guardcli.training.augmentation import Example
-from guardcli.training.tokenizer import Encoded, Tokenizer
+from guardcli.training.augmentation import TrainingExample
+from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """What a file holds: examples of at most so many tokens, how many were longer, the template of their prompts
-    (None where there are no examples), the prompts themselves, and the SHA-256 of the file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizedDataset:
+    """The tokenized examples of a file, without those that are too long.
 
-    encoded: tuple[Encoded, ...]
-    too_long: int
+    `num_too_long` counts the latter. `template` is None if the file has no examples. `prompts` are the texts of the
+    conversations, including those that are too long; two datasets that share one overlap. `sha256` is that of the file.
+    """
+
+    examples: tuple[TokenizedExample, ...]
+    num_too_long: int
     template: str | None
     prompts: frozenset[str]
     sha256: str
 
     @classmethod
-    def read(cls, path: Path, tokenizer: Tokenizer, *, max_length: int) -> Examples:
-        """Raises InputError: the file cannot be read, or a line is no example; ModelError: as `Tokenizer.example`."""
+    def from_file(cls, path: Path, tokenizer: Tokenizer, *, max_length: int) -> TokenizedDataset:
+        """Read a JSON Lines file, and keep examples of up to `max_length` tokens.
+
+        Raises:
+            InputError: the file cannot be read, a line is not an example, or examples are for several templates.
+            ModelError: the tokenizer does not fit the examples; see `Tokenizer.tokenize`.
+        """
         try:
             content = path.read_bytes()
             lines = content.decode("utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-        found = [Example.from_json(line, f"{path}:{n}") for n, line in enumerate(lines, start=1) if line.strip()]
-        templates = {example.template for example in found}
+        examples = [
+            TrainingExample.from_json(line, f"{path}:{number}")
+            for number, line in enumerate(lines, start=1)
+            if line.strip()
+        ]
+        templates = {example.template for example in examples}
         if len(templates) > 1:
             raise InputError(
                 f"{path}: examples for several models: {', '.join(sorted(templates))}; prepare one file for each"
             )
-        encoded = tuple(one for one in map(tokenizer.example, found) if len(one.tokens) <= max_length)
+        tokenized = [tokenizer.tokenize(example) for example in examples]
+        fitting = tuple(example for example in tokenized if len(example.tokens) <= max_length)
         return cls(
-            encoded,
-            len(found) - len(encoded),
-            next(iter(templates), None),
-            frozenset(raw(segment for segment in example.prompt if segment.untrusted) for example in found),
-            hashlib.sha256(content).hexdigest(),
+            examples=fitting,
+            num_too_long=len(tokenized) - len(fitting),
+            template=next(iter(templates), None),
+            prompts=frozenset(raw(segment for segment in example.prompt if segment.untrusted) for example in examples),
+            sha256=hashlib.sha256(content).hexdigest(),
         )

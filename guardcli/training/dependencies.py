@@ -1,4 +1,4 @@
-"""The door of the libraries that training needs: a missing one is told with the command that installs it."""
+"""Imports the optional libraries that training needs, and names the command that installs a missing one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from guardcli.errors import TuneError
 _LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "gguf")
 
 
-def check() -> None:
-    """Raise TuneError, without importing any: one of the libraries is not installed."""
+def check_installed() -> None:
+    """Raise TuneError if a library of the extra `tune` is not installed. Imports none of them."""
     for name in _LIBRARIES:
         if find_spec(name) is None:
             raise _missing(name)
 
 
-def needed(name: str) -> Any:
-    """A module of the extra `tune`. Raises TuneError: it is not installed."""
+def require(name: str) -> Any:
+    """Import a module of the extra `tune`.
+
+    Raises:
+        TuneError: it is not installed.
+    """
     try:
         return import_module(name)
     except ImportError as error:

@@ -1,8 +1,4 @@
-"""A PEFT adapter → a GGUF that llama.cpp applies. It knows no policy and no examples.
-
-llama.cpp turns neighbouring rows of queries and keys where Hugging Face turns rows that are half a head apart; its
-conversion of a model reorders those rows, and so those of the matrices that are added to them are reordered here.
-"""
+"""Exports a PEFT adapter as a GGUF that llama.cpp can apply."""
 
 from __future__ import annotations
 
@@ -17,24 +13,35 @@ from typing import Any
 from guardcli.errors import InputError, TuneError
 from guardcli.files.atomic import replacing
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
-from guardcli.training.base_model import Weights
-from guardcli.training.dependencies import needed
-from guardcli.training.lora_model import ADAPTER, CONFIG
+from guardcli.training.base_model import BaseModel
+from guardcli.training.dependencies import require
+from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE
 
 _TENSOR = re.compile(r"base_model\.model\.model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])\.weight")
-_PARTS = {
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+_GGUF_NAMES = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
-}  # fmt: skip
+}
 
-# What PEFT can do beside plain LoRA, and a GGUF cannot say.
-_REFUSED = ("use_dora", "modules_to_save", "rank_pattern", "alpha_pattern", "lora_bias", "trainable_token_indices")
+# Features of PEFT beyond plain LoRA, which a GGUF cannot hold.
+_UNSUPPORTED = (
+    "use_dora",
+    "modules_to_save",
+    "rank_pattern",
+    "alpha_pattern",
+    "lora_bias",
+    "trainable_token_indices",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """An adapter as PEFT has it: where it is, its rank and alpha, and the folder of weights that it was made for."""
+class LoraCheckpoint:
+    """A folder with a LoRA adapter in PEFT's format, and the path of the base model that it was trained on."""
 
     folder: Path
     rank: int
@@ -42,80 +49,95 @@ class Trained:
     base: str | None
 
     @classmethod
-    def of(cls, folder: Path) -> Trained:
-        """Raises InputError: the folder holds no adapter; TuneError: it is one of another kind."""
+    def from_folder(cls, folder: Path) -> LoraCheckpoint:
+        """Read the adapter's configuration.
+
+        Raises:
+            InputError: the folder holds no adapter.
+            TuneError: the adapter is not a plain LoRA.
+        """
         try:
-            config = json.loads((folder / CONFIG).read_text("utf-8"))
+            config = json.loads((folder / ADAPTER_CONFIG_FILE).read_text("utf-8"))
             rank, alpha = int(config["r"]), float(config["lora_alpha"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise InputError(f"{folder} holds no LoRA adapter: {CONFIG}: {reason}") from error
+            raise InputError(f"{folder} holds no LoRA adapter: {ADAPTER_CONFIG_FILE}: {reason}") from error
         if config.get("peft_type") != "LORA":
             raise TuneError(f"{folder} is an adapter of the type {config.get('peft_type')}: only LoRA can be exported")
-        if used := [name for name in _REFUSED if config.get(name)]:
+        if used := [name for name in _UNSUPPORTED if config.get(name)]:
             raise TuneError(
                 f"{folder} uses {', '.join(used)}, which a GGUF cannot hold: only plain LoRA can be exported"
             )
-        # llama.cpp applies alpha / rank, rank-stabilised LoRA alpha / sqrt(rank).
+        # llama.cpp scales by alpha / rank, rank-stabilized LoRA by alpha / sqrt(rank).
         alpha = alpha * math.sqrt(rank) if config.get("use_rslora") else alpha
         return cls(folder, rank, alpha, config.get("base_model_name_or_path"))
 
     @property
     def files(self) -> list[Path]:
-        """What is read of the folder."""
-        return [self.folder / CONFIG, self.folder / ADAPTER]
+        """The files of the folder that an export reads."""
+        return [self.folder / ADAPTER_CONFIG_FILE, self.folder / ADAPTER_FILE]
 
 
-def export(trained: Trained, weights: Weights, path: Path, *, template: str | None) -> int:
-    """Write the adapter, in float32; how many matrices it changes. `template` is that of its examples.
+def export_gguf(checkpoint: LoraCheckpoint, base: BaseModel, path: Path, *, template: str | None) -> int:
+    """Write the adapter in float32, and return the number of matrices that it adapts.
+
+    `template` is the name of the prompt template that it was trained with.
 
     Raises:
-        InputError: a tensor is missing, or is of no Llama.
+        InputError: the adapter's file cannot be read, or has a tensor that llama.cpp cannot adapt.
         OutputError: the file cannot be written.
     """
-    gguf = needed("gguf")
-    tensors = dict(_tensors(trained, weights))
+    gguf = require("gguf")
+    tensors = dict(_gguf_tensors(checkpoint, base))
     writer = gguf.GGUFWriter(None, "llama")
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", trained.alpha)
+    writer.add_float32("adapter.lora.alpha", checkpoint.alpha)
     writer.add_name(path.stem)
     writer.add_base_model_count(1)
-    writer.add_base_model_name(0, weights.folder.resolve().name)
-    writer.add_string(FINGERPRINT, weights.fingerprint())
+    writer.add_base_model_name(0, base.folder.resolve().name)
+    writer.add_string(FINGERPRINT, base.fingerprint())
     if template:
         writer.add_string(TEMPLATE, template)
     for name, values in tensors.items():
         writer.add_tensor(name, values)
-    with replacing(path) as place:
-        writer.write_header_to_file(place)
+    with replacing(path) as temporary:
+        writer.write_header_to_file(temporary)
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
     return len(tensors) // 2
 
 
-def _tensors(trained: Trained, weights: Weights) -> Iterator[tuple[str, Any]]:
-    """The matrices by llama.cpp's names, as arrays: A of (rank, in), B of (out, rank)."""
-    file = trained.folder / ADAPTER
-    load = needed("safetensors.torch").load_file
+def _gguf_tensors(checkpoint: LoraCheckpoint, base: BaseModel) -> Iterator[tuple[str, Any]]:
+    """The matrices as arrays, by llama.cpp's names: A (rank, in) and B (out, rank)."""
+    file = checkpoint.folder / ADAPTER_FILE
+    load_file = require("safetensors.torch").load_file
     try:
-        found = load(file)
-    except Exception as error:  # a missing file, and whatever a damaged one raises
+        tensors = load_file(file)
+    except Exception as error:  # a missing file, or whatever error a damaged one raises
         raise InputError(f"{file} cannot be read: {error}") from error
-    for name in sorted(found):
+    for name in sorted(tensors):
         match = _TENSOR.fullmatch(name)
-        if match is None or match[2] not in _PARTS:
+        if match is None or match[2] not in _GGUF_NAMES:
             raise InputError(f"{file}: {name} is no part of a Llama that llama.cpp can adapt")
-        layer, part, side = match[1], _PARTS[match[2]], match[3]
-        tensor = found[name].float()
-        heads = {"attn_q": weights.heads, "attn_k": weights.kv_heads}.get(part)
-        if side == "B" and heads:
-            tensor = turned(tensor, heads)
+        layer, part, side = match[1], _GGUF_NAMES[match[2]], match[3]
+        tensor = tensors[name].float()
+        num_heads = {"attn_q": base.num_heads, "attn_k": base.num_kv_heads}.get(part)
+        if side == "B" and num_heads:
+            tensor = permute_qk(tensor, num_heads)
         yield f"blk.{layer}.{part}.weight.lora_{side.lower()}", tensor.contiguous().numpy()
 
 
-def turned(rows: Any, heads: int) -> Any:
-    """The rows of each head in llama.cpp's order: a row of the first half, then its partner of the second."""
-    out, columns = rows.shape
-    return rows.reshape(heads, 2, out // heads // 2, columns).transpose(1, 2).reshape(out, columns)
+def permute_qk(weight: Any, num_heads: int) -> Any:
+    """Reorder the rows of a query or key matrix (out, in) from Hugging Face's order to llama.cpp's.
+
+    Rotary embeddings rotate pairs of rows: in Hugging Face's order the rows of a pair are half a head apart, in
+    llama.cpp's order they are adjacent. Converting a model to GGUF reorders its rows, so those of an adapter must be
+    reordered in the same way. For one head of four rows::
+
+        Hugging Face   0 1 2 3     pairs (0, 2), (1, 3)
+        llama.cpp      0 2 1 3
+    """
+    out, columns = weight.shape
+    return weight.reshape(num_heads, 2, out // num_heads // 2, columns).transpose(1, 2).reshape(out, columns)

@@ -1,92 +1,98 @@
-"""The training loop: examples in, checkpoints out, and how far it is after each step.
+"""The training loop: steps, checkpoints and evaluation.
 
-Its order, its adapter's beginning and so its end depend on the seed alone (on one machine, with one number of threads).
+On one machine and with one number of threads, the result depends on the data, the configuration and its seed alone.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from guardcli.errors import InputError, TuneError
 from guardcli.metrics import average_precision
-from guardcli.training.config import Settings
-from guardcli.training.lora_model import Adapted
-from guardcli.training.run_dir import STATE, Run
-from guardcli.training.sampler import order, parted, steps
-from guardcli.training.tokenizer import Encoded
+from guardcli.training.config import TrainConfig
+from guardcli.training.lora_model import LoraModel
+from guardcli.training.run_dir import OPTIMIZER_FILE, RunDir
+from guardcli.training.sampler import num_steps, sample_batches, split_batches
+from guardcli.training.tokenizer import TokenizedExample
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: of `steps`, the loss of the last one, and the held-out AUPRC where it was just measured."""
+class TrainProgress:
+    """The state of a run after a step. `loss` is that of this step; `auprc` is set if the step was evaluated."""
 
     step: int
-    steps: int
+    num_steps: int
     loss: float | None = None
     auprc: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """Encoded examples, those held out, and the ids of the verdicts safe and unsafe."""
+class TrainingData:
+    """The examples to train on, the held-out ones, and the token ids of the verdicts (safe, unsafe)."""
 
-    train: Sequence[Encoded]
-    held_out: Sequence[Encoded]
-    verdicts: tuple[int, int]
+    train: Sequence[TokenizedExample]
+    held_out: Sequence[TokenizedExample]
+    verdict_ids: tuple[int, int]
 
     def __post_init__(self) -> None:
-        """Raises InputError: there is nothing to train on, or nothing that a curve could be drawn over."""
+        """Raises InputError: there are no examples to train on, or the held-out ones have one label only."""
         if not self.train:
             raise InputError("there are no examples to train on")
-        if self.held_out and len({one.unsafe for one in self.held_out}) < 2:
+        if self.held_out and len({example.unsafe for example in self.held_out}) < 2:
             raise InputError("the held-out examples are all of one label: AUPRC needs safe and unsafe ones")
 
 
-def train(adapted: Adapted, data: Data, run: Run, settings: Settings) -> Iterator[Progress]:
-    """Train from the run's last checkpoint to its end, and yield after every step.
+def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: TrainConfig) -> Iterator[TrainProgress]:
+    """Train from the last checkpoint of the run, or from its start, to its end. Yields after each step.
+
+    Every `config.checkpoint_every` steps and at the end, the held-out examples are evaluated and a checkpoint is saved.
 
     Raises:
-        TuneError: the loss is not finite.
-        OutputError: a checkpoint cannot be written.
+        TuneError: the loss or a score is not finite, or the GPU is out of memory.
+        OutputError: the log or a checkpoint cannot be written.
     """
-    total = steps(len(data.train), size=settings.at_once, epochs=settings.epochs)
-    if run.checkpoint is not None:
-        adapted.restore(run.checkpoint, run.checkpoint / STATE)
+    batch_size = config.effective_batch_size
+    total = num_steps(len(data.train), batch_size=batch_size, epochs=config.epochs)
+    if run_dir.last_checkpoint is not None:
+        model.load_checkpoint(run_dir.last_checkpoint, run_dir.last_checkpoint / OPTIMIZER_FILE)
     elif data.held_out:
-        yield _looked(adapted, data, run, settings, Progress(0, total))
-    ordered = order(len(data.train), size=settings.at_once, epochs=settings.epochs, seed=settings.seed)
-    for step, numbers in islice(enumerate(ordered, start=1), run.step, None):
-        loss = adapted.learn(list(parted([data.train[number] for number in numbers], settings.batch_size)))
+        yield _evaluate(model, data, run_dir, config, TrainProgress(0, total))
+    sampled = sample_batches(len(data.train), batch_size=batch_size, epochs=config.epochs, seed=config.seed)
+    for step, indices in islice(enumerate(sampled, start=1), run_dir.step, None):
+        examples = [data.train[index] for index in indices]
+        loss = model.train_step(list(split_batches(examples, config.batch_size)))
         if not math.isfinite(loss):
             raise TuneError(
                 f"the loss is not finite at step {step}: lower --learning-rate; "
-                f"the checkpoint of step {run.step} stands"
+                f"the checkpoint of step {run_dir.step} stands"
             )
-        run.log({"step": step, "loss": loss})
-        progress = Progress(step, total, loss)
-        if step % settings.checkpoint_every == 0 or step == total:
+        run_dir.log({"step": step, "loss": loss})
+        progress = TrainProgress(step, total, loss)
+        if step % config.checkpoint_every == 0 or step == total:
             if data.held_out:
-                progress = _looked(adapted, data, run, settings, progress)
-            run.keep(step, lambda folder: _write(adapted, folder))
+                progress = _evaluate(model, data, run_dir, config, progress)
+            run_dir.save_checkpoint(step, lambda folder: _write_checkpoint(model, folder))
         yield progress
 
 
-def _looked(adapted: Adapted, data: Data, run: Run, settings: Settings, progress: Progress) -> Progress:
-    """Score what is held out."""
+def _evaluate(
+    model: LoraModel, data: TrainingData, run_dir: RunDir, config: TrainConfig, progress: TrainProgress
+) -> TrainProgress:
+    """Score the held-out examples, and log their AUPRC."""
     scores: list[float] = []
-    for batch in parted(data.held_out, settings.batch_size):
-        scores += adapted.scores(batch, data.verdicts)
+    for batch in split_batches(data.held_out, config.batch_size):
+        scores += model.scores(batch, data.verdict_ids)
     if not all(map(math.isfinite, scores)):
         raise TuneError(f"the scores of held-out examples are not finite at step {progress.step}: damaged weights")
-    auprc = average_precision([one.unsafe for one in data.held_out], scores)
-    run.log({"step": progress.step, "auprc": auprc})
-    return Progress(progress.step, progress.steps, progress.loss, auprc)
+    auprc = average_precision([example.unsafe for example in data.held_out], scores)
+    run_dir.log({"step": progress.step, "auprc": auprc})
+    return replace(progress, auprc=auprc)
 
 
-def _write(adapted: Adapted, folder: Path) -> None:
-    adapted.save(folder)
-    adapted.save_state(folder / STATE)
+def _write_checkpoint(model: LoraModel, folder: Path) -> None:
+    model.save_adapter(folder)
+    model.save_optimizer(folder / OPTIMIZER_FILE)

@@ -1,4 +1,4 @@
-"""In which order examples are trained on: a function of the seed, so that a run can be taken up at any step."""
+"""Samples training examples in an order that depends on the seed alone, so that a run can resume at any step."""
 
 from __future__ import annotations
 
@@ -10,25 +10,35 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def steps(count: int, *, size: int, epochs: float) -> int:
-    """How many steps of `size` examples `epochs` over so many of them are; at least one."""
-    return max(1, math.ceil(count * epochs / size))
+def num_steps(num_examples: int, *, batch_size: int, epochs: float) -> int:
+    """Number of optimizer steps in so many epochs, at least 1.
+
+    >>> num_steps(11, batch_size=2, epochs=1.0)
+    6
+    """
+    return max(1, math.ceil(num_examples * epochs / batch_size))
 
 
-def order(count: int, *, size: int, epochs: float, seed: int) -> Iterator[Sequence[int]]:
-    """The numbers of the examples of each step. Each epoch shuffles anew; a step may reach over into the next."""
-    numbers: list[int] = []
+def sample_batches(num_examples: int, *, batch_size: int, epochs: float, seed: int) -> Iterator[Sequence[int]]:
+    """Yield the indices of the examples of each optimizer step.
+
+    Each epoch shuffles all examples anew. A step may cross into the next epoch:
+
+        epoch 0: [2 0] [1 ...
+        epoch 1:       ... 1] [0 2]      3 examples, batch_size 2, 2 epochs
+    """
+    indices: list[int] = []
     epoch = 0
-    for _ in range(steps(count, size=size, epochs=epochs)):
-        while len(numbers) < size:
-            shuffled = list(range(count))
+    for _ in range(num_steps(num_examples, batch_size=batch_size, epochs=epochs)):
+        while len(indices) < batch_size:
+            shuffled = list(range(num_examples))
             Random(f"{seed}:{epoch}").shuffle(shuffled)
-            numbers += shuffled
+            indices += shuffled
             epoch += 1
-        yield numbers[:size]
-        numbers = numbers[size:]
+        yield indices[:batch_size]
+        indices = indices[batch_size:]
 
 
-def parted(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Parts of `size`, the last one perhaps smaller."""
+def split_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield consecutive batches of `size` items; the last one may be smaller."""
     return (items[start : start + size] for start in range(0, len(items), size))

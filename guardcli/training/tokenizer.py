@@ -1,7 +1,8 @@
-"""Examples → token ids by the tokenizer beside the weights, by the rules of `guardcli.models.vocab`.
+"""Tokenizes training examples with the base model's tokenizer, to the same ids as `guardcli.models.vocab`.
 
-Special tokens are made by name, and all text between two of them in one piece with the parsing of special tokens off:
-what a user wrote is text in training, too. The answer is a piece of its own, as it is where its logits are read.
+Special tokens are looked up by name. The text between two of them is tokenized in one piece with the parsing of special
+tokens off, so that user text can never become a control token, in training either. The answer is tokenized separately
+from the prompt, because `guard check` reads its logits there.
 """
 
 from __future__ import annotations
@@ -16,79 +17,106 @@ from guardcli.errors import ModelError
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.templates import SAFE, UNSAFE
 from guardcli.text.segments import Segment, TokenIds
-from guardcli.training.augmentation import Example
-from guardcli.training.dependencies import needed
+from guardcli.training.augmentation import TrainingExample
+from guardcli.training.dependencies import require
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """An example's ids: `asked` of them are the prompt, and behind `read` of them the verdict comes next."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizedExample:
+    r"""The token ids of an example, and where its answer and its verdict are.
+
+    ::
+
+        <|begin_of_text|> … <END CONVERSATION> … | \n\n | unsafe | \n S 9 <|eot_id|>
+        └── prompt, prompt_length tokens ────────┘        ^ tokens[verdict_index]
+                                                 └── answer, on which the loss is computed
+    """
 
     tokens: TokenIds
-    asked: int
-    read: int
+    prompt_length: int
+    verdict_index: int
     unsafe: bool
 
 
 class Tokenizer:
-    """The tokenizer in a folder of weights. `safe` and `unsafe` are the ids of the two verdicts."""
+    """The tokenizer in a folder of Hugging Face weights. `safe` and `unsafe` are the token ids of the two verdicts."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises ModelError: there is none, or it splits a verdict."""
+        """Load `folder`/tokenizer.json.
+
+        Raises:
+            ModelError: the file is missing or damaged, or a verdict is more than one token.
+        """
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise ModelError(f"{folder} holds no tokenizer.json: download all files of the model")
         try:
-            self._tokenizer = needed("tokenizers").Tokenizer.from_file(str(path))
+            self._tokenizer = require("tokenizers").Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises nothing narrower
             raise ModelError(f"{path} cannot be read: {error}") from error
         self._tokenizer.encode_special_tokens = True
         added = self._tokenizer.get_added_tokens_decoder()
-        self._specials = {token.content: id_ for id_, token in added.items() if token.special}
-        self._added = {id_: token.content for id_, token in added.items()}
-        self.safe, self.unsafe = self._single(SAFE), self._single(UNSAFE)
+        self._special_ids = {token.content: id_ for id_, token in added.items() if token.special}
+        self._added_tokens = {id_: token.content for id_, token in added.items()}
+        self.safe, self.unsafe = self._verdict_id(SAFE), self._verdict_id(UNSAFE)
 
-    def special(self, name: str) -> int:
-        """Raises ModelError: there is no such special token."""
-        if name not in self._specials:
+    def special_id(self, name: str) -> int:
+        """The id of a special token.
+
+        Raises:
+            ModelError: the tokenizer has no such special token.
+        """
+        if name not in self._special_ids:
             raise ModelError(
                 f"the tokenizer has no special token {name}: the examples are for a model of another template"
             )
-        return int(self._specials[name])
+        return int(self._special_ids[name])
 
     def encode(self, segments: Iterable[Segment]) -> TokenIds:
-        """Raises ModelError: a special token is missing, or text would become one."""
+        """The token ids of a prompt or an answer.
+
+        Raises:
+            ModelError: a special token is missing, or text would become one.
+        """
         ids = array("i")
         for special, group in groupby(segments, key=lambda segment: segment.special):
             if special:
-                ids.extend(self.special(segment.text) for segment in group)
+                ids.extend(self.special_id(segment.text) for segment in group)
             else:
-                ids.extend(self._text("".join(segment.text for segment in group)))
+                ids.extend(self._encode_text("".join(segment.text for segment in group)))
         return ids
 
-    def example(self, example: Example) -> Encoded:
-        """Raises ModelError: as `encode`, or the answer's ids are not those that guard reads."""
-        ids, answer = self.encode(example.prompt), self.encode(example.answer)
-        before = TEMPLATES[example.template].answer
-        scaffold = self._text(before) if before else []
-        asked, read = len(ids), len(ids) + len(scaffold)
-        ids.extend(answer)
-        unsafe = bool(example.categories)
-        if [*ids[asked : read + 1]] != [*scaffold, self.unsafe if unsafe else self.safe]:
-            raise ModelError("the tokenizer joins the verdict with what stands beside it: it is of no Llama Guard")
-        return Encoded(ids, asked, read, unsafe)
+    def tokenize(self, example: TrainingExample) -> TokenizedExample:
+        """Tokenize an example.
 
-    def _text(self, text: str) -> Sequence[int]:
+        Raises:
+            ModelError: see `encode`; or the tokenizer merges the verdict with the text next to it, which `guard check`
+                reads as separate tokens.
+        """
+        prompt, answer = self.encode(example.prompt), self.encode(example.answer)
+        before_verdict = TEMPLATES[example.template].answer
+        expected = list(self._encode_text(before_verdict)) if before_verdict else []
+        verdict_index = len(prompt) + len(expected)
+        unsafe = bool(example.categories)
+        expected.append(self.unsafe if unsafe else self.safe)
+        if list(answer[: len(expected)]) != expected:
+            raise ModelError("the tokenizer joins the verdict with what stands beside it: it is of no Llama Guard")
+        return TokenizedExample(
+            tokens=prompt + answer, prompt_length=len(prompt), verdict_index=verdict_index, unsafe=unsafe
+        )
+
+    def _encode_text(self, text: str) -> Sequence[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        if (found := next((id_ for id_ in ids if id_ in self._added), None)) is not None:
+        added = next((self._added_tokens[id_] for id_ in ids if id_ in self._added_tokens), None)
+        if added is not None:
             raise ModelError(
-                f"the tokenizer makes {self._added[found]!r} of text although special tokens are off: mark it as "
+                f"the tokenizer makes {added!r} of text although special tokens are off: mark it as "
                 "special in tokenizer.json, or user text becomes a control token"
             )
         return ids
 
-    def _single(self, word: str) -> int:
-        ids = self._text(word)
+    def _verdict_id(self, word: str) -> int:
+        ids = self._encode_text(word)
         if len(ids) != 1:
             raise ModelError(f"the tokenizer has no single token for {word!r}: it is of no Llama Guard")
         return ids[0]

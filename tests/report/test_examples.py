@@ -7,7 +7,7 @@ from collections import Counter
 from guardcli.conversation import Key
 from guardcli.report.examples import as_text, overlapping
 from guardcli.text.segments import Segment
-from guardcli.training.augmentation import Example, Overlap
+from guardcli.training.augmentation import Overlap, TrainingExample
 from guardcli.training.augmentation.preparation import Tally
 
 EXAMPLES = Counter(
@@ -15,13 +15,13 @@ EXAMPLES = Counter(
 )
 
 
-def example(said: str) -> Example:
+def example(said: str) -> TrainingExample:
     prompt = (Segment("<|x|>", special=True), Segment("User: "), Segment(said, untrusted=True))
     answer = (Segment("\n\n"), Segment("unsafe\nS9"), Segment("<|eot_id|>", special=True))
-    return Example("llama-guard-3-8b", prompt, answer, ("S9",), Key("a.jsonl", 3), "augmented", ("S9", "S1"))
+    return TrainingExample("llama-guard-3-8b", prompt, answer, ("S9",), Key("a.jsonl", 3), "augmented", ("S9", "S1"))
 
 
-def shown(tally: Tally, *samples: Example) -> str:
+def shown(tally: Tally, *samples: TrainingExample) -> str:
     return as_text(tally, samples, colour=False, width=80)
 
 

@@ -13,27 +13,27 @@ from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation import Variation
 from guardcli.training.augmentation.example import examples
-from guardcli.training.base_model import Weights
-from guardcli.training.config import Settings
-from guardcli.training.dataset import Examples
-from guardcli.training.loop import Data, train
-from guardcli.training.lora_model import Adapted
-from guardcli.training.run_dir import Run
+from guardcli.training.base_model import BaseModel
+from guardcli.training.config import TrainConfig
+from guardcli.training.dataset import TokenizedDataset
+from guardcli.training.loop import TrainingData, fine_tune
+from guardcli.training.lora_model import LoraModel
+from guardcli.training.run_dir import RunDir
 from guardcli.training.tokenizer import Tokenizer
 from tests import tiny_base
 from tests.training.augmentation.labels import labelled, record
 
 TEMPLATE = "llama-guard-3-8b"
-SETTINGS = Settings(rank=4, alpha=8.0, learning_rate=0.005, epochs=1.5, checkpoint_every=4)
+SETTINGS = TrainConfig(lora_rank=4, lora_alpha=8.0, learning_rate=0.005, epochs=1.5, checkpoint_every=4)
 
 
 @dataclass(frozen=True)
 class Bench:
     """What training needs."""
 
-    weights: Weights
+    base: BaseModel
     tokenizer: Tokenizer
-    data: Data
+    data: TrainingData
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,14 +77,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def bench(base: Path, files: tuple[Path, Path]) -> Bench:
     tokenizer = Tokenizer(base)
-    found = [Examples.read(path, tokenizer, max_length=4096).encoded for path in files]
-    return Bench(Weights.of(base), tokenizer, Data(found[0], found[1], (tokenizer.safe, tokenizer.unsafe)))
+    train, held_out = (TokenizedDataset.from_file(path, tokenizer, max_length=4096).examples for path in files)
+    data = TrainingData(train, held_out, (tokenizer.safe, tokenizer.unsafe))
+    return Bench(BaseModel.from_folder(base), tokenizer, data)
 
 
 @pytest.fixture(scope="session")
-def trained(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def trained(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A run that came to its end without interruption."""
-    run = Run(tmp_path_factory.mktemp("runs") / "run", {}, resume=False)
-    for _ in train(Adapted(bench.weights, SETTINGS), bench.data, run, SETTINGS):
+    run = RunDir(tmp_path_factory.mktemp("runs") / "run", {}, resume=False)
+    for _ in fine_tune(LoraModel(bench.base, SETTINGS), bench.data, run, SETTINGS):
         pass
     return run

@@ -10,20 +10,20 @@ import pytest
 
 from guardcli.errors import ModelError
 from guardcli.models.gguf import read_header
-from guardcli.training.base_model import Weights
+from guardcli.training.base_model import BaseModel
 
 
 def test_what_a_folder_says(base: Path) -> None:
-    assert Weights.of(base) == Weights(base, heads=4, kv_heads=2)
+    assert BaseModel.from_folder(base) == BaseModel(base, num_heads=4, num_kv_heads=2)
 
 
 def test_a_gguf_of_the_same_weights_has_the_same_fingerprint(base: Path) -> None:
-    assert Weights.of(base).fingerprint() == read_header(base.with_suffix(".gguf")).fingerprint
+    assert BaseModel.from_folder(base).fingerprint() == read_header(base.with_suffix(".gguf")).fingerprint
 
 
 def refused(folder: Path) -> str:
     with pytest.raises(ModelError) as caught:
-        Weights.of(folder)
+        BaseModel.from_folder(folder)
     return str(caught.value)
 
 
@@ -48,6 +48,6 @@ def test_damaged_weights(base: Path, tmp_path: Path) -> None:
     shutil.copy(base / "config.json", tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(ModelError, match="cannot be loaded"):
-        Weights.of(tmp_path).load("cpu")
+        BaseModel.from_folder(tmp_path).load("cpu")
     with pytest.raises(ModelError, match="cannot be read"):
-        Weights.of(tmp_path).fingerprint()
+        BaseModel.from_folder(tmp_path).fingerprint()

@@ -18,10 +18,10 @@ from guardcli.errors import InputError, ModelError, OutputError, TuneError
 from guardcli.models import Adapter, Model
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
 from guardcli.models.gguf import read_header
-from guardcli.training.gguf_export import Trained, export, turned
-from guardcli.training.lora_model import ADAPTER, CONFIG
-from guardcli.training.run_dir import Run
-from guardcli.training.tokenizer import Encoded
+from guardcli.training.gguf_export import LoraCheckpoint, export_gguf, permute_qk
+from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE
+from guardcli.training.run_dir import RunDir
+from guardcli.training.tokenizer import TokenizedExample
 from tests import tiny_base
 from tests.training.conftest import Bench
 
@@ -32,24 +32,26 @@ LOGITS, ODDS = 0.02, 0.005
 
 
 @pytest.fixture(scope="module")
-def checkpoint(trained: Run) -> Path:
-    assert trained.checkpoint is not None
-    return trained.checkpoint
+def checkpoint(trained: RunDir) -> Path:
+    assert trained.last_checkpoint is not None
+    return trained.last_checkpoint
 
 
 @pytest.fixture(scope="module")
 def gguf(checkpoint: Path, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "adapter.gguf"
-    assert export(Trained.of(checkpoint), bench.weights, path, template="llama-guard-3-8b") == 14
+    assert export_gguf(LoraCheckpoint.from_folder(checkpoint), bench.base, path, template="llama-guard-3-8b") == 14
     return path
 
 
-def in_llama_cpp(base: Path, prompts: list[Encoded], *adapters: Adapter) -> np.ndarray:
+def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter) -> np.ndarray:
     """Logits where the verdict comes next: prompts, vocabulary."""
 
-    def ask(one: Encoded, vocabulary: int) -> LogitCoroutine[tuple[float, ...]]:
+    def ask(one: TokenizedExample, vocabulary: int) -> LogitCoroutine[tuple[float, ...]]:
         (logits,) = yield RequestStep(
-            one.tokens[: one.read], (LogitQuery(one.read - 1, tuple(range(vocabulary))),), prefix_len=1
+            one.tokens[: one.verdict_index],
+            (LogitQuery(one.verdict_index - 1, tuple(range(vocabulary))),),
+            prefix_len=1,
         )
         return logits.values
 
@@ -61,15 +63,15 @@ def in_llama_cpp(base: Path, prompts: list[Encoded], *adapters: Adapter) -> np.n
     return np.array(found)
 
 
-def in_torch(bench: Bench, prompts: list[Encoded], checkpoint: Path | None = None) -> np.ndarray:
+def in_torch(bench: Bench, prompts: list[TokenizedExample], checkpoint: Path | None = None) -> np.ndarray:
     """The same by the library that trained it."""
-    model = bench.weights.load("cpu")
+    model = bench.base.load("cpu")
     if checkpoint is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             model = peft.PeftModel.from_pretrained(model, str(checkpoint))
     with torch.no_grad():
-        found = [model(torch.tensor([list(one.tokens[: one.read])])).logits[0, -1].numpy() for one in prompts]
+        found = [model(torch.tensor([list(one.tokens[: one.verdict_index])])).logits[0, -1].numpy() for one in prompts]
     return np.array(found)
 
 
@@ -82,7 +84,7 @@ def test_it_changes_logits_in_llama_cpp_as_in_torch(bench: Bench, base: Path, ch
     change, change_there = after - before, after_there - before_there
     assert np.abs(change_there - change).max() < LOGITS
     assert np.abs(change).max() > 1000 * LOGITS
-    safe, unsafe = bench.data.verdicts
+    safe, unsafe = bench.data.verdict_ids
     odds, odds_there = (found[:, unsafe] - found[:, safe] for found in (change, change_there))
     assert np.abs(odds_there - odds).max() < ODDS
     assert np.abs(odds).max() > 100 * ODDS
@@ -94,8 +96,8 @@ def test_half_of_it_changes_as_half_of_it(
     prompts = list(bench.data.held_out)
     halved = tmp_path / "halved"
     shutil.copytree(checkpoint, halved)
-    config = json.loads((halved / CONFIG).read_text())
-    (halved / CONFIG).write_text(json.dumps(config | {"lora_alpha": config["lora_alpha"] / 2}))
+    config = json.loads((halved / ADAPTER_CONFIG_FILE).read_text())
+    (halved / ADAPTER_CONFIG_FILE).write_text(json.dumps(config | {"lora_alpha": config["lora_alpha"] / 2}))
     there = in_llama_cpp(base, prompts, Adapter(gguf, 0.5))
     assert np.abs(there - in_torch(bench, prompts, halved)).max() < LOGITS
 
@@ -103,14 +105,14 @@ def test_half_of_it_changes_as_half_of_it(
 def attending(checkpoint: Path, folder: Path, *, unturned: bool = False) -> Path:
     """An adapter that changes queries and keys by much, and nothing else; perhaps with its rows in the wrong order."""
     shutil.copytree(checkpoint, folder)
-    tensors = load_file(folder / ADAPTER)
+    tensors = load_file(folder / ADAPTER_FILE)
     generator = torch.Generator().manual_seed(0)
     for name in [name for name in sorted(tensors) if "lora_B" in name]:
         heads = {"q_proj": 4, "k_proj": 2}.get(name.split(".")[-3])
         tensors[name] = torch.randn(tensors[name].shape, generator=generator) * (0.3 if heads else 0.0)
         if heads and unturned:
-            tensors[name] = turned(tensors[name], heads).contiguous()
-    save_file(tensors, folder / ADAPTER)
+            tensors[name] = permute_qk(tensors[name], heads).contiguous()
+    save_file(tensors, folder / ADAPTER_FILE)
     return folder
 
 
@@ -118,7 +120,7 @@ def test_queries_and_keys_are_turned(bench: Bench, base: Path, checkpoint: Path,
     """Within the tolerance only if their rows are in llama.cpp's order."""
     right, wrong = attending(checkpoint, tmp_path / "a"), attending(checkpoint, tmp_path / "b", unturned=True)
     prompts = list(bench.data.held_out)
-    export(Trained.of(right), bench.weights, tmp_path / "out.gguf", template=None)
+    export_gguf(LoraCheckpoint.from_folder(right), bench.base, tmp_path / "out.gguf", template=None)
     there = in_llama_cpp(base, prompts, Adapter(tmp_path / "out.gguf"))
     assert np.abs(there - in_torch(bench, prompts, right)).max() < LOGITS
     assert np.abs(there - in_torch(bench, prompts, wrong)).max() > 10 * LOGITS
@@ -127,8 +129,8 @@ def test_queries_and_keys_are_turned(bench: Bench, base: Path, checkpoint: Path,
 def test_the_order_of_rows() -> None:
     """Two heads of four rows: the halves of each head are interleaved."""
     rows = torch.arange(8).reshape(8, 1)
-    assert turned(rows, 2).flatten().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
-    assert turned(rows, 1).flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
+    assert permute_qk(rows, 2).flatten().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+    assert permute_qk(rows, 1).flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
 
 
 def test_what_the_file_says(bench: Bench, base: Path, gguf: Path) -> None:
@@ -142,7 +144,7 @@ def test_what_the_file_says(bench: Bench, base: Path, gguf: Path) -> None:
         "adapter.lora.alpha": 8.0,
         "general.base_model.count": 1,
         "general.base_model.0.name": "tiny-guard",
-        FINGERPRINT: bench.weights.fingerprint(),
+        FINGERPRINT: bench.base.fingerprint(),
         TEMPLATE: "llama-guard-3-8b",
     }
     assert header.n_tensors == 28
@@ -150,20 +152,20 @@ def test_what_the_file_says(bench: Bench, base: Path, gguf: Path) -> None:
 
 def test_an_export_is_the_same_bytes_again(bench: Bench, checkpoint: Path, gguf: Path, tmp_path: Path) -> None:
     path = tmp_path / "adapter.gguf"
-    export(Trained.of(checkpoint), bench.weights, path, template="llama-guard-3-8b")
+    export_gguf(LoraCheckpoint.from_folder(checkpoint), bench.base, path, template="llama-guard-3-8b")
     assert path.read_bytes() == gguf.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ["adapter.gguf"]
 
 
 def edited(checkpoint: Path, folder: Path, **config: object) -> Path:
     shutil.copytree(checkpoint, folder)
-    before = json.loads((folder / CONFIG).read_text())
-    (folder / CONFIG).write_text(json.dumps(before | config))
+    before = json.loads((folder / ADAPTER_CONFIG_FILE).read_text())
+    (folder / ADAPTER_CONFIG_FILE).write_text(json.dumps(before | config))
     return folder
 
 
 def test_rank_stabilised_adapters_count_by_the_root_of_their_rank(checkpoint: Path, tmp_path: Path) -> None:
-    assert Trained.of(edited(checkpoint, tmp_path / "a", use_rslora=True)).alpha == 8.0 * 2.0
+    assert LoraCheckpoint.from_folder(edited(checkpoint, tmp_path / "a", use_rslora=True)).alpha == 8.0 * 2.0
 
 
 @pytest.mark.parametrize(
@@ -176,25 +178,25 @@ def test_rank_stabilised_adapters_count_by_the_root_of_their_rank(checkpoint: Pa
 )
 def test_adapters_of_other_kinds(checkpoint: Path, tmp_path: Path, config: dict[str, object], message: str) -> None:
     with pytest.raises(TuneError, match=message):
-        Trained.of(edited(checkpoint, tmp_path / "a", **config))
+        LoraCheckpoint.from_folder(edited(checkpoint, tmp_path / "a", **config))
 
 
 def test_what_is_no_adapter(checkpoint: Path, bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no LoRA adapter: adapter_config\.json: No such file"):
-        Trained.of(tmp_path)
+        LoraCheckpoint.from_folder(tmp_path)
     folder = edited(checkpoint, tmp_path / "a")
-    (folder / ADAPTER).unlink()
-    with pytest.raises(InputError, match=f"{ADAPTER} cannot be read"):
-        export(Trained.of(folder), bench.weights, tmp_path / "out.gguf", template=None)
-    save_file({"base_model.model.lm_head.lora_A.weight": torch.zeros(2, 2)}, folder / ADAPTER)
+    (folder / ADAPTER_FILE).unlink()
+    with pytest.raises(InputError, match=f"{ADAPTER_FILE} cannot be read"):
+        export_gguf(LoraCheckpoint.from_folder(folder), bench.base, tmp_path / "out.gguf", template=None)
+    save_file({"base_model.model.lm_head.lora_A.weight": torch.zeros(2, 2)}, folder / ADAPTER_FILE)
     with pytest.raises(InputError, match=r"lm_head\.lora_A\.weight is no part of a Llama that llama\.cpp can adapt"):
-        export(Trained.of(folder), bench.weights, tmp_path / "out.gguf", template=None)
+        export_gguf(LoraCheckpoint.from_folder(folder), bench.base, tmp_path / "out.gguf", template=None)
     assert not (tmp_path / "out.gguf").exists()
 
 
 def test_a_place_that_cannot_be_written(checkpoint: Path, bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*: No such file or directory"):
-        export(Trained.of(checkpoint), bench.weights, tmp_path / "none" / "out.gguf", template=None)
+        export_gguf(LoraCheckpoint.from_folder(checkpoint), bench.base, tmp_path / "none" / "out.gguf", template=None)
 
 
 def test_it_is_refused_by_another_base(gguf: Path, tmp_path: Path) -> None:

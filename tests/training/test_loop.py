@@ -10,22 +10,22 @@ import pytest
 from safetensors.torch import load_file
 
 from guardcli.errors import InputError, TuneError
-from guardcli.training.config import Settings
-from guardcli.training.loop import Data, Progress, train
-from guardcli.training.lora_model import ADAPTER, Adapted
-from guardcli.training.run_dir import Run
+from guardcli.training.config import TrainConfig
+from guardcli.training.loop import TrainingData, TrainProgress, fine_tune
+from guardcli.training.lora_model import ADAPTER_FILE, LoraModel
+from guardcli.training.run_dir import RunDir
 from tests.training.conftest import SETTINGS, Bench
 
 SHORT = replace(SETTINGS, epochs=0.5)
 
 
 def trained_in(
-    folder: Path, bench: Bench, settings: Settings = SHORT, *, stop: int | None = None, resume: bool = False
-) -> tuple[Run, list[Progress]]:
+    folder: Path, bench: Bench, settings: TrainConfig = SHORT, *, stop: int | None = None, resume: bool = False
+) -> tuple[RunDir, list[TrainProgress]]:
     """Train in a folder, perhaps only up to a step, as if the run were killed behind it."""
-    run = Run(folder, {}, resume=resume)
+    run = RunDir(folder, {}, resume=resume)
     seen = []
-    for progress in train(Adapted(bench.weights, settings), bench.data, run, settings):
+    for progress in fine_tune(LoraModel(bench.base, settings), bench.data, run, settings):
         seen.append(progress)
         if progress.step == stop:
             break
@@ -33,15 +33,15 @@ def trained_in(
 
 
 def without_held_out(bench: Bench) -> Bench:
-    return replace(bench, data=Data(bench.data.train, (), bench.data.verdicts))
+    return replace(bench, data=TrainingData(bench.data.train, (), bench.data.verdict_ids))
 
 
-def adapter_of(run: Run) -> bytes:
-    assert run.checkpoint is not None
-    return (run.checkpoint / ADAPTER).read_bytes()
+def adapter_of(run: RunDir) -> bytes:
+    assert run.last_checkpoint is not None
+    return (run.last_checkpoint / ADAPTER_FILE).read_bytes()
 
 
-def test_the_loss_falls(trained: Run) -> None:
+def test_the_loss_falls(trained: RunDir) -> None:
     lines = [json.loads(line) for line in (trained.folder / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     assert len(losses) == 12  # one and a half times 16 examples, by two
@@ -51,9 +51,9 @@ def test_the_loss_falls(trained: Run) -> None:
     assert all(0 <= auprc <= 1 for _, auprc in looks)
 
 
-def test_every_linear_layer_has_an_adapter(trained: Run) -> None:
-    assert trained.checkpoint is not None
-    tensors = load_file(trained.checkpoint / ADAPTER)
+def test_every_linear_layer_has_an_adapter(trained: RunDir) -> None:
+    assert trained.last_checkpoint is not None
+    tensors = load_file(trained.last_checkpoint / ADAPTER_FILE)
     assert len(tensors) == 2 * 2 * 7  # A and B, two layers, seven matrices
     assert all(tensor.abs().sum() > 0 for tensor in tensors.values())
     assert not any("lm_head" in name or "embed" in name for name in tensors)
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_adapter(bench: Bench, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("stop", [1, 4, 6, 9])
 def test_a_run_that_was_stopped_ends_with_the_same_adapter(
-    bench: Bench, trained: Run, tmp_path: Path, stop: int
+    bench: Bench, trained: RunDir, tmp_path: Path, stop: int
 ) -> None:
     trained_in(tmp_path, bench, SETTINGS, stop=stop)
     run, seen = trained_in(tmp_path, bench, SETTINGS, resume=True)
@@ -87,7 +87,7 @@ def test_batches_that_a_step_learns_from_count_as_one(bench: Bench, tmp_path: Pa
     """Up to rounding: the sums are made in another order."""
     without = without_held_out(bench)
     whole = trained_in(tmp_path / "a", without, replace(SHORT, batch_size=4))[1]
-    parts = trained_in(tmp_path / "b", without, replace(SHORT, batch_size=1, accumulate=4))[1]
+    parts = trained_in(tmp_path / "b", without, replace(SHORT, batch_size=1, gradient_accumulation_steps=4))[1]
     assert [progress.loss for progress in parts] == pytest.approx([progress.loss for progress in whole], rel=1e-3)
 
 
@@ -96,17 +96,17 @@ def test_only_the_answer_is_learned(bench: Bench) -> None:
     torch = pytest.importorskip("torch")
     one = bench.data.train[0]
     with torch.no_grad():
-        logits = bench.weights.load("cpu")(torch.tensor([list(one.tokens)])).logits[0].log_softmax(dim=-1)
-    expected = [-float(logits[at - 1, one.tokens[at]]) for at in range(one.asked, len(one.tokens))]
-    found = Adapted(bench.weights, SHORT).learn([[one]])
+        logits = bench.base.load("cpu")(torch.tensor([list(one.tokens)])).logits[0].log_softmax(dim=-1)
+    expected = [-float(logits[at - 1, one.tokens[at]]) for at in range(one.prompt_length, len(one.tokens))]
+    found = LoraModel(bench.base, SHORT).train_step([[one]])
     assert found == pytest.approx(sum(expected) / len(expected), rel=1e-4)
 
 
 def test_scores_do_not_depend_on_the_batch(bench: Bench) -> None:
-    adapted = Adapted(bench.weights, SHORT)
+    model = LoraModel(bench.base, SHORT)
     some = bench.data.train[:3]
-    together = adapted.scores(some, bench.data.verdicts)
-    alone = [score for one in some for score in adapted.scores([one], bench.data.verdicts)]
+    together = model.scores(some, bench.data.verdict_ids)
+    alone = [score for one in some for score in model.scores([one], bench.data.verdict_ids)]
     assert together == pytest.approx(alone, abs=1e-5)
 
 
@@ -114,7 +114,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(bench: Bench, tmp_path: Path) ->
     wild = replace(SETTINGS, learning_rate=1e30, checkpoint_every=1)
     with pytest.raises(TuneError, match=r"the loss is not finite at step 2: lower --learning-rate; .*step 1 stands"):
         trained_in(tmp_path, without_held_out(bench), wild)
-    assert Run(tmp_path, {}, resume=True).step == 1
+    assert RunDir(tmp_path, {}, resume=True).step == 1
 
 
 def test_held_out_scores_that_are_not_finite_end_the_run(bench: Bench, tmp_path: Path) -> None:
@@ -126,6 +126,6 @@ def test_held_out_scores_that_are_not_finite_end_the_run(bench: Bench, tmp_path:
 def test_data_that_cannot_be_used(bench: Bench) -> None:
     safe = [one for one in bench.data.train if not one.unsafe]
     with pytest.raises(InputError, match="there are no examples to train on"):
-        Data((), (), bench.data.verdicts)
+        TrainingData((), (), bench.data.verdict_ids)
     with pytest.raises(InputError, match="the held-out examples are all of one label: AUPRC needs"):
-        Data(bench.data.train, safe, bench.data.verdicts)
+        TrainingData(bench.data.train, safe, bench.data.verdict_ids)

@@ -19,7 +19,7 @@ from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
-from guardcli.training.augmentation import Example
+from guardcli.training.augmentation import TrainingExample
 from guardcli.training.tokenizer import Tokenizer
 from guardcli.verdict import Answers
 from tests import tiny, tiny_sentencepiece
@@ -99,11 +99,11 @@ def test_sentencepiece_answers_have_the_ids_that_guard_reads(
 def test_where_the_answer_and_the_verdict_begin(base: Path, files: tuple[Path, Path]) -> None:
     tokenizer = Tokenizer(base)
     for line in files[0].read_text("utf-8").splitlines():
-        example = Example.from_json(line, "x:1")
-        encoded = tokenizer.example(example)
-        assert encoded.tokens[: encoded.asked] == tokenizer.encode(example.prompt)
-        assert encoded.tokens[encoded.asked : encoded.read] == tokenizer.encode([Segment("\n\n")])
-        assert encoded.tokens[encoded.read] == (tokenizer.unsafe if encoded.unsafe else tokenizer.safe)
+        example = TrainingExample.from_json(line, "x:1")
+        encoded = tokenizer.tokenize(example)
+        assert encoded.tokens[: encoded.prompt_length] == tokenizer.encode(example.prompt)
+        assert encoded.tokens[encoded.prompt_length : encoded.verdict_index] == tokenizer.encode([Segment("\n\n")])
+        assert encoded.tokens[encoded.verdict_index] == (tokenizer.unsafe if encoded.unsafe else tokenizer.safe)
 
 
 def edited(base: Path, folder: Path, edit: object) -> Path:

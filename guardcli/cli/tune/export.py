@@ -9,10 +9,15 @@ import click
 from guardcli.cli import output
 from guardcli.cli.codes import DONE
 from guardcli.errors import InputError
-from guardcli.training import gguf_export as exporting
-from guardcli.training.base_model import Weights
-from guardcli.training.dependencies import check
-from guardcli.training.run_dir import facts_files, facts_of, last_checkpoint
+from guardcli.training import (
+    BaseModel,
+    LoraCheckpoint,
+    check_installed,
+    export_gguf,
+    find_last_checkpoint,
+    manifest_paths,
+    read_manifest,
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,27 +27,32 @@ from guardcli.training.run_dir import facts_files, facts_of, last_checkpoint
 )
 @click.option(
     "--base",
+    "base_path",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The weights that it was trained on; else where the adapter says they are.",
 )
-def export(*, folder: Path, path: Path, base: Path | None) -> int:
+def export(*, folder: Path, path: Path, base_path: Path | None) -> int:
     """Write the adapter of RUN (its last checkpoint, a checkpoint's folder, or any LoRA of PEFT) as a GGUF.
 
     \b
     guard tune export run -o adapter.gguf
     guard check -m llama-guard-3-8b.gguf --lora adapter.gguf:0.5 chats.jsonl
     """
-    check()
-    checkpoint = last_checkpoint(folder) or folder
-    trained = exporting.Trained.of(checkpoint)
-    if base is None and (trained.base is None or not Path(trained.base).is_dir()):
-        raise InputError(f"{checkpoint} was trained on {trained.base}, which is not here: name the weights with --base")
-    weights = Weights.of(base or Path(trained.base or ""))
-    facts = facts_of(checkpoint)
-    if facts and facts["base"] != weights.fingerprint():
-        raise InputError(f"{checkpoint} was trained on other weights than those in {weights.folder}")
-    output.check_no_input(path, [*trained.files, *weights.files, *facts_files(checkpoint)], "-o")
-    changed = exporting.export(trained, weights, path, template=facts.get("template"))
-    output.say(f"guard: {path}: the adapter of {checkpoint}, of rank {trained.rank}, for {changed:,} matrices")
+    check_installed()
+    checkpoint_folder = find_last_checkpoint(folder) or folder
+    checkpoint = LoraCheckpoint.from_folder(checkpoint_folder)
+    if base_path is None and (checkpoint.base is None or not Path(checkpoint.base).is_dir()):
+        raise InputError(
+            f"{checkpoint_folder} was trained on {checkpoint.base}, which is not here: name the weights with --base"
+        )
+    base = BaseModel.from_folder(base_path or Path(checkpoint.base or ""))
+    manifest = read_manifest(checkpoint_folder)
+    if manifest and manifest["base"] != base.fingerprint():
+        raise InputError(f"{checkpoint_folder} was trained on other weights than those in {base.folder}")
+    output.check_no_input(path, [*checkpoint.files, *base.files, *manifest_paths(checkpoint_folder)], "-o")
+    num_matrices = export_gguf(checkpoint, base, path, template=manifest.get("template"))
+    output.say(
+        f"guard: {path}: the adapter of {checkpoint_folder}, of rank {checkpoint.rank}, for {num_matrices:,} matrices"
+    )
     return DONE

@@ -21,7 +21,7 @@ from guardcli.prompts.turns import turns
 from guardcli.report import examples as report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.printable import counted
-from guardcli.training.augmentation import Example, Known, Variation
+from guardcli.training.augmentation import Known, TrainingExample, Variation
 from guardcli.training.augmentation.preparation import Plan, Tally
 from guardcli.training.augmentation.preparation import prepare as prepared
 
@@ -148,7 +148,7 @@ def prepare(
     return _finish(None if to_stdout else path, found, tally, samples=samples, seed=seed)
 
 
-def _finish(path: Path | None, found: list[Example], tally: Tally, *, samples: int, seed: int) -> int:
+def _finish(path: Path | None, found: list[TrainingExample], tally: Tally, *, samples: int, seed: int) -> int:
     shown = Random(seed).sample(found, min(samples, len(found)))
     output.say(report.as_text(tally, shown, colour=False, width=output.width()), end="")
     if not found:

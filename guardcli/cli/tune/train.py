@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +13,65 @@ from guardcli.cli import output
 from guardcli.cli.codes import DONE
 from guardcli.errors import InputError, OutputError
 from guardcli.text.printable import counted
-from guardcli.training.base_model import Weights
-from guardcli.training.config import Settings
-from guardcli.training.dataset import Examples
-from guardcli.training.dependencies import check
-from guardcli.training.loop import Data, Progress
-from guardcli.training.loop import train as trained
-from guardcli.training.lora_model import Adapted
-from guardcli.training.run_dir import Run, written_files
-from guardcli.training.tokenizer import Tokenizer
+from guardcli.training import (
+    BaseModel,
+    LoraModel,
+    RunDir,
+    TokenizedDataset,
+    Tokenizer,
+    TrainConfig,
+    TrainingData,
+    TrainProgress,
+    check_installed,
+    fine_tune,
+    run_files,
+)
 
-_DEFAULT = Settings()
-_EVERY = 10.0  # seconds between lines of progress where stderr is no terminal
-_BAR = 20  # characters
+_DEFAULT = TrainConfig()
+_PROGRESS_INTERVAL = 10.0  # seconds between lines where stderr is not a terminal
+_BAR_WIDTH = 20  # characters
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--base",
+    "base_path",
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
     help="The folder of Hugging Face weights of a Llama Guard.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, metavar="FILE", help="What guard tune prepare wrote."
+    "--data",
+    "data_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="What guard tune prepare wrote.",
 )
 @click.option(
     "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="RUN", help="The run's folder."
 )
 @click.option(
     "--held-out",
+    "held_out_path",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Prepared examples to score at each checkpoint (with --copies 0).",
 )
-@click.option("--rank", type=click.IntRange(min=1), default=_DEFAULT.rank, show_default=True, help="Of the matrices.")
+@click.option(
+    "--rank",
+    "lora_rank",
+    type=click.IntRange(min=1),
+    default=_DEFAULT.lora_rank,
+    show_default=True,
+    help="Of the matrices.",
+)
 @click.option(
     "--alpha",
+    "lora_alpha",
     type=click.FloatRange(min=0, min_open=True),
-    default=_DEFAULT.alpha,
+    default=_DEFAULT.lora_alpha,
     show_default=True,
     help="The adapter counts alpha / rank times.",
 )
@@ -80,8 +98,9 @@ _BAR = 20  # characters
 )
 @click.option(
     "--accumulate",
+    "gradient_accumulation_steps",
     type=click.IntRange(min=1),
-    default=_DEFAULT.accumulate,
+    default=_DEFAULT.gradient_accumulation_steps,
     show_default=True,
     help="Batches of which a step learns; 8 stand for the paper's 8 GPUs.",
 )
@@ -106,13 +125,13 @@ _BAR = 20  # characters
 @click.option("--resume", is_flag=True, help="Take the run up at its last checkpoint.")
 def train(
     *,
-    base: Path,
-    data: Path,
+    base_path: Path,
+    data_path: Path,
     folder: Path,
-    held_out: Path | None,
+    held_out_path: Path | None,
     threads: int | None,
     resume: bool,
-    **settings: Any,
+    **hyperparameters: Any,
 ) -> int:
     """Train a LoRA adapter for the weights in DIR, on the answers of prepared examples only.
 
@@ -122,93 +141,100 @@ def train(
     In bfloat16 on a GPU, else in float32. Killed and started again with --resume, it goes on at its last checkpoint,
     to the same adapter.
     """
-    _check_folder(folder, base, [data, *([held_out] if held_out else [])])
-    check()
-    chosen = Settings(**settings)
-    weights = Weights.of(base)
-    tokenizer = Tokenizer(base)
-    examples = _read(data, tokenizer, chosen)
-    held = None if held_out is None else _read(held_out, tokenizer, chosen)
-    if held is not None:
-        _compare(examples, held)
-    encoded = Data(examples.encoded, held.encoded if held else (), (tokenizer.safe, tokenizer.unsafe))
-    run = Run(folder, _facts(weights, examples, held, chosen), resume=resume)
-    if run.step:
-        output.say(f"guard: {folder} has {counted(run.step, 'step')}: going on from there")
-    adapted = Adapted(weights, chosen, threads=threads)
-    last = _watch(trained(adapted, encoded, run, chosen))
-    told = "" if last is None else f": {_measured(last)}"
-    output.say(f"guard: {folder} is trained{told}")
+    _check_folder(folder, base_path, [data_path, *([held_out_path] if held_out_path else [])])
+    check_installed()
+    config = TrainConfig(**hyperparameters)
+    base = BaseModel.from_folder(base_path)
+    tokenizer = Tokenizer(base_path)
+    dataset = _read(data_path, tokenizer, config)
+    held_out = None if held_out_path is None else _read(held_out_path, tokenizer, config)
+    if held_out is not None:
+        _check_held_out(held_out, dataset)
+    data = TrainingData(dataset.examples, held_out.examples if held_out else (), (tokenizer.safe, tokenizer.unsafe))
+    run_dir = RunDir(folder, _manifest(base, dataset, held_out, config), resume=resume)
+    if run_dir.step:
+        output.say(f"guard: {folder} has {counted(run_dir.step, 'step')}: going on from there")
+    model = LoraModel(base, config, threads=threads)
+    last = _show_progress(fine_tune(model, data, run_dir, config))
+    result = "" if last is None else f": {_metrics(last)}"
+    output.say(f"guard: {folder} is trained{result}")
     return DONE
 
 
 def _check_folder(folder: Path, base: Path, data: Sequence[Path]) -> None:
-    """Raise OutputError: the run's folder is a file, or the model's, or the run would write over its data."""
+    """Raise OutputError if the run's folder is a file or the base model's, or if the run would overwrite its data."""
     if folder.is_dir():
         if base.is_dir() and folder.samefile(base):
             raise OutputError(f"{folder} is an input: -o would write into it")
     else:
         output.check_no_input(folder, data, "-o")
-    for file in written_files(folder):
+    for file in run_files(folder):
         output.check_no_input(file, data, "-o")
 
 
-def _read(path: Path, tokenizer: Tokenizer, settings: Settings) -> Examples:
-    found = Examples.read(path, tokenizer, max_length=settings.max_length)
-    if found.too_long:
+def _read(path: Path, tokenizer: Tokenizer, config: TrainConfig) -> TokenizedDataset:
+    dataset = TokenizedDataset.from_file(path, tokenizer, max_length=config.max_length)
+    if dataset.num_too_long:
         output.say(
-            f"guard: {path}: {counted(found.too_long, 'example')} of more than {settings.max_length:,} tokens left out"
+            f"guard: {path}: {counted(dataset.num_too_long, 'example')} of more than "
+            f"{config.max_length:,} tokens left out"
         )
-    return found
+    return dataset
 
 
-def _compare(examples: Examples, held: Examples) -> None:
-    """Raise InputError: what is held out is also trained on, or is for another model."""
-    if shared := len(examples.prompts & held.prompts):
-        raise InputError(f"{counted(shared, 'conversation')} of the held-out examples are trained on: prepare the "
-                         "training examples with --exclude")  # fmt: skip
-    if held.template != examples.template:
-        raise InputError(f"the held-out examples are for {held.template}, and the others for {examples.template}")
+def _check_held_out(held_out: TokenizedDataset, dataset: TokenizedDataset) -> None:
+    """Raise InputError if a held-out conversation is also trained on, or if the two are for different models."""
+    if shared := len(dataset.prompts & held_out.prompts):
+        raise InputError(
+            f"{counted(shared, 'conversation')} of the held-out examples are trained on: prepare the "
+            "training examples with --exclude"
+        )
+    if held_out.template != dataset.template:
+        raise InputError(f"the held-out examples are for {held_out.template}, and the others for {dataset.template}")
 
 
-def _facts(weights: Weights, examples: Examples, held: Examples | None, settings: Settings) -> dict[str, Any]:
-    """What the adapter depends on."""
+def _manifest(
+    base: BaseModel, dataset: TokenizedDataset, held_out: TokenizedDataset | None, config: TrainConfig
+) -> dict[str, Any]:
+    """Everything that the adapter depends on."""
     return {
-        "template": examples.template,
-        "base": weights.fingerprint(),
-        "data": examples.sha256,
-        "held_out": held.sha256 if held else None,
-        **asdict(settings),
+        "template": dataset.template,
+        "base": base.fingerprint(),
+        "data": dataset.sha256,
+        "held_out": held_out.sha256 if held_out else None,
+        **config.as_json(),
     }
 
 
-def _watch(run: Iterator[Progress]) -> Progress | None:
-    """Run to the end, and tell how far it is: in place on a terminal, else a line now and then; the last of it."""
-    start = told = time.monotonic()
+def _show_progress(run: Iterator[TrainProgress]) -> TrainProgress | None:
+    """Run to the end and show progress: in place on a terminal, else as a line now and then. Returns the last step."""
+    start = shown = time.monotonic()
     first = last = None
     for last in run:
         now = time.monotonic()
         first = first or last
         if last.auprc is not None:
             output.tell(None)
-            output.say(f"guard: step {last.step:,}: {_measured(last)}")
-        elif now - told >= (0.5 if output.on_terminal() else _EVERY):
-            told = now
-            output.tell(_state(last, last.step - first.step, now - start))
+            output.say(f"guard: step {last.step:,}: {_metrics(last)}")
+        elif now - shown >= (0.5 if output.on_terminal() else _PROGRESS_INTERVAL):
+            shown = now
+            output.tell(_progress_line(last, last.step - first.step, now - start))
     output.tell(None)
     return last
 
 
-def _measured(progress: Progress) -> str:
+def _metrics(progress: TrainProgress) -> str:
     loss = [] if progress.loss is None else [f"loss {progress.loss:.4f}"]
     return ", ".join(loss + ([] if progress.auprc is None else [f"held-out AUPRC {progress.auprc:.4f}"]))
 
 
-def _state(progress: Progress, done: int, seconds: float) -> str:
-    full = _BAR * progress.step // progress.steps
-    pace = seconds / max(done, 1)
-    left = int(pace * (progress.steps - progress.step))
+def _progress_line(progress: TrainProgress, steps_done: int, seconds: float) -> str:
+    """Such as `[#####...............] 125/500, loss 0.1234, 2.05 s a step, 0:12:48 left`."""
+    filled = _BAR_WIDTH * progress.step // progress.num_steps
+    pace = seconds / max(steps_done, 1)
+    left = int(pace * (progress.num_steps - progress.step))
+    bar = "#" * filled + "." * (_BAR_WIDTH - filled)
     return (
-        f"[{'#' * full}{'.' * (_BAR - full)}] {progress.step:,}/{progress.steps:,}, {_measured(progress)}, "
+        f"[{bar}] {progress.step:,}/{progress.num_steps:,}, {_metrics(progress)}, "
         f"{pace:.2f} s a step, {left // 3600}:{left % 3600 // 60:02}:{left % 60:02} left"
     )

@@ -8,8 +8,8 @@ instead of remembering it. All of it is pure and depends on a seed. It knows no 
 from __future__ import annotations
 
 from guardcli.training.augmentation.contamination import Known, Overlap
-from guardcli.training.augmentation.example import Example
+from guardcli.training.augmentation.example import TrainingExample
 from guardcli.training.augmentation.labeled import Labelled, Unusable
 from guardcli.training.augmentation.variants import Variant, Variation
 
-__all__ = ["Example", "Known", "Labelled", "Overlap", "Unusable", "Variant", "Variation"]
+__all__ = ["Known", "Labelled", "Overlap", "TrainingExample", "Unusable", "Variant", "Variation"]

@@ -33,7 +33,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingExample:
     """`categories` are the ids of the answer; `order` those that the user's policy has for what the prompt lists."""
 
     template: str
@@ -67,7 +67,7 @@ class Example:
         )
 
     @classmethod
-    def from_json(cls, line: str, place: str) -> Example:
+    def from_json(cls, line: str, place: str) -> TrainingExample:
         """Raises InputError: it is no line of `guard tune prepare`, or was edited such that its parts disagree."""
         try:
             return cls._of(json.loads(line))
@@ -75,7 +75,7 @@ class Example:
             raise InputError(f"{place}: no training example ({error}): guard tune prepare writes them") from error
 
     @classmethod
-    def _of(cls, row: dict[str, Any]) -> Example:
+    def _of(cls, row: dict[str, Any]) -> TrainingExample:
         if row["schema"] != SCHEMA or row["template"] not in TEMPLATES:
             raise ValueError(f"schema {row['schema']!r}, template {row['template']!r}")
         prompt, answer = _read(row["segments"]["prompt"]), _read(row["segments"]["answer"])
@@ -90,7 +90,7 @@ class Example:
 
 def examples(
     labelled: Labelled, template: Template, taxonomy: Taxonomy, variation: Variation, *, copies: int, seed: int
-) -> Iterator[Example]:
+) -> Iterator[TrainingExample]:
     """The record under the policy as it is, and `copies` times under another one.
 
     They depend on the seed, the record and its line, and not on what else is prepared with it.
@@ -103,11 +103,11 @@ def examples(
         yield _example(labelled, template, variant)
 
 
-def _example(labelled: Labelled, template: Template, variant: Variant) -> Example:
+def _example(labelled: Labelled, template: Template, variant: Variant) -> TrainingExample:
     renderer = Renderer(template, variant.taxonomy)
     prompt = renderer.render(labelled.shown).segments
     answer = renderer.answer(variant.violated)
-    return Example(template.name, prompt, answer, variant.violated, labelled.key, variant.kind, variant.order)
+    return TrainingExample(template.name, prompt, answer, variant.violated, labelled.key, variant.kind, variant.order)
 
 
 def _written(segments: Sequence[Segment]) -> list[list[str]]:

@@ -12,7 +12,7 @@ from guardcli.labels.layouts import About
 from guardcli.prompts import Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation.contamination import Known, Overlap
-from guardcli.training.augmentation.example import Example, examples
+from guardcli.training.augmentation.example import TrainingExample, examples
 from guardcli.training.augmentation.labeled import Labelled, Unusable
 from guardcli.training.augmentation.variants import Variation
 
@@ -45,7 +45,7 @@ class Tally:
     overlaps: list[tuple[Key, Overlap]] = field(default_factory=list)
 
 
-def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tally: Tally) -> Iterator[Example]:
+def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tally: Tally) -> Iterator[TrainingExample]:
     """The examples of all records in order; what is `known` from evaluation is left out.
 
     Raises:
@@ -68,7 +68,7 @@ def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tal
         yield from _examples(labelled, plan, tally)
 
 
-def _examples(labelled: Labelled, plan: Plan, tally: Tally) -> Iterator[Example]:
+def _examples(labelled: Labelled, plan: Plan, tally: Tally) -> Iterator[TrainingExample]:
     varied = plan.variation
     for example in examples(labelled, plan.template, plan.taxonomy, varied, copies=plan.copies, seed=plan.seed):
         tally.examples[example.label, example.kind] += 1
