@@ -1,7 +1,7 @@
 """Guard families: their prompt templates, rendered from a taxonomy and the turns of a conversation."""
 
-from guardcli.prompts.markers import imitates_marker
 from guardcli.prompts.renderer import Prompt, Renderer
 from guardcli.prompts.templates import TEMPLATES, Template, detect_template
+from guardcli.text.markers import imitates_marker
 
 __all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "detect_template", "imitates_marker"]

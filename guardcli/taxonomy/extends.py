@@ -19,6 +19,7 @@ from guardcli.taxonomy.problems import Problems, listed, nearest, quoted
 from guardcli.taxonomy.schema import Draft, DraftCategory, DraftTest
 from guardcli.taxonomy.values import Category, Detail, PolicyTest
 from guardcli.taxonomy.wording import ID
+from guardcli.text.lookalikes import skeleton
 
 _MOST_FILES = 16
 _BLANK: dict[str, Any] = {
@@ -184,11 +185,12 @@ def _check_drop(draft: Draft, parent: Policy, problems: Problems) -> None:
 
 
 def _check_keys(draft: Draft, policy: Policy, problems: Problems) -> None:
-    """Of two categories with one key, the problem is the one that this file gave it, or gave it last."""
+    """Of two categories with one key, or keys that look the same, the problem is the one that this file gave it, or
+    gave it last."""
     giving = {own.id.text: own.given["key"] for own in draft.categories if "key" in own.given}
-    taken = {c.key: id for id, c in policy.categories.items() if c.key and id not in giving}
+    taken = {skeleton(c.key): id for id, c in policy.categories.items() if c.key and id not in giving}
     for id, key in giving.items():
-        owner = taken.setdefault(key.text, id)
+        owner = taken.setdefault(skeleton(key.text), id)
         if owner != id and key:
             problems.add(key.place, f"the key {quoted(key.text)} is already that of {owner}: choose another")
 

@@ -1,7 +1,7 @@
 """The JSON Schema (draft-07) of a taxonomy file, for editors: what they complete, explain and underline.
 
-It says what such a schema can say; that ids are unique, that what is named exists, and that no text imitates the
-prompt's markers, only the reader can tell. A test holds the two against each other.
+It says what such a schema can say; that ids are unique, that what is named exists, and that no text hides something or
+imitates something, only the reader can tell. A test holds the two against each other.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from guardcli.taxonomy.files import shipped
 _BLANK, _INSIDE = r"\s", r"[^\n\r\t]"
 _LINE = rf"^{_BLANK}*\S(?:{_INSIDE}*\S)?{_BLANK}*$"
 _NO_PERIOD = rf"^{_BLANK}*(?:\S{_INSIDE}*)?[^\s.]{_BLANK}*$"
-_WORD = r"^\s*[^\s,]+\s*$"
+_WORD = r"^\s*[^\s,]*[^\s!-/:-@\[-`{-~][^\s,]*\s*$"  # with a character that is no punctuation
+_LIKE_A_VERDICT = r"^[\W_]*(?:[Ss][Aa][Ff][Ee]|[Uu][Nn][Ss][Aa][Ff][Ee]|[Ee][Rr][Rr][Oo][Rr])[\W_]*$"
 _ID = r"^[A-Z][1-9][0-9]{0,2}$"
-_LIKE_AN_ID = r"^\s*[A-Z][1-9][0-9]{0,2}\s*$"
+_LIKE_AN_ID = r"^\s*[A-Za-z][1-9][0-9]{0,2}\s*$"
 
 _VERDICT = ["safe", "unsafe"]
 
@@ -67,7 +68,7 @@ def _category() -> dict[str, Any]:
         {
             "id": _text("The code that the model writes, such as S11.", _ID),
             "name": _text("The name that the model reads, without a period at its end.", _NO_PERIOD),
-            "key": key | {"not": {"pattern": _LIKE_AN_ID}},
+            "key": key | {"not": {"anyOf": [{"pattern": _LIKE_AN_ID}, {"pattern": _LIKE_A_VERDICT}]}},
             "description": _text("For people, and for the model with `detail: full`.", r"\S"),
             "should_not": _list("What a model should not do, a line each.", _text("", _LINE)),
             "can": _list("What is allowed all the same.", _text("", _LINE)),

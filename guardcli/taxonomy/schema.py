@@ -16,7 +16,19 @@ from guardcli.taxonomy.fields import Word, boolean, choice, items, probability, 
 from guardcli.taxonomy.problems import Problems, closest, quoted
 from guardcli.taxonomy.tree import Mapping, Scalar, Value
 from guardcli.taxonomy.values import Detail, Example, Label, Place
-from guardcli.taxonomy.wording import ID, encodable, no_marker, no_period, one_line, one_word, printable
+from guardcli.taxonomy.wording import (
+    ID,
+    encodable,
+    no_marker,
+    no_period,
+    no_verdict,
+    one_line,
+    one_script,
+    one_word,
+    printable,
+    visible,
+    word_of_one_script,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +186,11 @@ def _test(value: Value, what: str, problems: Problems) -> DraftTest | None:
     return DraftTest(**{**absent, **named, **given}, place=value.place)
 
 
-_line = text(printable, one_line)
-_read_by_model = text(printable, no_marker)
-_bullets = items(text(printable, one_line, no_marker))
+# What people and models read is what people see: nothing hidden, nothing that poses as something else.
+_plain = (visible, one_script, no_marker)
+_line = text(printable, one_line, *_plain)
+_read_by_model = text(printable, *_plain)
+_bullets = items(_line)
 _said = text(encodable)  # conversations may hold anything, markers too: that is what is judged
 
 _EXAMPLE = {
@@ -187,8 +201,8 @@ _EXAMPLE = {
 
 _CATEGORY = {
     "id": word(_id),
-    "name": text(printable, one_line, no_marker, no_period),
-    "key": word(text(printable, one_word)),
+    "name": text(printable, one_line, *_plain, no_period),
+    "key": word(text(printable, visible, word_of_one_script, no_marker, one_word, no_verdict)),
     "description": _read_by_model,
     "should_not": _bullets,
     "can": _bullets,
@@ -217,7 +231,7 @@ _TAXONOMY = {
     "drop": items(word(_dropped)),
     "detail": choice("names", "full"),
     "threshold": probability,
-    "description": text(printable),  # for the people who read the file
+    "description": _read_by_model,  # for the people who read the file
     "categories": items(_category, least=1),
     "tests": items(_test),
 }

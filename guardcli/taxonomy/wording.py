@@ -8,18 +8,16 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from guardcli.taxonomy.problems import quoted
-from guardcli.text.lookalikes import skeleton
+from guardcli.text.hidden import hidden
+from guardcli.text.lookalikes import posing_letter, skeleton
+from guardcli.text.markers import marker
 
 Rule: TypeAlias = Callable[[str], str | None]
 
 ID = re.compile(r"[A-Z][1-9][0-9]{0,2}")
 
-# The prompt's own plain-text structure, as loosely as a model reads it: inside a category it would end the
-# list of categories early, and no tokenizer can tell it from the real thing.
-# It is sought in the skeleton of a text.
-MARKER = re.compile(
-    r"<[\s_/-]*(?:begin|end)[\s_-]+(?:unsafe[\s_-]+content[\s_-]+categories|conversation)[\s_-]*>|\[\s*/?\s*inst\s*\]"
-)
+# What stands in the output where a category does, or where a verdict does.
+_VERDICTS = ("safe", "unsafe", "error")
 
 
 def not_empty(text: str) -> str | None:
@@ -45,14 +43,46 @@ def one_word(text: str) -> str | None:
     """A key stands in lists and columns of the output."""
     if re.search(r"[\s,]", text):
         return f"is {quoted(text)}: write it as one word, such as `self-harm`"
-    if ID.fullmatch(text):
+    if ID.fullmatch(skeleton(text).upper()):
         return f"is {quoted(text)}, which reads like an id: write a word, such as `self-harm`"
     return None
 
 
 def no_marker(text: str) -> str | None:
-    found = re.search(MARKER.pattern, text, re.IGNORECASE) or MARKER.search(skeleton(text))
-    return f"has {quoted(found[0])}, a marker of the prompt itself: write it differently" if found else None
+    found = marker(text)
+    return f"has {quoted(found)}, a marker of the prompt itself: write it differently" if found else None
+
+
+def visible(text: str) -> str | None:
+    """What a person who reads the policy does not see, a model would read all the same."""
+    found = hidden(text)
+    return f"has {found}: remove it" if found else None
+
+
+def one_script(text: str) -> str | None:
+    return _posing(posing_letter(text))
+
+
+def word_of_one_script(text: str) -> str | None:
+    return _posing(posing_letter(text, anywhere=True))
+
+
+def _posing(letter: str | None) -> str | None:
+    if letter is None:
+        return None
+    name = unicodedata.name(letter).lower()
+    return f"has the letter {quoted(letter)} (U+{ord(letter):04X}, {name}) among Latin ones: write a Latin letter"
+
+
+def no_verdict(text: str) -> str | None:
+    """A key that reads like a verdict, or like the sign of none, would be taken for it."""
+    letters = re.sub(r"[\W_]", "", skeleton(text))
+    if letters in _VERDICTS:
+        return f"is {quoted(text)}, which reads like a verdict: write another word, such as `self-harm`"
+    kinds = [unicodedata.category(character) for character in text]
+    if all(kind[0] in "PZM" or kind in ("Sm", "Sk", "Sc") for kind in kinds):
+        return f"is {quoted(text)}: write a word with letters, such as `self-harm`"
+    return None
 
 
 def no_period(text: str) -> str | None:

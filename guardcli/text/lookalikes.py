@@ -16,13 +16,16 @@ _FOREIGN = "ıавеѕіјкмһнԁопрсстуѵхцԛԝɡαβεηικνορ
 _LATIN = "iabesijkmhhdonpcctyvxuqwgabenikvoptuxywnuohglisabcdefghjkmnoprtuvwyz"
 _SAME = str.maketrans(_FOREIGN, _LATIN)
 
+# What is not shown, and is no format character: fillers of Hangul, an empty Braille cell, and code points that Unicode
+# keeps for characters to ignore.
+BLANKS = re.compile("[\u115f\u1160\u3164\uffa0\u2800\u2065\ufff0-\ufff8\U000e0000-\U000e0fff]")
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def _plain(found: re.Match[str]) -> str:
     """The skeleton of characters that are not ASCII."""
-    apart = unicodedata.normalize("NFKD", found[0])
+    apart = unicodedata.normalize("NFKD", BLANKS.sub("", found[0]))
     return "".join(c for c in apart if unicodedata.category(c) not in ("Cf", "Mn", "Me")).lower().translate(_SAME)
 
 
@@ -37,3 +40,40 @@ def skeleton(text: str) -> str:
         text = _NOT_ASCII.sub(_plain, text)
     text = text.lower()
     return _BREAKS.sub("\n", text) if any(map(text.__contains__, _OTHER_BREAKS)) else text
+
+
+def posing_letter(text: str, *, anywhere: bool = False) -> str | None:
+    """The first letter that poses as a Latin one within a word of Latin letters.
+
+    What only ends a word, as a Russian ending of a foreign abbreviation does, poses as nothing; nor does a Greek letter
+    that begins one, as in the names of substances; unless they are sought `anywhere`.
+
+    >>> posing_letter("v\\u0456olence") == "\\u0456"
+    True
+    """
+    if text.isascii():
+        return None
+    for word in _WORDS.findall(text):
+        found = None if word.isascii() else _posing(word, anywhere=anywhere)
+        if found:
+            return found
+    return None
+
+
+_WORDS = re.compile(r"[^\W\d_]+")
+
+
+def _posing(word: str, *, anywhere: bool) -> str | None:
+    latin = [at for at, c in enumerate(word) if _script(c) == "LATIN"]
+    for at, c in enumerate(word):
+        script = _script(c)
+        if script == "LATIN" or c.lower() not in _FOREIGN:
+            continue
+        before, after = bool(latin) and latin[0] < at, bool(latin) and latin[-1] > at
+        if (anywhere and (before or after)) or (after and (before or script != "GREEK")):
+            return c
+    return None
+
+
+def _script(character: str) -> str:
+    return unicodedata.name(character, "").partition(" ")[0]

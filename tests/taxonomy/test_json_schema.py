@@ -73,7 +73,7 @@ example = some({"user": line, "verdict": verdict}, {"assistant": line})
 category = some(
     {"id": ids, "name": line},
     {
-        "key": st.one_of(st.sampled_from(["self-harm", "S9", " x "]), text),
+        "key": st.one_of(st.sampled_from(["self-harm", "S9", "s9", " x ", "Safe", "-unsafe", "[]", "-"]), text),
         "description": text,
         "should_not": mostly(lines),
         "can": lines,
