@@ -31,10 +31,13 @@ def hidden(text: str) -> str | None:
     if text.isascii():
         return None
     text = _FLAGS.sub("\U0001f3f4", text)
+    kinds = {character: kind for character in set(text) if (kind := _kind(character))}
+    if not kinds:
+        return None
     for at, character in enumerate(text):
-        if not character.isascii() and (kind := _kind(character)) and not _works(text, at):
+        if character in kinds and not _works(text, at):
             name = unicodedata.name(character, "").lower()
-            return f"the {kind} U+{ord(character):04X}" + (f" ({name})" if name else "")
+            return f"the {kinds[character]} U+{ord(character):04X}" + (f" ({name})" if name else "")
     return None
 
 

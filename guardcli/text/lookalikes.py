@@ -51,26 +51,24 @@ def posing_letter(text: str, *, anywhere: bool = False) -> str | None:
     >>> posing_letter("v\\u0456olence") == "\\u0456"
     True
     """
-    if text.isascii():
+    posing = {c for c in set(text) if c.lower() in _FOREIGN and _script(c) != "LATIN"} if not text.isascii() else set()
+    if not posing:
         return None
-    for word in _WORDS.findall(text):
-        found = None if word.isascii() else _posing(word, anywhere=anywhere)
-        if found:
-            return found
-    return None
+    words = (word for word in dict.fromkeys(_WORDS.findall(text)) if not posing.isdisjoint(word))
+    return next(filter(None, (_posing(word, posing, anywhere=anywhere) for word in words)), None)
 
 
 _WORDS = re.compile(r"[^\W\d_]+")
 
 
-def _posing(word: str, *, anywhere: bool) -> str | None:
-    latin = [at for at, c in enumerate(word) if _script(c) == "LATIN"]
+def _posing(word: str, posing: set[str], *, anywhere: bool) -> str | None:
+    scripts = {c: _script(c) for c in set(word)}
+    latin = [at for at, c in enumerate(word) if scripts[c] == "LATIN"]
+    if not latin:
+        return None
     for at, c in enumerate(word):
-        script = _script(c)
-        if script == "LATIN" or c.lower() not in _FOREIGN:
-            continue
-        before, after = bool(latin) and latin[0] < at, bool(latin) and latin[-1] > at
-        if (anywhere and (before or after)) or (after and (before or script != "GREEK")):
+        before, after = latin[0] < at, latin[-1] > at
+        if c in posing and (anywhere or (after and (before or scripts[c] != "GREEK"))):
             return c
     return None
 
