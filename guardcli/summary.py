@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardcli.largest import Largest
 from guardcli.stored import Row
+from guardcli.topk import Largest
 
 BINS = 20  # of the histogram of scores
 CASES = 15  # of each kind that are kept to be looked at

@@ -17,9 +17,9 @@ from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, FOUND, UNJUDGED
 from guardcli.cli.judging import Judging, model_options, record_options
 from guardcli.cli.policies import extends_root_option
-from guardcli.compare import Comparison, compare
 from guardcli.conversation import Malformed, Record
 from guardcli.decision import again
+from guardcli.evaluation.comparison import Comparison, compare
 from guardcli.report import diff as report
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy

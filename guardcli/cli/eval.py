@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from guardcli.cli import contenders, inputs, output
+from guardcli.cli import eval_systems, inputs, output
 from guardcli.cli.codes import DONE, FOUND, UNJUDGED, USAGE
 from guardcli.cli.eval_values import AimOption, MapOption, ScoreField, ScoreFieldOption
 from guardcli.cli.gates import Gates, gate_options
@@ -21,8 +21,8 @@ from guardcli.cli.options import PathOption
 from guardcli.cli.policies import extends_root_option
 from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import Asked, Following, System, evaluate, sliced
-from guardcli.labels import Crosswalk, Labelled, Where, read
-from guardcli.metrics import Aim
+from guardcli.evaluation.datasets import Crosswalk, Labelled, Where, read
+from guardcli.evaluation.metrics import Aim
 from guardcli.models import Adapter
 from guardcli.prompts.turns import Target
 from guardcli.report import evaluation as report
@@ -195,14 +195,14 @@ def eval_(
         raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
     with ExitStack() as stack:
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=()))
-        run = contenders.Run(
+        run = eval_systems.Run(
             models, policies, shots, lora,
             lambda model, on: Judging(**options, model=model, lora=tuple(on), target=target or "last", scores=True),
             aside, maps, follow, seed,
         )  # fmt: skip
         found = list(_systems(labelled, run, runs, fields))
     _check_maps(maps, [system for system, _ in found])
-    systems = contenders.named_apart([system for system, _ in found])
+    systems = eval_systems.named_apart([system for system, _ in found])
     followed = {system.name: following for system, (_, following) in zip(systems, found, strict=True) if following}
     asked = Asked(maps, by, aims, options["threshold"], strict, resamples, seed)
     evaluation = report.Report(evaluate(labelled, systems, asked), followed, ", ".join(named))
@@ -218,13 +218,13 @@ def _named_by(variable: str) -> tuple[str, ...]:
 
 
 def _systems(
-    labelled: Labelled, run: contenders.Run, runs: Sequence[str], fields: Sequence[ScoreField]
+    labelled: Labelled, run: eval_systems.Run, runs: Sequence[str], fields: Sequence[ScoreField]
 ) -> Iterator[tuple[System, list[Following]]]:
     """Models first; what is wrong with the others is told before they judge."""
     items = labelled.items
-    others = [*contenders.from_runs(items, runs, run.policies), *contenders.from_fields(items, fields)]
+    others = [*eval_systems.from_runs(items, runs, run.policies), *eval_systems.from_fields(items, fields)]
     if run.models:
-        yield from contenders.judged(items, run)
+        yield from eval_systems.judged(items, run)
     yield from ((system, []) for system in others)
 
 

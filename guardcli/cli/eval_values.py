@@ -7,8 +7,8 @@ from pathlib import Path
 
 from guardcli import formats
 from guardcli.cli.options import ParsedOption
-from guardcli.labels import Crosswalk
-from guardcli.metrics import AIMS, Aim, Wish
+from guardcli.evaluation.datasets import Crosswalk
+from guardcli.evaluation.metrics import AIMS, Aim, Wish
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import click
 
 from guardcli import formats
 from guardcli.cli.options import ParsedOption, given
-from guardcli.labels import LAYOUTS, Bound, Label, Where
+from guardcli.evaluation.datasets import LAYOUTS, Bound, Label, Where
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from guardcli.evaluation.ablation import Following, follow
 from guardcli.evaluation.categories import CategoryFigures, Means, Natives
 from guardcli.evaluation.evaluate import Asked, Comparison, Evaluation, Pick, Picks, Standing, evaluate
-from guardcli.evaluation.figures import Figures
-from guardcli.evaluation.follow import Following, follow
-from guardcli.evaluation.outcomes import Outcome, System, of_field, of_rows, unscored
 from guardcli.evaluation.slices import Slice, sliced
+from guardcli.evaluation.system_metrics import Figures
+from guardcli.evaluation.systems import Outcome, System, of_field, of_rows, unscored
 
 __all__ = [
     "Asked",

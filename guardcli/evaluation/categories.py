@@ -14,10 +14,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from guardcli.evaluation.figures import beyond
-from guardcli.evaluation.outcomes import Outcome, System
-from guardcli.labels import Categories, Crosswalk, Item
-from guardcli.metrics import Floats, Interval, NoFigure, Resamples, interval, over_thresholds
+from guardcli.evaluation.datasets import Categories, Crosswalk, Item
+from guardcli.evaluation.metrics import Floats, Interval, NoFigure, Resamples, interval, over_thresholds
+from guardcli.evaluation.system_metrics import beyond
+from guardcli.evaluation.systems import Outcome, System
 
 _Figure: TypeAlias = "tuple[float, Floats]"  # with its distribution
 

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardcli.compare import mcnemar
 from guardcli.evaluation.categories import CategoryFigures, Means, Natives, by_category, pairs
-from guardcli.evaluation.figures import Figures, Judged, figures
-from guardcli.evaluation.outcomes import System, at_threshold
+from guardcli.evaluation.comparison import mcnemar
+from guardcli.evaluation.datasets import Crosswalk, Item, Labelled
+from guardcli.evaluation.metrics import Aim, Choice, Interval, NoFigure, Resamples, choose, difference, over_thresholds
 from guardcli.evaluation.slices import Slice, slices
-from guardcli.labels import Crosswalk, Item, Labelled
-from guardcli.metrics import Aim, Choice, Interval, NoFigure, Resamples, choose, difference, over_thresholds
+from guardcli.evaluation.system_metrics import Figures, Judged, figures
+from guardcli.evaluation.systems import System, at_threshold
 
 MISTAKES = 15  # of either kind that are kept to be read
 

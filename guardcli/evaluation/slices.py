@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardcli.errors import InputError
-from guardcli.evaluation.figures import Figures, Judged, figures
-from guardcli.evaluation.outcomes import System
-from guardcli.labels import Item, absent_field, field_at, has_field
-from guardcli.labels.values import empty
-from guardcli.metrics import Interval, NoFigure, Resamples, difference, over_thresholds
+from guardcli.evaluation.datasets import Item, absent_field, field_at, has_field
+from guardcli.evaluation.datasets.label_values import empty
+from guardcli.evaluation.metrics import Interval, NoFigure, Resamples, difference, over_thresholds
+from guardcli.evaluation.system_metrics import Figures, Judged, figures
+from guardcli.evaluation.systems import System
 
 MOST = 200  # values of a field: with more of them it makes no slices
 

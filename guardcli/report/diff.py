@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from guardcli.compare import Comparison, Pair, move
+from guardcli.evaluation.comparison import Comparison, Pair, move
 from guardcli.report.page import page
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.stored import Row, place_of

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from guardcli.errors import InputError, TuneError
-from guardcli.metrics import average_precision
+from guardcli.evaluation.metrics import average_precision
 from guardcli.training.config import TrainConfig
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.run_dir import OPTIMIZER_FILE, RunDir

@@ -7,7 +7,7 @@ from typing import Any
 
 from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.evaluation import Outcome, System
-from guardcli.labels import Categories, Item, Truth
+from guardcli.evaluation.datasets import Categories, Item, Truth
 
 LABELS = ("S1", "S2", "S3")
 

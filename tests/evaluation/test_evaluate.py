@@ -10,8 +10,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from guardcli.errors import InputError
 from guardcli.evaluation import Asked, Evaluation, System, evaluate
-from guardcli.labels import Item, Labelled
-from guardcli.metrics import Aim, Counts
+from guardcli.evaluation.datasets import Item, Labelled
+from guardcli.evaluation.metrics import Aim, Counts
 from tests.evaluation.planted import item, items, system
 
 DRAW = np.random.default_rng(0)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.compare import compare
 from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.evaluation import Asked, evaluate
-from guardcli.labels import Labelled
+from guardcli.evaluation.comparison import compare
+from guardcli.evaluation.datasets import Labelled
 from guardcli.report import audit, diff, evaluation
 from guardcli.summary import summarize
 from tests.evaluation.planted import item, system

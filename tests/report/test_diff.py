@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from guardcli.compare import compare
+from guardcli.evaluation.comparison import compare
 from guardcli.report import diff
 from tests.rows import row
 

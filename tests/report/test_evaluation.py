@@ -10,8 +10,8 @@ from typing import Any
 
 from guardcli.conversation import Key, Malformed
 from guardcli.evaluation import Asked, Following, evaluate
-from guardcli.labels import Labelled
-from guardcli.metrics import Aim
+from guardcli.evaluation.datasets import Labelled
+from guardcli.evaluation.metrics import Aim
 from guardcli.report.evaluation import Report, as_json, as_markdown, as_page, as_text
 from tests.evaluation.planted import item, system
 

@@ -18,9 +18,9 @@ from guardcli.cli.labelling import label_options
 from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import GuardError, InputError, TaxonomyError
-from guardcli.labels import Where
-from guardcli.report import suite as report
-from guardcli.suite import Case, Data, Run, Session, cases_of, labelled
+from guardcli.evaluation.datasets import Where
+from guardcli.evaluation.policy_tests import Case, Data, Run, Session, cases_of, labelled
+from guardcli.report import policy_tests as report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.printable import counted
 

@@ -14,8 +14,8 @@ from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Conversation, Malformed, Record, Role
 from guardcli.errors import InputError
-from guardcli.labels import Crosswalk, Where, layouts
-from guardcli.labels.layouts import About
+from guardcli.evaluation.datasets import Crosswalk, Where, schemas
+from guardcli.evaluation.datasets.schemas import About
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import turns
 from guardcli.report import examples as report
@@ -176,8 +176,8 @@ def _conversation(record: Record | Malformed) -> Conversation:
     """What a record says, by its format, or by the layout of a public set."""
     if isinstance(record, Record):
         return record.conversation
-    name = layouts.of(record.fields)
-    messages = None if name is None else layouts.LAYOUTS[name].messages
+    name = schemas.of(record.fields)
+    messages = None if name is None else schemas.LAYOUTS[name].messages
     if messages is not None and (said := messages(record.fields)):
         return Conversation(said)
     raise InputError(f"{record.key.place}: cannot be read, so nothing can be held against it: {record.reason}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardcli.evaluation import Standing
-from guardcli.metrics import NoFigure, precision_recall
+from guardcli.evaluation.metrics import NoFigure, precision_recall
 from guardcli.report.evaluation.tables import Report, ranged, tables
 from guardcli.report.page import page
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guardcli.evaluation import Evaluation, Following, Pick, Slice, Standing
-from guardcli.metrics import Interval
+from guardcli.evaluation.metrics import Interval
 from guardcli.report.terminal import styled, table
 from guardcli.text.printable import counted, printable
 

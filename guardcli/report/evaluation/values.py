@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from guardcli.evaluation import Comparison, Figures, Pick, Picks, Slice, Standing
-from guardcli.metrics import Interval
+from guardcli.evaluation.metrics import Interval
 from guardcli.report.evaluation.tables import Report
 
 

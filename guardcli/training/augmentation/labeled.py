@@ -1,7 +1,7 @@
 """A labelled item as it is trained on: the turns up to the judged one, and the policy's ids that it violates.
 
-Where labels stand, and what a policy calls the categories of a data set, is known by `guardcli.labels`. An item that
-cannot be used is told with the reason; nothing is dropped in silence.
+`guardcli.evaluation.datasets` finds the labels, and maps the categories of a data set to those of a policy. An item
+that cannot be used is told with the reason; nothing is dropped in silence.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from guardcli.conversation import Key, Malformed, Role
-from guardcli.labels import Categories, Crosswalk, Item
-from guardcli.labels.layouts import About
+from guardcli.evaluation.datasets import Categories, Crosswalk, Item
+from guardcli.evaluation.datasets.schemas import About
 from guardcli.prompts.turns import NothingToJudge, Turn, judged, turns
 from guardcli.taxonomy import Taxonomy
 

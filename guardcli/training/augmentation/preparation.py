@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from guardcli.conversation import Key, Malformed, Record, Role
-from guardcli.labels import Crosswalk, Where, read
-from guardcli.labels.layouts import About
+from guardcli.evaluation.datasets import Crosswalk, Where, read
+from guardcli.evaluation.datasets.schemas import About
 from guardcli.prompts import Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation.contamination import Known, Overlap

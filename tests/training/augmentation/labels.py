@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
-from guardcli.labels import Crosswalk, Item, read
+from guardcli.evaluation.datasets import Crosswalk, Item, read
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation import Labelled
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
-from guardcli.labels import Crosswalk
+from guardcli.evaluation.datasets import Crosswalk
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation import Labelled, Unusable
 from tests.training.augmentation.labels import item, labelled, record

@@ -1,0 +1,121 @@
+"""The results of a taxonomy's tests: a table of what failed, what changed since the last run, and JUnit for CI."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from guardcli.evaluation.policy_tests import Result, Run, Status, suggestions
+from guardcli.report.terminal import Cell, styled, table
+from guardcli.text.printable import counted, printable
+
+_STYLES: dict[Status, str] = {"failed": "bold red", "todo": "yellow", "todo passed": "yellow", "passed": "green"}
+_SHOWN = 20  # labelled cases that failed; of the taxonomy's own tests all are shown
+
+
+def as_text(run: Run, *, suggest: bool, colour: bool, width: int) -> str:
+    """What failed, with score, threshold and distance; with `suggest`, what would make it pass; and the counts."""
+    shown, left_out = _shown(run)
+    text = ""
+    if shown:
+        headings = ("test", "result", "where", "expected", "score", "threshold", "distance", "why")
+        rows = [_row(result, run) for result in shown]
+        text += table(headings, rows, colour=colour, width=width, right=[4, 5, 6]) + "\n"
+    if left_out:
+        text += f"… and {counted(left_out, 'more labelled case')}\n\n"
+    if suggest:
+        for result in shown:
+            if result.status == "failed":
+                text += styled(result.case.name, "bold", colour=colour)
+                text += "".join(f"  {printable(line)}\n" for line in suggestions(run, result)) + "\n"
+    return text + f"{summary(run)}\n"
+
+
+def summary(run: Run) -> str:
+    """The counts, in one line."""
+    counts = Counter(result.status for result in run.results)
+    parts = [f"{counts[status]:,} {status}" for status in _STYLES if counts[status]]
+    rate = run.flag_rate()
+    if rate is not None:
+        parts.append(f"{rate:.2%} of the labelled safe ones flagged")
+    return ", ".join(parts) or "no tests"
+
+
+def changes(before: Run, after: Run, *, colour: bool) -> str:
+    """What a new run says otherwise than the last one: tests that turned, and scores that moved."""
+    known = {result.case.name: result for result in before.results}
+    return "".join(_change(known[r.case.name], r, colour) for r in after.results if r.case.name in known)
+
+
+def as_junit(run: Run, name: str) -> str:
+    """JUnit's XML: a test case each; a `todo` that fails is skipped."""
+    counts = Counter(result.status for result in run.results)
+    numbers = {"tests": str(len(run.results)), "failures": str(counts["failed"]), "skipped": str(counts["todo"])}
+    suite = ElementTree.Element("testsuite", {"name": _legal(name), **numbers})
+    for result in run.results:
+        path, _, line = result.case.place.rpartition(":")
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            {"name": _legal(result.case.name), "classname": _legal(name), "file": _legal(path), "line": line},
+        )
+        if result.reason is not None:
+            kind = "failure" if result.status == "failed" else "skipped"
+            ElementTree.SubElement(case, kind, {"message": _legal(result.reason)})
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _shown(run: Run) -> tuple[list[Result], int]:
+    own = [r for r in run.results if r.status != "passed" and not r.case.labelled]
+    others = [r for r in run.results if r.status != "passed" and r.case.labelled]
+    return own + others[:_SHOWN], max(0, len(others) - _SHOWN)
+
+
+def _row(result: Result, run: Run) -> Sequence[Cell]:
+    row = result.row
+    score, threshold = _score(result), row["threshold"]
+    if row["scoring"] == "each" and row["category_scores"]:
+        score, threshold = _nearest(result, run)
+    numbers = ("-", "-", "-") if score is None else (f"{score:.4f}", f"{threshold:g}", f"{score - threshold:+.4f}")
+    why = result.reason or "it passes now: remove `todo`"
+    status = (result.status, _STYLES[result.status])
+    return [result.case.name, status, result.case.place, result.case.expect, *numbers, why]
+
+
+def _nearest(result: Result, run: Run) -> tuple[float, float]:
+    """The score by category that is furthest above its threshold, or least below it, and that threshold."""
+    decision = run.decision
+    ids = decision.ids
+    scores = {ids[label]: score for label, score in result.row["category_scores"].items()}
+    id_ = max(scores, key=lambda id_: scores[id_] - decision.threshold_of(id_))
+    return scores[id_], decision.threshold_of(id_)
+
+
+def _score(result: Result) -> float | None:
+    score: float | None = result.row["score"]
+    return score
+
+
+def _change(before: Result, after: Result, colour: bool) -> str:
+    moved = _moved(before, after)
+    if before.status == after.status:
+        return f"  {printable(after.case.name)}: {moved}\n" if moved else ""
+    return styled(f"  {after.case.name}: {after.status} (was {before.status}){', ' if moved else ''}{moved}",
+                  _STYLES[after.status], colour=colour)  # fmt: skip
+
+
+def _moved(before: Result, after: Result) -> str:
+    scores = (_score(before), _score(after))
+    if None in scores or scores[0] == scores[1]:
+        return ""
+    return f"score {scores[0]:.4f} → {scores[1]:.4f}"
+
+
+def _legal(text: str) -> str:
+    """Text without the characters that XML has no place for."""
+    return "".join(
+        c if c in "\t\n" or (c >= " " and not 0xD800 <= ord(c) <= 0xDFFF and c not in "\ufffe\uffff") else "�"
+        for c in text
+    )

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss
+
+from guardcli.evaluation.metrics import Bin, NoFigure, calibration
+
+
+def test_the_error_is_the_mean_distance_of_score_and_share():
+    found = calibration([True, False, True, True], [0.05, 0.05, 0.95, 1.0], bins=10)
+    assert found.bins == (Bin(0.0, 0.1, 2, 0.05, 0.5), Bin(0.9, 1.0, 2, 0.975, 1.0))
+    assert found.error == pytest.approx((2 * 0.45 + 2 * 0.025) / 4)
+
+
+def test_scores_that_are_what_they_say_have_no_error():
+    draw = np.random.default_rng(2)
+    scores = draw.random(200_000)
+    labels = draw.random(200_000) < scores
+    found = calibration(labels, scores)
+    assert found.error < 0.01
+    assert found.brier == pytest.approx(brier_score_loss(labels, scores))
+    assert calibration(labels, scores**3).error > 0.2
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "reason"),
+    [([], [], "no items"), ([True], [1.5], "no probabilities"), ([True], [-0.1], "no probabilities")],
+)
+def test_where_there_is_none_it_says_why(labels, scores, reason):
+    with pytest.raises(NoFigure, match=reason):
+        calibration(labels, scores)

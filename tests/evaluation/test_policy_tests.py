@@ -1,0 +1,212 @@
+"""A taxonomy's tests: what passes and why not, what is judged anew, and what would make a failed one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from guardcli import Guard, Settings, Taxonomy
+from guardcli.conversation import Conversation, Key, Malformed, Message, Record
+from guardcli.errors import InputError
+from guardcli.evaluation.policy_tests import Case, Run, Session, cases_of, labelled, suggestions
+from guardcli.models import Model
+from tests.classifier.test_per_category import ByCategory
+from tests.fake import FakeEngine, words
+
+POLICY = """\
+name: acme
+threshold: 0.5
+categories:
+  - {id: S1, name: Pets, key: pets}
+  - {id: S2, name: Cars}
+tests:
+  - {name: bread, prompt: bread, expect: safe}
+  - {name: knife, prompt: knife, expect: unsafe}
+  - {name: bomb, prompt: bomb, expect: unsafe, categories: [pets]}
+  - {name: later, prompt: bread, response: nothing, expect: unsafe, todo: true}
+"""
+SCORES = words(knife=0.4, bomb=0.9)
+
+
+class Opened:
+    """Opens guards on a model with a fake engine, and counts them."""
+
+    def __init__(self, model: Model, make: Callable[[], FakeEngine]) -> None:
+        self.engines: list[FakeEngine] = []
+        self._model, self._make = model, make
+
+    def __call__(self, taxonomy: Taxonomy) -> Guard:
+        self.engines.append(self._make())
+        return Guard(self._model, taxonomy, engine=self.engines[-1], settings=Settings(target="last", scores=True))
+
+    @property
+    def prompts(self) -> int:
+        return sum(len(engine.prompts) for engine in self.engines)
+
+
+def run(model: Model, text: str = POLICY, make: Callable[[], FakeEngine] = lambda: FakeEngine(SCORES)) -> Run:
+    taxonomy = Taxonomy.parse(text, "p.yaml")
+    return Session(Opened(model, make)).run(taxonomy, cases_of(taxonomy))
+
+
+def test_cases_of_a_taxonomy() -> None:
+    first, *_, last = cases_of(Taxonomy.parse(POLICY, "p.yaml"))
+    assert first == Case("bread", "p.yaml:7", Conversation((Message("user", "bread"),)), "safe")
+    assert last.conversation.messages == (Message("user", "bread"), Message("assistant", "nothing"))
+    assert last.todo
+
+
+def test_statuses_and_reasons(model: Model) -> None:
+    found = run(model)
+    assert [(r.case.name, r.status, r.reason) for r in found.results] == [
+        ("bread", "passed", None),
+        ("knife", "failed", "safe, unsafe expected"),
+        ("bomb", "passed", None),
+        ("later", "todo", "safe, unsafe expected"),
+    ]
+    assert [r.case.name for r in found.failed(labelled=True)] == ["knife"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "status", "reason"),
+    [
+        (("categories: [pets]", "categories: [S2]"), "failed", "lists pets and not S2"),
+        (("bomb, expect: unsafe, categories: [pets]", "bomb, expect: safe"), "failed", "unsafe (pets), safe expected"),
+        (("threshold: 0.5", "threshold: 0.95"), "failed", "safe, unsafe expected"),
+        (("prompt: bomb", "prompt: '  '"), "failed", "could not be judged"),
+    ],
+)
+def test_why_a_test_fails(model: Model, edit: tuple[str, str], status: str, reason: str) -> None:
+    text = POLICY.replace(*edit)
+    if "'  '" in text:  # nothing to say is refused when the file is read; a conversation may still hold nothing
+        taxonomy = Taxonomy.parse(POLICY, "p.yaml")
+        blank = [Case("bomb", "p.yaml:9", Conversation((Message("user", " "),)), "unsafe")]
+        found = Session(Opened(model, lambda: FakeEngine(SCORES))).run(taxonomy, blank)
+        result = found.results[0]
+    else:
+        result = run(model, text).results[2]
+    assert (result.status, (result.reason or "")[: len(reason)]) == (status, reason)
+
+
+def test_a_todo_that_passes_is_told(model: Model) -> None:
+    found = run(model, POLICY.replace("response: nothing", "response: bomb"))
+    assert found.results[-1].status == "todo passed"
+    assert len(found.failed(labelled=True)) == 1
+
+
+def test_only_what_the_model_has_not_seen_is_judged(model: Model) -> None:
+    opened = Opened(model, lambda: FakeEngine(SCORES))
+    session = Session(opened)
+
+    def again(text: str) -> list[str]:
+        taxonomy = Taxonomy.parse(text, "p.yaml")
+        return [result.status for result in session.run(taxonomy, cases_of(taxonomy)).results]
+
+    assert again(POLICY) == ["passed", "failed", "passed", "todo"]
+    assert (len(opened.engines), opened.prompts) == (1, 4)
+    assert again(POLICY.replace("0.5", "0.3")) == ["passed", "passed", "passed", "todo"]
+    assert again(POLICY.replace("key: pets", "key: animals").replace("[pets]", "[animals]"))[2] == "passed"
+    assert (len(opened.engines), opened.prompts) == (1, 4)
+    assert again(POLICY.replace("prompt: knife", "prompt: a new bomb"))[1] == "passed"
+    assert (len(opened.engines), opened.prompts) == (1, 5)
+    again(POLICY.replace("name: Cars", "name: Motor Cars"))
+    assert (len(opened.engines), opened.prompts) == (2, 9)
+    session.close()
+
+
+def test_a_taxonomy_that_does_not_fit_leaves_the_session_as_it_was(model: Model) -> None:
+    opened = Opened(model, lambda: FakeEngine(SCORES))
+    session = Session(opened)
+    taxonomy = Taxonomy.parse(POLICY, "p.yaml")
+    session.run(taxonomy, cases_of(taxonomy))
+    with pytest.raises(Exception, match="cannot write O1"):
+        session.run(Taxonomy.parse("name: x\ncategories: [{id: O1, name: A}]\n"), cases_of(taxonomy))
+    before = opened.prompts
+    assert session.run(taxonomy, cases_of(taxonomy)).results[0].status == "passed"
+    assert opened.prompts == before
+
+
+@pytest.mark.parametrize(
+    ("edit", "name", "expected"),
+    [
+        (("", ""), "knife", ["threshold: 0.4 (now 0.5): breaks none"]),
+        (
+            ("{name: bread, prompt: bread, expect: safe}", "{name: soup, prompt: 'a knife and soup', expect: safe}"),
+            "knife",
+            ["threshold: 0.4 (now 0.5): breaks 1 (soup)"],
+        ),
+        (
+            ("bomb, expect: unsafe, categories: [pets]", "bomb, expect: safe"),
+            "bomb",
+            ["threshold: 0.9001 (now 0.5): breaks none"],
+        ),
+        (
+            ("prompt: bread, expect: safe", "prompt: 'other knife', expect: unsafe"),
+            "knife",
+            ["threshold: 0.4 (now 0.5): breaks none, mends 1 more"],
+        ),
+        (
+            ("categories: [pets]", "categories: [S2]"),
+            "bomb",
+            ["pets took the verdict (0.731; S2 0.269): tell the two apart by their descriptions"],
+        ),
+    ],
+)
+def test_suggestions(model: Model, edit: tuple[str, str], name: str, expected: list[str]) -> None:
+    found = run(model, POLICY.replace(*edit) if edit[0] else POLICY)
+    (result,) = (result for result in found.results if result.case.name == name)
+    assert suggestions(found, result) == expected
+
+
+@pytest.mark.parametrize(("score", "expect"), [(0.0, "unsafe"), (1.0, "safe")])
+def test_no_threshold_helps(model: Model, score: float, expect: str) -> None:
+    text = POLICY[: POLICY.index("tests:")] + f"tests:\n  - {{name: x, prompt: x, expect: {expect}}}\n"
+    found = run(model, text, lambda: FakeEngine(lambda _text: score))
+    found.results[0].row["score"] = score  # the fake keeps a little off the ends
+    (said,) = suggestions(found, found.results[0])
+    assert said.startswith("no threshold makes it pass: change what the model reads")
+
+
+def test_suggestions_move_the_threshold_of_a_category(model: Model) -> None:
+    text = POLICY.replace("name: Cars}", "name: Cars, threshold: 0.6}")
+    scores = {"knife": {"S2": 0.55, "S1": 0.1}, "bomb": {"S1": 0.9}, "bread": {"S2": 0.57}}
+    found = run(model, text, lambda: ByCategory(scores))
+    assert suggestions(found, found.results[1]) == ["threshold of S2 0.55 (now 0.6): breaks 1 (bread)"]
+
+
+def record(line: int, label: Any, text: str = "hi") -> Record:
+    return Record(Key("d.jsonl", line, id=f"r{line}"), Conversation((Message("user", text),)), {"label": label})
+
+
+def test_labelled_records() -> None:
+    found = labelled([record(1, "safe"), record(2, None), record(3, "unsafe"), record(4, float("nan"))])
+    assert found.left_out == {"without a label": 2}
+    assert [(case.name, case.place, case.expect, case.labelled) for case in found.cases] == [
+        ("r1", "d.jsonl:1", "safe", True),
+        ("r3", "d.jsonl:3", "unsafe", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (record(7, "good"), "d.jsonl:7: its label is 'good', which is neither safe nor unsafe"),
+        (record(7, 0.5), "d.jsonl:7: its label is 0.5, a fraction"),
+        (Malformed(Key("d.jsonl", 7), "not JSON"), "d.jsonl:7: not JSON"),
+    ],
+)
+def test_labels_that_are_none(bad: Record | Malformed, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        labelled([record(1, "safe"), bad])
+
+
+def test_the_flag_rate_counts_what_could_not_be_judged_as_flagged(model: Model) -> None:
+    records = [record(1, "safe"), record(2, "safe", "bomb"), record(3, "safe", " "), record(4, "unsafe")]
+    data = labelled(records).cases
+    found = Session(Opened(model, lambda: FakeEngine(SCORES))).run(Taxonomy.parse(POLICY), data)
+    assert found.flag_rate() == pytest.approx(2 / 3)
+    assert run(model).flag_rate() is None
+    assert len(found.failed(labelled=True)) == 3
+    assert found.failed(labelled=False) == []
