@@ -25,7 +25,7 @@ from llama_cpp import llama_cpp as native
 from benchmarks.workloads import TEMPLATE, Item, Prompt, Workload, depth, marked
 from guardcli import EngineOptions, Guard, Model, Offload, Settings
 from guardcli.engine import EngineStats
-from guardcli.engine.plan import common_prefix
+from guardcli.engine.token_arrays import common_prefix_len
 from guardcli.models.llama import _amx_crashes
 
 UNSAFE, LINE_BREAK, S = 39257, 198, 50  # in the Llama 3 vocabulary
@@ -232,4 +232,4 @@ def _prompts(items: Sequence[Item]) -> list[Prompt]:
 
 def _after_the_one_before(prompts: Sequence[Prompt]) -> int:
     ids = [np.frombuffer(prompt.tokens, dtype=np.int32) for prompt in prompts]
-    return len(ids[0]) + sum(max(1, len(b) - common_prefix(a, b)) for a, b in pairwise(ids))
+    return len(ids[0]) + sum(max(1, len(b) - common_prefix_len(a, b)) for a, b in pairwise(ids))

@@ -28,10 +28,9 @@ from benchmarks.stages import Stages
 from benchmarks.workloads import TEMPLATE, TURNS, Workload, distinct
 from guardcli import Guard, Model, Offload, Settings, formats
 from guardcli.conversation import Malformed, Record
-from guardcli.engine import BatchedEngine, EngineOptions, Logits, Room
-from guardcli.engine.context import Context
-from guardcli.engine.request import MemoryUsage
-from guardcli.engine.sizing import Shape, choose
+from guardcli.engine import BatchedEngine, ContextParams, EngineOptions, Logits, MemoryUsage, Resources
+from guardcli.engine.context import LlamaContext
+from guardcli.engine.sizing import autotune
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import SPEAKERS, turns
 from guardcli.writers import WRITERS
@@ -41,31 +40,31 @@ UNSAFE_EVERY = 5
 T = TypeVar("T")
 
 
-class NullContext(Context):
+class NullContext(LlamaContext):
     """A context that takes batches and evaluates nothing; every fifth reading says "unsafe"."""
 
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-        self.memory_usage = MemoryUsage(shape.cells, 0, 0)
+    def __init__(self, params: ContextParams) -> None:
+        self.params = params
+        self.memory_usage = MemoryUsage(params.kv_cells, 0, 0)
         self._handle = True
         self._readings = 0
-        self._allocate(shape)
+        self._allocate_batch(params)
 
     def decode(self) -> None:
         pass
 
-    def read(self, row: int, tokens: Sequence[int]) -> Logits:
+    def get_logits(self, row: int, token_ids: Sequence[int]) -> Logits:
         self._readings += 1
         unsafe = 1.0 if self._readings % UNSAFE_EVERY == 0 else -1.0
-        return Logits((-unsafe, unsafe, *(0.0 for _ in tokens[2:])), 1.1269)
+        return Logits((-unsafe, unsafe, *(0.0 for _ in token_ids[2:])), 1.1269)
 
-    def copy(self, source: int, target: int, length: int) -> None:
+    def copy_sequence(self, source: int, target: int, length: int) -> None:
         pass
 
-    def remove(self, sequence: int, start: int = 0) -> None:
+    def remove_sequence(self, seq_id: int, start: int = 0) -> None:
         pass
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         pass
 
     def close(self) -> None:
@@ -79,8 +78,8 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
     """
     items = workload.items(texts, model.vocab, count // (TURNS if workload.target == "any" else 1))
     renderer = Renderer(TEMPLATES[TEMPLATE], workload.policy())
-    heads = [len(model.vocab.encode(renderer.head(speaker))) for speaker in SPEAKERS]
-    engine = BatchedEngine(NullContext(choose(Room(8192, 1, None, False, 1), EngineOptions(), heads)))
+    prefix_lens = [len(model.vocab.encode(renderer.head(speaker))) for speaker in SPEAKERS]
+    engine = null_engine(prefix_lens, offloaded=False)
     settings = Settings(target=workload.target, force=True, threshold=1.0)
     guard = Guard(model, workload.policy(), template=TEMPLATE, settings=settings, engine=engine)
     for _ in guard.check(item.conversation for item in items):
@@ -165,9 +164,9 @@ def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
     return {name: round(seconds * 1e6, 1) for name, seconds in found.items()}
 
 
-def null_engine() -> BatchedEngine:
-    room = Room(trained=8192, cell=1, free=None, offloaded=True, cores=1)
-    return BatchedEngine(NullContext(choose(room, EngineOptions(), heads=(256, 256))))
+def null_engine(prefix_lens: Sequence[int] = (256, 256), *, offloaded: bool = True) -> BatchedEngine:
+    resources = Resources(n_ctx_train=8192, kv_bytes_per_token=1, free_memory=None, offloaded=offloaded, cores=1)
+    return BatchedEngine(NullContext(autotune(resources, EngineOptions(), prefix_lens)))
 
 
 def _on_one_core(work: Callable[[], T]) -> T:

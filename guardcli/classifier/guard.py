@@ -96,12 +96,12 @@ class Guard:
             self.per_category = self.settings.per_category or bool(self.decision.thresholds)
             self.provenance = _provenance(model, self.template, self.taxonomy, per_category=self.per_category)
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
-            heads = [len(model.vocab.encode(r.head(speaker))) for r in renderers.values() for speaker in SPEAKERS]
+            prefix_lens = [len(model.vocab.encode(r.head(speaker))) for r in renderers.values() for speaker in SPEAKERS]
             self._answers = Answers.of(self.taxonomy, model.vocab)
-            self._engine = engine or open_engine(model.llama, self._options, heads=heads)
+            self._engine = engine or open_engine(model.llama, self._options, prefix_lens=prefix_lens)
             limit = self._engine.max_model_len - MAX_ANSWER_TOKENS
             self._encoders = {of: Encoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
-            _warn_of_long_heads(max(heads), limit)
+            _warn_of_long_prefix(max(prefix_lens), limit)
         except ControlTokenError as error:
             self.close()
             raise ModelError(f"the taxonomy cannot be used with this model: {error}") from error
@@ -265,7 +265,7 @@ def _renderers(template: Template, taxonomy: Taxonomy, *, per_category: bool) ->
     return {category.id: Renderer(template, taxonomy.only(category.id)) for category in taxonomy.categories}
 
 
-def _warn_of_long_heads(longest: int, limit: int) -> None:
+def _warn_of_long_prefix(longest: int, limit: int) -> None:
     if 2 * longest > limit:
         _log.warning(
             "the taxonomy takes %s of the %s tokens of a prompt: long conversations will be cut; "

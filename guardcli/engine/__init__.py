@@ -1,13 +1,12 @@
-"""Token ids → logits through llama.cpp, by the fast engine or the canonical one. Free of text and verdicts."""
+"""Token ids → logits through llama.cpp, by the fast, batched engine or the deterministic one."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 
-from guardcli.engine import resources
 from guardcli.engine.batched import BatchedEngine
-from guardcli.engine.context import Context
+from guardcli.engine.context import LlamaContext
 from guardcli.engine.deterministic import DeterministicEngine
 from guardcli.engine.request import (
     MAX_ANSWER_TOKENS,
@@ -20,13 +19,23 @@ from guardcli.engine.request import (
     RequestGroups,
     RequestStep,
 )
-from guardcli.engine.sizing import MAX_PARALLEL, EngineOptions, FlashAttention, Room, choose, explained
+from guardcli.engine.resources import available_cores, free_memory
+from guardcli.engine.sizing import (
+    MAX_PARALLEL,
+    ContextParams,
+    EngineOptions,
+    FlashAttention,
+    Resources,
+    autotune,
+    explain,
+)
 from guardcli.models.llama import LlamaModel
 
 __all__ = [
     "MAX_ANSWER_TOKENS",
     "MAX_PARALLEL",
     "BatchedEngine",
+    "ContextParams",
     "DeterministicEngine",
     "Engine",
     "EngineOptions",
@@ -38,28 +47,28 @@ __all__ = [
     "MemoryUsage",
     "RequestGroups",
     "RequestStep",
-    "Room",
+    "Resources",
     "open_engine",
 ]
 
 _log = logging.getLogger(__name__)
 
 
-def open_engine(model: LlamaModel, options: EngineOptions | None = None, *, heads: Sequence[int] = ()) -> Engine:
-    """An engine on a model; `heads` are the lengths of the heads that its prompts are known to have.
+def open_engine(model: LlamaModel, options: EngineOptions | None = None, *, prefix_lens: Sequence[int] = ()) -> Engine:
+    """Open an engine on a model; `prefix_lens` are the lengths in tokens of the prefixes that its prompts have.
 
     Raises:
         EngineError: the context is longer than the model was trained for, or llama.cpp cannot make it.
     """
     options = options or EngineOptions()
-    room = Room(
-        trained=model.n_ctx_train,
-        cell=model.kv_bytes_per_token,
-        free=model.free_gpu_memory() if model.offloaded else resources.free_memory(model.size),
+    resources = Resources(
+        n_ctx_train=model.n_ctx_train,
+        kv_bytes_per_token=model.kv_bytes_per_token,
+        free_memory=model.free_gpu_memory() if model.offloaded else free_memory(model.size),
         offloaded=model.offloaded,
-        cores=resources.available_cores(),
+        cores=available_cores(),
     )
-    shape = choose(room, options, heads)
-    _log.info(explained(shape, room))
-    context = Context(model, shape)
+    params = autotune(resources, options, prefix_lens)
+    _log.info(explain(params, resources))
+    context = LlamaContext(model, params)
     return DeterministicEngine(context) if options.reproducible else BatchedEngine(context)

@@ -1,6 +1,6 @@
-"""The door to llama.cpp's evaluation: one context, its batch as numpy arrays, sequences copied and removed.
+"""A llama.cpp context: its batch as numpy arrays, logits, and the sequences of its KV cache.
 
-It does what it is told, a row at a time; what to evaluate, and when, is decided above it.
+What to evaluate, and when, is decided by the engines.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guardcli.engine.request import Logits, MemoryUsage
-from guardcli.engine.sizing import Shape
+from guardcli.engine.sizing import ContextParams
 from guardcli.errors import EngineError
 from guardcli.models.llama import LlamaModel, last_error, track_buffers
 
@@ -23,25 +23,25 @@ Rows = npt.NDArray[np.int32]
 _FLASH = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
 
 
-class Context:
+class LlamaContext:
     """A llama.cpp context and the batch that is being filled for it."""
 
-    def __init__(self, model: LlamaModel, shape: Shape) -> None:
-        """Raises EngineError: llama.cpp cannot make a context of this shape (memory)."""
-        self.shape = shape
+    def __init__(self, model: LlamaModel, params: ContextParams) -> None:
+        """Raises EngineError: llama.cpp cannot make a context of these sizes (memory)."""
+        self.params = params
         with track_buffers() as buffers:
-            self._handle: Any = llama_cpp.llama_init_from_model(model.handle, _params(model, shape))
+            self._handle: Any = llama_cpp.llama_init_from_model(model.handle, _llama_params(model, params))
         if not self._handle:
             raise EngineError(
-                f"llama.cpp cannot make a context of {shape.cells:,} tokens{last_error()}; try a smaller --ctx-size"
+                f"llama.cpp cannot make a context of {params.kv_cells:,} tokens{last_error()}; try a smaller --ctx-size"
             )
-        self._adapt(model)
-        self.memory_usage = MemoryUsage(shape.cells, shape.cells * model.kv_bytes_per_token, buffers())
+        self._set_adapters(model)
+        self.memory_usage = MemoryUsage(params.kv_cells, params.kv_cells * model.kv_bytes_per_token, buffers())
         self._memory = llama_cpp.llama_get_memory(self._handle)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(model.vocab)
-        self._allocate(shape)
+        self._allocate_batch(params)
 
-    def _adapt(self, model: LlamaModel) -> None:
+    def _set_adapters(self, model: LlamaModel) -> None:
         if not model.adapters:
             return
         handles, scales = zip(*model.adapters, strict=True)
@@ -51,18 +51,18 @@ class Context:
             self.close()
             raise EngineError(f"llama.cpp cannot use the adapters{last_error()}")
 
-    def _allocate(self, shape: Shape) -> None:
-        """The arrays of a llama_batch as numpy arrays, so that it is filled by slices; they are empty."""
+    def _allocate_batch(self, params: ContextParams) -> None:
+        """Make an empty llama_batch of numpy arrays, which are filled by slices."""
         self.rows = self.outputs = 0
-        self._tokens = np.zeros(shape.batch, dtype=np.int32)
-        self._positions = np.zeros(shape.batch, dtype=np.int32)
-        self._n_sequences = np.ones(shape.batch, dtype=np.int32)
-        self._sequences = np.zeros((shape.batch, shape.sequences), dtype=np.int32)
-        self._wanted = np.zeros(shape.batch, dtype=np.int8)
-        self._numbers = np.arange(max(shape.batch, shape.cells), dtype=np.int32)
-        self._numbers.flags.writeable = False  # parts of it are handed out
-        stride = self._sequences.strides[0]
-        addresses = self._sequences.ctypes.data + stride * np.arange(shape.batch + 1, dtype=np.uintp)
+        self._tokens = np.zeros(params.batch_size, dtype=np.int32)
+        self._positions = np.zeros(params.batch_size, dtype=np.int32)
+        self._n_seq_ids = np.ones(params.batch_size, dtype=np.int32)
+        self._seq_ids = np.zeros((params.batch_size, params.max_seqs), dtype=np.int32)
+        self._has_logits = np.zeros(params.batch_size, dtype=np.int8)
+        self._range = np.arange(max(params.batch_size, params.kv_cells), dtype=np.int32)
+        self._range.flags.writeable = False  # parts of it are handed out
+        stride = self._seq_ids.strides[0]
+        addresses = self._seq_ids.ctypes.data + stride * np.arange(params.batch_size + 1, dtype=np.uintp)
         addresses[-1] = 0
         self._addresses = addresses.astype(np.uintp)
         self._batch = llama_cpp.llama_batch(
@@ -70,48 +70,48 @@ class Context:
             _pointer(self._tokens, llama_cpp.llama_token),
             None,
             _pointer(self._positions, llama_cpp.llama_pos),
-            _pointer(self._n_sequences, ctypes.c_int32),
+            _pointer(self._n_seq_ids, ctypes.c_int32),
             _pointer(self._addresses, ctypes.POINTER(llama_cpp.llama_seq_id)),
-            _pointer(self._wanted, ctypes.c_int8),
+            _pointer(self._has_logits, ctypes.c_int8),
         )
 
     @property
     def closed(self) -> bool:
         return not self._handle
 
-    def clear(self) -> None:
-        """Empty the batch. A row that is not used yet is of one sequence, and its logits are not wanted."""
-        self._n_sequences[: self.rows] = 1
-        self._wanted[: self.rows] = 0
+    def clear_batch(self) -> None:
+        """Empty the batch. An unused row has one seq_id, and no logits are requested for it."""
+        self._n_seq_ids[: self.rows] = 1
+        self._has_logits[: self.rows] = 0
         self.rows = 0
         self.outputs = 0
 
     @property
-    def room(self) -> int:
-        """Rows that the batch still has."""
-        return self.shape.batch - self.rows
+    def free_rows(self) -> int:
+        """How many rows of the batch are unused."""
+        return self.params.batch_size - self.rows
 
-    def add(self, tokens: npt.NDArray[np.int32], position: int, sequence: int) -> Rows:
-        """Put tokens of one sequence into the batch, from `position` on; the rows that they got."""
-        here = slice(self.rows, self.rows + len(tokens))
-        self._tokens[here] = tokens
-        self._positions[here] = self._numbers[position : position + len(tokens)]
-        self._sequences[here, 0] = sequence
+    def add(self, tokens: npt.NDArray[np.int32], position: int, seq_id: int) -> Rows:
+        """Put tokens of a sequence into the batch, from `position` of the sequence on; return their rows."""
+        new = slice(self.rows, self.rows + len(tokens))
+        self._tokens[new] = tokens
+        self._positions[new] = self._range[position : position + len(tokens)]
+        self._seq_ids[new, 0] = seq_id
         self.rows += len(tokens)
-        rows: Rows = self._numbers[here]
+        rows: Rows = self._range[new]
         return rows
 
-    def tag(self, rows: Rows, sequence: int) -> None:
-        """Let rows belong to one more sequence, which must stand where their other sequences stand."""
+    def add_seq_id(self, rows: Rows, seq_id: int) -> None:
+        """Let rows belong to one more sequence, which must have as many tokens before them as their other ones."""
         if not len(rows):
             return
-        self._sequences[rows, self._n_sequences[rows]] = sequence
-        self._n_sequences[rows] += 1
+        self._seq_ids[rows, self._n_seq_ids[rows]] = seq_id
+        self._n_seq_ids[rows] += 1
 
-    def want(self, row: int) -> None:
-        """Ask for the logits after a row."""
-        self.outputs += 1 - int(self._wanted[row])
-        self._wanted[row] = 1
+    def request_logits(self, row: int) -> None:
+        """Let `decode` compute the logits after a row."""
+        self.outputs += 1 - int(self._has_logits[row])
+        self._has_logits[row] = 1
 
     def decode(self) -> None:
         """Evaluate the batch. Raises EngineError, with llama.cpp's own words, whatever goes wrong."""
@@ -120,8 +120,8 @@ class Context:
         if code != 0:
             raise EngineError(f"llama.cpp could not evaluate {self.rows} tokens (llama_decode: {code}){last_error()}")
 
-    def read(self, row: int, tokens: Sequence[int]) -> Logits:
-        """Logits of `tokens` after a row that was asked for, and the logsumexp over the vocabulary."""
+    def get_logits(self, row: int, token_ids: Sequence[int]) -> Logits:
+        """The logits of `token_ids` after a row with requested logits, and the logsumexp over the vocabulary."""
         pointer = llama_cpp.llama_get_logits_ith(self._handle, row)
         if not pointer:
             raise EngineError(f"llama.cpp has no logits for row {row}{last_error()}")
@@ -129,18 +129,18 @@ class Context:
         highest = logits.max()
         with np.errstate(all="ignore"):  # what is not finite is for the verdict to judge
             total = float(highest) + float(np.log(np.exp(logits - highest).sum()))
-        return Logits(tuple(float(logits[token]) for token in tokens), total)
+        return Logits(tuple(float(logits[token]) for token in token_ids), total)
 
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Let `target` hold the first `length` tokens of `source` as well."""
+    def copy_sequence(self, source: int, target: int, length: int) -> None:
+        """Let the first `length` tokens of `source` belong to `target` as well; no cell is copied."""
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
-    def remove(self, sequence: int, start: int = 0) -> None:
-        """Take a sequence's tokens from `start` on out of the cache."""
-        llama_cpp.llama_memory_seq_rm(self._memory, sequence, start, -1)
+    def remove_sequence(self, seq_id: int, start: int = 0) -> None:
+        """Remove the tokens of a sequence from position `start` on."""
+        llama_cpp.llama_memory_seq_rm(self._memory, seq_id, start, -1)
 
-    def forget(self) -> None:
-        """Empty the cache."""
+    def clear_cache(self) -> None:
+        """Empty the KV cache."""
         llama_cpp.llama_memory_clear(self._memory, False)
 
     def close(self) -> None:
@@ -150,16 +150,16 @@ class Context:
             self._handle = None
 
 
-def _params(model: LlamaModel, shape: Shape) -> Any:
+def _llama_params(model: LlamaModel, sizes: ContextParams) -> Any:
     params = llama_cpp.llama_context_default_params()
-    params.n_ctx = shape.cells
-    params.n_batch = shape.batch
-    params.n_ubatch = shape.ubatch
-    params.n_seq_max = shape.sequences
+    params.n_ctx = sizes.kv_cells
+    params.n_batch = sizes.batch_size
+    params.n_ubatch = sizes.ubatch_size
+    params.n_seq_max = sizes.max_seqs
     # Each output row of a Llama 3 vocabulary takes half a megabyte; fewer than sequences abort the process.
-    params.n_outputs_max = max(shape.outputs, shape.sequences)
-    params.n_threads = params.n_threads_batch = shape.threads
-    params.flash_attn_type = _FLASH[shape.flash_attention]
+    params.n_outputs_max = max(sizes.max_outputs, sizes.max_seqs)
+    params.n_threads = params.n_threads_batch = sizes.threads
+    params.flash_attn_type = _FLASH[sizes.flash_attention]
     params.kv_unified = True  # else a partial copy of a sequence aborts the process
     params.no_perf = True
     if not model.offloaded:

@@ -1,19 +1,21 @@
-"""The canonical engine: one shape for every prompt, so that a score depends on its prompt alone.
+"""The deterministic engine: one shape for every prompt, so that a score depends on its prompt alone.
 
-Numbers depend on the shape of an evaluation: how many tokens stand in the batch, and at which cells. Here the
-head is evaluated by itself from the first cell on, and the rest by itself behind it, whatever came before. It
-is the slow path, and the oracle of the fast one.
+The last digits of a logit depend on the shape of its evaluation: how many tokens are in the batch, and in which cells.
+Here every prompt is evaluated in the same two parts, whatever came before it:
+
+    cells     [ prefix, by itself | rest of the prompt, by itself | answers | free ]
+    next one  [ prefix, kept      | removed, and evaluated anew             | free ]
+
+It is slower than the batched engine, and the reference that the tests compare it with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 import numpy as np
 
-from guardcli.engine.context import Context
-from guardcli.engine.plan import Tokens
+from guardcli.engine.context import LlamaContext
 from guardcli.engine.request import (
     EngineStats,
     LogitCoroutine,
@@ -24,35 +26,35 @@ from guardcli.engine.request import (
     RequestStep,
     T,
 )
-from guardcli.engine.request_queue import as_numpy
+from guardcli.engine.token_arrays import TokenArray, as_array
 from guardcli.errors import EngineError
 from guardcli.text.segments import TokenIds
 
-_SEQUENCE = 0
+_SEQ_ID = 0
 
 
 class DeterministicEngine:
-    """Runs one task after the other on a context that it owns."""
+    """Runs one request after the other on a context that it owns."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: LlamaContext) -> None:
         self.stats = EngineStats()
         self._context = context
-        self._head: Tokens = np.empty(0, dtype=np.int32)
+        self._prefix: TokenArray = np.empty(0, dtype=np.int32)  # the one in the cache
 
     @property
     def max_model_len(self) -> int:
-        return self._context.shape.longest
+        return self._context.params.max_model_len
 
     @property
     def context_params(self) -> dict[str, int | bool | str]:
-        return self._context.shape.as_json()
+        return self._context.params.as_json()
 
     @property
     def memory_usage(self) -> MemoryUsage:
         return self._context.memory_usage
 
     def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
-        """See `Engine.run`. Raises EngineError: llama.cpp failed, or a prompt is longer than `max_tokens`."""
+        """See `Engine.run`."""
         for group in groups:
             if group is not None:
                 yield self._run_group(list(group))
@@ -60,86 +62,90 @@ class DeterministicEngine:
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         """See `Engine.reset`. A prefix is evaluated by itself anyway, when it is first needed."""
         self.stats = EngineStats()
-        if not any(np.array_equal(self._head, as_numpy(prefix)) for prefix in prefixes):
-            self._context.forget()
-            self._head = self._head[:0]
+        if not any(np.array_equal(self._prefix, as_array(prefix)) for prefix in prefixes):
+            self._context.clear_cache()
+            self._prefix = self._prefix[:0]
 
     def close(self) -> None:
         """Free the context."""
         self._context.close()
 
-    def _run_group(self, tasks: list[LogitCoroutine[T]]) -> list[T]:
-        """A group's tasks with equal heads after each other; with the head that is in the cache, first."""
+    def _run_group(self, requests: list[LogitCoroutine[T]]) -> list[T]:
+        """Run the requests of a group by their prefixes, to change the one in the cache as seldom as possible."""
         results: dict[int, T] = {}
-        primed = []
-        for index, task in enumerate(tasks):
+        started = []
+        for index, request in enumerate(requests):
             try:
-                primed.append((next(task), index, task))
+                started.append((next(request), index, request))
             except StopIteration as stop:
                 results[index] = stop.value
-        self.stats.prompts += len(primed)
-        self.stats.prompt_tokens += sum(len(step.tokens) for step, _, _ in primed)
-        primed.sort(key=lambda item: (not self._has_head(item[0]), _head(item[0]).tobytes()))
-        for _, alike in groupby(primed, key=lambda item: _head(item[0]).tobytes()):
-            for step, index, task in alike:
-                results[index] = self._run(task, step)
-        return [results[index] for index in range(len(tasks))]
+        self.stats.prompts += len(started)
+        self.stats.prompt_tokens += sum(len(step.tokens) for step, _, _ in started)
+        started.sort(key=lambda item: (not self._is_cached(_prefix(item[0])), _prefix(item[0]).tobytes()))
+        for step, index, request in started:
+            results[index] = self._run(request, step)
+        return [results[index] for index in range(len(requests))]
 
-    def _run(self, task: LogitCoroutine[T], step: RequestStep) -> T:
-        self._set_head(_head(step))
+    def _run(self, request: LogitCoroutine[T], step: RequestStep) -> T:
+        self._set_prefix(_prefix(step))
         try:
-            return self._answer(task, step)
+            return self._answer(request, step)
         finally:
             if not self._context.closed:
-                self._context.remove(_SEQUENCE, len(self._head))
+                self._context.remove_sequence(_SEQ_ID, len(self._prefix))
 
-    def _answer(self, task: LogitCoroutine[T], step: RequestStep) -> T:
-        start = len(self._head)
-        readings = self._evaluate(as_numpy(step.tokens)[start:], start, step.queries)
-        self.stats.prefill_tokens += len(step.tokens) - start
-        length = len(step.tokens)
+    def _answer(self, request: LogitCoroutine[T], step: RequestStep) -> T:
+        start, length = len(self._prefix), len(step.tokens)
+        logits = self._evaluate(as_array(step.tokens)[start:], start, step.queries)
+        self.stats.prefill_tokens += length - start
         while True:
             try:
-                step = task.send(readings)
+                step = request.send(logits)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             if step.keep_len is not None:
-                self._context.remove(_SEQUENCE, step.keep_len)
+                self._context.remove_sequence(_SEQ_ID, step.keep_len)
                 length = step.keep_len
-            readings = self._evaluate(as_numpy(step.tokens), length, step.queries)
+            logits = self._evaluate(as_array(step.tokens), length, step.queries)
             length += len(step.tokens)
             self.stats.decode_tokens += len(step.tokens)
 
-    def _has_head(self, step: RequestStep) -> bool:
-        return np.array_equal(_head(step), self._head)
+    def _is_cached(self, prefix: TokenArray) -> bool:
+        return np.array_equal(prefix, self._prefix)
 
-    def _set_head(self, head: Tokens) -> None:
-        if not np.array_equal(head, self._head):
-            self._context.forget()
-            self._head = head[:0]
-            self._evaluate(head, 0, ())
-            self._head = head.copy()
-            self.stats.prefill_tokens += len(head)
+    def _set_prefix(self, prefix: TokenArray) -> None:
+        """Evaluate a prefix, unless it is the one in the cache."""
+        if not self._is_cached(prefix):
+            self._context.clear_cache()
+            self._prefix = prefix[:0]
+            self._evaluate(prefix, 0, ())
+            self._prefix = prefix.copy()
+            self.stats.prefill_tokens += len(prefix)
 
-    def _evaluate(self, tokens: Tokens, start: int, queries: tuple[LogitQuery, ...]) -> tuple[Logits, ...]:
-        """Evaluate tokens at `start` in batches of their own; the probes, in the order given."""
+    def _evaluate(self, tokens: TokenArray, start: int, queries: Sequence[LogitQuery]) -> tuple[Logits, ...]:
+        """Evaluate tokens from position `start` on, in batches of their own; the logits in the order of `queries`."""
         if start + len(tokens) > self.max_model_len:
             raise EngineError(f"a prompt of {start + len(tokens):,} tokens does not fit: raise --ctx-size")
-        readings: dict[int, Logits] = {}
-        for at in range(0, len(tokens), self._context.shape.batch):
-            part = tokens[at : at + self._context.shape.batch]
-            self._context.clear()
-            rows = self._context.add(part, start + at, _SEQUENCE)
-            here = [query for query in queries if 0 <= query.position - start - at < len(part)]
-            for query in here:
-                self._context.want(int(rows[query.position - start - at]))
-            self._context.decode()
+        context, batch_size = self._context, self._context.params.batch_size
+        logits: dict[int, Logits] = {}
+        for offset in range(0, len(tokens), batch_size):
+            chunk = tokens[offset : offset + batch_size]
+            context.clear_batch()
+            rows = context.add(chunk, start + offset, _SEQ_ID)
+            row_of = {
+                query: int(rows[query.position - start - offset])
+                for query in queries
+                if 0 <= query.position - start - offset < len(chunk)
+            }
+            for row in row_of.values():
+                context.request_logits(row)
+            context.decode()
             self.stats.batches += 1
-            for query in here:
-                readings[query.position] = self._context.read(int(rows[query.position - start - at]), query.token_ids)
-        return tuple(readings[query.position] for query in queries)
+            for query, row in row_of.items():
+                logits[query.position] = context.get_logits(row, query.token_ids)
+        return tuple(logits[query.position] for query in queries)
 
 
-def _head(step: RequestStep) -> Tokens:
-    return as_numpy(step.tokens)[: step.prefix_len]
+def _prefix(step: RequestStep) -> TokenArray:
+    return as_array(step.tokens)[: step.prefix_len]

@@ -1,7 +1,7 @@
-"""A mirror of the KV cache's cells: how many sequences hold each, and so how many are free.
+"""Reference counts of the KV cache's cells: how many sequences use each, and so how many are free.
 
-llama.cpp does not tell. The numbers here are names of our own: they need not be llama.cpp's cell indices, but
-there are as many, and each is held and let go by the same sequences.
+llama.cpp keeps such counts and does not tell them. The ids here need not be llama.cpp's cell indices, but there are
+as many, and each is used and freed by the same sequences.
 """
 
 from __future__ import annotations
@@ -9,35 +9,34 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Ids = npt.NDArray[np.int32]
+CellIds = npt.NDArray[np.int32]
 
 
-class Cells:
-    """`n` cells with a count of holders each."""
+class KvCells:
+    """A pool of `n` cells. A cell is free while its reference count is 0."""
 
     def __init__(self, n: int) -> None:
-        self._holders = np.zeros(n, dtype=np.int32)
-        self._free = np.arange(n, dtype=np.int32)
-        self.free = n
+        self._ref_count = np.zeros(n, dtype=np.int32)
+        self._free = np.arange(n, dtype=np.int32)  # a stack: the first `num_free` are free
+        self.num_free = n
 
-    def take(self, count: int) -> Ids:
-        """Free cells, now held once. Raises ValueError if there are not as many."""
-        if count > self.free:
-            raise ValueError(f"{count} cells asked for, {self.free} free")
-        taken: Ids = self._free[self.free - count : self.free].copy()
-        self.free -= count
-        self._holders[taken] = 1
-        return taken
-
-    def share(self, cells: Ids) -> Ids:
-        """The same cells, held once more."""
-        self._holders[cells] += 1
+    def allocate(self, count: int) -> CellIds:
+        """Take free cells, with a reference count of 1. Raises ValueError if there are not enough."""
+        if count > self.num_free:
+            raise ValueError(f"{count} cells asked for, {self.num_free} free")
+        cells: CellIds = self._free[self.num_free - count : self.num_free].copy()
+        self.num_free -= count
+        self._ref_count[cells] = 1
         return cells
 
-    def drop(self, cells: Ids) -> None:
-        """Let go; cells that nobody holds any more are free."""
-        holders = self._holders[cells] - 1
-        self._holders[cells] = holders
-        freed = cells[holders == 0]
-        self._free[self.free : self.free + len(freed)] = freed
-        self.free += len(freed)
+    def incref(self, cells: CellIds) -> None:
+        """Count one more sequence that uses these cells."""
+        self._ref_count[cells] += 1
+
+    def free(self, cells: CellIds) -> None:
+        """Count one sequence less; cells that no sequence uses any more are free."""
+        ref_count = self._ref_count[cells] - 1
+        self._ref_count[cells] = ref_count
+        unused = cells[ref_count == 0]
+        self._free[self.num_free : self.num_free + len(unused)] = unused
+        self.num_free += len(unused)

@@ -1,12 +1,17 @@
-"""Which prompts share what: a window of prompts → the order in which no shared token is evaluated twice.
+"""Order a window of prompts so that no shared token is evaluated twice, and choose the prefixes to cache.
 
-Sorted by their tokens, prompts stand in the order of a walk over their prefix tree: each shares with the one
-before it at least as much as with any earlier one. So one rule is enough, "begin where the one before you
-parts from you", and nothing needs to be held but the one before, and heads.
+Sorted by their tokens, prompts are in the order of a depth-first walk over their prefix tree. Each has at least as
+many leading tokens in common with the one before it as with any earlier one, so a new sequence is matched with the
+last one only, and nothing needs to stay in the KV cache but that one and the cached prefixes:
 
-A head is a prefix that prompts of different groups share: the taxonomy, mostly. It outlives its window. What
-only the prompts of one group share (the turns of one conversation) does not. The plan is a pure function of
-token ids; it knows no cache and no llama.cpp.
+    prompts (a letter is a token)   the plan             evaluated
+    1  P P P m n                    prefix  P P P        P P P
+    2  P P P a c                    3       P P P a b          a b
+    3  P P P a b                    2       P P P a c            c
+                                    1       P P P m n          m n
+
+A prefix is cached if prompts of different groups share it (the taxonomy, mostly); it outlives its window. What only
+the prompts of one group share (the turns of one conversation) does not. The plan is a pure function of token ids.
 """
 
 from __future__ import annotations
@@ -19,25 +24,27 @@ from operator import attrgetter
 import numpy as np
 import numpy.typing as npt
 
-Tokens = npt.NDArray[np.int32]
+from guardcli.engine.token_arrays import TokenArray, common_prefix_len, sort_key
+
 _Lengths = npt.NDArray[np.int64]
 
-MIN_HEAD = 16  # tokens beyond a shorter head for which a head of its own is worth a sequence
-MAX_HEADS = 32  # heads held at a time, beside those that are known to come
+MIN_PREFIX_LEN = 16  # a prefix gets a sequence of its own if it is so many tokens longer than the next shorter one
+MAX_CACHED_PREFIXES = 32  # besides those whose lengths are given when the engine is opened
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """One prompt of a window: `group` is its record, `reach` how much of it may be taken from another's cells.
+class ScheduledPrompt:
+    """One prompt of a window; `group` is the number of its record.
 
-    (From its first probed token on it must be evaluated for itself, or there would be no logits to read.) Its first
-    `head` tokens are said to be the same for many to come; 0 if nothing is said.
+    At most `max_cached_len` of its tokens may come from the cache: from the first token with a logit query on, it must
+    be evaluated, or there would be no logits to read. Its first `prefix_len` tokens are declared to be the prefix of
+    many prompts; 0 if nothing is declared.
     """
 
-    tokens: Tokens
+    tokens: TokenArray
     group: int
-    reach: int
-    head: int = 0
+    max_cached_len: int
+    prefix_len: int = 0
     key: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -45,139 +52,143 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One place in the order, by its `sort_key`: a prompt, by its index in the window, or a head (None)."""
+class PlanEntry:
+    """One place in the order, by its `sort_key`: a prompt, by its index in the window, or a prefix (None)."""
 
-    tokens: Tokens
+    tokens: TokenArray
     key: bytes
     prompt: int | None = None
 
     @classmethod
-    def head(cls, tokens: Tokens) -> Entry:
+    def from_prefix(cls, tokens: TokenArray) -> PlanEntry:
         return cls(tokens, sort_key(tokens))
 
 
-def plan(window: Sequence[Prompt], heads: Sequence[Tokens], most: int = MAX_HEADS) -> list[Entry]:
-    """The order of a window, with the heads among its prompts: `heads` as given, and at `most` so many new ones."""
-    known = [Entry.head(head) for head in heads]
-    prompts = [Entry(prompt.tokens, prompt.key, index) for index, prompt in enumerate(window)]
-    order = _sorted([*known, *prompts])
-    new = [Entry.head(head) for head in _new_heads(order, window, most)]
+def plan(
+    window: Sequence[ScheduledPrompt], cached_prefixes: Sequence[TokenArray], max_new_prefixes: int
+) -> list[PlanEntry]:
+    """The order of a window's prompts, with the cached prefixes and up to `max_new_prefixes` new ones among them."""
+    cached = [PlanEntry.from_prefix(prefix) for prefix in cached_prefixes]
+    prompts = [PlanEntry(prompt.tokens, prompt.key, index) for index, prompt in enumerate(window)]
+    order = _sorted([*cached, *prompts])
+    new = [PlanEntry.from_prefix(prefix) for prefix in _new_prefixes(order, window, max_new_prefixes)]
     return _sorted([*new, *order]) if new else order
 
 
-def sort_key(tokens: Tokens) -> bytes:
-    """Big-endian bytes are in the order of the numbers, and compared by one memcmp."""
-    return tokens.astype(">i4").tobytes()
+class UniqueTokenCounter:
+    """Counts the nodes of a prefix tree as prompts are added to it: a token that several share counts once."""
 
-
-def common_prefix(a: Tokens, b: Tokens) -> int:
-    """How many leading tokens two sequences have in common."""
-    length = min(len(a), len(b))
-    differ = a[:length] != b[:length]
-    first = int(differ.argmax()) if length else 0
-    return first if length and differ[first] else length
-
-
-class Distinct:
-    """Counts the tokens of prompts as they come, each shared one once."""
-
-    def __init__(self, known: Sequence[Tokens]) -> None:
-        """What begins with `known` tokens is not new."""
-        order = sorted((sort_key(tokens), at) for at, tokens in enumerate(known))
+    def __init__(self, cached_prefixes: Sequence[TokenArray]) -> None:
+        """Tokens of `cached_prefixes` are in the tree already."""
+        order = sorted((sort_key(tokens), index) for index, tokens in enumerate(cached_prefixes))
         self._keys = [key for key, _ in order]
-        self._tokens = [known[at] for _, at in order]
+        self._tokens = [cached_prefixes[index] for _, index in order]
 
-    def new(self, prompt: Prompt) -> int:
-        """How many of a prompt's tokens no earlier one began with."""
+    def add(self, prompt: ScheduledPrompt) -> int:
+        """Add a prompt; return how many of its tokens are new."""
         tokens = prompt.tokens
         at = bisect_left(self._keys, prompt.key)
-        shared = max((common_prefix(other, tokens) for other in self._tokens[max(at - 1, 0) : at + 1]), default=0)
+        neighbors = self._tokens[max(at - 1, 0) : at + 1]
+        shared = max((common_prefix_len(other, tokens) for other in neighbors), default=0)
         self._keys.insert(at, prompt.key)
         self._tokens.insert(at, tokens)
         return len(tokens) - shared
 
 
-def _sorted(entries: Sequence[Entry]) -> list[Entry]:
-    """By tokens; among equals in the order given, so that a head stands before its prompts."""
+def _sorted(entries: Sequence[PlanEntry]) -> list[PlanEntry]:
+    """By tokens; equal ones in the order given, so that a prefix comes before its prompts."""
     return sorted(entries, key=attrgetter("key"))
 
 
-def _new_heads(order: Sequence[Entry], window: Sequence[Prompt], most: int) -> list[Tokens]:
-    """Prefixes that different groups share, heads that prompts declare, and whole prompts that are like no head at all.
+def _new_prefixes(
+    order: Sequence[PlanEntry], window: Sequence[ScheduledPrompt], max_new_prefixes: int
+) -> list[TokenArray]:
+    """The prefixes to cache, in three steps:
 
-    The latter are how the first prompt of all leaves something for the second to find.
+    1. What different groups share, the shortest first.
+    2. What prompts declare as their prefix.
+    3. Whole prompts that resemble no prefix: from the very first prompt, the second one learns what they share.
     """
-    found = _Found(order, most)
-    for length, at in sorted(_partings(order, found.shared, window)):
-        if length - found.covered(length, at) >= MIN_HEAD:
-            found.add(length, at)
+    picker = _PrefixPicker(order, max_new_prefixes)
+    for length, at in sorted(_branch_points(order, picker.lcp, window)):
+        if length - picker.covered_len(length, at) >= MIN_PREFIX_LEN:
+            picker.add(length, at)
     for at, entry in enumerate(order):
         if entry.prompt is None:
             continue
         prompt = window[entry.prompt]
-        if found.covered(prompt.head, at) < prompt.head:
-            found.add(prompt.head, at)
-        elif not found.touched(at):
-            found.add(prompt.reach, at)
-    return found.heads
+        if picker.covered_len(prompt.prefix_len, at) < prompt.prefix_len:
+            picker.add(prompt.prefix_len, at)
+        elif not picker.resembles_prefix(at):
+            picker.add(prompt.max_cached_len, at)
+    return picker.prefixes
 
 
-def _partings(order: Sequence[Entry], shared: _Lengths, window: Sequence[Prompt]) -> Iterator[tuple[int, int]]:
-    """Where neighbours of different groups part: (length, entry)."""
+def _branch_points(
+    order: Sequence[PlanEntry], lcp: _Lengths, window: Sequence[ScheduledPrompt]
+) -> Iterator[tuple[int, int]]:
+    """Where neighbors of different groups diverge: (length of what they share, index of the second)."""
     for at in range(1, len(order)):
         here, before = order[at], order[at - 1]
         groups = [None if entry.prompt is None else window[entry.prompt].group for entry in (before, here)]
         if groups[0] is None or groups[0] != groups[1]:
-            reaches = (_reach(entry, window) for entry in (before, here))
-            yield min(int(shared[at]), *reaches), at
+            limits = (_max_cached_len(entry, window) for entry in (before, here))
+            yield min(int(lcp[at]), *limits), at
 
 
-def _reach(entry: Entry, window: Sequence[Prompt]) -> int:
-    return len(entry.tokens) if entry.prompt is None else window[entry.prompt].reach
+def _max_cached_len(entry: PlanEntry, window: Sequence[ScheduledPrompt]) -> int:
+    return len(entry.tokens) if entry.prompt is None else window[entry.prompt].max_cached_len
 
 
-class _Found:
-    """Heads known and new as prefixes of entries. `shared[i]` is what entry i has in common with entry i - 1."""
+class _PrefixPicker:
+    """Collects new prefixes, each given as the first tokens of an entry of the order.
 
-    def __init__(self, order: Sequence[Entry], most: int) -> None:
-        self._most = most
-        self.heads: list[Tokens] = []
+    `lcp[i]` is the length of the longest common prefix of the entries i - 1 and i, as in a suffix array.
+    """
+
+    def __init__(self, order: Sequence[PlanEntry], max_new_prefixes: int) -> None:
+        self._max_new_prefixes = max_new_prefixes
+        self.prefixes: list[TokenArray] = []
         self._order = order
         before = [np.empty(0, dtype=np.int32), *(entry.tokens for entry in order)]
         pairs = zip(before, order, strict=False)
-        self.shared = np.array([common_prefix(a, entry.tokens) for a, entry in pairs], dtype=np.int64)
-        self._places: list[tuple[int, _Lengths]] = []
+        self.lcp = np.array([common_prefix_len(a, entry.tokens) for a, entry in pairs], dtype=np.int64)
+        self._shared: list[tuple[int, _Lengths]] = []  # of each prefix, cached or new: its length, and see `_note`
         for at, entry in enumerate(order):
             if entry.prompt is None:
-                self._place(len(entry.tokens), at)
+                self._note(len(entry.tokens), at)
 
     def add(self, length: int, at: int) -> None:
-        """The first `length` tokens of an entry are a head, if they are long enough and heads not too many."""
-        if length >= MIN_HEAD and len(self.heads) < self._most:
-            self._place(length, at)
-            self.heads.append(self._order[at].tokens[:length])
+        """Pick the first `length` tokens of entry `at`, unless they are too short or there are too many prefixes."""
+        if length >= MIN_PREFIX_LEN and len(self.prefixes) < self._max_new_prefixes:
+            self._note(length, at)
+            self.prefixes.append(self._order[at].tokens[:length])
 
-    def covered(self, length: int, at: int) -> int:
-        """The length of the longest head that is a prefix of an entry's first `length` tokens, or 0."""
+    def covered_len(self, length: int, at: int) -> int:
+        """The length of the longest prefix that the first `length` tokens of entry `at` begin with, or 0."""
         longest = 0
-        for head_length, common in self._places:
-            if longest < head_length <= length and common[at] >= head_length:
-                longest = head_length
+        for prefix_len, shared in self._shared:
+            if longest < prefix_len <= length and shared[at] >= prefix_len:
+                longest = prefix_len
         return longest
 
-    def touched(self, at: int) -> bool:
-        """Whether an entry begins like some head, so that one who comes later finds where they part.
+    def resembles_prefix(self, at: int) -> bool:
+        """Whether entry `at` shares at least half of some prefix, so that a later one finds where they diverge.
 
-        Some words in common are not enough: the heads of two roles begin with the same sentence.
+        A few tokens in common are not enough: the prefixes of the two roles begin with the same sentence.
         """
-        return any(common[at] >= max(MIN_HEAD, length / 2) for length, common in self._places)
+        return any(shared[at] >= max(MIN_PREFIX_LEN, length / 2) for length, shared in self._shared)
 
-    def _place(self, length: int, at: int) -> None:
-        """Note a head, and what each entry has in common with the one it is from: the least that neighbours between
-        the two share."""
-        common = np.empty(len(self._order), dtype=np.int64)
-        common[at] = len(self._order[at].tokens)
-        common[at + 1 :] = np.minimum.accumulate(self.shared[at + 1 :])
-        common[:at] = np.minimum.accumulate(self.shared[at:0:-1])[::-1]
-        self._places.append((length, common))
+    def _note(self, length: int, at: int) -> None:
+        """Note a prefix, the first `length` tokens of entry `at`, and how much each entry has in common with `at`: the
+        least `lcp` on the way from one to the other.
+
+            index    0   1   2   3   4        at = 2
+            lcp      0   9   9   4   7
+            shared   9   9  len  4   4
+        """
+        shared = np.empty(len(self._order), dtype=np.int64)
+        shared[at] = len(self._order[at].tokens)
+        shared[at + 1 :] = np.minimum.accumulate(self.lcp[at + 1 :])
+        shared[:at] = np.minimum.accumulate(self.lcp[at:0:-1])[::-1]
+        self._shared.append((length, shared))

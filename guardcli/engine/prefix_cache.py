@@ -1,7 +1,15 @@
-"""What stands in the cache, and how long: heads, the sequence begun last, and those under way. It evaluates nothing.
+"""Prefix cache: which sequences stay in the KV cache, what a new one can share with them, and when they are evicted.
 
-The next sequence shares with the one begun last, by the order of the plan; a sequence is let go when it is neither
-under way, nor that one, nor a head.
+Three kinds of sequences are in the KV cache: those that run, the last one that was inserted (the plan's order makes
+it the best match for the next one), and the cached prefixes. What they have in common is in the same cells:
+
+    sequence    tokens             ref_count of its cells
+    prefix      P P P P            4 4 4 4
+    A           P P P P a a a      4 4 4 4 2 2 1
+    B           P P P P a a b      4 4 4 4 2 2 1
+    C, last     P P P P c          4 4 4 4 1
+
+When A has finished, nothing holds its third `a` any more: A is freed, and that cell with it.
 """
 
 from __future__ import annotations
@@ -12,156 +20,194 @@ from typing import Any
 
 import numpy as np
 
-from guardcli.engine.context import Context
-from guardcli.engine.kv_cells import Cells
-from guardcli.engine.plan import Entry, Tokens, common_prefix
-from guardcli.engine.request_queue import Primed
-from guardcli.engine.sequence import RunningSequence
+from guardcli.engine.context import LlamaContext
+from guardcli.engine.kv_cells import CellIds, KvCells
+from guardcli.engine.plan import PlanEntry
+from guardcli.engine.request_queue import PendingRequest
+from guardcli.engine.sequence import KvSequence
+from guardcli.engine.token_arrays import TokenArray, common_prefix_len
 from guardcli.errors import EngineError
 
-HEAD_AGE = 512  # sequences begun since a head was last of use, after which it goes
+PREFIX_TTL = 512  # a prefix is evicted when so many sequences were inserted since its last use
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """With which sequence a new one can begin, and for how many tokens; what it has in common with the last one."""
+class PrefixMatch:
+    """The sequence whose first `cached_len` tokens a new one takes over; `lcp` is its common prefix with `last`."""
 
-    source: RunningSequence | None
-    count: int
-    in_common: int
+    source: KvSequence | None
+    cached_len: int
+    lcp: int
 
 
-class Held:
-    """The sequences of a context. `cells` mirrors its cache, `numbers` are those that no sequence has."""
+class PrefixCache:
+    """The sequences of a context, and who of them uses which cells."""
 
-    def __init__(self, context: Context) -> None:
-        self.cells = Cells(context.shape.cells)
-        self.numbers = list(range(context.shape.sequences - 1, -1, -1))
-        self.last: RunningSequence | None = None  # begun last: the next one shares with it
+    def __init__(self, context: LlamaContext) -> None:
+        self.last: KvSequence | None = None
         self._context = context
-        self._heads: list[RunningSequence] = []
-        self._path: list[RunningSequence] = []  # the heads that `last` begins with, the shortest first
-        self._begun = 0
+        self._cells = KvCells(context.params.kv_cells)
+        self._free_seq_ids = list(range(context.params.max_seqs - 1, -1, -1))
+        self._prefixes: list[KvSequence] = []
+        self._path: list[KvSequence] = []  # the cached prefixes that `last` begins with, the shortest first
+        self._num_inserted = 0  # the clock of `last_used`
 
     @property
-    def known(self) -> list[Tokens]:
-        """The tokens of each head."""
-        return [head.tokens for head in self._heads]
+    def prefixes(self) -> list[TokenArray]:
+        """The tokens of each cached prefix."""
+        return [prefix.tokens for prefix in self._prefixes]
 
-    def holds(self, entry: Entry) -> bool:
-        """Whether a head of the plan stands in the cache; if so it is the next one's to share with."""
-        for head in self._heads:
-            if head.tokens is entry.tokens:
-                self.follow(head, common_prefix(head.tokens, self.last.tokens) if self.last else 0)
-                if head not in self._path:
-                    self._path.append(head)
+    @property
+    def num_free_cells(self) -> int:
+        return self._cells.num_free
+
+    @property
+    def num_free_seqs(self) -> int:
+        return len(self._free_seq_ids)
+
+    def touch(self, entry: PlanEntry) -> bool:
+        """If this prefix of the plan is cached, make it `last`, for the next sequence to share; False if it is not."""
+        for prefix in self._prefixes:
+            if prefix.tokens is entry.tokens:
+                self.set_last(prefix, common_prefix_len(prefix.tokens, self.last.tokens) if self.last else 0)
+                if prefix not in self._path:
+                    self._path.append(prefix)
                 return True
         return False
 
-    def shared(self, entry: Entry, primed: Primed[Any] | None) -> Shared:
-        """What an entry can share: by the order of the plan with the last one, of which it may take no more than its
-        `reach`. A new head may also be the beginning of an older, longer one, which stands after it in the order."""
-        in_common = common_prefix(self.last.tokens, entry.tokens) if self.last else 0
-        if primed is not None:
-            return Shared(self.last if in_common else None, min(in_common, primed.prompt.reach), in_common)
-        source, most = self.last, in_common
-        for head in self._heads:
-            if not head.open and (count := common_prefix(head.tokens, entry.tokens)) > most:
-                source, most = head, count
-        return Shared(source if most else None, most, in_common)
+    def match_prefix(self, entry: PlanEntry, request: PendingRequest[Any] | None) -> PrefixMatch:
+        """Find the longest cached prefix of an entry.
 
-    def begin(self, entry: Entry, primed: Primed[Any] | None, shared: Shared) -> RunningSequence:
-        """A new sequence, with what it shares; held as a head if it has no task."""
-        sequence = RunningSequence(self.numbers.pop(), entry.tokens, primed)
-        if shared.source is not None:
-            self._share(shared.source, sequence, shared.count)
-        self._begun += 1
-        self.follow(sequence, shared.in_common)
-        if primed is None:
-            self._add_head(sequence)
+        For a prompt that is what it has in common with `last`, by the order of the plan, up to its `max_cached_len`.
+        A new prefix may also be the beginning of an older, longer one, which comes after it in the order.
+        """
+        lcp = common_prefix_len(self.last.tokens, entry.tokens) if self.last else 0
+        if request is not None:
+            return PrefixMatch(self.last if lcp else None, min(lcp, request.prompt.max_cached_len), lcp)
+        source, cached_len = self.last, lcp
+        for prefix in self._prefixes:
+            if not prefix.num_pending_tokens:
+                length = common_prefix_len(prefix.tokens, entry.tokens)
+                if length > cached_len:
+                    source, cached_len = prefix, length
+        return PrefixMatch(source if cached_len else None, cached_len, lcp)
+
+    def insert(self, entry: PlanEntry, request: PendingRequest[Any] | None, match: PrefixMatch) -> KvSequence:
+        """Add a sequence that begins with what it matched; without a request it is a prefix, and stays cached."""
+        sequence = KvSequence(self._free_seq_ids.pop(), entry.tokens, request)
+        if match.source is not None:
+            self._share(match.source, sequence, match.cached_len)
+        self._num_inserted += 1
+        self.set_last(sequence, match.lcp)
+        if request is None:
+            self._add_prefix(sequence)
         return sequence
 
-    def follow(self, sequence: RunningSequence | None, shared: int) -> None:
-        """Make a sequence the one that the next one shares with. It has `shared` tokens in common with the last one."""
+    def set_last(self, sequence: KvSequence | None, lcp: int = 0) -> None:
+        """Make a sequence `last`, which has `lcp` tokens in common with the one before; that one is freed if unused."""
         before, self.last = self.last, sequence
-        self._path = [head for head in self._path if len(head.tokens) <= shared]
-        for head in self._path:
-            head.last_used = self._begun
+        self._path = [prefix for prefix in self._path if len(prefix.tokens) <= lcp]
+        for prefix in self._path:
+            prefix.last_used = self._num_inserted
         if before is not None:
-            self.let_go(before)
+            self.free(before)
 
-    def let_go(self, sequence: RunningSequence) -> None:
-        """Free a sequence's number and cells, unless it is still of use."""
-        if sequence.active or sequence is self.last or sequence in self._heads:
+    def allocate(self, count: int) -> CellIds:
+        """Take free cells for tokens that were put into the batch."""
+        return self._cells.allocate(count)
+
+    def truncate(self, sequence: KvSequence, length: int) -> None:
+        """Cut a sequence back to its first `length` tokens."""
+        if length < sequence.num_computed_tokens:
+            self._context.remove_sequence(sequence.seq_id, length)
+            self._cells.free(sequence.cells[length:])
+            sequence.cells, sequence.num_computed_tokens = sequence.cells[:length], length
+        sequence.tokens = sequence.tokens[:length]
+
+    def free(self, sequence: KvSequence) -> None:
+        """Free the seq_id and the cells of a sequence, unless it is running, `last` or a cached prefix."""
+        if sequence.is_running or sequence is self.last or sequence in self._prefixes:
             return
-        self._context.remove(sequence.number)
-        self.cells.drop(sequence.cells)
-        self.numbers.append(sequence.number)
+        self._context.remove_sequence(sequence.seq_id)
+        self._cells.free(sequence.cells)
+        self._free_seq_ids.append(sequence.seq_id)
 
-    def keep_only(self, prefixes: Sequence[Tokens]) -> bool:
-        """Free all but the sequences of `prefixes`, with nothing under way; False if one of them is not cached.
+    def evict(self, entry: PlanEntry) -> None:
+        """Make room for an entry that does not fit while nothing runs.
 
-        What depends on the past is set back as well, so that what follows does not.
-        """
-        cached = [head for head in self._heads if any(np.array_equal(head.tokens, prefix) for prefix in prefixes)]
-        if len(cached) < len(prefixes):
-            return False
-        self.follow(None, 0)
-        for head in list(self._heads):
-            if head in cached:
-                head.last_used = 0
-            else:
-                self._drop_head(head)
-        self._begun = 0
-        self.numbers.sort(reverse=True)
-        return True
-
-    def drop_old(self) -> None:
-        """Let go of heads that have been of no use for long."""
-        for head in list(self._heads):
-            if self._begun - head.last_used > HEAD_AGE:
-                self._drop_head(head)
-
-    def make_room(self, entry: Entry) -> None:
-        """Nothing is under way and the next entry does not fit: let go of what is held, the dearest last.
+        It evicts one sequence, the first there is of: the least recently used prefix that `last` does not begin with,
+        `last`, the longest prefix that it begins with.
 
         Raises:
-            EngineError: nothing is held.
+            EngineError: there is nothing to evict.
         """
-        others = [head for head in self._heads if head not in self._path]
+        others = [prefix for prefix in self._prefixes if prefix not in self._path]
         if others:
-            self._drop_head(min(others, key=lambda head: head.last_used))
+            self._evict_prefix(min(others, key=lambda prefix: prefix.last_used))
         elif self.last is not None and self.last not in self._path:
-            head = self._path[-1] if self._path else None
-            self.follow(head, len(head.tokens) if head else 0)
+            parent = self._path[-1] if self._path else None
+            self.set_last(parent, len(parent.tokens) if parent else 0)
         elif self._path:
-            self._drop_head(self._path[-1])
-            self.follow(None, 0)
+            self._evict_prefix(self._path[-1])
+            self.set_last(None)
         else:
             raise EngineError(f"a prompt of {len(entry.tokens):,} tokens does not fit the cache: raise --ctx-size")
 
-    def _share(self, source: RunningSequence, sequence: RunningSequence, count: int) -> None:
-        """Let a new sequence begin with the first `count` tokens of another, stored or still in the batch."""
-        sequence.stored = min(count, source.stored)
-        if sequence.stored:
-            self._context.copy(source.number, sequence.number, sequence.stored)
-        sequence.rows = source.rows[: count - sequence.stored]
-        self._context.tag(sequence.rows, sequence.number)
-        sequence.cells = self.cells.share(source.cells[:count])
+    def evict_stale(self) -> None:
+        """Evict prefixes that were not used for `PREFIX_TTL` sequences."""
+        for prefix in list(self._prefixes):
+            if self._num_inserted - prefix.last_used > PREFIX_TTL:
+                self._evict_prefix(prefix)
 
-    def _add_head(self, head: RunningSequence) -> None:
-        """Hold a new head, in place of the least recently used ones if they become too many or too long."""
-        self._heads.append(head)
-        self._path.append(head)
-        head.last_used = self._begun
-        others = sorted((h for h in self._heads if h not in self._path), key=lambda h: h.last_used)
+    def evict_except(self, prefixes: Sequence[TokenArray]) -> bool:
+        """While nothing runs, evict all but `prefixes`; if one of them is not cached, evict nothing and return False.
+
+        Clocks and the order of free seq_ids are set back as well, so that what follows does not depend on the past.
+        """
+        kept = [cached for cached in self._prefixes if any(np.array_equal(cached.tokens, one) for one in prefixes)]
+        if len(kept) < len(prefixes):
+            return False
+        self.set_last(None)
+        for prefix in list(self._prefixes):
+            if prefix in kept:
+                prefix.last_used = 0
+            else:
+                self._evict_prefix(prefix)
+        self._num_inserted = 0
+        self._free_seq_ids.sort(reverse=True)
+        return True
+
+    def _share(self, source: KvSequence, sequence: KvSequence, cached_len: int) -> None:
+        """Let a new sequence begin with the first `cached_len` tokens of another, which may still be in the batch:
+
+        source    | computed . . . . . . | in the batch . . . . |
+        sequence  | computed . . . | in the batch | new . . . . . . . |
+                  |<- cached_len ---------------->|
+                     copy_sequence   add_seq_id      schedule: allocate
+                  |<- cells: incref ------------->|
+        """
+        sequence.num_computed_tokens = min(cached_len, source.num_computed_tokens)
+        if sequence.num_computed_tokens:
+            self._context.copy_sequence(source.seq_id, sequence.seq_id, sequence.num_computed_tokens)
+        sequence.rows = source.rows[: cached_len - sequence.num_computed_tokens]
+        self._context.add_seq_id(sequence.rows, sequence.seq_id)
+        sequence.cells = source.cells[:cached_len]
+        self._cells.incref(sequence.cells)
+
+    def _add_prefix(self, prefix: KvSequence) -> None:
+        """Cache a new prefix; the least recently used ones make room if there are too many or they are too long."""
+        self._prefixes.append(prefix)
+        self._path.append(prefix)
+        prefix.last_used = self._num_inserted
+        params = self._context.params
+        others = sorted((p for p in self._prefixes if p not in self._path), key=lambda p: p.last_used)
         for other in others:
-            held = sum(len(h.tokens) for h in self._heads)
-            if len(self._heads) > self._context.shape.heads or held > self._context.shape.held:
-                self._drop_head(other)
+            num_tokens = sum(len(p.tokens) for p in self._prefixes)
+            if len(self._prefixes) > params.max_prefixes or num_tokens > params.prefix_cache_tokens:
+                self._evict_prefix(other)
 
-    def _drop_head(self, head: RunningSequence) -> None:
-        self._heads.remove(head)
-        if head in self._path:
-            self._path.remove(head)
-        self.let_go(head)
+    def _evict_prefix(self, prefix: KvSequence) -> None:
+        self._prefixes.remove(prefix)
+        if prefix in self._path:
+            self._path.remove(prefix)
+        self.free(prefix)

@@ -1,122 +1,131 @@
-"""Groups as they arrive → windows of primed tasks: how far the engine looks ahead, and when it answers.
+"""Read groups of requests ahead, a window at a time, and hand out the results of each group in order.
 
-A window's end depends on the groups alone, never on time, unless the source says that nothing more has
-arrived: so the same file gives the same batches.
+Where a window ends depends on the requests alone, never on time, unless the source says that nothing more has
+arrived. So the same input gives the same batches, and the same scores to the last digit.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic
 
-import numpy as np
-import numpy.typing as npt
-
-from guardcli.engine.plan import Distinct, Prompt, Tokens
+from guardcli.engine.plan import ScheduledPrompt, UniqueTokenCounter
 from guardcli.engine.request import EngineStats, LogitCoroutine, RequestStep, T
-from guardcli.text.segments import TokenIds
+from guardcli.engine.token_arrays import TokenArray, as_array
 
 
 @dataclass(slots=True)
-class Group(Generic[T]):
-    """The tasks of one record and their results so far; `waiting` counts those still to come."""
+class RequestGroup(Generic[T]):
+    """The requests of one record: their results so far, and how many are still to come."""
 
     results: list[T | None]
-    waiting: int
+    num_pending: int
+
+    def set_result(self, index: int, result: T) -> None:
+        self.results[index] = result
+        self.num_pending -= 1
 
 
 @dataclass(frozen=True, slots=True)
-class Primed(Generic[T]):
-    """A task that has yielded its first step."""
+class PendingRequest(Generic[T]):
+    """A request that has yielded its first step, and where its result belongs."""
 
-    task: LogitCoroutine[T]
+    coroutine: LogitCoroutine[T]
     step: RequestStep
-    group: Group[T]
+    group: RequestGroup[T]
     index: int
-    prompt: Prompt
+    prompt: ScheduledPrompt
+
+    def set_result(self, result: T) -> None:
+        self.group.set_result(self.index, result)
 
 
-@dataclass(slots=True)
-class Windows(Generic[T]):
-    """Reads groups ahead. `unanswered` holds the groups read so far whose results have not been given out."""
+class RequestQueue(Generic[T]):
+    """Windows of requests from an iterator of groups.
 
-    groups: Iterator[Sequence[LogitCoroutine[T]] | None]
-    max_prompts: int
-    max_tokens: int
-    stats: EngineStats
-    unanswered: deque[Group[T]] = field(default_factory=deque)
-    paused: bool = False
-    ended: bool = False
-    failure: Exception | None = None
-    _count: int = 0
+    `paused` says that the source had nothing more for now, `ended` that it is exhausted or has failed. `error` is the
+    exception of the source, to be raised once everything before it is finished.
+    """
 
-    def next(self, heads: Sequence[Tokens]) -> list[Primed[T]]:
-        """The next window; shorter, or empty, where the source pauses (`paused`) or ends (`ended`).
+    def __init__(
+        self,
+        groups: Iterator[Sequence[LogitCoroutine[T]] | None],
+        stats: EngineStats,
+        *,
+        max_prompts: int,
+        max_unique_tokens: int,
+    ) -> None:
+        self._groups = groups
+        self._stats = stats
+        self._max_prompts = max_prompts
+        self._max_unique_tokens = max_unique_tokens
+        self._unfinished: deque[RequestGroup[T]] = deque()  # read, and their results not handed out
+        self._num_groups = 0
+        self.paused = False
+        self.ended = False
+        self.error: Exception | None = None
 
-        It ends with the group that brings it to `max_prompts`, or to `max_tokens` that neither `heads` nor
-        other prompts of the window begin with.
+    @property
+    def has_unfinished(self) -> bool:
+        return bool(self._unfinished)
+
+    def next_window(self, cached_prefixes: Sequence[TokenArray]) -> list[PendingRequest[T]]:
+        """Start the requests of the next window; fewer, or none, where the source pauses or ends.
+
+        A window ends with the group that brings it to `max_prompts`, or to `max_unique_tokens`: tokens that neither
+        `cached_prefixes` nor other prompts of the window begin with.
         """
-        window: list[Primed[T]] = []
-        distinct = Distinct(heads)
-        fresh = taken = 0
-        # Groups without a prompt (records that cannot be judged) count as well, or a file of them would have no end.
-        while max(len(window), taken) < self.max_prompts and fresh < self.max_tokens:
-            tasks = self._arrived()
-            if tasks is None:
+        window: list[PendingRequest[T]] = []
+        counter = UniqueTokenCounter(cached_prefixes)
+        unique_tokens = num_groups = 0
+        # Groups without a prompt (records that cannot be judged) count as well: a file of them is not read to its end.
+        while max(len(window), num_groups) < self._max_prompts and unique_tokens < self._max_unique_tokens:
+            coroutines = self._next_group()
+            if coroutines is None:
                 break
-            taken += 1
-            for primed in self._prime(tasks):
-                window.append(primed)
-                fresh += distinct.new(primed.prompt)
-        self.stats.prompts += len(window)
-        self.stats.prompt_tokens += sum(len(primed.prompt.tokens) for primed in window)
-        self.stats.unique_tokens += fresh
+            num_groups += 1
+            for request in self._start(coroutines):
+                window.append(request)
+                unique_tokens += counter.add(request.prompt)
+        self._stats.prompts += len(window)
+        self._stats.prompt_tokens += sum(len(request.prompt.tokens) for request in window)
+        self._stats.unique_tokens += unique_tokens
         return window
 
-    def _arrived(self) -> Sequence[LogitCoroutine[T]] | None:
-        """The next group; None at a pause (`paused`), at the end or a `failure` of the source (`ended`)."""
+    def pop_finished(self) -> Iterator[list[T]]:
+        """Hand out the results of the groups that are complete, up to the first that is not."""
+        while self._unfinished and not self._unfinished[0].num_pending:
+            yield self._unfinished.popleft().results  # type: ignore[misc]
+
+    def _next_group(self) -> Sequence[LogitCoroutine[T]] | None:
+        """The next group; None where the source pauses, ends or fails."""
         try:
-            tasks = next(self.groups)
+            coroutines = next(self._groups)
         except StopIteration:
             self.ended = True
             return None
-        except Exception as error:  # what was read before it is answered first
-            self.failure, self.ended = error, True
+        except Exception as error:  # raised once the groups before it are finished
+            self.error, self.ended = error, True
             return None
-        self.paused = tasks is None
-        return tasks
+        self.paused = coroutines is None
+        return coroutines
 
-    def answered(self) -> Iterator[list[T]]:
-        """The results of every group that is complete and whose turn it is."""
-        while self.unanswered and not self.unanswered[0].waiting:
-            yield self.unanswered.popleft().results  # type: ignore[misc]
-
-    def _prime(self, tasks: Sequence[LogitCoroutine[T]]) -> Iterator[Primed[T]]:
-        group: Group[T] = Group([None] * len(tasks), len(tasks))
-        self.unanswered.append(group)
-        self._count += 1
-        for index, task in enumerate(tasks):
+    def _start(self, coroutines: Sequence[LogitCoroutine[T]]) -> Iterator[PendingRequest[T]]:
+        """Run each coroutine of a group to its first step."""
+        group: RequestGroup[T] = RequestGroup([None] * len(coroutines), len(coroutines))
+        self._unfinished.append(group)
+        self._num_groups += 1
+        for index, coroutine in enumerate(coroutines):
             try:
-                step = next(task)
+                step = next(coroutine)
             except StopIteration as stop:
-                finish(group, index, stop.value)
+                group.set_result(index, stop.value)
                 continue
-            yield Primed(task, step, group, index, _prompt(step, self._count))
+            yield PendingRequest(coroutine, step, group, index, _prompt(step, self._num_groups))
 
 
-def finish(group: Group[T], index: int, result: T) -> None:
-    """Record the result of a task."""
-    group.results[index] = result
-    group.waiting -= 1
-
-
-def _prompt(step: RequestStep, group: int) -> Prompt:
-    reach = min((query.position for query in step.queries), default=len(step.tokens))
-    return Prompt(as_numpy(step.tokens), group, reach, min(step.prefix_len, reach))
-
-
-def as_numpy(tokens: TokenIds) -> npt.NDArray[np.int32]:
-    """Token ids as numpy sees them, without a copy."""
-    return np.frombuffer(tokens, dtype=np.int32) if len(tokens) else np.empty(0, dtype=np.int32)
+def _prompt(step: RequestStep, group: int) -> ScheduledPrompt:
+    max_cached_len = min((query.position for query in step.queries), default=len(step.tokens))
+    return ScheduledPrompt(as_array(step.tokens), group, max_cached_len, min(step.prefix_len, max_cached_len))

@@ -1,4 +1,4 @@
-"""A sequence: tokens that stand in the cache under one number, or are about to. It evaluates nothing."""
+"""A sequence of the KV cache: tokens under one llama_seq_id."""
 
 from __future__ import annotations
 
@@ -8,39 +8,45 @@ from typing import Any
 import numpy as np
 
 from guardcli.engine.context import Rows
-from guardcli.engine.kv_cells import Ids
-from guardcli.engine.plan import Tokens
-from guardcli.engine.request import Logits
-from guardcli.engine.request_queue import Primed
+from guardcli.engine.kv_cells import CellIds
+from guardcli.engine.request import LogitQuery, Logits
+from guardcli.engine.request_queue import PendingRequest
+from guardcli.engine.token_arrays import TokenArray
 
-NONE: Rows = np.empty(0, dtype=np.int32)
+EMPTY: Rows = np.empty(0, dtype=np.int32)
 
 
 @dataclass(slots=True, eq=False)
-class RunningSequence:
-    """`stored` of the tokens are evaluated, `rows` more stand in the batch; `cells` holds both.
+class KvSequence:
+    """Tokens that are in the KV cache under one `seq_id`, or on their way there.
 
-    A head has no task (`primed`). `probes` are (position, token ids) not read yet, `readings` what was read.
+        tokens   | computed                | in the batch         | pending        |
+                 |<- num_computed_tokens ->|<- len(rows) -------->|<- num_pending ->|
+        cells    |<- scheduled_len ------------------------------>|
+
+    A cached prefix has no `request`. `queries` are those not answered yet, and `logits` the answers so far to the
+    current step. `is_decoding` says that the request is past its first step. `last_used` is the time (the cache's
+    count of sequences) at which a prefix was last matched.
     """
 
-    number: int
-    tokens: Tokens
-    primed: Primed[Any] | None
-    queries: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
-    stored: int = 0
-    rows: Rows = field(default_factory=lambda: NONE)
-    cells: Ids = field(default_factory=lambda: NONE)
-    readings: list[Logits] = field(default_factory=list)
-    answering: bool = False
-    active: bool = True
+    seq_id: int
+    tokens: TokenArray
+    request: PendingRequest[Any] | None
+    queries: list[LogitQuery] = field(default_factory=list)
+    num_computed_tokens: int = 0
+    rows: Rows = field(default_factory=lambda: EMPTY)
+    cells: CellIds = field(default_factory=lambda: EMPTY)
+    logits: list[Logits] = field(default_factory=list)
+    is_decoding: bool = False
+    is_running: bool = True
     last_used: int = 0
 
     @property
-    def begun(self) -> int:
-        """Tokens evaluated or in the batch."""
-        return self.stored + len(self.rows)
+    def scheduled_len(self) -> int:
+        """How many tokens are computed or in the batch."""
+        return self.num_computed_tokens + len(self.rows)
 
     @property
-    def open(self) -> int:
-        """Tokens that have no row yet."""
-        return len(self.tokens) - self.begun
+    def num_pending_tokens(self) -> int:
+        """How many tokens have no row in the batch yet."""
+        return len(self.tokens) - self.scheduled_len

@@ -1,7 +1,4 @@
-"""The sizes of a context, chosen from the model, the memory and the device; what a user asks for stands.
-
-It decides and explains; it makes nothing, and asks neither llama.cpp nor the machine.
-"""
+"""Choose the sizes of a context from the model, the memory and the device, where the user has not set them."""
 
 from __future__ import annotations
 
@@ -9,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guardcli.engine.plan import MAX_HEADS
+from guardcli.engine.plan import MAX_CACHED_PREFIXES
 from guardcli.errors import EngineError
 
 FlashAttention = Literal["auto", "on", "off"]
 
-MAX_SEQUENCES = 256  # LLAMA_MAX_SEQ
-MAX_PARALLEL = MAX_SEQUENCES - MAX_HEADS - 2  # of the sequences some are held: the heads, the last one, and a new one
+MAX_SEQS = 256  # LLAMA_MAX_SEQ
+MAX_PARALLEL = MAX_SEQS - MAX_CACHED_PREFIXES - 2  # others: the cached prefixes, the last sequence, and a new one
 
 _CTX = 8192  # tokens of the longest prompt, unless the model was trained on fewer
-_LEAST_CTX = 1024
-_SHARE_OF_MEMORY = 0.75  # of what is free, for the cache: the rest is for compute buffers and whoever else runs
+_MIN_CTX = 1024
+_MEMORY_FRACTION = 0.75  # of what is free, for the cache: the rest is for compute buffers and whoever else runs
 
 # Prompts at a time. In a batch every token is held against the cells of all sequences in it, masked or not: on a CPU
 # that costs more than a larger batch gains. 170 M parameters in Q8_0 on 2 cores, time against 64 at a time, medians of
@@ -30,7 +27,7 @@ _PARALLEL_ON_CPU, _PARALLEL_ON_GPU = 4, 64
 # cheaper, and the more sequences there are the further attention reaches. The same model, time against filling batches
 # of 512, 5 interleaved rounds: prompts of 190 tokens 0.93 (96 rows), 0.99 (128), 0.98 (192), 0.91 (256); of 80 tokens
 # 0.92 (64), 0.94 (96), 0.93 (128), 0.97 (192). llama-bench's own tokens/s behind 143: 128 rows 1,132, 512 rows 999.
-_ENOUGH_ON_CPU = 96
+_SOFT_BATCH_LIMIT_ON_CPU = 96
 
 # And an answer is read to its end before the next prompt begins, in small batches of its own: kept beside others, its
 # prompt's cells make attention reach further. With a fifth of the prompts unsafe, time against a llama-server beside it
@@ -41,11 +38,13 @@ _UBATCH = 512
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What a user may set: the longest prompt in tokens, prompts at a time, CPU threads, tokens of a batch and of the
-    part of it that is evaluated at once, flash attention. None, or "auto": chosen here.
+    """What a user may set; None or "auto" leaves it to `autotune`.
 
-    `reproducible` takes the canonical path, which gives every prompt the same shape: scores are then the same bits
-    whatever else is judged beside it, and slower.
+    `ctx_size` is the longest prompt in tokens, `parallel` how many prompts are evaluated at a time, `batch_size` how
+    many tokens are in a batch, and `ubatch_size` how many of these are evaluated at once (llama.cpp's n_ubatch).
+
+    `reproducible` takes the deterministic engine: a score is then the same to the bit whatever else is judged in the
+    same run. It is slower.
     """
 
     ctx_size: int | None = None
@@ -65,117 +64,126 @@ class EngineOptions:
             raise ValueError(f"parallel is at most {MAX_PARALLEL}")
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What there is to choose from: tokens that the model was `trained` on, bytes of a `cell` of its cache, bytes
-    `free` for the cache where it will stand (None: unknown), whether that is a GPU, and CPU cores."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the sizes are chosen from.
 
-    trained: int
-    cell: int
-    free: int | None
+    `n_ctx_train` is the context that the model was trained on, in tokens. `free_memory` is in bytes, on the GPU if the
+    model is `offloaded` to one; None if it is not known.
+    """
+
+    n_ctx_train: int
+    kv_bytes_per_token: int
+    free_memory: int | None
     offloaded: bool
     cores: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes of a context: cells of the cache, rows of a batch and of what is evaluated at once, sequences,
-    outputs of a batch, threads. With `enough` rows in a batch no further prompt begins, and with `answers_first` none
-    while an answer is under way.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextParams:
+    """The sizes of a context.
 
-    The `longest` sequence, answers included, is always given room. There may be so many `heads`, which may have `held`
-    of the cells. Of the sequences `spare` are for what is held, and the others are prompts evaluated at a time.
+    `kv_cells` is the size of the KV cache in tokens, and `max_model_len` the longest sequence, answers included. Up to
+    `max_prefixes` prefixes are cached, of `prefix_cache_tokens` together. Of the `max_seqs` sequences `reserved_seqs`
+    are for these, for the last sequence and for a new one; the others are the prompts evaluated at a time.
+
+    Once a batch has `soft_batch_limit` rows, no further prompt is admitted; with `decode_first`, none while an answer
+    is read.
     """
 
-    cells: int
-    longest: int
-    held: int
-    heads: int
-    batch: int
-    sequences: int
-    outputs: int
-    spare: int = 0
+    kv_cells: int
+    max_model_len: int
+    prefix_cache_tokens: int
+    max_prefixes: int
+    batch_size: int
+    max_seqs: int
+    max_outputs: int
+    reserved_seqs: int = 0
     threads: int = 1
-    ubatch: int = _UBATCH
-    enough: int = _BATCH_ON_CPU
-    answers_first: bool = False
+    ubatch_size: int = _UBATCH
+    soft_batch_limit: int = _BATCH_ON_CPU
+    decode_first: bool = False
     flash_attention: FlashAttention = "auto"
 
     def as_json(self) -> dict[str, int | bool | str]:
-        """The sizes by lasting names, those of options where there is one: journals keep them."""
+        """The sizes under names that do not change, since journals store them; those of options where there is one."""
         return {
-            "ctx_size": self.longest,
-            "parallel": self.sequences - self.spare,
+            "ctx_size": self.max_model_len,
+            "parallel": self.max_seqs - self.reserved_seqs,
             "threads": self.threads,
-            "batch_size": self.batch,
-            "ubatch_size": self.ubatch,
+            "batch_size": self.batch_size,
+            "ubatch_size": self.ubatch_size,
             "flash_attention": self.flash_attention,
-            "cells": self.cells,
-            "head_cells": self.held,
-            "heads": self.heads,
-            "sequences": self.sequences,
-            "outputs": self.outputs,
-            "enough_rows": self.enough,
-            "answers_first": self.answers_first,
+            "cells": self.kv_cells,
+            "head_cells": self.prefix_cache_tokens,
+            "heads": self.max_prefixes,
+            "sequences": self.max_seqs,
+            "outputs": self.max_outputs,
+            "enough_rows": self.soft_batch_limit,
+            "answers_first": self.decode_first,
         }
 
 
-def choose(room: Room, options: EngineOptions, heads: Sequence[int] = ()) -> Shape:
-    """The shape of a context; `heads` are the lengths of the heads that are known to come.
+def autotune(resources: Resources, options: EngineOptions, prefix_lens: Sequence[int] = ()) -> ContextParams:
+    """Choose the sizes that `options` leave open; `prefix_lens` are the lengths of the prefixes known to come.
 
     Raises:
         EngineError: a longer prompt is asked for than the model was trained on.
     """
-    if options.ctx_size is not None and options.ctx_size > room.trained:
-        raise EngineError(f"--ctx-size {options.ctx_size:,}: the model was trained on up to {room.trained:,} tokens")
-    held_heads = min(MAX_HEADS + len(heads), MAX_SEQUENCES // 2)
-    spare = 0 if options.reproducible else held_heads + 2
-    at_a_time = options.parallel or (_PARALLEL_ON_GPU if room.offloaded else _PARALLEL_ON_CPU)
-    sequences = spare + (1 if options.reproducible else min(at_a_time, MAX_SEQUENCES - spare))
-    longest = options.ctx_size or _ctx(room, options, sum(heads))
-    cells = _cells(longest, options, sum(heads))
-    batch = min(options.batch_size or (_BATCH_ON_GPU if room.offloaded else _BATCH_ON_CPU), cells)
-    return Shape(
-        cells=cells,
-        longest=longest,
-        held=cells if options.reproducible else longest // 2 + sum(heads),
-        heads=held_heads,
-        batch=batch,
-        sequences=sequences,
-        outputs=2 * sequences,
-        spare=spare,
-        threads=options.threads or room.cores,
-        ubatch=min(options.ubatch_size or _UBATCH, batch),
-        enough=batch if room.offloaded else min(_ENOUGH_ON_CPU, batch),
-        answers_first=not room.offloaded,
+    if options.ctx_size is not None and options.ctx_size > resources.n_ctx_train:
+        raise EngineError(
+            f"--ctx-size {options.ctx_size:,}: the model was trained on up to {resources.n_ctx_train:,} tokens"
+        )
+    max_prefixes = min(MAX_CACHED_PREFIXES + len(prefix_lens), MAX_SEQS // 2)
+    reserved_seqs = 0 if options.reproducible else max_prefixes + 2
+    parallel = options.parallel or (_PARALLEL_ON_GPU if resources.offloaded else _PARALLEL_ON_CPU)
+    max_seqs = reserved_seqs + (1 if options.reproducible else min(parallel, MAX_SEQS - reserved_seqs))
+    max_model_len = options.ctx_size or _ctx_size(resources, options, sum(prefix_lens))
+    kv_cells = _kv_cells(max_model_len, options, sum(prefix_lens))
+    batch_size = min(options.batch_size or (_BATCH_ON_GPU if resources.offloaded else _BATCH_ON_CPU), kv_cells)
+    return ContextParams(
+        kv_cells=kv_cells,
+        max_model_len=max_model_len,
+        prefix_cache_tokens=kv_cells if options.reproducible else max_model_len // 2 + sum(prefix_lens),
+        max_prefixes=max_prefixes,
+        batch_size=batch_size,
+        max_seqs=max_seqs,
+        max_outputs=2 * max_seqs,
+        reserved_seqs=reserved_seqs,
+        threads=options.threads or resources.cores,
+        ubatch_size=min(options.ubatch_size or _UBATCH, batch_size),
+        soft_batch_limit=batch_size if resources.offloaded else min(_SOFT_BATCH_LIMIT_ON_CPU, batch_size),
+        decode_first=not resources.offloaded,
         flash_attention=options.flash_attention,
     )
 
 
-def explained(shape: Shape, room: Room) -> str:
-    """What was chosen, and from what, in one line for a person."""
-    free = "" if room.free is None else f" of {room.free / 1e9:.1f} GB free"
-    where = "on the GPU" if room.offloaded else "in memory"
+def explain(params: ContextParams, resources: Resources) -> str:
+    """What was chosen, and from what, in one line."""
+    free = "" if resources.free_memory is None else f" of {resources.free_memory / 1e9:.1f} GB free"
+    where = "on the GPU" if resources.offloaded else "in memory"
     return (
-        f"prompts of up to {shape.longest:,} tokens (the model was trained on {room.trained:,}), "
-        f"a cache of {shape.cells:,} tokens ({shape.cells * room.cell / 1e9:.2f} GB{free}, {where}), "
-        f"batches of {shape.batch:,} tokens ({shape.enough:,} are enough), "
-        f"{shape.ubatch:,} at once, {shape.sequences - shape.spare} prompts at a time, {shape.threads} threads of "
-        f"{room.cores} cores, flash attention {shape.flash_attention}"
+        f"prompts of up to {params.max_model_len:,} tokens (the model was trained on {resources.n_ctx_train:,}), "
+        f"a cache of {params.kv_cells:,} tokens "
+        f"({params.kv_cells * resources.kv_bytes_per_token / 1e9:.2f} GB{free}, {where}), "
+        f"batches of {params.batch_size:,} tokens ({params.soft_batch_limit:,} are enough), "
+        f"{params.ubatch_size:,} at once, {params.max_seqs - params.reserved_seqs} prompts at a time, "
+        f"{params.threads} threads of {resources.cores} cores, flash attention {params.flash_attention}"
     )
 
 
-def _ctx(room: Room, options: EngineOptions, heads: int) -> int:
-    """The longest prompt, unless it is given: halved until its cache fits what is free."""
-    ctx = min(room.trained, _CTX)
-    while room.free is not None and ctx > _LEAST_CTX:
-        if _cells(ctx, options, heads) * room.cell <= _SHARE_OF_MEMORY * room.free:
+def _ctx_size(resources: Resources, options: EngineOptions, prefix_tokens: int) -> int:
+    """The longest prompt: halved until the KV cache fits into the free memory."""
+    ctx_size = min(resources.n_ctx_train, _CTX)
+    while resources.free_memory is not None and ctx_size > _MIN_CTX:
+        kv_bytes = _kv_cells(ctx_size, options, prefix_tokens) * resources.kv_bytes_per_token
+        if kv_bytes <= _MEMORY_FRACTION * resources.free_memory:
             break
-        ctx = max(ctx // 2, _LEAST_CTX)
-    return ctx
+        ctx_size = max(ctx_size // 2, _MIN_CTX)
+    return ctx_size
 
 
-def _cells(ctx: int, options: EngineOptions, heads: int) -> int:
-    """Cells for prompts of that length, a multiple of 256: as many again for others beside it, and for the heads."""
-    cells = ctx if options.reproducible else 2 * ctx + heads
+def _kv_cells(ctx_size: int, options: EngineOptions, prefix_tokens: int) -> int:
+    """Cells for the longest prompt, as many again for others besides it, and the prefixes; a multiple of 256."""
+    cells = ctx_size if options.reproducible else 2 * ctx_size + prefix_tokens
     return -(-cells // 256) * 256

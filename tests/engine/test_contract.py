@@ -14,9 +14,8 @@ from typing import Any
 import llama_cpp
 import pytest
 
-from guardcli.engine import BatchedEngine, Engine, EngineOptions, LogitCoroutine, Logits, open_engine
-from guardcli.engine.context import Context
-from guardcli.engine.sizing import Shape
+from guardcli.engine import BatchedEngine, ContextParams, Engine, EngineOptions, LogitCoroutine, Logits, open_engine
+from guardcli.engine.context import LlamaContext
 from guardcli.errors import EngineError
 from guardcli.models.llama import LlamaModel, Offload
 from tests import tiny
@@ -212,8 +211,16 @@ def test_no_room(native: LlamaModel) -> None:
     """A cache for two long prompts at a time, with heads and answers in the way: everything is still answered."""
     rng = random.Random(9)
     groups = [[Ask(numbers(rng.randrange(150, 250), rng), ((None, (1, 2)), (None, (3,))))] for _ in range(60)]
-    shape = Shape(cells=512, longest=256, held=128, heads=32, batch=128, sequences=100, outputs=200, threads=1)
-    engine = BatchedEngine(Context(native, shape))
+    params = ContextParams(
+        kv_cells=512,
+        max_model_len=256,
+        prefix_cache_tokens=128,
+        max_prefixes=32,
+        batch_size=128,
+        max_seqs=100,
+        max_outputs=200,
+    )
+    engine = BatchedEngine(LlamaContext(native, params))
     fast = run(engine, groups)
     exact = run(opened(native, ctx_size=512, reproducible=True), groups)
     assert all(apart(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))

@@ -6,14 +6,21 @@ import random
 
 import pytest
 
-from guardcli.engine import BatchedEngine, EngineOptions, open_engine
-from guardcli.engine.context import Context
-from guardcli.engine.sizing import Shape
+from guardcli.engine import BatchedEngine, ContextParams, EngineOptions, open_engine
+from guardcli.engine.context import LlamaContext
 from guardcli.models.llama import LlamaModel
 from tests.engine.requests import Ask, apart, distinct, tasks
 from tests.engine.test_contract import TOLERANCE, numbers
 
-SHAPE = Shape(cells=768, longest=384, held=192, heads=32, batch=64, sequences=40, outputs=16, threads=1)
+PARAMS = ContextParams(
+    kv_cells=768,
+    max_model_len=384,
+    prefix_cache_tokens=192,
+    max_prefixes=32,
+    batch_size=64,
+    max_seqs=40,
+    max_outputs=16,
+)
 
 
 def load(rng: random.Random) -> list[list[Ask]]:
@@ -38,15 +45,16 @@ def load(rng: random.Random) -> list[list[Ask]]:
 def test_random_loads(native: LlamaModel, seed: int) -> None:
     rng = random.Random(seed)
     loads = [load(rng) for _ in range(3)]
-    engine = BatchedEngine(Context(native, SHAPE))
+    engine = BatchedEngine(LlamaContext(native, PARAMS))
     oracle = open_engine(native, EngineOptions(ctx_size=768, reproducible=True, threads=1))
     for groups in loads:  # one engine for several runs: heads outlive them
         fast, slow = list(engine.run(tasks(groups))), list(oracle.run(tasks(groups)))
         assert [len(group) for group in fast] == [len(group) for group in groups]
         for one, other in zip(fast, slow, strict=True):
             assert all(apart(a, b) < TOLERANCE["F32"] for a, b in zip(one, other, strict=True))
-    heads = [[Ask(tuple(int(t) for t in head.tokens)) for head in engine._held._heads]]
-    assert engine._held.cells.free == SHAPE.cells - distinct(heads)
-    assert len(engine._held.numbers) == SHAPE.sequences - len(engine._held._heads)
+    cache = engine._scheduler.cache
+    prefixes = [[Ask(tuple(int(token) for token in prefix)) for prefix in cache.prefixes]]
+    assert cache.num_free_cells == PARAMS.kv_cells - distinct(prefixes)
+    assert cache.num_free_seqs == PARAMS.max_seqs - len(cache.prefixes)
     engine.close()
     oracle.close()
