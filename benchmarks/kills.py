@@ -180,7 +180,7 @@ def _end(audit: Audit, process: subprocess.Popen[bytes], output: str, figures: F
     _finish(process, figures)
     figures.runs += 1
     figures.trials += audit.entries(output, "cleared")
-    figures.guilty += audit.entries(output, "guilty")
+    figures.poison_records += audit.entries(output, "guilty")
     figures.deaths += audit.entries(output, "died")
 
 

@@ -22,7 +22,7 @@ import click
 
 from benchmarks.host import null_engine
 from guardcli import Guard, Settings
-from guardcli.audit import Item, Plan, Source, Unit, run, units
+from guardcli.audit import AuditPlan, Item, Source, Unit, run_audit, split_into_units
 from guardcli.audit.journal import Journal
 from guardcli.cli import inputs
 from guardcli.models import Model
@@ -41,7 +41,7 @@ def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, obj
     began = time.monotonic()
     memory: dict[int, float] = {}
     first = 0.0
-    plan = Plan(units([Source.from_path(source)], inputs.Reading().record_lines), read)
+    plan = AuditPlan(split_into_units([Source.from_path(source)], inputs.Reading().record_lines), read)
     with Model.load("starter", template="llama-guard-3-8b") as model, Journal(output, {}) as journal:
         rows = journal.checkpoint.rows
 
@@ -58,7 +58,7 @@ def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, obj
             return jsonl.line(verdict)
 
         with Guard(model, "llama-guard-3", settings=Settings(force=True), engine=null_engine()) as guard:
-            run(guard, journal, plan, line)
+            run_audit(guard, journal, plan, line)
     return {"resident_mb": memory, "first_row_after_s": round(first, 2)}
 
 

@@ -1,32 +1,49 @@
-"""A bulk run over files: in blocks, each judged by itself, so that a run that was killed ends with the same bytes."""
+"""Audits of files: blocks that are judged and committed one by one, the journal, the manifest, shards."""
 
-from guardcli.audit.blocks import GUILTY, Block, Item, Limits, block_tokens, blocks, without_guilty
-from guardcli.audit.interrupts import Interrupted, Interrupts
-from guardcli.audit.progress import Preparation, Progress
-from guardcli.audit.run import Plan, Shard, convict, run
+from guardcli.audit.blocks import (
+    POISON_MESSAGE,
+    Block,
+    BlockLimits,
+    Item,
+    choose_block_tokens,
+    replace_poison_records,
+    split_into_blocks,
+)
+from guardcli.audit.input_files import InputFiles, SkippedFile, describe_skipped, expand_paths
+from guardcli.audit.isolation import isolate_records
+from guardcli.audit.manifest import block_tokens_of, describe_differences, make_manifest
+from guardcli.audit.progress import AuditPreparation, AuditProgress
+from guardcli.audit.run import AuditPlan, Shard, isolate_poison_records, run_audit
+from guardcli.audit.signals import Interrupted, Interrupts
 from guardcli.audit.sources import UNIT_BYTES, Source
-from guardcli.audit.trial import try_records
-from guardcli.audit.units import Unit, units
+from guardcli.audit.units import Unit, split_into_units
 
 __all__ = [
-    "GUILTY",
+    "POISON_MESSAGE",
     "UNIT_BYTES",
+    "AuditPlan",
+    "AuditPreparation",
+    "AuditProgress",
     "Block",
+    "BlockLimits",
+    "InputFiles",
     "Interrupted",
     "Interrupts",
     "Item",
-    "Limits",
-    "Plan",
-    "Preparation",
-    "Progress",
     "Shard",
+    "SkippedFile",
     "Source",
     "Unit",
-    "block_tokens",
-    "blocks",
-    "convict",
-    "run",
-    "try_records",
-    "units",
-    "without_guilty",
+    "block_tokens_of",
+    "choose_block_tokens",
+    "describe_differences",
+    "describe_skipped",
+    "expand_paths",
+    "isolate_poison_records",
+    "isolate_records",
+    "make_manifest",
+    "replace_poison_records",
+    "run_audit",
+    "split_into_blocks",
+    "split_into_units",
 ]

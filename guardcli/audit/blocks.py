@@ -1,4 +1,4 @@
-"""The records of a run in blocks: a function of the input and the limits alone, wherever a run is resumed."""
+"""Split the records of a run into blocks, which depend on the input and the limits alone, wherever a run is resumed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from guardcli.audit.journal import Guilty
+from guardcli.audit.journal import PoisonRecord
 from guardcli.conversation import Malformed, Record
 
 BLOCK_RECORDS = 512
@@ -17,24 +17,24 @@ _BYTE_TOKENS = 7 * 10**12  # bytes of the model times tokens: what two CPU cores
 _GPU = 32  # so much more does a GPU
 _TOKEN_BYTES, _MESSAGE_TOKENS = 4, 8  # UTF-8 bytes that make a token, and tokens around a message, about
 
-GUILTY = "judging this record ended the process: it is left out"
+POISON_MESSAGE = "judging this record ended the process: it is left out"
 
 Item: TypeAlias = Record | Malformed
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """A block ends with the record that reaches so many records or prompt tokens, in so many `prompts` a record."""
+class BlockLimits:
+    """The size of a block: it ends with the record that reaches `records`, or `tokens` in `prompts` for each record."""
 
     records: int = BLOCK_RECORDS
     tokens: int = _MOST_TOKENS
     prompts: int = 1
 
 
-def block_tokens(model_bytes: int, *, prompts: int = 1, offloaded: bool = False) -> int:
-    """How many tokens a block may take: about 30 seconds of work for two CPU cores, within bounds.
+def choose_block_tokens(model_bytes: int, *, prompts: int = 1, offloaded: bool = False) -> int:
+    """Choose the tokens of a block: about 30 seconds of work for two CPU cores, within bounds.
 
-    >>> block_tokens(1_300_000_000)  # Llama Guard 3 1B in Q8_0
+    >>> choose_block_tokens(1_300_000_000)  # Llama Guard 3 1B in Q8_0
     5384
     """
     work = _BYTE_TOKENS * (_GPU if offloaded else 1) // max(1, model_bytes)
@@ -42,8 +42,8 @@ def block_tokens(model_bytes: int, *, prompts: int = 1, offloaded: bool = False)
     return min(max(work, least), max(_MOST_TOKENS, least))
 
 
-def tokens(item: Item) -> int:
-    """About how many tokens the text of a record takes, counted from its bytes; 0 if it cannot be judged."""
+def estimate_tokens(item: Item) -> int:
+    """Estimate the tokens of a record's text from its UTF-8 bytes; 0 if it cannot be judged."""
     if isinstance(item, Malformed):
         return 0
     texts = [message.content.encode("utf-8", "replace") for message in item.conversation.messages]
@@ -52,8 +52,10 @@ def tokens(item: Item) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Records of one unit, the line of it where the next block begins, and how far the inputs are read then: a number
-    of bytes as they are on disk, which is not exact."""
+    """Records of one unit, and the line where the next block begins.
+
+    `position` is about how many bytes of the inputs, as they are on disk, are read by then.
+    """
 
     unit: int
     items: Sequence[Item]
@@ -69,8 +71,8 @@ class Block:
         )
 
 
-def blocks(unit: int, items: Iterable[Item], limits: Limits = Limits()) -> Iterator[Block]:
-    """The records of a unit in blocks. What stands on one line is never parted."""
+def split_into_blocks(unit: int, items: Iterable[Item], limits: BlockLimits = BlockLimits()) -> Iterator[Block]:
+    """Split the records of a unit. Records of one line stay together."""
     block: list[Item] = []
     size = 0
     for item in items:
@@ -79,15 +81,17 @@ def blocks(unit: int, items: Iterable[Item], limits: Limits = Limits()) -> Itera
             yield Block(unit, block, item.key.line)
             block, size = [], 0
         block.append(item)
-        size += limits.prompts * tokens(item)
+        size += limits.prompts * estimate_tokens(item)
     if block:
         yield Block(unit, block, block[-1].key.line + 1)
 
 
-def without_guilty(block: Block, guilty: Sequence[Guilty]) -> list[Item]:
-    """The items of a block, those that are guilty replaced by an error."""
-    left_out = {(one.line, one.part) for one in guilty if one.unit == block.unit}
+def replace_poison_records(block: Block, poison_records: Sequence[PoisonRecord]) -> list[Item]:
+    """The items of a block, with an error in place of each poison record."""
+    poison = {(record.line, record.part) for record in poison_records if record.unit == block.unit}
     return [
-        Malformed(item.key, GUILTY, item.fields, item.before) if (item.key.line, item.key.part) in left_out else item
+        Malformed(item.key, POISON_MESSAGE, item.fields, item.before)
+        if (item.key.line, item.key.part) in poison
+        else item
         for item in block.items
     ]

@@ -37,7 +37,7 @@ _NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # what a link that leads 
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedFile:
     """Something in a folder that is not read, and what it is, such as "hidden file"."""
 
     path: str
@@ -57,7 +57,7 @@ class InputFiles:
     """The `paths` to read, in a fixed order, and what is not read."""
 
     paths: list[str]
-    left_out: list[LeftOut]
+    left_out: list[SkippedFile]
     duplicates: list[Duplicate]
 
 
@@ -67,10 +67,10 @@ class _Scan:
 
     files: list[tuple[str, os.stat_result]] = field(default_factory=list)
     folders: list[tuple[str, os.stat_result]] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
+    left_out: list[SkippedFile] = field(default_factory=list)
 
 
-def expand(names: Sequence[str], *, outputs: Collection[Path] = ()) -> InputFiles:
+def expand_paths(names: Sequence[str], *, outputs: Collection[Path] = ()) -> InputFiles:
     """The files that names of files and folders stand for: files as named, those of a folder sorted by path.
 
     `outputs` are passed over: they may lie in a folder that is read.
@@ -91,7 +91,7 @@ def expand(names: Sequence[str], *, outputs: Collection[Path] = ()) -> InputFile
     return _input_files(scan)
 
 
-def kinds(left_out: Sequence[LeftOut]) -> str:
+def describe_skipped(left_out: Sequence[SkippedFile]) -> str:
     """How many there are of each kind: "1 FIFO, 2 hidden files"."""
     numbers = Counter(one.kind for one in left_out)
     return ", ".join(
@@ -113,13 +113,13 @@ def _scan_folder(folder: Path, scan: _Scan, own: Collection[str]) -> None:
             path = current / entry.name
             kind, status = _examined(path, entry)
             if kind is not None:
-                inside.left_out.append(LeftOut(str(path), kind))
+                inside.left_out.append(SkippedFile(str(path), kind))
             elif stat.S_ISDIR(status.st_mode):
                 pending.append(path)
             else:
                 inside.files.append((str(path), status))
     if not inside.files:
-        others = f"; left out: {kinds(inside.left_out)}" if inside.left_out else ""
+        others = f"; left out: {describe_skipped(inside.left_out)}" if inside.left_out else ""
         raise InputError(f"{folder}: the folder holds no files{others}")
     scan.files.extend(sorted(inside.files, key=lambda file: file[0]))
     scan.folders.extend(inside.folders)

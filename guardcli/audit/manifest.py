@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from guardcli.audit.blocks import Limits
+from guardcli.audit.blocks import BlockLimits
 from guardcli.audit.sources import Source
 from guardcli.classifier import Guard
 from guardcli.models.llama import build
@@ -20,7 +20,7 @@ Json: TypeAlias = Mapping[str, Any]
 _Option: TypeAlias = Callable[[Any], str | None]
 
 
-def make(
+def make_manifest(
     guard: Guard,
     *,
     options: Json,
@@ -28,7 +28,7 @@ def make(
     requests: Sequence[Source],
     inputs: Sequence[Source],
     units: Json,
-    blocks: Limits,
+    blocks: BlockLimits,
     shard: tuple[int, int],
 ) -> dict[str, Any]:
     """The manifest of a run. `options` are those that the guard does not tell, by their names on the command line, and
@@ -55,7 +55,7 @@ def make(
     }
 
 
-def differences(before: Json, after: Json) -> list[str]:
+def describe_differences(before: Json, after: Json) -> list[str]:
     """What differs, each with the option that undoes it: "threads was 1 and is 2: add --threads 1".
 
     What only follows from something else, such as the size of the KV cache from --ctx-size, is left out.
@@ -66,7 +66,7 @@ def differences(before: Json, after: Json) -> list[str]:
     return told or [f"{name} differs" for name in _differing(before, after)]
 
 
-def tokens_of(manifest: Json | None) -> int | None:
+def block_tokens_of(manifest: Json | None) -> int | None:
     """The limit of a block in the manifest of a run that is resumed; None if it does not tell."""
     tokens = _part(manifest or {}, "blocks").get("tokens")
     return tokens if isinstance(tokens, int) and tokens > 0 else None

@@ -14,7 +14,7 @@ _COLUMNS = 79
 
 
 @dataclass(slots=True)
-class Progress:
+class AuditProgress:
     """Rows, unsafe rows and errors of the whole run, and bytes of its inputs as they are on disk.
 
     The open block reaches from byte `position` to `block_end`; so many of its records are judged. A reader in another
@@ -98,7 +98,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class Preparation:
+class AuditPreparation:
     """What happens before the first record is judged: the inputs are hashed, then the model is loaded."""
 
     total: int = 0

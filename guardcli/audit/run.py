@@ -1,4 +1,4 @@
-"""A bulk run: each block is judged by itself and committed, so that a run that was killed goes on to the same bytes.
+"""Run an audit: each block is judged by itself and committed, so that a killed run resumes to the same bytes.
 
 A block's rows depend on its records, the manifest and the list of guilty records: the engine is reset before each, to
 the prefixes of the policy alone.
@@ -13,12 +13,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import BinaryIO, TypeAlias
 
-from guardcli.audit.blocks import Block, Item, Limits, blocks, without_guilty
-from guardcli.audit.interrupts import Interrupts
-from guardcli.audit.journal import Checkpoint, Guilty, Journal
-from guardcli.audit.progress import Progress
+from guardcli.audit.blocks import Block, BlockLimits, Item, replace_poison_records, split_into_blocks
+from guardcli.audit.isolation import OpenGuard, isolate_records
+from guardcli.audit.journal import Checkpoint, Journal, PoisonRecord
+from guardcli.audit.progress import AuditProgress
+from guardcli.audit.signals import Interrupts
 from guardcli.audit.sources import Source
-from guardcli.audit.trial import OpenGuard, try_records
 from guardcli.audit.units import Unit
 from guardcli.classifier import Guard
 from guardcli.errors import InputError
@@ -29,51 +29,51 @@ Line: TypeAlias = Callable[[Verdict], str]
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of `of` parts of a run, by which units it takes: disjoint, together complete, the same every time."""
+    """Part `number` of `count`, from 1: every `count`-th unit of a run."""
 
     number: int = 1
-    of: int = 1
+    count: int = 1
 
-    def takes(self, unit: int) -> bool:
-        """Whether a unit is this one's."""
-        return unit % self.of == self.number - 1
+    def includes(self, unit: int) -> bool:
+        """Whether a unit, by its index from 0, belongs to this shard."""
+        return unit % self.count == self.number - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run reads: its units, how the records of one are read, from a line on, and which of them, in blocks."""
+class AuditPlan:
+    """What a run reads: its units, a function that reads the records of one from a line on, the shard, block limits."""
 
     units: Sequence[Unit]
     read: Callable[[BinaryIO, Unit, int], Iterable[Item]]
     shard: Shard = Shard()
-    limits: Limits = field(default_factory=Limits)
+    limits: BlockLimits = field(default_factory=BlockLimits)
 
     @property
-    def taken(self) -> list[int]:
-        """The numbers of the units that this shard takes."""
-        return [number for number in range(len(self.units)) if self.shard.takes(number)]
+    def shard_units(self) -> list[int]:
+        """The indices of the units of this shard."""
+        return [number for number in range(len(self.units)) if self.shard.includes(number)]
 
     @property
     def size(self) -> int:
-        """The bytes of all units that are taken."""
-        return sum(self.units[number].size for number in self.taken)
+        """The bytes of all units of this shard."""
+        return sum(self.units[number].size for number in self.shard_units)
 
     @property
     def sources(self) -> list[Source]:
-        """The sources of these units."""
-        return list(dict.fromkeys(self.units[number].source for number in self.taken))
+        """The sources of all units of this shard."""
+        return list(dict.fromkeys(self.units[number].source for number in self.shard_units))
 
     def blocks(self, checkpoint: Checkpoint) -> Generator[Block, None, None]:
-        """The blocks behind a checkpoint."""
+        """Read the blocks after a checkpoint."""
         position = checkpoint.position
-        begin = sum(self.units[number].size for number in self.taken if number < checkpoint.unit)
-        for number in self.taken:
+        begin = sum(self.units[number].size for number in self.shard_units if number < checkpoint.unit)
+        for number in self.shard_units:
             if number < checkpoint.unit:
                 continue
             unit = self.units[number]
             line = checkpoint.line if number == checkpoint.unit else unit.first_line
             with unit.open() as stream:
-                for block in blocks(number, self.read(stream, unit, line), self.limits):
+                for block in split_into_blocks(number, self.read(stream, unit, line), self.limits):
                     packed = unit.source.packed
                     position = max(position, begin + stream.tell()) if packed else position + block.size
                     position = min(position, begin + unit.size)
@@ -82,31 +82,31 @@ class Plan:
             position = begin
 
     def count(self) -> int:
-        """Count the records of all units that are taken."""
+        """Count the records of all units of this shard."""
         records = 0
-        for number in self.taken:
+        for number in self.shard_units:
             unit = self.units[number]
             with unit.open() as stream:
                 records += sum(1 for _ in self.read(stream, unit, unit.first_line))
         return records
 
 
-def run(
+def run_audit(
     guard: Guard,
     journal: Journal,
-    plan: Plan,
+    plan: AuditPlan,
     line: Line,
     *,
-    progress: Progress | None = None,
+    progress: AuditProgress | None = None,
     interrupts: Interrupts | None = None,
 ) -> None:
-    """Judge what is left of a run, and finish it.
+    """Judge the blocks that are left of a run, and note in the journal that it is finished.
 
     Raises:
         InputError: a source changed during the run, or does not hold the records that the journal counts.
         GuardError: as `Guard.judge` and `Journal` do.
     """
-    progress, interrupts = progress or Progress(), interrupts or Interrupts()
+    progress, interrupts = progress or AuditProgress(), interrupts or Interrupts()
     progress.resume(journal.checkpoint, plan.size)
     for block in plan.blocks(journal.checkpoint):
         plan.units[block.unit].source.check_unchanged()
@@ -122,10 +122,10 @@ def run(
 
 
 def _judge_block(
-    guard: Guard, journal: Journal, block: Block, line: Line, progress: Progress, interrupts: Interrupts
+    guard: Guard, journal: Journal, block: Block, line: Line, progress: AuditProgress, interrupts: Interrupts
 ) -> None:
     before = (progress.unsafe, progress.errors)
-    items = without_guilty(block, journal.state.guilty)
+    items = replace_poison_records(block, journal.state.poison_records)
     expected = [key for key, _ in groupby(item.key for item in items)]
     judged = 0
     for key, verdicts in groupby(guard.judge(items, ahead="full"), key=attrgetter("key")):
@@ -151,7 +151,7 @@ def _judge_block(
     progress.commit()
 
 
-def _check_complete(journal: Journal, plan: Plan) -> None:
+def _check_complete(journal: Journal, plan: AuditPlan) -> None:
     """Count the records of the input, where a journal says how many of them were judged by an attempt before."""
     if not journal.resumed or not journal.checkpoint.records:
         return
@@ -163,35 +163,35 @@ def _check_complete(journal: Journal, plan: Plan) -> None:
         )
 
 
-def convict(
+def isolate_poison_records(
     journal: Journal,
-    plan: Plan,
+    plan: AuditPlan,
     open_guard: OpenGuard,
     *,
-    progress: Progress | None = None,
+    progress: AuditProgress | None = None,
     interrupts: Interrupts | None = None,
-) -> list[Guilty]:
-    """Try the records of the next block one by one, and note in the journal which of them end the process.
+) -> list[PoisonRecord]:
+    """Judge the records of the next block one by one in a child process, and journal those that crash it.
 
     Raises:
         GuardError: they cannot be tried, or the journal cannot be written.
     """
-    progress, interrupts = progress or Progress(), interrupts or Interrupts()
+    progress, interrupts = progress or AuditProgress(), interrupts or Interrupts()
     with closing(plan.blocks(journal.checkpoint)) as following:
         block = next(following, None)
     if block is None:
         return []
-    known = {(one.unit, one.line, one.part) for one in journal.state.guilty}
-    items = [item for item in block.items if (block.unit, item.key.line, item.key.part) not in known]
-    found = []
+    noted = {(record.unit, record.line, record.part) for record in journal.state.poison_records}
+    items = [item for item in block.items if (block.unit, item.key.line, item.key.part) not in noted]
+    poison_records = []
     progress.block_records = len(items)
-    for index, ended_by in try_records(open_guard, items):
+    for index, ended_by in isolate_records(open_guard, items):
         progress.block_judged = index + 1
         if ended_by is not None:
             key = items[index].key
-            found.append(Guilty(block.unit, key.line, key.part, ended_by))
+            poison_records.append(PoisonRecord(block.unit, key.line, key.part, ended_by))
             with interrupts.deferred():
-                journal.convict(found[-1])
+                journal.add_poison_record(poison_records[-1])
     with interrupts.deferred():
-        journal.clear()
-    return found
+        journal.end_isolation()
+    return poison_records

@@ -17,7 +17,7 @@ _PACKED = (signatures.GZIP, signatures.ZSTD, signatures.PARQUET)
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class FileStatus:
     """What changes when a file is written to or replaced."""
 
     device: int
@@ -27,7 +27,7 @@ class Status:
     ctime_ns: int
 
     @classmethod
-    def from_stat(cls, status: os.stat_result) -> Status:
+    def from_stat(cls, status: os.stat_result) -> FileStatus:
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
@@ -42,7 +42,7 @@ class Source:
     path: str
     size: int
     sha256: str
-    status: Status | None = field(default=None, repr=False, compare=False)
+    status: FileStatus | None = field(default=None, repr=False, compare=False)
     packed: bool = field(default=False, repr=False, compare=False)
     cuts: tuple[tuple[int, int], ...] = field(default=(), repr=False, compare=False)
 
@@ -58,11 +58,11 @@ class Source:
             InputError: it cannot be read, or is written to.
         """
         digest = hashlib.sha256()
-        cutter = Cutter(unit_bytes)
+        cutter = UnitCutter(unit_bytes)
         packed = False
         try:
             with open(path, "rb", buffering=0) as file:
-                before = Status.from_stat(os.fstat(file.fileno()))
+                before = FileStatus.from_stat(os.fstat(file.fileno()))
                 while piece := file.read(_PIECE):
                     packed = packed or (not cutter.offset and piece.startswith(_PACKED))
                     digest.update(piece)
@@ -81,7 +81,7 @@ class Source:
     def check_unchanged(self) -> None:
         """Raise InputError: the file was written to, replaced or removed since it was hashed."""
         try:
-            status = Status.from_stat(os.stat(self.path))
+            status = FileStatus.from_stat(os.stat(self.path))
         except OSError as error:
             raise InputError(
                 f"{self.path} became unreadable during the run: {error.strerror}; the rows of finished blocks are valid"
@@ -90,7 +90,7 @@ class Source:
             raise InputError(f"{self.path} changed during the run; the rows of finished blocks are valid")
 
 
-class Cutter:
+class UnitCutter:
     """Finds the ends of lines at which a unit reaches its size, in a file that comes in pieces."""
 
     def __init__(self, unit_bytes: int) -> None:

@@ -40,7 +40,7 @@ class Unit:
             yield stream if whole else cast(BinaryIO, _Section(stream, self.begin, self.end))
 
 
-def units(sources: Sequence[Source], record_lines: Callable[[BinaryIO], RecordLines | None]) -> list[Unit]:
+def split_into_units(sources: Sequence[Source], record_lines: Callable[[BinaryIO], RecordLines | None]) -> list[Unit]:
     """The units of all sources, in order. `record_lines` says what the lines of a source hold, if records are lines.
 
     Raises:

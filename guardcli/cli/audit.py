@@ -11,29 +11,37 @@ from typing import Any, BinaryIO
 
 import click
 
-from guardcli import audit as bulk
 from guardcli import stored
 from guardcli.audit import (
     UNIT_BYTES,
+    AuditPlan,
+    AuditPreparation,
+    AuditProgress,
+    BlockLimits,
+    InputFiles,
     Interrupted,
     Interrupts,
     Item,
-    Limits,
-    Plan,
-    Preparation,
-    Progress,
     Shard,
+    SkippedFile,
     Source,
     Unit,
-    manifest,
+    block_tokens_of,
+    choose_block_tokens,
+    describe_differences,
+    describe_skipped,
+    expand_paths,
+    isolate_poison_records,
+    make_manifest,
+    run_audit,
+    split_into_units,
 )
-from guardcli.audit.input_files import InputFiles, LeftOut, expand, kinds
-from guardcli.audit.journal import Journal, OtherRun, files_of, peek_manifest
+from guardcli.audit.journal import Journal, ManifestMismatchError, files_of, peek_manifest
 from guardcli.classifier import Guard
 from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, FOUND, UNJUDGED
 from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
-from guardcli.cli.share import ShardOption, Share
+from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.ticker import Ticker
 from guardcli.errors import OutputError
 from guardcli.formats.settlement import UNREAD
@@ -73,11 +81,11 @@ _NAMED = 10  # so many files are named of those that are not read
 )
 @click.option(
     "--max-unsafe",
-    type=Share(),
+    type=CountOrFractionOption(),
     metavar="SHARE",
     help="Fail if a larger share is unsafe: 0.1%, 0.001, or a number such as 25.",
 )
-@click.option("--max-errors", type=Share(), metavar="SHARE", help="Fail if more could not be judged.")
+@click.option("--max-errors", type=CountOrFractionOption(), metavar="SHARE", help="Fail if more could not be judged.")
 @click.option(
     "--allow-left-out",
     is_flag=True,
@@ -96,8 +104,8 @@ def audit(
     shard: Shard,
     unit_bytes: int,
     block_tokens: int | None,
-    max_unsafe: float | None,
-    max_errors: float | None,
+    max_unsafe: CountOrFraction | None,
+    max_errors: CountOrFraction | None,
     allow_left_out: bool,
     quiet: bool,
     reading: inputs.Reading,
@@ -137,16 +145,16 @@ def audit(
             )
         )
 
-    preparation = Preparation(_size(files.paths))
+    preparation = AuditPreparation(_size(files.paths))
     with Ticker(preparation.line, quiet=quiet):
         sources = [Source.from_path(name, unit_bytes, on_read=preparation.read) for name in files.paths]
-        plan = Plan(bulk.units(sources, reading.record_lines), read, shard)
+        plan = AuditPlan(split_into_units(sources, reading.record_lines), read, shard)
         preparation.loading = True
         opened = judging.open()
     try:
         with opened as guard, Interrupts() as interrupts:
-            plan = replace(plan, limits=_limits(guard, block_tokens or manifest.tokens_of(peek_manifest(path))))
-            told = manifest.make(
+            plan = replace(plan, limits=_limits(guard, block_tokens or block_tokens_of(peek_manifest(path))))
+            told = make_manifest(
                 guard,
                 options=_told_options(judging),
                 reading=asdict(reading),
@@ -154,12 +162,12 @@ def audit(
                 inputs=sources,
                 units={"bytes": unit_bytes, "number": len(plan.units)},
                 blocks=plan.limits,
-                shard=(shard.number, shard.of),
+                shard=(shard.number, shard.count),
             )
             with Journal(path, told) as journal:
                 _run(journal, plan, guard, judging, interrupts, quiet=quiet)
-    except OtherRun as error:
-        raise OutputError(_other_run(error)) from error
+    except ManifestMismatchError as error:
+        raise OutputError(_manifest_mismatch(error)) from error
     except Interrupted as interrupted:
         output.say(f"guard: ended by {interrupted}: the same command goes on")
         return 128 + interrupted.number
@@ -176,14 +184,16 @@ def _size(paths: Sequence[str]) -> int:
     return total
 
 
-def _other_run(error: OtherRun) -> str:
-    told = manifest.differences(error.before, error.after)
+def _manifest_mismatch(error: ManifestMismatchError) -> str:
+    told = describe_differences(error.before, error.after)
     if len(told) == 1:
         return f"{error.path} belongs to another run: {told[0]}; or choose another name"
     return "\n".join((f"{error.path} belongs to another run; undo what differs, or choose another name:", *told))
 
 
-def _run(journal: Journal, plan: Plan, guard: Guard, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
+def _run(
+    journal: Journal, plan: AuditPlan, guard: Guard, judging: Judging, interrupts: Interrupts, *, quiet: bool
+) -> None:
     """Finish the run, on the guard that is open already unless its memory is needed before."""
     if journal.state.finished:
         if not quiet:
@@ -191,23 +201,23 @@ def _run(journal: Journal, plan: Plan, guard: Guard, judging: Judging, interrupt
         return
     if journal.checkpoint.rows and not quiet:
         output.say(f"guard: {journal.path} has {counted(journal.checkpoint.rows, 'row')}: going on from there")
-    if not journal.state.is_suspect:
+    if not journal.state.needs_isolation:
         _judge(journal, plan, guard, interrupts, quiet=quiet)
         return
     guard.close()
-    _convict(journal, plan, judging, interrupts, quiet=quiet)
+    _isolate(journal, plan, judging, interrupts, quiet=quiet)
     with interrupts.deferred():  # not while llama.cpp loads: its callbacks would drop the exception
         again = judging.open()
     with again:
         _judge(journal, plan, again, interrupts, quiet=quiet)
 
 
-def _convict(journal: Journal, plan: Plan, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
+def _isolate(journal: Journal, plan: AuditPlan, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
     died = "by a fault" if journal.state.faults else f"{journal.state.silent_deaths} times"
     output.say(f"guard: the run ended in one block {died}: its records are tried one by one")
-    progress = Progress()
+    progress = AuditProgress()
     with Ticker(progress.trial_line, quiet=quiet):
-        guilty = bulk.convict(journal, plan, judging.open, progress=progress, interrupts=interrupts)
+        guilty = isolate_poison_records(journal, plan, judging.open, progress=progress, interrupts=interrupts)
     for one in guilty:
         place = f"{plan.units[one.unit].source.path}:{one.line}" + (f":{one.part}" if one.part else "")
         output.say(f"guard: {printable(place)} ends the process ({one.signal}): it becomes an error row")
@@ -215,13 +225,13 @@ def _convict(journal: Journal, plan: Plan, judging: Judging, interrupts: Interru
         output.say("guard: none of them ends the process: the block is begun again")
 
 
-def _judge(journal: Journal, plan: Plan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
+def _judge(journal: Journal, plan: AuditPlan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
     if journal.checkpoint.rows:
         guard.trusted = True  # it has answered before
     journal.watch_faults()
-    progress = Progress()
+    progress = AuditProgress()
     with Ticker(progress.line, quiet=quiet):
-        bulk.run(guard, journal, plan, jsonl.line, progress=progress, interrupts=interrupts)
+        run_audit(guard, journal, plan, jsonl.line, progress=progress, interrupts=interrupts)
 
 
 def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path]) -> InputFiles:
@@ -234,11 +244,15 @@ def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path])
     written = files_of(path)
     # An output without a journal is no audit's; an empty one was left by a run that was killed at its very beginning.
     own = written if path.exists() and (written[1].exists() or not path.stat().st_size) else ()
-    files = expand(names, outputs=own)
+    files = expand_paths(names, outputs=own)
     for file in written:
         output.check_no_input(file, [*files.paths, *others], "-o")
     if files.left_out:
-        _name("not read", kinds(files.left_out), [f"{printable(one.path)}: {one.kind}" for one in files.left_out])
+        _name(
+            "not read",
+            describe_skipped(files.left_out),
+            [f"{printable(one.path)}: {one.kind}" for one in files.left_out],
+        )
     if files.duplicates:
         same = [f"{printable(one.path)}: the same as {printable(one.read_as)}" for one in files.duplicates]
         _name("read once", counted(len(same), "other name"), same)
@@ -253,12 +267,12 @@ def _name(what: str, numbers: str, lines: Sequence[str]) -> None:
         output.say(f"  and {len(lines) - _NAMED:,} more")
 
 
-def _limits(guard: Guard, tokens: int | None) -> Limits:
+def _limits(guard: Guard, tokens: int | None) -> BlockLimits:
     """The limits of a block: as given, or as the run began with, or by the size of the model."""
     prompts = len(guard.taxonomy.categories) if guard.per_category else 1
     native = guard.model.llama
-    chosen = bulk.block_tokens(native.size, prompts=prompts, offloaded=native.offloaded)
-    return Limits(tokens=tokens or chosen, prompts=prompts)
+    chosen = choose_block_tokens(native.size, prompts=prompts, offloaded=native.offloaded)
+    return BlockLimits(tokens=tokens or chosen, prompts=prompts)
 
 
 def _told_options(judging: Judging) -> dict[str, Any]:
@@ -277,7 +291,12 @@ def _told_options(judging: Judging) -> dict[str, Any]:
 
 
 def _summed_up(
-    path: Path, max_unsafe: float | None, max_errors: float | None, left_out: Sequence[LeftOut], *, quiet: bool
+    path: Path,
+    max_unsafe: CountOrFraction | None,
+    max_errors: CountOrFraction | None,
+    left_out: Sequence[SkippedFile],
+    *,
+    quiet: bool,
 ) -> int:
     """Read the verdicts once more, from the first run or the tenth: the summary, and the exit code by the gates."""
     summary = summarize(stored.read(str(path)))
@@ -288,9 +307,9 @@ def _summed_up(
         output.say("guard: nothing to judge: the input holds no records")
         return UNJUDGED
     if max_unsafe is not None and max_errors is None:
-        max_errors = 0.0  # what could not be judged is not known to be safe
+        max_errors = CountOrFraction(0)  # what could not be judged is not known to be safe
     unread = summary.flags[UNREAD]
-    if max_errors is not None and Share.exceeded(verdicts["error"] + unread, total, max_errors):
+    if max_errors is not None and max_errors.is_exceeded(verdicts["error"] + unread, total):
         told = f", and {counted(unread, 'row')} of records with text that was not judged" if unread else ""
         output.say(
             f"guard: {verdicts['error']:,} of {total:,} could not be judged{told}: more than --max-errors allows"
@@ -298,11 +317,11 @@ def _summed_up(
         return UNJUDGED
     if left_out and (max_unsafe is not None or max_errors is not None):
         output.say(
-            f"guard: the gates cover what was read, but not {kinds(left_out)}: name these as inputs to have them "
-            "judged, or pass --allow-left-out"
+            f"guard: the gates cover what was read, but not {describe_skipped(left_out)}: name these as inputs to have "
+            "them judged, or pass --allow-left-out"
         )
         return UNJUDGED
-    if max_unsafe is not None and Share.exceeded(verdicts["unsafe"], total, max_unsafe):
+    if max_unsafe is not None and max_unsafe.is_exceeded(verdicts["unsafe"], total):
         output.say(f"guard: {verdicts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
         return FOUND
     return DONE

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from guardcli.cli.limits import CountOrFraction, CountOrFractionOption
 from guardcli.cli.probability import Probability
-from guardcli.cli.share import Share
 from guardcli.evaluation import Standing
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,7 +32,7 @@ class Gates:
 
     least: dict[str, float]
     most: dict[str, float]
-    errors: float | None
+    errors: CountOrFraction | None
 
     def missed(self, standing: Standing) -> Iterator[str]:
         """What a system misses, in words. A figure that there is none of misses its gate, such as the precision of a
@@ -58,21 +58,24 @@ class Gates:
     def too_many_errors(self, standing: Standing, unreadable: int) -> bool:
         """Whether more is left unjudged than may be, with records that could not even be read."""
         figures = standing.figures
-        return Share.exceeded(figures.errors + unreadable, figures.items + unreadable, self.errors or 0.0)
+        return (self.errors or CountOrFraction(0)).is_exceeded(figures.errors + unreadable, figures.items + unreadable)
 
 
 def gate_options(command: F) -> F:
     """Give a command the gates as options; it gets them as `gates`."""
 
     @wraps(command)
-    def with_gates(*args: Any, max_errors: float | None, **options: Any) -> Any:
+    def with_gates(*args: Any, max_errors: CountOrFraction | None, **options: Any) -> Any:
         least = {name: limit for name in _LEAST if (limit := options.pop(f"min_{name}")) is not None}
         most = {name: limit for name in _MOST if (limit := options.pop(f"max_{name}")) is not None}
         return command(*args, gates=Gates(least, most, max_errors), **options)
 
     wrapped: Any = with_gates
     wrapped = click.option(
-        "--max-errors", type=Share(), metavar="N|P%", help="Exit with 3 only if more could not be judged."
+        "--max-errors",
+        type=CountOrFractionOption(),
+        metavar="N|P%",
+        help="Exit with 3 only if more could not be judged.",
     )(wrapped)
     for side, words in (("max", _MOST), ("min", _LEAST)):
         for name, word in reversed(words.items()):

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from guardcli.audit.journal import SUFFIX, Finding, read_run
+from guardcli.audit.journal import SUFFIX, RunStatus, read_run
 from guardcli.cli import output
 from guardcli.cli.codes import DONE
 from guardcli.errors import InputError
@@ -90,7 +90,7 @@ def _verified(shards: Sequence[Path]) -> tuple[dict[str, int], int]:
     return {path: place for place, path in enumerate(_paths(first, shards[0]))}, _units(first, shards[0])
 
 
-def _shard_of(run: Finding, shard: Path) -> tuple[int, int]:
+def _shard_of(run: RunStatus, shard: Path) -> tuple[int, int]:
     """Which shard of how many an output is. Raises InputError: its manifest does not say."""
     match run.manifest.get("shard"):
         case [int(number), int(of)] if 1 <= number <= of:

@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from guardcli import Guard
-from guardcli.audit import Interrupted, Interrupts, Item, Limits, Plan, Source, Unit, convict, run, units
+from guardcli.audit import (
+    AuditPlan,
+    BlockLimits,
+    Interrupted,
+    Interrupts,
+    Item,
+    Source,
+    Unit,
+    isolate_poison_records,
+    run_audit,
+    split_into_units,
+)
 from guardcli.audit.journal import Journal
 from guardcli.cli import inputs
 from guardcli.errors import GuardError
@@ -53,9 +64,9 @@ def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
     )
 
 
-def plan_of(source: str) -> Plan:
-    cut = units([Source.from_path(source, UNIT)], inputs.Reading().record_lines)
-    return Plan(cut, read, limits=Limits(records=BLOCK))
+def plan_of(source: str) -> AuditPlan:
+    cut = split_into_units([Source.from_path(source, UNIT)], inputs.Reading().record_lines)
+    return AuditPlan(cut, read, limits=BlockLimits(records=BLOCK))
 
 
 def audit(source: str, output: str, open_guard: Deadly) -> None:
@@ -64,10 +75,10 @@ def audit(source: str, output: str, open_guard: Deadly) -> None:
     with Interrupts() as interrupts, Journal(Path(output), manifest) as journal:
         if journal.state.finished:
             return
-        if journal.state.is_suspect:
-            convict(journal, plan, open_guard, interrupts=interrupts)
+        if journal.state.needs_isolation:
+            isolate_poison_records(journal, plan, open_guard, interrupts=interrupts)
         journal.watch_faults()
-        run(open_guard(), journal, plan, jsonl.line, interrupts=interrupts)
+        run_audit(open_guard(), journal, plan, jsonl.line, interrupts=interrupts)
 
 
 def main() -> None:

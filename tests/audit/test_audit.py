@@ -18,25 +18,25 @@ from typing import BinaryIO
 import pytest
 
 from guardcli.audit import (
-    GUILTY,
+    POISON_MESSAGE,
+    AuditPlan,
     Block,
+    BlockLimits,
     Interrupted,
     Interrupts,
     Item,
-    Limits,
-    Plan,
     Shard,
     Source,
     Unit,
-    block_tokens,
-    blocks,
-    run,
-    try_records,
-    units,
-    without_guilty,
+    choose_block_tokens,
+    isolate_records,
+    replace_poison_records,
+    run_audit,
+    split_into_blocks,
+    split_into_units,
 )
-from guardcli.audit.journal import Checkpoint, Guilty, Journal
-from guardcli.audit.sources import Cutter
+from guardcli.audit.journal import Checkpoint, Journal, PoisonRecord
+from guardcli.audit.sources import UnitCutter
 from guardcli.cli import inputs
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
@@ -52,7 +52,7 @@ def record(line: int, text: str = "hi", part: str | None = None) -> Record:
 
 
 def lengths(items: list[Item], records: int) -> list[tuple[int, int]]:
-    return [(len(block.items), block.next_line) for block in blocks(0, items, Limits(records=records))]
+    return [(len(block.items), block.next_line) for block in split_into_blocks(0, items, BlockLimits(records=records))]
 
 
 def test_blocks_and_where_the_next_one_begins() -> None:
@@ -69,23 +69,23 @@ def test_a_line_is_never_parted() -> None:
 @pytest.mark.parametrize(
     ("limits", "sizes"),
     [
-        (Limits(tokens=200), [2, 2, 1]),
-        (Limits(tokens=100), [1, 1, 1, 1, 1]),
-        (Limits(tokens=1), [1, 1, 1, 1, 1]),
-        (Limits(tokens=2800, prompts=14), [2, 2, 1]),
-        (Limits(), [5]),
+        (BlockLimits(tokens=200), [2, 2, 1]),
+        (BlockLimits(tokens=100), [1, 1, 1, 1, 1]),
+        (BlockLimits(tokens=1), [1, 1, 1, 1, 1]),
+        (BlockLimits(tokens=2800, prompts=14), [2, 2, 1]),
+        (BlockLimits(), [5]),
     ],
 )
-def test_a_block_ends_with_the_record_that_reaches_its_tokens(limits: Limits, sizes: list[int]) -> None:
+def test_a_block_ends_with_the_record_that_reaches_its_tokens(limits: BlockLimits, sizes: list[int]) -> None:
     items: list[Item] = [record(line, "x" * 400) for line in range(1, 6)]  # 108 tokens each
-    assert [len(block.items) for block in blocks(0, items, limits)] == sizes
+    assert [len(block.items) for block in split_into_blocks(0, items, limits)] == sizes
 
 
 def test_the_limit_of_a_block_follows_from_the_size_of_the_model() -> None:
     sizes = (15_000_000, 1_300_000_000, 8_500_000_000)
-    assert [block_tokens(size) for size in sizes] == [1 << 17, 5384, 1 << 12]
-    assert [block_tokens(size, prompts=14) for size in sizes] == [1 << 17, 28_672, 28_672]
-    assert [block_tokens(size, offloaded=True) for size in sizes] == [1 << 17, 1 << 17, 26_352]
+    assert [choose_block_tokens(size) for size in sizes] == [1 << 17, 5384, 1 << 12]
+    assert [choose_block_tokens(size, prompts=14) for size in sizes] == [1 << 17, 28_672, 28_672]
+    assert [choose_block_tokens(size, offloaded=True) for size in sizes] == [1 << 17, 1 << 17, 26_352]
 
 
 def test_a_file_of_lines_is_cut_behind_the_line_that_reaches_the_size(tmp_path: Path) -> None:
@@ -108,20 +108,20 @@ def test_cuts_do_not_depend_on_how_a_file_is_read(tmp_path: Path) -> None:
     assert len(cuts) > 30
     assert all(content[:offset].count(b"\n") == line - 1 and content[offset - 1] == 10 for offset, line in cuts)
     for piece in (1, 7, 100, 4999):
-        cutter = Cutter(100)
+        cutter = UnitCutter(100)
         for at in range(0, len(content), piece):
             cutter.feed(content[at : at + piece])
         assert cutter.found() == cuts
 
 
-def items_of(plan: Plan) -> list[Item]:
+def items_of(plan: AuditPlan) -> list[Item]:
     return [item for block in plan.blocks(Checkpoint()) for item in block.items]
 
 
 def test_units_read_one_after_the_other_are_the_whole(data: Path) -> None:
     plan = plan_of(str(data))
     assert len(plan.units) > 2
-    whole = items_of(Plan(units([Source.from_path(str(data))], inputs.Reading().record_lines), read))
+    whole = items_of(AuditPlan(split_into_units([Source.from_path(str(data))], inputs.Reading().record_lines), read))
     assert items_of(plan) == whole
     shards = [replace_in(plan, shard=Shard(number, 2)) for number in (1, 2)]
     parts = [items_of(shard) for shard in shards]
@@ -135,8 +135,8 @@ def test_what_is_no_file_of_lines_is_one_unit(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"prompt":"one"}\n' * 20))
     (tmp_path / "c.jsonl").write_text('{"prompt":"one"}\n' * 4)
     sources = [Source.from_path(str(path), 20) for path in sorted(tmp_path.iterdir())]
-    found = units(sources, inputs.Reading().record_lines)
-    assert [(Path(unit.source.path).name, unit.begin, unit.end, unit.first_line) for unit in found] == [
+    units = split_into_units(sources, inputs.Reading().record_lines)
+    assert [(Path(unit.source.path).name, unit.begin, unit.end, unit.first_line) for unit in units] == [
         ("a.json", 0, sources[0].size, 1),
         ("b.jsonl.gz", 0, sources[1].size, 1),
         ("c.jsonl", 0, 34, 1),
@@ -149,16 +149,20 @@ def test_a_block_is_a_function_of_where_it_begins() -> None:
     rng = random.Random(3)
     lines = sorted(rng.sample(range(1, 400), 200))
     items: list[Item] = [record(line, part=str(part)) for line in lines for part in range(rng.randrange(1, 4))]
-    whole = list(blocks(0, items, Limits(records=16)))
+    whole = list(split_into_blocks(0, items, BlockLimits(records=16)))
     for at in range(1, len(whole)):
         rest = [item for item in items if item.key.line >= whole[at - 1].next_line]
-        assert list(blocks(0, rest, Limits(records=16))) == whole[at:]
+        assert list(split_into_blocks(0, rest, BlockLimits(records=16))) == whole[at:]
 
 
 def test_a_guilty_record_becomes_an_error_with_its_key() -> None:
     block = Block(1, [record(3, part="x"), record(3, part="y"), record(4)], 5)
-    guilty = [Guilty(1, 3, "y", "SIGSEGV"), Guilty(0, 4, None, "SIGSEGV")]
-    assert without_guilty(block, guilty) == [record(3, part="x"), Malformed(Key("a", 3, "y"), GUILTY), record(4)]
+    guilty = [PoisonRecord(1, 3, "y", "SIGSEGV"), PoisonRecord(0, 4, None, "SIGSEGV")]
+    assert replace_poison_records(block, guilty) == [
+        record(3, part="x"),
+        Malformed(Key("a", 3, "y"), POISON_MESSAGE),
+        record(4),
+    ]
 
 
 def test_a_source_is_known_by_its_content(tmp_path: Path) -> None:
@@ -233,7 +237,7 @@ def test_handlers_are_put_back() -> None:
 )
 def test_the_records_that_end_a_process_are_found(guard_path: Path, number: signal.Signals, ended_by: str) -> None:
     items = [record(line, text) for line, text in enumerate(("a", "boom", "b", "boom", "c"), start=1)]
-    tried = list(try_records(Deadly(str(guard_path), "boom", number), items))
+    tried = list(isolate_records(Deadly(str(guard_path), "boom", number), items))
     assert tried == [(0, None), (1, ended_by), (2, None), (3, ended_by), (4, None)]
 
 
@@ -350,7 +354,12 @@ def test_a_record_that_ends_the_process_becomes_the_one_error_row(
         if row != before
     ]
     ((row, before),) = changed
-    assert (row["id"], row["verdict"], row["error"], before["verdict"]) == ("r130", "error", GUILTY, before["verdict"])
+    assert (row["id"], row["verdict"], row["error"], before["verdict"]) == (
+        "r130",
+        "error",
+        POISON_MESSAGE,
+        before["verdict"],
+    )
 
 
 def test_an_input_that_is_replaced_during_the_run_ends_it(guard_path: Path, tmp_path: Path) -> None:
@@ -369,7 +378,7 @@ def test_an_input_that_is_replaced_during_the_run_ends_it(guard_path: Path, tmp_
         pytest.raises(InputError, match=r"data\.jsonl changed during the run; the rows of finished blocks are valid"),
         Journal(tmp_path / "out.jsonl", {}) as journal,
     ):
-        run(guard, journal, replace_in(plan, read=read_and_replace), jsonl.line)
+        run_audit(guard, journal, replace_in(plan, read=read_and_replace), jsonl.line)
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 20
 
 
@@ -387,5 +396,5 @@ def test_rows_are_counted_against_the_input_at_the_end(guard_path: Path, tmp_pat
         pytest.raises(InputError, match="has rows for 21 records, and the input has 60"),
         Journal(tmp_path / "out.jsonl", {}) as journal,
     ):
-        run(guard, journal, plan, jsonl.line)
+        run_audit(guard, journal, plan, jsonl.line)
     assert not journal.state.finished

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.audit.input_files import Duplicate, LeftOut, expand, kinds
+from guardcli.audit.input_files import Duplicate, SkippedFile, describe_skipped, expand_paths
 from guardcli.errors import InputError
 
 
@@ -29,7 +29,7 @@ def write(*names: str) -> None:
 
 def test_files_as_named_and_those_of_a_folder_sorted_by_path() -> None:
     write("logs/b/2.jsonl", "logs/b/1.jsonl", "logs/b-c.jsonl", "logs/b.jsonl", "z.jsonl", "a.jsonl")
-    found = expand(["z.jsonl", "logs/", "a.jsonl", "z.jsonl"])
+    found = expand_paths(["z.jsonl", "logs/", "a.jsonl", "z.jsonl"])
     assert found.paths == [
         "z.jsonl", "logs/b-c.jsonl", "logs/b.jsonl", "logs/b/1.jsonl", "logs/b/2.jsonl", "a.jsonl"
     ]  # fmt: skip
@@ -38,7 +38,7 @@ def test_files_as_named_and_those_of_a_folder_sorted_by_path() -> None:
 
 def test_the_current_folder() -> None:
     write("a.jsonl", "b/c.jsonl")
-    assert expand(["."]).paths == ["a.jsonl", "b/c.jsonl"]
+    assert expand_paths(["."]).paths == ["a.jsonl", "b/c.jsonl"]
 
 
 def bind(path: str) -> None:
@@ -64,14 +64,14 @@ def bind(path: str) -> None:
 def test_what_is_left_out_is_told(name: str, make: Callable[[str], None], kind: str) -> None:
     write("logs/a.jsonl", "other/x.jsonl")
     make(f"logs/{name}")
-    found = expand(["logs"])
+    found = expand_paths(["logs"])
     assert found.paths == ["logs/a.jsonl"]
-    assert found.left_out == [LeftOut(f"logs/{name.partition('/')[0]}", kind)]
+    assert found.left_out == [SkippedFile(f"logs/{name.partition('/')[0]}", kind)]
 
 
 def test_counts_by_kind() -> None:
-    left_out = [LeftOut("", kind) for kind in ("FIFO", *["link to a folder"] * 2, *["hidden file"] * 1000)]
-    assert kinds(left_out) == "1 FIFO, 1,000 hidden files, 2 links to folders"
+    left_out = [SkippedFile("", kind) for kind in ("FIFO", *["link to a folder"] * 2, *["hidden file"] * 1000)]
+    assert describe_skipped(left_out) == "1 FIFO, 1,000 hidden files, 2 links to folders"
 
 
 @pytest.mark.parametrize("name", ["logs/.b.jsonl", ".hidden", "link", "link.jsonl", ".hidden/c.jsonl"])
@@ -80,14 +80,14 @@ def test_what_is_named_itself_is_read(name: str) -> None:
     os.symlink("other", "link")
     os.symlink("y.jsonl", "link.jsonl")
     expected = {".hidden": ".hidden/c.jsonl", "link": "link/x.jsonl"}.get(name, name)
-    assert expand([name]).paths == [expected]
+    assert expand_paths([name]).paths == [expected]
 
 
 def test_what_is_left_out_of_a_folder_and_named_besides_is_not_left_out() -> None:
     write("logs/a.jsonl", "logs/.b.jsonl", "logs/.c/d.jsonl", "logs/.e.jsonl")
-    found = expand(["logs", "./logs/.b.jsonl", "logs/.c"])
+    found = expand_paths(["logs", "./logs/.b.jsonl", "logs/.c"])
     assert found.paths == ["logs/a.jsonl", "./logs/.b.jsonl", "logs/.c/d.jsonl"]
-    assert found.left_out == [LeftOut("logs/.e.jsonl", "hidden file")]
+    assert found.left_out == [SkippedFile("logs/.e.jsonl", "hidden file")]
     assert found.duplicates == []
 
 
@@ -96,7 +96,7 @@ def test_a_file_with_two_names_is_read_once() -> None:
     os.link("logs/b.jsonl", "logs/hard.jsonl")
     os.symlink("b.jsonl", "logs/soft.jsonl")
     os.symlink("b.jsonl", "logs/.hidden")  # what it leads to is read
-    found = expand(["./logs/b.jsonl", "logs", "logs/b.jsonl"])
+    found = expand_paths(["./logs/b.jsonl", "logs", "logs/b.jsonl"])
     assert found.paths == ["./logs/b.jsonl"]
     assert found.duplicates == [
         Duplicate(f"logs/{name}", "./logs/b.jsonl") for name in ("hard.jsonl", "soft.jsonl", ".hidden")
@@ -107,14 +107,14 @@ def test_a_file_with_two_names_is_read_once() -> None:
 def test_a_link_to_a_file_elsewhere_is_read() -> None:
     write("logs/a.jsonl", "other/b.jsonl")
     os.symlink("../other/b.jsonl", "logs/link.jsonl")
-    assert expand(["logs"]).paths == ["logs/a.jsonl", "logs/link.jsonl"]
+    assert expand_paths(["logs"]).paths == ["logs/a.jsonl", "logs/link.jsonl"]
 
 
 def test_files_that_only_look_alike_are_both_read() -> None:
     write("a/x.jsonl", "b/x.jsonl")
     for folder in "ab":
         Path(folder, "x.jsonl").write_text("same")
-    assert expand(["a", "b"]).paths == ["a/x.jsonl", "b/x.jsonl"]
+    assert expand_paths(["a", "b"]).paths == ["a/x.jsonl", "b/x.jsonl"]
 
 
 def test_links_to_folders_that_are_read_anyway_and_loops() -> None:
@@ -122,7 +122,7 @@ def test_links_to_folders_that_are_read_anyway_and_loops() -> None:
     os.symlink("2024", "logs/latest")
     os.symlink("..", "logs/2024/up")
     os.symlink("../other", "logs/other")
-    found = expand(["logs", "other"])
+    found = expand_paths(["logs", "other"])
     assert found.paths == ["logs/2024/a.jsonl", "other/b.jsonl"]
     assert found.left_out == []
     assert found.duplicates == [
@@ -137,7 +137,7 @@ def test_outputs_are_passed_over_by_their_own_names_only() -> None:
     os.link("logs/out.jsonl", "logs/hard.jsonl")
     os.symlink("logs", "link")
     outputs = [Path("link/out.jsonl"), Path("logs/out.jsonl.journal"), Path("logs/.out")]
-    found = expand(["logs", "logs/out.jsonl"], outputs=outputs)
+    found = expand_paths(["logs", "logs/out.jsonl"], outputs=outputs)
     assert found.paths == ["logs/a.jsonl", "logs/hard.jsonl", "logs/sub/out.jsonl"]
     assert found.left_out == []
 
@@ -146,7 +146,7 @@ def test_names_that_are_not_utf_8() -> None:
     os.mkdir("logs")
     Path(os.fsdecode(b"logs/\xff.jsonl")).write_text("x")
     Path(os.fsdecode(b"logs/.\xfe")).write_text("x")
-    found = expand(["logs"])
+    found = expand_paths(["logs"])
     assert [os.fsencode(path) for path in found.paths] == [b"logs/\xff.jsonl"]
     assert [os.fsencode(one.path) for one in found.left_out] == [b"logs/.\xfe"]
 
@@ -159,7 +159,7 @@ def test_folders_within_folders_beyond_the_depth_of_calls(desk: Path) -> None:
     Path("a.jsonl").write_text("x")
     try:
         os.chdir(desk)
-        assert expand(["."]).paths == ["d/" * depth + "a.jsonl"]
+        assert expand_paths(["."]).paths == ["d/" * depth + "a.jsonl"]
     finally:  # Python's own cleaning up fails at that depth
         subprocess.run(["rm", "-r", desk / "d"], check=True)
 
@@ -184,7 +184,7 @@ def test_what_cannot_be_read(name: str, message: str) -> None:
     os.symlink("itself", "itself")
     os.mkfifo("fifo")
     with pytest.raises(InputError, match=message):
-        expand([name])
+        expand_paths([name])
 
 
 @pytest.mark.parametrize("locked", ["logs", "logs/locked", "logs/locked/deeper"])
@@ -199,4 +199,4 @@ def test_a_folder_that_cannot_be_listed_is_an_error(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(InputError, match=f"^{locked}: cannot be read: Permission denied$"):
-        expand(["logs"])
+        expand_paths(["logs"])

@@ -14,8 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.audit.journal import FAULT_SUFFIX, SUFFIX, Guilty, Journal, OtherRun, files_of, read_run
-from guardcli.audit.journal.entries import Chain, Checkpoint, CorruptJournal, Finished, Manifest, decode
+from guardcli.audit.journal import (
+    FAULT_SUFFIX,
+    SUFFIX,
+    Journal,
+    ManifestMismatchError,
+    PoisonRecord,
+    files_of,
+    read_run,
+)
+from guardcli.audit.journal.entries import Checkpoint, CorruptJournal, DigestChain, Finished, Manifest, decode
 from guardcli.errors import OutputError
 
 MANIFEST = {"model": "a", "inputs": [{"path": "x", "size": 3}]}
@@ -63,7 +71,7 @@ def test_deaths_are_counted_until_the_block_is_committed(tmp_path: Path) -> None
     for deaths in range(4):
         with killed(Journal(tmp_path / "out", MANIFEST)) as journal:
             assert journal.state.silent_deaths == deaths
-            assert journal.state.is_suspect is (deaths == 3)
+            assert journal.state.needs_isolation is (deaths == 3)
             journal.begin()
     with Journal(tmp_path / "out", MANIFEST) as journal:
         block(journal, "x")
@@ -92,12 +100,15 @@ def test_a_trace_of_a_fault_is_noted_and_removed(tmp_path: Path) -> None:
         journal.begin()
     (tmp_path / f"out{FAULT_SUFFIX}").write_text("Fatal Python error: Segmentation fault\n\nCurrent thread …\n")
     with killed(Journal(out, MANIFEST)) as journal:
-        assert (journal.state.faults, journal.state.silent_deaths, journal.state.is_suspect) == (1, 0, True)
-        journal.convict(Guilty(0, 7, "x", "SIGSEGV"))
-        journal.clear()
+        assert (journal.state.faults, journal.state.silent_deaths, journal.state.needs_isolation) == (1, 0, True)
+        journal.add_poison_record(PoisonRecord(0, 7, "x", "SIGSEGV"))
+        journal.end_isolation()
     assert not (tmp_path / f"out{FAULT_SUFFIX}").exists()
     with Journal(out, MANIFEST) as journal:
-        assert (journal.state.guilty, journal.state.is_suspect) == ((Guilty(0, 7, "x", "SIGSEGV"),), False)
+        assert (journal.state.poison_records, journal.state.needs_isolation) == (
+            (PoisonRecord(0, 7, "x", "SIGSEGV"),),
+            False,
+        )
 
 
 @pytest.mark.parametrize("suffix", ["", SUFFIX])
@@ -133,7 +144,7 @@ def test_a_first_line_that_is_cut_at_any_byte_is_written_again(tmp_path: Path) -
 
 def test_a_run_with_another_manifest_is_refused(tmp_path: Path) -> None:
     Journal(tmp_path / "out", MANIFEST).close()
-    with pytest.raises(OtherRun) as caught:
+    with pytest.raises(ManifestMismatchError) as caught:
         Journal(tmp_path / "out", {"model": "b"})
     assert (caught.value.before, caught.value.after) == (MANIFEST, {"model": "b"})
 
@@ -239,7 +250,7 @@ def journal_of_100_lines(out: Path) -> bytes:
 
 
 def test_any_flipped_bit_of_a_line_is_found(tmp_path: Path) -> None:
-    chain = Chain()
+    chain = DigestChain()
     for line in journal_of_100_lines(tmp_path / "out").splitlines():
         for place in range(8 * len(line)):
             flipped = bytearray(line)
@@ -319,17 +330,17 @@ def test_a_forged_line_is_refused_although_its_digest_matches(tmp_path: Path, bo
 
 
 def test_a_journal_of_another_version_is_refused() -> None:
-    line = Chain().encode(Manifest({}, version=3))
+    line = DigestChain().encode(Manifest({}, version=3))
     with pytest.raises(CorruptJournal, match="version 3; this guard reads version 2"):
-        list(decode(line, Chain()))
+        list(decode(line, DigestChain()))
 
 
 def test_lines_that_change_places_are_refused() -> None:
-    chain = Chain()
+    chain = DigestChain()
     first, *others = [chain.encode(entry) for entry in (Manifest({}), Finished(0), Finished(0))]
-    assert len(list(decode(b"".join((first, *others)), Chain()))) == 3
+    assert len(list(decode(b"".join((first, *others)), DigestChain()))) == 3
     with pytest.raises(CorruptJournal, match="line 2"):
-        list(decode(b"".join((first, *reversed(others))), Chain()))
+        list(decode(b"".join((first, *reversed(others))), DigestChain()))
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guardcli.audit.manifest import differences, tokens_of
+from guardcli.audit.manifest import block_tokens_of, describe_differences
 
 BEFORE: dict[str, Any] = {
     "version": 1,
@@ -62,7 +62,7 @@ def changed(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_difference_is_told_as_what_undoes_it(changes: dict[str, Any], told: list[str]) -> None:
-    assert differences(BEFORE, changed(**changes)) == told
+    assert describe_differences(BEFORE, changed(**changes)) == told
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_a_difference_is_told_as_what_undoes_it(changes: dict[str, Any], told: l
     [(BEFORE, 4096), (None, None), ({}, None), ({"blocks": []}, None), ({"blocks": {"tokens": "4"}}, None)],
 )
 def test_the_limit_of_a_block_is_taken_from_the_manifest(manifest: dict[str, Any] | None, tokens: int | None) -> None:
-    assert tokens_of(manifest) == tokens
+    assert block_tokens_of(manifest) == tokens

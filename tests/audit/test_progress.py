@@ -1,4 +1,4 @@
-"""Progress: totals after a resume, rates of this attempt, and the important part within 80 columns."""
+"""AuditProgress: totals after a resume, rates of this attempt, and the important part within 80 columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from guardcli.audit import Preparation, Progress
+from guardcli.audit import AuditPreparation, AuditProgress
 from guardcli.audit.journal import Checkpoint
 from guardcli.cli.ticker import Ticker
 from guardcli.conversation import Key
@@ -19,8 +19,8 @@ def verdict(kind: str) -> Verdict:
     return Verdict(key=Key("a", 1), provenance=BY, verdict=kind, threshold=0.5)  # type: ignore[arg-type]
 
 
-def resumed() -> Progress:
-    progress = Progress()
+def resumed() -> AuditProgress:
+    progress = AuditProgress()
     progress.resume(Checkpoint(rows=1000, records=1000, unsafe=10, errors=2, position=40_000), 100_000)
     return progress
 
@@ -44,16 +44,16 @@ def test_totals_and_rates_inside_a_block() -> None:
 
 
 def test_records_that_are_tried() -> None:
-    assert Progress(block_records=1200, block_judged=7).trial_line() == "7 of 1,200 records tried"
+    assert AuditProgress(block_records=1200, block_judged=7).trial_line() == "7 of 1,200 records tried"
 
 
 def test_an_empty_input_is_read() -> None:
-    assert Progress().line(Progress().began + 1).startswith("100%, 0 rows")
+    assert AuditProgress().line(AuditProgress().began + 1).startswith("100%, 0 rows")
 
 
 @pytest.mark.parametrize("rows", [1, 10**6, 10**9])
 def test_it_fits_80_columns_whatever_the_figures_are(rows: int) -> None:
-    progress = Progress(total=10**15, rows=rows, unsafe=rows, errors=rows, position=3, tokens=10**12)
+    progress = AuditProgress(total=10**15, rows=rows, unsafe=rows, errors=rows, position=3, tokens=10**12)
     line = progress.line(progress.began + 1e-3)
     assert len(line) < 80
     assert line.startswith("0%, ")
@@ -82,7 +82,7 @@ def test_a_quiet_run_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_comes_before_the_first_record() -> None:
-    preparation = Preparation(total=2_000_000)
+    preparation = AuditPreparation(total=2_000_000)
     lines = [preparation.line()]
     preparation.read(500_000)
     lines.append(preparation.line())

@@ -1,28 +1,28 @@
 """A run on disk that can be resumed: its output, and a journal in which every line has a digest."""
 
-from guardcli.audit.journal.entries import Checkpoint, Guilty
-from guardcli.audit.journal.files import (
+from guardcli.audit.journal.entries import Checkpoint, PoisonRecord
+from guardcli.audit.journal.journal import (
     FAULT_SUFFIX,
     SUFFIX,
-    Finding,
     Journal,
-    OtherRun,
+    ManifestMismatchError,
+    RunStatus,
     files_of,
     peek_manifest,
     read_run,
 )
-from guardcli.audit.journal.state import MAX_SILENT_DEATHS, State
+from guardcli.audit.journal.state import MAX_SILENT_DEATHS, JournalState
 
 __all__ = [
     "FAULT_SUFFIX",
     "MAX_SILENT_DEATHS",
     "SUFFIX",
     "Checkpoint",
-    "Finding",
-    "Guilty",
     "Journal",
-    "OtherRun",
-    "State",
+    "JournalState",
+    "ManifestMismatchError",
+    "PoisonRecord",
+    "RunStatus",
     "files_of",
     "peek_manifest",
     "read_run",

@@ -35,7 +35,7 @@ class OldJournal(CorruptJournal):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The first line: what the run is made of."""
+    """The first line: everything that the rows depend on."""
 
     content: Mapping[str, Any]
     version: int = VERSION
@@ -43,16 +43,18 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A block begins, behind so many rows."""
+    """An attempt at a block begins after so many rows."""
 
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A block is committed: how much is written, how many records of the input that is, and where the input goes on.
+    """A block is committed.
 
-    `digest` covers the first `size` bytes of the output. `position` is how many bytes of the inputs are read, roughly.
+    Totals over the run so far: `rows`, input `records`, `unsafe` rows, `errors`. The output has `size` bytes, of which
+    `digest` is the SHA-256. The next block begins at `line` of `unit`. `position` is how many bytes of the inputs, as
+    they are on disk, are read by then, roughly.
     """
 
     rows: int = 0
@@ -68,21 +70,21 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The attempt at the open block ended by itself: it was interrupted, or the disk was full."""
+    """The attempt at the open block ended cleanly: by a signal that was handled, or on a full disk."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The attempt at the open block died. `fault` is what faulthandler wrote of it, None if it left no trace."""
+    """The process died during the attempt. `fault` is the first line of faulthandler's trace; None without one."""
 
     fault: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Guilty:
-    """A record of the open block that ends the process, by the signal that ended it; it becomes an error row."""
+class PoisonRecord:
+    """A record of the open block that crashes the process, and the signal of the crash. It becomes an error row."""
 
     unit: int
     line: int
@@ -91,8 +93,8 @@ class Guilty:
 
 
 @dataclass(frozen=True, slots=True)
-class Cleared:
-    """All records of the open block were tried: only those that are named guilty ended the process."""
+class Isolated:
+    """All records of the open block were tried one by one; only the listed poison records crash the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,21 @@ class Finished:
     rows: int
 
 
-Entry: TypeAlias = Union[Manifest, Begin, Checkpoint, Ended, Died, Guilty, Cleared, Finished]  # noqa: UP007
+Entry: TypeAlias = Union[Manifest, Begin, Checkpoint, Ended, Died, PoisonRecord, Isolated, Finished]  # noqa: UP007
 
-_KINDS: dict[str, type[Entry]] = {
-    kind.__name__.lower(): kind for kind in (Manifest, Begin, Checkpoint, Ended, Died, Guilty, Cleared, Finished)
+# By the names in a journal, which must stay as they are.
+_TYPE_BY_NAME: dict[str, type[Entry]] = {
+    "manifest": Manifest,
+    "begin": Begin,
+    "checkpoint": Checkpoint,
+    "ended": Ended,
+    "died": Died,
+    "guilty": PoisonRecord,
+    "cleared": Isolated,
+    "finished": Finished,
 }
-_TYPES: dict[str, tuple[type, ...]] = {
+_NAME_BY_TYPE = {kind: name for name, kind in _TYPE_BY_NAME.items()}
+_FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "str": (str,),
     "str | None": (str, type(None)),
@@ -115,19 +126,22 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-class Chain:
-    """Encodes and decodes the lines of one journal, in their order."""
+class DigestChain:
+    """Encodes and decodes the lines of one journal in order. The digest of a line covers all lines before it::
+
+    {"digest":"<BLAKE2b of the digest before and of this line>","checkpoint":{…}}
+    """
 
     def __init__(self) -> None:
         self._last = b""
 
     def encode(self, entry: Entry) -> bytes:
-        """The next line, with its line break."""
-        body = json.dumps({type(entry).__name__.lower(): asdict(entry)}, separators=(",", ":")).encode()
+        """Return the next line, with its line break."""
+        body = json.dumps({_NAME_BY_TYPE[type(entry)]: asdict(entry)}, separators=(",", ":")).encode()
         return _HEAD + self._advance(body) + b'",' + body[1:] + b"\n"
 
     def decode(self, line: bytes) -> Entry:
-        """The entry of the next line, which has no line break. Raises CorruptJournal."""
+        """Parse the next line, given without its line break. Raises CorruptJournal."""
         digest, body = line[len(_HEAD) : _HEAD_SIZE - 2], b"{" + line[_HEAD_SIZE:]
         if not line.startswith(_HEAD) or line[_HEAD_SIZE - 2 : _HEAD_SIZE] != b'",' or digest != self._advance(body):
             raise CorruptJournal("its digest does not match")
@@ -141,7 +155,7 @@ class Chain:
         return self._last
 
 
-def decode(content: bytes, chain: Chain) -> Iterator[Entry]:
+def decode(content: bytes, chain: DigestChain) -> Iterator[Entry]:
     """All entries of a journal's whole lines.
 
     Raises:
@@ -167,14 +181,14 @@ def _entry(value: Any) -> Entry:
     if not isinstance(value, dict) or len(value) != 1:
         raise ValueError("expected an object with one key")
     ((name, content),) = value.items()
-    kind = _KINDS.get(name)
+    kind = _TYPE_BY_NAME.get(name)
     if kind is None or not isinstance(content, dict):
-        raise ValueError(f"expected one of {', '.join(_KINDS)}")
-    expected = {field.name: _TYPES[str(field.type)] for field in fields(kind)}
+        raise ValueError(f"expected one of {', '.join(_TYPE_BY_NAME)}")
+    expected = {field.name: _FIELD_TYPES[str(field.type)] for field in fields(kind)}
     if content.keys() != expected.keys():
         raise ValueError(f"{name}: expected the fields {', '.join(expected)}")
     for field, types in expected.items():
-        found = content[field]
-        if not isinstance(found, types) or isinstance(found, bool) or (isinstance(found, int) and found < 0):
+        entry = content[field]
+        if not isinstance(entry, types) or isinstance(entry, bool) or (isinstance(entry, int) and entry < 0):
             raise ValueError(f"{name}.{field}: invalid value")
     return kind(**content)

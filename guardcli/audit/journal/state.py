@@ -8,21 +8,21 @@ from dataclasses import dataclass, field, replace
 from guardcli.audit.journal.entries import (
     Begin,
     Checkpoint,
-    Cleared,
     CorruptJournal,
     Died,
     Ended,
     Entry,
     Finished,
-    Guilty,
+    Isolated,
     Manifest,
+    PoisonRecord,
 )
 
 MAX_SILENT_DEATHS = 3  # deaths of one block without a trace, before its records are tried one by one
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class JournalState:
     """How far a run is.
 
     `open` says that a block was begun and neither committed nor ended. `silent_deaths` and `faults` count how often the
@@ -34,15 +34,15 @@ class State:
     open: bool = False
     silent_deaths: int = 0
     faults: int = 0
-    guilty: tuple[Guilty, ...] = ()
+    poison_records: tuple[PoisonRecord, ...] = ()
     finished: bool = False
 
     @property
-    def is_suspect(self) -> bool:
+    def needs_isolation(self) -> bool:
         """Whether the records of the next block should be tried one by one."""
         return self.faults > 0 or self.silent_deaths >= MAX_SILENT_DEATHS
 
-    def after(self, entry: Entry) -> State:
+    def after(self, entry: Entry) -> JournalState:
         """The state with one more entry. Raises CorruptJournal: the entry cannot stand there."""
         if self.finished or isinstance(entry, Manifest):
             raise CorruptJournal(f"unexpected {type(entry).__name__.lower()}")
@@ -60,9 +60,9 @@ class State:
             case Died():
                 silent, faults = (1, 0) if entry.fault is None else (0, 1)
                 return replace(self, open=False, silent_deaths=self.silent_deaths + silent, faults=self.faults + faults)
-            case Guilty():
-                return replace(self, guilty=(*self.guilty, entry))
-            case Cleared():
+            case PoisonRecord():
+                return replace(self, poison_records=(*self.poison_records, entry))
+            case Isolated():
                 return replace(self, silent_deaths=0, faults=0)
             case Finished():
                 if self.open or entry.rows != self.checkpoint.rows:
@@ -70,15 +70,15 @@ class State:
                 return replace(self, finished=True)
 
 
-def replay(entries: Iterable[Entry]) -> State | None:
+def replay(entries: Iterable[Entry]) -> JournalState | None:
     """The state after all entries; None if there are none. Raises CorruptJournal."""
-    state: State | None = None
+    state: JournalState | None = None
     for number, entry in enumerate(entries, start=1):
         try:
             if state is not None:
                 state = state.after(entry)
             elif isinstance(entry, Manifest):
-                state = State(entry)
+                state = JournalState(entry)
         except CorruptJournal as error:
             raise CorruptJournal(f"line {number}: {error}") from None
     return state

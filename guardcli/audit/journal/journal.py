@@ -27,20 +27,20 @@ from typing import Any, BinaryIO
 
 from guardcli.audit.journal.entries import (
     Begin,
-    Chain,
     Checkpoint,
-    Cleared,
     CorruptJournal,
     Died,
+    DigestChain,
     Ended,
     Entry,
     Finished,
-    Guilty,
+    Isolated,
     Manifest,
     OldJournal,
+    PoisonRecord,
     decode,
 )
-from guardcli.audit.journal.state import State, replay
+from guardcli.audit.journal.state import JournalState, replay
 from guardcli.errors import OutputError
 
 SUFFIX = ".journal"
@@ -52,7 +52,7 @@ _PIECE = 1 << 20
 _MOST_JOURNAL = 1 << 30  # bytes
 
 
-class OtherRun(OutputError):
+class ManifestMismatchError(OutputError):
     """An output belongs to a run with another manifest."""
 
     def __init__(self, path: Path, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -82,11 +82,11 @@ class Journal:
         Raises:
             OutputError: the output cannot be written, is locked by another run, or was changed; or the journal is no
                 journal, or was changed.
-            OtherRun: the output belongs to a run with another manifest.
+            ManifestMismatchError: the output belongs to a run with another manifest.
         """
         self.path, self._journal_path, self._fault_path = files_of(output)
         self._files: list[BinaryIO] = []
-        self._chain = Chain()
+        self._chain = DigestChain()
         self._hash = hashlib.sha256()
         self._watches = False
         self.resumed = False
@@ -100,7 +100,7 @@ class Journal:
             raise
 
     @property
-    def state(self) -> State:
+    def state(self) -> JournalState:
         """How far the run is."""
         return self._state
 
@@ -142,13 +142,13 @@ class Journal:
             )
         )
 
-    def convict(self, guilty: Guilty) -> None:
-        """Note a record of the next block that ends the process."""
-        self._note(guilty)
+    def add_poison_record(self, record: PoisonRecord) -> None:
+        """Note a record of the next block that crashes the process."""
+        self._note(record)
 
-    def clear(self) -> None:
+    def end_isolation(self) -> None:
         """Note that all records of the next block were tried."""
-        self._note(Cleared())
+        self._note(Isolated())
 
     def finish(self) -> None:
         """Note that the run is finished."""
@@ -215,18 +215,18 @@ class Journal:
         whole = content.rfind(b"\n") + 1
         if not whole:
             self._check_new(content, manifest)
-            self._state = State(manifest)
+            self._state = JournalState(manifest)
             return 0
         state = _replayed(content[:whole], self._chain, self._journal_path)
         if state.manifest.content != manifest.content:
-            raise OtherRun(self.path, state.manifest.content, manifest.content)
+            raise ManifestMismatchError(self.path, state.manifest.content, manifest.content)
         self._hash = check_output(self._output, self.path, state)
         self._state, self.resumed = state, True
         return whole
 
     def _check_new(self, content: bytes, manifest: Manifest) -> None:
         """A run that died while it wrote its first line left a part of just that line."""
-        if not Chain().encode(manifest).startswith(content):
+        if not DigestChain().encode(manifest).startswith(content):
             raise _no_journal(self._journal_path)
         if os.fstat(self._output.fileno()).st_size:
             raise OutputError(f"{self.path} already exists and has no journal to resume from: choose another name")
@@ -283,7 +283,7 @@ class Journal:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RunStatus:
     """What an output and its journal say of a run."""
 
     manifest: Mapping[str, Any]
@@ -291,7 +291,7 @@ class Finding:
     rows: int
 
 
-def read_run(output: Path) -> Finding:
+def read_run(output: Path) -> RunStatus:
     """Check an output against its journal; nothing is changed.
 
     Raises:
@@ -303,14 +303,14 @@ def read_run(output: Path) -> Finding:
             content = _read_journal(journal, journal_path)
     except OSError as error:
         raise OutputError(f"cannot read {journal_path}: {error.strerror}") from error
-    state = _replayed(content[: content.rfind(b"\n") + 1], Chain(), journal_path)
+    state = _replayed(content[: content.rfind(b"\n") + 1], DigestChain(), journal_path)
     if state.finished:
         try:
             with _open_to_read(output, follow=True) as file:
                 check_output(file, output, state)
         except OSError as error:
             raise OutputError(f"cannot read {output}: {error.strerror}") from error
-    return Finding(state.manifest.content, state.finished, state.checkpoint.rows)
+    return RunStatus(state.manifest.content, state.finished, state.checkpoint.rows)
 
 
 def peek_manifest(output: Path) -> Mapping[str, Any] | None:
@@ -319,13 +319,13 @@ def peek_manifest(output: Path) -> Mapping[str, Any] | None:
     try:
         with _open_to_read(files_of(output)[1]) as journal, open(journal.fileno(), "rb", closefd=False) as reader:
             line = reader.readline(_MOST_JOURNAL)
-        (entry,) = decode(line, Chain())
+        (entry,) = decode(line, DigestChain())
     except (OSError, OutputError, ValueError):
         return None
     return entry.content if isinstance(entry, Manifest) else None
 
 
-def check_output(file: BinaryIO, path: Path, state: State) -> hashlib._Hash:
+def check_output(file: BinaryIO, path: Path, state: JournalState) -> hashlib._Hash:
     """The running digest of an output up to the last checkpoint.
 
     Raises:
@@ -362,7 +362,7 @@ def _read_journal(file: BinaryIO, path: Path) -> bytes:
         return reader.read()
 
 
-def _replayed(content: bytes, chain: Chain, path: Path) -> State:
+def _replayed(content: bytes, chain: DigestChain, path: Path) -> JournalState:
     try:
         state = replay(decode(content, chain))
     except OldJournal:

@@ -32,7 +32,7 @@ _DEATHS = 2  # of children, that make a record guilty
 _MOST_FAILURES = 10  # children that ended for another reason
 
 
-def try_records(open_guard: OpenGuard, items: Sequence[Item]) -> Iterator[tuple[int, str | None]]:
+def isolate_records(open_guard: OpenGuard, items: Sequence[Item]) -> Iterator[tuple[int, str | None]]:
     """Judge each item in a child process: its index, and the signal that ended two children, None if it is innocent.
 
     `open_guard` must be picklable; the child calls it.
