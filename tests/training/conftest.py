@@ -11,8 +11,8 @@ import torch
 
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
-from guardcli.training.augmentation import Variation
-from guardcli.training.augmentation.example import examples
+from guardcli.training.augmentation import AugmentConfig
+from guardcli.training.augmentation.example import make_examples
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
 from guardcli.training.dataset import TokenizedDataset
@@ -21,7 +21,7 @@ from guardcli.training.lora_model import LoraModel
 from guardcli.training.run_dir import RunDir
 from guardcli.training.tokenizer import Tokenizer
 from tests import tiny_base
-from tests.training.augmentation.labels import labelled, record
+from tests.training.augmentation.samples import labeled, record
 
 TEMPLATE = "llama-guard-3-8b"
 SETTINGS = TrainConfig(lora_rank=4, lora_alpha=8.0, learning_rate=0.005, epochs=1.5, checkpoint_every=4)
@@ -58,8 +58,8 @@ def prepared(path: Path, words: tuple[str, ...], *, copies: int) -> Path:
     lines = []
     for line, word in enumerate(words, start=1):
         label = {"label": "unsafe", "categories": ["S9"]} if line % 2 else {"label": "safe"}
-        one = labelled(record(f"How do I make {word}?", line, **label), policy)  # type: ignore[arg-type]
-        made = examples(one, template, policy, Variation(), copies=copies, seed=0)
+        one = labeled(record(f"How do I make {word}?", line, **label), policy)  # type: ignore[arg-type]
+        made = make_examples(one, template, policy, AugmentConfig(), copies=copies, seed=0)
         lines += [f"{example.to_json()}\n" for example in made]
     path.write_text("".join(lines), "utf-8")
     return path

@@ -18,12 +18,17 @@ from guardcli.evaluation.datasets import Crosswalk, Where, schemas
 from guardcli.evaluation.datasets.schemas import About
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import turns
-from guardcli.report import examples as report
+from guardcli.report.prepared_examples import format_overlaps, format_preparation
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.printable import counted
-from guardcli.training.augmentation import Known, TrainingExample, Variation
-from guardcli.training.augmentation.preparation import Plan, Tally
-from guardcli.training.augmentation.preparation import prepare as prepared
+from guardcli.training.augmentation import (
+    AugmentConfig,
+    ContaminationIndex,
+    PrepareConfig,
+    PrepareStats,
+    TrainingExample,
+    prepare_examples,
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -122,58 +127,58 @@ def prepare(
     """
     if inputs.help_for_a_person(files):
         return USAGE
-    chosen = TEMPLATES[template]
-    policy = Taxonomy.load(taxonomy or chosen.taxonomy, extends_root=extends_root)
+    prompt_template = TEMPLATES[template]
+    policy = Taxonomy.load(taxonomy or prompt_template.taxonomy, extends_root=extends_root)
     reads: list[str | Path] = [*inputs.sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
     to_stdout = output.check_only_output(path, reads, "-o")
-    plan = Plan(
-        template=chosen,
+    config = PrepareConfig(
+        template=prompt_template,
         taxonomy=policy,
-        crosswalk=Crosswalk() if map_ is None else Crosswalk.load(map_, policy.name),
-        variation=Variation(made_safe, chosen.renumbers if renumber is None else renumber),
+        category_map=Crosswalk() if map_ is None else Crosswalk.load(map_, policy.name),
+        augmentation=AugmentConfig(made_safe, prompt_template.renumbers if renumber is None else renumber),
         copies=copies,
         seed=seed,
-        where=where,
-        about=target,
+        fields=where,
+        target=target,
         as_user=frozenset(as_user),
     )
-    chosen.check(policy)
-    known = _known(exclude, plan.as_user)
-    tally = Tally()
-    found = list(prepared(reading.records(inputs.sources(files)), plan, known, tally))
-    if tally.overlaps:
-        output.say(f"guard: {report.overlapping(tally)}")
+    prompt_template.check(policy)
+    evaluation = _index_evaluation_sets(exclude, config.as_user)
+    stats = PrepareStats()
+    examples = list(prepare_examples(reading.records(inputs.sources(files)), config, evaluation, stats))
+    if stats.overlaps:
+        output.say(f"guard: {format_overlaps(stats)}")
         if not drop_overlap:
             raise InputError("they must not be trained on: --drop-overlap leaves them out")
-    return _finish(None if to_stdout else path, found, tally, samples=samples, seed=seed)
+    return _finish(None if to_stdout else path, examples, stats, samples=samples, seed=seed)
 
 
-def _finish(path: Path | None, found: list[TrainingExample], tally: Tally, *, samples: int, seed: int) -> int:
-    shown = Random(seed).sample(found, min(samples, len(found)))
-    output.say(report.as_text(tally, shown, colour=False, width=output.width()), end="")
-    if not found:
-        output.say(f"guard: none of {counted(tally.records, 'record')} can be used: no example is written")
+def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareStats, *, samples: int, seed: int) -> int:
+    shown = Random(seed).sample(examples, min(samples, len(examples)))
+    output.say(format_preparation(stats, shown, colour=False, width=output.width()), end="")
+    if not examples:
+        output.say(f"guard: none of {counted(stats.num_records, 'record')} can be used: no example is written")
         return UNJUDGED
-    written = "".join(f"{example.to_json()}\n" for example in found)
+    written = "".join(f"{example.to_json()}\n" for example in examples)
     if path is None:
         output.write(written)
     else:
         output.save(path, written)
-    output.say(f"guard: {path or '-'}: {counted(len(found), 'example')} of {counted(tally.records, 'record')}")
+    output.say(f"guard: {path or '-'}: {counted(len(examples), 'example')} of {counted(stats.num_records, 'record')}")
     return DONE
 
 
-def _known(files: tuple[str, ...], as_user: frozenset[Role]) -> Known:
-    """The texts of evaluation sets; a record of them that cannot be read could hide an overlap."""
-    known = Known()
+def _index_evaluation_sets(files: tuple[str, ...], as_user: frozenset[Role]) -> ContaminationIndex:
+    """Index the messages of evaluation sets. A record that cannot be read is an error: it could hide an overlap."""
+    index = ContaminationIndex()
     for record in inputs.Reading().records(inputs.sources(files)) if files else ():
         conversation = _conversation(record)
-        known.add(turns(conversation, as_user).shown, record.key.place)
-    return known
+        index.add(turns(conversation, as_user).shown, record.key.place)
+    return index
 
 
 def _conversation(record: Record | Malformed) -> Conversation:
-    """What a record says, by its format, or by the layout of a public set."""
+    """The conversation of a record, read by its format or by the layout of a public data set."""
     if isinstance(record, Record):
         return record.conversation
     name = schemas.of(record.fields)

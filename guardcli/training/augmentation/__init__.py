@@ -1,15 +1,32 @@
-"""Labelled records → training examples: the paper's augmentation, and what must not be trained on.
+"""Turns labeled records into training examples, with the augmentation of Llama Guard's paper (arXiv 2312.06674).
 
-After Llama Guard's paper (arXiv 2312.06674): categories that a record does not violate are dropped at random, all that
-it violates may be dropped and the record so becomes safe, and the rest is shuffled, so that the model reads the policy
-instead of remembering it. All of it is pure and depends on a seed. It knows no tokens and no training.
+Each record is trained on under the user's policy and under random variants of it. A variant drops categories that the
+record does not violate, or all that it violates, so that the record becomes safe; the rest is shuffled. This teaches
+the model to read the policy in its prompt instead of memorizing one. Texts of evaluation sets are left out.
+
+The same records, policy and seed give the same examples.
 """
 
 from __future__ import annotations
 
-from guardcli.training.augmentation.contamination import Known, Overlap
-from guardcli.training.augmentation.example import TrainingExample
-from guardcli.training.augmentation.labeled import Labelled, Unusable
-from guardcli.training.augmentation.variants import Variant, Variation
+from guardcli.training.augmentation.contamination import ContaminationIndex, Overlap
+from guardcli.training.augmentation.example import TrainingExample, make_examples
+from guardcli.training.augmentation.labeled_conversation import LabeledConversation, UnusableSample
+from guardcli.training.augmentation.preparation import PrepareConfig, PrepareStats, prepare_examples
+from guardcli.training.augmentation.variants import AugmentConfig, PolicyVariant, augment, unaugmented
 
-__all__ = ["Known", "Labelled", "Overlap", "TrainingExample", "Unusable", "Variant", "Variation"]
+__all__ = [
+    "AugmentConfig",
+    "ContaminationIndex",
+    "LabeledConversation",
+    "Overlap",
+    "PolicyVariant",
+    "PrepareConfig",
+    "PrepareStats",
+    "TrainingExample",
+    "UnusableSample",
+    "augment",
+    "make_examples",
+    "prepare_examples",
+    "unaugmented",
+]

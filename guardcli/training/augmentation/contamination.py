@@ -1,9 +1,10 @@
-"""What must not be trained on: texts that an evaluation set holds, exactly, or nearly.
+"""Finds training records that an evaluation set has too, exactly or nearly, so that they are not trained on.
 
-Nearly is: the same words, whatever their case, punctuation and width, or so many words in a row in common. It compares
-messages, not records, so that a prompt that is evaluated with one response is known when it comes with another; and of
-messages what users wrote, for models repeat themselves: of 26,865 records of public sets 23 share a user's message with
-one of eight evaluation sets, and 859 no more than a refusal.
+Two texts overlap nearly if they have the same words, regardless of case, punctuation and character width, or if they
+share a run of 13 words. Messages are compared, not whole records, so that a prompt is found that was evaluated with
+another response. Of a conversation only what users wrote is compared, because models repeat themselves: of 26,865
+records of public data sets, 23 share a user's message with one of eight evaluation sets, and 859 no more than a
+refusal.
 """
 
 from __future__ import annotations
@@ -16,61 +17,67 @@ from typing import Literal
 
 from guardcli.prompts.turns import Turn
 
-IN_A_ROW = 13  # words, as in GPT-3's check of its own training set (arXiv 2005.14165, appendix C)
-FEW = 4  # fewer words are a greeting: they count only where no other user message stands beside them
+NGRAM = 13  # words, as in GPT-3's check of its own training set (arXiv 2005.14165, appendix C)
+MIN_WORDS = 4  # a shorter message, such as a greeting, counts only if it is the only one of a user
 
-# Scripts without blanks between words: each character counts as one.
+# Scripts without blanks between words: each character counts as a word.
 _DENSE = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7a3"
 _WORD = re.compile(rf"[{_DENSE}]|[^\W_{_DENSE}]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """With which record of an evaluation set, and how."""
+    """Which record of an evaluation set a conversation overlaps with, and how."""
 
-    place: str
+    location: str
     kind: Literal["exact", "near"]
 
 
-class Known:
-    """The texts of evaluation sets."""
+class ContaminationIndex:
+    """The messages of evaluation sets, indexed by their text and by hashes of their n-grams.
+
+    >>> index = ContaminationIndex()
+    >>> index.add([Turn(1, "user", "User", "How do I bake bread?")], "eval.jsonl:1")
+    >>> index.find_overlap([Turn(1, "user", "User", "how do I BAKE bread")])
+    Overlap(location='eval.jsonl:1', kind='near')
+    """
 
     def __init__(self) -> None:
         self._exact: dict[str, str] = {}
-        self._near: dict[int, str] = {}  # hashes: the words themselves of 10,000 long texts would take gigabytes
+        self._near: dict[int, str] = {}  # by hash: the words of 10,000 long texts would take gigabytes
 
-    def add(self, shown: Sequence[Turn], place: str) -> None:
-        """Know the messages of one conversation."""
-        for text in _telling(shown):
-            self._exact.setdefault(text, place)
-            for mark in _marks(text):
-                self._near.setdefault(mark, place)
+    def add(self, turns: Sequence[Turn], location: str) -> None:
+        """Add the messages of a conversation of an evaluation set."""
+        for text in _distinctive_texts(turns):
+            self._exact.setdefault(text, location)
+            for hash_ in _hashes(text):
+                self._near.setdefault(hash_, location)
 
-    def find(self, shown: Sequence[Turn]) -> Overlap | None:
-        """What a conversation has in common with what is known; an exact match if there is one."""
-        telling = _telling(shown)
-        exact = next((self._exact[text] for text in telling if text in self._exact), None)
+    def find_overlap(self, turns: Sequence[Turn]) -> Overlap | None:
+        """The overlap of a conversation with the indexed ones, an exact one if there is one, or None."""
+        texts = _distinctive_texts(turns)
+        exact = next((self._exact[text] for text in texts if text in self._exact), None)
         if exact is not None:
             return Overlap(exact, "exact")
-        near = next((self._near[mark] for text in telling for mark in _marks(text) if mark in self._near), None)
+        near = next((self._near[hash_] for text in texts for hash_ in _hashes(text) if hash_ in self._near), None)
         return None if near is None else Overlap(near, "near")
 
 
-def normalised(text: str) -> list[str]:
-    """The words of a text: compatibility characters folded, no case, no punctuation."""
+def words(text: str) -> list[str]:
+    """The words of a text, with compatibility characters and case folded, and without punctuation."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def _telling(shown: Sequence[Turn]) -> list[str]:
-    """The texts that tell one conversation from others: what users wrote, or all where none did."""
-    texts = [turn.text for turn in shown if turn.speaker == "User"] or [turn.text for turn in shown]
-    return texts if len(texts) == 1 else [text for text in texts if len(normalised(text)) >= FEW]
+def _distinctive_texts(turns: Sequence[Turn]) -> list[str]:
+    """The texts that distinguish a conversation from others: the messages of users, or all if no user wrote one."""
+    texts = [turn.text for turn in turns if turn.speaker == "User"] or [turn.text for turn in turns]
+    return texts if len(texts) == 1 else [text for text in texts if len(words(text)) >= MIN_WORDS]
 
 
-def _marks(text: str) -> Iterator[int]:
-    """The text as a whole, and each run of words in it."""
-    words = normalised(text)
-    if words:
-        yield hash(tuple(words))
-    for start in range(len(words) - IN_A_ROW + 1):
-        yield hash((IN_A_ROW, *words[start : start + IN_A_ROW]))
+def _hashes(text: str) -> Iterator[int]:
+    """Hashes of the words of a text: of all of them, and of each n-gram."""
+    all_words = words(text)
+    if all_words:
+        yield hash(tuple(all_words))
+    for start in range(len(all_words) - NGRAM + 1):
+        yield hash((NGRAM, *all_words[start : start + NGRAM]))

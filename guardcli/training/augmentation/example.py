@@ -1,7 +1,7 @@
-"""A training example, a prompt and what the model is to answer, and the line of JSON that it is on disk.
+"""Training examples: a prompt, the answer that the model should give, and the line of JSON that holds them.
 
-Both are kept as segments, so that in training, too, what a user wrote can never become a control token; beside them the
-line has the raw rendering, for people and other programs.
+Prompt and answer are stored as segments, so that user text cannot become a control token in training either. Next to
+the segments, the line has the rendered text for people and other programs.
 """
 
 from __future__ import annotations
@@ -17,40 +17,45 @@ from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment, raw
-from guardcli.training.augmentation.labeled import Labelled
-from guardcli.training.augmentation.variants import Kind, Variant, Variation
+from guardcli.training.augmentation.labeled_conversation import LabeledConversation
+from guardcli.training.augmentation.variants import AugmentationKind, AugmentConfig, PolicyVariant, augment, unaugmented
 
 SCHEMA = 1
 
-# What a segment is, by its name on disk: special, implicit, untrusted.
-_KINDS = {
+# The kinds of segments by their names in the file: (special, implicit, untrusted).
+_SEGMENT_KINDS = {
     "special": (True, False, False),
     "implicit": (True, True, False),
     "text": (False, False, False),
     "said": (False, False, True),
 }
-_NAMES = {kind: name for name, kind in _KINDS.items()}
+_SEGMENT_NAMES = {kind: name for name, kind in _SEGMENT_KINDS.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingExample:
-    """`categories` are the ids of the answer; `order` those that the user's policy has for what the prompt lists."""
+    """A prompt and its answer.
+
+    `template` is the name of the prompt's template. `categories` are the ids in the answer. `original_ids` are the ids
+    that the categories of the prompt have in the user's policy, in the prompt's order. `key` is the location of the
+    record.
+    """
 
     template: str
     prompt: tuple[Segment, ...]
     answer: tuple[Segment, ...]
     categories: tuple[str, ...]
     key: Key
-    kind: Kind
-    order: tuple[str, ...]
+    kind: AugmentationKind
+    original_ids: tuple[str, ...]
 
     @property
     def label(self) -> str:
+        """`safe` or `unsafe`."""
         return "unsafe" if self.categories else "safe"
 
     def to_json(self) -> str:
-        """One line, the same for the same example."""
-        place = {"source": self.key.source, "line": self.key.line, "part": self.key.part, "id": self.key.id}
+        """One line of JSON."""
         return json.dumps(
             {
                 "schema": SCHEMA,
@@ -59,60 +64,86 @@ class TrainingExample:
                 "categories": list(self.categories),
                 "prompt": raw(self.prompt),
                 "answer": raw(self.answer),
-                "segments": {"prompt": _written(self.prompt), "answer": _written(self.answer)},
-                **place,
-                "augmentation": {"kind": self.kind, "order": list(self.order)},
+                "segments": {"prompt": _segments_to_json(self.prompt), "answer": _segments_to_json(self.answer)},
+                "source": self.key.source,
+                "line": self.key.line,
+                "part": self.key.part,
+                "id": self.key.id,
+                "augmentation": {"kind": self.kind, "order": list(self.original_ids)},
             },
             ensure_ascii=False,
         )
 
     @classmethod
-    def from_json(cls, line: str, place: str) -> TrainingExample:
-        """Raises InputError: it is no line of `guard tune prepare`, or was edited such that its parts disagree."""
+    def from_json(cls, line: str, location: str) -> TrainingExample:
+        """Read a line that `to_json` wrote.
+
+        Raises:
+            InputError: the line, at `location`, is not an example, or was edited so that its text and segments
+                disagree.
+        """
         try:
-            return cls._of(json.loads(line))
+            return cls._from_row(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{place}: no training example ({error}): guard tune prepare writes them") from error
+            raise InputError(f"{location}: no training example ({error}): guard tune prepare writes them") from error
 
     @classmethod
-    def _of(cls, row: dict[str, Any]) -> TrainingExample:
+    def _from_row(cls, row: dict[str, Any]) -> TrainingExample:
         if row["schema"] != SCHEMA or row["template"] not in TEMPLATES:
             raise ValueError(f"schema {row['schema']!r}, template {row['template']!r}")
-        prompt, answer = _read(row["segments"]["prompt"]), _read(row["segments"]["answer"])
+        prompt = _segments_from_json(row["segments"]["prompt"])
+        answer = _segments_from_json(row["segments"]["answer"])
         if (raw(prompt), raw(answer)) != (row["prompt"], row["answer"]):
             raise ValueError("its segments are not its prompt and answer")
-        key = Key(row["source"], row["line"], row["part"], row["id"])
-        told = row["augmentation"]
         return cls(
-            row["template"], prompt, answer, tuple(row["categories"]), key, told["kind"], tuple(told["order"])
-        )  # fmt: skip
+            template=row["template"],
+            prompt=prompt,
+            answer=answer,
+            categories=tuple(row["categories"]),
+            key=Key(row["source"], row["line"], row["part"], row["id"]),
+            kind=row["augmentation"]["kind"],
+            original_ids=tuple(row["augmentation"]["order"]),
+        )
 
 
-def examples(
-    labelled: Labelled, template: Template, taxonomy: Taxonomy, variation: Variation, *, copies: int, seed: int
+def make_examples(
+    conversation: LabeledConversation,
+    template: Template,
+    taxonomy: Taxonomy,
+    config: AugmentConfig,
+    *,
+    copies: int,
+    seed: int,
 ) -> Iterator[TrainingExample]:
-    """The record under the policy as it is, and `copies` times under another one.
+    """Yield an example under the policy as it is, and `copies` examples under random variants of it.
 
-    They depend on the seed, the record and its line, and not on what else is prepared with it.
+    The variants depend on the seed, the text and the line of the record, not on the other records.
     """
-    yield _example(labelled, template, variation.plain(taxonomy, labelled.violated))
+    yield _make_example(conversation, template, unaugmented(taxonomy, conversation.violated))
     for copy in range(copies):
-        told = (seed, copy, labelled.key.line, labelled.key.part, labelled.shown[-1].text)
-        random = Random(repr(told))  # a text as a seed is hashed by SHA-512, on every machine alike
-        variant = variation.vary(taxonomy, labelled.violated, random, complete=labelled.complete)
-        yield _example(labelled, template, variant)
+        key = conversation.key
+        # A string as a seed is hashed with SHA-512, so it gives the same numbers on every machine.
+        random = Random(repr((seed, copy, key.line, key.part, conversation.turns[-1].text)))
+        variant = augment(taxonomy, conversation.violated, config, random, complete=conversation.complete)
+        yield _make_example(conversation, template, variant)
 
 
-def _example(labelled: Labelled, template: Template, variant: Variant) -> TrainingExample:
+def _make_example(conversation: LabeledConversation, template: Template, variant: PolicyVariant) -> TrainingExample:
     renderer = Renderer(template, variant.taxonomy)
-    prompt = renderer.render(labelled.shown).segments
-    answer = renderer.answer(variant.violated)
-    return TrainingExample(template.name, prompt, answer, variant.violated, labelled.key, variant.kind, variant.order)
+    return TrainingExample(
+        template=template.name,
+        prompt=renderer.render(conversation.turns).segments,
+        answer=renderer.answer(variant.violated),
+        categories=variant.violated,
+        key=conversation.key,
+        kind=variant.kind,
+        original_ids=variant.original_ids,
+    )
 
 
-def _written(segments: Sequence[Segment]) -> list[list[str]]:
-    return [[_NAMES[s.special, s.implicit, s.untrusted], s.text] for s in segments]
+def _segments_to_json(segments: Sequence[Segment]) -> list[list[str]]:
+    return [[_SEGMENT_NAMES[s.special, s.implicit, s.untrusted], s.text] for s in segments]
 
 
-def _read(pairs: list[list[str]]) -> tuple[Segment, ...]:
-    return tuple(Segment(text, *_KINDS[name]) for name, text in pairs)
+def _segments_from_json(pairs: list[list[str]]) -> tuple[Segment, ...]:
+    return tuple(Segment(text, *_SEGMENT_KINDS[name]) for name, text in pairs)

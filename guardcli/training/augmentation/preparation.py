@@ -1,4 +1,4 @@
-"""Records → examples, with a tally of what became of each: none is dropped without being counted."""
+"""Prepares the training examples of a data set, and counts what became of each record."""
 
 from __future__ import annotations
 
@@ -11,66 +11,87 @@ from guardcli.evaluation.datasets import Crosswalk, Where, read
 from guardcli.evaluation.datasets.schemas import About
 from guardcli.prompts import Template
 from guardcli.taxonomy import Taxonomy
-from guardcli.training.augmentation.contamination import Known, Overlap
-from guardcli.training.augmentation.example import TrainingExample, examples
-from guardcli.training.augmentation.labeled import Labelled, Unusable
-from guardcli.training.augmentation.variants import Variation
+from guardcli.training.augmentation.contamination import ContaminationIndex, Overlap
+from guardcli.training.augmentation.example import TrainingExample, make_examples
+from guardcli.training.augmentation.labeled_conversation import LabeledConversation, UnusableSample
+from guardcli.training.augmentation.variants import AugmentConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How records become examples: the prompt, the policy, where labels stand, whose message they are about (None: as
-    `labels` finds it), how often the policy is varied, and the seed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareConfig:
+    """How records become examples.
+
+    `fields` says where the labels are, `category_map` what the policy calls their categories, and `target` whose
+    message they are about (None: as found in the data). Each record gives one example under the policy as it is, and
+    `copies` augmented ones.
+    """
 
     template: Template
     taxonomy: Taxonomy
-    crosswalk: Crosswalk = field(default_factory=Crosswalk)
-    where: Where = field(default_factory=Where)
-    variation: Variation = field(default_factory=Variation)
+    category_map: Crosswalk = field(default_factory=Crosswalk)
+    fields: Where = field(default_factory=Where)
+    augmentation: AugmentConfig = field(default_factory=AugmentConfig)
     copies: int = 1
     seed: int = 0
-    about: About | None = None
+    target: About | None = None
     as_user: frozenset[Role] = frozenset()
 
 
 @dataclass(slots=True)
-class Tally:
-    """Records read, examples by label and kind, by how many examples a category of the user's policy is violated,
-    records left out by reason, and those that an evaluation set holds too."""
+class PrepareStats:
+    """Counts of a preparation.
 
-    records: int = 0
+    The number of records, of examples by label and kind, and of examples that violate each category of the user's
+    policy; the records that were skipped, by reason, and those that an evaluation set has too.
+    """
+
+    num_records: int = 0
     examples: Counter[tuple[str, str]] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
     overlaps: list[tuple[Key, Overlap]] = field(default_factory=list)
 
 
-def prepare(records: Iterable[Record | Malformed], plan: Plan, known: Known, tally: Tally) -> Iterator[TrainingExample]:
-    """The examples of all records in order; what is `known` from evaluation is left out.
+def prepare_examples(
+    records: Iterable[Record | Malformed], config: PrepareConfig, evaluation: ContaminationIndex, stats: PrepareStats
+) -> Iterator[TrainingExample]:
+    """Yield the examples of all records in order, and update `stats`.
+
+    Records that overlap with an evaluation set are left out.
 
     Raises:
-        InputError: a label is no such word.
+        InputError: a label cannot be understood.
     """
-    found = read(records, plan.where, about=plan.about)
-    tally.left_out.update(found.left_out)
-    tally.left_out.update(f"it cannot be read: {record.reason}" for record in found.unreadable)
-    tally.records += len(found.items) + len(found.unreadable) + found.left_out.total()
-    for item in found.items:
+    dataset = read(records, config.fields, about=config.target)
+    stats.skipped.update(dataset.left_out)
+    stats.skipped.update(f"it cannot be read: {record.reason}" for record in dataset.unreadable)
+    stats.num_records += len(dataset.items) + len(dataset.unreadable) + dataset.left_out.total()
+    for sample in dataset.items:
         try:
-            labelled = Labelled.of(item, plan.taxonomy, plan.crosswalk, about=plan.about, as_user=plan.as_user)
-        except Unusable as reason:
-            tally.left_out[str(reason)] += 1
+            conversation = LabeledConversation.from_sample(
+                sample, config.taxonomy, config.category_map, target=config.target, as_user=config.as_user
+            )
+        except UnusableSample as reason:
+            stats.skipped[str(reason)] += 1
             continue
-        overlap = known.find(labelled.shown)
+        overlap = evaluation.find_overlap(conversation.turns)
         if overlap is not None:
-            tally.overlaps.append((labelled.key, overlap))
+            stats.overlaps.append((conversation.key, overlap))
             continue
-        yield from _examples(labelled, plan, tally)
+        yield from _make_examples(conversation, config, stats)
 
 
-def _examples(labelled: Labelled, plan: Plan, tally: Tally) -> Iterator[TrainingExample]:
-    varied = plan.variation
-    for example in examples(labelled, plan.template, plan.taxonomy, varied, copies=plan.copies, seed=plan.seed):
-        tally.examples[example.label, example.kind] += 1
-        tally.categories.update(labelled.violated if example.categories else ())
+def _make_examples(
+    conversation: LabeledConversation, config: PrepareConfig, stats: PrepareStats
+) -> Iterator[TrainingExample]:
+    for example in make_examples(
+        conversation,
+        config.template,
+        config.taxonomy,
+        config.augmentation,
+        copies=config.copies,
+        seed=config.seed,
+    ):
+        stats.examples[example.label, example.kind] += 1
+        stats.categories.update(conversation.violated if example.categories else ())
         yield example

@@ -1,6 +1,11 @@
-"""One record's policy in other words: categories dropped, shuffled and renumbered, and what the record then violates.
+"""Variants of a policy for one record: categories dropped, shuffled and renumbered, and what the record then violates.
 
-All is a function of what goes in and of the random numbers that are handed in.
+All functions are pure, given their random number generator. For a record that violates S2::
+
+    policy          S1 S2 S3 S4    answer: unsafe S2
+    augmented       S4 S2          answer: unsafe S2       some that it does not violate dropped, the rest shuffled
+      renumbered    S1 S2          answer: unsafe S2       (S1 was S4)
+    made safe       S3 S1          answer: safe            all that it violates dropped first
 """
 
 from __future__ import annotations
@@ -12,70 +17,99 @@ from typing import Literal
 
 from guardcli.taxonomy import Category, Taxonomy
 
-Kind = Literal["plain", "augmented", "made safe"]
+AugmentationKind = Literal["plain", "augmented", "made safe"]
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
-    """A policy for one example and what is violated of it, by its own ids and in its order; `order` are the ids that
-    the user's policy has for its categories."""
+class PolicyVariant:
+    """A policy for one example, and which of its categories the example violates.
+
+    `violated` are ids of the variant, in its order. `original_ids` are the ids that the variant's categories have in
+    the user's policy; they differ if the variant is renumbered.
+    """
 
     taxonomy: Taxonomy
     violated: tuple[str, ...]
-    order: tuple[str, ...]
-    kind: Kind
+    original_ids: tuple[str, ...]
+    kind: AugmentationKind
 
 
 @dataclass(frozen=True, slots=True)
-class Variation:
-    """How policies are varied. `made_safe` in [0, 1] is how often an unsafe record loses all that it violates."""
+class AugmentConfig:
+    """How policies are varied.
+
+    `made_safe` is the probability, in [0, 1], that an unsafe record loses all categories that it violates. `renumber`
+    gives the categories of a variant new ids, counted from 1.
+    """
 
     made_safe: float = 0.25
     renumber: bool = False
 
-    def plain(self, taxonomy: Taxonomy, violated: Sequence[str]) -> Variant:
-        """The policy as it is."""
-        return _variant(taxonomy, taxonomy.categories, violated, "plain", renumber=False)
 
-    def vary(self, taxonomy: Taxonomy, violated: Sequence[str], random: Random, *, complete: bool = True) -> Variant:
-        """Another policy. With all that it violates gone a record is safe only if its ids are `complete`."""
-        categories = taxonomy.categories
-        may = complete and 0 < len(violated) < len(categories)
-        kind: Kind = "augmented"
-        if random.random() < self.made_safe and may:  # drawn in any case: what follows must not depend on `may`
-            categories, violated, kind = without_violated(categories, violated), (), "made safe"
-        categories = shuffled(without_some(categories, violated, random), random)
-        return _variant(taxonomy, categories, violated, kind, renumber=self.renumber)
+def unaugmented(taxonomy: Taxonomy, violated: Sequence[str]) -> PolicyVariant:
+    """The policy as it is."""
+    return _variant(taxonomy, taxonomy.categories, violated, "plain", renumber=False)
 
 
-def without_violated(categories: Sequence[Category], violated: Collection[str]) -> tuple[Category, ...]:
-    """What is left without the violated ones."""
+def augment(
+    taxonomy: Taxonomy,
+    violated: Sequence[str],
+    config: AugmentConfig,
+    random: Random,
+    *,
+    complete: bool = True,
+) -> PolicyVariant:
+    """A random variant of the policy, for a record that violates the ids in `violated`.
+
+    `complete` says that the record violates nothing else. If it is False, the record is never made safe: it may be
+    unsafe in a way that the policy has no id for.
+    """
+    categories = taxonomy.categories
+    can_be_made_safe = complete and 0 < len(violated) < len(categories)
+    kind: AugmentationKind = "augmented"
+    # Draw in any case, so that the numbers drawn afterwards do not depend on `can_be_made_safe`.
+    if random.random() < config.made_safe and can_be_made_safe:
+        categories, violated, kind = drop_violated(categories, violated), (), "made safe"
+    categories = shuffle(drop_random(categories, violated, random), random)
+    return _variant(taxonomy, categories, violated, kind, renumber=config.renumber)
+
+
+def drop_violated(categories: Sequence[Category], violated: Collection[str]) -> tuple[Category, ...]:
+    """Drop the violated categories."""
     return tuple(category for category in categories if category.id not in violated)
 
 
-def without_some(categories: Sequence[Category], violated: Collection[str], random: Random) -> tuple[Category, ...]:
-    """A random number of those that are not violated is dropped, each number as likely; one category always stays."""
-    free = [category.id for category in categories if category.id not in violated]
-    most = len(free) if violated else len(free) - 1
-    dropped = set(random.sample(free, random.randint(0, most)))
+def drop_random(categories: Sequence[Category], violated: Collection[str], random: Random) -> tuple[Category, ...]:
+    """Drop a random number of categories that are not violated; each number is equally likely. At least one stays."""
+    droppable = [category.id for category in categories if category.id not in violated]
+    most = len(droppable) if violated else len(droppable) - 1
+    dropped = set(random.sample(droppable, random.randint(0, most)))
     return tuple(category for category in categories if category.id not in dropped)
 
 
-def shuffled(categories: Sequence[Category], random: Random) -> tuple[Category, ...]:
-    """The same in a random order."""
+def shuffle(categories: Sequence[Category], random: Random) -> tuple[Category, ...]:
+    """The categories in random order."""
     return tuple(random.sample(list(categories), len(categories)))
 
 
-def renumbered(categories: Sequence[Category]) -> tuple[Category, ...]:
-    """The same with ids that count from 1, behind the letter that the first one has."""
+def number_from_one(categories: Sequence[Category]) -> tuple[Category, ...]:
+    """Give the categories new ids, counted from 1, with the letter of the first one: S4, S2 become S1, S2."""
     letter = categories[0].id[0]
     return tuple(replace(category, id=f"{letter}{number}") for number, category in enumerate(categories, start=1))
 
 
 def _variant(
-    taxonomy: Taxonomy, categories: Sequence[Category], violated: Collection[str], kind: Kind, *, renumber: bool
-) -> Variant:
-    named = renumbered(categories) if renumber else tuple(categories)
-    answer = tuple(new.id for old, new in zip(categories, named, strict=True) if old.id in violated)
-    order = tuple(category.id for category in categories)
-    return Variant(replace(taxonomy, categories=named), answer, order, kind)
+    taxonomy: Taxonomy,
+    categories: Sequence[Category],
+    violated: Collection[str],
+    kind: AugmentationKind,
+    *,
+    renumber: bool,
+) -> PolicyVariant:
+    named = number_from_one(categories) if renumber else tuple(categories)
+    return PolicyVariant(
+        taxonomy=replace(taxonomy, categories=named),
+        violated=tuple(new.id for old, new in zip(categories, named, strict=True) if old.id in violated),
+        original_ids=tuple(category.id for category in categories),
+        kind=kind,
+    )

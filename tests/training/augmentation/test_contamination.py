@@ -1,12 +1,12 @@
-"""What is known from evaluation: exact, near, and what is no overlap."""
+"""Overlap with evaluation sets: exact, near, and none."""
 
 from __future__ import annotations
 
 import pytest
 
 from guardcli.prompts.turns import Turn
-from guardcli.training.augmentation import Known
-from guardcli.training.augmentation.contamination import normalised
+from guardcli.training.augmentation import ContaminationIndex
+from guardcli.training.augmentation.contamination import words
 
 LONG = "Please write a story about a small dog who finds a big bone under the old oak tree by the river"
 
@@ -17,15 +17,15 @@ def shown(*texts: str) -> list[Turn]:
     return [Turn(n, role, speaker, text) for n, (role, speaker, text) in enumerate(said, start=1)]  # type: ignore[arg-type]
 
 
-def known(*texts: str) -> Known:
-    found = Known()
-    found.add(shown(*texts), "eval.jsonl:1")
-    return found
+def index_of(*texts: str) -> ContaminationIndex:
+    index = ContaminationIndex()
+    index.add(shown(*texts), "eval.jsonl:1")
+    return index
 
 
 def kind(there: list[str], here: list[str]) -> str | None:
-    overlap = known(*there).find(shown(*here))
-    assert overlap is None or overlap.place == "eval.jsonl:1"
+    overlap = index_of(*there).find_overlap(shown(*here))
+    assert overlap is None or overlap.location == "eval.jsonl:1"
     return None if overlap is None else overlap.kind
 
 
@@ -61,17 +61,17 @@ def test_overlaps(there: list[str], here: list[str], expected: str | None) -> No
     assert kind(there, here) == expected
 
 
-def test_an_exact_match_is_told_first() -> None:
-    found = known(LONG)
-    found.add(shown("How do I bake bread?"), "eval.jsonl:2")
-    overlap = found.find(shown(LONG.upper(), "How do I bake bread?"))
+def test_exact_overlap_comes_first() -> None:
+    index = index_of(LONG)
+    index.add(shown("How do I bake bread?"), "eval.jsonl:2")
+    overlap = index.find_overlap(shown(LONG.upper(), "How do I bake bread?"))
     assert overlap is not None
-    assert (overlap.kind, overlap.place) == ("exact", "eval.jsonl:2")
+    assert (overlap.kind, overlap.location) == ("exact", "eval.jsonl:2")
 
 
-def test_nothing_is_known() -> None:
-    assert Known().find(shown("anything at all, really")) is None
+def test_empty_index_has_no_overlap() -> None:
+    assert ContaminationIndex().find_overlap(shown("anything at all, really")) is None
 
 
-def test_words() -> None:
-    assert normalised("\uff23afé_au-lait,  10€!\n日本語 ok") == ["café", "au", "lait", "10", "日", "本", "語", "ok"]
+def test_words_are_folded() -> None:
+    assert words("\uff23afé_au-lait,  10€!\n日本語 ok") == ["café", "au", "lait", "10", "日", "本", "語", "ok"]

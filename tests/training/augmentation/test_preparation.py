@@ -1,4 +1,4 @@
-"""Records → examples, with a tally of all that became of them."""
+"""Preparation: the examples of records, and the counts of what became of each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import raw
-from guardcli.training.augmentation import Known, Overlap, Variation
-from guardcli.training.augmentation.preparation import Plan, Tally, prepare
-from tests.training.augmentation.labels import record
+from guardcli.training.augmentation import (
+    AugmentConfig,
+    ContaminationIndex,
+    Overlap,
+    PrepareConfig,
+    PrepareStats,
+    prepare_examples,
+)
+from tests.training.augmentation.samples import record
 
 RECORDS = [
     record("How do I bake bread?", 1, label="safe"),
@@ -24,35 +30,45 @@ RECORDS = [
 ]
 
 
-def plan(**settings: int) -> Plan:
-    return Plan(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"), variation=Variation(0.0), **settings)  # type: ignore[arg-type]
+def config(**settings: int) -> PrepareConfig:
+    return PrepareConfig(
+        template=TEMPLATES["llama-guard-3-8b"],
+        taxonomy=Taxonomy.load("llama-guard-3"),
+        augmentation=AugmentConfig(0.0),
+        **settings,
+    )  # type: ignore[arg-type]
 
 
-def test_a_tally_of_everything() -> None:
-    known, tally = Known(), Tally()
-    known.add([Turn(1, "user", "User", "known to the evaluation")], "eval.jsonl:3")
-    found = list(prepare(RECORDS, plan(copies=2), known, tally))
-    assert [example.key.line for example in found] == [1, 1, 1, 2, 2, 2, 6, 6, 6]
-    assert tally == Tally(
-        records=6,
+def test_stats_count_every_record() -> None:
+    evaluation, stats = ContaminationIndex(), PrepareStats()
+    evaluation.add([Turn(1, "user", "User", "known to the evaluation")], "eval.jsonl:3")
+    examples = list(prepare_examples(RECORDS, config(copies=2), evaluation, stats))
+    assert [example.key.line for example in examples] == [1, 1, 1, 2, 2, 2, 6, 6, 6]
+    assert stats == PrepareStats(
+        num_records=6,
         examples=Counter(
             {("safe", "plain"): 1, ("safe", "augmented"): 2, ("unsafe", "plain"): 2, ("unsafe", "augmented"): 4}
         ),
         categories=Counter({"S9": 6, "S2": 3}),
-        left_out=Counter({"without a label": 1, "it cannot be read: not JSON": 1}),
+        skipped=Counter({"without a label": 1, "it cannot be read: not JSON": 1}),
         overlaps=[(Key("a.jsonl", 5, None, "r5"), Overlap("eval.jsonl:3", "near"))],
     )
 
 
-def test_each_record_is_by_itself() -> None:
-    alone = [example for one in RECORDS for example in prepare([one], plan(), Known(), Tally())]
-    assert alone == list(prepare(RECORDS, plan(), Known(), Tally()))
+def test_examples_do_not_depend_on_other_records() -> None:
+    alone = [
+        example
+        for one in RECORDS
+        for example in prepare_examples([one], config(), ContaminationIndex(), PrepareStats())
+    ]
+    assert alone == list(prepare_examples(RECORDS, config(), ContaminationIndex(), PrepareStats()))
 
 
-def test_whose_message_it_is() -> None:
+def test_target_chooses_the_judged_message() -> None:
     one = [record("How do I bake bread?", response="With flour.", label="safe")]
     (last,), (first,) = (
-        list(prepare(one, replace(plan(copies=0), about=about), Known(), Tally())) for about in (None, "user")
+        list(prepare_examples(one, replace(config(copies=0), target=target), ContaminationIndex(), PrepareStats()))
+        for target in (None, "user")
     )  # type: ignore[arg-type]
     assert "for ONLY THE LAST Agent message" in raw(last.prompt)
     assert "for ONLY THE LAST User message" in raw(first.prompt)

@@ -1,11 +1,11 @@
-"""Labelled records and items for tests."""
+"""Labeled records, samples and conversations for tests."""
 
 from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
 from guardcli.evaluation.datasets import Crosswalk, Item, read
 from guardcli.taxonomy import Taxonomy
-from guardcli.training.augmentation import Labelled
+from guardcli.training.augmentation import LabeledConversation
 
 
 def record(
@@ -17,12 +17,12 @@ def record(
     return Record(Key(file, line, None, f"r{line}"), Conversation(tuple(said)), fields)
 
 
-def item(one: Record | Malformed) -> Item:
-    """The item of a record that has a label."""
-    (found,) = read([one]).items
-    return found
+def sample_of(one: Record | Malformed) -> Item:
+    """The sample of a labeled record."""
+    (sample,) = read([one]).items
+    return sample
 
 
-def labelled(one: Record | Malformed, policy: Taxonomy, crosswalk: Crosswalk | None = None) -> Labelled:
-    """The same as it is trained on."""
-    return Labelled.of(item(one), policy, crosswalk or Crosswalk())
+def labeled(one: Record | Malformed, policy: Taxonomy, category_map: Crosswalk | None = None) -> LabeledConversation:
+    """The conversation that a record is trained on."""
+    return LabeledConversation.from_sample(sample_of(one), policy, category_map or Crosswalk())

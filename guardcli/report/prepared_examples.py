@@ -1,0 +1,43 @@
+"""Formats what `guard tune prepare` made for a terminal: counts, what was left out, and a few examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from guardcli.report.terminal import table
+from guardcli.text.printable import counted, printable
+from guardcli.training.augmentation import PrepareStats, TrainingExample
+
+_KINDS = ("plain", "augmented", "made safe")
+_MAX_SAMPLE_LENGTH = 240  # characters
+_MAX_OVERLAPS = 5
+
+
+def format_preparation(stats: PrepareStats, samples: Sequence[TrainingExample], *, colour: bool, width: int) -> str:
+    """Tables of counts, then the samples."""
+    parts = [table(["examples", *_KINDS], list(_by_label(stats)), colour=colour, width=width, right=(1, 2, 3))]
+    for heading, counts in (("violated", stats.categories), ("left out", stats.skipped)):
+        rows = [(name, f"{count:,}") for name, count in counts.most_common()]
+        parts += [table([heading, ""], rows, colour=colour, width=width, right=(1,))] if rows else []
+    return "\n".join([*parts, *map(_sample, samples)])
+
+
+def format_overlaps(stats: PrepareStats) -> str:
+    """The records that an evaluation set has too; the first few by location."""
+    lines = [f"{counted(len(stats.overlaps), 'record')} found in an evaluation set:"]
+    for key, overlap in stats.overlaps[:_MAX_OVERLAPS]:
+        lines.append(f"  {printable(key.place)} {overlap.kind} {printable(overlap.location)}")
+    return "\n".join(lines + (["  …"] if len(stats.overlaps) > _MAX_OVERLAPS else []))
+
+
+def _by_label(stats: PrepareStats) -> Iterator[tuple[str, ...]]:
+    for label in ("safe", "unsafe"):
+        yield label, *(f"{stats.examples[label, kind]:,}" for kind in _KINDS)
+
+
+def _sample(example: TrainingExample) -> str:
+    """The location, kind and categories of an example, the end of its conversation, and its answer."""
+    said = printable("\n".join(segment.text for segment in example.prompt if segment.untrusted))
+    answer = printable("".join(segment.text for segment in example.answer))
+    shown = said if len(said) <= _MAX_SAMPLE_LENGTH else f"… {said[-_MAX_SAMPLE_LENGTH:]}"
+    return f"{printable(example.key.place)} {example.kind}, {' '.join(example.original_ids)}\n  {shown}\n  → {answer}\n"
