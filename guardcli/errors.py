@@ -18,6 +18,7 @@ Errors of foreign libraries are translated where the library enters (the doors n
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 
 class GuardError(Exception):
@@ -48,14 +49,32 @@ class ReaderGone(Exception):
     """Whoever read the output closed it; a run ends quietly. (No OSError: click would exit with 1.)"""
 
 
+Code = Literal[
+    "taxonomy",
+    "no-taxonomy",  # the file is something else
+    "too-large",  # more text, values or levels than a policy needs
+    "too-many-problems",
+    "extends-outside",  # of the folder of the file
+    "hidden-character",
+    "posing-letter",  # one that looks Latin
+    "prompt-marker",  # text that imitates the prompt's structure
+    "key-reads-like-verdict",
+]
+CODES: tuple[Code, ...] = get_args(Code)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a taxonomy. `line` and `column` count from 1; the message says what to do."""
+    """One thing wrong in a taxonomy. `line` and `column` count from 1; the message says what to do.
+
+    The code stays the same when the message is worded otherwise; `taxonomy` is that of mistakes.
+    """
 
     path: str
     line: int
     column: int
     message: str
+    code: Code = "taxonomy"
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}:{self.column}: {self.message}"

@@ -108,6 +108,9 @@ def _parent(extends: Word, opened: Opened, problems: Problems) -> Policy:
     if not extends.text:  # a problem already
         return _UNKNOWN
     path = files.find(extends.text, Path(opened.last).parent)
+    if path is not None and extends.text not in files.shipped() and not opened.allows(path):
+        problems.add(extends.place, _outside(extends.text), "extends-outside")
+        return _UNKNOWN
     wrong = files.unknown(extends.text) if path is None else _wrong_parent(extends.text, path, opened)
     if wrong or path is None:
         problems.add(extends.place, str(wrong))
@@ -129,12 +132,14 @@ def _read(text: str, opened: Opened, problems: Problems) -> Policy:
     return resolve(draft, opened, problems)
 
 
+def _outside(name: str) -> str:
+    return (
+        f"{quoted(name)} is outside of this file's folder: move it into the folder or one below, "
+        "or allow the folder that it is in with --extends-root"
+    )
+
+
 def _wrong_parent(name: str, path: Path, opened: Opened) -> str | None:
-    if name not in files.shipped() and not opened.allows(path):
-        return (
-            f"{quoted(name)} is outside of this file's folder: move it into the folder or one below, "
-            "or allow the folder that it is in with --extends-root"
-        )
     if not os.path.exists(path):
         near = nearest(Path(name).stem, files.shipped())
         return f"there is no file {quoted(name)}: {near or 'a path is relative to the folder of this file'}"

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from guardcli.taxonomy.problems import Problems, did_you_mean, quoted
 from guardcli.taxonomy.tree import Mapping, Scalar, Sequence, Value
 from guardcli.taxonomy.values import Place
-from guardcli.taxonomy.wording import Rule, not_empty
+from guardcli.taxonomy.wording import Rule, code_of, not_empty
 
 Reader: TypeAlias = Callable[[Value, str, Problems], Any]
 
@@ -46,10 +46,11 @@ def text(*rules: Rule) -> Reader:
             problems.add(value.place, _not_text(value, what))
             return ""
         stripped = value.text.strip()
-        broken = next(filter(None, (rule(stripped) for rule in (not_empty, *rules))), None)
-        if broken:
-            problems.add(value.place, f"{what} {broken}")
-        return "" if broken else stripped
+        for rule in (not_empty, *rules):
+            if broken := rule(stripped):
+                problems.add(value.place, f"{what} {broken}", code_of(rule))
+                return ""
+        return stripped
 
     return read
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from guardcli.errors import Problem, TaxonomyError
+from guardcli.errors import Code, Problem, TaxonomyError
 from guardcli.files.regular import open_regular
 from guardcli.taxonomy.problems import nearest, quoted
 
@@ -58,7 +58,9 @@ def read(path: Path, *, descriptors: bool = True) -> str:
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unreadable(path, f"cannot be read: {reason}") from error
     if len(data) > _LIMIT:
-        raise _unreadable(path, "is larger than 1 MiB: is this a taxonomy? share parts with `extends`")
+        raise _unreadable(
+            path, "is larger than 1 MiB: is this a taxonomy? share parts with `extends`", code="too-large"
+        )
     return _decode(path, data)
 
 
@@ -98,8 +100,8 @@ def _decode(path: Path, data: bytes) -> str:
         raise _unreadable(path, f"is not UTF-8 in line {line}: save it as UTF-8", line, column) from error
 
 
-def _unreadable(path: Path, message: str, line: int = 1, column: int = 1) -> TaxonomyError:
-    return TaxonomyError(Problem(str(path), line, column, message))
+def _unreadable(path: Path, message: str, line: int = 1, column: int = 1, *, code: Code = "taxonomy") -> TaxonomyError:
+    return TaxonomyError(Problem(str(path), line, column, message, code))
 
 
 def _folder() -> Path:

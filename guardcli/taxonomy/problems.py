@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from itertools import islice
 
-from guardcli.errors import Problem, TaxonomyError
+from guardcli.errors import Code, Problem, TaxonomyError
 from guardcli.taxonomy.values import Place
 
 _QUOTED = 60  # characters; a message is one line, whatever the file holds
@@ -37,8 +37,8 @@ class Problems:
         """The files opened, in that order."""
         return tuple(self._files)
 
-    def add(self, place: Place, message: str) -> None:
-        self._found.append(place.problem(message))
+    def add(self, place: Place, message: str, code: Code = "taxonomy") -> None:
+        self._found.append(place.problem(message, code))
 
     def include(self, others: Problems | TaxonomyError) -> None:
         self._found.extend(others._found if isinstance(others, Problems) else others.problems)
@@ -67,7 +67,7 @@ def _untold(problems: list[Problem]) -> list[Problem]:
         return []
     first = problems[0]
     message = f"there are {len(problems):,} more problems from here on: correct those above first"
-    return [Problem(first.path, first.line, first.column, message)]
+    return [Problem(first.path, first.line, first.column, message, "too-many-problems")]
 
 
 def quoted(text: str) -> str:

@@ -78,7 +78,7 @@ def read(text: str, path: str, problems: Problems) -> Draft:
     found.open(path)
     root = tree.parse(text, path, found, quote=_LIKE_A_TAXONOMY.search(text) is not None)
     if not _is_taxonomy(root):
-        raise TaxonomyError(root.place.problem(_NO_TAXONOMY))
+        raise TaxonomyError(root.place.problem(_NO_TAXONOMY, "no-taxonomy"))
     problems.include(found)
     given = fields.mapping(root, "the file", problems, known=_TAXONOMY, required=["name"]) or {}
     draft = _draft(given, root.place)

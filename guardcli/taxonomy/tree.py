@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import yaml
 
-from guardcli.errors import TaxonomyError
+from guardcli.errors import Code, TaxonomyError
 from guardcli.taxonomy.problems import Problems, quoted
 from guardcli.taxonomy.values import Place
 
@@ -139,6 +139,7 @@ def loader_class(text: str, path: str, libyaml: type[Loader] | None = _LIBYAML) 
             Place(path, 1, 1),
             f"has more than {SLOW_LIMIT:,} characters, and PyYAML is installed without libyaml, which reads that many: "
             "share parts with `extends`, or install a wheel of PyYAML",
+            "too-large",
         )
     return libyaml
 
@@ -216,7 +217,7 @@ class _Builder:
             advice = "quote text that starts with `*`, or define it before with `&`"
             raise _error(place, f"there is no anchor for this alias: {advice}")
         if known.value is None:
-            raise _error(known.place, _too_deep())
+            raise _error(known.place, _too_deep(), "too-large")
         self._count(known.values, depth + known.depth, place)
         return known.value
 
@@ -224,9 +225,11 @@ class _Builder:
         self._values += values
         self._deepest = max(self._deepest, depth)
         if self._values > _MOST_NODES:
-            raise _error(place, f"more than {_MOST_NODES:,} values, those of aliases included: remove some")
+            raise _error(
+                place, f"more than {_MOST_NODES:,} values, those of aliases included: remove some", "too-large"
+            )
         if depth > _DEEPEST:
-            raise _error(place, _too_deep())
+            raise _error(place, _too_deep(), "too-large")
 
     def _new(self, event: yaml.NodeEvent, place: Place, depth: int) -> Value:
         if isinstance(event, yaml.MappingStartEvent):
@@ -287,7 +290,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, last: Place, *, quote: bool) -> T
         mark = error.context_mark
     place = last if mark is None else _place(mark, last.path)
     if "nesting depth" in said:
-        return _error(place, _too_deep())
+        return _error(place, _too_deep(), "too-large")
     advice = next((advice for part, advice in _ADVICE.items() if part in said), "quote the text, or correct it")
     return _error(place, f"is not valid YAML ({said}): {advice}" if quote else f"is not valid YAML: {advice}")
 
@@ -312,5 +315,5 @@ def _place(mark: Mark, path: str) -> Place:
     return Place(path, mark.line + 1, mark.column + 1)
 
 
-def _error(place: Place, message: str) -> TaxonomyError:
-    return TaxonomyError(place.problem(message))
+def _error(place: Place, message: str, code: Code = "taxonomy") -> TaxonomyError:
+    return TaxonomyError(place.problem(message, code))

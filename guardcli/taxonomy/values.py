@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from guardcli.errors import Problem
+from guardcli.errors import Code, Problem
 
 Detail = Literal["names", "full"]
 Label = Literal["safe", "unsafe"]
@@ -19,9 +19,9 @@ class Place:
     line: int
     column: int
 
-    def problem(self, message: str) -> Problem:
+    def problem(self, message: str, code: Code = "taxonomy") -> Problem:
         """Something wrong at this place."""
-        return Problem(self.path, self.line, self.column, message)
+        return Problem(self.path, self.line, self.column, message, code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
 
+from guardcli.errors import Code
 from guardcli.taxonomy.problems import quoted
 from guardcli.text.hidden import hidden
 from guardcli.text.lookalikes import posing_letter, skeleton
@@ -92,3 +93,17 @@ def no_period(text: str) -> str | None:
 def _has_character(text: str, unwanted: Callable[[str], bool]) -> str | None:
     found = next(filter(unwanted, text), None)
     return None if found is None else f"has the unprintable character U+{ord(found):04X}: remove it"
+
+
+_CODES: dict[Rule, Code] = {
+    visible: "hidden-character",
+    one_script: "posing-letter",
+    word_of_one_script: "posing-letter",
+    no_marker: "prompt-marker",
+    no_verdict: "key-reads-like-verdict",
+}
+
+
+def code_of(rule: Rule) -> Code:
+    """The code of the problem that a text breaks the rule."""
+    return _CODES.get(rule, "taxonomy")

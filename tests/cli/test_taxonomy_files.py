@@ -109,8 +109,8 @@ def test_validate_tells_all_problems_of_all_files(tmp_path: Path) -> None:
 def test_validate_for_programs(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BROKEN)
     found = json.loads(guard("taxonomy", "validate", "bad.yaml", "--format", "json", cwd=tmp_path).stdout)
-    assert [(p["file"], p["line"], p["column"]) for p in found] == [
-        ("bad.yaml", n, c) for n, c in ((1, 1), (2, 1), (3, 12))
+    assert [(p["file"], p["line"], p["column"], p["code"]) for p in found] == [
+        ("bad.yaml", n, c, "taxonomy") for n, c in ((1, 1), (2, 1), (3, 12))
     ]
     sarif = json.loads(guard("taxonomy", "validate", "bad.yaml", "--format", "sarif", cwd=tmp_path).stdout)
     assert sarif["version"] == "2.1.0"
@@ -118,6 +118,9 @@ def test_validate_for_programs(tmp_path: Path) -> None:
     assert [result["message"]["text"] for result in results] == [problem["message"] for problem in found]
     place = results[2]["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "bad.yaml"}, "region": {"startLine": 3, "startColumn": 12}}
+    assert {result["ruleId"] for result in results} <= {
+        rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]
+    }
 
 
 def test_validate_for_a_template() -> None:

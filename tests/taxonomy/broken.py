@@ -16,3 +16,10 @@ def complaints(text: str, path: str = "t.yaml") -> list[str]:
         Taxonomy.parse(text, path)
     assert {problem.path for problem in caught.value.problems} == {path}
     return [f"{p.line}:{p.column}: {p.message}" for p in caught.value.problems]
+
+
+def codes(text: str) -> list[str]:
+    """The codes of the problems, in the same order."""
+    with pytest.raises(TaxonomyError) as caught:
+        Taxonomy.parse(text)
+    return [problem.code for problem in caught.value.problems]

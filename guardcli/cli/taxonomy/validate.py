@@ -14,7 +14,7 @@ from guardcli import __version__
 from guardcli.cli import output
 from guardcli.cli.codes import DONE, USAGE
 from guardcli.cli.policies import extends_root_option
-from guardcli.errors import Problem, TaxonomyError
+from guardcli.errors import CODES, Problem, TaxonomyError
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.printable import line
@@ -69,17 +69,23 @@ def _checked(name: str, template: str | None, extends_root: Path | None) -> Taxo
 
 def _json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     return [
-        {"file": problem.path, "line": problem.line, "column": problem.column, "message": problem.message}
+        {
+            "file": problem.path,
+            "line": problem.line,
+            "column": problem.column,
+            "code": problem.code,
+            "message": problem.message,
+        }
         for problem in problems
     ]
 
 
 def _sarif(problems: Sequence[Problem]) -> dict[str, Any]:
     """SARIF 2.1.0, as code hosts read it."""
-    driver = {"name": "guard", "version": __version__, "rules": [{"id": "taxonomy"}]}
+    driver = {"name": "guard", "version": __version__, "rules": [{"id": code} for code in CODES]}
     results = [
         {
-            "ruleId": "taxonomy",
+            "ruleId": problem.code,
             "level": "error",
             "message": {"text": problem.message},
             "locations": [
