@@ -21,7 +21,7 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from guardcli.cli.main import main
+from guardcli.cli import main
 from tests import tiny
 from tests.cli.running import GUARD, environment, guard
 
