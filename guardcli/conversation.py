@@ -98,6 +98,6 @@ class Malformed:
     before: bytes = field(default=b"", repr=False, compare=False)
 
 
-def characters(item: Record | Malformed) -> int:
+def text_length(item: Record | Malformed) -> int:
     """How much text a record holds; none if it cannot be judged."""
     return 0 if isinstance(item, Malformed) else sum(len(message.content) for message in item.conversation.messages)

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 from guardcli.errors import InputError
 from guardcli.formats import open_source
-from guardcli.formats.faults import Damaged, kind
-from guardcli.formats.reader import Reader
-from guardcli.formats.source import text
+from guardcli.formats.errors import StreamError, describe_type
+from guardcli.formats.line_reader import LineReader
+from guardcli.formats.source import iter_utf8
 from guardcli.writers.jsonl import SCHEMA
 
 Row: TypeAlias = dict[str, Any]
@@ -110,10 +110,10 @@ def read(path: str) -> Iterator[Row]:
     """
     with open_source(path) as stream:
         try:
-            for line in Reader(text(stream)).lines(_LONGEST):
+            for line in LineReader(iter_utf8(stream)).lines(_LONGEST):
                 if line.content.strip():
                     yield _row(line.content, f"{path}:{line.number}")
-        except Damaged as error:
+        except StreamError as error:
             raise InputError(f"{path}: {error}") from error
 
 
@@ -197,7 +197,7 @@ def _shown(value: Any) -> str:
         return f"the number {str(value)[:_SHOWN]}"
     if isinstance(value, str) and len(value) <= _SHOWN:
         return f"the text {value!r}"
-    return kind(value)
+    return describe_type(value)
 
 
 def _too_deep(row: Row) -> bool:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from guardcli.errors import InputError
-from guardcli.formats import signatures
+from guardcli.formats import magic
 
 UNIT_BYTES = 4 << 20
 
 _PIECE = 1 << 20
-_PACKED = (signatures.GZIP, signatures.ZSTD, signatures.PARQUET)
+_PACKED = (magic.GZIP, magic.ZSTD, magic.PARQUET)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from guardcli.conversation import Malformed, Record, characters
+from guardcli.conversation import Malformed, Record, text_length
 
 FIRST = 16  # the first list is short, and each next one twice as long, so that the first answer comes soon
 RECORDS = 256  # with 64 a record costs 20 µs more on the host, with 16 as much as one by one (openai_mod, 2 cores)
@@ -18,7 +18,7 @@ def chunks(records: Iterable[Record | Malformed]) -> Iterator[list[Record | Malf
     try:
         for record in records:
             chunk.append(record)
-            size += characters(record)
+            size += text_length(record)
             if len(chunk) >= most or size >= CHARACTERS:
                 yield chunk
                 chunk, size, most = [], 0, min(2 * most, RECORDS)

@@ -289,10 +289,10 @@ def _record(line: int, value: Input) -> Record | Malformed:
     key = Key(None, line)
     try:
         if isinstance(value, Conversation):
-            conversation = formats.repaired(value)
+            conversation = formats.validate_conversation(value)
         else:
             conversation = formats.parse(value)  # type: ignore[arg-type]
-    except formats.Unreadable as reason:
+    except formats.RecordError as reason:
         return Malformed(key, str(reason))
     fields = value if isinstance(value, Mapping) else {}
     return Record(Key(None, line, id=conversation.id), conversation, fields)

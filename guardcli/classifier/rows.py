@@ -12,7 +12,7 @@ from typing import Any
 from guardcli.classifier.job import Job, Settings
 from guardcli.conversation import Json, Record
 from guardcli.decision import Decision, highest
-from guardcli.formats.paths import kept
+from guardcli.formats.paths import find_field
 from guardcli.prompts.turns import without_text
 from guardcli.verdict import Outcome, Provenance, Verdict
 
@@ -142,4 +142,4 @@ def _together(each: Sequence[Verdict]) -> Verdict:
 
 def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:
     """The kept fields that the record has; None if none are kept."""
-    return {name: value for name in keep for value in kept(fields, name)} if keep else None
+    return {name: value for name in keep for value in find_field(fields, name)} if keep else None

@@ -44,7 +44,7 @@ from guardcli.cli.judging import Judging, model_options, record_options, taxonom
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.ticker import Ticker
 from guardcli.errors import OutputError
-from guardcli.formats.settlement import UNREAD
+from guardcli.formats.unread_text import UNREAD_TEXT
 from guardcli.report import audit as report
 from guardcli.summary import summarize
 from guardcli.text.printable import counted, printable
@@ -308,7 +308,7 @@ def _summed_up(
         return UNJUDGED
     if max_unsafe is not None and max_errors is None:
         max_errors = CountOrFraction(0)  # what could not be judged is not known to be safe
-    unread = summary.flags[UNREAD]
+    unread = summary.flags[UNREAD_TEXT]
     if max_errors is not None and max_errors.is_exceeded(verdicts["error"] + unread, total):
         told = f", and {counted(unread, 'row')} of records with text that was not judged" if unread else ""
         output.say(

@@ -13,8 +13,8 @@ from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, UNJUDGED, USAGE
 from guardcli.cli.judging import Judging, model_options, taxonomy_option
 from guardcli.conversation import Record
-from guardcli.formats.decoding import nested
-from guardcli.formats.structure import bare
+from guardcli.formats.decoding import parse_nested_json
+from guardcli.formats.layout import strip_marks
 from guardcli.prompts.turns import TARGETS
 from guardcli.sieve import Sifted, sift
 from guardcli.text.printable import field, printable
@@ -113,7 +113,7 @@ class _Passed:
 def _refused(sifted: Sifted) -> str | None:
     """Why a record cannot be annotated: it is no JSON object, or has such a field already."""
     record = sifted.record
-    if not isinstance(record, Record) or not isinstance(nested(bare(record.raw).decode()), dict):
+    if not isinstance(record, Record) or not isinstance(parse_nested_json(strip_marks(record.raw).decode()), dict):
         return "it is no JSON object, and has no place for a field"
     if ANNOTATION in record.fields:
         return f"it has a field `{ANNOTATION}` of its own"

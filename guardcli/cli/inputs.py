@@ -19,10 +19,10 @@ from guardcli.cli import output
 from guardcli.cli.options import PathOption, PathsOption, given
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
-from guardcli.formats.account import stands
-from guardcli.formats.paths import kept
-from guardcli.formats.settlement import A_KEY, MORE
+from guardcli.formats.claims import has_value_at
+from guardcli.formats.paths import find_field
 from guardcli.formats.transcript import UNKNOWN_SPEAKER
+from guardcli.formats.unread_text import MORE_PATHS, TEXT_AS_KEY
 from guardcli.text.printable import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,7 +31,9 @@ MAX_RECORD_BYTES = 1 << 20
 
 files = click.argument("files", nargs=-1, metavar="[FILES]...")
 input_format = click.option(
-    "--input-format", type=click.Choice(formats.NAMES), help="Take the input as this format instead of sniffing it."
+    "--input-format",
+    type=click.Choice(formats.INPUT_FORMATS),
+    help="Take the input as this format instead of sniffing it.",
 )
 requests = click.option(
     "--requests",
@@ -180,10 +182,14 @@ class Remarks:
         for record in records:
             self._records += 1
             if self._not_kept:
-                self._not_kept = {name for name in self._not_kept if not any(True for _ in kept(record.fields, name))}
+                self._not_kept = {
+                    name for name in self._not_kept if not any(True for _ in find_field(record.fields, name))
+                }
             if self._not_judged:
                 self._not_judged = {
-                    path: place for path, place in self._not_judged.items() if not stands(dict(record.fields), place)
+                    path: place
+                    for path, place in self._not_judged.items()
+                    if not has_value_at(dict(record.fields), place)
                 }
             if isinstance(record, Record):
                 self._see(record)
@@ -221,11 +227,11 @@ class Remarks:
         if path in self._paths or len(self._paths) > PATHS_TOLD:
             return
         self._paths.add(path)
-        if len(self._paths) > PATHS_TOLD or path == MORE:
+        if len(self._paths) > PATHS_TOLD or path == MORE_PATHS:
             output.say("guard: there is more text that is not judged: guard check --paths FILES lists all of it")
             return
         option = printable(shlex.quote(path))
-        judged = "" if path.endswith(A_KEY) else f", --text-field {option} judges it"
+        judged = "" if path.endswith(TEXT_AS_KEY) else f", --text-field {option} judges it"
         output.say(
             f"guard: {printable(place)}: the text under {printable(path)} is not judged: "
             f"--ignore {option} calls it metadata{judged}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from guardcli.cli import codes, output
 from guardcli.cli.inputs import Reading
 from guardcli.conversation import Malformed
-from guardcli.formats.settlement import Fate
+from guardcli.formats.unread_text import TextStatus
 from guardcli.report.terminal import table
 from guardcli.text.printable import counted, printable
 
@@ -60,7 +60,9 @@ def show(reading: Reading, sources: Sequence[str]) -> int:
         output.say(f"guard: {printable(reason)}")
     if listing.more:
         output.say(f"guard: {counted(listing.more, 'text')} more, under other paths")
-    left = [path for (path, fate) in sorted(listing.places) if fate in (Fate.UNREAD.value, Fate.ERROR.value)]
+    left = [
+        path for (path, fate) in sorted(listing.places) if fate in (TextStatus.UNREAD.value, TextStatus.ERROR.value)
+    ]
     if left:
         named = ",".join(dict.fromkeys(left))
         output.say("guard: not judged, and nothing says that it is metadata. If all of it is:")
@@ -75,5 +77,13 @@ def _rows(listing: _Listing) -> list[tuple[str, str, str, str]]:
     return [(fate, f"{place.count:,}", path, place.example) for (path, fate), place in places]
 
 
-_FATES = (Fate.ERROR, Fate.UNREAD, Fate.JUDGED, Fate.SKIPPED, Fate.IGNORED, Fate.PLACE, Fate.FORM)
+_FATES = (
+    TextStatus.ERROR,
+    TextStatus.UNREAD,
+    TextStatus.JUDGED,
+    TextStatus.SKIPPED,
+    TextStatus.IGNORED,
+    TextStatus.PLACE,
+    TextStatus.FORM,
+)
 _ORDER = [fate.value for fate in _FATES]

@@ -11,38 +11,47 @@ from dataclasses import replace
 from typing import BinaryIO, Literal, TypeAlias, get_args
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record, Role
-from guardcli.formats import decoding, lines, parquet, paths, signatures, structure, tabular, transcript
-from guardcli.formats.faults import Damaged, Unreadable, kind, too_long
-from guardcli.formats.pieces import Chunk, Fault
-from guardcli.formats.reader import Reader
-from guardcli.formats.settlement import NOTHING_IGNORED, Ignored
-from guardcli.formats.source import open_source, raw, text
-from guardcli.formats.values import FORMATS, How, OnText, Report, convert, id_of, of_chunk, of_value
+from guardcli.formats import csv_table, decoding, layout, magic, parquet, paths, text_lines, transcript
+from guardcli.formats.errors import RecordError, StreamError, describe_type, too_long_message
+from guardcli.formats.frames import BadFrame, Frame
+from guardcli.formats.line_reader import LineReader
+from guardcli.formats.registry import (
+    FORMATS,
+    OnDetect,
+    OnText,
+    ReadOptions,
+    parse_conversations,
+    record_id,
+    records_from_bytes,
+    records_from_value,
+)
+from guardcli.formats.source import iter_raw, iter_utf8, open_source
+from guardcli.formats.unread_text import NO_IGNORED_PATHS, IgnoredPaths
 
 __all__ = [
-    "NAMES",
+    "INPUT_FORMATS",
+    "RecordError",
     "RecordLines",
-    "Unreadable",
     "find_record_lines",
+    "get_at_path",
     "open_source",
     "parse",
     "parse_path",
     "parse_paths",
     "read",
-    "repaired",
-    "select",
+    "validate_conversation",
 ]
 
-parse_path = paths.parse
-parse_paths = paths.parse_all
-select = paths.select
+parse_path = paths.parse_path
+parse_paths = paths.parse_paths
+get_at_path = paths.get_at_path
 
 
 _TEXT = ("lines", "transcript")
 
 _CSV = "csv"  # a table of JSON values, each of which is of a format of its own
 _JSONL = "jsonl"  # JSON values, each of which is of a format of its own
-NAMES: tuple[str, ...] = (*FORMATS, *_TEXT, _CSV, _JSONL)
+INPUT_FORMATS: tuple[str, ...] = (*FORMATS, *_TEXT, _CSV, _JSONL)
 
 # What a file holds in which no record goes beyond its line, so that it can be cut between any two lines.
 RecordLines: TypeAlias = Literal["json", "text"]
@@ -61,8 +70,8 @@ def read(
     record_lines: RecordLines | None = None,
     ignore: str | None = None,
     text_fields: Sequence[str] = (),
-    on_detect: Report | None = None,
-    on_note: Report | None = None,
+    on_detect: OnDetect | None = None,
+    on_note: OnDetect | None = None,
     on_text: OnText | None = None,
 ) -> Iterator[Record | Malformed]:
     """Every record of a stream from line `start` on, in order, each as soon as it is complete.
@@ -82,26 +91,26 @@ def read(
     Raises:
         ValueError: there is no such format, or a path is none.
     """
-    if format not in (None, *NAMES):
-        raise ValueError(f"unknown format {format!r}; known are {', '.join(NAMES)}")
+    if format not in (None, *INPUT_FORMATS):
+        raise ValueError(f"unknown format {format!r}; known are {', '.join(INPUT_FORMATS)}")
     report, note = _once(on_detect or _ignore), _once(on_note or _ignore)
-    how = How(
+    how = ReadOptions(
         format,
-        paths.parse(messages_path) if messages_path else (),
+        paths.parse_path(messages_path) if messages_path else (),
         start,
-        Ignored.from_text(ignore) if ignore else NOTHING_IGNORED,
-        tuple(place for field in text_fields for place in sorted(paths.parse_all(field))),
+        IgnoredPaths.from_text(ignore) if ignore else NO_IGNORED_PATHS,
+        tuple(place for field in text_fields for place in sorted(paths.parse_paths(field))),
         on_text,
     )
     if record_lines is None and parquet.is_parquet(stream):
         yield from _parquet_records(stream, source, how, max_record_bytes, report)
         return
-    reader = Reader(text(stream) if record_lines is None else raw(stream), first_line)
+    reader = LineReader(iter_utf8(stream) if record_lines is None else iter_raw(stream), first_line)
     try:
         sniffed = note if _is_file(stream) else None
-        layout = record_lines or _layout(reader, how, max_record_bytes, report, sniffed, note)
-        yield from _records(reader, source, how, max_record_bytes, report, layout)
-    except Damaged as error:
+        framing = record_lines or _layout(reader, how, max_record_bytes, report, sniffed, note)
+        yield from _records(reader, source, how, max_record_bytes, report, framing)
+    except StreamError as error:
         yield Malformed(Key(source, reader.line), str(error))
 
 
@@ -112,16 +121,16 @@ def find_record_lines(
     is packed. The arguments are those of `read`."""
     if parquet.is_parquet(stream):
         return None
-    head = stream.read(len(signatures.ZSTD))
+    head = stream.read(len(magic.ZSTD))
     stream.seek(0)
-    if head.startswith((signatures.GZIP, signatures.ZSTD)):
+    if head.startswith((magic.GZIP, magic.ZSTD)):
         return None
-    how = How(format, paths.parse(messages_path) if messages_path else ())
+    how = ReadOptions(format, paths.parse_path(messages_path) if messages_path else ())
     try:
-        layout = _layout(Reader(text(stream)), how, max_record_bytes, _ignore, _ignore, _ignore)
-    except Damaged:
+        framing = _layout(LineReader(iter_utf8(stream)), how, max_record_bytes, _ignore, _ignore, _ignore)
+    except StreamError:
         return None
-    return layout if layout == "json" or layout == "text" else None
+    return framing if framing == "json" or framing == "text" else None
 
 
 def _is_file(stream: BinaryIO) -> bool:
@@ -136,35 +145,35 @@ def parse(value: Json) -> Conversation:
     """The one conversation in a JSON value of any format; a text is a user's prompt.
 
     Raises:
-        Unreadable: there is none, or more than one.
+        RecordError: there is none, or more than one.
     """
     try:
         if isinstance(value, (str, list, dict)):
             decoding.check_json(value)
-        value, flags = decoding.repaired(value)
+        value, flags = decoding.replace_lone_surrogates(value)
     except RecursionError:
-        raise Unreadable("nested too deeply") from None
-    found = convert(value, How(), _ignore)
+        raise RecordError("nested too deeply") from None
+    found = parse_conversations(value, ReadOptions(), _ignore)
     if len(found) > 1:
-        raise Unreadable(f"{len(found)} conversations in one value; pass them one by one")
-    return replace(found[0][1], id=id_of(value), flags=(*flags, *found[0][1].flags))
+        raise RecordError(f"{len(found)} conversations in one value; pass them one by one")
+    return replace(found[0][1], id=record_id(value), flags=(*flags, *found[0][1].flags))
 
 
-def repaired(conversation: Conversation) -> Conversation:
+def validate_conversation(conversation: Conversation) -> Conversation:
     """A conversation made elsewhere, its lone surrogates replaced and flagged as those of the input are.
 
     Raises:
-        Unreadable: a message is none, or its text is no text.
+        RecordError: a message is none, or its text is no text.
     """
     for number, message in enumerate(conversation.messages, start=1):
         if not isinstance(message, Message):
-            raise Unreadable(f"message {number} is {kind(message)}; it must be a Message")
+            raise RecordError(f"message {number} is {describe_type(message)}; it must be a Message")
         if not isinstance(message.content, str):
-            raise Unreadable(f"message {number}: its content is {kind(message.content)}; it must be text")
+            raise RecordError(f"message {number}: its content is {describe_type(message.content)}; it must be text")
         if message.role not in get_args(Role):
-            raise Unreadable(f"message {number}: its role must be one of {', '.join(get_args(Role))}")
+            raise RecordError(f"message {number}: its role must be one of {', '.join(get_args(Role))}")
         decoding.check_nul(message.content)
-    texts, flags = decoding.repaired([message.content for message in conversation.messages])
+    texts, flags = decoding.replace_lone_surrogates([message.content for message in conversation.messages])
     if not flags:
         return conversation
     assert isinstance(texts, list)
@@ -173,18 +182,20 @@ def repaired(conversation: Conversation) -> Conversation:
     return replace(conversation, messages=messages, flags=(*conversation.flags, *flags))
 
 
-def _layout(reader: Reader, how: How, limit: int, report: Report, sniffed: Report | None, note: Report) -> _Layout:
+def _layout(
+    reader: LineReader, how: ReadOptions, limit: int, report: OnDetect, sniffed: OnDetect | None, note: OnDetect
+) -> _Layout:
     """What the input holds, by its beginning, which stays to be read.
 
     Tables and transcripts are found by themselves only where `sniffed` is there to be told.
     """
     format = how.format
-    layout = "text" if format in (*_TEXT, _CSV) else structure.layout(reader, limit)
-    sniffing = format is None and layout == "text"
-    name = _detect_text(structure.following(reader, limit), sniffed, note) if sniffing else format
-    if layout != "text" or format in (*FORMATS, _JSONL) or (sniffing and how.path and name != _CSV):
-        return "json values" if layout == "json values" else "json"
-    if sniffing and structure.first_line(reader, limit):
+    kind = "text" if format in (*_TEXT, _CSV) else layout.detect_layout(reader, limit)
+    sniffing = format is None and kind == "text"
+    name = _detect_text(layout.peek_lines(reader, limit), sniffed, note) if sniffing else format
+    if kind != "text" or format in (*FORMATS, _JSONL) or (sniffing and how.path and name != _CSV):
+        return "json values" if kind == "json values" else "json"
+    if sniffing and layout.peek_first_line(reader, limit):
         report(str(name))
     if name == _CSV:
         return "csv"
@@ -192,32 +203,34 @@ def _layout(reader: Reader, how: How, limit: int, report: Report, sniffed: Repor
 
 
 def _records(
-    reader: Reader, source: str, how: How, limit: int, report: Report, layout: _Layout
+    reader: LineReader, source: str, how: ReadOptions, limit: int, report: OnDetect, framing: _Layout
 ) -> Iterator[Record | Malformed]:
     """The records from line `start` on: where lines are records those before are passed over, else read and dropped."""
-    if layout in ("json", "text"):
+    if framing in ("json", "text"):
         reader.skip_to(how.start)
-    if layout in ("json", "json values"):
+    if framing in ("json", "json values"):
         inner = replace(how, format=None) if how.format == _JSONL else how
-        values = structure.values(reader, limit, "json values" if layout == "json values" else "json lines")
+        values = layout.iter_frames(reader, limit, "json values" if framing == "json values" else "json lines")
         found = _json_records(values, source, inner, report)
-    elif layout == "csv":
+    elif framing == "csv":
         found = _table_records(reader, source, how, limit, report)
-    elif layout == "transcript":
-        found = transcript.records(reader, source, limit, trusted=how.format is not None)
+    elif framing == "transcript":
+        found = transcript.read_records(reader, source, limit, trusted=how.format is not None)
     else:
-        found = (lines.records if how.format else lines.records_among_others)(reader, source, limit)
+        found = (text_lines.read_records if how.format else text_lines.read_detected_records)(reader, source, limit)
     yield from found if how.start <= 1 else (row for row in found if row.key.line >= how.start)
 
 
-def _table_records(reader: Reader, source: str, how: How, limit: int, report: Report) -> Iterator[Record | Malformed]:
+def _table_records(
+    reader: LineReader, source: str, how: ReadOptions, limit: int, report: OnDetect
+) -> Iterator[Record | Malformed]:
     """A row is a record, on the line where it begins."""
     inner = replace(how, format=None if how.format == _CSV else how.format)
-    for row in tabular.values(reader, limit):
-        if isinstance(row, Fault):
+    for row in csv_table.iter_rows(reader, limit):
+        if isinstance(row, BadFrame):
             yield Malformed(Key(source, row.line), row.reason, before=row.before)
         elif row.line >= how.start:
-            found = of_value(row.value, (), row.raw, Key(source, row.line), inner, report)
+            found = records_from_value(row.value, (), row.raw, Key(source, row.line), inner, report)
             yield from _behind(row.before, found)
 
 
@@ -229,28 +242,28 @@ def _behind(before: bytes, found: Iterable[Record | Malformed]) -> Iterator[Reco
 
 
 def _parquet_records(
-    stream: BinaryIO, source: str, how: How, limit: int, report: Report
+    stream: BinaryIO, source: str, how: ReadOptions, limit: int, report: OnDetect
 ) -> Iterator[Record | Malformed]:
     """A row is a record; its number stands for a line."""
     row = how.start - 1
     try:
-        for row, value, raw in parquet.values(stream, how.start):
+        for row, value, raw in parquet.iter_rows(stream, how.start):
             if len(raw) > limit:
-                yield Malformed(Key(source, row), too_long("the row", limit))
+                yield Malformed(Key(source, row), too_long_message("the row", limit))
             else:
-                yield from of_value(value, (), raw, Key(source, row), how, report)
-    except Damaged as error:
+                yield from records_from_value(value, (), raw, Key(source, row), how, report)
+    except StreamError as error:
         yield Malformed(Key(source, row + 1), str(error))
 
 
-def _detect_text(first: list[bytes], sniffed: Report | None, note: Report) -> str:
+def _detect_text(first: list[bytes], sniffed: OnDetect | None, note: OnDetect) -> str:
     """Decided once a stream, by its first lines.
 
     A later line `User: x` in a file of prompts must not swallow what follows, and nobody who writes into a pipe may say
     how what others write is read.
     """
     texts = [line.decode(errors="replace") for line in first]
-    is_table = bool(texts) and tabular.matches(texts[0])
+    is_table = bool(texts) and csv_table.matches(texts[0])
     if not is_table and not (texts and transcript.is_likely(texts[0], texts[1:])):
         return "lines"
     name, words = (_CSV, "a CSV header") if is_table else ("transcript", "a turn of a transcript")
@@ -264,22 +277,22 @@ def _detect_text(first: list[bytes], sniffed: Report | None, note: Report) -> st
 
 
 def _json_records(
-    values: Iterator[Chunk | Fault], source: str, how: How, report: Report
+    values: Iterator[Frame | BadFrame], source: str, how: ReadOptions, report: OnDetect
 ) -> Iterator[Record | Malformed]:
     line, count = 0, 0
     for value in values:
         count = count + 1 if value.line == line else 0
         line = value.line
         key = Key(source, line, str(count) if count else None)
-        if isinstance(value, Fault):
+        if isinstance(value, BadFrame):
             yield Malformed(key, value.reason, before=value.before)
         elif value.before:
-            yield from _behind(value.before, of_chunk(value, key, how, report))
+            yield from _behind(value.before, records_from_bytes(value, key, how, report))
         else:
-            yield from of_chunk(value, key, how, report)
+            yield from records_from_bytes(value, key, how, report)
 
 
-def _once(report: Report) -> Report:
+def _once(report: OnDetect) -> OnDetect:
     seen: set[str] = set()
 
     def first_time(name: str) -> None:

@@ -19,7 +19,7 @@ _DISCORD = (
 )
 
 
-def advice(value: Json) -> str | None:
+def conversion_hint(value: Json) -> str | None:
     """How to reach the text of such an export; None if the value is none."""
     if not isinstance(value, dict):
         return None

@@ -10,8 +10,8 @@ import re
 
 from guardcli.conversation import Conversation, Json, Message
 from guardcli.formats import messages, roles
-from guardcli.formats.account import Account
-from guardcli.formats.faults import Unreadable, kind, shown
+from guardcli.formats.claims import Claims
+from guardcli.formats.errors import RecordError, describe_type, quote
 
 _PARTS = ("chosen", "rejected", "transcript")
 _TURN = re.compile(r"(?:\A\s*|\r?\n\r?\n)(Human|Assistant):")
@@ -21,11 +21,11 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and any(value.get(part) is not None for part in _PARTS)
 
 
-def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
     assert isinstance(value, dict)  # by `matches`
     parts = [part for part in _PARTS if value.get(part) is not None]
     has_prompt = bool(value.get("prompt"))
-    answers = [(part, _messages(value, part, account, has_prompt=has_prompt)) for part in parts]
+    answers = [(part, _read_messages(value, part, account, has_prompt=has_prompt)) for part in parts]
     # A prompt that no answer is behind stays unclaimed: it must be said in the conversations themselves.
     alone = has_prompt and all(not said or said[0].role == "assistant" for _, said in answers)
     prompt = _prompt(value, account) if alone else ()
@@ -33,37 +33,37 @@ def conversations(value: Json, account: Account) -> list[tuple[str | None, Conve
     return [(None, found[0][1])] if parts == ["transcript"] else list(found)
 
 
-def _prompt(value: dict[str, Json], account: Account) -> tuple[Message, ...]:
+def _prompt(value: dict[str, Json], account: Claims) -> tuple[Message, ...]:
     """What the answers are behind, where it stands beside them."""
     prompt = value.get("prompt")
     if isinstance(prompt, list) and prompt:
-        return messages.read(prompt, "prompt", account)
+        return messages.read_messages(prompt, "prompt", account)
     if not isinstance(prompt, str) or not prompt.strip():
         return ()
     account.claim(value, "prompt")
     return (Message("user", prompt),)
 
 
-def _messages(value: dict[str, Json], name: str, account: Account, *, has_prompt: bool) -> tuple[Message, ...]:
+def _read_messages(value: dict[str, Json], name: str, account: Claims, *, has_prompt: bool) -> tuple[Message, ...]:
     said = value[name]
     if isinstance(said, str):
         account.claim(value, name)
         if has_prompt and said.strip() and not _TURN.match(said):
             return (Message("assistant", said),)
-        return _turns(said, name)
+        return _parse_turns(said, name)
     if not isinstance(said, list):
-        raise Unreadable(f"{name} is {kind(said)}; it must be a transcript or a list of messages")
+        raise RecordError(f"{name} is {describe_type(said)}; it must be a transcript or a list of messages")
     try:
-        return messages.read(said, "the list", account)
-    except Unreadable as error:
-        raise Unreadable(f"{name}: {error.reason}") from None
+        return messages.read_messages(said, "the list", account)
+    except RecordError as error:
+        raise RecordError(f"{name}: {error.reason}") from None
 
 
-def _turns(transcript: str, name: str) -> tuple[Message, ...]:
+def _parse_turns(transcript: str, name: str) -> tuple[Message, ...]:
     before, *rest = _TURN.split(transcript)
     if before.strip():
-        raise Unreadable(f"{name}: text before the first `Human:` or `Assistant:`: {shown(before.strip())}")
+        raise RecordError(f"{name}: text before the first `Human:` or `Assistant:`: {quote(before.strip())}")
     if not rest:
-        raise Unreadable(f"empty conversation: {name} is blank")
+        raise RecordError(f"empty conversation: {name} is blank")
     pairs = zip(rest[::2], rest[1::2], strict=True)
-    return tuple(Message(roles.role(word, n), text.strip()) for n, (word, text) in enumerate(pairs, start=1))
+    return tuple(Message(roles.parse_role(word, n), text.strip()) for n, (word, text) in enumerate(pairs, start=1))

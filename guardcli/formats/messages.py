@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from guardcli.conversation import Json, Message, Role
 from guardcli.formats import roles
-from guardcli.formats.account import Account
-from guardcli.formats.faults import Unreadable, kind
+from guardcli.formats.claims import Claims
+from guardcli.formats.errors import RecordError, describe_type
 from guardcli.formats.prose import Prose, classify
 
 # Parts that are text, and where it stands in them.
@@ -39,10 +39,10 @@ _SKIPPED_PARTS = {
     "encrypted_reasoning": "redacted_thinking",
 }
 
-_PAYLOADS = ("tool_call", "tool_result", "redacted_thinking")
+_PAYLOAD_KINDS = ("tool_call", "tool_result", "redacted_thinking")
 
 # Items of OpenAI's Responses API that are calls of tools.
-CALLS = frozenset({
+TOOL_CALL_TYPES = frozenset({
     "code_interpreter_call", "computer_call", "custom_tool_call", "file_search_call", "function_call",
     "image_generation_call", "local_shell_call", "mcp_approval_request", "mcp_call", "mcp_list_tools",
     "web_search_call",
@@ -55,7 +55,7 @@ _ROLE_NAMES = frozenset({"role", "from", "sender", "author", "speaker"})
 _REASONING = ("reasoning_content", "reasoning")  # what a model thought before it answered: it wrote that, too
 _REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_text", "summary_text"})
 REASONING = "reasoning"  # the flag of a conversation in which reasoning is judged together with its message
-_LONGEST_KIND = 40
+_MAX_KIND_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +71,18 @@ class Dialect:
 OPENAI = Dialect()
 
 
-def read(value: Json, name: str, account: Account, dialect: Dialect = OPENAI) -> tuple[Message, ...]:
-    """The messages of a list that stands under `name`. Raises Unreadable: it is none, or one cannot be read."""
+def read_messages(value: Json, name: str, account: Claims, dialect: Dialect = OPENAI) -> tuple[Message, ...]:
+    """The messages of a list that stands under `name`. Raises RecordError: it is none, or one cannot be read."""
     if not isinstance(value, list):
-        raise Unreadable(f"{name} is {kind(value)}; it must be a list of messages")
+        raise RecordError(f"{name} is {describe_type(value)}; it must be a list of messages")
     if not value:
-        raise Unreadable(f"empty conversation: {name} has no messages")
-    return _plain(value, account) or tuple(
-        read_one(item, number, account, dialect) for number, item in enumerate(value, start=1)
+        raise RecordError(f"empty conversation: {name} has no messages")
+    return _read_plain_messages(value, account) or tuple(
+        read_message(item, number, account, dialect) for number, item in enumerate(value, start=1)
     )
 
 
-def _plain(items: list[Json], account: Account) -> tuple[Message, ...] | None:
+def _read_plain_messages(items: list[Json], account: Claims) -> tuple[Message, ...] | None:
     """The messages of a list in which all have a role and a text and nothing else, as in most logs."""
     found = []
     for number, item in enumerate(items, start=1):
@@ -91,47 +91,47 @@ def _plain(items: list[Json], account: Account) -> tuple[Message, ...] | None:
         content = item.get("content")
         if not isinstance(content, str):
             return None
-        found.append(Message(roles.role(item["role"], number), content))
+        found.append(Message(roles.parse_role(item["role"], number), content))
     account.claim_all(items)
     return tuple(found)
 
 
-def read_one(
-    item: Json, number: int, account: Account, dialect: Dialect = OPENAI, *, role: Role | None = None
+def read_message(
+    item: Json, number: int, account: Claims, dialect: Dialect = OPENAI, *, role: Role | None = None
 ) -> Message:
     """The message number `number` of a conversation; its role is `role`, or what it says itself.
 
     Raises:
-        Unreadable: it is no message.
+        RecordError: it is no message.
     """
     if not isinstance(item, dict):
-        raise Unreadable(f"message {number} is {kind(item)}; it must be an object")
+        raise RecordError(f"message {number} is {describe_type(item)}; it must be an object")
     place = f"message {number}"
     if role is None:
-        role = _role(item, number, dialect)
-    calls = _tool_calls(item, place, account)
-    spoken = _spoken(item, place, account)
+        role = _read_role(item, number, dialect)
+    calls = _count_tool_calls(item, place, account)
+    spoken = _read_text_outside_content(item, place, account)
     name = _content_name(item, dialect)
     if name is None and not calls and not spoken:
-        raise Unreadable(f"{place} has no content")
-    text, skipped = ("", ()) if name is None else content_of(item, name, place, account, dialect)
+        raise RecordError(f"{place} has no content")
+    text, skipped = ("", ()) if name is None else read_content(item, name, place, account, dialect)
     before, after = spoken or ([], [])
     return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls)
 
 
-def system_beside(value: dict[str, Json], account: Account, name: str = "system") -> tuple[Message, ...]:
+def read_system_prompt(value: dict[str, Json], account: Claims, name: str = "system") -> tuple[Message, ...]:
     """The system prompt that some formats keep beside the messages; it is said before all of them."""
     prompt = value.get(name)
     if prompt is None:
         return ()
     if not isinstance(prompt, (str, list)):
-        raise Unreadable(f"{name} is {kind(prompt)}; it must be text or a list of parts")
-    text, skipped = content_of(value, name, name, account)
+        raise RecordError(f"{name} is {describe_type(prompt)}; it must be text or a list of parts")
+    text, skipped = read_content(value, name, name, account)
     return (Message("system", text, skipped),)
 
 
-def content_of(
-    item: dict[str, Json], name: str, place: str, account: Account, dialect: Dialect = OPENAI
+def read_content(
+    item: dict[str, Json], name: str, place: str, account: Claims, dialect: Dialect = OPENAI
 ) -> tuple[str, tuple[str, ...]]:
     """The text of a content, and the kinds of its parts that are no text."""
     content = item[name]
@@ -141,14 +141,16 @@ def content_of(
         account.claim(item, name)
         return content, ()
     if not isinstance(content, list):
-        raise Unreadable(f"{place}: {_shown(name)} is {kind(content)}; it must be text, null, or a list of parts")
+        raise RecordError(
+            f"{place}: {_content_label(name)} is {describe_type(content)}; it must be text, null, or a list of parts"
+        )
     texts, skipped = [], []
     for index, part in enumerate(content):
         if isinstance(part, str):
             account.claim(content, index)
             texts.append(part)
             continue
-        text, other = _part(part, f"{place}: part {index + 1}", account, dialect)
+        text, other = _read_part(part, f"{place}: part {index + 1}", account, dialect)
         if other is None:
             texts.append(text)
         elif other:
@@ -156,19 +158,19 @@ def content_of(
     return "\n".join(texts), tuple(skipped)
 
 
-def _role(item: dict[str, Json], number: int, dialect: Dialect) -> Role:
+def _read_role(item: dict[str, Json], number: int, dialect: Dialect) -> Role:
     name = next((name for name in dialect.roles if name in item), None)
     if name is None:
-        raise Unreadable(f"message {number} has no role")
-    found = roles.role(item[name], number)
+        raise RecordError(f"message {number} has no role")
+    found = roles.parse_role(item[name], number)
     for other, word in item.items():
         if (
             other != name
             and other.lower() in _ROLE_NAMES
             and isinstance(word, str)
-            and roles.known(word) not in (None, found)
+            and roles.find_role(word) not in (None, found)
         ):
-            raise Unreadable(f"message {number}: `{name}` and `{other}` name two different roles")
+            raise RecordError(f"message {number}: `{name}` and `{other}` name two different roles")
     return found
 
 
@@ -177,22 +179,24 @@ def _content_name(item: dict[str, Json], dialect: Dialect) -> str | None:
     return next((name for name in there if item[name] not in (None, [])), there[-1] if there else None)
 
 
-def _spoken(item: dict[str, Json], place: str, account: Account) -> tuple[list[str], list[str]] | None:
+def _read_text_outside_content(
+    item: dict[str, Json], place: str, account: Claims
+) -> tuple[list[str], list[str]] | None:
     """What is said outside of the content, before and after it: reasoning; a refusal, the transcript of audio."""
-    before = [_text(item, name, place, account) for name in _REASONING if isinstance(item.get(name), str)]
+    before = [_read_text(item, name, place, account) for name in _REASONING if isinstance(item.get(name), str)]
     if any(before):
         account.flags.append(REASONING)
-    after = [_text(item, "refusal", place, account)] if item.get("refusal") is not None else []
+    after = [_read_text(item, "refusal", place, account)] if item.get("refusal") is not None else []
     audio = item.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
-        after.append(_text(audio, "transcript", place, account))
+        after.append(_read_text(audio, "transcript", place, account))
     return (list(dict.fromkeys(before)), after) if before or after else None
 
 
-def _tool_calls(item: dict[str, Json], place: str, account: Account) -> tuple[str, ...]:
+def _count_tool_calls(item: dict[str, Json], place: str, account: Claims) -> tuple[str, ...]:
     calls = item.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
-        raise Unreadable(f"{place}: tool_calls is {kind(calls)}; it must be a list")
+        raise RecordError(f"{place}: tool_calls is {describe_type(calls)}; it must be a list")
     count = len(calls or ())
     for name in ("function_call", "toolInvocations", "invalid_tool_calls"):
         called = item.get(name)
@@ -202,50 +206,50 @@ def _tool_calls(item: dict[str, Json], place: str, account: Account) -> tuple[st
     return ("tool_call",) * count
 
 
-def _part(part: Json, place: str, account: Account, dialect: Dialect) -> tuple[str, str | None]:
+def _read_part(part: Json, place: str, account: Claims, dialect: Dialect) -> tuple[str, str | None]:
     """The text of a part, or its kind where it is no text ("" where there is nothing in it)."""
     if not isinstance(part, dict):
-        raise Unreadable(f"{place} is {kind(part)}; it must be text or an object with a type")
+        raise RecordError(f"{place} is {describe_type(part)}; it must be text or an object with a type")
     type_ = part.get("type")
     if not isinstance(type_, str):
-        raise Unreadable(f"{place} has no type")
+        raise RecordError(f"{place} has no type")
     name = dialect.part_texts.get(type_) or _TEXT_PARTS.get(type_)
     if name is not None:
         if type_ in _REASONING_PARTS:
             account.flags.append(REASONING)
-        return _text(part, name, place, account), None
+        return _read_text(part, name, place, account), None
     if type_ == "step-start":  # parts the steps of an answer; there is nothing in it
         return "", ""
-    if type_ not in _SKIPPED_PARTS and not _is_tool(type_):
+    if type_ not in _SKIPPED_PARTS and not _is_tool_type(type_):
         name = next((name for name in _TEXT_FIELDS if isinstance(part.get(name), str)), None)
         if name is not None:
-            return _text(part, name, place, account), None
-    kind_ = _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool(type_) else "")
-    if kind_ in _PAYLOADS:
+            return _read_text(part, name, place, account), None
+    kind_ = _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool_type(type_) else "")
+    if kind_ in _PAYLOAD_KINDS:
         account.claim_all(part)
     elif kind_:  # text beside an image is not the image
         account.claim(part, *(name for name in part if name not in _TEXT_FIELDS))
     else:  # nobody knows what is in it
         account.claim(part)
-    return "", kind_ or _kind(type_)
+    return "", kind_ or _part_kind(type_)
 
 
-def _is_tool(type_: str) -> bool:
+def _is_tool_type(type_: str) -> bool:
     """The Vercel AI SDK's `tool-NAME` and `dynamic-tool`, and the calls of OpenAI's own tools."""
-    return type_.startswith("tool-") or type_ == "dynamic-tool" or type_ in CALLS
+    return type_.startswith("tool-") or type_ == "dynamic-tool" or type_ in TOOL_CALL_TYPES
 
 
-def _kind(type_: str) -> str:
-    return "part" if classify(type_) is Prose.SENTENCE else type_[:_LONGEST_KIND]
+def _part_kind(type_: str) -> str:
+    return "part" if classify(type_) is Prose.SENTENCE else type_[:_MAX_KIND_LENGTH]
 
 
-def _text(holder: dict[str, Json], name: str, place: str, account: Account) -> str:
+def _read_text(holder: dict[str, Json], name: str, place: str, account: Claims) -> str:
     value = holder.get(name)
     if not isinstance(value, str):
-        raise Unreadable(f"{place}: {name} is {kind(value)}; it must be text")
+        raise RecordError(f"{place}: {name} is {describe_type(value)}; it must be text")
     account.claim(holder, name)
     return value
 
 
-def _shown(name: str) -> str:
+def _content_label(name: str) -> str:
     return "content" if name == "value" else name

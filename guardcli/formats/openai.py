@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json
 from guardcli.formats import messages
-from guardcli.formats.account import Account
+from guardcli.formats.claims import Claims
 
 
 def matches(value: Json) -> bool:
@@ -14,8 +14,8 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and "messages" in value
 
 
-def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
     if isinstance(value, dict):
-        system = messages.system_beside(value, account)
-        return [(None, Conversation((*system, *messages.read(value.get("messages"), "messages", account))))]
-    return [(None, Conversation(messages.read(value, "the list", account)))]
+        system = messages.read_system_prompt(value, account)
+        return [(None, Conversation((*system, *messages.read_messages(value.get("messages"), "messages", account))))]
+    return [(None, Conversation(messages.read_messages(value, "the list", account)))]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json, Message
 from guardcli.formats import hh, messages, openai, sharegpt
-from guardcli.formats.account import Account
-from guardcli.formats.faults import Unreadable, kind
+from guardcli.formats.claims import Claims
+from guardcli.formats.errors import RecordError, describe_type
 
-PROMPTS = ("prompt", "instruction", "question", "query", "input", "text")
-RESPONSES = ("response", "completion", "answer", "output", "generation")
+PROMPT_NAMES = ("prompt", "instruction", "question", "query", "input", "text")
+RESPONSE_NAMES = ("response", "completion", "answer", "output", "generation")
 
-_NAMES = frozenset(PROMPTS + RESPONSES)
+_NAMES = frozenset(PROMPT_NAMES + RESPONSE_NAMES)
 
 
 def matches(value: Json) -> bool:
@@ -25,64 +25,64 @@ def matches(value: Json) -> bool:
     return isinstance(value, str)
 
 
-def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
     if isinstance(value, str):
         return [(None, Conversation((Message("user", value),)))]
     assert isinstance(value, dict)  # by `matches`
-    names = _names(value)
-    prompt, response = _first(value, names, PROMPTS), _first(value, names, RESPONSES)
+    names = _names_by_lower_case(value)
+    prompt, response = _first_filled(value, names, PROMPT_NAMES), _first_filled(value, names, RESPONSE_NAMES)
     if prompt is not None and prompt.lower() == "input" and isinstance(value[prompt], list):
-        return each(value, prompt, account, response)
-    said = list(messages.system_beside(value, account)) if "system" in value else []
-    said += [Message("user", text) for text in _prompt(value, names, prompt, account)]
+        return conversation_per_item(value, prompt, account, response)
+    said = list(messages.read_system_prompt(value, account)) if "system" in value else []
+    said += [Message("user", text) for text in _prompt_texts(value, names, prompt, account)]
     if response is not None:
-        said.append(Message("assistant", text_of(value, response, account)))
+        said.append(Message("assistant", read_text(value, response, account)))
     if not said:
-        raise Unreadable("empty conversation: neither a prompt nor a response")
+        raise RecordError("empty conversation: neither a prompt nor a response")
     return [(None, Conversation(tuple(said)))]
 
 
-def each(
-    value: dict[str, Json], name: str, account: Account, response: str | None = None
+def conversation_per_item(
+    value: dict[str, Json], name: str, account: Claims, response: str | None = None
 ) -> list[tuple[str | None, Conversation]]:
     """The conversations of a list of texts, one each."""
     if response is not None:
-        raise Unreadable(f"{name} is a list, so {response} belongs to none of its items")
+        raise RecordError(f"{name} is a list, so {response} belongs to none of its items")
     items = value[name]
     assert isinstance(items, list)
     if not items:
-        raise Unreadable(f"empty conversation: {name} is a list without items")
+        raise RecordError(f"empty conversation: {name} is a list without items")
     for number, item in enumerate(items, start=1):
         if not isinstance(item, str):
-            raise Unreadable(f"{name} item {number} is {kind(item)}; it must be text")
+            raise RecordError(f"{name} item {number} is {describe_type(item)}; it must be text")
     account.claim_all(items)
     return [(f"{name}.{index}", Conversation((Message("user", str(item)),))) for index, item in enumerate(items)]
 
 
-def text_of(value: dict[str, Json], name: str, account: Account) -> str:
-    """The text under a name. Raises Unreadable: it is something else."""
+def read_text(value: dict[str, Json], name: str, account: Claims) -> str:
+    """The text under a name. Raises RecordError: it is something else."""
     text = value[name]
     if not isinstance(text, str):
-        raise Unreadable(f"{name} is {kind(text)}; it must be text")
+        raise RecordError(f"{name} is {describe_type(text)}; it must be text")
     account.claim(value, name)
     return text
 
 
-def _names(value: dict[str, Json]) -> dict[str, str]:
+def _names_by_lower_case(value: dict[str, Json]) -> dict[str, str]:
     """The fields of an object by their names in lower case; of two that differ in case, the one in lower case."""
     found = {name.lower(): name for name in value if name.lower() in _NAMES}
     return found | {name: name for name in value if name in _NAMES}
 
 
-def _first(value: dict[str, Json], names: dict[str, str], wanted: tuple[str, ...]) -> str | None:
+def _first_filled(value: dict[str, Json], names: dict[str, str], wanted: tuple[str, ...]) -> str | None:
     return next((names[name] for name in wanted if name in names and value[names[name]] is not None), None)
 
 
-def _prompt(value: dict[str, Json], names: dict[str, str], prompt: str | None, account: Account) -> list[str]:
+def _prompt_texts(value: dict[str, Json], names: dict[str, str], prompt: str | None, account: Claims) -> list[str]:
     if prompt is None:
         return []
-    text = text_of(value, prompt, account)
+    text = read_text(value, prompt, account)
     # Alpaca's rows hold an instruction and the input that it is about: its model got both.
     if prompt.lower() == "instruction" and "input" in names and value[names["input"]]:
-        text += "\n\n" + text_of(value, names["input"], account)
+        text += "\n\n" + read_text(value, names["input"], account)
     return [text]

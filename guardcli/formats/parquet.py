@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from guardcli.conversation import Json
-from guardcli.formats import signatures
-from guardcli.formats.faults import Damaged
+from guardcli.formats import magic
+from guardcli.formats.errors import StreamError
 
 _ROWS = 64  # read at a time
 _INSTALL = "this is Parquet: install what reads it with pip install 'guardcli[parquet]', or export it as JSON Lines"
@@ -24,33 +24,33 @@ def is_parquet(stream: BinaryIO) -> bool:
         if not stream.seekable():
             return False
         place = stream.tell()
-        head = stream.read(len(signatures.PARQUET))
+        head = stream.read(len(magic.PARQUET))
         tail = b""
-        if head == signatures.PARQUET:
+        if head == magic.PARQUET:
             stream.seek(-len(head), os.SEEK_END)
             tail = stream.read()
         stream.seek(place)
     except (OSError, AttributeError):
         return False
-    return tail == signatures.PARQUET
+    return tail == magic.PARQUET
 
 
-def values(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]]:
+def iter_rows(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]]:
     """Each row from the `start`th on: its number, its value, and that as JSON.
 
     Raises:
-        Damaged: it cannot be read, or pyarrow is not there.
+        StreamError: it cannot be read, or pyarrow is not there.
     """
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise Damaged(_INSTALL) from error
+        raise StreamError(_INSTALL) from error
     try:
         file = parquet.ParquetFile(stream)
         names = file.schema_arrow.names
         if len(set(names)) < len(names):
-            raise Damaged("two columns have one name, and one of them would not be read: rename it")
+            raise StreamError("two columns have one name, and one of them would not be read: rename it")
         number = 0
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
@@ -61,12 +61,12 @@ def values(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]
                 for value in batch.to_pylist():
                     number += 1
                     if number >= start:
-                        yield _row(number, value)
+                        yield _to_row(number, value)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:  # times that Python has no value for
-        raise Damaged(f"the Parquet data cannot be read any further: {error}") from error
+        raise StreamError(f"the Parquet data cannot be read any further: {error}") from error
 
 
-def _row(number: int, value: dict[str, Any]) -> tuple[int, Json, bytes]:
+def _to_row(number: int, value: dict[str, Any]) -> tuple[int, Json, bytes]:
     raw = json.dumps(value, ensure_ascii=False, default=_as_text)
     return number, json.loads(raw), raw.encode("utf-8", "backslashreplace") + b"\n"
 

@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from guardcli.conversation import Json
-from guardcli.formats.faults import Unreadable, kind, listed
+from guardcli.formats.errors import RecordError, describe_type, quote_names
 
 Step = str | int
 
 _STEP = re.compile(r"""\.?(?:"([^"]+)"|'([^']+)'|([^.\[\]"']+))|\[(-?\d+)\]|\[(?:"([^"]+)"|'([^']+)')\]""")
-_ONE = re.compile(r"""(?:"[^"]*"|'[^']*'|[^,"'])+""")
-_PLAIN = re.compile(r"""[^.\[\]"',\s](?:[^.\[\]"',\n]*[^.\[\]"',\s])?\Z""")
+_LISTED_PATH = re.compile(r"""(?:"[^"]*"|'[^']*'|[^,"'])+""")
+_PLAIN_NAME = re.compile(r"""[^.\[\]"',\s](?:[^.\[\]"',\n]*[^.\[\]"',\s])?\Z""")
 
 
-def parse(path: str) -> tuple[Step, ...]:
+def parse_path(path: str) -> tuple[Step, ...]:
     """The steps of a path. Raises ValueError: it is none."""
     text = path.removeprefix("$")
     steps: list[Step] = []
@@ -36,30 +36,30 @@ def parse(path: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def parse_all(text: str) -> frozenset[tuple[str, ...]]:
+def parse_paths(text: str) -> frozenset[tuple[str, ...]]:
     """Places without numbers, parted by commas, such as `title,messages[].note`: lists do not count in them.
 
     Raises:
         ValueError: one is no path.
     """
-    found = [one.strip() for one in _ONE.findall(text)]
+    found = [one.strip() for one in _LISTED_PATH.findall(text)]
     if not any(found):
         raise ValueError(f"{text!r} names no place")
-    steps = (parse(one.replace("[]", "")) for one in found if one)
+    steps = (parse_path(one.replace("[]", "")) for one in found if one)
     return frozenset(tuple(step for step in one if isinstance(step, str)) for one in steps)
 
 
-def written(steps: Sequence[Step], item: str = "[]") -> str:
+def format_path(steps: Sequence[Step], item: str = "[]") -> str:
     """Steps as `parse_all` reads them: names that hold more than a plain name in quotes, each list as `item`."""
     named = (item if isinstance(step, int) else f".{_quoted(step)}" for step in steps)
     return "".join(named).removeprefix(".")
 
 
 def _quoted(name: str) -> str:
-    return name if _PLAIN.match(name) else f'"{name}"' if '"' not in name else f"'{name}'"
+    return name if _PLAIN_NAME.match(name) else f'"{name}"' if '"' not in name else f"'{name}'"
 
 
-def kept(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
+def find_field(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
     """The value of a field: the one of that very name, else the one inside another; nothing if it is missing."""
     if name in fields:
         yield fields[name]
@@ -67,29 +67,31 @@ def kept(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
     first, dot, rest = name.partition(".")
     inner = fields.get(first)
     if dot and isinstance(inner, dict):
-        yield from kept(inner, rest)
+        yield from find_field(inner, rest)
 
 
-def select(value: Json, steps: Sequence[Step]) -> Json:
-    """What stands at a place. Raises Unreadable, naming the step that leads nowhere."""
+def get_at_path(value: Json, steps: Sequence[Step]) -> Json:
+    """What stands at a place. Raises RecordError, naming the step that leads nowhere."""
     for at, step in enumerate(steps):
-        place = shown(steps[: at + 1])
+        place = format_steps(steps[: at + 1])
         if isinstance(step, int):
             if not isinstance(value, list):
-                raise Unreadable(f"no {place} in this record: there is {kind(value)} where a list is wanted")
+                raise RecordError(f"no {place} in this record: there is {describe_type(value)} where a list is wanted")
             if not -len(value) <= step < len(value):
-                raise Unreadable(f"no {place} in this record: the list has {len(value)} items")
+                raise RecordError(f"no {place} in this record: the list has {len(value)} items")
             value = value[step]
         else:
             if not isinstance(value, dict):
-                raise Unreadable(f"no {place} in this record: there is {kind(value)} where an object is wanted")
+                raise RecordError(
+                    f"no {place} in this record: there is {describe_type(value)} where an object is wanted"
+                )
             if step not in value:
-                there = f"the keys {listed(value)}" if value else "no keys"
-                raise Unreadable(f"no {place} in this record: there are {there}")
+                there = f"the keys {quote_names(value)}" if value else "no keys"
+                raise RecordError(f"no {place} in this record: there are {there}")
             value = value[step]
     return value
 
 
-def shown(steps: Sequence[Step]) -> str:
+def format_steps(steps: Sequence[Step]) -> str:
     """Steps as they are written."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")

@@ -23,36 +23,38 @@ class Prose(IntEnum):
     SENTENCE = 2
 
 
-LONGEST_WORD = 40  # letters; what is longer and has no digit is several words without blanks
+MAX_WORD_LENGTH = 40  # letters; what is longer and has no digit is several words without blanks
 SLUG_WORDS = 8  # words joined by hyphens, underscores or dots that make a sentence
 PLAIN_SLUG_WORDS = 4  # the same, where one of them is a word of grammar, such as "how" in how-to-make-tea
 CAMEL_WORDS = 5  # words joined by capitals that make a sentence, where two of them are words of grammar
 # Characters of scripts that put no blanks between words: a name or a word has this many at the most.
-LONGEST_HAN_WORD = 3
-LONGEST_THAI_WORD = 8
+MAX_HAN_WORD = 3
+MAX_THAI_WORD = 8
 
-_WORDS_OF_GRAMMAR = """
+_FUNCTION_WORD_LIST = """
 a an the this that these those i me my you your he she him his her we our they them their it its how what why when
 where who which do does did is are was were be been am can could will would shall should may might must have has had
 not no yes to of for with from into at by if then than but please tell give make let get und der die das ein eine ich
 du sie wir wie warum nicht mit für de la le les un une je tu il nous vous que qui est pas pour el los las una yo es
 por con como
 """
-_WORDS_IN_LABELS = "a an the to of for with from by de la le les un une der die das mit es con por"
-_WORDS_IN_USER_AGENTS = """
+_LABEL_WORD_LIST = "a an the to of for with from by de la le les un une der die das mit es con por"
+_USER_AGENT_WORD_LIST = """
 like gecko khtml compatible linux windows nt intel mac os x cpu iphone ipad android mobile macintosh win wow build rv wv
 en us ubuntu fedora debian gnu libc musl safari chrome version bot crawler http https www com org net html python java
 node go curl darwin arm aarch amd
 """
-_GRAMMAR = frozenset(_WORDS_OF_GRAMMAR.split())
-_SPEAKING = _GRAMMAR - frozenset(_WORDS_IN_LABELS.split())  # a label may join nouns; whoever speaks uses one of these
-_AGENT_WORDS = frozenset(_WORDS_IN_USER_AGENTS.split())
-LONGEST_LABEL = 80  # characters
-LABEL_WORDS = 10
-LONGEST_ID = 64
-LONGEST_METADATA = 2048  # characters with a blank among them
-MOST_TOKENS = 64  # parted by blanks; no metadata has more
-LONGEST_REMEMBERED = 256  # characters of a text whose class is remembered
+_FUNCTION_WORDS = frozenset(_FUNCTION_WORD_LIST.split())
+_SPEECH_WORDS = _FUNCTION_WORDS - frozenset(
+    _LABEL_WORD_LIST.split()
+)  # a label may join nouns; whoever speaks uses one of these
+_USER_AGENT_WORDS = frozenset(_USER_AGENT_WORD_LIST.split())
+MAX_LABEL_LENGTH = 80  # characters
+MAX_LABEL_WORDS = 10
+MAX_ID_LENGTH = 64
+MAX_METADATA_LENGTH = 2048  # characters with a blank among them
+MAX_TOKENS = 64  # parted by blanks; no metadata has more
+MAX_CACHED_LENGTH = 256  # characters of a text whose class is remembered
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f]"
@@ -93,32 +95,32 @@ def classify(text: str) -> Prose:
     ['SYMBOL', 'WORD', 'SENTENCE', 'SENTENCE']
     """
     text = text.strip()
-    if text.isascii() and len(text) <= LONGEST_WORD and text.isalnum():  # most values of most logs
+    if text.isascii() and len(text) <= MAX_WORD_LENGTH and text.isalnum():  # most values of most logs
         if not text.isalpha():
             return Prose.SYMBOL
         if text.islower() or text.isupper() or text.istitle():
             return Prose.WORD
-    elif len(text) <= LONGEST_ID and _ID.match(text):
+    elif len(text) <= MAX_ID_LENGTH and _ID.match(text):
         return Prose.SYMBOL
-    return _classified(text) if len(text) <= LONGEST_REMEMBERED else _classified.__wrapped__(text)
+    return _classify_cached(text) if len(text) <= MAX_CACHED_LENGTH else _classify_cached.__wrapped__(text)
 
 
 @lru_cache(maxsize=1 << 12)
-def _classified(text: str) -> Prose:
+def _classify_cached(text: str) -> Prose:
     """The same of what is no plain word and no plain id. Logs repeat themselves: user agents, URLs, titles."""
     if "\\u" in text or "&#" in text:
         text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), unescape(text))
     if "%" in text:
         text = unquote(text)
     text = _INVISIBLE.sub(" ", text).strip()
-    if _runs_on(text):
+    if _is_unspaced_sentence(text):
         return Prose.SENTENCE
     if not text.isascii():  # vowels of Indic scripts are marks, which are no letters to `re`
         text = "".join(character for character in text if not category(character).startswith("M"))
     tokens = text.split()
     if len(tokens) < 2:
-        return _joined(text)
-    if len(tokens) > MOST_TOKENS or len(text) > LONGEST_METADATA:
+        return _classify_token(text)
+    if len(tokens) > MAX_TOKENS or len(text) > MAX_METADATA_LENGTH:
         return Prose.SENTENCE
     if _PRODUCT.match(text):
         if _is_user_agent(text):
@@ -127,7 +129,7 @@ def _classified(text: str) -> Prose:
         return Prose.SENTENCE
     if any(map(str.isdigit, text)):
         tokens = _CALENDAR.sub(" ", text).split()
-    found = [_joined(token) for token in tokens]
+    found = [_classify_token(token) for token in tokens]
     words = sum(kind > Prose.SYMBOL for kind in found)
     if sum(any(map(str.isalpha, token)) for token in tokens) >= PLAIN_SLUG_WORDS:  # h0w d0 1 d0 th1s
         return Prose.SENTENCE
@@ -136,28 +138,28 @@ def _classified(text: str) -> Prose:
     return Prose.WORD if words else Prose.SYMBOL
 
 
-def is_spread(items: Sequence[str]) -> bool:
+def is_split_sentence(items: Sequence[str]) -> bool:
     """Whether a list holds the words, or the letters, of a sentence one by one; tags are no sentence."""
-    tokens = [item.strip() for item in items if len(item) <= LONGEST_WORD]
+    tokens = [item.strip() for item in items if len(item) <= MAX_WORD_LENGTH]
     if len(tokens) < PLAIN_SLUG_WORDS:
         return False
-    return sum(token.lower() in _SPEAKING for token in tokens) > 1 or _is_spelled_out(tokens)
+    return sum(token.lower() in _SPEECH_WORDS for token in tokens) > 1 or _is_spelled_out(tokens)
 
 
 def is_label(text: str) -> bool:
     """Whether `text` may name a category, a language or a topic: short, and nobody speaks in it."""
-    if len(text) > LONGEST_LABEL or any(mark in text for mark in "?!\n\u061f\uff1f\uff01\u00bf\u00a1"):
+    if len(text) > MAX_LABEL_LENGTH or any(mark in text for mark in "?!\n\u061f\uff1f\uff01\u00bf\u00a1"):
         return False
-    if len(_HAN.findall(text)) > 3 * LONGEST_HAN_WORD or len(_THAI.findall(text)) > 3 * LONGEST_THAI_WORD:
+    if len(_HAN.findall(text)) > 3 * MAX_HAN_WORD or len(_THAI.findall(text)) > 3 * MAX_THAI_WORD:
         return False
     words = [word.lower() for word in _JOINED.findall(text)]
-    return len(words) <= LABEL_WORDS and _SPEAKING.isdisjoint(words)
+    return len(words) <= MAX_LABEL_WORDS and _SPEECH_WORDS.isdisjoint(words)
 
 
-def _joined(token: str) -> Prose:
+def _classify_token(token: str) -> Prose:
     """The same of a string without blanks."""
     if _URL.match(token):
-        return Prose.SENTENCE if _speaks_in_url(token) else Prose.SYMBOL
+        return Prose.SENTENCE if _has_sentence_in_url(token) else Prose.SYMBOL
     if not (_ASCII_WORD.search(token) or _FOREIGN_LETTER.search(token)):
         return Prose.SYMBOL
     if _DATA_URL.match(token) or (_BASE64.match(token) and not _is_slug(token)):
@@ -165,9 +167,9 @@ def _joined(token: str) -> Prose:
     if "/" in token or "\\" in token:
         parts = re.split(r"[/\\]", token)
         is_path = _ROOTED.match(token) is not None
-        whole = _speaks(token) if is_path else _is_slug(token, lowest=2 * SLUG_WORDS)
+        whole = _has_speech_words(token) if is_path else _is_slug(token, lowest=2 * SLUG_WORDS)
         return Prose.SENTENCE if whole or any(map(_is_slug, parts)) else Prose.SYMBOL
-    if _is_slug(token) or any(len(run) > LONGEST_WORD and _is_cased(run) for run in _LETTERS.findall(token)):
+    if _is_slug(token) or any(len(run) > MAX_WORD_LENGTH and _is_cased(run) for run in _LETTERS.findall(token)):
         return Prose.SENTENCE
     pieces = _PIECE.findall(token)
     return Prose.SYMBOL if any(map(_has_digit, pieces)) or len(pieces) > 1 else Prose.WORD
@@ -177,15 +179,15 @@ def _is_slug(token: str, lowest: int = SLUG_WORDS) -> bool:
     """Whether a token is a sentence with its words joined."""
     pieces = [piece for piece in _PIECE.findall(token) if not _has_digit(piece)]
     words = [word.lower() for piece in pieces if _is_cased(piece) for word in _JOINED.findall(piece)]
-    grammar = sum(word in _GRAMMAR for word in words)
+    grammar = sum(word in _FUNCTION_WORDS for word in words)
     if len(pieces) < 2:
         return len(words) >= CAMEL_WORDS and grammar > 1
     return len(words) >= lowest or (len(words) >= PLAIN_SLUG_WORDS and grammar > 0)
 
 
-def _speaks(path: str) -> bool:
+def _has_speech_words(path: str) -> bool:
     """Whether the folders of a path are the words of a sentence."""
-    return sum(word.lower() in _SPEAKING for word in _JOINED.findall(path)) >= 3
+    return sum(word.lower() in _SPEECH_WORDS for word in _JOINED.findall(path)) >= 3
 
 
 def _is_cased(piece: str) -> bool:
@@ -203,29 +205,29 @@ def _is_spelled_out(tokens: list[str]) -> bool:
     return sum(len(token) == 1 and token.isalpha() for token in tokens) >= 4
 
 
-def _speaks_in_url(url: str) -> bool:
+def _has_sentence_in_url(url: str) -> bool:
     """Whether a part of a URL, decoded, is a sentence: a search, or the slug of a title."""
     for part in re.split(r"[/?&=#;]", url.partition("://")[2] or url):
         plain = _INVISIBLE.sub(" ", unquote_plus(part))
         words = plain.lower().split()
-        said = len(words) >= PLAIN_SLUG_WORDS or (len(words) > 1 and not _GRAMMAR.isdisjoint(words))
-        if said or _is_slug(part) or _runs_on(plain):
+        said = len(words) >= PLAIN_SLUG_WORDS or (len(words) > 1 and not _FUNCTION_WORDS.isdisjoint(words))
+        if said or _is_slug(part) or _is_unspaced_sentence(plain):
             return True
-    return _speaks(url)
+    return _has_speech_words(url)
 
 
-def _runs_on(text: str) -> bool:
+def _is_unspaced_sentence(text: str) -> bool:
     """Whether there is more than a word in scripts that put no blanks between words."""
-    return not text.isascii() and (
-        len(_HAN.findall(text)) > LONGEST_HAN_WORD or len(_THAI.findall(text)) > LONGEST_THAI_WORD
-    )
+    return not text.isascii() and (len(_HAN.findall(text)) > MAX_HAN_WORD or len(_THAI.findall(text)) > MAX_THAI_WORD)
 
 
 def _is_user_agent(text: str) -> bool:
     """Products with versions, and comments of few words that are not known from user agents."""
-    if _speaks(text):
+    if _has_speech_words(text):
         return False
     comments = [item for comment in _COMMENT.findall(text) for item in re.split("[;,]", comment)]
     bare = _PRODUCT.sub(" ", _COMMENT.sub(" ", text))
-    unknown = [sum(word.lower() not in _AGENT_WORDS for word in _LETTERS.findall(item)) for item in (bare, *comments)]
+    unknown = [
+        sum(word.lower() not in _USER_AGENT_WORDS for word in _LETTERS.findall(item)) for item in (bare, *comments)
+    ]
     return max(unknown) <= 2 and sum(unknown) <= 4 and unknown[0] <= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json
 from guardcli.formats import messages
-from guardcli.formats.account import Account
+from guardcli.formats.claims import Claims
 
 _DIALECT = messages.Dialect(roles=("role", "from"), contents=("value", "content"))
 
@@ -13,8 +13,8 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and ("conversations" in value or isinstance(value.get("conversation"), list))
 
 
-def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
     assert isinstance(value, dict)  # by `matches`
     name = "conversations" if "conversations" in value else "conversation"
-    system = messages.system_beside(value, account)
-    return [(None, Conversation((*system, *messages.read(value[name], name, account, _DIALECT))))]
+    system = messages.read_system_prompt(value, account)
+    return [(None, Conversation((*system, *messages.read_messages(value[name], name, account, _DIALECT))))]

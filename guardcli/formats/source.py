@@ -13,10 +13,10 @@ from itertools import chain
 from typing import BinaryIO
 
 from guardcli.errors import InputError
-from guardcli.formats import signatures
-from guardcli.formats.faults import Damaged
+from guardcli.formats import magic
+from guardcli.formats.errors import StreamError
 
-PIECE = 1 << 16
+READ_SIZE = 1 << 16
 
 
 def open_source(path: str) -> BinaryIO:
@@ -47,43 +47,43 @@ def _stdin() -> BinaryIO:
     return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 
-def text(stream: BinaryIO) -> Iterator[bytes]:
+def iter_utf8(stream: BinaryIO) -> Iterator[bytes]:
     """The stream's text in pieces, unpacked.
 
     Raises:
-        Damaged: it is no UTF-8 text, broken gzip, or cannot be read any further; all that could be read has
+        StreamError: it is no UTF-8 text, broken gzip, or cannot be read any further; all that could be read has
             been yielded.
     """
-    pieces = raw(stream)
-    head = _head(pieces)
-    for magic, unpack in _UNPACK.items():
-        if head.startswith(magic):
+    pieces = iter_raw(stream)
+    head = _read_head(pieces)
+    for prefix, unpack in _UNPACK.items():
+        if head.startswith(prefix):
             pieces = unpack(chain([head], pieces))
-            head = _head(pieces)
+            head = _read_head(pieces)
             break
-    signatures.check(head)
+    magic.reject_non_text(head)
     yield head
     yield from pieces
 
 
-def raw(stream: BinaryIO) -> Iterator[bytes]:
-    """The stream's bytes in pieces, as they are. Raises Damaged: it cannot be read any further."""
+def iter_raw(stream: BinaryIO) -> Iterator[bytes]:
+    """The stream's bytes in pieces, as they are. Raises StreamError: it cannot be read any further."""
     # read(n) of a buffered pipe waits for n bytes, read1 returns what is there; raw streams need no read1.
     take: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
     while True:
         try:
-            piece = take(PIECE)
+            piece = take(READ_SIZE)
         except OSError as error:
-            raise Damaged(f"cannot be read any further: {error.strerror}") from error
+            raise StreamError(f"cannot be read any further: {error.strerror}") from error
         if not piece:
             return
         yield piece
 
 
-def _head(pieces: Iterator[bytes]) -> bytes:
+def _read_head(pieces: Iterator[bytes]) -> bytes:
     """Enough of the beginning to know what it is; a short first line must not wait for the next."""
     head = b""
-    while len(head) < signatures.HEAD and (b"\n" not in head or b"\0" in head):
+    while len(head) < magic.HEAD_SIZE and (b"\n" not in head or b"\0" in head):
         piece = next(pieces, b"")
         if not piece:
             break
@@ -104,20 +104,20 @@ def _gunzip(packed: Iterator[bytes]) -> Iterator[bytes]:
             piece = member.unused_data
             member = None if member.eof else member
     if member is not None:
-        raise Damaged("the gzip data is cut off here; what it held of this record and after it is lost")
+        raise StreamError("the gzip data is cut off here; what it held of this record and after it is lost")
 
 
 def _inflate(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
     """Unpack in bounded pieces: a few packed bytes may hold gigabytes."""
     while True:
         try:
-            piece = member.decompress(packed, PIECE)
+            piece = member.decompress(packed, READ_SIZE)
         except zlib.error as error:
-            raise Damaged(f"the gzip data is corrupt here ({error}); what follows is lost") from error
+            raise StreamError(f"the gzip data is corrupt here ({error}); what follows is lost") from error
         if piece:
             yield piece
         packed = member.unconsumed_tail
-        if not packed and len(piece) < PIECE:
+        if not packed and len(piece) < READ_SIZE:
             return
 
 
@@ -126,25 +126,25 @@ def _unzstd(packed: Iterator[bytes]) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError as error:
-        raise Damaged(f"this is Zstandard: {_ZSTD}") from error
+        raise StreamError(f"this is Zstandard: {_ZSTD_HINT}") from error
     frame = None
     for piece in packed:
-        for at in range(0, len(piece), _FED):
-            part = piece[at : at + _FED]
+        for at in range(0, len(piece), _ZSTD_FEED_SIZE):
+            part = piece[at : at + _ZSTD_FEED_SIZE]
             while part:
                 frame = frame or zstandard.ZstdDecompressor().decompressobj()
                 try:
                     unpacked = frame.decompress(part)
                 except zstandard.ZstdError as error:
-                    raise Damaged(f"the Zstandard data is corrupt here ({error}); what follows is lost") from error
+                    raise StreamError(f"the Zstandard data is corrupt here ({error}); what follows is lost") from error
                 if unpacked:
                     yield unpacked
                 part = frame.unused_data if frame.eof else b""
                 frame = None if frame.eof else frame
     if frame is not None:
-        raise Damaged("the Zstandard data is cut off here; what it held of this record and after it is lost")
+        raise StreamError("the Zstandard data is cut off here; what it held of this record and after it is lost")
 
 
-_FED = 256  # packed bytes at a time: three of them can hold 128 KB
-_ZSTD = "install it with pip install 'guardcli[zstd]', or unpack the file with `zstd -dc`"
-_UNPACK = {signatures.GZIP: _gunzip, signatures.ZSTD: _unzstd}
+_ZSTD_FEED_SIZE = 256  # packed bytes at a time: three of them can hold 128 KB
+_ZSTD_HINT = "install it with pip install 'guardcli[zstd]', or unpack the file with `zstd -dc`"
+_UNPACK = {magic.GZIP: _gunzip, magic.ZSTD: _unzstd}

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from guardcli.formats.faults import too_long
-from guardcli.formats.pieces import Chunk, Fault
+from guardcli.formats.errors import too_long_message
+from guardcli.formats.frames import BadFrame, Frame
 
 _OUTSIDE = re.compile(rb'["{}\[\],\n]')
 _INSIDE = re.compile(rb'["\\\n]')
 _OPENING_LINE = re.compile(rb"[ \t]*(?=[{\[])")
 
 
-def split(
+def split_values(
     fragments: Iterable[bytes], line: int, limit: int, is_message: Callable[[bytes], bool]
-) -> Iterator[Chunk | Fault]:
+) -> Iterator[Frame | BadFrame]:
     """The values in lines, or parts of lines, of which the first is number `line`."""
     splitter = _Splitter(line, limit, is_message)
     for fragment in fragments:
@@ -49,7 +49,7 @@ class _Splitter:
         self._indent: int | None = None  # of the value's first line, where nothing else stands before it
         self._indented = False  # lines within the value are indented more than that, or it is broken anyway
 
-    def feed(self, fragment: bytes) -> Iterator[Chunk | Fault]:
+    def feed(self, fragment: bytes) -> Iterator[Frame | BadFrame]:
         if self._line_start:
             yield from self._begin_line(fragment)
         self._line_start = fragment.endswith(b"\n")
@@ -68,15 +68,15 @@ class _Splitter:
             yield from self._inside(found[0]) if self._in_string else self._outside(found[0])
             at = found.end()
 
-    def end(self) -> Iterator[Chunk | Fault]:
+    def end(self) -> Iterator[Frame | BadFrame]:
         if self._depth or self._in_string:
-            yield Fault(self._start, "cut off: the value that begins here is not closed before the end")
+            yield BadFrame(self._start, "cut off: the value that begins here is not closed before the end")
             return
         yield from self._emit()
         if self._array is not None:
-            yield Fault(self._line, f"cut off: the array of line {self._array} is not closed before the end")
+            yield BadFrame(self._line, f"cut off: the array of line {self._array} is not closed before the end")
 
-    def _inside(self, byte: bytes) -> Iterator[Chunk | Fault]:
+    def _inside(self, byte: bytes) -> Iterator[Frame | BadFrame]:
         if byte == b"\n":  # no JSON text holds one: it was not closed
             self._in_string = False
             self._indented = True
@@ -86,7 +86,7 @@ class _Splitter:
         self._escaped = byte == b"\\"
         self._in_string = byte != b'"'
 
-    def _outside(self, byte: bytes) -> Iterator[Chunk | Fault]:
+    def _outside(self, byte: bytes) -> Iterator[Frame | BadFrame]:
         if byte == b"\n":
             yield from self._newline()
         elif byte == b",":
@@ -101,13 +101,13 @@ class _Splitter:
             self._undecided |= byte == b"[" and not self._depth and self._array is None
             self._depth += byte != b'"'
 
-    def _newline(self) -> Iterator[Chunk | Fault]:
+    def _newline(self) -> Iterator[Frame | BadFrame]:
         self._take(b"\n")
         if not self._depth:
             yield from self._emit()
         self._line += 1
 
-    def _comma(self) -> Iterator[Chunk | Fault]:
+    def _comma(self) -> Iterator[Frame | BadFrame]:
         if self._undecided and self._depth == 1:
             self._undecided = False
             if not self._is_message(bytes(self._value[1:])):
@@ -119,7 +119,7 @@ class _Splitter:
         else:
             yield from self._emit()
 
-    def _close(self, byte: bytes) -> Iterator[Chunk | Fault]:
+    def _close(self, byte: bytes) -> Iterator[Frame | BadFrame]:
         if not self._depth and byte == b"]" and self._array is not None:
             yield from self._emit()
             self._array = None
@@ -134,7 +134,7 @@ class _Splitter:
         if not self._depth:
             yield from self._emit()
 
-    def _first_element(self) -> Iterator[Chunk | Fault]:
+    def _first_element(self) -> Iterator[Frame | BadFrame]:
         """Leave out the bracket of the array, whose elements are values of their own."""
         element = self._value[1:].lstrip()
         self._start += self._value[: len(self._value) - len(element)].count(b"\n")
@@ -160,16 +160,16 @@ class _Splitter:
             self._array = self._start
             self._depth -= 1
 
-    def _emit(self) -> Iterator[Chunk | Fault]:
+    def _emit(self) -> Iterator[Frame | BadFrame]:
         if self._dropped:
-            yield Fault(self._start, too_long("the value", self._limit))
+            yield BadFrame(self._start, too_long_message("the value", self._limit))
         elif self._value:
-            yield Chunk(self._start, bytes(self._value.rstrip()))
+            yield Frame(self._start, bytes(self._value.rstrip()))
         else:
             return
         self._clear()
 
-    def _begin_line(self, fragment: bytes) -> Iterator[Chunk | Fault]:
+    def _begin_line(self, fragment: bytes) -> Iterator[Frame | BadFrame]:
         """Find the way back after a value that is never closed: the next one begins a line as it did.
 
         Where lines within a value are indented, an opening bracket that is not begins another value.
@@ -181,7 +181,7 @@ class _Splitter:
         elif self._indent is None:
             return
         elif opening and self._indented and indent <= self._indent:
-            yield Fault(self._start, f"not closed: another value begins on line {self._line}")
+            yield BadFrame(self._start, f"not closed: another value begins on line {self._line}")
             self._clear()
             self._indent = indent
         elif self._start == self._line - 1:

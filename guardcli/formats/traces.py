@@ -15,54 +15,56 @@ from dataclasses import dataclass
 
 from guardcli.conversation import Conversation, Json, Message, Role
 from guardcli.formats import decoding, messages
-from guardcli.formats.account import Account
-from guardcli.formats.faults import Unreadable, kind, listed
+from guardcli.formats.claims import Claims
+from guardcli.formats.errors import RecordError, describe_type, quote_names
 from guardcli.formats.prose import Prose, classify
-from guardcli.formats.settlement import leftovers
+from guardcli.formats.unread_text import find_unread_text
 
-_TRACED = frozenset({"trace_id", "traceId", "observation_id", "session_id", "sessionId", "run_type", "op_name"})
-_GIVEN, _ANSWERED = ("inputs", "input"), ("outputs", "output")
-_HELD = frozenset({*_GIVEN, *_ANSWERED})
-_CONVERSATIONS = frozenset({"messages", "conversations", "conversation", "prompt"})  # these are other formats' own
+_TRACE_KEYS = frozenset({"trace_id", "traceId", "observation_id", "session_id", "sessionId", "run_type", "op_name"})
+_INPUT_NAMES, _OUTPUT_NAMES = ("inputs", "input"), ("outputs", "output")
+_TRACE_FIELDS = frozenset({*_INPUT_NAMES, *_OUTPUT_NAMES})
+_OTHER_FORMATS_NAMES = frozenset(
+    {"messages", "conversations", "conversation", "prompt"}
+)  # these are other formats' own
 
 # Where in an object the messages or the text are; the first that is filled is read.
-_NAMES = (
+_CONTENT_NAMES = (
     "messages", "message", "choices", "generations", "output", "input", "content", "text", "answer", "query",
     "question", "prompt", "response", "completion", "generation",
 )  # fmt: skip
 
-_TYPES: dict[str, Role] = {
+_ROLES_BY_TYPE: dict[str, Role] = {
     "human": "user", "ai": "assistant", "chat": "user", "system": "system", "tool": "tool", "function": "tool",
 }  # fmt: skip
-_CLASSES: dict[str, Role] = {
+_ROLES_BY_CLASS: dict[str, Role] = {
     "HumanMessage": "user", "AIMessage": "assistant", "AIMessageChunk": "assistant", "SystemMessage": "system",
     "ToolMessage": "tool", "FunctionMessage": "tool",
 }  # fmt: skip
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or not _CONVERSATIONS.isdisjoint(value):
+    if not isinstance(value, dict) or not _OTHER_FORMATS_NAMES.isdisjoint(value):
         return False
-    return not _TRACED.isdisjoint(value) and not _HELD.isdisjoint(value)
+    return not _TRACE_KEYS.isdisjoint(value) and not _TRACE_FIELDS.isdisjoint(value)
 
 
-def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
     assert isinstance(value, dict)  # by `matches`
-    given, answered = (_filled(value, names) for names in (_GIVEN, _ANSWERED))
-    said = _parsed(value, given, answered, account)
+    given, answered = (_first_filled(value, names) for names in (_INPUT_NAMES, _OUTPUT_NAMES))
+    said = _parse_json_texts(value, given, answered, account)
     if said is None:
-        reader = _Reader(account)
+        reader = _MessageReader(account)
         said = [*reader.under(value, given, "user"), *reader.under(value, answered, "assistant")]
     if not said:
-        raise Unreadable(f"empty conversation: {given} and {answered} hold no message")
+        raise RecordError(f"empty conversation: {given} and {answered} hold no message")
     return [(None, Conversation(tuple(said)))]
 
 
-def _filled(value: dict[str, Json], names: tuple[str, str]) -> str:
+def _first_filled(value: dict[str, Json], names: tuple[str, str]) -> str:
     return next((name for name in names if value.get(name) not in (None, "", [], {})), names[-1])
 
 
-def _parsed(value: dict[str, Json], given: str, answered: str, account: Account) -> list[Message] | None:
+def _parse_json_texts(value: dict[str, Json], given: str, answered: str, account: Claims) -> list[Message] | None:
     """The messages in JSON texts; None if they are not to be read as JSON.
 
     An exporter writes either all of a row's texts as JSON, or none: one that looks like JSON beside one that does not
@@ -70,18 +72,18 @@ def _parsed(value: dict[str, Json], given: str, answered: str, account: Account)
     """
     texts = {name: text for name in (given, answered) if isinstance(text := value.get(name), str) and text}
     try:
-        trees = {name: decoding.value(text.encode("utf-8", "replace"), 1)[0] for name, text in texts.items()}
-    except Unreadable:
+        trees = {name: decoding.decode_json(text.encode("utf-8", "replace"), 1)[0] for name, text in texts.items()}
+    except RecordError:
         return None
     if not trees or not all(isinstance(tree, (dict, list, str)) for tree in trees.values()):
         return None
-    trial, root = Account(), {**value, **trees}
-    reader = _Reader(trial)
+    trial, root = Claims(), {**value, **trees}
+    reader = _MessageReader(trial)
     try:
         asked, back = reader.under(root, given, "user"), reader.under(root, answered, "assistant")
-    except Unreadable:
+    except RecordError:
         return None
-    lost = any(leftovers(trial, {name: root[name]}, [*asked, *back]) for name in trees)
+    lost = any(find_unread_text(trial, {name: root[name]}, [*asked, *back]) for name in trees)
     if lost or (given in trees and not any(message.role in ("user", "assistant") for message in asked)):
         return None
     for name, tree in trees.items():
@@ -94,10 +96,10 @@ def _parsed(value: dict[str, Json], given: str, answered: str, account: Account)
 
 
 @dataclass(slots=True)
-class _Reader:
+class _MessageReader:
     """Messages out of whatever stands under a name; `count` of them so far."""
 
-    account: Account
+    account: Claims
     count: int = 0
 
     def under(self, holder: dict[str, Json], name: str, role: Role, above: str = "") -> list[Message]:
@@ -112,7 +114,7 @@ class _Reader:
         if isinstance(value, list):
             return self._listed(value, place, role)
         if not isinstance(value, dict):
-            raise Unreadable(f"{place} is {kind(value)}; it must be text, a message, or messages")
+            raise RecordError(f"{place} is {describe_type(value)}; it must be text, a message, or messages")
         return self._held(value, place, role)
 
     def _text(self, text: str, role: Role) -> Message:
@@ -123,7 +125,7 @@ class _Reader:
         if len(value) == 1 and isinstance(value[0], list):  # LangChain runs a batch, mostly of one
             value = value[0]
         if any(isinstance(item, list) for item in value):
-            raise Unreadable(f"{name} holds {len(value)} conversations; export them one by one")
+            raise RecordError(f"{name} holds {len(value)} conversations; export them one by one")
         found = []
         for index, item in enumerate(value):
             if isinstance(item, str):
@@ -140,10 +142,10 @@ class _Reader:
         self.account.claim(value)
         if _is_call(value):
             return self._arguments(value, name, role)
-        filled = next((key for key in _NAMES if value.get(key) not in (None, "", [], {})), None)
+        filled = next((key for key in _CONTENT_NAMES if value.get(key) not in (None, "", [], {})), None)
         if filled is None:
-            raise Unreadable(
-                f"{name} holds no messages; it has the keys {listed(value)} (--messages-path names the place)"
+            raise RecordError(
+                f"{name} holds no messages; it has the keys {quote_names(value)} (--messages-path names the place)"
             )
         return self.under(value, filled, role, name)
 
@@ -151,7 +153,7 @@ class _Reader:
         """The arguments of a function, as Langfuse's decorator records them: texts, or messages."""
         found = [message for field in ("args", "kwargs") for message in self._each(value[field], role)]
         if not found:
-            raise Unreadable(f"{name} holds the arguments of a function, and no text is among them")
+            raise RecordError(f"{name} holds the arguments of a function, and no text is among them")
         return found
 
     def _each(self, arguments: Json, role: Role) -> Iterator[Message]:
@@ -173,22 +175,22 @@ class _Reader:
         """A message, a choice, a generation, or one of LangChain's."""
         self.count += 1
         if not isinstance(item, dict):
-            return messages.read_one(item, self.count, self.account)
+            return messages.read_message(item, self.count, self.account)
         if isinstance(item.get("message"), dict) and "role" not in item:  # a choice, or a generation
             self.account.claim(item)
             self.count -= 1
             return self._message(item["message"], role)
         if isinstance(inside := item.get("kwargs"), dict) and "role" not in item:
             self.account.claim(item)
-            return self._langchain(inside, _class(item, role))
-        if _type(item) in _TYPES and "role" not in item:
+            return self._langchain(inside, _class_role(item, role))
+        if _type_of(item) in _ROLES_BY_TYPE and "role" not in item:
             inside = item.get("data")
             self.account.claim(item)
-            return self._langchain(inside if isinstance(inside, dict) else item, _TYPES[_type(item)])
+            return self._langchain(inside if isinstance(inside, dict) else item, _ROLES_BY_TYPE[_type_of(item)])
         if "role" not in item and isinstance(item.get("text"), str):
             self.account.claim(item, "text")
             return Message(role, str(item["text"]))
-        return messages.read_one(item, self.count, self.account)
+        return messages.read_message(item, self.count, self.account)
 
     def _langchain(self, item: dict[str, Json], role: Role) -> Message:
         """Content and calls of tools, which stand in `additional_kwargs` too, in the form that they were sent in."""
@@ -199,11 +201,11 @@ class _Reader:
             if not item.get("tool_calls"):
                 self.account.skipped += ["tool_call"] * count
             self.account.claim(beside, "tool_calls", "function_call")
-        return messages.read_one(item, self.count, self.account, role=role)
+        return messages.read_message(item, self.count, self.account, role=role)
 
 
 def _is_message(value: dict[str, Json]) -> bool:
-    typed = _type(value) in _TYPES and ("data" in value or "content" in value)
+    typed = _type_of(value) in _ROLES_BY_TYPE and ("data" in value or "content" in value)
     of_class = isinstance(value.get("kwargs"), dict) and ("lc" in value or isinstance(value.get("id"), list))
     return ("role" in value and ("content" in value or "tool_calls" in value)) or of_class or typed
 
@@ -215,15 +217,15 @@ def _is_call(value: dict[str, Json]) -> bool:
 def _holds_messages(item: dict[str, Json] | list[Json]) -> bool:
     if isinstance(item, list):
         return bool(item) and all(isinstance(one, dict) and _is_message(one) for one in item)
-    return _is_message(item) or any(item.get(name) not in (None, "", [], {}) for name in _NAMES)
+    return _is_message(item) or any(item.get(name) not in (None, "", [], {}) for name in _CONTENT_NAMES)
 
 
-def _class(item: dict[str, Json], role: Role) -> Role:
+def _class_role(item: dict[str, Json], role: Role) -> Role:
     """LangChain's serialized form: `{"id": [..., "HumanMessage"], "kwargs": {"content": …}}`."""
     path = item.get("id")
-    return _CLASSES.get(str(path[-1]) if isinstance(path, list) and path else "", role)
+    return _ROLES_BY_CLASS.get(str(path[-1]) if isinstance(path, list) and path else "", role)
 
 
-def _type(value: dict[str, Json]) -> str:
+def _type_of(value: dict[str, Json]) -> str:
     found = value.get("type")
     return found if isinstance(found, str) else ""

@@ -11,20 +11,22 @@ from collections.abc import Iterator
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record, Role
 from guardcli.formats import decoding, roles
-from guardcli.formats.faults import Unreadable, shown, too_long
-from guardcli.formats.pieces import Chunk, Fault, Line
-from guardcli.formats.reader import Reader
-from guardcli.formats.structure import bare, kept
+from guardcli.formats.errors import RecordError, quote, too_long_message
+from guardcli.formats.frames import BadFrame, Frame, RawLine
+from guardcli.formats.layout import append_blank, strip_marks
+from guardcli.formats.line_reader import LineReader
 
 UNKNOWN_SPEAKER = "unknown_speaker"  # the flag of a conversation with a line `Name: …` of a speaker that is not known
 
-_WORDS = "|".join(word for role in ("user", "assistant", "system") for word in roles.WORDS[role])
+_WORDS = "|".join(word for role in ("user", "assistant", "system") for word in roles.ROLE_WORDS[role])
 _TURN = re.compile(
     rf"(?:\*\*(?:{_WORDS})(?:\*\*:|:\*\*)|<(?:{_WORDS})>:?|\[(?:{_WORDS})\]:?|(?:{_WORDS}):)", re.IGNORECASE
 )
 
 
-_STRANGER = re.compile(r"(?:\*\*|[<\[])?[^\W\d_][\w.'-]{0,30}(?: [\w.'-]{1,30}){0,2}(?:\*\*:|:\*\*|[>\]]:?|:)(?:\s|\Z)")
+_UNKNOWN_TURN = re.compile(
+    r"(?:\*\*|[<\[])?[^\W\d_][\w.'-]{0,30}(?: [\w.'-]{1,30}){0,2}(?:\*\*:|:\*\*|[>\]]:?|:)(?:\s|\Z)"
+)
 
 
 def matches(first: str) -> bool:
@@ -41,35 +43,35 @@ def is_likely(first: str, following: list[str]) -> bool:
     return matches(first) and (not rest or any(_speaker(line) is not None or line.strip() == "---" for line in rest))
 
 
-def records(reader: Reader, source: str, limit: int, *, trusted: bool = True) -> Iterator[Record | Malformed]:
+def read_records(reader: LineReader, source: str, limit: int, *, trusted: bool = True) -> Iterator[Record | Malformed]:
     """The conversations of a transcript. Where it was only taken for one (`trusted` is false) what somebody writes may
     look like a turn of the system: there it is the text of whoever wrote it."""
-    for block in _blocks(reader, limit):
+    for block in _iter_frames(reader, limit):
         key = Key(source, block.line)
         try:
-            if isinstance(block, Fault):
-                raise Unreadable(block.reason)
-            said, strangers = _messages(decoding.text(block.content, block.line), trusted=trusted)
+            if isinstance(block, BadFrame):
+                raise RecordError(block.reason)
+            said, strangers = _parse_turns(decoding.decode_text(block.content, block.line), trusted=trusted)
             conversation = Conversation(said, flags=(UNKNOWN_SPEAKER,) if strangers else ())
             yield Record(key, conversation, raw=block.raw, before=block.before)
-        except Unreadable as error:
+        except RecordError as error:
             yield Malformed(key, error.reason, before=block.before)
 
 
-def _blocks(reader: Reader, limit: int) -> Iterator[Chunk | Fault]:
+def _iter_frames(reader: LineReader, limit: int) -> Iterator[Frame | BadFrame]:
     """The lines of each conversation, or that they are too many, which is said as soon as it is known."""
-    block: list[Line] = []
+    block: list[RawLine] = []
     start, size, blank = 0, 0, False
     before = b""
     for line in reader.lines(limit):
-        content = bare(line.content)
+        content = strip_marks(line.content)
         separator = content.rstrip() == b"---"
-        if separator or (blank and _speaker(_beginning(line)) == "user"):
-            yield from _finished(start, block, before)
+        if separator or (blank and _speaker(_line_start(line)) == "user"):
+            yield from _to_frame(start, block, before)
             block, size, before = [], 0, b"" if block else before
         blank = line.whole and not content.strip()
         if separator or (blank and not size):
-            before = kept(before, line)
+            before = append_blank(before, line)
             continue
         start = start if size else line.number
         fitted = size <= limit
@@ -78,18 +80,18 @@ def _blocks(reader: Reader, limit: int) -> Iterator[Chunk | Fault]:
             block.append(line)
         elif fitted:
             block = []
-            yield Fault(start, too_long("the conversation", limit), before)
+            yield BadFrame(start, too_long_message("the conversation", limit), before)
             before = b""
-    yield from _finished(start, block, before)
+    yield from _to_frame(start, block, before)
 
 
-def _finished(start: int, block: list[Line], before: bytes) -> Iterator[Chunk]:
+def _to_frame(start: int, block: list[RawLine], before: bytes) -> Iterator[Frame]:
     if block:
         raw = b"".join(line.content + line.end for line in block)
-        yield Chunk(start, b"\n".join(bare(line.content) for line in block), raw, before)
+        yield Frame(start, b"\n".join(strip_marks(line.content) for line in block), raw, before)
 
 
-def _messages(text: str, *, trusted: bool) -> tuple[tuple[Message, ...], bool]:
+def _parse_turns(text: str, *, trusted: bool) -> tuple[tuple[Message, ...], bool]:
     """The turns of a transcript, and whether a line seems to be the turn of a speaker that is not known."""
     said: list[tuple[Role, list[str]]] = []
     strangers = False
@@ -99,17 +101,17 @@ def _messages(text: str, *, trusted: bool) -> tuple[tuple[Message, ...], bool]:
             said.append((speaker, [_TURN.sub("", line, count=1)]))
         elif said:
             said[-1][1].append(line)
-            strangers = strangers or _STRANGER.match(line) is not None
+            strangers = strangers or _UNKNOWN_TURN.match(line) is not None
         else:
-            raise Unreadable(f"text before the first speaker (such as `User:`): {shown(line)}")
+            raise RecordError(f"text before the first speaker (such as `User:`): {quote(line)}")
     return tuple(Message(role, "\n".join(lines).strip()) for role, lines in said), strangers
 
 
 def _speaker(line: str) -> Role | None:
     found = _TURN.match(line)
-    return roles.role(found[0].strip("*<[]>:"), 0) if found else None
+    return roles.parse_role(found[0].strip("*<[]>:"), 0) if found else None
 
 
-def _beginning(line: Line) -> str:
+def _line_start(line: RawLine) -> str:
     """Enough of a line to know its speaker, even if it is no text."""
-    return bare(line.content)[:100].decode(errors="replace")
+    return strip_marks(line.content)[:100].decode(errors="replace")

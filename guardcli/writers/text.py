@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guardcli.formats.settlement import UNREAD
+from guardcli.formats.unread_text import UNREAD_TEXT
 from guardcli.text.printable import field, printable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _remarks(verdict: Verdict) -> list[str]:
     """What a reader must know besides, in brackets: flags, what was cut, what was left out."""
     left_out = [f"{kind}:{count}" for kind, count in (verdict.skipped or {}).items()]
     unread = [f"unread:{path}" for path in verdict.unread]
-    flags = [flag for flag in verdict.flags if flag != UNREAD]  # the paths say it
+    flags = [flag for flag in verdict.flags if flag != UNREAD_TEXT]  # the paths say it
     remarks = [*flags, *(["truncated"] if verdict.truncated else []), *left_out, *unread]
     return [f"[{','.join(map(field, remarks))}]"] if remarks else []
 

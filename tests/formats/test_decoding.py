@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.formats import Unreadable, decoding
+from guardcli.formats import RecordError, decoding
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 
@@ -26,11 +26,11 @@ FLAG = ("invalid_unicode",)
     ],
 )
 def test_value(content, expected):
-    assert decoding.value(content, 1) == expected
+    assert decoding.decode_json(content, 1) == expected
 
 
 def test_not_a_number_is_read():
-    value, _ = decoding.value(b'{"score": NaN}', 1)
+    value, _ = decoding.decode_json(b'{"score": NaN}', 1)
     assert isinstance(value, dict)
     assert math.isnan(value["score"])
 
@@ -50,8 +50,8 @@ def test_not_a_number_is_read():
     ],
 )
 def test_not_json(content, reason):
-    with pytest.raises(Unreadable) as error:
-        decoding.value(content, 7)
+    with pytest.raises(RecordError) as error:
+        decoding.decode_json(content, 7)
     assert error.value.reason.startswith("not JSON: ")
     assert error.value.reason.endswith(reason)
 
@@ -76,19 +76,19 @@ def test_not_json(content, reason):
     ],
 )
 def test_unreadable(content, reason):
-    with pytest.raises(Unreadable) as error:
-        decoding.value(content, 7)
+    with pytest.raises(RecordError) as error:
+        decoding.decode_json(content, 7)
     assert error.value.reason == reason
 
 
 @given(st.recursive(st.none() | st.floats() | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner)))
 def test_good_json_is_unchanged(value):
     content = json.dumps(value)
-    found, flags = decoding.value(content.encode(), 1)
+    found, flags = decoding.decode_json(content.encode(), 1)
     assert (json.dumps(found), flags) == (content, ())
 
 
 @given(st.binary())
 def test_any_bytes_are_a_value_or_unreadable(content):
-    with contextlib.suppress(Unreadable):
-        decoding.value(content, 1)
+    with contextlib.suppress(RecordError):
+        decoding.decode_json(content, 1)

@@ -1,7 +1,7 @@
 import pytest
 
-from guardcli.formats import Unreadable, hh
-from guardcli.formats.account import Account
+from guardcli.formats import RecordError, hh
+from guardcli.formats.claims import Claims
 
 from .rows import said
 
@@ -31,22 +31,22 @@ def test_matches_noop(value):
     ],
 )
 def test_transcript(transcript, expected):
-    assert hh.conversations({"transcript": transcript}, Account()) == [(None, expected)]
+    assert hh.parse({"transcript": transcript}, Claims()) == [(None, expected)]
 
 
 def test_two_parts():
     value = {"chosen": HI, "rejected": HI + " there"}
     there = said(("user", "hi"), ("assistant", "hello there"))
-    assert hh.conversations(value, Account()) == [("chosen", HI_SAID), ("rejected", there)]
+    assert hh.parse(value, Claims()) == [("chosen", HI_SAID), ("rejected", there)]
 
 
 def test_parts_as_lists_of_messages():
     value = {"prompt": "hi", "chosen": [{"role": "user", "content": "hi"}], "rejected": None}
-    assert hh.conversations(value, Account()) == [("chosen", said(("user", "hi")))]
+    assert hh.parse(value, Claims()) == [("chosen", said(("user", "hi")))]
 
 
 def test_a_part_beside_a_transcript_is_not_dropped():
-    assert hh.conversations({"transcript": HI, "chosen": HI}, Account()) == [
+    assert hh.parse({"transcript": HI, "chosen": HI}, Claims()) == [
         ("chosen", HI_SAID),
         ("transcript", HI_SAID),
     ]
@@ -67,14 +67,14 @@ def test_a_part_beside_a_transcript_is_not_dropped():
     ],
 )
 def test_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
-        hh.conversations(value, Account())
+    with pytest.raises(RecordError) as error:
+        hh.parse(value, Claims())
     assert error.value.reason.startswith(reason)
 
 
 def test_answers_behind_a_prompt():
     value = {"prompt": "hi", "chosen": "hello", "rejected": [{"role": "assistant", "content": "no"}]}
-    assert hh.conversations(value, Account()) == [
+    assert hh.parse(value, Claims()) == [
         ("chosen", said(("user", "hi"), ("assistant", "hello"))),
         ("rejected", said(("user", "hi"), ("assistant", "no"))),
     ]
@@ -83,6 +83,6 @@ def test_answers_behind_a_prompt():
 def test_a_prompt_as_a_list_of_messages():
     prompt = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}]
     value = {"prompt": prompt, "chosen": [{"role": "assistant", "content": "hello"}]}
-    assert hh.conversations(value, Account()) == [
+    assert hh.parse(value, Claims()) == [
         ("chosen", said(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))
     ]

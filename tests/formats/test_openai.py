@@ -1,14 +1,14 @@
 import pytest
 
 from guardcli.conversation import Conversation, Message
-from guardcli.formats import Unreadable, openai
-from guardcli.formats.account import Account
+from guardcli.formats import RecordError, openai
+from guardcli.formats.claims import Claims
 
 from .rows import said
 
 
 def read(*messages):
-    (found,) = openai.conversations({"messages": list(messages)}, Account())
+    (found,) = openai.parse({"messages": list(messages)}, Claims())
     return found
 
 
@@ -35,7 +35,7 @@ def test_roles_in_order():
 
 
 def test_a_bare_list():
-    assert openai.conversations([{"role": "user", "content": "hi"}], Account()) == [(None, said(("user", "hi")))]
+    assert openai.parse([{"role": "user", "content": "hi"}], Claims()) == [(None, said(("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_refusals_and_calls(message, expected):
 
 def test_a_system_prompt_beside_the_messages():
     value = {"system": [{"type": "text", "text": "be kind"}], "messages": [{"role": "user", "content": "hi"}]}
-    assert openai.conversations(value, Account()) == [(None, said(("system", "be kind"), ("user", "hi")))]
+    assert openai.parse(value, Claims()) == [(None, said(("system", "be kind"), ("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,6 @@ def test_a_system_prompt_beside_the_messages():
     ],
 )
 def test_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
-        openai.conversations(value, Account())
+    with pytest.raises(RecordError) as error:
+        openai.parse(value, Claims())
     assert error.value.reason == reason

@@ -1,7 +1,7 @@
 import pytest
 
-from guardcli.formats import Unreadable, pairs
-from guardcli.formats.account import Account
+from guardcli.formats import RecordError, pairs
+from guardcli.formats.claims import Claims
 
 from .rows import said
 
@@ -49,12 +49,12 @@ def test_matches_noop(value):
 )
 def test_one_conversation(value, expected):
     assert pairs.matches(value)
-    assert pairs.conversations(value, Account()) == [(None, expected)]
+    assert pairs.parse(value, Claims()) == [(None, expected)]
 
 
 def test_each_input_of_a_moderation_request_is_a_part():
     expected = [("input.0", said(("user", "a"))), ("input.1", said(("user", "b")))]
-    assert pairs.conversations({"model": "m", "input": ["a", "b"]}, Account()) == expected
+    assert pairs.parse({"model": "m", "input": ["a", "b"]}, Claims()) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,6 @@ def test_each_input_of_a_moderation_request_is_a_part():
     ],
 )
 def test_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
-        pairs.conversations(value, Account())
+    with pytest.raises(RecordError) as error:
+        pairs.parse(value, Claims())
     assert error.value.reason == reason

@@ -1,6 +1,6 @@
 import pytest
 
-from guardcli.formats import Unreadable, paths
+from guardcli.formats import RecordError, paths
 
 from .rows import rows, told
 
@@ -17,13 +17,13 @@ from .rows import rows, told
     ],
 )
 def test_parse(text, steps):
-    assert paths.parse(text) == steps
+    assert paths.parse_path(text) == steps
 
 
 @pytest.mark.parametrize("text", ["", "$", "a..b", "a[x]", "a[", "a.", '"a'])
 def test_what_is_no_path(text):
     with pytest.raises(ValueError, match=r"is no path|names no place"):
-        paths.parse(text)
+        paths.parse_path(text)
 
 
 VALUE = {"a": [{"b": 1}, {"b": [2, 3]}], "c": None}
@@ -31,7 +31,7 @@ VALUE = {"a": [{"b": 1}, {"b": [2, 3]}], "c": None}
 
 @pytest.mark.parametrize(("text", "found"), [("a[0].b", 1), ("a[-1].b[1]", 3), ("c", None)])
 def test_select(text, found):
-    assert paths.select(VALUE, paths.parse(text)) == found
+    assert paths.get_at_path(VALUE, paths.parse_path(text)) == found
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_select(text, found):
     ],
 )
 def test_places_that_are_not_there(text, reason):
-    with pytest.raises(Unreadable) as error:
-        paths.select(VALUE, paths.parse(text))
+    with pytest.raises(RecordError) as error:
+        paths.get_at_path(VALUE, paths.parse_path(text))
     assert error.value.reason == reason
 
 

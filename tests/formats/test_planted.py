@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from guardcli.conversation import Malformed, Record
 from guardcli.formats import read
-from guardcli.formats.names import PLACES, TOOLS, meaning
+from guardcli.formats.field_names import METADATA_NAMES, TOOL_NAMES, field_meaning
 from guardcli.prompts.turns import turns
 from tests.formats.bases import BASES
 from tests.formats.rows import Pipe
@@ -162,14 +162,14 @@ def in_a_prompt(record: Record) -> bool:
 
 
 SILENT = ("system", "developer", "tool", "function", "image_url", "tool_use", "function_call_output", "tool-f")
-SKIPPED = TOOLS | {"tool_calls", "function_call", "toolInvocations", "invalid_tool_calls"}
+SKIPPED = TOOL_NAMES | {"tool_calls", "function_call", "toolInvocations", "invalid_tool_calls"}
 
 
 def is_metadata_by_place(place: Place) -> bool:
     """Whether a documented place holds it, and no name that holds speech stands below that place."""
     names = [step for step in place if isinstance(step, str)]
-    places = [n for n, name in enumerate(names) if meaning(name).canonical in PLACES]
-    return bool(places) and not any(meaning(name).speech for name in names[places[-1] + 1 :])
+    places = [n for n, name in enumerate(names) if field_meaning(name).canonical in METADATA_NAMES]
+    return bool(places) and not any(field_meaning(name).speech for name in names[places[-1] + 1 :])
 
 
 def where(value: Any, place: Place = ()) -> Iterator[Place]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardcli.formats.prose import Prose, classify, is_label, is_spread
+from guardcli.formats.prose import Prose, classify, is_label, is_split_sentence
 
 SYMBOLS = [
     "chatcmpl-9f2aX",
@@ -125,12 +125,12 @@ def test_classify(kind: Prose, text: str) -> None:
     ],
 )
 def test_a_sentence_spread_over_a_list(items: list[str]) -> None:
-    assert is_spread(items)
+    assert is_split_sentence(items)
 
 
 @pytest.mark.parametrize("items", [[], ["orders", "late", "vip", "new", "to do"], ["a", "b", "c"], ["how", "do", "I"]])
 def test_tags_are_no_sentence(items: list[str]) -> None:
-    assert not is_spread(items)
+    assert not is_split_sentence(items)
 
 
 @pytest.mark.parametrize(

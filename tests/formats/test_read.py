@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
-from guardcli.formats import NAMES, Unreadable, parse, read
+from guardcli.formats import INPUT_FORMATS, RecordError, parse, read
 
 from .rows import Pieces, rows, said, told
 
@@ -31,7 +31,7 @@ def test_names():
     assert (
         *("batches", "telemetry", "traces", "vercel", "openai", "pairs", "sharegpt", "hh"),
         *("lines", "transcript", "csv", "jsonl"),
-    ) == NAMES
+    ) == INPUT_FORMATS
 
 
 def test_a_file_of_mixed_formats():
@@ -138,7 +138,7 @@ def test_parse(value, expected):
     ],
 )
 def test_parse_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
+    with pytest.raises(RecordError) as error:
         parse(value)
     assert error.value.reason == reason
 
@@ -147,7 +147,7 @@ def test_parse_nested_too_deeply():
     value: list = []
     for _ in range(100_000):
         value = [value]
-    with pytest.raises(Unreadable, match="nested too deeply"):
+    with pytest.raises(RecordError, match="nested too deeply"):
         parse(value)
 
 
@@ -241,7 +241,7 @@ bytes_like_ours = st.lists(
 ).map(b"".join)
 
 
-@given(bytes_like_ours, st.sampled_from([None, *NAMES]), st.sampled_from([8, 1 << 20]))
+@given(bytes_like_ours, st.sampled_from([None, *INPUT_FORMATS]), st.sampled_from([8, 1 << 20]))
 def test_any_bytes_are_read(content, format, limit):
     found = rows(content, format=format, max_record_bytes=limit)
     assert all(row.key.line >= 1 for row in found)

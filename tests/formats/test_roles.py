@@ -1,12 +1,12 @@
 import pytest
 
-from guardcli.formats import Unreadable, roles
+from guardcli.formats import RecordError, roles
 
 
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        *((word, role) for role, words in roles.WORDS.items() for word in words),
+        *((word, role) for role, words in roles.ROLE_WORDS.items() for word in words),
         ("Human", "user"),
         (" GPT\n", "assistant"),
         ("DEVELOPER", "developer"),
@@ -14,7 +14,7 @@ from guardcli.formats import Unreadable, roles
     ],
 )
 def test_role(word, expected):
-    assert roles.role(word, 1) == expected
+    assert roles.parse_role(word, 1) == expected
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,6 @@ def test_role(word, expected):
     ],
 )
 def test_role_unreadable(word, reason):
-    with pytest.raises(Unreadable) as error:
-        roles.role(word, 3)
+    with pytest.raises(RecordError) as error:
+        roles.parse_role(word, 3)
     assert error.value.reason.startswith(reason)

@@ -1,7 +1,7 @@
 import pytest
 
-from guardcli.formats import Unreadable, sharegpt
-from guardcli.formats.account import Account
+from guardcli.formats import RecordError, sharegpt
+from guardcli.formats.claims import Claims
 
 from .rows import said
 
@@ -22,12 +22,12 @@ def test_matches_noop(value):
 )
 def test_variants(name, who, what):
     value = {name: [{who: "prompter", what: "hi"}, {who: "gpt", what: "hello", "toxic": False}]}
-    assert sharegpt.conversations(value, Account()) == [(None, said(("user", "hi"), ("assistant", "hello")))]
+    assert sharegpt.parse(value, Claims()) == [(None, said(("user", "hi"), ("assistant", "hello")))]
 
 
 def test_a_system_prompt_beside_the_turns():
     value = {"system": "be kind", "conversations": [{"from": "human", "value": "hi"}], "tools": "[]"}
-    assert sharegpt.conversations(value, Account()) == [(None, said(("system", "be kind"), ("user", "hi")))]
+    assert sharegpt.parse(value, Claims()) == [(None, said(("system", "be kind"), ("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_a_system_prompt_beside_the_turns():
     ],
 )
 def test_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
-        sharegpt.conversations(value, Account())
+    with pytest.raises(RecordError) as error:
+        sharegpt.parse(value, Claims())
     assert error.value.reason == reason

@@ -6,7 +6,7 @@ import zstandard
 
 from guardcli.errors import InputError
 from guardcli.formats import open_source, source
-from guardcli.formats.faults import Damaged
+from guardcli.formats.errors import StreamError
 
 from .rows import Pieces
 
@@ -17,9 +17,9 @@ def unpacked(*pieces):
     """All text, and the reason where it ends too early."""
     found = b""
     try:
-        for piece in source.text(Pieces(pieces)):
+        for piece in source.iter_utf8(Pieces(pieces)):
             found += piece
-    except Damaged as error:
+    except StreamError as error:
         return found, str(error)
     return found, None
 
@@ -53,8 +53,8 @@ def test_an_error_of_the_operating_system():
         def read(self, size=-1):
             raise OSError(5, "Input/output error")
 
-    with pytest.raises(Damaged, match=r"^cannot be read any further: Input/output error$"):
-        list(source.text(Failing()))
+    with pytest.raises(StreamError, match=r"^cannot be read any further: Input/output error$"):
+        list(source.iter_utf8(Failing()))
 
 
 @pytest.mark.parametrize("content", [b"", b"a", b"\xef\xbb", b"hi\nthere", b"long enough to be a head\n" * 9])
@@ -74,7 +74,7 @@ def test_a_short_first_line_does_not_wait():
         yield b"hi\n"
         pytest.fail("asked for more before the first line was given")
 
-    assert next(source.text(Pieces(live()))) == b"hi\n"
+    assert next(source.iter_utf8(Pieces(live()))) == b"hi\n"
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -111,20 +111,20 @@ def test_what_gzip_holds_is_looked_at_too():
 def test_zstandard_is_unpacked_frame_after_frame(frames):
     content = b"".join(zstandard.compress(b"line %d\n" % number * 50_000) for number in range(frames))
     expected = b"".join(b"line %d\n" % number * 50_000 for number in range(frames))
-    assert b"".join(source.text(io.BytesIO(content))) == expected
+    assert b"".join(source.iter_utf8(io.BytesIO(content))) == expected
 
 
 def test_zstandard_in_small_pieces_of_a_pipe():
     content = zstandard.compress(b"one\ntwo\n")
-    assert b"".join(source.text(Pieces([content[at : at + 1] for at in range(len(content))]))) == b"one\ntwo\n"
+    assert b"".join(source.iter_utf8(Pieces([content[at : at + 1] for at in range(len(content))]))) == b"one\ntwo\n"
 
 
 def test_damaged_zstandard():
     content = zstandard.compress(b"".join(b"line %d\n" % number for number in range(5000)))
-    with pytest.raises(Damaged, match="the Zstandard data is cut off here"):
-        list(source.text(io.BytesIO(content[:-10])))
-    with pytest.raises(Damaged, match="the Zstandard data is corrupt here"):
-        list(source.text(io.BytesIO(content[:20] + b"\xff" * 40 + content[60:])))
+    with pytest.raises(StreamError, match="the Zstandard data is cut off here"):
+        list(source.iter_utf8(io.BytesIO(content[:-10])))
+    with pytest.raises(StreamError, match="the Zstandard data is corrupt here"):
+        list(source.iter_utf8(io.BytesIO(content[:20] + b"\xff" * 40 + content[60:])))
 
 
 def test_a_few_packed_bytes_may_hold_much():

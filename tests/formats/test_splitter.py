@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.formats.pieces import Chunk
-from guardcli.formats.splitter import split
+from guardcli.formats.frames import Frame
+from guardcli.formats.splitter import split_values
 
 TOO_LONG = "the value is longer than 30 bytes; --max-record-bytes sets the limit"
 CUT_OFF = "cut off: the value that begins here is not closed before the end"
@@ -19,8 +19,8 @@ def is_message(content):
 def pieces(content, size=1 << 16, limit=30, is_message=is_message):
     fragments = [line[at : at + size] for line in content.splitlines(True) for at in range(0, len(line), size)]
     return [
-        (piece.line, piece.content if isinstance(piece, Chunk) else piece.reason)
-        for piece in split(fragments, 1, limit, is_message)
+        (piece.line, piece.content if isinstance(piece, Frame) else piece.reason)
+        for piece in split_values(fragments, 1, limit, is_message)
     ]
 
 
@@ -92,7 +92,7 @@ def test_a_value_comes_as_soon_as_it_is_closed():
         yield b"1}\n"
         pytest.fail("waited for the next value")
 
-    assert next(split(live(), 1, 30, is_message)) == Chunk(1, b'{"a":\n1}')
+    assert next(split_values(live(), 1, 30, is_message)) == Frame(1, b'{"a":\n1}')
 
 
 def test_an_element_comes_as_soon_as_it_is_closed():
@@ -102,8 +102,8 @@ def test_an_element_comes_as_soon_as_it_is_closed():
         yield b" {}"
         pytest.fail("waited for the next element")
 
-    values = split(live(), 1, 30, is_message)
-    assert [next(values), next(values)] == [Chunk(2, b"{}"), Chunk(3, b"{}")]
+    values = split_values(live(), 1, 30, is_message)
+    assert [next(values), next(values)] == [Frame(2, b"{}"), Frame(3, b"{}")]
 
 
 anything = st.recursive(

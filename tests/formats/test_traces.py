@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from guardcli.formats import Unreadable, parse, traces
-from guardcli.formats.account import Account
+from guardcli.formats import RecordError, parse, traces
+from guardcli.formats.claims import Claims
 
 from .rows import said
 
@@ -36,9 +36,9 @@ def test_matches_noop(value):
     "answered", ["hello", [HELLO], HELLO, {"content": "hello"}, {"choices": [{"index": 0, "message": HELLO}]}]
 )
 def test_langfuse(given, answered):
-    assert traces.conversations({"trace_id": "t", "input": given, "output": answered}, Account()) == BOTH
+    assert traces.parse({"trace_id": "t", "input": given, "output": answered}, Claims()) == BOTH
     texts = [json.dumps(value) for value in (given, answered)]
-    assert traces.conversations({"trace_id": "t", "input": texts[0], "output": texts[1]}, Account()) == BOTH
+    assert traces.parse({"trace_id": "t", "input": texts[0], "output": texts[1]}, Claims()) == BOTH
 
 
 HUMAN = {
@@ -63,14 +63,12 @@ AI = {"type": "ai", "data": {"content": "hello"}}
     ],
 )
 def test_langsmith(given, answered):
-    assert (
-        traces.conversations({"run_type": "llm", "inputs": {"messages": given}, "outputs": answered}, Account()) == BOTH
-    )
+    assert traces.parse({"run_type": "llm", "inputs": {"messages": given}, "outputs": answered}, Claims()) == BOTH
 
 
 def test_a_text_that_only_begins_like_json_is_a_text():
     value = {"trace_id": "t", "input": "[not json] hi", "output": "{}"}
-    assert traces.conversations(value, Account()) == [(None, said(("user", "[not json] hi"), ("assistant", "{}")))]
+    assert traces.parse(value, Claims()) == [(None, said(("user", "[not json] hi"), ("assistant", "{}")))]
 
 
 def test_json_texts_are_no_unread_text_beside_the_conversation():
@@ -94,8 +92,8 @@ def test_json_texts_are_no_unread_text_beside_the_conversation():
     ],
 )
 def test_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
-        traces.conversations(value, Account())
+    with pytest.raises(RecordError) as error:
+        traces.parse(value, Claims())
     assert error.value.reason.startswith(reason)
 
 
@@ -120,7 +118,7 @@ def test_the_arguments_of_an_observed_function(given, heard):
 
 
 def test_arguments_without_text():
-    with pytest.raises(Unreadable, match="holds the arguments of a function, and no text is among them"):
+    with pytest.raises(RecordError, match="holds the arguments of a function, and no text is among them"):
         parse({"trace_id": "t", "input": {"args": [5], "kwargs": {"id": "3f2504e0-4f89"}}})
 
 

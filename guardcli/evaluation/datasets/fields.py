@@ -9,7 +9,7 @@ from typing import Any
 from guardcli.conversation import Json
 from guardcli.evaluation.datasets import label_values
 from guardcli.evaluation.datasets.label_values import Bound, missing
-from guardcli.formats import Unreadable, parse_path, select
+from guardcli.formats import RecordError, get_at_path, parse_path
 
 Fields = Mapping[str, Json]
 
@@ -122,8 +122,8 @@ def _applies(on: Json, name: str, key: str, bound: Bound | None) -> bool:
 def has(fields: Fields, path: str) -> bool:
     """Whether a record has a field at a path, whatever stands there."""
     try:
-        select(dict(fields), parse_path(path))
-    except Unreadable:
+        get_at_path(dict(fields), parse_path(path))
+    except RecordError:
         return False
     return True
 
@@ -137,6 +137,6 @@ def absent(option: str, path: str, fields: Fields) -> str:
 def at(fields: Fields, path: str) -> Any:
     """What stands at a path; None if nothing does."""
     try:
-        return select(dict(fields), parse_path(path))
-    except Unreadable:
+        return get_at_path(dict(fields), parse_path(path))
+    except RecordError:
         return None

@@ -10,7 +10,7 @@ import pytest
 
 from guardcli import formats
 from guardcli.conversation import Conversation, Malformed, Record
-from guardcli.formats.settlement import Ignored
+from guardcli.formats.unread_text import IgnoredPaths
 from tests.formats.rows import rows
 
 USER = [{"role": "user", "content": "hi"}]
@@ -78,7 +78,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("value", "place"), REFUSED, ids=lambda value: json.dumps(value)[:70])
 def test_text_under_a_name_that_holds_speech_is_refused(value: dict[str, Any], place: str) -> None:
-    with pytest.raises(formats.Unreadable) as caught:
+    with pytest.raises(formats.RecordError) as caught:
         formats.parse(value)
     option = shlex.quote(place)
     assert str(caught.value) == (
@@ -188,13 +188,13 @@ NOT_A_RENDERING = [
 
 @pytest.mark.parametrize("text", NOT_A_RENDERING)
 def test_a_rendering_with_anything_else_in_it_is_a_second_text(text: str) -> None:
-    with pytest.raises(formats.Unreadable, match="`text` has text"):
+    with pytest.raises(formats.RecordError, match="`text` has text"):
         formats.parse({"messages": USER, "text": text})
 
 
 def test_pieces_of_words_are_no_messages_in_a_rendering() -> None:
     letters = [{"role": "user", "content": letter} for letter in "howdibultm"]
-    with pytest.raises(formats.Unreadable, match="`text` has text"):
+    with pytest.raises(formats.RecordError, match="`text` has text"):
         formats.parse({"messages": letters, "text": TEXT})
 
 
@@ -205,7 +205,7 @@ def test_definitions_of_tools_are_counted() -> None:
 
 
 def test_a_path_covers_what_is_below_it_and_lists_do_not_count() -> None:
-    ignored = Ignored.from_text('a.b, messages[].note,"x.y"')
+    ignored = IgnoredPaths.from_text('a.b, messages[].note,"x.y"')
     assert ignored.covers(("a", "b"))
     assert ignored.covers(("a", 3, "b", "c"))
     assert ignored.covers(("messages", 0, "note"))
@@ -218,7 +218,7 @@ def test_a_path_covers_what_is_below_it_and_lists_do_not_count() -> None:
 @pytest.mark.parametrize("text", ["", ",", "a..b", "["])
 def test_what_is_no_path(text: str) -> None:
     with pytest.raises(ValueError, match=r"no place|no path"):
-        Ignored.from_text(text)
+        IgnoredPaths.from_text(text)
 
 
 def test_a_text_field_makes_a_record_of_a_value_of_no_format() -> None:
@@ -267,7 +267,7 @@ def test_the_transcript_of_audio_is_judged() -> None:
     ],
 )
 def test_two_names_for_two_different_roles(message: dict[str, str]) -> None:
-    with pytest.raises(formats.Unreadable, match="name two different roles"):
+    with pytest.raises(formats.RecordError, match="name two different roles"):
         formats.parse({"messages": [message, *USER]})
 
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from guardcli.formats import Unreadable, batches
-from guardcli.formats.account import Account
+from guardcli.formats import RecordError, batch_api
+from guardcli.formats.claims import Claims
 
 from .rows import rows, said
 
@@ -13,21 +13,21 @@ MESSAGES = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 @pytest.mark.parametrize("holder", ["body", "params", "response", "result"])
 def test_matches(holder):
-    assert batches.matches({"custom_id": "x", holder: None})
+    assert batch_api.matches({"custom_id": "x", holder: None})
 
 
 @pytest.mark.parametrize("value", [[], "x", {}, {"custom_id": "x"}, {"body": {}}])
 def test_matches_noop(value):
-    assert not batches.matches(value)
+    assert not batch_api.matches(value)
 
 
 @pytest.mark.parametrize("holder", ["body", "params"])
 def test_a_request_holds_its_conversation(holder):
-    assert batches.conversations(REQUEST | {holder: MESSAGES}, Account()) == [(None, said(("user", "hi")))]
+    assert batch_api.parse(REQUEST | {holder: MESSAGES}, Claims()) == [(None, said(("user", "hi")))]
 
 
 def test_a_system_prompt_beside_the_messages():
-    found = batches.conversations({"custom_id": "a", "params": MESSAGES | {"system": "be kind"}}, Account())
+    found = batch_api.parse({"custom_id": "a", "params": MESSAGES | {"system": "be kind"}}, Claims())
     assert found == [(None, said(("system", "be kind"), ("user", "hi")))]
 
 
@@ -40,7 +40,7 @@ def test_a_system_prompt_beside_the_messages():
     ],
 )
 def test_what_a_moderation_or_a_response_is_asked_for(asked, found):
-    assert batches.conversations(REQUEST | {"body": {"model": "m", "input": asked}}, Account()) == found
+    assert batch_api.parse(REQUEST | {"body": {"model": "m", "input": asked}}, Claims()) == found
 
 
 def answer(*texts, **fields):
@@ -49,8 +49,8 @@ def answer(*texts, **fields):
 
 
 def test_an_answer_is_what_the_assistant_said():
-    assert batches.conversations(answer("hello"), Account()) == [(None, said(("assistant", "hello")))]
-    assert batches.conversations(answer("a", "b"), Account()) == [
+    assert batch_api.parse(answer("hello"), Claims()) == [(None, said(("assistant", "hello")))]
+    assert batch_api.parse(answer("a", "b"), Claims()) == [
         ("choice.0", said(("assistant", "a"))),
         ("choice.1", said(("assistant", "b"))),
     ]
@@ -59,7 +59,7 @@ def test_an_answer_is_what_the_assistant_said():
 def test_an_answer_of_anthropic():
     message = {"role": "assistant", "content": [{"type": "text", "text": "hello"}]}
     value = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
-    assert batches.conversations(value, Account()) == [(None, said(("assistant", "hello")))]
+    assert batch_api.parse(value, Claims()) == [(None, said(("assistant", "hello")))]
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_an_answer_of_anthropic():
     ],
 )
 def test_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
-        batches.conversations(value, Account())
+    with pytest.raises(RecordError) as error:
+        batch_api.parse(value, Claims())
     assert error.value.reason == reason
 
 
@@ -102,7 +102,7 @@ def test_unreadable(value, reason):
     ],
 )
 def test_what_a_completion_or_a_response_is_asked_for(body, found):
-    assert batches.conversations(REQUEST | {"body": {"model": "m"} | body}, Account()) == found
+    assert batch_api.parse(REQUEST | {"body": {"model": "m"} | body}, Claims()) == found
 
 
 def responses(*output):
@@ -115,22 +115,20 @@ SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_tex
 def test_an_answer_of_the_responses_api():
     thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "they greet me"}]}
     called = {"type": "function_call", "name": "f", "arguments": "{}"}
-    ((name, found),) = batches.conversations(
-        responses({"type": "reasoning", "summary": []}, thought, called, SAID), Account()
-    )
+    ((name, found),) = batch_api.parse(responses({"type": "reasoning", "summary": []}, thought, called, SAID), Claims())
     assert name is None
     assert [(message.role, message.content) for message in found.messages] == [
         ("assistant", "they greet me"),
         ("assistant", "hello"),
     ]
     assert found.skipped == ("tool_call",)
-    with pytest.raises(Unreadable, match="empty conversation: output holds no message"):
-        batches.conversations(responses(called), Account())
+    with pytest.raises(RecordError, match="empty conversation: output holds no message"):
+        batch_api.parse(responses(called), Claims())
 
 
 def test_an_answer_of_the_completions_api():
     value = {"custom_id": "r", "response": {"body": {"choices": [{"text": "a"}, {"text": "b"}]}}}
-    assert batches.conversations(value, Account()) == [
+    assert batch_api.parse(value, Claims()) == [
         ("choice.0", said(("assistant", "a"))),
         ("choice.1", said(("assistant", "b"))),
     ]

@@ -5,18 +5,18 @@ It looks at bytes only; names of files mean nothing here, and nothing is decoded
 
 from __future__ import annotations
 
-from guardcli.formats.faults import Damaged
+from guardcli.formats.errors import StreamError
 
-HEAD = 16
+HEAD_SIZE = 16
 """As many bytes as `check` wants to see, where there are so many."""
 
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 PARQUET = b"PAR1"
-UTF8_MARK = b"\xef\xbb\xbf"
+UTF8_BOM = b"\xef\xbb\xbf"
 
 # The order counts: the mark of UTF-32 (little-endian) begins with the mark of UTF-16.
-_ENCODING_MARKS = {
+_BOMS = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
     b"\xff\xfe": "UTF-16",
@@ -31,7 +31,7 @@ _NUL_PATTERNS: dict[tuple[bool, ...], str] = {
     (True, False, True, False): "UTF-16BE",
 }
 
-_BINARY = {
+_BINARY_MAGIC = {
     GZIP: "gzip inside gzip; unpack it once with `gunzip -c`",
     ZSTD: "Zstandard inside something else; unpack it once with `zstd -dc`",
     b"PAR1\x15": "Parquet, which is read from a file only, not from a pipe",
@@ -52,17 +52,17 @@ _BINARY = {
 }
 
 
-def check(head: bytes) -> None:
-    """Raise `Damaged` unless `head`, the first bytes of a source, may begin a UTF-8 text."""
-    for magic, name in _BINARY.items():
+def reject_non_text(head: bytes) -> None:
+    """Raise `StreamError` unless `head`, the first bytes of a source, may begin a UTF-8 text."""
+    for magic, name in _BINARY_MAGIC.items():
         if head.startswith(magic) and not (magic == b"BZh" and head[4:10] != b"1AY&SY"):
-            raise Damaged(f"this is no text but {name}")
-    if encoding := _encoding(head):
-        raise Damaged(f"the text is {encoding}, not UTF-8; convert it with `iconv -f {encoding} -t UTF-8`")
+            raise StreamError(f"this is no text but {name}")
+    if encoding := _detect_encoding(head):
+        raise StreamError(f"the text is {encoding}, not UTF-8; convert it with `iconv -f {encoding} -t UTF-8`")
 
 
-def _encoding(head: bytes) -> str | None:
-    for mark, name in _ENCODING_MARKS.items():
+def _detect_encoding(head: bytes) -> str | None:
+    for mark, name in _BOMS.items():
         if head.startswith(mark):
             return name
     if b"\0" not in head:

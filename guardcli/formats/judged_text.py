@@ -6,20 +6,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-SEARCHED = 1 << 27  # characters of messages that are searched for a record's other texts; what is left is not found
+MAX_SEARCHED = 1 << 27  # characters of messages that are searched for a record's other texts; what is left is not found
 
 _MARKUP = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?[a-z_]{1,20}>|\[/?[A-Z_]{2,12}\]|<</?SYS>>", re.IGNORECASE)
-_PARTED = re.compile(r"[\n\0]")
+_LINE_BREAK = re.compile(r"[\n\0]")
 # What a line without a message may hold in a rendering: one word for a role, or none.
-_LABEL = re.compile(
+_ROLE_LABEL = re.compile(
     r"[\W_]*(?:(?:user|human|prompter|customer|assistant|ai|bot|gpt|chatgpt|model|agent|system|developer|tool|"
     r"instruction|input|output|prompt|response|question|answer|query|completion|q|a)[\W_]*)?",
     re.IGNORECASE,
 )
-_LONGEST_LABEL = 64  # characters that a rendering has for each message, with its template's markers
+_MAX_LABEL_LENGTH = 64  # characters that a rendering has for each message, with its template's markers
 
 
-class Said:
+class JudgedTextMatcher:
     """The texts of the messages of one record."""
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -27,7 +27,7 @@ class Said:
         self._exact = frozenset(self._texts)
         self._longest_first = sorted(self._texts, key=len, reverse=True)
         self._size = sum(map(len, self._texts)) + len(self._texts)
-        self._left = SEARCHED
+        self._left = MAX_SEARCHED
 
     def is_message(self, text: str) -> bool:
         """Whether a text is all that one message says."""
@@ -41,11 +41,11 @@ class Said:
         self._left -= self._size + len(text)
         if self._left < 0:
             return False
-        return any(_stands_in(text, said) for said in self._texts) or self._is_rendering(text)
+        return any(_contains_whole_words(text, said) for said in self._texts) or self._is_rendering(text)
 
     def _is_rendering(self, text: str) -> bool:
         """Whether nothing but labels of roles and template markers is left of a text without the messages in it."""
-        if len(text) > self._size + _LONGEST_LABEL * (len(self._texts) + 1):
+        if len(text) > self._size + _MAX_LABEL_LENGTH * (len(self._texts) + 1):
             return False
         rest, found = text, False
         for said in self._longest_first:
@@ -56,8 +56,8 @@ class Said:
                 found = found or not inside
                 kept += (said, part) if inside else ("\0", part)
             rest = "".join(kept)
-        lines = _PARTED.split(_MARKUP.sub("\0", rest))
-        return found and all(_LABEL.fullmatch(line) for line in lines)
+        lines = _LINE_BREAK.split(_MARKUP.sub("\0", rest))
+        return found and all(_ROLE_LABEL.fullmatch(line) for line in lines)
 
 
 def _ends_in_word(before: str, said: str) -> bool:
@@ -68,7 +68,7 @@ def _begins_in_word(after: str, said: str) -> bool:
     return after[:1].isalnum() and said[-1].isalnum()
 
 
-def _stands_in(text: str, said: str) -> bool:
+def _contains_whole_words(text: str, said: str) -> bool:
     """Whether a text stands in a message, and neither begins nor ends within a word of it."""
     at = said.find(text)
     while at >= 0:

@@ -1,8 +1,8 @@
 import pytest
 
 from guardcli.conversation import Conversation, Message
-from guardcli.formats import Unreadable, vercel
-from guardcli.formats.account import Account
+from guardcli.formats import RecordError, ai_sdk
+from guardcli.formats.claims import Claims
 
 from .rows import said
 
@@ -13,18 +13,18 @@ def chat(*parts, role="user"):
 
 @pytest.mark.parametrize("value", [chat(), chat()["messages"]])
 def test_matches(value):
-    assert vercel.matches(value)
+    assert ai_sdk.matches(value)
 
 
 @pytest.mark.parametrize("value", ["x", {}, {"messages": []}, {"messages": [{"role": "user", "content": "hi"}]}, [1]])
 def test_matches_noop(value):
-    assert not vercel.matches(value)
+    assert not ai_sdk.matches(value)
 
 
 def test_text_parts_are_the_message():
     value = chat({"type": "text", "text": "hi"}, {"type": "text", "text": "there"})
-    assert vercel.conversations(value, Account()) == [(None, said(("user", "hi\nthere")))]
-    assert vercel.conversations(value["messages"], Account()) == vercel.conversations(value, Account())
+    assert ai_sdk.parse(value, Claims()) == [(None, said(("user", "hi\nthere")))]
+    assert ai_sdk.parse(value["messages"], Claims()) == ai_sdk.parse(value, Claims())
 
 
 def test_older_messages_among_newer_ones():
@@ -34,7 +34,7 @@ def test_older_messages_among_newer_ones():
             *chat({"type": "text", "text": "hello"}, role="assistant")["messages"],
         ]
     }
-    assert vercel.conversations(value, Account()) == [(None, said(("user", "hi"), ("assistant", "hello")))]
+    assert ai_sdk.parse(value, Claims()) == [(None, said(("user", "hi"), ("assistant", "hello")))]
 
 
 def test_what_is_no_text_is_named():
@@ -47,7 +47,7 @@ def test_what_is_no_text_is_named():
         {"type": "text", "text": "hi"},
     ]
     message = Message("assistant", "hm\nhi", ("tool_call", "tool_call", "file"))
-    assert vercel.conversations(chat(*parts, role="assistant"), Account()) == [(None, Conversation((message,)))]
+    assert ai_sdk.parse(chat(*parts, role="assistant"), Claims()) == [(None, Conversation((message,)))]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,6 @@ def test_what_is_no_text_is_named():
     ],
 )
 def test_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
-        vercel.conversations(value, Account())
+    with pytest.raises(RecordError) as error:
+        ai_sdk.parse(value, Claims())
     assert error.value.reason.startswith(reason)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.conversation import Json
-from guardcli.formats.account import Account, stands
+from guardcli.formats.claims import Claims, has_value_at
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from guardcli.formats.account import Account, stands
     ],
 )
 def test_what_stands_at_a_place(value: Json, found: bool) -> None:
-    assert stands(value, ("meta", "note")) is found
+    assert has_value_at(value, ("meta", "note")) is found
 
 
 leaf = st.sampled_from([None, 0, "", "said", '{"a": {"b": "said"}}', '[{"b": "said"}]', "{"])
@@ -37,5 +37,5 @@ tree = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.diction
 
 @given(tree, st.lists(st.sampled_from("ab"), min_size=1, max_size=3))
 def test_no_text_is_read_where_nothing_stands(value: Json, names: list[str]) -> None:
-    if Account().claim_texts(value, names):
-        assert stands(value, names)
+    if Claims().claim_texts(value, names):
+        assert has_value_at(value, names)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json
 from guardcli.formats import messages
-from guardcli.formats.account import Account
+from guardcli.formats.claims import Claims
 
 _DIALECT = messages.Dialect(contents=("parts", "content"))
 
@@ -21,7 +21,7 @@ def matches(value: Json) -> bool:
     return False
 
 
-def conversations(value: Json, account: Account) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
     items = value.get("messages") if isinstance(value, dict) else value
-    system = messages.system_beside(value, account) if isinstance(value, dict) else ()
-    return [(None, Conversation((*system, *messages.read(items, "messages", account, _DIALECT))))]
+    system = messages.read_system_prompt(value, account) if isinstance(value, dict) else ()
+    return [(None, Conversation((*system, *messages.read_messages(items, "messages", account, _DIALECT))))]

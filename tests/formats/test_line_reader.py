@@ -2,26 +2,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.formats.pieces import Line
-from guardcli.formats.reader import Reader
+from guardcli.formats.frames import RawLine
+from guardcli.formats.line_reader import LineReader
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
         (b"", []),
-        (b"\n", [Line(1, b"", end=b"\n")]),
-        (b"a\r\n\nb", [Line(1, b"a", end=b"\r\n"), Line(2, b"", end=b"\n"), Line(3, b"b")]),
-        (b"four\nfive5\nz", [Line(1, b"four", end=b"\n"), Line(2, b"five", whole=False), Line(3, b"z")]),
-        (b"four\r\nfive5\r\nz", [Line(1, b"four", end=b"\r\n"), Line(2, b"five", whole=False), Line(3, b"z")]),
-        (b"x" * 99 + b"\ny\r", [Line(1, b"xxxx", whole=False), Line(2, b"y\r")]),
-        (b"x" * 99, [Line(1, b"xxxx", whole=False)]),
+        (b"\n", [RawLine(1, b"", end=b"\n")]),
+        (b"a\r\n\nb", [RawLine(1, b"a", end=b"\r\n"), RawLine(2, b"", end=b"\n"), RawLine(3, b"b")]),
+        (b"four\nfive5\nz", [RawLine(1, b"four", end=b"\n"), RawLine(2, b"five", whole=False), RawLine(3, b"z")]),
+        (b"four\r\nfive5\r\nz", [RawLine(1, b"four", end=b"\r\n"), RawLine(2, b"five", whole=False), RawLine(3, b"z")]),
+        (b"x" * 99 + b"\ny\r", [RawLine(1, b"xxxx", whole=False), RawLine(2, b"y\r")]),
+        (b"x" * 99, [RawLine(1, b"xxxx", whole=False)]),
     ],
 )
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_lines(content, expected, size):
     pieces = (content[at : at + size] for at in range(0, len(content), size))
-    assert list(Reader(pieces).lines(4)) == expected
+    assert list(LineReader(pieces).lines(4)) == expected
 
 
 def test_a_line_that_is_too_long_is_told_before_its_end_comes():
@@ -29,21 +29,21 @@ def test_a_line_that_is_too_long_is_told_before_its_end_comes():
         yield b"x" * 99
         pytest.fail("waited for the end of the line")
 
-    assert next(Reader(live()).lines(4)) == Line(1, b"xxxx", whole=False)
+    assert next(LineReader(live()).lines(4)) == RawLine(1, b"xxxx", whole=False)
 
 
 def test_unread():
-    reader = Reader(iter([b"a\nb", b"\nc"]))
+    reader = LineReader(iter([b"a\nb", b"\nc"]))
     read = reader.fragment(9) + reader.fragment(9)
     assert (read, reader.line) == (b"a\nb\n", 3)
     reader.unread(read)
     assert reader.line == 1
-    assert list(reader.lines(9)) == [Line(1, b"a", end=b"\n"), Line(2, b"b", end=b"\n"), Line(3, b"c")]
+    assert list(reader.lines(9)) == [RawLine(1, b"a", end=b"\n"), RawLine(2, b"b", end=b"\n"), RawLine(3, b"c")]
 
 
 @given(st.lists(st.binary(min_size=1)), st.integers(1, 9))
 def test_fragments_are_the_content_in_order(pieces, size):
-    reader = Reader(iter(pieces))
+    reader = LineReader(iter(pieces))
     fragments = list(iter(lambda: reader.fragment(size), b""))
     content = b"".join(pieces)
     assert b"".join(fragments) == content

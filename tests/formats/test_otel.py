@@ -3,8 +3,8 @@ import json
 import pytest
 
 from guardcli.conversation import Conversation, Message
-from guardcli.formats import Unreadable, telemetry
-from guardcli.formats.account import Account
+from guardcli.formats import RecordError, otel
+from guardcli.formats.claims import Claims
 
 from .rows import said
 
@@ -15,21 +15,19 @@ HELLO = [{"role": "assistant", "parts": [{"type": "text", "content": "hello"}], 
 
 @pytest.mark.parametrize("value", [{INPUT: HI}, {OUTPUT: "[]"}, {"name": "chat", "attributes": {INPUT: HI}}])
 def test_matches(value):
-    assert telemetry.matches(value)
+    assert otel.matches(value)
 
 
 @pytest.mark.parametrize("value", [[], "x", {}, {"attributes": None}, {"attributes": {"gen_ai.system": "x"}}])
 def test_matches_noop(value):
-    assert not telemetry.matches(value)
+    assert not otel.matches(value)
 
 
 @pytest.mark.parametrize("wrap", [lambda v: v, lambda v: {"span_id": "1", "attributes": v}])
 @pytest.mark.parametrize("write", [lambda v: v, json.dumps])
 def test_what_was_given_and_what_was_answered(wrap, write):
     value = wrap({INPUT: write(HI), OUTPUT: write(HELLO), SYSTEM: write([{"type": "text", "content": "be kind"}])})
-    assert telemetry.conversations(value, Account()) == [
-        (None, said(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))
-    ]
+    assert otel.parse(value, Claims()) == [(None, said(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))]
 
 
 def test_calls_of_tools_are_named():
@@ -39,9 +37,7 @@ def test_calls_of_tools_are_named():
         {"type": "text", "content": "a"},
     ]
     message = Message("assistant", "a", ("tool_call", "tool_result"))
-    assert telemetry.conversations({OUTPUT: [{"role": "assistant", "parts": parts}]}, Account()) == [
-        (None, Conversation((message,)))
-    ]
+    assert otel.parse({OUTPUT: [{"role": "assistant", "parts": parts}]}, Claims()) == [(None, Conversation((message,)))]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +54,6 @@ def test_calls_of_tools_are_named():
     ],
 )
 def test_unreadable(value, reason):
-    with pytest.raises(Unreadable) as error:
-        telemetry.conversations(value, Account())
+    with pytest.raises(RecordError) as error:
+        otel.parse(value, Claims())
     assert error.value.reason.startswith(reason)

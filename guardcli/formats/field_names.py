@@ -15,20 +15,20 @@ from guardcli.formats.prose import Prose, classify, is_label
 
 # Names that hold what somebody said, in one known format or another: the last word of a field's name, in any case, with
 # or without a plural or a number (`user_input`, `chatHistory`, `response_0`, `gen_ai.prompt.0.content`).
-SPEECH = frozenset({
+SPEECH_NAMES = frozenset({
     "answer", "chat", "chosen", "completion", "content", "context", "conversation", "dialog", "dialogue", "generation",
     "history", "input", "instruction", "message", "output", "part", "prompt", "query", "question", "reasoning",
     "rejected", "reply", "response", "text", "thinking", "transcript", "turn", "utterance", "value",
 })  # fmt: skip
 
 # At the top of a record these hold a conversation in a format that guard reads: there even one word counts.
-CONVERSATION = frozenset({
+CONVERSATION_NAMES = frozenset({
     "answer", "chosen", "completion", "content", "conversation", "conversations", "generation", "input", "instruction",
     "messages", "output", "prompt", "query", "question", "rejected", "response", "text", "transcript",
 })  # fmt: skip
 
 # Objects that formats document as metadata: what is in them is not said to anybody.
-PLACES = frozenset({
+METADATA_NAMES = frozenset({
     "annotations", "attributes", "category_applied_input_types", "category_scores", "config", "configuration",
     "content_filter_result", "content_filter_results", "content_filter_offsets", "cost_details", "detoxify_moderation",
     "extra", "feedback_stats", "generation_config", "generation_info", "header", "headers", "invocation_params",
@@ -39,30 +39,30 @@ PLACES = frozenset({
 })  # fmt: skip
 
 # Definitions of tools: payload that no model of ours is asked about, counted as `tool_definition`.
-TOOLS = frozenset({"functions", "response_format", "tool_choice", "tools"})
+TOOL_NAMES = frozenset({"functions", "response_format", "tool_choice", "tools"})
 
 # Fields that name a class, a language or a model by a few words.
-LABELS = frozenset({
+LABEL_NAMES = frozenset({
     "area", "basis", "categories", "category", "city", "class", "country", "deployment", "engine", "flag", "focus",
     "group", "harm", "kind", "label", "lang", "language", "license", "model", "region", "split", "state",
     "subcategories", "subcategory", "tag", "target", "task", "topic", "type", "violated",
 })  # fmt: skip
 
 # `error.message` and the like tell why something failed; they are unread text, but nobody's speech.
-_FAILURES = frozenset({"error", "exception", "failure", "status"})
+_ERROR_NAMES = frozenset({"error", "exception", "failure", "status"})
 
 # The names of a record's own id, first to last: a batch's answer has an `id` beside the `custom_id` that joins it to
 # its request. The id stands in the row, so that words joined in it are no text that is lost.
-IDS = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
+ID_NAMES = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
 
-LONGEST_NAME = 5  # words of the name of a field; a longer one is text itself
+MAX_NAME_WORDS = 5  # words of the name of a field; a longer one is text itself
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
-def id_name(fields: Mapping[str, Json]) -> str | None:
+def find_id_name(fields: Mapping[str, Json]) -> str | None:
     """The field that gives a record its id; None if none does."""
-    for name in IDS:
+    for name in ID_NAMES:
         found = fields.get(name)
         if isinstance(found, (str, int)) and not isinstance(found, bool):
             return name
@@ -70,7 +70,7 @@ def id_name(fields: Mapping[str, Json]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class FieldMeaning:
     """What a name says. `canonical` is the name in lower case with underscores; `is_text`: the name is a sentence."""
 
     canonical: str
@@ -83,7 +83,7 @@ class Meaning:
 
 
 @lru_cache(maxsize=1 << 14)
-def meaning(name: str) -> Meaning:
+def field_meaning(name: str) -> FieldMeaning:
     """What the name of a field says about what is under it.
 
     >>> meaning("chatHistory").speech, meaning("prompt_tokens").speech, meaning("Response_0").speech
@@ -92,14 +92,14 @@ def meaning(name: str) -> Meaning:
     words = [word.lower() for word in _WORD.findall(name)]
     canonical = "_".join(words) if name.isascii() else ""  # of other names some letters are missing
     last = _singular(words[-1]) if words else ""
-    return Meaning(
+    return FieldMeaning(
         canonical=canonical,
-        speech=last in SPEECH and _FAILURES.isdisjoint(words[:-1]),
-        conversation=name.strip().lower() in CONVERSATION,
-        place=canonical in PLACES,
-        tools=canonical in TOOLS,
-        label=last in LABELS,
-        is_text=len(name) > LONGEST_NAME and _is_text(name),
+        speech=last in SPEECH_NAMES and _ERROR_NAMES.isdisjoint(words[:-1]),
+        conversation=name.strip().lower() in CONVERSATION_NAMES,
+        place=canonical in METADATA_NAMES,
+        tools=canonical in TOOL_NAMES,
+        label=last in LABEL_NAMES,
+        is_text=len(name) > MAX_NAME_WORDS and _is_text(name),
     )
 
 
@@ -113,4 +113,4 @@ def _is_text(name: str) -> bool:
     if classify(name) is not Prose.SENTENCE:
         return False
     words = len(name.split())
-    return words > LONGEST_NAME or words < 2 or not name.isascii() or not is_label(name)
+    return words > MAX_NAME_WORDS or words < 2 or not name.isascii() or not is_label(name)

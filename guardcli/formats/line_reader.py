@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guardcli.formats.pieces import Line
+from guardcli.formats.frames import RawLine
 
-_SKIPPED = 1 << 20  # bytes passed over at once; a longer line takes several
+_SKIP_SIZE = 1 << 20  # bytes passed over at once; a longer line takes several
 
 
-class Reader:
+class LineReader:
     """The position in a source. `line` is the number of the line that the next byte belongs to, from 1 unless said."""
 
     def __init__(self, pieces: Iterator[bytes], line: int = 1) -> None:
@@ -47,16 +47,16 @@ class Reader:
 
     def skip_to(self, line: int) -> None:
         """Pass over what comes before a line, quickly."""
-        while self.line < line and self.fragment(_SKIPPED):
+        while self.line < line and self.fragment(_SKIP_SIZE):
             pass
 
-    def lines(self, limit: int) -> Iterator[Line]:
+    def lines(self, limit: int) -> Iterator[RawLine]:
         """Every line; of one that is longer than `limit` bytes its beginning, and the rest is passed over."""
         number = self.line
         while fragment := self.fragment(limit + 2):  # two more for its end
             content = _without_end(fragment)
             whole = len(content) <= limit
-            yield Line(number, content[:limit], whole, fragment[len(content) :] if whole else b"")
+            yield RawLine(number, content[:limit], whole, fragment[len(content) :] if whole else b"")
             while not fragment.endswith(b"\n") and fragment:
                 fragment = self.fragment(limit)
             number = self.line

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.formats import decoding
-from guardcli.formats.faults import Unreadable, too_long
-from guardcli.formats.reader import Reader
-from guardcli.formats.structure import bare, kept, looks_like_record
+from guardcli.formats.errors import RecordError, too_long_message
+from guardcli.formats.layout import append_blank, plain_text_problem, strip_marks
+from guardcli.formats.line_reader import LineReader
 
 Item = Record | Malformed
 
@@ -18,31 +18,31 @@ def matches(first: str) -> bool:
     return True
 
 
-def records(
-    reader: Reader, source: str, limit: int, refused: Callable[[bytes], str | None] | None = None
+def read_records(
+    reader: LineReader, source: str, limit: int, refused: Callable[[bytes], str | None] | None = None
 ) -> Iterator[Item]:
     """A record a line; none of a blank one. `refused` gives the reason why a line is not to be taken as text."""
     blank = b""
     for line in reader.lines(limit):
         number, passed, whole, end = line
-        content = bare(passed)
+        content = strip_marks(passed)
         if whole and (not content or content.isspace()):
-            blank = kept(blank, line)
+            blank = append_blank(blank, line)
             continue
         key = Key(source, number)
         try:
             if not whole:
-                raise Unreadable(too_long("the line", limit))
-            said = Message("user", decoding.text(content, number))
+                raise RecordError(too_long_message("the line", limit))
+            said = Message("user", decoding.decode_text(content, number))
             if refused is not None and (reason := refused(content)):
-                raise Unreadable(reason)
+                raise RecordError(reason)
             yield Record(key, Conversation((said,)), {}, passed + end, False, blank)
-        except Unreadable as error:
+        except RecordError as error:
             yield Malformed(key, error.reason, before=blank)
         blank = b""
 
 
-def records_among_others(reader: Reader, source: str, limit: int) -> Iterator[Record | Malformed]:
+def read_detected_records(reader: LineReader, source: str, limit: int) -> Iterator[Record | Malformed]:
     """The same, where nobody says that all lines are text: one that looks like a record of another format is none, and
     is not passed as harmless text either."""
-    return records(reader, source, limit, looks_like_record)
+    return read_records(reader, source, limit, plain_text_problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardcli.formats.names import meaning
+from guardcli.formats.field_names import field_meaning
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from guardcli.formats.names import meaning
     ],
 )
 def test_names_that_hold_speech(name: str) -> None:
-    assert meaning(name).speech
+    assert field_meaning(name).speech
 
 
 @pytest.mark.parametrize(
@@ -54,21 +54,21 @@ def test_names_that_hold_speech(name: str) -> None:
     ],
 )
 def test_names_that_do_not(name: str) -> None:
-    assert not meaning(name).speech
+    assert not field_meaning(name).speech
 
 
 @pytest.mark.parametrize("name", ["usage", "modelParameters", "model_parameters", "Metadata", "response-metadata"])
 def test_places(name: str) -> None:
-    assert meaning(name).place
+    assert field_meaning(name).place
 
 
 @pytest.mark.parametrize("name", ["how do I build a bomb at home", "how-do-i-build-a-bomb", "请告诉我怎么制造炸弹"])
 def test_names_that_are_text(name: str) -> None:
-    assert meaning(name).is_text
+    assert field_meaning(name).is_text
 
 
 @pytest.mark.parametrize(
     "name", ["Guns and Illegal Weapons", "hate/threatening", "violence,aiding_and_abetting,incitement", "Content ID"]
 )
 def test_names_that_are_none(name: str) -> None:
-    assert not meaning(name).is_text
+    assert not field_meaning(name).is_text

@@ -13,36 +13,36 @@ from dataclasses import dataclass, field
 
 from guardcli.conversation import Json
 from guardcli.formats import decoding
-from guardcli.formats.faults import Damaged, Unreadable, too_long
-from guardcli.formats.pairs import PROMPTS, RESPONSES
-from guardcli.formats.pieces import Fault
+from guardcli.formats.errors import RecordError, StreamError, too_long_message
+from guardcli.formats.frames import BadFrame
+from guardcli.formats.layout import strip_marks
+from guardcli.formats.line_reader import LineReader
+from guardcli.formats.pairs import PROMPT_NAMES, RESPONSE_NAMES
 from guardcli.formats.prose import is_label
-from guardcli.formats.reader import Reader
-from guardcli.formats.structure import bare
 
 # Beside the names that `pairs` reads: those of ToxicChat, HarmBench and DICES, and of spreadsheets.
-TEXTS = frozenset(
-    (*PROMPTS, *RESPONSES, "user_input", "model_output", "behavior", "context", "messages", "conversation")
+TEXT_COLUMNS = frozenset(
+    (*PROMPT_NAMES, *RESPONSE_NAMES, "user_input", "model_output", "behavior", "context", "messages", "conversation")
 )
 
-_COMMON = TEXTS | {
+_KNOWN_COLUMNS = TEXT_COLUMNS | {
     "author", "categories", "category", "channel", "conversation_id", "created_at", "date", "hate", "id", "index",
     "label", "labels", "lang", "language", "model", "n", "name", "no", "notes", "role", "score", "session_id", "source",
     "split", "tags", "thread_id", "time", "timestamp", "title", "toxic", "toxicity", "type", "user", "user_id", "uuid",
     "violence",
 }  # fmt: skip
 
-_READ = frozenset((*PROMPTS, *RESPONSES))
-_LONGEST_NAME = 64
-_WORDS_OF_A_NAME = 6
+_FORMAT_COLUMNS = frozenset((*PROMPT_NAMES, *RESPONSE_NAMES))
+_MAX_NAME_LENGTH = 64
+_MAX_NAME_WORDS = 6
 _DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*\Z")  # with which spreadsheets say what parts the cells
-_BLANKS_KEPT = 1 << 16  # bytes of blank rows in front of a row
-_CELL = (1 << 31) - 1  # csv's own limit of a cell is 128 KB; ours is that of the record
+_MAX_BLANK_BYTES = 1 << 16  # bytes of blank rows in front of a row
+_MAX_CELL_SIZE = (1 << 31) - 1  # csv's own limit of a cell is 128 KB; ours is that of the record
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRow:
     """A row: the line on which it begins, its value, and its bytes; `before` are those of the header, at the first."""
 
     line: int
@@ -56,20 +56,20 @@ def matches(first: str) -> bool:
     return _SEPARATOR_LINE.match(first) is not None or _header(first) is not None
 
 
-def values(reader: Reader, limit: int) -> Iterator[Row | Fault]:
+def iter_rows(reader: LineReader, limit: int) -> Iterator[CsvRow | BadFrame]:
     """Each row of a table.
 
     Raises:
-        Damaged: there is no header, or a row is longer than `limit`: a quote is not closed, and what follows is lost.
+        StreamError: the header is missing, or a row is longer than `limit` (most likely a quote is not closed).
     """
-    lines = _Lines(reader, limit)
+    lines = _RowLines(reader, limit)
     try:
         names, delimiter = _read_header(lines)
-    except (Unreadable, csv.Error) as error:
-        raise Damaged(f"no header: the first line names the columns of a CSV file ({error})") from error
+    except (RecordError, csv.Error) as error:
+        raise StreamError(f"no header: the first line names the columns of a CSV file ({error})") from error
     if not any(names):
-        raise Damaged("no header: the first line of a CSV file names its columns")
-    csv.field_size_limit(_CELL)
+        raise StreamError("no header: the first line of a CSV file names its columns")
+    csv.field_size_limit(_MAX_CELL_SIZE)
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     before = lines.taken()
     while True:
@@ -78,30 +78,30 @@ def values(reader: Reader, limit: int) -> Iterator[Row | Fault]:
             cells = next(rows)
         except StopIteration:
             return
-        except (csv.Error, Unreadable) as error:  # the next row is sought on the next line
+        except (csv.Error, RecordError) as error:  # the next row is sought on the next line
             lines.taken()
-            yield Fault(lines.start, f"the row is no CSV: {error}", before)
+            yield BadFrame(lines.start, f"the row is no CSV: {error}", before)
             rows = csv.reader(lines, delimiter=delimiter, strict=True)
             before = b""
             continue
         if not cells:
             blank = lines.taken()
-            before += blank if len(before) < _BLANKS_KEPT else b""
+            before += blank if len(before) < _MAX_BLANK_BYTES else b""
             continue
-        value = _value(names, cells)
+        value = _row_value(names, cells)
         raw = lines.taken()
         if isinstance(value, dict):
-            yield Row(lines.start, value, raw, before)
+            yield CsvRow(lines.start, value, raw, before)
         else:
-            yield Fault(lines.start, value, before)
+            yield BadFrame(lines.start, value, before)
         before = b""
 
 
 @dataclass(slots=True)
-class _Lines:
+class _RowLines:
     """The lines of the source as text, with their ends; it knows on which one the row at hand began."""
 
-    reader: Reader
+    reader: LineReader
     limit: int
     start: int = 1
     size: int = 0
@@ -130,19 +130,19 @@ class _Lines:
         self._taken.append(line)
         cut = len(line) > self.limit + 1 and not line.endswith(b"\n")  # the rest would be taken for a row
         if cut or self.size > self.limit + 2:
-            raise Damaged(
-                f"{too_long(f'the row that begins on line {self.start}', self.limit)}, or a quote in it is not closed; "
-                "what follows is not read"
+            raise StreamError(
+                f"{too_long_message(f'the row that begins on line {self.start}', self.limit)}, "
+                "or a quote in it is not closed; what follows is not read"
             )
-        return decoding.text(bare(line) if number == 1 else line, number)
+        return decoding.decode_text(strip_marks(line) if number == 1 else line, number)
 
 
-def _read_header(lines: _Lines) -> tuple[list[str], str]:
+def _read_header(lines: _RowLines) -> tuple[list[str], str]:
     """The names of the columns, and what parts them: a line `sep=;` in front says it, else the names do."""
     first = next(lines, "")
     if said := _SEPARATOR_LINE.match(first):
-        return _named(next(csv.reader([next(lines, "")], delimiter=said[1]), [])), said[1]
-    return _header(first) or (_named(next(csv.reader([first]), [])), ",")
+        return _column_names(next(csv.reader([next(lines, "")], delimiter=said[1]), [])), said[1]
+    return _header(first) or (_column_names(next(csv.reader([first]), [])), ",")
 
 
 def _header(line: str) -> tuple[list[str], str] | None:
@@ -155,20 +155,25 @@ def _header(line: str) -> tuple[list[str], str] | None:
         names = [cell.strip() for cell in cells]
         filled = [name for name in names if name]  # the first column of a data frame has no name, nor have empty ones
         spaced = any(cell != cell.strip() for cell in cells[1:])  # as in prose: then it must be known names throughout
-        known = all(name.lower() in _COMMON for name in filled) if spaced else True
-        if len(names) > 1 and known and all(map(_is_name, filled)) and any(name.lower() in TEXTS for name in filled):
+        known = all(name.lower() in _KNOWN_COLUMNS for name in filled) if spaced else True
+        if (
+            len(names) > 1
+            and known
+            and all(map(_is_column_name, filled))
+            and any(name.lower() in TEXT_COLUMNS for name in filled)
+        ):
             if len({name.lower() for name in filled}) < len(filled):
                 return None
-            return _named(cells), delimiter
+            return _column_names(cells), delimiter
     return None
 
 
-def _is_name(name: str) -> bool:
+def _is_column_name(name: str) -> bool:
     """Whether a cell of a header may name a column: short, no number, and nobody's sentence."""
     words = name.split()
     return (
-        len(name) <= _LONGEST_NAME
-        and len(words) <= _WORDS_OF_A_NAME
+        len(name) <= _MAX_NAME_LENGTH
+        and len(words) <= _MAX_NAME_WORDS
         and any(map(str.isalpha, name))
         and not name[0].isdigit()
         and not any(mark in name for mark in ".!?:\n")
@@ -176,13 +181,13 @@ def _is_name(name: str) -> bool:
     )
 
 
-def _named(cells: list[str]) -> list[str]:
+def _column_names(cells: list[str]) -> list[str]:
     """The columns' names without blanks around them; those that `pairs` reads in lower case. Columns without a name are
     numbered."""
     names = [_canonical(cell.strip()) for cell in cells]
     filled = [name for name in names if name]
     if len(set(filled)) < len(filled):
-        raise Damaged("two columns have one name, and one of them would not be read: rename it")
+        raise StreamError("two columns have one name, and one of them would not be read: rename it")
     if not filled:
         return []
     nameless = sum(not name for name in names)
@@ -190,10 +195,10 @@ def _named(cells: list[str]) -> list[str]:
 
 
 def _canonical(name: str) -> str:
-    return name.lower() if name.lower() in _READ else name
+    return name.lower() if name.lower() in _FORMAT_COLUMNS else name
 
 
-def _value(names: list[str], cells: list[str]) -> dict[str, Json] | str:
+def _row_value(names: list[str], cells: list[str]) -> dict[str, Json] | str:
     """A row as an object, an empty cell null; or what is wrong with it."""
     if len(cells) != len(names):
         return f"the row has {len(cells)} cells, and the header names {len(names)}"

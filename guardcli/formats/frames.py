@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Line(NamedTuple):
+class RawLine(NamedTuple):
     """One line without its end; `whole` is false where only the first bytes of a longer line are here. `end` is the
     line break behind it, none at the end of a file."""
 
@@ -17,7 +17,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Frame:
     """The bytes of one record, and the line on which it begins. `raw` are those of the source, with the line break;
     `before` what stood in front and belongs to no record."""
 
@@ -28,7 +28,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class BadFrame:
     """A record that cannot be had, the line on which it begins, and why."""
 
     line: int

@@ -1,7 +1,7 @@
 import pytest
 
-from guardcli.formats import signatures
-from guardcli.formats.faults import Damaged
+from guardcli.formats import magic
+from guardcli.formats.errors import StreamError
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from guardcli.formats.faults import Damaged
     ],
 )
 def test_check_noop(head):
-    signatures.check(head)
+    magic.reject_non_text(head)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_check_noop(head):
     ],
 )
 def test_no_text(head, reason):
-    with pytest.raises(Damaged) as error:
-        signatures.check(head)
+    with pytest.raises(StreamError) as error:
+        magic.reject_non_text(head)
     assert str(error.value) == reason
 
 
@@ -56,7 +56,7 @@ def test_no_text(head, reason):
     ],
 )
 def test_another_encoding(head, encoding):
-    with pytest.raises(Damaged) as error:
-        signatures.check(head)
+    with pytest.raises(StreamError) as error:
+        magic.reject_non_text(head)
     reason = f"the text is {encoding}, not UTF-8; convert it with `iconv -f {encoding} -t UTF-8`"
     assert str(error.value) == reason

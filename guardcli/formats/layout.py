@@ -11,23 +11,25 @@ from typing import Literal
 
 from guardcli.conversation import Json
 from guardcli.formats import decoding, openai
-from guardcli.formats.faults import Unreadable, too_long
-from guardcli.formats.pieces import Chunk, Fault, Line
-from guardcli.formats.reader import Reader
-from guardcli.formats.signatures import UTF8_MARK
-from guardcli.formats.splitter import split
+from guardcli.formats.errors import RecordError, too_long_message
+from guardcli.formats.frames import BadFrame, Frame, RawLine
+from guardcli.formats.line_reader import LineReader
+from guardcli.formats.magic import UTF8_BOM
+from guardcli.formats.splitter import split_values
 
-Layout = Literal["text", "json lines", "json values"]
+StreamLayout = Literal["text", "json lines", "json values"]
 
-_FRAGMENT = 1 << 16
-_BLANKS_KEPT = 1 << 16  # bytes
+_FRAGMENT_SIZE = 1 << 16
+_MAX_BLANK_BYTES = 1 << 16  # bytes
 
-_SEPARATOR = b"\x1e"
-_MARKS = re.compile(b"(?:" + UTF8_MARK + b"|" + _SEPARATOR + b")*")
-_FIRST_OF_MARKS = (UTF8_MARK[:1], _SEPARATOR)
-_JSON_BEGINS = (b"[", b"]", b'"')
-_CHOICE = "--input-format jsonl reads records, --input-format lines reads every line as a text"
-_CUT = "cut off what stands before it for --input-format jsonl; --input-format lines reads every line as a text"
+_RECORD_SEPARATOR = b"\x1e"
+_MARKS = re.compile(b"(?:" + UTF8_BOM + b"|" + _RECORD_SEPARATOR + b")*")
+_MARK_FIRST_BYTES = (UTF8_BOM[:1], _RECORD_SEPARATOR)
+_JSON_FIRST_BYTES = (b"[", b"]", b'"')
+_CHOOSE_FORMAT_HINT = "--input-format jsonl reads records, --input-format lines reads every line as a text"
+_CUT_PREFIX_HINT = (
+    "cut off what stands before it for --input-format jsonl; --input-format lines reads every line as a text"
+)
 _LIST = re.compile(rb'\[\s*(?:[\[{"\]]|(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:,\s*["\[{]|\]\s*\Z|\Z))')
 _OBJECT = re.compile(rb'[{,]\s*"[^"\\]{1,80}"\s*:')
 _KEY = re.compile(rb'"[^"\\]{1,80}"\s*:\s*["\[{\dtfn-]')
@@ -36,103 +38,103 @@ _BRACKET = re.compile(rb"[\[\]{}]")
 _TO_FIRST_KEY = re.compile(rb'[\s{\[]*(?:"[^"]*")?')
 
 
-def first_line(reader: Reader, limit: int) -> bytes:
+def peek_first_line(reader: LineReader, limit: int) -> bytes:
     """The first line that is not blank, or its beginning, without marks in front of it; it stays to be read."""
-    line = _next_line(reader, limit)
+    line = _read_filled_line(reader, limit)
     reader.unread(line)
-    return bare(line)
+    return strip_marks(line)
 
 
-def following(reader: Reader, limit: int) -> list[bytes]:
+def peek_lines(reader: LineReader, limit: int) -> list[bytes]:
     """The first lines of a text, as far as they have been read already, without marks in front; they stay to be read.
 
     The first is waited for, the others are not.
     """
-    passed = _next_line(reader, limit)
+    passed = _read_filled_line(reader, limit)
     reader.unread(passed)
-    return [bare(line) for line in (passed, *reader.ahead(len(passed)))] if passed else []
+    return [strip_marks(line) for line in (passed, *reader.ahead(len(passed)))] if passed else []
 
 
-def bare(line: bytes) -> bytes:
+def strip_marks(line: bytes) -> bytes:
     """A line without what stands in front of a record and is none of it: a byte-order mark, which a file has where
     others were joined to it, and the separator of RFC 7464."""
-    if line[:1] not in _FIRST_OF_MARKS:
+    if line[:1] not in _MARK_FIRST_BYTES:
         return line
     found = _MARKS.match(line)
     return line[found.end() :] if found else line
 
 
-def looks_like_record(line: bytes) -> str | None:
+def plain_text_problem(line: bytes) -> str | None:
     """What is wrong with a line of plain text that may be a record, or a part of one; None if it is just text."""
-    line = bare(line).strip()
-    if b"{" not in line and b"}" not in line and line[:1] not in _JSON_BEGINS:
+    line = strip_marks(line).strip()
+    if b"{" not in line and b"}" not in line and line[:1] not in _JSON_FIRST_BYTES:
         return None
     if line.startswith(b"{") or _LIST.match(line):
-        return f"this line of a plain-text input begins like a JSON record: {_CHOICE}"
+        return f"this line of a plain-text input begins like a JSON record: {_CHOOSE_FORMAT_HINT}"
     found = _OBJECT.search(line)
-    if found and (line.endswith((b"}", b"]", b",")) or _is_cut(line[found.start() :])):
-        return f"this line of a plain-text input holds a JSON object behind other text: {_CUT}"
+    if found and (line.endswith((b"}", b"]", b",")) or _is_cut_off(line[found.start() :])):
+        return f"this line of a plain-text input holds a JSON object behind other text: {_CUT_PREFIX_HINT}"
     body = line.rstrip(b"]},")
     if _KEY.match(line) or not body or (body.endswith(b'"') and b"}" in line[len(body) :]):
-        return f"this line of a plain-text input looks like a piece of a JSON record: {_CHOICE}"
+        return f"this line of a plain-text input looks like a piece of a JSON record: {_CHOOSE_FORMAT_HINT}"
     return None
 
 
-def layout(reader: Reader, limit: int) -> Layout:
+def detect_layout(reader: LineReader, limit: int) -> StreamLayout:
     """How the source is laid out; nothing but blank lines at its beginning is used up.
 
     A second line is waited for only where the first alone does not say it.
     """
-    passed = _next_line(reader, limit)
-    first = bare(passed)
+    passed = _read_filled_line(reader, limit)
+    first = strip_marks(passed)
     second = b""
-    if first.strip() == b"[" or (_looks_like_json(first) and _open_brackets(first)):
-        second = _following(reader, limit)
+    if first.strip() == b"[" or (_looks_like_json(first) and _unclosed_brackets(first)):
+        second = _read_to_filled_line(reader, limit)
     reader.unread(passed + second)
     if not _looks_like_json(first + second):
         return "text"
-    return "json values" if _goes_on(first, second, limit) else "json lines"
+    return "json values" if _continues_on_next_line(first, second, limit) else "json lines"
 
 
-def values(reader: Reader, limit: int, layout: Layout) -> Iterator[Chunk | Fault]:
+def iter_frames(reader: LineReader, limit: int, layout: StreamLayout) -> Iterator[Frame | BadFrame]:
     """Every JSON value of the source, each as soon as it is complete; elements of an array are values."""
     if layout != "json values":
         yield from _json_lines(reader, limit)
         return
     line = reader.line
-    opening = reader.fragment(_FRAGMENT)
-    reader.unread(bare(opening))
-    yield from split(iter(lambda: reader.fragment(_FRAGMENT), b""), line, limit, _is_message)
+    opening = reader.fragment(_FRAGMENT_SIZE)
+    reader.unread(strip_marks(opening))
+    yield from split_values(iter(lambda: reader.fragment(_FRAGMENT_SIZE), b""), line, limit, _is_message)
 
 
-def _json_lines(reader: Reader, limit: int) -> Iterator[Chunk | Fault]:
+def _json_lines(reader: LineReader, limit: int) -> Iterator[Frame | BadFrame]:
     blank = b""
     for line in reader.lines(limit):
-        content = bare(line.content)
+        content = strip_marks(line.content)
         if not line.whole:
-            yield Fault(line.number, too_long("the line", limit), blank)
+            yield BadFrame(line.number, too_long_message("the line", limit), blank)
         elif not content.strip():
-            blank = kept(blank, line)
+            blank = append_blank(blank, line)
             continue
         elif content.lstrip().startswith(b"["):
-            yield from split([content], line.number, limit, _is_message)
+            yield from split_values([content], line.number, limit, _is_message)
         else:
-            yield Chunk(line.number, content, line.content + line.end, blank)
+            yield Frame(line.number, content, line.content + line.end, blank)
         blank = b""
 
 
-def kept(blank: bytes, line: Line) -> bytes:
+def append_blank(blank: bytes, line: RawLine) -> bytes:
     """Blank lines with one more, as long as they are few."""
-    return blank + line.content + line.end if len(blank) < _BLANKS_KEPT else blank
+    return blank + line.content + line.end if len(blank) < _MAX_BLANK_BYTES else blank
 
 
-def _next_line(reader: Reader, limit: int) -> bytes:
+def _read_filled_line(reader: LineReader, limit: int) -> bytes:
     while (line := reader.fragment(limit + 2)) and not line.strip():
         pass
     return line
 
 
-def _following(reader: Reader, limit: int) -> bytes:
+def _read_to_filled_line(reader: LineReader, limit: int) -> bytes:
     """The next lines, to the first that is not blank."""
     lines = bytearray()
     while len(lines) <= limit and (line := reader.fragment(limit + 2)):
@@ -145,35 +147,35 @@ def _following(reader: Reader, limit: int) -> bytes:
 def _looks_like_json(content: bytes) -> bool:
     content = content.lstrip()
     if content.startswith(b'"'):
-        return isinstance(_parsed(content.partition(b"\n")[0]), str)
+        return isinstance(_parse_or_none(content.partition(b"\n")[0]), str)
     if content.startswith(b"["):  # and not [user], or [1]
         return content[1:].lstrip()[:1] in (b"{", b'"', b"[", b"]")
     return content.startswith(b"{")
 
 
-def _goes_on(first: bytes, second: bytes, limit: int) -> bool:
+def _continues_on_next_line(first: bytes, second: bytes, limit: int) -> bool:
     """Whether the value on the first line continues on the second; else it is complete, or a broken line."""
     if len(first.rstrip(b"\r\n")) > limit:
         return first.lstrip().startswith(b"[")  # one long line may hold an array of a million records
-    opened, last, after = _open_brackets(first), first.rstrip()[-1:], second.lstrip()[:1]
+    opened, last, after = _unclosed_brackets(first), first.rstrip()[-1:], second.lstrip()[:1]
     if not opened or not after:
         return False
     if not first.strip(b"[{ \t\r\n"):
         return True
     # A line may be cut off even where JSON may be broken into lines; then one that opens like it follows.
-    if (_opening(first) == _opening(second) or last == b":") and _is_complete(second, limit):
+    if (_opening_key(first) == _opening_key(second) or last == b":") and _is_complete(second, limit):
         return False
     if last in b"[{,:":
         return not (opened.endswith(b"{") and last != b":" and after in b"[{")  # a key is due
     return after in b",:]}"
 
 
-def _is_cut(json: bytes) -> bool:
+def _is_cut_off(json: bytes) -> bool:
     """Whether JSON ends within a string or a bracket."""
-    return json.count(b'"') % 2 == 1 or bool(_open_brackets(json))
+    return json.count(b'"') % 2 == 1 or bool(_unclosed_brackets(json))
 
 
-def _open_brackets(line: bytes) -> bytes:
+def _unclosed_brackets(line: bytes) -> bytes:
     """The brackets that a line leaves open; none if it ends in a string, where none can go on."""
     bare = _STRING.sub(lambda string: b"" if string[1] else b'"', line)
     opened = bytearray()
@@ -185,21 +187,21 @@ def _open_brackets(line: bytes) -> bytes:
     return b"" if b'"' in bare else bytes(opened)
 
 
-def _opening(line: bytes) -> bytes:
+def _opening_key(line: bytes) -> bytes:
     found = _TO_FIRST_KEY.match(line)
     return b"".join(found[0].split()) if found else b""
 
 
 def _is_complete(lines: bytes, limit: int) -> bool:
-    return len(lines) > limit or isinstance(_parsed(lines), (dict, list))
+    return len(lines) > limit or isinstance(_parse_or_none(lines), (dict, list))
 
 
 def _is_message(content: bytes) -> bool:
-    return openai.matches([_parsed(content)])
+    return openai.matches([_parse_or_none(content)])
 
 
-def _parsed(content: bytes) -> Json:
+def _parse_or_none(content: bytes) -> Json:
     try:
-        return decoding.value(content, 1)[0]
-    except Unreadable:
+        return decoding.decode_json(content, 1)[0]
+    except RecordError:
         return None

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Sequence
 from guardcli.conversation import Json
 from guardcli.formats import decoding
 
-Holder = dict[str, Json] | list[Json]
+Container = dict[str, Json] | list[Json]
 
-UNKNOWN: Collection[str | int] = ()  # what is claimed of an object that no reader knows
+NOT_CLAIMED: Collection[str | int] = ()  # what is claimed of an object that no reader knows
 
 
-class Account:
+class Claims:
     """The claims on one record. Objects and lists are known by their identity; the account keeps them alive.
 
     `claims` are the names that are claimed of each object by its identity, None for all of it. `parsed` is what JSON
@@ -33,7 +33,7 @@ class Account:
         self.claims: dict[int, set[str | int] | None] = {}
         self.parsed: dict[tuple[int, str | int], Json] = {}
 
-    def claim(self, holder: Holder, *names: str | int) -> None:
+    def claim(self, holder: Container, *names: str | int) -> None:
         """What stands under these names is in a message, or is counted in `skipped`.
 
         Without names: the reader knows this object, and the name that it stands under says nothing of what is in it.
@@ -43,7 +43,7 @@ class Account:
         if claimed is not None:
             claimed.update(names)
 
-    def claim_all(self, holder: Holder) -> None:
+    def claim_all(self, holder: Container) -> None:
         """The same of everything in an object or a list."""
         self._alive.append(holder)
         self.claims[id(holder)] = None
@@ -53,7 +53,7 @@ class Account:
         self._alive += (holder, value)
         self.parsed[id(holder), name] = value
 
-    def read_as(self, holder: Holder, name: str | int, value: Json) -> Json:
+    def read_as(self, holder: Container, name: str | int, value: Json) -> Json:
         """What the JSON text under a name was read as; the value itself if it is none."""
         return self.parsed.get((id(holder), name), value)
 
@@ -66,7 +66,7 @@ class Account:
         stack: list[tuple[Json, Sequence[str]]] = [(value, names)]
         while stack:
             node, left = stack.pop()
-            for name, item in items(node):
+            for name, item in iter_items(node):
                 on_the_way = isinstance(name, str) and bool(left)
                 if on_the_way and name != left[0]:
                     continue
@@ -78,13 +78,13 @@ class Account:
                 elif isinstance(item, (dict, list)):
                     stack.append((item, rest))
                 elif isinstance(item, str) and isinstance(node, dict) and isinstance(name, str):
-                    inside = decoding.nested(item)
+                    inside = decoding.parse_nested_json(item)
                     if inside is not None:
                         self.parse(node, name, inside)
                         stack.append((inside, rest))
         return found
 
-    def adopt(self, other: Account) -> None:
+    def adopt(self, other: Claims) -> None:
         """Take over what another account claims."""
         self.skipped += other.skipped
         self.flags += other.flags
@@ -93,7 +93,7 @@ class Account:
         self.parsed |= other.parsed
 
 
-def stands(value: Json, names: Sequence[str]) -> bool:
+def has_value_at(value: Json, names: Sequence[str]) -> bool:
     """Whether something other than null stands at a place, wherever `Account.claim_texts` would look for it."""
     stack: list[tuple[Json, Sequence[str]]] = [(value, names)]
     while stack:
@@ -105,12 +105,12 @@ def stands(value: Json, names: Sequence[str]) -> bool:
             stack += [(item, left) for item in node]
         elif isinstance(node, dict):
             item = node.get(left[0])
-            opened = decoding.nested(item) if isinstance(item, str) and len(left) > 1 else None
+            opened = decoding.parse_nested_json(item) if isinstance(item, str) and len(left) > 1 else None
             stack.append((item if opened is None else opened, left[1:]))
     return False
 
 
-def items(node: Json) -> Iterable[tuple[str | int, Json]]:
+def iter_items(node: Json) -> Iterable[tuple[str | int, Json]]:
     """The names and values in an object, or the places and items of a list."""
     if isinstance(node, dict):
         return list(node.items())

@@ -1,14 +1,14 @@
 import pytest
 
-from guardcli.formats import structure
-from guardcli.formats.pieces import Chunk, Fault
-from guardcli.formats.reader import Reader
+from guardcli.formats.frames import BadFrame, Frame
+from guardcli.formats.layout import detect_layout, iter_frames, peek_first_line
+from guardcli.formats.line_reader import LineReader
 
 TOO_LONG = "is longer than 40 bytes; --max-record-bytes sets the limit"
 
 
-def layout(content, limit=1 << 20):
-    return structure.layout(Reader(iter([content])), limit)
+def layout_of(content, limit=1 << 20):
+    return detect_layout(LineReader(iter([content])), limit)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def layout(content, limit=1 << 20):
     ],
 )  # fmt: skip
 def test_text(content):
-    assert layout(content) == "text"
+    assert layout_of(content) == "text"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_text(content):
     ],
 )  # fmt: skip
 def test_json_lines(content):
-    assert layout(content) == "json lines"
+    assert layout_of(content) == "json lines"
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_json_lines(content):
     ],
 )  # fmt: skip
 def test_json_values(content):
-    assert layout(content) == "json values"
+    assert layout_of(content) == "json values"
 
 
 def test_a_line_too_long():
-    assert layout(b'[{"a": 1}, {"a": 2}]', limit=9) == "json values"
-    assert layout(b'{"a": [1, 2, 3, 4]}', limit=9) == "json lines"
+    assert layout_of(b'[{"a": 1}, {"a": 2}]', limit=9) == "json values"
+    assert layout_of(b'{"a": [1, 2, 3, 4]}', limit=9) == "json lines"
 
 
 @pytest.mark.parametrize("first", [b'{"prompt": "x"}\n', b"hello\n", b"[user] hi\n", b'"a"\n', b'{"cut off\n'])
@@ -66,34 +66,34 @@ def test_no_second_line_is_waited_for(first):
         yield first
         pytest.fail("waited for a second line")
 
-    assert structure.layout(Reader(live()), 1 << 20) in ("text", "json lines")
+    assert detect_layout(LineReader(live()), 1 << 20) in ("text", "json lines")
 
 
 def test_the_first_line_stays():
-    reader = Reader(iter([b"\n \nhello\nyou"]))
-    assert structure.first_line(reader, 100) == b"hello\n"
-    assert structure.first_line(reader, 100) == b"hello\n"
+    reader = LineReader(iter([b"\n \nhello\nyou"]))
+    assert peek_first_line(reader, 100) == b"hello\n"
+    assert peek_first_line(reader, 100) == b"hello\n"
     assert reader.line == 3
 
 
-def values(content):
-    reader = Reader(iter([content]))
-    return list(structure.values(reader, 40, structure.layout(reader, 40)))
+def frames(content):
+    reader = LineReader(iter([content]))
+    return list(iter_frames(reader, 40, detect_layout(reader, 40)))
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b'\n{"a": 1}\r\n \n{bad}', [Chunk(2, b'{"a": 1}'), Chunk(4, b"{bad}")]),
-        (b'{}\n["a", 2]\nx', [Chunk(1, b"{}"), Chunk(2, b'"a"'), Chunk(2, b"2"), Chunk(3, b"x")]),
-        (b'[{"role": 1}, 2]\n[[]]', [Chunk(1, b'[{"role": 1}, 2]'), Chunk(2, b"[]")]),
-        (b'{"a": "' + b"x" * 40 + b'"}\n{}', [Fault(1, f"the line {TOO_LONG}"), Chunk(2, b"{}")]),
-        (b"{\n}\n\n[\n1]", [Chunk(1, b"{\n}"), Chunk(5, b"1")]),
+        (b'\n{"a": 1}\r\n \n{bad}', [Frame(2, b'{"a": 1}'), Frame(4, b"{bad}")]),
+        (b'{}\n["a", 2]\nx', [Frame(1, b"{}"), Frame(2, b'"a"'), Frame(2, b"2"), Frame(3, b"x")]),
+        (b'[{"role": 1}, 2]\n[[]]', [Frame(1, b'[{"role": 1}, 2]'), Frame(2, b"[]")]),
+        (b'{"a": "' + b"x" * 40 + b'"}\n{}', [BadFrame(1, f"the line {TOO_LONG}"), Frame(2, b"{}")]),
+        (b"{\n}\n\n[\n1]", [Frame(1, b"{\n}"), Frame(5, b"1")]),
         (
             b'["' + b"x" * 40 + b'", 2]\n[3]',
-            [Fault(1, f"the value {TOO_LONG}"), Chunk(1, b"2"), Chunk(2, b"3")],
+            [BadFrame(1, f"the value {TOO_LONG}"), Frame(1, b"2"), Frame(2, b"3")],
         ),
     ],
 )
 def test_values(content, expected):
-    assert values(content) == expected
+    assert frames(content) == expected

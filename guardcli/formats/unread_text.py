@@ -23,23 +23,25 @@ from typing import TypeAlias
 
 from guardcli.conversation import Conversation, Json, Message
 from guardcli.formats import decoding, paths
-from guardcli.formats.account import UNKNOWN, Account, items
-from guardcli.formats.faults import Unreadable
-from guardcli.formats.names import id_name, meaning
-from guardcli.formats.prose import LONGEST_REMEMBERED, PLAIN_SLUG_WORDS, Prose, classify, is_label, is_spread
-from guardcli.formats.said import Said
+from guardcli.formats.claims import NOT_CLAIMED, Claims, iter_items
+from guardcli.formats.errors import RecordError
+from guardcli.formats.field_names import field_meaning, find_id_name
+from guardcli.formats.judged_text import JudgedTextMatcher
+from guardcli.formats.prose import MAX_CACHED_LENGTH, PLAIN_SLUG_WORDS, Prose, classify, is_label, is_split_sentence
 
-UNREAD = "unread_text"  # the flag of a row that lists unread text
+UNREAD_TEXT = "unread_text"  # the flag of a row that lists unread text
 TOOL_DEFINITION = "tool_definition"
-LISTED = 100  # paths of unread text in a row; MORE stands for the others
-MORE = "…"
-A_KEY = "{text}"  # stands in a path for a name that is text itself
+MAX_LISTED_PATHS = 100  # paths of unread text in a row; MORE stands for the others
+MORE_PATHS = "…"
+TEXT_AS_KEY = "{text}"  # stands in a path for a name that is text itself
 
 Path: TypeAlias = "tuple[str | int, ...]"
-Conversations: TypeAlias = "list[tuple[str | None, Conversation]]"  # of a record, each with its name if there are more
+NamedConversations: TypeAlias = (
+    "list[tuple[str | None, Conversation]]"  # of a record, each with its name if there are more
+)
 
 
-class Fate(str, Enum):
+class TextStatus(str, Enum):
     """What becomes of a text."""
 
     JUDGED = "judged"
@@ -51,48 +53,50 @@ class Fate(str, Enum):
     ERROR = "error"
 
 
-Text: TypeAlias = "tuple[Path, str, Fate]"  # a text of a record, where it stands, and what becomes of it
+TextEntry: TypeAlias = "tuple[Path, str, TextStatus]"  # a text of a record, where it stands, and what becomes of it
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
+class IgnoredPaths:
     """Paths that the user calls metadata, with all that is below them. Lists do not count: `a[].b` is `a.b`."""
 
     paths: frozenset[tuple[str, ...]] = frozenset()
 
     @classmethod
-    def from_text(cls, text: str) -> Ignored:
+    def from_text(cls, text: str) -> IgnoredPaths:
         """Paths parted by commas. Raises ValueError: one is no path."""
-        return cls(paths.parse_all(text))
+        return cls(paths.parse_paths(text))
 
     def covers(self, path: Path) -> bool:
         """Whether a place is one of them, or below one."""
         if not self.paths:
             return False
-        names = tuple(_name(step) for step in path if isinstance(step, str))
+        names = tuple(_path_step(step) for step in path if isinstance(step, str))
         return any(names[:length] in self.paths for length in range(1, len(names) + 1))
 
 
-NOTHING_IGNORED = Ignored()
+NO_IGNORED_PATHS = IgnoredPaths()
 
 
-def settled(account: Account, value: Json, conversations: Conversations, ignored: Ignored) -> Conversations:
+def account_for_text(
+    account: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths
+) -> NamedConversations:
     """The conversations of a record with what is skipped and unread in it.
 
     Raises:
-        Unreadable: text stands under a name that holds speech, and no message has it.
+        RecordError: text stands under a name that holds speech, and no message has it.
     """
     unread: dict[str, None] = {}
-    for path, _, fate in leftovers(account, value, _judged(conversations), ignored):
-        if fate is Fate.ERROR:
-            raise Unreadable(_unjudged(path))
-        if len(unread) < LISTED:
-            unread[written(path)] = None
+    for path, _, fate in find_unread_text(account, value, _judged_messages(conversations), ignored):
+        if fate is TextStatus.ERROR:
+            raise RecordError(_unjudged_message(path))
+        if len(unread) < MAX_LISTED_PATHS:
+            unread[format_text_path(path)] = None
         else:
-            unread[MORE] = None
+            unread[MORE_PATHS] = None
     if not unread and not account.skipped and not account.flags:
         return conversations
-    flags = dict.fromkeys([*account.flags, *([UNREAD] if unread else [])])
+    flags = dict.fromkeys([*account.flags, *([UNREAD_TEXT] if unread else [])])
     return [
         (
             name,
@@ -107,29 +111,31 @@ def settled(account: Account, value: Json, conversations: Conversations, ignored
     ]
 
 
-def leftovers(
-    account: Account, value: Json, messages: Sequence[Message], ignored: Ignored = NOTHING_IGNORED
-) -> list[Text]:
+def find_unread_text(
+    account: Claims, value: Json, messages: Sequence[Message], ignored: IgnoredPaths = NO_IGNORED_PATHS
+) -> list[TextEntry]:
     """The texts of a value that nothing accounts for, as UNREAD or ERROR. Definitions of tools are counted."""
-    return _Walk(account, messages, ignored).run(value)
+    return _TextWalk(account, messages, ignored).run(value)
 
 
-def listing(
-    account: Account, value: Json, conversations: Conversations, ignored: Ignored = NOTHING_IGNORED
-) -> list[Text]:
+def list_text(
+    account: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths = NO_IGNORED_PATHS
+) -> list[TextEntry]:
     """Every text of a value, and what becomes of it."""
-    found: list[Text] = []
-    walk = _Walk(account, _judged(conversations), ignored, lambda path, text, fate: found.append((path, text, fate)))
+    found: list[TextEntry] = []
+    walk = _TextWalk(
+        account, _judged_messages(conversations), ignored, lambda path, text, fate: found.append((path, text, fate))
+    )
     return found + walk.run(value)
 
 
-def written(path: Path) -> str:
+def format_text_path(path: Path) -> str:
     """A path as people write it, lists without numbers: `messages[].note`."""
-    return paths.written([_name(step) if isinstance(step, str) else step for step in path])
+    return paths.format_path([_path_step(step) if isinstance(step, str) else step for step in path])
 
 
-def _unjudged(path: Path) -> str:
-    place = written(path)
+def _unjudged_message(path: Path) -> str:
+    place = format_text_path(path)
     option = shlex.quote(place)
     return (
         f"`{place}` has text that is in no message and would not be judged: --text-field {option} judges it, "
@@ -137,12 +143,12 @@ def _unjudged(path: Path) -> str:
     )
 
 
-def _name(name: str) -> str:
+def _path_step(name: str) -> str:
     """A name in a path; one that is text itself does not stand there."""
-    return A_KEY if meaning(name).is_text else name
+    return TEXT_AS_KEY if field_meaning(name).is_text else name
 
 
-def _judged(conversations: Conversations) -> list[Message]:
+def _judged_messages(conversations: NamedConversations) -> list[Message]:
     """The messages that are judged: not the operator's, and not those of tools."""
     return [
         message
@@ -153,46 +159,46 @@ def _judged(conversations: Conversations) -> list[Message]:
 
 
 # A place in the tree, from the leaf up: a name, and the place that it is in. None is the record itself.
-_Place: TypeAlias = "tuple[str | int, _Place] | None"
+_Location: TypeAlias = "tuple[str | int, _Location] | None"
 
 # An object or a list that is still to be walked over: its place, whether it is a conversation that no reader knows, and
 # whether it is metadata.
-_Open: TypeAlias = "tuple[Json, _Place, bool, bool]"
+_PendingNode: TypeAlias = "tuple[Json, _Location, bool, bool]"
 
-_CACHED = 1 << 16  # strings
+_MAX_CACHED = 1 << 16  # strings
 _plain_names: set[str] = set()  # names that say nothing of the text under them
-_MET = 1 << 12  # strings
-_met_once: set[str] = set()
+_MAX_SEEN_ONCE = 1 << 12  # strings
+_seen_once: set[str] = set()
 _plain_texts: set[str] = set()  # texts that are metadata by form, whatever name they stand under that says nothing
 
 
 @dataclass(slots=True)
-class _Walk:
+class _TextWalk:
     """A walk over all that is not claimed. With `told` it also tells of each text that is accounted for; without, it
     passes over those as fast as it can: nearly all texts of nearly all records are a few plain words."""
 
-    account: Account
+    account: Claims
     messages: Sequence[Message]
-    ignored: Ignored
-    told: Callable[[Path, str, Fate], None] | None = None
+    ignored: IgnoredPaths
+    told: Callable[[Path, str, TextStatus], None] | None = None
     _id: str | None = field(default=None, init=False)
-    _said: Said | None = field(default=None, init=False)
-    _left: list[Text] = field(default_factory=list, init=False)
-    _stack: list[_Open] = field(default_factory=list, init=False)
+    _said: JudgedTextMatcher | None = field(default=None, init=False)
+    _left: list[TextEntry] = field(default_factory=list, init=False)
+    _stack: list[_PendingNode] = field(default_factory=list, init=False)
 
-    def run(self, value: Json) -> list[Text]:
+    def run(self, value: Json) -> list[TextEntry]:
         """What is left over."""
-        self._id = id_name(value) if isinstance(value, dict) else None
+        self._id = find_id_name(value) if isinstance(value, dict) else None
         stack = self._stack
         stack.append((value, None, False, False))
         while stack:
             node, place, speech, metadata = stack.pop()
-            claimed = self.account.claims.get(id(node), UNKNOWN)
+            claimed = self.account.claims.get(id(node), NOT_CLAIMED)
             if claimed is None:
                 self._tell_all(node, place)
             elif isinstance(node, dict):
                 # Of an object that a reader knows only the names in it count, not the one that it stands under.
-                foreign = claimed is UNKNOWN
+                foreign = claimed is NOT_CLAIMED
                 self._object(node, place, speech and foreign, metadata and foreign, claimed)
             elif isinstance(node, list):
                 if not metadata and len(node) >= PLAIN_SLUG_WORDS:
@@ -208,7 +214,7 @@ class _Walk:
         return self._left
 
     def _object(
-        self, node: dict[str, Json], place: _Place, speech: bool, metadata: bool, claimed: Collection[str | int]
+        self, node: dict[str, Json], place: _Location, speech: bool, metadata: bool, claimed: Collection[str | int]
     ) -> None:
         fast = self.told is None and not self.account.parsed
         for name, item in node.items():
@@ -217,11 +223,11 @@ class _Walk:
                 kind = type(item)
                 if item in _plain_texts if kind is str else kind in _NUMBERS:
                     continue
-            said = meaning(name)
+            said = field_meaning(name)
             if said.is_text:
                 if not metadata:
                     self._key(name, place)
-            elif not (is_plain or said.speech or said.conversation) and len(_plain_names) < _CACHED:
+            elif not (is_plain or said.speech or said.conversation) and len(_plain_names) < _MAX_CACHED:
                 _plain_names.add(name)
             if name in claimed:
                 self._tell_all(item, (name, place))
@@ -238,97 +244,97 @@ class _Walk:
 
     def _is_open(self, item: dict[str, Json] | list[Json]) -> bool:
         """Whether there is something to look at in an object or a list."""
-        return self.told is not None or self.account.claims.get(id(item), UNKNOWN) is not None
+        return self.told is not None or self.account.claims.get(id(item), NOT_CLAIMED) is not None
 
-    def _spread(self, texts: list[str], place: _Place, speech: bool) -> None:
+    def _spread(self, texts: list[str], place: _Location, speech: bool) -> None:
         """A sentence whose words, or letters, are the items of a list."""
-        if is_spread(texts):
-            path = (*_path(place), 0)
+        if is_split_sentence(texts):
+            path = (*_to_path(place), 0)
             said = any(self._texts().has(joint.join(texts)) for joint in (" ", ""))
             if not said and not self.ignored.covers(path):
-                self._left.append((path, " ".join(texts), Fate.ERROR if speech else Fate.UNREAD))
+                self._left.append((path, " ".join(texts), TextStatus.ERROR if speech else TextStatus.UNREAD))
 
-    def _key(self, name: str, place: _Place) -> None:
-        path = _path((name, place))
+    def _key(self, name: str, place: _Location) -> None:
+        path = _to_path((name, place))
         if not self.ignored.covers(path) and not self._texts().has(name):
-            self._left.append((path, name, Fate.UNREAD))
+            self._left.append((path, name, TextStatus.UNREAD))
 
-    def _text(self, text: str, name: str | int, above: _Place, speech: bool, metadata: bool) -> None:
+    def _text(self, text: str, name: str | int, above: _Location, speech: bool, metadata: bool) -> None:
         kind = classify(text)
         place = (name, above)
-        says_speech = isinstance(name, str) and meaning(name).speech
-        if kind is Prose.SYMBOL or (kind is Prose.WORD and not _speaks(name, above, speech)):
-            _remember(text)
-            self._tell(place, text, Fate.FORM)
+        says_speech = isinstance(name, str) and field_meaning(name).speech
+        if kind is Prose.SYMBOL or (kind is Prose.WORD and not _is_spoken_word(name, above, speech)):
+            _cache_plain_text(text)
+            self._tell(place, text, TextStatus.FORM)
             return
-        if (inside := decoding.nested(text)) is not None:
+        if (inside := decoding.parse_nested_json(text)) is not None:
             self._stack.append((inside, place, speech or says_speech, metadata))
             return
-        path = _path(place)
+        path = _to_path(place)
         if above is None and name == self._id and len(text.split()) == 1 and text.isascii():
-            self._tell(place, text, Fate.FORM)
+            self._tell(place, text, TextStatus.FORM)
         elif self.ignored.covers(path):
-            self._tell(place, text, Fate.IGNORED)
+            self._tell(place, text, TextStatus.IGNORED)
         elif self._texts().has(text):
-            self._tell(place, text, Fate.JUDGED)
+            self._tell(place, text, TextStatus.JUDGED)
         elif speech or says_speech:
-            self._left.append((path, text, Fate.ERROR))
-        elif metadata or (_is_label_of(path) and is_label(text)):
-            self._tell(place, text, Fate.PLACE)
+            self._left.append((path, text, TextStatus.ERROR))
+        elif metadata or (_is_label_field(path) and is_label(text)):
+            self._tell(place, text, TextStatus.PLACE)
         else:
-            self._left.append((path, text, Fate.UNREAD))
+            self._left.append((path, text, TextStatus.UNREAD))
 
-    def _tools(self, item: Json, place: _Place) -> None:
+    def _tools(self, item: Json, place: _Location) -> None:
         """Definitions of tools: counted, each of them."""
         if self.told is None:
             self.account.skipped.extend([TOOL_DEFINITION] * (len(item) if isinstance(item, list) else 1))
-        for inside, text in _strings(item, place):
-            self._tell(inside, text, Fate.SKIPPED)
+        for inside, text in _iter_strings(item, place):
+            self._tell(inside, text, TextStatus.SKIPPED)
 
-    def _texts(self) -> Said:
+    def _texts(self) -> JudgedTextMatcher:
         if self._said is None:
-            self._said = Said([message.content for message in self.messages])
+            self._said = JudgedTextMatcher([message.content for message in self.messages])
         return self._said
 
-    def _tell(self, place: _Place, text: str, fate: Fate) -> None:
+    def _tell(self, place: _Location, text: str, fate: TextStatus) -> None:
         if self.told is not None and text.strip():
-            self.told(_path(place), text, fate)
+            self.told(_to_path(place), text, fate)
 
-    def _tell_all(self, item: Json, place: _Place) -> None:
+    def _tell_all(self, item: Json, place: _Location) -> None:
         """Tell of texts that are claimed: they are judged if a message says them."""
         if self.told is None:
             return
-        for inside, text in _strings(item, place):
+        for inside, text in _iter_strings(item, place):
             is_sentence = classify(text) is Prose.SENTENCE
             if self._texts().has(text) if is_sentence else self._texts().is_message(text):
-                self._tell(inside, text, Fate.JUDGED)
+                self._tell(inside, text, TextStatus.JUDGED)
             else:
-                self._tell(inside, text, Fate.SKIPPED if is_sentence else Fate.FORM)
+                self._tell(inside, text, TextStatus.SKIPPED if is_sentence else TextStatus.FORM)
 
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
 
 
-def _remember(text: str) -> None:
+def _cache_plain_text(text: str) -> None:
     """Know a text again that is metadata by form, once it has been met twice: an id stands in one record only."""
-    if text not in _met_once:
-        if len(_met_once) >= _MET:
-            _met_once.clear()
-        _met_once.add(text)
-    elif len(_plain_texts) < _CACHED and len(text) <= LONGEST_REMEMBERED:
+    if text not in _seen_once:
+        if len(_seen_once) >= _MAX_SEEN_ONCE:
+            _seen_once.clear()
+        _seen_once.add(text)
+    elif len(_plain_texts) < _MAX_CACHED and len(text) <= MAX_CACHED_LENGTH:
         _plain_texts.add(text)
 
 
-def _speaks(name: str | int, above: _Place, speech: bool) -> bool:
+def _is_spoken_word(name: str | int, above: _Location, speech: bool) -> bool:
     """Whether one word under a name is enough to be what somebody said: where a format has its conversation, and in an
     object there that no reader knows."""
     if isinstance(name, int):
-        return speech and above is not None and meaning(str(above[0])).speech
-    said = meaning(name)
+        return speech and above is not None and field_meaning(str(above[0])).speech
+    said = field_meaning(name)
     return said.conversation if above is None else speech and said.speech and not said.label
 
 
-def _path(place: _Place) -> Path:
+def _to_path(place: _Location) -> Path:
     steps: list[str | int] = []
     while place is not None:
         name, place = place
@@ -336,14 +342,14 @@ def _path(place: _Place) -> Path:
     return tuple(reversed(steps))
 
 
-def _strings(item: Json, place: _Place) -> Iterator[tuple[_Place, str]]:
+def _iter_strings(item: Json, place: _Location) -> Iterator[tuple[_Location, str]]:
     if isinstance(item, str):
         yield place, item
     else:
-        for name, inside in items(item):
-            yield from _strings(inside, (name, place))
+        for name, inside in iter_items(item):
+            yield from _iter_strings(inside, (name, place))
 
 
-def _is_label_of(path: Path) -> bool:
+def _is_label_field(path: Path) -> bool:
     name = next((step for step in reversed(path) if isinstance(step, str)), "")
-    return meaning(name).label
+    return field_meaning(name).label
