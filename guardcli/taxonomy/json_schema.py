@@ -18,7 +18,7 @@ _NO_PERIOD = rf"^{_BLANK}*(?:\S{_INSIDE}*)?[^\s.]{_BLANK}*$"
 _WORD = r"^\s*[^\s,]*[^\s!-/:-@\[-`{-~][^\s,]*\s*$"  # with a character that is no punctuation
 _LIKE_A_VERDICT = r"^[\W_]*(?:[Ss][Aa][Ff][Ee]|[Uu][Nn][Ss][Aa][Ff][Ee]|[Ee][Rr][Rr][Oo][Rr])[\W_]*$"
 _ID = r"^[A-Z][1-9][0-9]{0,2}$"
-_LIKE_AN_ID = r"^\s*[A-Za-z][1-9][0-9]{0,2}\s*$"
+_LIKE_AN_ID = r"^\s*[A-Z][1-9][0-9]{0,2}\s*$"
 
 _VERDICT = ["safe", "unsafe"]
 

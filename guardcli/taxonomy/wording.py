@@ -44,7 +44,7 @@ def one_word(text: str) -> str | None:
     """A key stands in lists and columns of the output."""
     if re.search(r"[\s,]", text):
         return f"is {quoted(text)}: write it as one word, such as `self-harm`"
-    if ID.fullmatch(skeleton(text).upper()):
+    if ID.fullmatch(text if text.isascii() else skeleton(text).upper()):
         return f"is {quoted(text)}, which reads like an id: write a word, such as `self-harm`"
     return None
 

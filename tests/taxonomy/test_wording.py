@@ -89,7 +89,7 @@ LIKE_AN_ID = "which reads like an id: write a word, such as `self-harm`"
         ("\u2212", NO_LETTER),
         ("\uff0d", NO_LETTER),
         ("\uff33\uff19", LIKE_AN_ID),
-        ("s9", LIKE_AN_ID),
+        ("\u04059", LIKE_AN_ID),
     ],
 )
 def test_a_key_is_not_taken_for_a_verdict(key: str, expected: str) -> None:
@@ -105,7 +105,7 @@ def test_a_key_of_letters_that_pose() -> None:
     ]
 
 
-KEYS = ["unsafe-advice", "not-safe", "errors", "self-harm", "\u0432\u0438\u0434", "\U0001f52b", "S1x", "a-1"]
+KEYS = ["unsafe-advice", "not-safe", "errors", "self-harm", "\u0432\u0438\u0434", "\U0001f52b", "S1x", "a-1", "s9"]
 
 
 @pytest.mark.parametrize("key", KEYS)
