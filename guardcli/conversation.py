@@ -1,7 +1,4 @@
-"""The values that every layer shares: messages, conversations, and records as they came in.
-
-They know nothing of formats, prompts or models.
-"""
+"""The values that every package shares: messages, conversations, and the records of an input."""
 
 from __future__ import annotations
 
@@ -16,7 +13,10 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `content` is its text; `skipped` names each part that is no text ("image", "tool_call")."""
+    """One message of a conversation.
+
+    `content` is its text. `skipped` has the kind of each part that is not text, such as "image" or "tool_call".
+    """
 
     role: Role
     content: str
@@ -25,11 +25,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages in the order in which they were said; roles may come in any order.
+    """Messages in their order; roles may follow each other in any order.
 
-    `flags` are remarks of the reader that end up in the row, such as "invalid_unicode". `skipped` names what the record
-    holds beside its messages and is no text to judge ("tool_definition"). `unread` are the paths of text in the record
-    that no message holds, and of which nothing says that it is metadata.
+    `flags` are remarks of the reader that become flags of the row, such as "invalid_unicode". `skipped` has the kind of
+    each thing outside the messages that is not text to judge, such as "tool_definition". `unread` has the paths of
+    other text in the record: no message has this text, and nothing marks it as metadata.
     """
 
     messages: tuple[Message, ...]
@@ -39,10 +39,11 @@ class Conversation:
     unread: tuple[str, ...] = ()
 
     @property
-    def context(self) -> int:
-        """How many messages at the beginning are the operator's: `system` or `developer` before the first turn.
+    def num_operator_messages(self) -> int:
+        """The number of `system` or `developer` messages before the first turn: those of the operator.
 
-        Only one of the two speaks for the operator: a `developer` behind a `system` message is somebody else.
+        Only the role of the first message counts. In `system, developer, user` the operator wrote one message, and the
+        `developer` message comes from somebody else.
         """
         count = 0
         for message in self.messages:
@@ -52,12 +53,16 @@ class Conversation:
         return count
 
 
+# The conversations of one record. Each has the name that becomes `Key.part`: None where there is only one.
+NamedConversations: TypeAlias = "list[tuple[str | None, Conversation]]"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Where a conversation stands in the input: the identity of its row.
+    """The position of a conversation in the input, which identifies its row.
 
-    `source` is the path as given, "-" for stdin, None for Python values; `line` counts from 1; `part` names
-    one of several conversations in a record ("chosen"). `id` is for people and may repeat.
+    `source` is the path as given, "-" for stdin, or None for Python values. `line` counts from 1. `part` is the name of
+    one of several conversations in a record, such as "chosen". `id` is for people and need not be unique.
     """
 
     source: str | None
@@ -66,31 +71,31 @@ class Key:
     id: str | None = None
 
     @property
-    def place(self) -> str:
-        """The same for people: `source:line`, or `source:line:part`."""
+    def location(self) -> str:
+        """The position as text: `source:line`, or `source:line:part`."""
         return f"{self.source or ''}:{self.line}" + (f":{self.part}" if self.part else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One conversation with its key. `fields` is the JSON object that it came from, empty for plain text.
+    """One conversation of the input, with its key.
 
-    `raw` are the bytes of the input that hold it, with the line break behind them; `more` says that the next
-    conversation is of the same bytes. `before` are bytes in front of them that belong to no record: a CSV header, blank
-    lines.
+    `fields` is the JSON object of the record; it is empty for plain text. `raw` holds the bytes of the record, with
+    the line break after them. `before` holds bytes in front of them that belong to no record: a CSV header, or blank
+    lines. `has_next_part` is true if the next conversation comes from the same bytes.
     """
 
     key: Key
     conversation: Conversation
     fields: Mapping[str, Json] = field(default_factory=dict)
     raw: bytes = field(default=b"", repr=False, compare=False)
-    more: bool = field(default=False, repr=False, compare=False)
+    has_next_part: bool = field(default=False, repr=False, compare=False)
     before: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A record that cannot be judged, and the reason, in words that a person can act on."""
+    """A record that cannot be judged. `reason` tells the user what is wrong with it."""
 
     key: Key
     reason: str
@@ -99,5 +104,5 @@ class Malformed:
 
 
 def text_length(item: Record | Malformed) -> int:
-    """How much text a record holds; none if it cannot be judged."""
+    """The number of characters in the messages of a record; 0 if the record is malformed."""
     return 0 if isinstance(item, Malformed) else sum(len(message.content) for message in item.conversation.messages)

@@ -40,7 +40,7 @@ def sift(guard: Guard, records: Iterable[Record | Malformed], *, ahead: Ahead | 
     for verdict in guard.judge(_noted(records, under_way), ahead=ahead):
         record = under_way.popleft()
         found.append(verdict)
-        if not (isinstance(record, Record) and record.more):
+        if not (isinstance(record, Record) and record.has_next_part):
             yield Sifted(record, tuple(found))
             found.clear()
 

@@ -66,7 +66,7 @@ class Block:
     def size(self) -> int:
         """The bytes of its records in the input, unpacked."""
         return sum(
-            len(item.before) + (len(item.raw) if isinstance(item, Record) and not item.more else 0)
+            len(item.before) + (len(item.raw) if isinstance(item, Record) and not item.has_next_part else 0)
             for item in self.items
         )
 

@@ -130,7 +130,7 @@ def _judge_block(
     judged = 0
     for key, verdicts in groupby(guard.judge(items, ahead="full"), key=attrgetter("key")):
         if judged == len(expected) or key != expected[judged]:
-            raise RuntimeError(f"a row for {key.place}, out of order")
+            raise RuntimeError(f"a row for {key.location}, out of order")
         judged += 1
         for verdict in verdicts:
             with interrupts.deferred():
@@ -138,7 +138,7 @@ def _judge_block(
             progress.count(verdict)
         progress.block_judged = judged
     if judged != len(expected):
-        raise RuntimeError(f"no row for {expected[judged].place}")
+        raise RuntimeError(f"no row for {expected[judged].location}")
     with interrupts.deferred():
         journal.commit(
             records=len(items),

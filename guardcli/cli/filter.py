@@ -78,12 +78,12 @@ def filter_(
             for verdict in sifted.unjudged:
                 code = UNJUDGED
                 reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread)}"
-                output.say(f"guard: withheld, not judged: {field(verdict.key.place)}: {printable(reason)}")
+                output.say(f"guard: withheld, not judged: {field(verdict.key.location)}: {printable(reason)}")
             passes = sifted.passes(invert=invert)
             refused = _refused(sifted) if annotate and passes else None
             if refused:
                 code = UNJUDGED
-                output.say(f"guard: withheld, not annotated: {field(sifted.record.key.place)}: {refused}")
+                output.say(f"guard: withheld, not annotated: {field(sifted.record.key.location)}: {refused}")
             written.write(sifted, passes=passes and not refused, annotate=annotate)
     return USAGE if remarks.are_missing() else code
 

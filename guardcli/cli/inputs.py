@@ -207,18 +207,18 @@ class Remarks:
     def _see(self, record: Record) -> None:
         conversation = record.conversation
         for path in conversation.unread:
-            self._unread(path, record.key.place)
-        if conversation.context and (role := conversation.messages[0].role) not in self._told:
+            self._unread(path, record.key.location)
+        if conversation.num_operator_messages and (role := conversation.messages[0].role) not in self._told:
             self._tell(
                 role,
-                record.key.place,
+                record.key.location,
                 f"{role} messages before the first turn are the operator's: they are counted in `skipped`, and not "
                 f"judged; --as-user {role} judges them",
             )
         if UNKNOWN_SPEAKER in conversation.flags and UNKNOWN_SPEAKER not in self._told:
             self._tell(
                 UNKNOWN_SPEAKER,
-                record.key.place,
+                record.key.location,
                 "a line begins with a name that is no known speaker; it was read as part of the message before it "
                 f"(flag {UNKNOWN_SPEAKER})",
             )
@@ -296,7 +296,7 @@ def asked(files: Sequence[str]) -> dict[str, Conversation] | None:
         return None
     found: dict[str, Conversation] = {}
     for record in Reading().records(sources(files)):
-        place, id_ = record.key.place, record.key.id
+        place, id_ = record.key.location, record.key.id
         if isinstance(record, Malformed) or id_ is None:
             reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"
             raise InputError(f"{place}: no request: {reason}")

@@ -48,7 +48,7 @@ def show(reading: Reading, sources: Sequence[str]) -> int:
         if isinstance(record, Malformed):
             unreadable += 1
             if len(reasons) < LONGEST_EXAMPLE:
-                reasons.setdefault(record.reason.split(":")[0], f"{record.key.place}: {record.reason}")
+                reasons.setdefault(record.reason.split(":")[0], f"{record.key.location}: {record.reason}")
     if not records:
         output.say("guard: nothing to list: the input holds no records")
         return codes.UNJUDGED

@@ -98,13 +98,13 @@ def labelled(records: Iterable[Record | Malformed], where: datasets.Where | None
     """
     found = datasets.read(records, where)
     for unreadable in found.unreadable:
-        raise InputError(f"{unreadable.key.place}: {unreadable.reason}")
+        raise InputError(f"{unreadable.key.location}: {unreadable.reason}")
     return Data(tuple(map(_case, found.items)), found.left_out)
 
 
 def _case(item: datasets.Item) -> Case:
     record = item.record
-    place = record.key.place
+    place = record.key.location
     if isinstance(record, Malformed):
         raise InputError(f"{place}: {record.reason}")
     expect: Literal["safe", "unsafe"] = "unsafe" if item.unsafe else "safe"

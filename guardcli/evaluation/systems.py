@@ -133,7 +133,7 @@ def _joined(item: Item, found: Mapping[RecordKey, list[Row]]) -> Outcome:
     ids = item.key.id, rows[0]["id"]
     if None not in ids and ids[0] != ids[1]:
         raise InputError(
-            f"{item.key.place}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data"
+            f"{item.key.location}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data"
         )
     return _of_rows(rows)
 
@@ -197,7 +197,7 @@ def _check_range(option: str, items: Sequence[Item], scores: Sequence[float | di
         advice = "if they are logits, apply the logistic function to them"
     raise InputError(
         f"{option}: scores from {low:g} to {high:g}, expected probabilities from 0 to 1 (the first of the others: "
-        f"{first.key.place}); {advice}"
+        f"{first.key.location}); {advice}"
     )
 
 

@@ -5,7 +5,7 @@ Older ones have `content` instead.
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json
+from guardcli.conversation import Conversation, Json, NamedConversations
 from guardcli.formats import messages
 from guardcli.formats.claims import Claims
 
@@ -21,7 +21,7 @@ def matches(value: Json) -> bool:
     return False
 
 
-def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> NamedConversations:
     items = value.get("messages") if isinstance(value, dict) else value
     system = messages.read_system_prompt(value, account) if isinstance(value, dict) else ()
     return [(None, Conversation((*system, *messages.read_messages(items, "messages", account, _DIALECT))))]

@@ -7,7 +7,7 @@ answer holds only what the assistant said, once for each choice; one that failed
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json, Message
+from guardcli.conversation import Conversation, Json, Message, NamedConversations
 from guardcli.formats import messages, openai, pairs
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type, quote, quote_names
@@ -16,8 +16,6 @@ _BODY_NAMES = ("body", "params", "response", "result")
 _OTHER_FORMATS_NAMES = frozenset(
     {"messages", "conversations", "conversation", "prompt"}
 )  # these are other formats' own
-
-NamedConversations = list[tuple["str | None", Conversation]]
 
 
 def matches(value: Json) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from guardcli.conversation import Conversation, Json, Message
+from guardcli.conversation import Conversation, Json, Message, NamedConversations
 from guardcli.formats import messages, roles
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type, quote
@@ -21,7 +21,7 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and any(value.get(part) is not None for part in _PARTS)
 
 
-def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     parts = [part for part in _PARTS if value.get(part) is not None]
     has_prompt = bool(value.get("prompt"))

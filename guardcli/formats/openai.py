@@ -3,7 +3,7 @@ relatives."""
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json
+from guardcli.conversation import Conversation, Json, NamedConversations
 from guardcli.formats import messages
 from guardcli.formats.claims import Claims
 
@@ -14,7 +14,7 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and "messages" in value
 
 
-def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> NamedConversations:
     if isinstance(value, dict):
         system = messages.read_system_prompt(value, account)
         return [(None, Conversation((*system, *messages.read_messages(value.get("messages"), "messages", account))))]

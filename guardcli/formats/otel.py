@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json, Message
+from guardcli.conversation import Conversation, Json, Message, NamedConversations
 from guardcli.formats import decoding, messages
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type
@@ -19,7 +19,7 @@ def matches(value: Json) -> bool:
     return any(_INPUT in holder or _OUTPUT in holder for holder in _holders(value))
 
 
-def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     said: list[Message] = []
     for name in (_SYSTEM, _INPUT, _OUTPUT):

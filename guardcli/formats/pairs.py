@@ -5,7 +5,7 @@ A bare JSON string is one prompt; a list under `input`, as moderation APIs take 
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json, Message
+from guardcli.conversation import Conversation, Json, Message, NamedConversations
 from guardcli.formats import hh, messages, openai, sharegpt
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type
@@ -25,7 +25,7 @@ def matches(value: Json) -> bool:
     return isinstance(value, str)
 
 
-def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> NamedConversations:
     if isinstance(value, str):
         return [(None, Conversation((Message("user", value),)))]
     assert isinstance(value, dict)  # by `matches`
@@ -44,7 +44,7 @@ def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]
 
 def conversation_per_item(
     value: dict[str, Json], name: str, account: Claims, response: str | None = None
-) -> list[tuple[str | None, Conversation]]:
+) -> NamedConversations:
     """The conversations of a list of texts, one each."""
     if response is not None:
         raise RecordError(f"{name} is a list, so {response} belongs to none of its items")

@@ -11,15 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
+from guardcli.conversation import Conversation, Json, Key, Malformed, Message, NamedConversations, Record
 from guardcli.formats import ai_sdk, batch_api, decoding, exports, hh, openai, otel, pairs, paths, sharegpt, traces
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type, quote_names
 from guardcli.formats.field_names import find_id_name
 from guardcli.formats.frames import Frame
 from guardcli.formats.unread_text import NO_IGNORED_PATHS, IgnoredPaths, account_for_text, format_text_path, list_text
-
-NamedConversations = list[tuple["str | None", Conversation]]
 
 
 class Format(Protocol):
@@ -77,7 +75,15 @@ def records_from_value(
     records: list[Record | Malformed] = []
     for number, (name, conversation) in enumerate(found, start=1):
         place = key if name is None else Key(key.source, key.line, f"{key.part}.{name}" if key.part else name, key.id)
-        records.append(Record(place, _with_id_and_flags(conversation, key.id, flags), fields, raw, number < len(found)))
+        records.append(
+            Record(
+                key=place,
+                conversation=_with_id_and_flags(conversation, key.id, flags),
+                fields=fields,
+                raw=raw,
+                has_next_part=number < len(found),
+            )
+        )
     return records
 
 

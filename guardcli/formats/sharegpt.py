@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json
+from guardcli.conversation import Conversation, Json, NamedConversations
 from guardcli.formats import messages
 from guardcli.formats.claims import Claims
 
@@ -13,7 +13,7 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and ("conversations" in value or isinstance(value.get("conversation"), list))
 
 
-def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     name = "conversations" if "conversations" in value else "conversation"
     system = messages.read_system_prompt(value, account)

@@ -36,7 +36,7 @@ def read_records(
             said = Message("user", decoding.decode_text(content, number))
             if refused is not None and (reason := refused(content)):
                 raise RecordError(reason)
-            yield Record(key, Conversation((said,)), {}, passed + end, False, blank)
+            yield Record(key, Conversation((said,)), raw=passed + end, before=blank)
         except RecordError as error:
             yield Malformed(key, error.reason, before=blank)
         blank = b""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from guardcli.conversation import Conversation, Json, Message, Role
+from guardcli.conversation import Conversation, Json, Message, NamedConversations, Role
 from guardcli.formats import decoding, messages
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type, quote_names
@@ -48,7 +48,7 @@ def matches(value: Json) -> bool:
     return not _TRACE_KEYS.isdisjoint(value) and not _TRACE_FIELDS.isdisjoint(value)
 
 
-def parse(value: Json, account: Claims) -> list[tuple[str | None, Conversation]]:
+def parse(value: Json, account: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     given, answered = (_first_filled(value, names) for names in (_INPUT_NAMES, _OUTPUT_NAMES))
     said = _parse_json_texts(value, given, answered, account)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
 
-from guardcli.conversation import Conversation, Json, Message
+from guardcli.conversation import Json, Message, NamedConversations
 from guardcli.formats import decoding, paths
 from guardcli.formats.claims import NOT_CLAIMED, Claims, iter_items
 from guardcli.formats.errors import RecordError
@@ -36,9 +36,6 @@ MORE_PATHS = "…"
 TEXT_AS_KEY = "{text}"  # stands in a path for a name that is text itself
 
 Path: TypeAlias = "tuple[str | int, ...]"
-NamedConversations: TypeAlias = (
-    "list[tuple[str | None, Conversation]]"  # of a record, each with its name if there are more
-)
 
 
 class TextStatus(str, Enum):
@@ -153,7 +150,7 @@ def _judged_messages(conversations: NamedConversations) -> list[Message]:
     return [
         message
         for _, conversation in conversations
-        for message in conversation.messages[conversation.context :]
+        for message in conversation.messages[conversation.num_operator_messages :]
         if message.role != "tool" and message.content
     ]
 

@@ -63,7 +63,7 @@ def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
     wherever they stand."""
     left_out: list[str] = list(conversation.skipped)
     found = []
-    context = conversation.context
+    context = conversation.num_operator_messages
     for number, message in enumerate(conversation.messages, start=1):
         left_out += message.skipped
         speaker = _speaker(message.role, as_user, is_context=number <= context)

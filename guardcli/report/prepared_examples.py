@@ -26,7 +26,7 @@ def format_overlaps(stats: PrepareStats) -> str:
     """The records that an evaluation set has too; the first few by location."""
     lines = [f"{counted(len(stats.overlaps), 'record')} found in an evaluation set:"]
     for key, overlap in stats.overlaps[:_MAX_OVERLAPS]:
-        lines.append(f"  {printable(key.place)} {overlap.kind} {printable(overlap.location)}")
+        lines.append(f"  {printable(key.location)} {overlap.kind} {printable(overlap.location)}")
     return "\n".join(lines + (["  …"] if len(stats.overlaps) > _MAX_OVERLAPS else []))
 
 
@@ -40,4 +40,6 @@ def _sample(example: TrainingExample) -> str:
     said = printable("\n".join(segment.text for segment in example.prompt if segment.untrusted))
     answer = printable("".join(segment.text for segment in example.answer))
     shown = said if len(said) <= _MAX_SAMPLE_LENGTH else f"… {said[-_MAX_SAMPLE_LENGTH:]}"
-    return f"{printable(example.key.place)} {example.kind}, {' '.join(example.original_ids)}\n  {shown}\n  → {answer}\n"
+    return (
+        f"{printable(example.key.location)} {example.kind}, {' '.join(example.original_ids)}\n  {shown}\n  → {answer}\n"
+    )

@@ -37,4 +37,4 @@ def _scores(verdict: Verdict, labels: Sequence[str]) -> dict[str, float]:
 
 
 def _id(verdict: Verdict) -> str:
-    return verdict.key.id or verdict.key.place
+    return verdict.key.id or verdict.key.location

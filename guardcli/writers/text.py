@@ -26,7 +26,7 @@ def line(verdict: Verdict) -> str:
         verdict.verdict,
         "-" if verdict.score is None else f"{verdict.score:.4f}",
         field(",".join(verdict.categories)) or "-",
-        field(key.place),
+        field(key.location),
         field(key.id or "") or "-",
         f"{verdict.role}#{verdict.turn}" if verdict.turn is not None else "-",
         *_remarks(verdict),

@@ -137,7 +137,7 @@ def test_json_that_somebody_typed_is_judged_as_it_stands(typed):
     """Also where the answer is JSON, so that all of the row looks as an exporter writes it."""
     conversation = parse({"trace_id": "t", "input": json.dumps(typed), "output": '{"answer": "Sorry."}'})
     assert conversation.unread == ()
-    judged = conversation.messages[conversation.context :]
+    judged = conversation.messages[conversation.num_operator_messages :]
     assert any("how do I build it" in message.content for message in judged)
 
 

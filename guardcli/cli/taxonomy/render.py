@@ -93,7 +93,7 @@ def _render(
         try:
             prompts = list(_prompts(record, renderer, target, as_user))
         except NothingToJudge as reason:
-            output.say(f"guard: {record.key.place}: {reason}")
+            output.say(f"guard: {record.key.location}: {reason}")
             code = UNJUDGED
             continue
         if as_raw and len(prompts) > 1:
@@ -119,7 +119,7 @@ def _shown(record: Record | Malformed, turn: Turn, prompt: Prompt, model: Model 
     """A prompt for people: whose it is, special tokens set apart, where the part ends that others share, and what of
     the answer is evaluated with it; with a model also what it counts."""
     key = record.key
-    title = _remark(f"{field(key.place)} {turn.role}#{turn.number}") + "\n"
+    title = _remark(f"{field(key.location)} {turn.role}#{turn.number}") + "\n"
     head = "".join(map(_segment, prompt.head))
     shared = _remark(f"the head ends here: it is the same wherever the {turn.speaker} is judged")
     rest = "".join(map(_segment, (*prompt.said, *prompt.tail)))

@@ -173,7 +173,7 @@ def _index_evaluation_sets(files: tuple[str, ...], as_user: frozenset[Role]) -> 
     index = ContaminationIndex()
     for record in inputs.Reading().records(inputs.sources(files)) if files else ():
         conversation = _conversation(record)
-        index.add(turns(conversation, as_user).shown, record.key.place)
+        index.add(turns(conversation, as_user).shown, record.key.location)
     return index
 
 
@@ -185,4 +185,4 @@ def _conversation(record: Record | Malformed) -> Conversation:
     messages = None if name is None else schemas.LAYOUTS[name].messages
     if messages is not None and (said := messages(record.fields)):
         return Conversation(said)
-    raise InputError(f"{record.key.place}: cannot be read, so nothing can be held against it: {record.reason}")
+    raise InputError(f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}")

@@ -149,7 +149,7 @@ def _read(record: Record | Malformed, where: Where, about: About | None) -> tupl
             reading = replace(reading, truth=Truth(reading.truth.unsafe, categories, listed))
         return name, reading
     except ValueError as error:
-        raise InputError(f"{record.key.place}: {error}") from None
+        raise InputError(f"{record.key.location}: {error}") from None
 
 
 def _generic(fields: Mapping[str, Json], where: Where) -> Reading:

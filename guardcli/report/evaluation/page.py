@@ -111,6 +111,6 @@ def _mistake(report: Report, standing: Standing, at: int, *, with_text: bool) ->
         "score": "not judged" if outcome.score is None else f"{outcome.score:.4f}",
         "labelled": ", ".join(labels) or "-",
         "listed": ", ".join(sorted(outcome.listed)) or "-",
-        "place": key.place + (f" {key.id}" if key.id else ""),
+        "place": key.location + (f" {key.id}" if key.id else ""),
         "text": item.text if with_text else None,
     }
