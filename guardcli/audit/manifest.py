@@ -177,6 +177,7 @@ _OPTIONS: dict[str, _Option] = {
     "options.keep": _value("--keep"),
     "options.show_text": _flag("--show-text"),
     "options.force": _flag("--force"),
+    "options.max_record_tokens": _value("--max-record-tokens"),
     "reading.input_format": _value("--input-format"),
     "reading.messages_path": _value("--messages-path"),
     "reading.max_record_bytes": _value("--max-record-bytes"),

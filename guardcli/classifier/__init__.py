@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from guardcli.classifier.guard import Guard
-from guardcli.classifier.job import Settings
+from guardcli.classifier.job import MAX_RECORD_TOKENS, Settings
 
-__all__ = ["Guard", "Settings"]
+__all__ = ["MAX_RECORD_TOKENS", "Guard", "Settings"]

@@ -140,7 +140,8 @@ class Guard:
         """
         decision = replace(self.decision, tolerance=self.tolerance)
         groups = chunks(records) if ahead == "full" else ([record] for record in records)
-        jobs = (job for group in groups for job in prepare(group, self._encoders, self.settings))
+        shares = not self._options.reproducible
+        jobs = (job for group in groups for job in prepare(group, self._encoders, self.settings, shares=shares))
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
         under_way: deque[Job] = deque()
         trust = None if self.settings.force or self.trusted else Trust(self.model.path, self.template.name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from operator import or_
 
+from guardcli.classifier.cost import RecordCost
 from guardcli.classifier.fitting import Encoded, EncodedTurns, Encoder, Encoders, Fitted
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import ModelError
@@ -18,6 +19,8 @@ from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, Turns,
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
 MAX_TOKENS = 1 << 25
 
+MAX_RECORD_TOKENS = 1 << 16  # that are evaluated for a record: 20 minutes for a model that reads 50 tokens a second
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -26,8 +29,9 @@ class Settings:
     `threshold` is in [0, 1]; a score that reaches it is unsafe; None leaves it to the taxonomy. With `scores`
     the categories of safe rows are read as well. `per_category` asks about one category at a time, each by a prompt
     of its own; a taxonomy with thresholds by category does so by itself. `keep` names fields of the record
-    ("meta.lang" is one inside another). `force` takes the word of a model that was about to write something other
-    than a verdict.
+    ("meta.lang" is one inside another). A record that needs more than `max_record_tokens`, counted as `RecordCost`
+    does, is an error, and nothing of it is evaluated. `force` takes the word of a model that was about to write
+    something other than a verdict.
     """
 
     target: Target = "any"
@@ -38,13 +42,16 @@ class Settings:
     keep: tuple[str, ...] = ()
     text: bool = False
     force: bool = False
+    max_record_tokens: int = MAX_RECORD_TOKENS
 
     def __post_init__(self) -> None:
-        """Raises ValueError: no such target, or a threshold outside of [0, 1]."""
+        """Raises ValueError: no such target, a threshold outside of [0, 1], or a limit below 1."""
         if self.target not in TARGETS:
             raise ValueError(f"no target {self.target!r}; there are {', '.join(TARGETS)}")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ValueError(f"a threshold is in [0, 1], not {self.threshold}")
+        if self.max_record_tokens < 1:
+            raise ValueError(f"max_record_tokens is at least 1, not {self.max_record_tokens}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,12 @@ class Job:
         return [prompt for part in self.parts for prompt in part.prompts]
 
 
-def prepare(records: Sequence[Record | Malformed], encoders: Encoders, settings: Settings) -> Iterator[Job]:
+def prepare(
+    records: Sequence[Record | Malformed], encoders: Encoders, settings: Settings, *, shares: bool = True
+) -> Iterator[Job]:
     """Choose what is judged in each record and encode it, the judged turns of all records at once.
+
+    `shares` tells whether prompts of one record share what they begin with, beyond their heads.
 
     Prompts are made as they are asked for: those of one record may take a hundred megabytes.
     """
@@ -99,7 +110,7 @@ def prepare(records: Sequence[Record | Malformed], encoders: Encoders, settings:
             yield draft
             continue
         try:
-            yield _job(draft, encoders)
+            yield _job(draft, encoders, RecordCost(shares=shares), settings.max_record_tokens)
         except ControlTokenError as reason:
             yield Job(draft.record, skipped=draft.all_turns.skipped, error=str(reason))
 
@@ -135,13 +146,20 @@ def _encoder(encoders: Encoders) -> Encoder:
     return next(iter(encoders.values()))
 
 
-def _job(draft: _Draft, encoders: Encoders) -> Job:
+def _job(draft: _Draft, encoders: Encoders, cost: RecordCost, limit: int) -> Job:
     parts, total = [], 0
     for part in _parts(draft, encoders):
         parts.append(part)
         total += part.tokens
-        if total > MAX_TOKENS:
-            return Job(draft.record, skipped=draft.all_turns.skipped, error=_too_long(len(draft.chosen)))
+        for category, fitted in part.questions.items():
+            cost.add(fitted, (category, part.turn.speaker))
+        error = None
+        if cost.tokens > limit:
+            error = _too_dear(len(draft.chosen), limit)
+        elif total > MAX_TOKENS:
+            error = _too_large(len(draft.chosen))
+        if error is not None:
+            return Job(draft.record, skipped=draft.all_turns.skipped, error=error)
     return Job(draft.record, tuple(parts), draft.all_turns.skipped)
 
 
@@ -150,7 +168,12 @@ def weight(job: Job) -> int:
     return 64 + sum(part.tokens for part in job.parts)
 
 
-def _too_long(count: int) -> str:
+def _too_dear(count: int, limit: int) -> str:
+    less = ", or judge only the last message (--target last)" if count > 1 else ""
+    return f"to judge it takes more than {limit:,} evaluated tokens: raise --max-record-tokens{less}"
+
+
+def _too_large(count: int) -> str:
     return (
         f"{count:,} messages, each judged in its context, take more than {MAX_TOKENS:,} tokens: "
         "judge the last one (--target last), or lower --ctx-size"

@@ -287,6 +287,7 @@ def _told_options(judging: Judging) -> dict[str, Any]:
         "keep": list(judging.keep),
         "show_text": judging.show_text,
         "force": judging.force,
+        "max_record_tokens": judging.max_record_tokens,
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from guardcli.classifier import Guard, Settings
+from guardcli.classifier import MAX_RECORD_TOKENS, Guard, Settings
 from guardcli.cli import inputs, output
 from guardcli.cli.lora import AdapterOption
 from guardcli.cli.options import given
@@ -68,6 +68,14 @@ _ENGINE_OPTIONS = (
         help="Ask about one category at a time, by a prompt each; a taxonomy with thresholds by category does so.",
     ),
     click.option(
+        "--max-record-tokens",
+        type=click.IntRange(min=1),
+        default=MAX_RECORD_TOKENS,
+        show_default=True,
+        metavar="N",
+        help="A record that takes more evaluated tokens is an error.",
+    ),
+    click.option(
         "--gpu",
         type=click.Choice(["auto", "require", "off"]),
         default="auto",
@@ -119,6 +127,7 @@ class Judging:
     template: str | None
     threshold: float | None
     per_category: bool
+    max_record_tokens: int
     gpu: Gpu
     gpu_layers: int | None
     threads: int | None
@@ -202,6 +211,7 @@ class Judging:
             as_user=frozenset(self.as_user),
             scores=self.scores,
             per_category=self.per_category,
+            max_record_tokens=self.max_record_tokens,
             keep=self.keep,
             text=self.show_text,
             force=self.force,

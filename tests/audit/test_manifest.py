@@ -16,7 +16,7 @@ BEFORE: dict[str, Any] = {
     "taxonomy": {"name": "policy", "prompt": "1", "decision": "2"},
     "threshold": 0.5,
     "engine": {"ctx_size": 1024, "threads": 1, "cells": 2304},
-    "options": {"as_user": ["system", "tool"], "scores": True, "gpu_layers": None},
+    "options": {"as_user": ["system", "tool"], "scores": True, "gpu_layers": None, "max_record_tokens": 65536},
     "requests": [],
     "units": {"bytes": 4096, "number": 3},
     "blocks": {"records": 512, "tokens": 4096, "prompts": 1},
@@ -45,6 +45,10 @@ def changed(**changes: Any) -> dict[str, Any]:
         (
             {"options": {"as_user": []}},
             ["as user was system, tool and is none: add --as-user system --as-user tool"],
+        ),
+        (
+            {"options": {"max_record_tokens": 9}},
+            ["max record tokens was 65536 and is 9: add --max-record-tokens 65536"],
         ),
         ({"taxonomy": {"prompt": "7"}}, ["the policy policy was edited"]),
         ({"units": {"bytes": 1, "number": 9}}, ["the size of a unit was 4096 and is 1: add --unit-bytes 4096"]),

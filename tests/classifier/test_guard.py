@@ -186,7 +186,7 @@ def test_a_window_of_blanks_is_no_prompt(model: Model) -> None:
 
 def test_a_record_that_would_take_all_memory_is_an_error(model: Model) -> None:
     chat = Conversation(tuple(Message("user", "x" * 50) for _ in range(10_000)))
-    (verdict,) = check(model, chat, engine=FakeEngine(SCORES, max_model_len=8192))
+    (verdict,) = check(model, chat, engine=FakeEngine(SCORES, max_model_len=8192), max_record_tokens=10**9)
     assert verdict.verdict == "error"
     assert verdict.error == (
         "10,000 messages, each judged in its context, take more than 33,554,432 tokens: "
@@ -238,9 +238,11 @@ def test_settings_leave_the_threshold_to_the_policy(model: Model) -> None:
     assert (verdict.verdict, verdict.threshold) == ("unsafe", 0.05)
 
 
-@pytest.mark.parametrize("settings", [{"threshold": math.nan}, {"threshold": 1.1}, {"target": "first"}])
+@pytest.mark.parametrize(
+    "settings", [{"threshold": math.nan}, {"threshold": 1.1}, {"target": "first"}, {"max_record_tokens": 0}]
+)
 def test_settings_without_sense(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"no target|a threshold is in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"no target|a threshold is in \[0, 1\]|max_record_tokens is at least 1"):
         Settings(**settings)
 
 

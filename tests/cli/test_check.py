@@ -138,6 +138,20 @@ def test_the_text_line_tells_what_was_left_out_and_cut(check: list[str]) -> None
     assert done.stdout.endswith(" user#10 [role_order,truncated,system:1]\n")
 
 
+def test_a_record_that_costs_too_much_is_an_error_and_the_others_go_on(check: list[str]) -> None:
+    done = guard(*check, "--max-record-tokens", "200", stdin="hi\n" + "word " * 100 + "\nho\n")
+    assert [line.split()[0] == "error" for line in done.stdout.splitlines()] == [False, True, False]
+    assert done.stdout.splitlines()[1].endswith(
+        " to judge it takes more than 200 evaluated tokens: raise --max-record-tokens"
+    )
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("command", ["check", "filter", "audit", "eval", "taxonomy test", "diff"])
+def test_every_command_that_judges_has_the_limit(command: str) -> None:
+    assert "--max-record-tokens N" in guard(*command.split(), "--help").stdout
+
+
 def test_scores_keep_and_text(check: list[str]) -> None:
     done = guard(*check, "--format", "json", "--scores", "--keep", "label", "--show-text",
                  stdin='{"prompt":"hi","label":1}\n')  # fmt: skip

@@ -1,0 +1,44 @@
+"""What a record costs to judge, in tokens, known before anything of it is evaluated."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from guardcli.classifier.fitting import Encoded, Fitted
+from guardcli.engine.token_arrays import as_array, common_prefix_len
+from guardcli.prompts.turns import Speaker
+
+Question: TypeAlias = tuple[str | None, Speaker]  # the category asked about, or None, and whose message is judged
+
+
+class RecordCost:
+    """Counts the tokens that the prompts of one record add to what the model must evaluate.
+
+    The prompt's head, the taxonomy mostly, is not counted: it is evaluated once for many records. Where prompts share
+    (`shares`), neither are the turns that a prompt has in common with the one before it that asks the same about the
+    same speaker. Windows of one message count in full. The engine may find more in common, so the count is an upper
+    bound. The tokens of answers are not counted.
+
+    prompt 1   head | turn 1 | tail                      turn 1, tail
+    prompt 2   head | turn 1 | turn 2 | turn 3 | tail    turn 2, turn 3, tail
+    """
+
+    def __init__(self, *, shares: bool) -> None:
+        self.tokens = 0
+        self._shares = shares
+        self._last: dict[Question, Encoded] = {}
+
+    def add(self, fitted: Fitted, question: Question) -> None:
+        """Count the prompts that judge a turn."""
+        if fitted.windowed:
+            self.tokens += sum(len(prompt.tokens) - prompt.head for prompt in fitted.prompts)
+            return
+        for prompt in fitted.prompts:
+            self.tokens += self._new(prompt, self._last.get(question))
+            self._last[question] = prompt
+
+    def _new(self, prompt: Encoded, before: Encoded | None) -> int:
+        known = prompt.head
+        if before is not None and self._shares:
+            known = max(known, common_prefix_len(as_array(before.tokens), as_array(prompt.tokens)))
+        return len(prompt.tokens) - min(known, len(prompt.tokens) - 1)  # the last one is always evaluated
