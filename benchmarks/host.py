@@ -78,7 +78,7 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
     """
     items = workload.items(texts, model.vocab, count // (TURNS if workload.target == "any" else 1))
     renderer = Renderer(TEMPLATES[TEMPLATE], workload.policy())
-    prefix_lens = [len(model.vocab.encode(renderer.head(speaker))) for speaker in SPEAKERS]
+    prefix_lens = [len(model.vocab.encode(renderer.prefix(speaker))) for speaker in SPEAKERS]
     engine = null_engine(prefix_lens, offloaded=False)
     settings = Settings(target=workload.target, force=True, threshold=1.0)
     guard = Guard(model, workload.policy(), template=TEMPLATE, settings=settings, engine=engine)

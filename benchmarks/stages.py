@@ -78,11 +78,11 @@ class Stages:
                 for record in group
                 if isinstance(record, Record)
                 for turn in turns(record.conversation).shown
-                for segment in self._renderer.said(turn)
+                for segment in self._renderer.turn(turn)
             )
             for group in chunks(records)
         ]
 
     def _tasks(self, jobs: list[Job]) -> Iterator[list[LogitCoroutine[Outcome]]]:
         for job in jobs:
-            yield [judge(prompt.tokens, prompt.head, self._answers, list_from=0.5) for prompt in job.prompts]
+            yield [judge(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5) for prompt in job.prompts]

@@ -31,7 +31,7 @@ class Prompt:
     """
 
     tokens: array[int]
-    head: int
+    prefix_len: int
     unsafe: bool = False
 
 
@@ -67,7 +67,7 @@ class Workload:
         encoded = encoder.conversation(all_turns.shown)
         places = [all_turns.shown.index(turn) for turn in judged(all_turns, self.target)]
         prompts = [prompt for at in places for prompt in encoder.fit(encoded, at).prompts]
-        return Item(conversation, tuple(Prompt(prompt.tokens, prompt.head) for prompt in prompts))
+        return Item(conversation, tuple(Prompt(prompt.tokens, prompt.prefix_len) for prompt in prompts))
 
 
 def _flat(texts: Iterator[str]) -> Iterator[Conversation]:
@@ -76,7 +76,7 @@ def _flat(texts: Iterator[str]) -> Iterator[Conversation]:
 
 
 def _pairs(texts: Iterator[str]) -> Iterator[Conversation]:
-    """Prompts alone, and prompts with a response: the two heads take turns."""
+    """Prompts alone, and prompts with a response: the two prefixes take turns."""
     for number, text in enumerate(texts):
         yield _said(text, next(texts)) if number % 2 else _said(text)
 

@@ -84,7 +84,9 @@ def test_distinct_counts_the_nodes_of_the_prefix_tree() -> None:
     rng = random.Random(4)
     for _ in range(200):
         prompts = [tuple(rng.randrange(3) for _ in range(rng.randrange(1, 8))) for _ in range(rng.randrange(1, 9))]
-        assert distinct(prompts) == requests.distinct([[requests.Ask(prompt) for prompt in prompts]])
+        assert distinct(prompts) == requests.count_unique_tokens(
+            [[requests.TokenRequest(prompt) for prompt in prompts]]
+        )
 
 
 def test_depth_is_what_stands_before_what_is_evaluated() -> None:

@@ -8,7 +8,7 @@ would fit   2-9 3-10 4-11 5-12 6-13
 kept        3-9 3-10 5-11 5-12 7-13
 
 A judged message that alone is too long is cut into overlapping windows, each a prompt of its own. Nothing is
-dropped without being told. Each piece of a prompt is encoded once: the head and the tail, and each turn.
+dropped without being told. Each piece of a prompt is encoded once: the prefix, the suffix, and each turn.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ LEAST_KEPT = 0.5  # of the tokens of earlier turns that would fit
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A prompt's ids up to where the verdict is read; the first `head` are the same for all of its kind."""
+    """A prompt's ids up to where the verdict is read; the first `prefix_len` are the same for all of its kind."""
 
     tokens: TokenIds
-    head: int
+    prefix_len: int
 
 
 Encoders: TypeAlias = "Mapping[str | None, Encoder]"  # by the category asked about; None asks about all at once
@@ -61,8 +61,8 @@ class Encoder:
         self._renderer = renderer
         self._vocab = vocab
         self._limit = limit
-        self._head = lru_cache(maxsize=None)(self._encode_head)
-        self._tail = lru_cache(maxsize=None)(self._encode_tail)
+        self._prefix = lru_cache(maxsize=None)(self._encode_prefix)
+        self._suffix = lru_cache(maxsize=None)(self._encode_suffix)
         least = limit - min(map(self._room, SPEAKERS))
         if least + 16 > limit:
             raise GuardError(
@@ -76,15 +76,15 @@ class Encoder:
 
     def prefix(self, speaker: Speaker) -> TokenIds:
         """The ids that every prompt about a speaker's message begins with: the taxonomy, mostly."""
-        return self._head(speaker)
+        return self._prefix(speaker)
 
-    def said(self, turn: Turn) -> TokenIds:
+    def encode_turn(self, turn: Turn) -> TokenIds:
         """The ids of one turn as it stands in a conversation."""
-        return self._vocab.encode(self._renderer.said(turn), follows=True)
+        return self._vocab.encode(self._renderer.turn(turn), follows=True)
 
     def encode_ahead(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
         """Encode turns of several conversations, by their indices, at once."""
-        pieces = [self._renderer.said(turns.shown[at]) for turns, at in wanted]
+        pieces = [self._renderer.turn(turns.shown[at]) for turns, at in wanted]
         for (turns, at), ids in zip(wanted, self._vocab.encode_batch(pieces), strict=True):
             turns.keep(at, ids)
 
@@ -119,28 +119,34 @@ class Encoder:
         return start if kept >= LEAST_KEPT * fits else earliest
 
     def _room(self, speaker: Speaker) -> int:
-        return self._limit - len(self._head(speaker)) - len(self._tail(speaker))
+        return self._limit - len(self._prefix(speaker)) - len(self._suffix(speaker))
 
     def _prompt(self, speaker: Speaker, said: Sequence[TokenIds]) -> Encoded:
-        head = self._head(speaker)
-        tokens = head[:]
-        for ids in (*said, self._tail(speaker)):
+        prefix = self._prefix(speaker)
+        tokens = prefix[:]
+        for ids in (*said, self._suffix(speaker)):
             tokens.extend(ids)
-        return Encoded(tokens, len(head))
+        return Encoded(tokens, len(prefix))
 
     def _windows(self, turn: Turn) -> Iterator[Encoded]:
         """The parts of a turn that is too long alone, each a prompt by itself."""
         room = self._room(turn.speaker)
-        for start, end in windows(turn.text, room, lambda text: len(self.said(replace(turn, text=text.strip())))):
+        for start, end in windows(
+            turn.text, room, lambda text: len(self.encode_turn(replace(turn, text=text.strip())))
+        ):
             if text := turn.text[start:end].strip():
-                yield self._prompt(turn.speaker, [self.said(replace(turn, text=text))])
+                yield self._prompt(turn.speaker, [self.encode_turn(replace(turn, text=text))])
 
-    def _encode_head(self, speaker: Speaker) -> TokenIds:
-        return self._vocab.encode(self._renderer.head(speaker))
+    def _encode_prefix(self, speaker: Speaker) -> TokenIds:
+        return self._vocab.encode(self._renderer.prefix(speaker))
 
-    def _encode_tail(self, speaker: Speaker) -> TokenIds:
-        ids = self._vocab.encode(self._renderer.tail(speaker), follows=True)
-        ids.extend(self._vocab.encode_text(self._renderer.template.answer) if self._renderer.template.answer else ())
+    def _encode_suffix(self, speaker: Speaker) -> TokenIds:
+        ids = self._vocab.encode(self._renderer.suffix(speaker), follows=True)
+        ids.extend(
+            self._vocab.encode_text(self._renderer.template.answer_prefix)
+            if self._renderer.template.answer_prefix
+            else ()
+        )
         return ids
 
 
@@ -155,7 +161,7 @@ class EncodedTurns:
 
     def __getitem__(self, at: int) -> TokenIds:
         if at not in self._ids:
-            self._ids[at] = self._encoder.said(self.shown[at])
+            self._ids[at] = self._encoder.encode_turn(self.shown[at])
         return self._ids[at]
 
     def keep(self, at: int, ids: TokenIds) -> None:

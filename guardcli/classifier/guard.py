@@ -96,7 +96,9 @@ class Guard:
             self.per_category = self.settings.per_category or bool(self.decision.thresholds)
             self.provenance = _provenance(model, self.template, self.taxonomy, per_category=self.per_category)
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
-            prefix_lens = [len(model.vocab.encode(r.head(speaker))) for r in renderers.values() for speaker in SPEAKERS]
+            prefix_lens = [
+                len(model.vocab.encode(r.prefix(speaker))) for r in renderers.values() for speaker in SPEAKERS
+            ]
             self._answers = Answers.of(self.taxonomy, model.vocab)
             self._engine = engine or open_engine(model.llama, self._options, prefix_lens=prefix_lens)
             limit = self._engine.max_model_len - MAX_ANSWER_TOKENS
@@ -245,7 +247,9 @@ class Guard:
                 yield None
                 continue
             under_way.append(job)
-            yield [judge(prompt.tokens, prompt.head, self._answers, list_from=list_from) for prompt in job.prompts]
+            yield [
+                judge(prompt.tokens, prompt.prefix_len, self._answers, list_from=list_from) for prompt in job.prompts
+            ]
 
 
 def _template(name: str) -> Template:

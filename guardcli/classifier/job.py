@@ -142,7 +142,7 @@ def _draft(record: Record | Malformed, encoders: Encoders, settings: Settings) -
 
 
 def _encoder(encoders: Encoders) -> Encoder:
-    """Any of them: turns read the same under every head."""
+    """Any of them: turns read the same after every prefix."""
     return next(iter(encoders.values()))
 
 

@@ -5,14 +5,14 @@ picks other kernels, or another order of the same sums. Attention adds up in F16
 input, so that a last digit becomes a movement of 0.001 to 0.4 in log-odds of "unsafe". A row nearer to its threshold
 than the tolerance has the flag `near_threshold`.
 
-    shape                      evaluated at once (head: the taxonomy; rest: the message and what follows it)
-    all prompts in a batch     [ head ] [ rest 1 | rest 2 | rest 3 | … ]
-    each alone, head in parts  [ 48 ][ 48 ][ 48 ] … [ rest ]
-    last token alone           [ 1 ], the rest is in the cache
+    shape                        evaluated at once (prefix: the taxonomy; rest: the message and what follows it)
+    all prompts in a batch       [ prefix ] [ rest 1 | rest 2 | rest 3 | … ]
+    each alone, prefix in parts  [ 48 ][ 48 ][ 48 ] … [ rest ]
+    last token alone             [ 1 ], the rest is in the cache
 
 Two prompts, or two shapes, may agree by accident; the largest movement of six prompts between any two of three shapes
-does not depend on one of them. It costs two heads, and two evaluations of each prompt without its head: 1,126 tokens
-with the taxonomy of Llama Guard 3 and its vocabulary.
+does not depend on one of them. It costs two prefixes, and two evaluations of each prompt without its prefix: 1,126
+tokens with the taxonomy of Llama Guard 3 and its vocabulary.
 
 `python -m benchmarks.tolerance` holds it against real messages (benchmarks/results/tolerance.json; a CPU, kernels for
 AVX-512 and for AVX2 only). The worst of 60 prompts moved by 0.30 to 0.44 with SmolLM2-135M in Q8_0 (tolerance 1.23 to
@@ -45,7 +45,7 @@ PROMPTS = (
 
 MARGIN = 3  # a few prompts do not show the worst
 
-# llama.cpp's attention on a CPU takes another path from 64 rows on. Shorter parts of the head take the other one, and
+# llama.cpp's attention on a CPU takes another path from 64 rows on. Shorter parts of the prefix take the other one, and
 # so move every prompt a little; no more than `_MAX_PARTS` of them, so that a long taxonomy costs no more calls.
 _PART, _MAX_PARTS = 48, 8
 
@@ -76,21 +76,21 @@ def measure(engine: Engine, encoder: Encoder, answers: Answers, *, least: float 
 def _shapes(engine: Engine, prompts: Sequence[Encoded], answers: Answers) -> Iterator[list[float]]:
     """The log-odds of each prompt, in one shape after the other."""
     engine.reset()
-    (together,) = engine.run([[_log_odds(prompt.tokens, prompt.head, answers) for prompt in prompts]])
+    (together,) = engine.run([[_log_odds(prompt.tokens, prompt.prefix_len, answers) for prompt in prompts]])
     yield together
     engine.reset()
     _fill_in_parts(engine, prompts[0], answers)
     for _ in ("the rest", "the last token"):
-        # All but the last token is declared a head: it stays in the cache, and the second time one token is left.
+        # All but the last token is declared a prefix: it stays in the cache, and the second time one token is left.
         tasks = [_log_odds(prompt.tokens, len(prompt.tokens) - 1, answers) for prompt in prompts]
         yield [odds for task in tasks for (odds,) in engine.run([[task]])]
     engine.reset()
 
 
 def _fill_in_parts(engine: Engine, prompt: Encoded, answers: Answers) -> None:
-    """Evaluate the end of a prompt's head in parts, each a longer head than the one before."""
-    start = max(0, prompt.head - _PART * _MAX_PARTS)
-    for end in range(start + _PART, prompt.head, _PART):
+    """Evaluate the end of a prompt's prefix in parts, each a longer prefix than the one before."""
+    start = max(0, prompt.prefix_len - _PART * _MAX_PARTS)
+    for end in range(start + _PART, prompt.prefix_len, _PART):
         for _ in engine.run([[_log_odds(prompt.tokens[:end], end - 1, answers)]]):
             pass
 

@@ -15,26 +15,26 @@ from guardcli.text.segments import Segment
 class Prompt:
     """One prompt in segments, and what of the model's answer is evaluated after it.
 
-    The `head` is the same for all prompts in which this speaker is judged, `said` is the conversation. `answer` is
-    what the model writes before its verdict (a blank line, or nothing).
+    The `prefix` is the same for all prompts in which this speaker is judged. The `answer_prefix` is what the model
+    writes before its verdict (a blank line, or nothing).
     """
 
-    head: tuple[Segment, ...]
-    said: tuple[Segment, ...]
-    tail: tuple[Segment, ...]
-    answer: str
+    prefix: tuple[Segment, ...]
+    conversation: tuple[Segment, ...]
+    suffix: tuple[Segment, ...]
+    answer_prefix: str
 
     @property
     def segments(self) -> tuple[Segment, ...]:
         """The vendor's rendering."""
-        return self.head + self.said + self.tail
+        return self.prefix + self.conversation + self.suffix
 
 
 class Renderer:
-    """A template and a taxonomy, ready to render: a head, what each turn says, and a tail.
+    """A template and a taxonomy, ready to render: a prefix, the turns, and a suffix.
 
     Each of the three ends with a blank line or a special token, and the next begins with a character: no
-    vocabulary has a token over such a place, so each may be encoded by itself.
+    vocabulary has a token across such a boundary, so each may be encoded by itself.
     """
 
     def __init__(self, template: Template, taxonomy: Taxonomy) -> None:
@@ -48,10 +48,14 @@ class Renderer:
         if not shown:
             raise ValueError("a prompt needs the turn that is judged")
         speaker = shown[-1].speaker
-        said = tuple(segment for turn in shown for segment in self.said(turn))
-        return Prompt(self.head(speaker), said, self.tail(speaker), self.template.answer)
+        return Prompt(
+            prefix=self.prefix(speaker),
+            conversation=tuple(segment for turn in shown for segment in self.turn(turn)),
+            suffix=self.suffix(speaker),
+            answer_prefix=self.template.answer_prefix,
+        )
 
-    def head(self, speaker: Speaker) -> tuple[Segment, ...]:
+    def prefix(self, speaker: Speaker) -> tuple[Segment, ...]:
         """What comes before the conversation: the same for all in which this speaker is judged."""
         template = self.template
         text = (
@@ -61,18 +65,18 @@ class Renderer:
         )
         return (*template.opening, Segment(text))
 
-    def said(self, turn: Turn) -> tuple[Segment, ...]:
+    def turn(self, turn: Turn) -> tuple[Segment, ...]:
         """One turn of the conversation."""
         label, text = Segment(f"{turn.speaker}: "), Segment(turn.text, untrusted=True)
         return label, text, Segment(self.template.after_message)
 
-    def tail(self, speaker: Speaker) -> tuple[Segment, ...]:
+    def suffix(self, speaker: Speaker) -> tuple[Segment, ...]:
         """What comes after the conversation, up to where the model answers."""
         text = f"<END CONVERSATION>\n\n{self.template.assessment.format(speaker=speaker)}"
         return (Segment(text), *self.template.closing)
 
     def answer(self, violated: Sequence[str]) -> tuple[Segment, ...]:
         """What a model that is right answers, to its end: that these ids are violated, or that all is safe."""
-        before = (Segment(self.template.answer),) if self.template.answer else ()
+        before = (Segment(self.template.answer_prefix),) if self.template.answer_prefix else ()
         verdict = f"{UNSAFE}\n{SEPARATOR.join(violated)}" if violated else SAFE
         return (*before, Segment(verdict), self.template.end)

@@ -39,11 +39,11 @@ class Template:
     is of this generation if its chat template holds all `chat_template_marks`, or else if its name matches
     `model_name`.
 
-    `opening` and `closing` are the special tokens (and the role names between them) around the text; `answer` is what
-    the model writes before its verdict, and `end` the special token that it writes after it. `ids` matches the category
-    ids that it can write. Llama Guard 1 and 2 were trained on shuffled categories and write whatever number stands
-    before one (`renumbers`). Later ones were trained to write the numbers of their own hazards: ids stay with their
-    categories, in training as in a check, unless somebody asks for the paper's way.
+    `opening` and `closing` are the special tokens (and the role names between them) around the text; `answer_prefix` is
+    what the model writes before its verdict, and `end` the special token that it writes after it. `ids` matches the
+    category ids that it can write. Llama Guard 1 and 2 were trained on shuffled categories and write whatever number
+    stands before one (`renumbers`). Later ones were trained to write the numbers of their own hazards: ids stay with
+    their categories, in training as in a check, unless somebody asks for the paper's way.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Template:
     after_message: str
     assessment: str
     closing: tuple[Segment, ...]
-    answer: str
+    answer_prefix: str
     end: Segment
     ids: re.Pattern[str]
     id_description: str
@@ -147,7 +147,7 @@ _LLAMA_GUARD_1 = Template(
     after_message="\n\n",
     assessment=f"{_ASSESSMENT_1} [/INST]",
     closing=(),
-    answer="",
+    answer_prefix="",
     end=_special("</s>"),
     ids=re.compile(r"O[1-9][0-9]{0,2}"),
     id_description="O and a number (O1, O6)",
@@ -168,7 +168,7 @@ _LLAMA_GUARD_2 = Template(
     after_message="\n\n",
     assessment=f"{_ASSESSMENT_2} [/INST]",
     closing=(),
-    answer="",
+    answer_prefix="",
     end=_special("<|end_of_text|>"),
     ids=_CODES,
     id_description=_CODES_IN_WORDS,
@@ -189,7 +189,7 @@ _LLAMA_GUARD_3_8B = Template(
     after_message="\n\n",
     assessment=_ASSESSMENT_2,
     closing=(_special("<|eot_id|>"), *_header("assistant", "<|start_header_id|>", "<|end_header_id|>")),
-    answer="\n\n",
+    answer_prefix="\n\n",
     end=_special("<|eot_id|>"),
     ids=_CODES,
     id_description=_CODES_IN_WORDS,

@@ -94,7 +94,7 @@ class Tokenizer:
                 reads as separate tokens.
         """
         prompt, answer = self.encode(example.prompt), self.encode(example.answer)
-        before_verdict = TEMPLATES[example.template].answer
+        before_verdict = TEMPLATES[example.template].answer_prefix
         expected = list(self._encode_text(before_verdict)) if before_verdict else []
         verdict_index = len(prompt) + len(expected)
         unsafe = bool(example.categories)

@@ -29,18 +29,18 @@ def test_pieces_make_the_whole(model: Model, texts: list[str], template: str) ->
     encoder = Encoder(renderer, model.vocab, 100_000)
     fitted = encoder.fit(encoder.conversation(shown), len(shown) - 1)
     prompt = renderer.render(shown)
-    whole = model.vocab.encode(prompt.segments) + model.vocab.encode_text(prompt.answer)
+    whole = model.vocab.encode(prompt.segments) + model.vocab.encode_text(prompt.answer_prefix)
     assert [list(encoded.tokens) for encoded in fitted.prompts] == [list(whole)]
     assert not fitted.truncated
 
 
-def test_the_head_is_the_same_for_all_conversations_with_a_speaker(model: Model) -> None:
+def test_the_prefix_is_the_same_for_all_conversations_with_a_speaker(model: Model) -> None:
     encoder = Encoder(Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3")), model.vocab, 4096)
     turns = encoder.conversation([Turn(1, "user", "User", "a"), Turn(2, "assistant", "Agent", "b"),
                                   Turn(3, "user", "User", "c")])  # fmt: skip
     one, other, two = (encoder.fit(turns, at).prompts[0] for at in range(3))
-    assert one.tokens[: one.head] == two.tokens[: two.head]
-    assert one.tokens[: one.head] != other.tokens[: other.head]
+    assert one.tokens[: one.prefix_len] == two.tokens[: two.prefix_len]
+    assert one.tokens[: one.prefix_len] != other.tokens[: other.prefix_len]
 
 
 def encoder_of(model: Model, *, room: int) -> Encoder:
@@ -48,7 +48,7 @@ def encoder_of(model: Model, *, room: int) -> Encoder:
     renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
     whole = Encoder(renderer, model.vocab, 100_000)
     (prompt,) = whole.fit(whole.conversation([user(1, "x")]), 0).prompts
-    return Encoder(renderer, model.vocab, len(prompt.tokens) - len(whole.said(user(1, "x"))) + room)
+    return Encoder(renderer, model.vocab, len(prompt.tokens) - len(whole.encode_turn(user(1, "x"))) + room)
 
 
 def user(number: int, text: str) -> Turn:
@@ -74,7 +74,7 @@ def kept(encoder: Encoder, turns: Sequence[Turn], at: int) -> int:
 def test_earlier_turns_are_dropped_in_steps(model: Model) -> None:
     """The example of the module."""
     turns = [user(number, "x") for number in range(1, 14)]
-    encoder = encoder_of(model, room=8 * len(encoder_of(model, room=1000).said(turns[0])))
+    encoder = encoder_of(model, room=8 * len(encoder_of(model, room=1000).encode_turn(turns[0])))
     assert [kept(encoder, turns, at) for at in range(13)] == [1, 2, 3, 4, 5, 6, 7, 8, 7, 8, 7, 8, 7]
 
 
@@ -88,7 +88,7 @@ def test_a_turn_behind_one_that_does_not_fit_is_kept(model: Model) -> None:
 def test_half_of_what_fits_is_kept_and_all_but_a_step(model: Model, lengths: list[int], room: int) -> None:
     turns = [user(number, "x" * length) for number, length in enumerate(lengths, start=1)]
     encoder = encoder_of(model, room=room)
-    sizes = [len(encoder.said(turn)) for turn in turns]
+    sizes = [len(encoder.encode_turn(turn)) for turn in turns]
     for at in range(len(turns)):
         count = kept(encoder, turns, at)
         most = next(n for n in range(at + 1, 0, -1) if sum(sizes[at + 1 - n : at + 1]) <= room)
@@ -112,9 +112,9 @@ def test_a_long_conversation_costs_in_proportion_to_its_length(model: Model, *, 
     assert verdict.truncated
     encoder = encoder_of(model, room=10_000)
     (prompt,) = encoder.fit(encoder.conversation([user(1, "x")]), 0).prompts
-    end = len(prompt.tokens) - prompt.head - len(encoder.said(user(1, "x")))  # behind the judged message
-    said = [len(encoder.said(turn)) for turn in turns_of(Conversation(tuple(chat))).shown]
-    assert evaluated <= (2 if replies else 1) * (STEPS * sum(said) + prompt.head) + 150 * end
+    end = len(prompt.tokens) - prompt.prefix_len - len(encoder.encode_turn(user(1, "x")))  # behind the judged message
+    said = [len(encoder.encode_turn(turn)) for turn in turns_of(Conversation(tuple(chat))).shown]
+    assert evaluated <= (2 if replies else 1) * (STEPS * sum(said) + prompt.prefix_len) + 150 * end
 
 
 @given(st.lists(st.lists(TEXT, min_size=1, max_size=3), min_size=1, max_size=5))

@@ -151,7 +151,7 @@ def test_windows_of_a_long_message(model: Model) -> None:
     assert (row.verdict, row.categories, row.flags) == ("unsafe", ("pets",), ("windowed",))
 
 
-def test_a_real_engine_evaluates_each_head_once(model: Model) -> None:
+def test_a_real_engine_evaluates_each_prefix_once(model: Model) -> None:
     settings, options = Settings(per_category=True), EngineOptions(threads=1)
     with Guard(model, "llama-guard-3", settings=settings, options=options) as guard:
         rows = list(guard.check([f"question {n}" for n in range(30)]))
@@ -173,7 +173,7 @@ def test_canonical_and_batched_agree(model: Model) -> None:
         assert one == pytest.approx(other, abs=0.02)
 
 
-def test_a_head_of_more_than_half_the_context_is_warned_of(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_prefix_of_more_than_half_the_context_is_warned_of(model: Model, caplog: pytest.LogCaptureFixture) -> None:
     examples = "".join(f"      - {{user: '{'qwxz jkvb ' * 20}', verdict: safe}}\n" for _ in range(12))
     text = f"name: x\ncategories:\n  - id: S1\n    name: A\n    examples:\n{examples}"
     with (
@@ -185,7 +185,7 @@ def test_a_head_of_more_than_half_the_context_is_warned_of(model: Model, caplog:
 
 
 @pytest.mark.parametrize("text", [POLICY, "name: x\nextends: llama-guard-3\n"])
-def test_a_common_head_is_not_warned_of(model: Model, caplog: pytest.LogCaptureFixture, text: str) -> None:
+def test_a_common_prefix_is_not_warned_of(model: Model, caplog: pytest.LogCaptureFixture, text: str) -> None:
     with (
         caplog.at_level(logging.WARNING, "guardcli"),
         Guard(model, Taxonomy.parse(text), options=EngineOptions(threads=1)),

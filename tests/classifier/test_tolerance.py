@@ -36,14 +36,14 @@ class Shape:
 class ShapedEngine(FakeEngine):
     """An engine with a prefix cache, whose log-odds of "unsafe" are a function of the prompt and its shape.
 
-    As the batched engine does, it keeps what is declared a head until it is reset.
+    As the batched engine does, it keeps what is declared a prefix until it is reset.
     """
 
     def __init__(self, odds: Callable[[int, Shape], float]) -> None:
         super().__init__(words())
         self.evaluated = 0
         self._odds = odds
-        self._heads: list[tuple[int, ...]] = []
+        self._prefixes: list[tuple[int, ...]] = []
         self._prompts: list[tuple[int, ...]] = []
 
     def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
@@ -52,16 +52,16 @@ class ShapedEngine(FakeEngine):
 
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         super().reset(prefixes)
-        self._heads = []
+        self._prefixes = []
 
     def _answer(self, task: LogitCoroutine[T], beside: int) -> T:
         step = next(task)
         tokens = tuple(step.tokens)
-        cached = [head for head in self._heads if tokens[: len(head)] == head]
+        cached = [prefix for prefix in self._prefixes if tokens[: len(prefix)] == prefix]
         rows = len(tokens) - max(map(len, cached), default=0)
         self.evaluated += rows
         if step.prefix_len and tokens[: step.prefix_len] not in cached:
-            self._heads.append(tokens[: step.prefix_len])
+            self._prefixes.append(tokens[: step.prefix_len])
         if tokens not in self._prompts:
             self._prompts.append(tokens)
         odds = self._odds(self._prompts.index(tokens), Shape(beside, rows, len(cached)))
@@ -97,7 +97,7 @@ def test_one_prompt_that_moves_is_enough(model: Model, number: int) -> None:
     texts: list[int] = []
 
     def odds(prompt: int, shape: Shape) -> float:
-        """Prompts are numbered as they are first seen: all of them together, before any part of a head."""
+        """Prompts are numbered as they are first seen: all of them together, before any part of a prefix."""
         texts.append(prompt)
         return 7.0 + 0.01 * (prompt == number and shape.beside > 1)
 
@@ -116,14 +116,14 @@ def test_a_reading_that_is_not_finite_is_left_out(model: Model) -> None:
     assert measured(model, engine) == pytest.approx(0.03)
 
 
-def test_it_costs_two_heads_and_two_evaluations_of_each_prompt(model: Model) -> None:
+def test_it_costs_two_prefixes_and_two_evaluations_of_each_prompt(model: Model) -> None:
     engine = ShapedEngine(lambda *_: 0.0)
     measured(model, engine)
     encoder = Encoder(Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3")), model.vocab, 4000)
     turns = [encoder.conversation([Turn(1, "user", "User", text)]) for text in tolerance.PROMPTS]
     prompts = [prompt for one in turns for prompt in encoder.fit(one, 0).prompts]
-    rest = sum(len(prompt.tokens) - prompt.head for prompt in prompts)
-    assert engine.evaluated <= 1.1 * (2 * prompts[0].head + 2 * rest)
+    rest = sum(len(prompt.tokens) - prompt.prefix_len for prompt in prompts)
+    assert engine.evaluated <= 1.1 * (2 * prompts[0].prefix_len + 2 * rest)
 
 
 @pytest.mark.parametrize(

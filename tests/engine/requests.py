@@ -1,4 +1,4 @@
-"""Tasks for engine tests: prompts of token ids, and the count of distinct tokens that the engine is held to."""
+"""Requests for engine tests: prompts of token ids, how many tokens of them are unique, and how far logits differ."""
 
 from __future__ import annotations
 
@@ -8,44 +8,41 @@ from dataclasses import dataclass
 
 from guardcli.engine import LogitCoroutine, LogitQuery, Logits, RequestStep
 
-ASKED = (3, 1, 200)
+TOKEN_IDS = (3, 1, 200)
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A prompt, then answers: each a continuation, or (keep, continuation) to cut the sequence back first."""
+class TokenRequest:
+    """A prompt, then answers: each a continuation, or (keep_len, continuation) to cut the sequence back first."""
 
     prompt: tuple[int, ...]
     answers: tuple[tuple[int | None, tuple[int, ...]], ...] = ()
-    head: int = 0
+    prefix_len: int = 0
 
-    def task(self) -> LogitCoroutine[list[Logits]]:
-        return _task(self)
-
-
-def _task(ask: Ask) -> LogitCoroutine[list[Logits]]:
-    length = len(ask.prompt)
-    (reading,) = yield RequestStep(array("i", ask.prompt), (LogitQuery(length - 1, ASKED),), prefix_len=ask.head)
-    readings = [reading]
-    for keep_len, tokens in ask.answers:
-        length = (length if keep_len is None else keep_len) + len(tokens)
-        (reading,) = yield RequestStep(array("i", tokens), (LogitQuery(length - 1, ASKED),), keep_len=keep_len)
-        readings.append(reading)
-    return readings
+    def coroutine(self) -> LogitCoroutine[list[Logits]]:
+        """Ask for logits after the prompt, and after each answer."""
+        length = len(self.prompt)
+        query = LogitQuery(length - 1, TOKEN_IDS)
+        results = list((yield RequestStep(array("i", self.prompt), (query,), prefix_len=self.prefix_len)))
+        for keep_len, tokens in self.answers:
+            length = (length if keep_len is None else keep_len) + len(tokens)
+            query = LogitQuery(length - 1, TOKEN_IDS)
+            results += yield RequestStep(array("i", tokens), (query,), keep_len=keep_len)
+        return results
 
 
-def tasks(groups: Sequence[Sequence[Ask]]) -> list[list[LogitCoroutine[list[Logits]]]]:
-    return [[ask.task() for ask in group] for group in groups]
+def coroutines(groups: Sequence[Sequence[TokenRequest]]) -> list[list[LogitCoroutine[list[Logits]]]]:
+    return [[request.coroutine() for request in group] for group in groups]
 
 
-def distinct(groups: Sequence[Sequence[Ask]]) -> int:
-    """Nodes of the prefix tree over all prompts: what no engine can do with less than."""
+def count_unique_tokens(groups: Sequence[Sequence[TokenRequest]]) -> int:
+    """Nodes of the prefix tree over all prompts: no engine can evaluate fewer tokens."""
     tree: dict[int, dict] = {}
     count = 0
     for group in groups:
-        for ask in group:
+        for request in group:
             node = tree
-            for token in ask.prompt:
+            for token in request.prompt:
                 if token not in node:
                     node[token] = {}
                     count += 1
@@ -53,8 +50,8 @@ def distinct(groups: Sequence[Sequence[Ask]]) -> int:
     return count
 
 
-def apart(a: Sequence[Logits], b: Sequence[Logits]) -> float:
-    """The largest difference between two lists of readings."""
+def max_difference(a: Sequence[Logits], b: Sequence[Logits]) -> float:
+    """The largest difference between two lists of logits."""
     assert len(a) == len(b)
     return max(
         abs(x - y)

@@ -41,7 +41,7 @@ def test_on_a_gpu() -> None:
     assert params.max_seqs - params.reserved_seqs == 64
 
 
-def test_the_canonical_path_holds_one_prompt() -> None:
+def test_the_deterministic_engine_has_one_sequence() -> None:
     assert autotune(RESOURCES, EngineOptions(reproducible=True)) == ContextParams(
         kv_cells=8192,
         max_model_len=8192,
@@ -94,7 +94,7 @@ def test_what_is_asked_for_stands() -> None:
     )
 
 
-def test_heads_have_room_beside_the_prompts() -> None:
+def test_prefixes_have_room_beside_the_prompts() -> None:
     params = autotune(RESOURCES, EngineOptions(ctx_size=4096), prefix_lens=(3500, 3500))
     assert (params.kv_cells, params.max_model_len, params.prefix_cache_tokens) == (15_360, 4096, 9048)
     assert (params.max_prefixes, params.reserved_seqs) == (34, 36)
@@ -124,7 +124,7 @@ def test_the_choice_is_explained() -> None:
     )
 
 
-def test_many_heads_leave_sequences_for_prompts() -> None:
+def test_many_prefixes_leave_sequences_for_prompts() -> None:
     params = autotune(replace(RESOURCES, offloaded=True), EngineOptions(), prefix_lens=[100] * 150)
     assert (params.max_prefixes, params.reserved_seqs, params.max_seqs) == (128, 130, 194)
     params = autotune(RESOURCES, EngineOptions(parallel=222), prefix_lens=[100] * 150)

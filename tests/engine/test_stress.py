@@ -1,4 +1,4 @@
-"""The batched engine under random loads in small caches: the same readings, and nothing held at the end but heads."""
+"""The batched engine under random loads in small caches: the logits of the deterministic one, and no sequence leaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from guardcli.engine import BatchedEngine, ContextParams, EngineOptions, open_engine
 from guardcli.engine.context import LlamaContext
 from guardcli.models.llama import LlamaModel
-from tests.engine.requests import Ask, apart, distinct, tasks
+from tests.engine.requests import TokenRequest, coroutines, count_unique_tokens, max_difference
 from tests.engine.test_contract import TOLERANCE, numbers
 
 PARAMS = ContextParams(
@@ -23,7 +23,7 @@ PARAMS = ContextParams(
 )
 
 
-def load(rng: random.Random) -> list[list[Ask]]:
+def load(rng: random.Random) -> list[list[TokenRequest]]:
     """Prompts that share much, little, all or nothing, some twice, some long, with answers of every kind."""
     stock = [numbers(rng.randrange(1, 90), rng) for _ in range(6)]
     groups = []
@@ -36,7 +36,9 @@ def load(rng: random.Random) -> list[list[Ask]]:
             answers = [
                 (rng.choice([None, length]), numbers(rng.randrange(1, 4), rng)) for _ in range(rng.choice([0, 0, 2]))
             ]
-            group.append(Ask(prompt, tuple(answers), head=len(pieces[0]) if len(pieces[0]) < length else 0))
+            group.append(
+                TokenRequest(prompt, tuple(answers), prefix_len=len(pieces[0]) if len(pieces[0]) < length else 0)
+            )
         groups.append(group)
     return groups
 
@@ -47,14 +49,14 @@ def test_random_loads(native: LlamaModel, seed: int) -> None:
     loads = [load(rng) for _ in range(3)]
     engine = BatchedEngine(LlamaContext(native, PARAMS))
     oracle = open_engine(native, EngineOptions(ctx_size=768, reproducible=True, threads=1))
-    for groups in loads:  # one engine for several runs: heads outlive them
-        fast, slow = list(engine.run(tasks(groups))), list(oracle.run(tasks(groups)))
+    for groups in loads:  # one engine for several runs: prefixes outlive them
+        fast, slow = list(engine.run(coroutines(groups))), list(oracle.run(coroutines(groups)))
         assert [len(group) for group in fast] == [len(group) for group in groups]
         for one, other in zip(fast, slow, strict=True):
-            assert all(apart(a, b) < TOLERANCE["F32"] for a, b in zip(one, other, strict=True))
+            assert all(max_difference(a, b) < TOLERANCE["F32"] for a, b in zip(one, other, strict=True))
     cache = engine._scheduler.cache
-    prefixes = [[Ask(tuple(int(token) for token in prefix)) for prefix in cache.prefixes]]
-    assert cache.num_free_cells == PARAMS.kv_cells - distinct(prefixes)
+    prefixes = [[TokenRequest(tuple(int(token) for token in prefix)) for prefix in cache.prefixes]]
+    assert cache.num_free_cells == PARAMS.kv_cells - count_unique_tokens(prefixes)
     assert cache.num_free_seqs == PARAMS.max_seqs - len(cache.prefixes)
     engine.close()
     oracle.close()

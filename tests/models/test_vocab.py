@@ -97,7 +97,7 @@ def test_cut_text_is_complete(with_user_defined: Vocab) -> None:
 
 def said(texts: list[str]) -> list[tuple[Segment, ...]]:
     renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
-    return [renderer.said(Turn(1, "user", "User", text)) for text in texts]
+    return [renderer.turn(Turn(1, "user", "User", text)) for text in texts]
 
 
 class Watched(Vocab):

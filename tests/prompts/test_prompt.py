@@ -136,7 +136,7 @@ def test_examples_stand_behind_their_category(template: Template, detail: str) -
         f"  - {{id: {letter}2, name: Cars}}\n"
     )
     can = "Can\n- Pet them.\n" if detail == "full" else ""
-    shown = raw(Renderer(template, taxonomy).head("User")).replace(". \n", ".\n")
+    shown = raw(Renderer(template, taxonomy).prefix("User")).replace(". \n", ".\n")
     assert (
         f"{letter}1: Pets.\n{can}Examples\n- User: My cat\n  Assessment: safe\n- User: A dog\n  Agent: Woof\n"
         f"  Assessment: unsafe\n{letter}2: Cars.\n<END"

@@ -57,7 +57,7 @@ def read_by(answers: Answers, violated: tuple[str, ...]) -> list[int]:
 def test_answers_have_the_ids_that_guard_reads(base: Path, model: Model, violated: tuple[str, ...]) -> None:
     tokenizer, answers = Tokenizer(base), Answers.of(POLICY, model.vocab)
     ids = list(tokenizer.encode(RENDERER.answer(violated)))
-    before = model.vocab.encode_text(RENDERER.template.answer)
+    before = model.vocab.encode_text(RENDERER.template.answer_prefix)
     assert ids == [*before, *read_by(answers, violated), model.vocab.special("<|eot_id|>")]
     assert ids[-1] in answers.ends
     assert (tokenizer.safe, tokenizer.unsafe) == (answers.safe, answers.unsafe)
@@ -74,7 +74,7 @@ def llama_guard_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[To
 def test_sentencepiece_prompts_have_the_ids_that_guard_evaluates(
     llama_guard_1: tuple[Tokenizer, Model], text: str
 ) -> None:
-    """By the encoder of `guard check`, which encodes head, turn and tail apart."""
+    """By the encoder of `guard check`, which encodes prefix, turn and suffix apart."""
     tokenizer, model = llama_guard_1
     renderer = Renderer(TEMPLATES["llama-guard-1"], Taxonomy.load("llama-guard-1"))
     encoder = Encoder(renderer, model.vocab, 4096)

@@ -120,21 +120,26 @@ def _shown(record: Record | Malformed, turn: Turn, prompt: Prompt, model: Model 
     the answer is evaluated with it; with a model also what it counts."""
     key = record.key
     title = _remark(f"{field(key.location)} {turn.role}#{turn.number}") + "\n"
-    head = "".join(map(_segment, prompt.head))
+    prefix = "".join(map(_segment, prompt.prefix))
     shared = _remark(f"the head ends here: it is the same wherever the {turn.speaker} is judged")
-    rest = "".join(map(_segment, (*prompt.said, *prompt.tail)))
-    answer = _remark(f"the model's answer begins with: {prompt.answer.encode('unicode_escape').decode() or 'nothing'}")
-    return f"{title}{head}{shared}\n{rest}\n{answer}\n" + (_counted(prompt, model) if model is not None else "")
+    rest = "".join(map(_segment, (*prompt.conversation, *prompt.suffix)))
+    answer = _remark(
+        f"the model's answer begins with: {prompt.answer_prefix.encode('unicode_escape').decode() or 'nothing'}"
+    )
+    return f"{title}{prefix}{shared}\n{rest}\n{answer}\n" + (_counted(prompt, model) if model is not None else "")
 
 
 def _counted(prompt: Prompt, model: Model) -> str:
     """The token ids, up to where the verdict is read, and how many there are of each part."""
-    head, said, tail = (
-        model.vocab.encode(part, follows=at > 0) for at, part in enumerate((prompt.head, prompt.said, prompt.tail))
+    prefix, said, suffix = (
+        model.vocab.encode(part, follows=at > 0)
+        for at, part in enumerate((prompt.prefix, prompt.conversation, prompt.suffix))
     )
-    answer = model.vocab.encode_text(prompt.answer) if prompt.answer else []
-    ids = [*head, *said, *tail, *answer]
-    counts = f"{len(head):,} of the head, {len(said):,} said, {len(tail):,} of the tail, {len(answer):,} of the answer"
+    answer = model.vocab.encode_text(prompt.answer_prefix) if prompt.answer_prefix else []
+    ids = [*prefix, *said, *suffix, *answer]
+    counts = (
+        f"{len(prefix):,} of the head, {len(said):,} said, {len(suffix):,} of the tail, {len(answer):,} of the answer"
+    )
     return _remark(f"{len(ids):,} tokens: {counts}") + "\n" + _remark("ids: " + " ".join(map(str, ids))) + "\n"
 
 
