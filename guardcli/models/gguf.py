@@ -180,11 +180,13 @@ class _HeaderReader:
         return None
 
     def _check_vocabulary(self) -> None:
-        """Read over the tokens, no two of which may be equal: llama.cpp would end the process."""
+        """Read over the tokens, no two of which may be equal: llama.cpp would end the process. It reads a token up to
+        its first null byte, and gives each that is empty a name of its own."""
         if (self._number("I"), kind := self._number("I")) != (_ARRAY, _STRING):
             raise ModelError(f"{self.path} is damaged: its vocabulary is of type {kind}")
         count = self._count("tokens", 8)
-        if len({self._bytes(self._number("Q")) for _ in range(count)}) < count:
+        read = (self._bytes(self._number("Q")).partition(b"\0")[0] for _ in range(count))
+        if len({token or f"[EMPTY_{number}]".encode() for number, token in enumerate(read)}) < count:
             raise ModelError(f"{self.path} is damaged: its vocabulary holds a token twice")
 
     def _skip_strings(self, count: int) -> None:
