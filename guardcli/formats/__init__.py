@@ -245,6 +245,11 @@ def _parquet_records(
     stream: BinaryIO, source: str, how: ReadOptions, limit: int, report: OnDetect
 ) -> Iterator[Record | Malformed]:
     """A row is a record; its number stands for a line."""
+    if how.format in (*_TEXT, _CSV):
+        yield Malformed(Key(source, 1), f"this is Parquet: --input-format {how.format} reads text; leave it out")
+        return
+    if how.format == _JSONL:
+        how = replace(how, format=None)
     row = how.start - 1
     try:
         for row, value, raw in parquet.iter_rows(stream, how.start):

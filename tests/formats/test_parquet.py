@@ -57,3 +57,14 @@ def test_a_long_row_is_an_error_in_its_place():
         (1, None, "the row is longer than 1024 bytes; --max-record-bytes sets the limit"),
         (2, None, [("user", "hi")]),
     ]
+
+
+@pytest.mark.parametrize("form", ["lines", "transcript", "csv"])
+def test_a_format_of_text_does_not_read_it(form):
+    assert told(packed(WILD), format=form) == [
+        (1, None, f"this is Parquet: --input-format {form} reads text; leave it out")
+    ]
+
+
+def test_a_row_is_a_json_record():
+    assert told(packed([{"prompt": "hi"}]), format="jsonl") == [(1, None, [("user", "hi")])]
