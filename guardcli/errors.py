@@ -22,7 +22,18 @@ from typing import Literal, get_args
 
 
 class GuardError(Exception):
-    """Anything that ends a run with a message for a person; the command line exits with 2."""
+    """Anything that ends a run with a message for a person; the command line exits with 2.
+
+    Each argument is a line. A line break inside one came with a name, and is escaped where the message is shown.
+    """
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, a line each."""
+        return tuple(map(str, self.args))
 
 
 class InputError(GuardError):
@@ -85,4 +96,4 @@ class TaxonomyError(GuardError):
 
     def __init__(self, *problems: Problem) -> None:
         self.problems = problems
-        super().__init__("\n".join(map(str, problems)))
+        super().__init__(*map(str, problems))

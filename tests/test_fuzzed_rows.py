@@ -22,9 +22,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from guardcli import cli
-from guardcli.journal import files_of
-from guardcli.journal.entries import _HEAD, Begin, Chain, Checkpoint, Entry, Finished, Manifest
+from guardcli.audit.journal import files_of
+from guardcli.audit.journal.entries import _HEAD, Begin, Chain, Checkpoint, Entry, Finished, Manifest
+from guardcli.cli import main as cli
 from tests.rows import row
 from tests.test_edited_rows import VALID, WRONG
 

@@ -167,7 +167,7 @@ def audit(
             with Journal(path, told) as journal:
                 _run(journal, plan, guard, judging, interrupts, quiet=quiet)
     except ManifestMismatchError as error:
-        raise OutputError(_manifest_mismatch(error)) from error
+        raise OutputError(*_manifest_mismatch(error)) from error
     except Interrupted as interrupted:
         output.say(f"guard: ended by {interrupted}: the same command goes on")
         return 128 + interrupted.number
@@ -184,11 +184,11 @@ def _size(paths: Sequence[str]) -> int:
     return total
 
 
-def _manifest_mismatch(error: ManifestMismatchError) -> str:
+def _manifest_mismatch(error: ManifestMismatchError) -> list[str]:
     told = describe_differences(error.before, error.after)
     if len(told) == 1:
-        return f"{error.path} belongs to another run: {told[0]}; or choose another name"
-    return "\n".join((f"{error.path} belongs to another run; undo what differs, or choose another name:", *told))
+        return [f"{error.path} belongs to another run: {told[0]}; or choose another name"]
+    return [f"{error.path} belongs to another run; undo what differs, or choose another name:", *told]
 
 
 def _run(
@@ -303,7 +303,7 @@ def _summed_up(
     summary = summarize(stored.read(str(path)))
     total, verdicts = summary.total, summary.verdicts
     if not quiet:
-        output.say(report.as_text(summary), end="")
+        output.say_text(report.as_text(summary))
     if not total:
         output.say("guard: nothing to judge: the input holds no records")
         return UNJUDGED

@@ -13,6 +13,7 @@ from guardcli.cli import output
 from guardcli.cli.codes import DONE, FOUND
 from guardcli.cli.judging import Judging, model_options, taxonomy_option
 from guardcli.doctor import Finding
+from guardcli.text.printable import line
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,5 +42,5 @@ def _written(finding: Finding) -> bool:
     """Write a finding; whether it is good."""
     mark = "" if finding.good else "  <- WRONG"
     advice = "" if finding.good and "\n" not in finding.advice else f"\n  {finding.advice}"
-    output.write(f"{finding.name}: {finding.value}{mark}{advice}\n")
+    output.write(f"{finding.name}: {line(finding.value)}{mark}{advice}\n")
     return finding.good

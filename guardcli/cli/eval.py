@@ -190,7 +190,7 @@ def eval_(
     if follow and not models:
         raise click.UsageError("--follow judges anew: name a model with -m")
     if not (models or runs or fields):
-        raise ModelError(NO_MODEL)
+        raise ModelError(*NO_MODEL)
     if verdicts is not None and not models:
         raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
     with ExitStack() as stack:

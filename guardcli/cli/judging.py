@@ -30,12 +30,14 @@ from guardcli.taxonomy import Taxonomy
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-NO_MODEL = """no model named: give one with -m/--model, or in GUARD_MODEL.
-
-Llama Guard is published by Meta under its own licence. Accept it on the model's page on Hugging Face
-(meta-llama/Llama-Guard-3-8B, or -3-1B), then take a GGUF of it, or make one with llama.cpp:
-  python convert_hf_to_gguf.py Llama-Guard-3-8B --outtype q8_0 --outfile llama-guard-3-8b-q8_0.gguf
-guard never guesses who protects you. To try it out: -m starter, a demonstration model that comes with it."""
+NO_MODEL = (
+    "no model named: give one with -m/--model, or in GUARD_MODEL.",
+    "",
+    "Llama Guard is published by Meta under its own licence. Accept it on the model's page on Hugging Face",
+    "(meta-llama/Llama-Guard-3-8B, or -3-1B), then take a GGUF of it, or make one with llama.cpp:",
+    "  python convert_hf_to_gguf.py Llama-Guard-3-8B --outtype q8_0 --outfile llama-guard-3-8b-q8_0.gguf",
+    "guard never guesses who protects you. To try it out: -m starter, a demonstration model that comes with it.",
+)
 
 
 _taxonomy_name = click.option(
@@ -185,9 +187,9 @@ class Judging:
     def _prepared(self, *, told: bool = False) -> str:
         """The model's path, once what is logged can be heard; what is to be known of the model is told but once."""
         if not self.model:
-            raise ModelError(NO_MODEL)
+            raise ModelError(*NO_MODEL)
         if self.verbose:
-            set_log_sink(lambda text: output.say(text, end=""))
+            set_log_sink(output.say_log)
         output.say_what_is_logged(verbose=self.verbose)
         if not told and self.model in BUNDLED_MODELS:
             output.say(f"guard: {BUNDLED_MODELS[self.model].notice}")

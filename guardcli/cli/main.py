@@ -5,12 +5,14 @@ It knows the names of the commands and nothing of what they do.
 
 from __future__ import annotations
 
-import contextlib
+import io
+import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -60,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code. Data are on stdout; all that is said here goes to stderr."""
     if sys.stderr is None:  # it was closed; click and traceback need one
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    _hear_of_warnings()
     code = _run(arguments)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and not _flushed(stream):
@@ -74,26 +77,49 @@ def _run(arguments: Sequence[str] | None) -> int:
         result = cli.main(args=arguments, prog_name="guard", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
-        with contextlib.suppress(OSError):
-            error.show()
+        output.say_text(_shown(error))
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except (ReaderGone, SystemExit):  # click exits where nobody reads its help
         return READER_GONE
     except TaxonomyError as error:  # each line says file:line:column, as editors read it
-        output.say("\n".join(line(str(problem)) for problem in error.problems))
+        output.say(*map(str, error.problems))
         return USAGE
-    except (GuardError, OSError) as error:  # OSError: a full disk under --help, for one
-        output.say("\n".join(map(printable, f"guard: {error}".split("\n"))))  # names of the input stand in it
+    except GuardError as error:
+        first, *more = error.lines
+        output.say(f"guard: {printable(first)}", *map(printable, more))
+        return USAGE
+    except OSError as error:  # a full disk under --help, for one
+        output.say(f"guard: {printable(str(error))}")
         return USAGE
     except Exception as error:
         if (lack := _lack(error)) is not None:
             output.say(f"guard: {printable(lack)}")
             return USAGE
-        output.say(traceback.format_exc(), end="")
+        output.say_text(traceback.format_exc())
         output.say(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
         return BUG
+
+
+def _shown(error: click.ClickException) -> str:
+    """click's message for wrong usage; what stands in it of the command line begins no line of its own."""
+    message = error.format_message()
+    if not isinstance(error, click.MissingParameter):  # which lists the choices, a line each
+        message = line(message)
+    shown = io.StringIO()
+    click.UsageError(message, getattr(error, "ctx", None)).show(shown)
+    return shown.getvalue()
+
+
+def _hear_of_warnings() -> None:
+    """Let Python's warnings, and what libraries log, be said as all else is: names of the input may stand in them."""
+    logging.lastResort = output.Sayer(logging.WARNING)
+    warnings.showwarning = _say_warning
+
+
+def _say_warning(message: Warning | str, category: type[Warning], *_place: Any, **_line: Any) -> None:
+    output.say(f"guard: {category.__name__}: {message}")
 
 
 def _lack(error: Exception) -> str | None:

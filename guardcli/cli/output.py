@@ -16,21 +16,24 @@ from typing import TextIO
 
 from guardcli.errors import OutputError, ReaderGone
 from guardcli.files.atomic import replacing
-from guardcli.text.printable import lines
+from guardcli.text.printable import line, lines, visible
 
 
 def write(text: str) -> None:
     """Write and flush, so that a reader at the other end of a pipe has the record at once.
 
+    Nothing that commands a terminal or reorders a line leaves by this door, wherever it came from. Line breaks do: a
+    name that stands in a line is made `printable` by whoever makes the line.
+
     Raises:
         ReaderGone: nobody reads any more.
         OutputError: it cannot be written, to a full disk for one.
     """
-    write_bytes(text.encode("utf-8", "backslashreplace"))
+    write_bytes(visible(text, color=in_colour()).encode())
 
 
 def write_bytes(data: bytes) -> None:
-    """The same of bytes."""
+    """The same of bytes, as they are: records that pass a filter, a prompt to the byte."""
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -41,9 +44,9 @@ def write_bytes(data: bytes) -> None:
 
 
 def save(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises OutputError: it cannot be written."""
+    """Write a file whole or not at all, as `write` does. Raises OutputError: it cannot be written."""
     with replacing(path) as place:
-        place.write_text(text, "utf-8", "backslashreplace")
+        place.write_text(visible(text), "utf-8")
 
 
 def check_only_output(path: Path | None, inputs: Sequence[str | Path], option: str) -> bool:
@@ -163,20 +166,30 @@ _CLEAR_LINE = "\r\x1b[2K"
 _shown = False  # whether a state stands on the terminal's last line
 
 
-def say(message: str, *, end: str = "\n") -> None:
-    """Tell a person something on stderr; whether it can be heard must not change how the run ends.
+def say(*messages: str) -> None:
+    """Tell a person something on stderr, a line each; whether it can be heard must not change how the run ends.
 
-    Names of files, policies and models stand in messages, and llama.cpp's log holds a model's metadata: nothing of it
-    reaches the terminal that could command it.
+    Names of files, policies and models stand in messages: nothing of them commands the terminal or begins a line.
     """
+    say_text("".join(f"{line(message)}\n" for message in messages))
+
+
+def say_text(text: str) -> None:
+    """The same of a text that has its line breaks: a table, a traceback."""
     if _shown:
         tell(None)
-    _say(lines(message), end)
+    _say(lines(text))
 
 
-def _say(message: str, end: str) -> None:
+def say_log(text: str) -> None:
+    """The same of what llama.cpp logs: a line, or a part of one. A model's metadata stand in it."""
+    body = text.rstrip("\n")
+    say_text(line(body) + text[len(body) :])
+
+
+def _say(text: str) -> None:
     with contextlib.suppress(OSError, AttributeError):  # Python has no stderr at all where it was closed
-        sys.stderr.write(message + end)
+        sys.stderr.write(text)
         sys.stderr.flush()
 
 
@@ -189,13 +202,15 @@ def tell(state: str | None) -> None:
     """Tell how far something is: on a terminal over what was told before, else on its own line. None: it is over."""
     global _shown
     if on_terminal():
-        _say(f"{_CLEAR_LINE}{lines(state or '')[: shutil.get_terminal_size().columns - 1]}", "")
+        _say(f"{_CLEAR_LINE}{line(state or '')[: shutil.get_terminal_size().columns - 1]}")
         _shown = state is not None
     elif state is not None:
         say(state)
 
 
-class _Sayer(logging.Handler):
+class Sayer(logging.Handler):
+    """Says on stderr what is logged."""
+
     def emit(self, record: logging.LogRecord) -> None:
         say(f"guard: {record.getMessage()}")
 
@@ -203,7 +218,7 @@ class _Sayer(logging.Handler):
 def say_what_is_logged(*, verbose: bool) -> None:
     """Let the package's own log be heard on stderr: warnings, and with `verbose` what it chooses by itself."""
     log = logging.getLogger("guardcli")
-    log.handlers, log.propagate = [_Sayer()], False
+    log.handlers, log.propagate = [Sayer()], False
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 

@@ -121,8 +121,8 @@ class Offload:
             raise ModelError("--gpu require and --gpu-layers 0 contradict each other")
         if self.gpu == "require" and not llama_cpp.llama_supports_gpu_offload():
             raise ModelError(
-                "a GPU is required, and this build of llama-cpp-python cannot use one. "
-                f"Install it for CUDA with:\n  {INSTALL_CUDA}"
+                "a GPU is required, and this build of llama-cpp-python cannot use one. Install it for CUDA with:",
+                f"  {INSTALL_CUDA}",
             )
 
 
@@ -146,7 +146,7 @@ class LlamaModel:
         _log.recent.clear()
         self.handle: Any = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if not self.handle:
-            raise ModelError(f"llama.cpp cannot load {path}{last_error()}{_hint(path)}")
+            raise ModelError(f"llama.cpp cannot load {path}{last_error()}", *_hints(path))
         self.vocab: Any = llama_cpp.llama_model_get_vocab(self.handle)
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
@@ -214,10 +214,10 @@ def _amx_crashes() -> bool:
     return any(amx.crashes(build().features, library) for library in libraries or [Path(_ggml._name)])
 
 
-def _hint(path: Path) -> str:
+def _hints(path: Path) -> list[str]:
     if any("zero experts" in line for line in _log.recent):
-        return f"\n{path.name} is a Llama Guard 4, which is a dense Llama 4: this llama.cpp cannot run those yet"
-    return ""
+        return [f"{path.name} is a Llama Guard 4, which is a dense Llama 4: this llama.cpp cannot run those yet"]
+    return []
 
 
 def _check_symbols() -> None:

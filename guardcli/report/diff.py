@@ -9,7 +9,7 @@ from guardcli.evaluation.comparison import Comparison, Pair, move
 from guardcli.report.page import page
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.stored import Row, place_of
-from guardcli.text.printable import counted
+from guardcli.text.printable import counted, printable
 
 _COLOURS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
 
@@ -37,7 +37,7 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
 def as_text(comparison: Comparison, before: str, after: str, *, colour: bool, width: int) -> str:
     """The same on a terminal."""
     lines = [
-        f"before: {before}\nafter:  {after}\n{counted(comparison.matched, 'row')} in both, "
+        f"before: {printable(before)}\nafter:  {printable(after)}\n{counted(comparison.matched, 'row')} in both, "
         f"{comparison.unmatched[0]:,} only before, {comparison.unmatched[1]:,} only after\n"
         f"agreement {_share(comparison.agreement)}, {counted(comparison.changed, 'verdict')} changed "
         f"(McNemar's test: p = {comparison.p_value:.3g})\n"

@@ -6,7 +6,6 @@ something that is not there is an error.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-_PAGES = Path(__file__).parent / "pages"
+from guardcli.text.printable import visible
 
-# Characters that a browser shows as nothing, or that turn the order of what stands around them.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+_PAGES = Path(__file__).parent / "pages"
 
 
 def page(template: str, values: Mapping[str, Any]) -> str:
@@ -37,4 +35,4 @@ def _shown(value: object) -> object:
     """A value as a page shows it: no text can hide a part of itself, or reorder the line that it stands in."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    return visible(value)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from guardcli.evaluation.policy_tests import Result, Run, Status, suggestions
 from guardcli.report.terminal import Cell, styled, table
-from guardcli.text.printable import counted, printable
+from guardcli.text.printable import counted, printable, visible
 
 _STYLES: dict[Status, str] = {"failed": "bold red", "todo": "yellow", "todo passed": "yellow", "passed": "green"}
 _SHOWN = 20  # labelled cases that failed; of the taxonomy's own tests all are shown
@@ -49,20 +49,20 @@ def changes(before: Run, after: Run, *, colour: bool) -> str:
 
 
 def as_junit(run: Run, name: str) -> str:
-    """JUnit's XML: a test case each; a `todo` that fails is skipped."""
+    """JUnit's XML: a test case each; a `todo` that fails is skipped. What XML has no place for is escaped as text."""
     counts = Counter(result.status for result in run.results)
     numbers = {"tests": str(len(run.results)), "failures": str(counts["failed"]), "skipped": str(counts["todo"])}
-    suite = ElementTree.Element("testsuite", {"name": _legal(name), **numbers})
+    suite = ElementTree.Element("testsuite", {"name": visible(name), **numbers})
     for result in run.results:
         path, _, line = result.case.place.rpartition(":")
         case = ElementTree.SubElement(
             suite,
             "testcase",
-            {"name": _legal(result.case.name), "classname": _legal(name), "file": _legal(path), "line": line},
+            {"name": visible(result.case.name), "classname": visible(name), "file": visible(path), "line": line},
         )
         if result.reason is not None:
             kind = "failure" if result.status == "failed" else "skipped"
-            ElementTree.SubElement(case, kind, {"message": _legal(result.reason)})
+            ElementTree.SubElement(case, kind, {"message": visible(result.reason)})
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -111,11 +111,3 @@ def _moved(before: Result, after: Result) -> str:
     if None in scores or scores[0] == scores[1]:
         return ""
     return f"score {scores[0]:.4f} → {scores[1]:.4f}"
-
-
-def _legal(text: str) -> str:
-    """Text without the characters that XML has no place for."""
-    return "".join(
-        c if c in "\t\n" or (c >= " " and not 0xD800 <= ord(c) <= 0xDFFF and c not in "\ufffe\uffff") else "�"
-        for c in text
-    )

@@ -6,15 +6,15 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from guardcli.text.printable import visible_json
+
 if TYPE_CHECKING:
     from guardcli.verdict import Verdict
 
 
 SCHEMA = 2
 
-# What JSON lets stand in a string and some readers take for a line break or a command to the terminal.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 
 def line(verdict: Verdict) -> str:
@@ -27,10 +27,7 @@ def dumps(value: dict[str, Any]) -> str:
 
     NaN and Infinity, which Python reads in a record's fields, become null.
     """
-    text = _dumps(value)
-    if not text.isascii() or "\x7f" in text:
-        text = text.translate(_ESCAPED)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return visible_json(_dumps(value))
 
 
 def _dumps(value: dict[str, Any]) -> str:

@@ -49,6 +49,6 @@ def test_junit_is_xml_whatever_a_policy_and_its_file_are_called(tmp_path: Path) 
     policy.write_text(f'name: "x\\uFFFEy"\nextends: llama-guard-3\n{tests}')
     guard("taxonomy", "test", policy.name, "-m", model, "--threads", "1", "--junit", "out.xml", cwd=tmp_path)
     suite = ElementTree.parse(tmp_path / "out.xml").getroot()
-    assert suite.get("name") == "x\ufffdy"
+    assert suite.get("name") == "x\\ufffey"
     assert suite[0].get("name") == "a \U0001f600"
-    assert suite[0].get("file") == "a\ufffdb.yaml"
+    assert suite[0].get("file") == "a\\x1bb.yaml"

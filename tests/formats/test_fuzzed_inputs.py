@@ -28,7 +28,7 @@ import zstandard
 
 from guardcli import Guard, Settings, Taxonomy
 from guardcli.formats import NAMES, read
-from guardcli.model import Model
+from guardcli.models import Model
 from guardcli.verdict import Verdict
 from guardcli.writers import WRITERS, text
 from tests import tiny
@@ -210,7 +210,7 @@ def test_damaged_inputs(model: Model) -> None:
 def many(count: int, seed: int) -> None:
     """Damage that many, and print how many rows there were; the inputs of failures stay."""
     folder, told, failed = Path(tempfile.mkdtemp(prefix="fuzzed-inputs-")), Counter[str](), 0
-    with Model.load(tiny.write(folder / "guard.gguf", answers=True), generation="llama-guard-3-8b") as model:
+    with Model.load(tiny.write(folder / "guard.gguf", answers=True), template="llama-guard-3-8b") as model:
         for failure, data in failures(count, seed, model, told):
             failed += 1
             (folder / f"{failed}").write_bytes(data)

@@ -1,7 +1,7 @@
 """Models and adapters with damaged headers: an answer or a GuardError, and the process lives.
 
 The header is read in this process; what it lets through is loaded, and asked once, in child processes with limits of
-memory and time. `python -m tests.model.test_fuzzed_models 10000 [SEED]` damages that many.
+memory and time. `python -m tests.models.test_fuzzed_models 10000 [SEED]` damages that many.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardcli.errors import ModelError
-from guardcli.model.gguf import _SCALARS, read_header
+from guardcli.models.gguf import _SCALARS, read_header
 from tests import tiny, tiny_sentencepiece
 
 SECONDS = 5.0

@@ -21,7 +21,7 @@ SCORES = st.floats(0, 1)
 
 def read(line: str) -> dict[str, object]:
     assert len(line.splitlines()) == 1
-    assert not re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", line)
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufffe\uffff]", line)
     row: dict[str, object] = json.loads(line.encode().decode())
     return row
 

@@ -93,13 +93,16 @@ def _render(
         try:
             prompts = list(_prompts(record, renderer, target, as_user))
         except NothingToJudge as reason:
-            output.say(f"guard: {record.key.location}: {reason}")
+            output.say(f"guard: {printable(record.key.location)}: {printable(str(reason))}")
             code = UNJUDGED
             continue
         if as_raw and len(prompts) > 1:
             raise InputError(f"--raw shows one prompt, and --target {target} makes {len(prompts)} of this conversation")
         for turn, prompt in prompts:
-            output.write(raw(prompt.segments) if as_raw else _shown(record, turn, prompt, model))
+            if as_raw:
+                output.write_bytes(raw(prompt.segments).encode("utf-8", "backslashreplace"))
+            else:
+                output.write(_shown(record, turn, prompt, model))
     return code
 
 

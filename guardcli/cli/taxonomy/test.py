@@ -22,7 +22,7 @@ from guardcli.evaluation.datasets import Where
 from guardcli.evaluation.policy_tests import Case, Data, Run, Session, cases_of, labelled
 from guardcli.report import policy_tests as report
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.printable import counted
+from guardcli.text.printable import counted, line
 
 _POLL = 0.2  # seconds between looks at the files
 
@@ -144,7 +144,7 @@ def _watch(
     """Run again whenever a file of the taxonomy changes, until Ctrl-C."""
     files = taxonomy.files
     seen = _stamps(files)
-    output.write(f"watching {', '.join(files)} (Ctrl-C ends)\n")
+    output.write(f"watching {line(', '.join(files))} (Ctrl-C ends)\n")
     while True:
         time.sleep(_POLL)
         if (now := _stamps(files)) == seen:
@@ -154,10 +154,11 @@ def _watch(
             taxonomy = load()
             before, run = run, again(taxonomy)
         except TaxonomyError as error:
-            output.write(f"\n{_clock()} not valid, the last run stands:\n{error}\n")
+            _write(f"{_clock()} not valid, the last run stands:", *error.lines)
             continue
         except GuardError as error:
-            output.write(f"\n{_clock()} {error}\n")
+            first, *more = error.lines
+            _write(f"{_clock()} {first}", *more)
             continue
         if taxonomy.files != files:
             files, seen = taxonomy.files, _stamps(taxonomy.files)
@@ -165,6 +166,10 @@ def _watch(
         what = "changed:" if changed else "nothing changed"
         output.write(f"\n{_clock()} {time.monotonic() - start:.2f} s, {what}\n{changed}\n")
         _tell(run, suggest=suggest)
+
+
+def _write(*lines: str) -> None:
+    output.write("\n" + "".join(f"{line(one)}\n" for one in lines))
 
 
 def _stamps(files: Sequence[str]) -> list[tuple[int, int] | None]:

@@ -147,7 +147,7 @@ def prepare(
     stats = PrepareStats()
     examples = list(prepare_examples(reading.records(inputs.sources(files)), config, evaluation, stats))
     if stats.overlaps:
-        output.say(f"guard: {format_overlaps(stats)}")
+        output.say_text(f"guard: {format_overlaps(stats)}\n")
         if not drop_overlap:
             raise InputError("they must not be trained on: --drop-overlap leaves them out")
     return _finish(None if to_stdout else path, examples, stats, samples=samples, seed=seed)
@@ -155,7 +155,7 @@ def prepare(
 
 def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareStats, *, samples: int, seed: int) -> int:
     shown = Random(seed).sample(examples, min(samples, len(examples)))
-    output.say(format_preparation(stats, shown, colour=False, width=output.width()), end="")
+    output.say_text(format_preparation(stats, shown, colour=False, width=output.width()))
     if not examples:
         output.say(f"guard: none of {counted(stats.num_records, 'record')} can be used: no example is written")
         return UNJUDGED

@@ -16,6 +16,7 @@ from guardcli.conversation import Key
 from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
+from guardcli.text.printable import visible_json
 from guardcli.text.segments import Segment, raw
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation
 from guardcli.training.augmentation.variants import AugmentationKind, AugmentConfig, PolicyVariant, augment, unaugmented
@@ -56,7 +57,7 @@ class TrainingExample:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(
+        text = json.dumps(
             {
                 "schema": SCHEMA,
                 "template": self.template,
@@ -73,6 +74,7 @@ class TrainingExample:
             },
             ensure_ascii=False,
         )
+        return visible_json(text)
 
     @classmethod
     def from_json(cls, line: str, location: str) -> TrainingExample:
