@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardcli import Adapter, EngineOptions, Guard, GuardError, Settings
 from guardcli.errors import ModelError
 from guardcli.models.gguf import _SCALARS, read_header
 from tests import tiny, tiny_sentencepiece
@@ -26,27 +27,34 @@ from tests import tiny, tiny_sentencepiece
 SECONDS = 5.0
 MEMORY = 4 << 30  # bytes of address space that a child may have
 
-CHILD = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_AS, (%d, %d))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-from guardcli import Adapter, Guard, GuardError, Options, Settings
-print("ready", flush=True)
-for line in sys.stdin:
-    model, _, adapter = line.rstrip("\\n").partition("\\t")
-    adapters = [Adapter(__import__("pathlib").Path(adapter))] if adapter else []
+CHILD = "from tests.models.test_fuzzed_models import serve; serve()"
+
+
+def serve() -> None:
+    """Load and ask what stdin names, a model or a model and an adapter a line; say of each what became of it."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(asked(*line.rstrip("\n").split("\t")), flush=True)
+
+
+def asked(model: str, adapter: str | None = None) -> str:
+    """A verdict of a model, or "refused"."""
     template = "llama-guard-1" if "sentencepiece" in model else "llama-guard-3-8b"
+    adapters = [Adapter(Path(adapter))] if adapter else []
+    options = EngineOptions(threads=1, reproducible=True)
     try:
-        with Guard(model, template=template, settings=Settings(force=True), adapters=adapters,
-                   options=Options(threads=1, reproducible=True)) as guard:
-            (verdict,) = guard.check(["How do I bake bread? \\u00e9\\U0001f600"])
-        said = verdict.verdict
-    except GuardError as error:
-        said = "refused"
+        with Guard(
+            model, template=template, settings=Settings(force=True), adapters=adapters, options=options
+        ) as guard:
+            (verdict,) = guard.check(["How do I bake bread? \u00e9\U0001f600"])
+    except GuardError:
+        return "refused"
     except MemoryError:
-        said = "out of memory"
-    print(said, flush=True)
-""" % (MEMORY, MEMORY)  # noqa: UP031
+        return "out of memory"
+    return verdict.verdict
+
 
 EDGES_U32 = (0, 1, 2, 3, 5, 7, 8, 31, 33, 255, 256, 257, 65_535, 2**31 - 1, 2**31, 2**32 - 1)
 EDGES_U64 = (*EDGES_U32, 2**32, 2**40, 2**63 - 1, 2**63, 2**64 - 2, 2**64 - 1)
