@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from guardcli.audit.journal import files_of
-from guardcli.audit.journal.entries import _HEAD, Begin, Chain, Checkpoint, Entry, Finished, Manifest
+from guardcli.audit.journal.entries import _HEAD, Begin, Checkpoint, DigestChain, Entry, Finished, Manifest
 from guardcli.cli import main as cli
 from tests.rows import row
 from tests.test_edited_rows import VALID, WRONG
@@ -98,7 +98,7 @@ INPUTS = [{"path": "a", "size": 9, "sha256": "0" * 64}, {"path": "b", "size": 9,
 
 def journal_of(entries: list[dict[str, Any]]) -> bytes:
     """A journal with digests that fit, whatever its entries are: they have no key, and anybody can make them."""
-    chain, lines = Chain(), []
+    chain, lines = DigestChain(), []
     for entry in entries:
         body = json.dumps(entry, separators=(",", ":")).encode()
         lines.append(_HEAD + chain._advance(body) + b'",' + body[1:] + b"\n")
@@ -150,6 +150,7 @@ def commands(folder: Path, random_: random.Random) -> dict[str, Callable[[], tup
     def merge() -> tuple[int, str]:
         write_shard(shards[0], 1, random_)
         write_shard(shards[1], 2, None)
+        (folder / "whole.jsonl").unlink(missing_ok=True)  # what is there is not written over
         return run("merge", *shards, "-o", folder / "whole.jsonl")
 
     def resumed() -> tuple[int, str]:
@@ -200,7 +201,7 @@ def test_damaged_rows_and_journals(tmp_path: Path) -> None:
     assert {name.partition(":")[0] for name in told} == set(commands(tmp_path, random.Random()))
     assert all(told[f"{name}: 2"] for name in ("report", "diff", "decide", "eval --from", "merge", "audit"))
     assert told["report: 0"] > 0
-    assert told["merge: 0"] > 0
+    assert told["merge: 0"] > 1
 
 
 def many(count: int, seed: int) -> None:

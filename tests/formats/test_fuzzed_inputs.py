@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from guardcli import Guard, Settings, Taxonomy
-from guardcli.formats import NAMES, read
+from guardcli.formats import INPUT_FORMATS, read
 from guardcli.models import Model
 from guardcli.verdict import Verdict
 from guardcli.writers import WRITERS, text
@@ -154,7 +154,7 @@ def options(random_: random.Random) -> dict[str, Any]:
     """How the input is read: mostly as it is without options."""
     chosen: dict[str, Any] = {}
     if random_.random() < 0.3:
-        chosen["format"] = random_.choice(NAMES)
+        chosen["format"] = random_.choice(INPUT_FORMATS)
     if random_.random() < 0.1:
         chosen["messages_path"] = random_.choice(("messages", "body.messages", "a.b"))
     if random_.random() < 0.1:
