@@ -110,7 +110,7 @@ def read(path: str) -> Iterator[Row]:
     """
     with open_source(path) as stream:
         try:
-            for line in LineReader(iter_utf8(stream)).lines(_LONGEST):
+            for line in LineReader(iter_utf8(stream)).iter_lines(_LONGEST):
                 if line.content.strip():
                     yield _row(line.content, f"{path}:{line.number}")
         except StreamError as error:

@@ -12,7 +12,7 @@ from typing import Any
 from guardcli.classifier.job import Job, Settings
 from guardcli.conversation import Json, Record
 from guardcli.decision import Decision, highest
-from guardcli.formats.paths import find_field
+from guardcli.formats import find_field
 from guardcli.prompts.turns import without_text
 from guardcli.verdict import Outcome, Provenance, Verdict
 

@@ -44,7 +44,7 @@ from guardcli.cli.judging import Judging, model_options, record_options, taxonom
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.ticker import Ticker
 from guardcli.errors import OutputError
-from guardcli.formats.unread_text import UNREAD_TEXT
+from guardcli.formats import UNREAD_TEXT
 from guardcli.report import audit as report
 from guardcli.summary import summarize
 from guardcli.text.printable import counted, printable

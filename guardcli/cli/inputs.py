@@ -19,10 +19,7 @@ from guardcli.cli import output
 from guardcli.cli.options import PathOption, PathsOption, given
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
-from guardcli.formats.claims import has_value_at
-from guardcli.formats.paths import find_field
-from guardcli.formats.transcript import UNKNOWN_SPEAKER
-from guardcli.formats.unread_text import MORE_PATHS, TEXT_AS_KEY
+from guardcli.formats import MORE_PATHS, TEXT_AS_KEY, UNKNOWN_SPEAKER, find_field, has_value_at
 from guardcli.text.printable import printable
 
 F = TypeVar("F", bound=Callable[..., Any])

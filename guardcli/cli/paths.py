@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from guardcli.cli import codes, output
 from guardcli.cli.inputs import Reading
 from guardcli.conversation import Malformed
-from guardcli.formats.unread_text import TextStatus
+from guardcli.formats import TextStatus
 from guardcli.report.terminal import table
 from guardcli.text.printable import counted, printable
 
@@ -83,7 +83,7 @@ _FATES = (
     TextStatus.JUDGED,
     TextStatus.SKIPPED,
     TextStatus.IGNORED,
-    TextStatus.PLACE,
-    TextStatus.FORM,
+    TextStatus.METADATA_BY_PLACE,
+    TextStatus.METADATA_BY_FORM,
 )
 _ORDER = [fate.value for fate in _FATES]

@@ -21,7 +21,7 @@ def matches(value: Json) -> bool:
     return False
 
 
-def parse(value: Json, account: Claims) -> NamedConversations:
+def parse(value: Json, claims: Claims) -> NamedConversations:
     items = value.get("messages") if isinstance(value, dict) else value
-    system = messages.read_system_prompt(value, account) if isinstance(value, dict) else ()
-    return [(None, Conversation((*system, *messages.read_messages(items, "messages", account, _DIALECT))))]
+    system = messages.read_system_prompt(value, claims) if isinstance(value, dict) else ()
+    return [(None, Conversation((*system, *messages.read_messages(items, "messages", claims, _DIALECT))))]

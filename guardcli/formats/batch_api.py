@@ -24,66 +24,66 @@ def matches(value: Json) -> bool:
     return any(holder in value for holder in _BODY_NAMES)
 
 
-def parse(value: Json, account: Claims) -> NamedConversations:
+def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     held = [holder for holder in _BODY_NAMES if value.get(holder) is not None]
     if len(held) > 1:
         raise RecordError(f"both {' and '.join(held)}: part requests and answers, or name one by --messages-path")
     if "result" in value:
-        return [(None, Conversation(_parse_anthropic_result(value["result"], account)))]
+        return [(None, Conversation(_parse_anthropic_result(value["result"], claims)))]
     if "response" in value:
-        return _parse_openai_response(value["response"], value.get("error"), account)
+        return _parse_openai_response(value["response"], value.get("error"), claims)
     name = "body" if "body" in value else "params"
-    return _parse_request(value[name], name, account)
+    return _parse_request(value[name], name, claims)
 
 
-def _parse_request(body: Json, name: str, account: Claims) -> NamedConversations:
+def _parse_request(body: Json, name: str, claims: Claims) -> NamedConversations:
     if not isinstance(body, dict):
         raise RecordError(f"{name} is {describe_type(body)}; it must be an object")
-    account.claim(body)
+    claims.claim(body)
     if "messages" in body:
-        return openai.parse(body, account)
+        return openai.parse(body, claims)
     if "input" in body:
-        return _parse_input(body, account)
+        return _parse_input(body, claims)
     if isinstance(body.get("prompt"), list):
-        return pairs.conversation_per_item(body, "prompt", account)
+        return pairs.conversation_per_item(body, "prompt", claims)
     if isinstance(body.get("prompt"), str):
-        return [(None, Conversation((Message("user", pairs.read_text(body, "prompt", account)),)))]
+        return [(None, Conversation((Message("user", pairs.read_text(body, "prompt", claims)),)))]
     raise RecordError(f"{name} has neither messages, input nor prompt; it has the keys {quote_names(body)}")
 
 
-def _parse_input(body: dict[str, Json], account: Claims) -> NamedConversations:
+def _parse_input(body: dict[str, Json], claims: Claims) -> NamedConversations:
     """What a moderation request asks about, a conversation an item; or the messages of a response request."""
-    system = messages.read_system_prompt(body, account, "instructions")
+    system = messages.read_system_prompt(body, claims, "instructions")
     asked = body["input"]
     if isinstance(asked, list) and any(isinstance(item, dict) for item in asked):
-        said, calls = _read_items(asked, "input", account)
+        said, calls = _read_items(asked, "input", claims)
         return [(None, Conversation((*system, *said), skipped=calls))]
     if isinstance(asked, list):
-        return pairs.conversation_per_item(body, "input", account)
-    return [(None, Conversation((*system, Message("user", pairs.read_text(body, "input", account)))))]
+        return pairs.conversation_per_item(body, "input", claims)
+    return [(None, Conversation((*system, Message("user", pairs.read_text(body, "input", claims)))))]
 
 
-def _read_items(items: list[Json], name: str, account: Claims) -> tuple[list[Message], tuple[str, ...]]:
+def _read_items(items: list[Json], name: str, claims: Claims) -> tuple[list[Message], tuple[str, ...]]:
     """The messages among the items of the Responses API, and the kinds of the others."""
     said: list[Message] = []
     skipped: list[str] = []
     for number, item in enumerate(items, start=1):
         type_ = item.get("type") if isinstance(item, dict) else None
         if isinstance(item, str):
-            account.claim(items, number - 1)
+            claims.claim(items, number - 1)
             said.append(Message("user", item))
         elif not isinstance(item, dict) or type_ in (None, "message") or "role" in item:
-            said.append(messages.read_message(item, number, account))
+            said.append(messages.read_message(item, number, claims))
         elif type_ == "reasoning":
-            said += _read_reasoning(item, number, account)
+            said += _read_reasoning(item, number, claims)
         elif (isinstance(type_, str) and type_.startswith("input_")) or type_ in ("text", "image_url"):
-            text, other = messages.read_content({"content": [item]}, "content", f"{name} item {number}", account)
+            text, other = messages.read_content({"content": [item]}, "content", f"{name} item {number}", claims)
             said.append(Message("user", text, other))
         elif isinstance(type_, str) and (
             type_ in messages.TOOL_CALL_TYPES or type_.endswith(("_call_output", "_approval_response"))
         ):
-            account.claim_all(item)
+            claims.claim_all(item)
             skipped.append("tool_call" if type_ in messages.TOOL_CALL_TYPES else "tool_result")
         else:
             raise RecordError(f"{name} item {number} is of an unknown type: {quote(str(type_))}")
@@ -92,10 +92,10 @@ def _read_items(items: list[Json], name: str, account: Claims) -> tuple[list[Mes
     return said, tuple(skipped)
 
 
-def _read_reasoning(item: dict[str, Json], number: int, account: Claims) -> list[Message]:
+def _read_reasoning(item: dict[str, Json], number: int, claims: Claims) -> list[Message]:
     """What a model thought, as far as the API tells it: summaries, or the text itself."""
     texts = [
-        messages.read_content(item, name, f"item {number}", account)[0]
+        messages.read_content(item, name, f"item {number}", claims)[0]
         for name in ("summary", "content")
         if item.get(name)
     ]
@@ -103,43 +103,43 @@ def _read_reasoning(item: dict[str, Json], number: int, account: Claims) -> list
     return [Message("assistant", text)] if text else []
 
 
-def _parse_openai_response(response: Json, error: Json, account: Claims) -> NamedConversations:
+def _parse_openai_response(response: Json, error: Json, claims: Claims) -> NamedConversations:
     if not isinstance(response, dict) or error is not None:
         raise RecordError(f"the request failed: {_failure_reason(error)}")
     body, status = response.get("body"), response.get("status_code")
     if not isinstance(body, dict) or (isinstance(status, int) and status >= 400):
         raise RecordError(f"the request failed with status {status}")
-    account.claim(response)
-    account.claim(body)
+    claims.claim(response)
+    claims.claim(body)
     output = body.get("output")
     if isinstance(output, list) and "choices" not in body:
-        system = messages.read_system_prompt(body, account, "instructions")
-        said, calls = _read_items(output, "output", account)
+        system = messages.read_system_prompt(body, claims, "instructions")
+        said, calls = _read_items(output, "output", claims)
         return [(None, Conversation((*system, *said), skipped=calls))]
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
         raise RecordError("the answer has no choices, and so no message to judge")
-    said_back = [_parse_choice(choice, number, account) for number, choice in enumerate(choices, start=1)]
+    said_back = [_parse_choice(choice, number, claims) for number, choice in enumerate(choices, start=1)]
     if len(said_back) == 1:
         return [(None, said_back[0])]
     return [(f"choice.{number}", conversation) for number, conversation in enumerate(said_back)]
 
 
-def _parse_choice(choice: Json, number: int, account: Claims) -> Conversation:
+def _parse_choice(choice: Json, number: int, claims: Claims) -> Conversation:
     if isinstance(choice, dict) and isinstance(choice.get("message"), dict):
-        return Conversation(messages.read_messages([choice["message"]], f"choice {number}", account))
+        return Conversation(messages.read_messages([choice["message"]], f"choice {number}", claims))
     if isinstance(choice, dict) and isinstance(choice.get("text"), str):  # of a completion
-        return Conversation((Message("assistant", pairs.read_text(choice, "text", account)),))
+        return Conversation((Message("assistant", pairs.read_text(choice, "text", claims)),))
     raise RecordError(f"choice {number} has no message")
 
 
-def _parse_anthropic_result(result: Json, account: Claims) -> tuple[Message, ...]:
+def _parse_anthropic_result(result: Json, claims: Claims) -> tuple[Message, ...]:
     if not isinstance(result, dict):
         raise RecordError(f"result is {describe_type(result)}; it must be an object")
     if result.get("type") != "succeeded":
         raise RecordError(f"the request did not succeed: {_failure_reason(result.get('error', result.get('type')))}")
-    account.claim(result)
-    return messages.read_messages([result.get("message")], "result", account)
+    claims.claim(result)
+    return messages.read_messages([result.get("message")], "result", claims)
 
 
 def _failure_reason(error: Json) -> str:

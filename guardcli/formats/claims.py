@@ -24,13 +24,13 @@ class Claims:
     judge, `flags` are remarks for the row.
     """
 
-    __slots__ = ("_alive", "claims", "flags", "parsed", "skipped")
+    __slots__ = ("_alive", "claimed", "flags", "parsed", "skipped")
 
     def __init__(self) -> None:
         self.skipped: list[str] = []
         self.flags: list[str] = []
         self._alive: list[object] = []  # so that no other object gets the identity of one that is claimed
-        self.claims: dict[int, set[str | int] | None] = {}
+        self.claimed: dict[int, set[str | int] | None] = {}
         self.parsed: dict[tuple[int, str | int], Json] = {}
 
     def claim(self, holder: Container, *names: str | int) -> None:
@@ -39,21 +39,21 @@ class Claims:
         Without names: the reader knows this object, and the name that it stands under says nothing of what is in it.
         """
         self._alive.append(holder)
-        claimed = self.claims.setdefault(id(holder), set())
+        claimed = self.claimed.setdefault(id(holder), set())
         if claimed is not None:
             claimed.update(names)
 
     def claim_all(self, holder: Container) -> None:
         """The same of everything in an object or a list."""
         self._alive.append(holder)
-        self.claims[id(holder)] = None
+        self.claimed[id(holder)] = None
 
-    def parse(self, holder: dict[str, Json], name: str, value: Json) -> None:
+    def add_parsed(self, holder: dict[str, Json], name: str, value: Json) -> None:
         """The text under a name was JSON, and was read as `value`."""
         self._alive += (holder, value)
         self.parsed[id(holder), name] = value
 
-    def read_as(self, holder: Container, name: str | int, value: Json) -> Json:
+    def get_parsed(self, holder: Container, name: str | int, value: Json) -> Json:
         """What the JSON text under a name was read as; the value itself if it is none."""
         return self.parsed.get((id(holder), name), value)
 
@@ -80,16 +80,16 @@ class Claims:
                 elif isinstance(item, str) and isinstance(node, dict) and isinstance(name, str):
                     inside = decoding.parse_nested_json(item)
                     if inside is not None:
-                        self.parse(node, name, inside)
+                        self.add_parsed(node, name, inside)
                         stack.append((inside, rest))
         return found
 
-    def adopt(self, other: Claims) -> None:
+    def merge(self, other: Claims) -> None:
         """Take over what another account claims."""
         self.skipped += other.skipped
         self.flags += other.flags
         self._alive += other._alive
-        self.claims |= other.claims
+        self.claimed |= other.claimed
         self.parsed |= other.parsed
 
 

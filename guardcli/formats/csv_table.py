@@ -109,7 +109,7 @@ class _RowLines:
     _fragments: Iterator[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._fragments = iter(lambda: self.reader.fragment(self.limit + 2), b"")
+        self._fragments = iter(lambda: self.reader.read_fragment(self.limit + 2), b"")
 
     def begin(self) -> None:
         self.start, self.size = self.reader.line, 0

@@ -74,11 +74,11 @@ class FieldMeaning:
     """What a name says. `canonical` is the name in lower case with underscores; `is_text`: the name is a sentence."""
 
     canonical: str
-    speech: bool
-    conversation: bool
-    place: bool
-    tools: bool
-    label: bool
+    is_speech: bool
+    is_conversation: bool
+    is_metadata: bool
+    is_tools: bool
+    is_label: bool
     is_text: bool
 
 
@@ -94,11 +94,11 @@ def field_meaning(name: str) -> FieldMeaning:
     last = _singular(words[-1]) if words else ""
     return FieldMeaning(
         canonical=canonical,
-        speech=last in SPEECH_NAMES and _ERROR_NAMES.isdisjoint(words[:-1]),
-        conversation=name.strip().lower() in CONVERSATION_NAMES,
-        place=canonical in METADATA_NAMES,
-        tools=canonical in TOOL_NAMES,
-        label=last in LABEL_NAMES,
+        is_speech=last in SPEECH_NAMES and _ERROR_NAMES.isdisjoint(words[:-1]),
+        is_conversation=name.strip().lower() in CONVERSATION_NAMES,
+        is_metadata=canonical in METADATA_NAMES,
+        is_tools=canonical in TOOL_NAMES,
+        is_label=last in LABEL_NAMES,
         is_text=len(name) > MAX_NAME_WORDS and _is_text(name),
     )
 

@@ -21,40 +21,40 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and any(value.get(part) is not None for part in _PARTS)
 
 
-def parse(value: Json, account: Claims) -> NamedConversations:
+def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     parts = [part for part in _PARTS if value.get(part) is not None]
     has_prompt = bool(value.get("prompt"))
-    answers = [(part, _read_messages(value, part, account, has_prompt=has_prompt)) for part in parts]
+    answers = [(part, _read_messages(value, part, claims, has_prompt=has_prompt)) for part in parts]
     # A prompt that no answer is behind stays unclaimed: it must be said in the conversations themselves.
     alone = has_prompt and all(not said or said[0].role == "assistant" for _, said in answers)
-    prompt = _prompt(value, account) if alone else ()
+    prompt = _prompt(value, claims) if alone else ()
     found = [(part, Conversation((*prompt, *said))) for part, said in answers]
     return [(None, found[0][1])] if parts == ["transcript"] else list(found)
 
 
-def _prompt(value: dict[str, Json], account: Claims) -> tuple[Message, ...]:
+def _prompt(value: dict[str, Json], claims: Claims) -> tuple[Message, ...]:
     """What the answers are behind, where it stands beside them."""
     prompt = value.get("prompt")
     if isinstance(prompt, list) and prompt:
-        return messages.read_messages(prompt, "prompt", account)
+        return messages.read_messages(prompt, "prompt", claims)
     if not isinstance(prompt, str) or not prompt.strip():
         return ()
-    account.claim(value, "prompt")
+    claims.claim(value, "prompt")
     return (Message("user", prompt),)
 
 
-def _read_messages(value: dict[str, Json], name: str, account: Claims, *, has_prompt: bool) -> tuple[Message, ...]:
+def _read_messages(value: dict[str, Json], name: str, claims: Claims, *, has_prompt: bool) -> tuple[Message, ...]:
     said = value[name]
     if isinstance(said, str):
-        account.claim(value, name)
+        claims.claim(value, name)
         if has_prompt and said.strip() and not _TURN.match(said):
             return (Message("assistant", said),)
         return _parse_turns(said, name)
     if not isinstance(said, list):
         raise RecordError(f"{name} is {describe_type(said)}; it must be a transcript or a list of messages")
     try:
-        return messages.read_messages(said, "the list", account)
+        return messages.read_messages(said, "the list", claims)
     except RecordError as error:
         raise RecordError(f"{name}: {error.reason}") from None
 

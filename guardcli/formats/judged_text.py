@@ -33,7 +33,7 @@ class JudgedTextMatcher:
         """Whether a text is all that one message says."""
         return text.strip() in self._exact
 
-    def has(self, text: str) -> bool:
+    def contains(self, text: str) -> bool:
         """Whether a text is said in one message, or is nothing but a rendering of some."""
         text = text.strip()
         if text in self._exact:

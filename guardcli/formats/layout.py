@@ -41,7 +41,7 @@ _TO_FIRST_KEY = re.compile(rb'[\s{\[]*(?:"[^"]*")?')
 def peek_first_line(reader: LineReader, limit: int) -> bytes:
     """The first line that is not blank, or its beginning, without marks in front of it; it stays to be read."""
     line = _read_filled_line(reader, limit)
-    reader.unread(line)
+    reader.push_back(line)
     return strip_marks(line)
 
 
@@ -51,8 +51,8 @@ def peek_lines(reader: LineReader, limit: int) -> list[bytes]:
     The first is waited for, the others are not.
     """
     passed = _read_filled_line(reader, limit)
-    reader.unread(passed)
-    return [strip_marks(line) for line in (passed, *reader.ahead(len(passed)))] if passed else []
+    reader.push_back(passed)
+    return [strip_marks(line) for line in (passed, *reader.peek_buffered_lines(len(passed)))] if passed else []
 
 
 def strip_marks(line: bytes) -> bytes:
@@ -90,7 +90,7 @@ def detect_layout(reader: LineReader, limit: int) -> StreamLayout:
     second = b""
     if first.strip() == b"[" or (_looks_like_json(first) and _unclosed_brackets(first)):
         second = _read_to_filled_line(reader, limit)
-    reader.unread(passed + second)
+    reader.push_back(passed + second)
     if not _looks_like_json(first + second):
         return "text"
     return "json values" if _continues_on_next_line(first, second, limit) else "json lines"
@@ -102,14 +102,14 @@ def iter_frames(reader: LineReader, limit: int, layout: StreamLayout) -> Iterato
         yield from _json_lines(reader, limit)
         return
     line = reader.line
-    opening = reader.fragment(_FRAGMENT_SIZE)
-    reader.unread(strip_marks(opening))
-    yield from split_values(iter(lambda: reader.fragment(_FRAGMENT_SIZE), b""), line, limit, _is_message)
+    opening = reader.read_fragment(_FRAGMENT_SIZE)
+    reader.push_back(strip_marks(opening))
+    yield from split_values(iter(lambda: reader.read_fragment(_FRAGMENT_SIZE), b""), line, limit, _is_message)
 
 
 def _json_lines(reader: LineReader, limit: int) -> Iterator[Frame | BadFrame]:
     blank = b""
-    for line in reader.lines(limit):
+    for line in reader.iter_lines(limit):
         content = strip_marks(line.content)
         if not line.whole:
             yield BadFrame(line.number, too_long_message("the line", limit), blank)
@@ -129,7 +129,7 @@ def append_blank(blank: bytes, line: RawLine) -> bytes:
 
 
 def _read_filled_line(reader: LineReader, limit: int) -> bytes:
-    while (line := reader.fragment(limit + 2)) and not line.strip():
+    while (line := reader.read_fragment(limit + 2)) and not line.strip():
         pass
     return line
 
@@ -137,7 +137,7 @@ def _read_filled_line(reader: LineReader, limit: int) -> bytes:
 def _read_to_filled_line(reader: LineReader, limit: int) -> bytes:
     """The next lines, to the first that is not blank."""
     lines = bytearray()
-    while len(lines) <= limit and (line := reader.fragment(limit + 2)):
+    while len(lines) <= limit and (line := reader.read_fragment(limit + 2)):
         lines += line
         if line.strip():
             break

@@ -21,7 +21,7 @@ class LineReader:
         self._buffer = b""
         self._at = 0
 
-    def fragment(self, size: int) -> bytes:
+    def read_fragment(self, size: int) -> bytes:
         """Up to `size` bytes, to the next line end at most and with it; nothing at the end of the source."""
         parts = []
         while size and (self._at < len(self._buffer) or self._fill()):
@@ -35,30 +35,30 @@ class LineReader:
                 break
         return b"".join(parts)
 
-    def unread(self, content: bytes) -> None:
+    def push_back(self, content: bytes) -> None:
         """Put back what was read last."""
         self._buffer = content + self._buffer[self._at :]
         self._at = 0
         self.line -= content.count(b"\n")
 
-    def ahead(self, start: int) -> list[bytes]:
+    def peek_buffered_lines(self, start: int) -> list[bytes]:
         """The whole lines that are in memory already, from a byte on counted from the position; nothing is read."""
         return self._buffer[self._at + start :].splitlines(keepends=True)
 
-    def skip_to(self, line: int) -> None:
+    def skip_to_line(self, line: int) -> None:
         """Pass over what comes before a line, quickly."""
-        while self.line < line and self.fragment(_SKIP_SIZE):
+        while self.line < line and self.read_fragment(_SKIP_SIZE):
             pass
 
-    def lines(self, limit: int) -> Iterator[RawLine]:
+    def iter_lines(self, limit: int) -> Iterator[RawLine]:
         """Every line; of one that is longer than `limit` bytes its beginning, and the rest is passed over."""
         number = self.line
-        while fragment := self.fragment(limit + 2):  # two more for its end
+        while fragment := self.read_fragment(limit + 2):  # two more for its end
             content = _without_end(fragment)
             whole = len(content) <= limit
             yield RawLine(number, content[:limit], whole, fragment[len(content) :] if whole else b"")
             while not fragment.endswith(b"\n") and fragment:
-                fragment = self.fragment(limit)
+                fragment = self.read_fragment(limit)
             number = self.line
 
     def _fill(self) -> bool:

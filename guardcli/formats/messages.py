@@ -71,18 +71,18 @@ class Dialect:
 OPENAI = Dialect()
 
 
-def read_messages(value: Json, name: str, account: Claims, dialect: Dialect = OPENAI) -> tuple[Message, ...]:
+def read_messages(value: Json, name: str, claims: Claims, dialect: Dialect = OPENAI) -> tuple[Message, ...]:
     """The messages of a list that stands under `name`. Raises RecordError: it is none, or one cannot be read."""
     if not isinstance(value, list):
         raise RecordError(f"{name} is {describe_type(value)}; it must be a list of messages")
     if not value:
         raise RecordError(f"empty conversation: {name} has no messages")
-    return _read_plain_messages(value, account) or tuple(
-        read_message(item, number, account, dialect) for number, item in enumerate(value, start=1)
+    return _read_plain_messages(value, claims) or tuple(
+        read_message(item, number, claims, dialect) for number, item in enumerate(value, start=1)
     )
 
 
-def _read_plain_messages(items: list[Json], account: Claims) -> tuple[Message, ...] | None:
+def _read_plain_messages(items: list[Json], claims: Claims) -> tuple[Message, ...] | None:
     """The messages of a list in which all have a role and a text and nothing else, as in most logs."""
     found = []
     for number, item in enumerate(items, start=1):
@@ -92,12 +92,12 @@ def _read_plain_messages(items: list[Json], account: Claims) -> tuple[Message, .
         if not isinstance(content, str):
             return None
         found.append(Message(roles.parse_role(item["role"], number), content))
-    account.claim_all(items)
+    claims.claim_all(items)
     return tuple(found)
 
 
 def read_message(
-    item: Json, number: int, account: Claims, dialect: Dialect = OPENAI, *, role: Role | None = None
+    item: Json, number: int, claims: Claims, dialect: Dialect = OPENAI, *, role: Role | None = None
 ) -> Message:
     """The message number `number` of a conversation; its role is `role`, or what it says itself.
 
@@ -109,36 +109,36 @@ def read_message(
     place = f"message {number}"
     if role is None:
         role = _read_role(item, number, dialect)
-    calls = _count_tool_calls(item, place, account)
-    spoken = _read_text_outside_content(item, place, account)
+    calls = _count_tool_calls(item, place, claims)
+    spoken = _read_text_outside_content(item, place, claims)
     name = _content_name(item, dialect)
     if name is None and not calls and not spoken:
         raise RecordError(f"{place} has no content")
-    text, skipped = ("", ()) if name is None else read_content(item, name, place, account, dialect)
+    text, skipped = ("", ()) if name is None else read_content(item, name, place, claims, dialect)
     before, after = spoken or ([], [])
     return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls)
 
 
-def read_system_prompt(value: dict[str, Json], account: Claims, name: str = "system") -> tuple[Message, ...]:
+def read_system_prompt(value: dict[str, Json], claims: Claims, name: str = "system") -> tuple[Message, ...]:
     """The system prompt that some formats keep beside the messages; it is said before all of them."""
     prompt = value.get(name)
     if prompt is None:
         return ()
     if not isinstance(prompt, (str, list)):
         raise RecordError(f"{name} is {describe_type(prompt)}; it must be text or a list of parts")
-    text, skipped = read_content(value, name, name, account)
+    text, skipped = read_content(value, name, name, claims)
     return (Message("system", text, skipped),)
 
 
 def read_content(
-    item: dict[str, Json], name: str, place: str, account: Claims, dialect: Dialect = OPENAI
+    item: dict[str, Json], name: str, place: str, claims: Claims, dialect: Dialect = OPENAI
 ) -> tuple[str, tuple[str, ...]]:
     """The text of a content, and the kinds of its parts that are no text."""
     content = item[name]
     if content is None:
         return "", ()
     if isinstance(content, str):
-        account.claim(item, name)
+        claims.claim(item, name)
         return content, ()
     if not isinstance(content, list):
         raise RecordError(
@@ -147,10 +147,10 @@ def read_content(
     texts, skipped = [], []
     for index, part in enumerate(content):
         if isinstance(part, str):
-            account.claim(content, index)
+            claims.claim(content, index)
             texts.append(part)
             continue
-        text, other = _read_part(part, f"{place}: part {index + 1}", account, dialect)
+        text, other = _read_part(part, f"{place}: part {index + 1}", claims, dialect)
         if other is None:
             texts.append(text)
         elif other:
@@ -179,21 +179,19 @@ def _content_name(item: dict[str, Json], dialect: Dialect) -> str | None:
     return next((name for name in there if item[name] not in (None, [])), there[-1] if there else None)
 
 
-def _read_text_outside_content(
-    item: dict[str, Json], place: str, account: Claims
-) -> tuple[list[str], list[str]] | None:
+def _read_text_outside_content(item: dict[str, Json], place: str, claims: Claims) -> tuple[list[str], list[str]] | None:
     """What is said outside of the content, before and after it: reasoning; a refusal, the transcript of audio."""
-    before = [_read_text(item, name, place, account) for name in _REASONING if isinstance(item.get(name), str)]
+    before = [_read_text(item, name, place, claims) for name in _REASONING if isinstance(item.get(name), str)]
     if any(before):
-        account.flags.append(REASONING)
-    after = [_read_text(item, "refusal", place, account)] if item.get("refusal") is not None else []
+        claims.flags.append(REASONING)
+    after = [_read_text(item, "refusal", place, claims)] if item.get("refusal") is not None else []
     audio = item.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
-        after.append(_read_text(audio, "transcript", place, account))
+        after.append(_read_text(audio, "transcript", place, claims))
     return (list(dict.fromkeys(before)), after) if before or after else None
 
 
-def _count_tool_calls(item: dict[str, Json], place: str, account: Claims) -> tuple[str, ...]:
+def _count_tool_calls(item: dict[str, Json], place: str, claims: Claims) -> tuple[str, ...]:
     calls = item.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
         raise RecordError(f"{place}: tool_calls is {describe_type(calls)}; it must be a list")
@@ -201,12 +199,12 @@ def _count_tool_calls(item: dict[str, Json], place: str, account: Claims) -> tup
     for name in ("function_call", "toolInvocations", "invalid_tool_calls"):
         called = item.get(name)
         count += len(called) if isinstance(called, list) else called is not None
-        account.claim(item, name)
-    account.claim(item, "tool_calls")
+        claims.claim(item, name)
+    claims.claim(item, "tool_calls")
     return ("tool_call",) * count
 
 
-def _read_part(part: Json, place: str, account: Claims, dialect: Dialect) -> tuple[str, str | None]:
+def _read_part(part: Json, place: str, claims: Claims, dialect: Dialect) -> tuple[str, str | None]:
     """The text of a part, or its kind where it is no text ("" where there is nothing in it)."""
     if not isinstance(part, dict):
         raise RecordError(f"{place} is {describe_type(part)}; it must be text or an object with a type")
@@ -216,21 +214,21 @@ def _read_part(part: Json, place: str, account: Claims, dialect: Dialect) -> tup
     name = dialect.part_texts.get(type_) or _TEXT_PARTS.get(type_)
     if name is not None:
         if type_ in _REASONING_PARTS:
-            account.flags.append(REASONING)
-        return _read_text(part, name, place, account), None
+            claims.flags.append(REASONING)
+        return _read_text(part, name, place, claims), None
     if type_ == "step-start":  # parts the steps of an answer; there is nothing in it
         return "", ""
     if type_ not in _SKIPPED_PARTS and not _is_tool_type(type_):
         name = next((name for name in _TEXT_FIELDS if isinstance(part.get(name), str)), None)
         if name is not None:
-            return _read_text(part, name, place, account), None
+            return _read_text(part, name, place, claims), None
     kind_ = _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool_type(type_) else "")
     if kind_ in _PAYLOAD_KINDS:
-        account.claim_all(part)
+        claims.claim_all(part)
     elif kind_:  # text beside an image is not the image
-        account.claim(part, *(name for name in part if name not in _TEXT_FIELDS))
+        claims.claim(part, *(name for name in part if name not in _TEXT_FIELDS))
     else:  # nobody knows what is in it
-        account.claim(part)
+        claims.claim(part)
     return "", kind_ or _part_kind(type_)
 
 
@@ -243,11 +241,11 @@ def _part_kind(type_: str) -> str:
     return "part" if classify(type_) is Prose.SENTENCE else type_[:_MAX_KIND_LENGTH]
 
 
-def _read_text(holder: dict[str, Json], name: str, place: str, account: Claims) -> str:
+def _read_text(holder: dict[str, Json], name: str, place: str, claims: Claims) -> str:
     value = holder.get(name)
     if not isinstance(value, str):
         raise RecordError(f"{place}: {name} is {describe_type(value)}; it must be text")
-    account.claim(holder, name)
+    claims.claim(holder, name)
     return value
 
 

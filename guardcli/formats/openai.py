@@ -14,8 +14,8 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and "messages" in value
 
 
-def parse(value: Json, account: Claims) -> NamedConversations:
+def parse(value: Json, claims: Claims) -> NamedConversations:
     if isinstance(value, dict):
-        system = messages.read_system_prompt(value, account)
-        return [(None, Conversation((*system, *messages.read_messages(value.get("messages"), "messages", account))))]
-    return [(None, Conversation(messages.read_messages(value, "the list", account)))]
+        system = messages.read_system_prompt(value, claims)
+        return [(None, Conversation((*system, *messages.read_messages(value.get("messages"), "messages", claims))))]
+    return [(None, Conversation(messages.read_messages(value, "the list", claims)))]

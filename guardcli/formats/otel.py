@@ -19,13 +19,13 @@ def matches(value: Json) -> bool:
     return any(_INPUT in holder or _OUTPUT in holder for holder in _holders(value))
 
 
-def parse(value: Json, account: Claims) -> NamedConversations:
+def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     said: list[Message] = []
     for name in (_SYSTEM, _INPUT, _OUTPUT):
         holder = next((holder for holder in _holders(value) if holder.get(name) is not None), None)
         if holder is not None:
-            said += _read_field(holder, name, account, len(said))
+            said += _read_field(holder, name, claims, len(said))
     if not said:
         raise RecordError(f"empty conversation: {_INPUT} has no messages")
     return [(None, Conversation(tuple(said)))]
@@ -37,27 +37,27 @@ def _holders(value: dict[str, Json]) -> list[dict[str, Json]]:
     return [value, inside] if isinstance(inside, dict) else [value]
 
 
-def _read_field(holder: dict[str, Json], name: str, account: Claims, before: int) -> list[Message]:
-    found = _parse_attribute(holder, name, account)
+def _read_field(holder: dict[str, Json], name: str, claims: Claims, before: int) -> list[Message]:
+    found = _parse_attribute(holder, name, claims)
     if name == _SYSTEM:
-        return _read_system(found, holder, name, account)
+        return _read_system(found, holder, name, claims)
     if not isinstance(found, list):
         raise RecordError(f"{name} is {describe_type(found)}; it must be a list of messages")
-    return [messages.read_message(item, before + n, account, _DIALECT) for n, item in enumerate(found, start=1)]
+    return [messages.read_message(item, before + n, claims, _DIALECT) for n, item in enumerate(found, start=1)]
 
 
-def _read_system(found: Json, holder: dict[str, Json], name: str, account: Claims) -> list[Message]:
+def _read_system(found: Json, holder: dict[str, Json], name: str, claims: Claims) -> list[Message]:
     """Instructions as a list of parts, or as text."""
     if not found:
         return []
     inside: dict[str, Json] = {name: found}
-    text, skipped = messages.read_content(inside, name, name, account, _DIALECT)
+    text, skipped = messages.read_content(inside, name, name, claims, _DIALECT)
     if isinstance(found, str):
-        account.parse(holder, name, inside)
+        claims.add_parsed(holder, name, inside)
     return [Message("system", text, skipped)]
 
 
-def _parse_attribute(holder: dict[str, Json], name: str, account: Claims) -> Json:
+def _parse_attribute(holder: dict[str, Json], name: str, claims: Claims) -> Json:
     """Attributes of older exporters can only be text: JSON inside JSON. Instructions may be plain text."""
     value = holder[name]
     if not isinstance(value, str):
@@ -69,5 +69,5 @@ def _parse_attribute(holder: dict[str, Json], name: str, account: Claims) -> Jso
             return value
         raise RecordError(f"{name}: {error.reason}") from None
     if isinstance(found, (dict, list)):
-        account.parse(holder, name, found)
+        claims.add_parsed(holder, name, found)
     return found

@@ -25,25 +25,25 @@ def matches(value: Json) -> bool:
     return isinstance(value, str)
 
 
-def parse(value: Json, account: Claims) -> NamedConversations:
+def parse(value: Json, claims: Claims) -> NamedConversations:
     if isinstance(value, str):
         return [(None, Conversation((Message("user", value),)))]
     assert isinstance(value, dict)  # by `matches`
     names = _names_by_lower_case(value)
     prompt, response = _first_filled(value, names, PROMPT_NAMES), _first_filled(value, names, RESPONSE_NAMES)
     if prompt is not None and prompt.lower() == "input" and isinstance(value[prompt], list):
-        return conversation_per_item(value, prompt, account, response)
-    said = list(messages.read_system_prompt(value, account)) if "system" in value else []
-    said += [Message("user", text) for text in _prompt_texts(value, names, prompt, account)]
+        return conversation_per_item(value, prompt, claims, response)
+    said = list(messages.read_system_prompt(value, claims)) if "system" in value else []
+    said += [Message("user", text) for text in _prompt_texts(value, names, prompt, claims)]
     if response is not None:
-        said.append(Message("assistant", read_text(value, response, account)))
+        said.append(Message("assistant", read_text(value, response, claims)))
     if not said:
         raise RecordError("empty conversation: neither a prompt nor a response")
     return [(None, Conversation(tuple(said)))]
 
 
 def conversation_per_item(
-    value: dict[str, Json], name: str, account: Claims, response: str | None = None
+    value: dict[str, Json], name: str, claims: Claims, response: str | None = None
 ) -> NamedConversations:
     """The conversations of a list of texts, one each."""
     if response is not None:
@@ -55,16 +55,16 @@ def conversation_per_item(
     for number, item in enumerate(items, start=1):
         if not isinstance(item, str):
             raise RecordError(f"{name} item {number} is {describe_type(item)}; it must be text")
-    account.claim_all(items)
+    claims.claim_all(items)
     return [(f"{name}.{index}", Conversation((Message("user", str(item)),))) for index, item in enumerate(items)]
 
 
-def read_text(value: dict[str, Json], name: str, account: Claims) -> str:
+def read_text(value: dict[str, Json], name: str, claims: Claims) -> str:
     """The text under a name. Raises RecordError: it is something else."""
     text = value[name]
     if not isinstance(text, str):
         raise RecordError(f"{name} is {describe_type(text)}; it must be text")
-    account.claim(value, name)
+    claims.claim(value, name)
     return text
 
 
@@ -78,11 +78,11 @@ def _first_filled(value: dict[str, Json], names: dict[str, str], wanted: tuple[s
     return next((names[name] for name in wanted if name in names and value[names[name]] is not None), None)
 
 
-def _prompt_texts(value: dict[str, Json], names: dict[str, str], prompt: str | None, account: Claims) -> list[str]:
+def _prompt_texts(value: dict[str, Json], names: dict[str, str], prompt: str | None, claims: Claims) -> list[str]:
     if prompt is None:
         return []
-    text = read_text(value, prompt, account)
+    text = read_text(value, prompt, claims)
     # Alpaca's rows hold an instruction and the input that it is about: its model got both.
     if prompt.lower() == "instruction" and "input" in names and value[names["input"]]:
-        text += "\n\n" + read_text(value, names["input"], account)
+        text += "\n\n" + read_text(value, names["input"], claims)
     return [text]

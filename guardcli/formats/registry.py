@@ -1,15 +1,13 @@
-"""A JSON value → the records in it: the first format that fits makes its conversations.
+"""The JSON formats, and how the records are made from one JSON value.
 
-A format is one module and one line of `FORMATS`. Its `matches` says whether a value is of this format, its
-`conversations` makes conversations of such a value (each with its name, where there are several) or raises
-`RecordError`.
+A format is one module and one entry of `FORMATS`. The first format that `matches` a value parses it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import NoReturn, Protocol, TypeAlias
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, NamedConversations, Record
 from guardcli.formats import ai_sdk, batch_api, decoding, exports, hh, openai, otel, pairs, paths, sharegpt, traces
@@ -21,108 +19,138 @@ from guardcli.formats.unread_text import NO_IGNORED_PATHS, IgnoredPaths, account
 
 
 class Format(Protocol):
-    def matches(self, value: Json) -> bool: ...
+    """A module for one JSON format."""
 
-    def parse(self, value: Json, account: Claims) -> NamedConversations: ...
+    def matches(self, value: Json) -> bool:
+        """Return whether a value is of this format."""
+
+    def parse(self, value: Json, claims: Claims) -> NamedConversations:
+        """Return the conversations in a value that matches, and claim every text that was read.
+
+        Raises:
+            RecordError: The value is of this format, but invalid.
+        """
 
 
-# The first that fits: those that are known by rarer keys stand before those that are known by common ones.
+# The order matters: formats with rare keys come before those with common ones. Users write these names.
 FORMATS: dict[str, Format] = {
-    "batches": batch_api, "telemetry": otel, "traces": traces, "vercel": ai_sdk,
-    "openai": openai, "pairs": pairs, "sharegpt": sharegpt, "hh": hh,
-}  # fmt: skip
+    "batches": batch_api,
+    "telemetry": otel,
+    "traces": traces,
+    "vercel": ai_sdk,
+    "openai": openai,
+    "pairs": pairs,
+    "sharegpt": sharegpt,
+    "hh": hh,
+}
 
-OnDetect = Callable[[str], None]  # told the name of a format
+OnDetect: TypeAlias = Callable[[str], None]  # receives the name of a format
+OnText: TypeAlias = Callable[[str, str, str], None]  # receives a path, the text there, and its status
 
 
-OnText = Callable[[str, str, str], None]  # told of each text of a record: its path, the text, and its fate
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """How values are read: as which format if it is forced, where in a record the conversation is, from which line on,
-    what the user calls metadata, and what else is to be judged."""
+    """How JSON values are read.
+
+    `format` is the name of the only format to accept; None accepts all. `messages_path` says where in a value the
+    conversation is. `start` is the first line to yield records from. `ignored` are paths of metadata, and
+    `text_fields` are paths of text to judge in addition.
+    """
 
     format: str | None = None
-    path: tuple[paths.Step, ...] = ()
+    messages_path: tuple[paths.Step, ...] = ()
     start: int = 1
     ignored: IgnoredPaths = NO_IGNORED_PATHS
     text_fields: tuple[tuple[str, ...], ...] = ()
     on_text: OnText | None = None
 
 
-def records_from_bytes(chunk: Frame, key: Key, how: ReadOptions, report: OnDetect) -> list[Record | Malformed]:
-    """The records in the bytes of a value."""
+def records_from_bytes(frame: Frame, key: Key, options: ReadOptions, on_detect: OnDetect) -> list[Record | Malformed]:
+    """Return the records in the bytes of one JSON value."""
     try:
-        value, flags = decoding.decode_json(chunk.content, chunk.line)
+        value, flags = decoding.decode_json(frame.content, frame.line)
     except RecordError as error:
         return [Malformed(key, error.reason)]
-    return records_from_value(value, flags, chunk.raw or chunk.content + b"\n", key, how, report)
+    return records_from_value(value, flags, frame.raw or frame.content + b"\n", key, options, on_detect)
 
 
 def records_from_value(
-    value: Json, flags: tuple[str, ...], raw: bytes, key: Key, how: ReadOptions, report: OnDetect
+    value: Json, flags: tuple[str, ...], raw: bytes, key: Key, options: ReadOptions, on_detect: OnDetect
 ) -> list[Record | Malformed]:
-    """The records in a value, with the flags of its reading and the bytes that it comes from."""
+    """Return the records in one JSON value.
+
+    `flags` are those of decoding the value, and `raw` are the bytes of the input that it comes from.
+    """
     fields = value if isinstance(value, dict) else {}
     id_ = record_id(value)
     if id_ is not None:
         key = Key(key.source, key.line, key.part, id_)
     try:
-        found = parse_conversations(value, how, report)
+        conversations = parse_conversations(value, options, on_detect)
     except RecordError as error:
         return [Malformed(key, error.reason, fields)]
     records: list[Record | Malformed] = []
-    for number, (name, conversation) in enumerate(found, start=1):
-        place = key if name is None else Key(key.source, key.line, f"{key.part}.{name}" if key.part else name, key.id)
+    for number, (name, conversation) in enumerate(conversations, start=1):
+        part_key = key if name is None else replace(key, part=f"{key.part}.{name}" if key.part else name)
         records.append(
             Record(
-                key=place,
+                key=part_key,
                 conversation=_with_id_and_flags(conversation, key.id, flags),
                 fields=fields,
                 raw=raw,
-                has_next_part=number < len(found),
+                has_next_part=number < len(conversations),
             )
         )
     return records
 
 
-def parse_conversations(value: Json, how: ReadOptions, report: OnDetect) -> NamedConversations:
-    """The conversations in a value, each with its name where there are several.
+def parse_conversations(value: Json, options: ReadOptions, on_detect: OnDetect) -> NamedConversations:
+    """Return the conversations in a JSON value.
 
     Raises:
-        RecordError: it is of no format, or not of the one given, or holds text that would not be judged.
+        RecordError: The value is of no format, or not of `options.format`, or has text that would not be judged.
     """
-    account = Claims()
-    found: NamedConversations = []
+    claims = Claims()
+    conversations: NamedConversations = []
     try:
         try:
-            found = _parse_selected(paths.get_at_path(value, how.path) if how.path else value, how, account, report)
-            if how.text_fields:
-                found = [*found, *_parse_text_fields(value, how, account)] or _reject(value)
+            selected = paths.get_at_path(value, options.messages_path) if options.messages_path else value
+            conversations = _parse_selected(selected, options, claims, on_detect)
+            if options.text_fields:
+                conversations = [*conversations, *_parse_text_fields(value, options, claims)]
+                if not conversations:
+                    _reject(value)
         finally:
-            if how.on_text is not None:
-                for path, text, fate in list_text(account, value, found, how.ignored):
-                    how.on_text(format_text_path(path), text, fate.value)
-        for _, conversation in found:
+            if options.on_text is not None:
+                for path, text, status in list_text(claims, value, conversations, options.ignored):
+                    options.on_text(format_text_path(path), text, status.value)
+        for _, conversation in conversations:
             for message in conversation.messages:
                 decoding.check_nul(message.content)
-        return account_for_text(account, value, found, how.ignored)
+        return account_for_text(claims, value, conversations, options.ignored)
     except RecursionError:
         raise RecordError("nested too deeply") from None
 
 
-def _parse_selected(value: Json, how: ReadOptions, account: Claims, report: OnDetect) -> NamedConversations:
-    """The conversations that a format reads; none if the value is of no format, and text fields are named."""
-    name = how.format or _detect_format(value)
+def record_id(value: Json) -> str | None:
+    """Return the id that a record gives itself; None if it has none."""
+    if not isinstance(value, dict):
+        return None
+    name = find_id_name(value)
+    return None if name is None else str(value[name])
+
+
+def _parse_selected(value: Json, options: ReadOptions, claims: Claims, on_detect: OnDetect) -> NamedConversations:
+    """Return what the first matching format parses; nothing if none matches and `text_fields` are given."""
+    name = options.format or _detect_format(value)
     if name is None:
-        return [] if how.text_fields else _reject(value)
-    if how.format is not None and not FORMATS[name].matches(value):
+        return [] if options.text_fields else _reject(value)
+    if options.format is not None and not FORMATS[name].matches(value):
         raise RecordError(exports.conversion_hint(value) or f"not of the format {name}: {_describe(value)}")
-    if how.format is None:
-        report(name)
+    if options.format is None:
+        on_detect(name)
     try:
-        return FORMATS[name].parse(value, account)
+        return FORMATS[name].parse(value, claims)
     except RecordError as error:
         raise RecordError(exports.conversion_hint(value) or error.reason) from None
 
@@ -134,7 +162,7 @@ def _detect_format(value: Json) -> str | None:
     return None
 
 
-def _reject(value: Json) -> NamedConversations:
+def _reject(value: Json) -> NoReturn:
     raise RecordError(
         exports.conversion_hint(value)
         or f"no known format: {_describe(value)}; guard reads `messages`, or text under `prompt` and `response` "
@@ -142,34 +170,33 @@ def _reject(value: Json) -> NamedConversations:
     )
 
 
-def _parse_text_fields(value: Json, how: ReadOptions, account: Claims) -> NamedConversations:
-    """The texts of the fields that the user names, each a conversation of its own: a user's message."""
-    found: NamedConversations = []
-    for names in how.text_fields:
-        texts = account.claim_texts(value, names)
-        name = paths.format_path(names)
-        named = [name] if len(texts) == 1 else [f"{name}.{number}" for number in range(len(texts))]
-        found += [(name, Conversation((Message("user", text),))) for name, text in zip(named, texts, strict=True)]
-    return found
+def _parse_text_fields(value: Json, options: ReadOptions, claims: Claims) -> NamedConversations:
+    """Return each text under `options.text_fields` as a conversation of one user message."""
+    conversations: NamedConversations = []
+    for names in options.text_fields:
+        texts = claims.claim_texts(value, names)
+        path = paths.format_path(names)
+        parts = [path] if len(texts) == 1 else [f"{path}.{number}" for number in range(len(texts))]
+        conversations += [
+            (part, Conversation((Message("user", text),))) for part, text in zip(parts, texts, strict=True)
+        ]
+    return conversations
 
 
 def _with_id_and_flags(conversation: Conversation, id: str | None, flags: tuple[str, ...]) -> Conversation:
-    """A conversation with the record's id and flags."""
+    """Return a conversation with the id of its record, and the flags of decoding it."""
     if id is None and not flags:
         return conversation
-    flags = (*flags, *conversation.flags)
-    return Conversation(conversation.messages, id, flags, conversation.skipped, conversation.unread)
+    return Conversation(  # `replace` would take longer than all the rest of this function
+        messages=conversation.messages,
+        id=id,
+        flags=(*flags, *conversation.flags),
+        skipped=conversation.skipped,
+        unread=conversation.unread,
+    )
 
 
 def _describe(value: Json) -> str:
     if isinstance(value, dict) and value:
         return f"an object with the keys {quote_names(value)}"
     return describe_type(value)
-
-
-def record_id(value: Json) -> str | None:
-    """The name that a record gives itself."""
-    if not isinstance(value, dict):
-        return None
-    name = find_id_name(value)
-    return None if name is None else str(value[name])

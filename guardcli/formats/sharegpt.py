@@ -13,8 +13,8 @@ def matches(value: Json) -> bool:
     return isinstance(value, dict) and ("conversations" in value or isinstance(value.get("conversation"), list))
 
 
-def parse(value: Json, account: Claims) -> NamedConversations:
+def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     name = "conversations" if "conversations" in value else "conversation"
-    system = messages.read_system_prompt(value, account)
-    return [(None, Conversation((*system, *messages.read_messages(value[name], name, account, _DIALECT))))]
+    system = messages.read_system_prompt(value, claims)
+    return [(None, Conversation((*system, *messages.read_messages(value[name], name, claims, _DIALECT))))]

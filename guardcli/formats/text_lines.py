@@ -23,7 +23,7 @@ def read_records(
 ) -> Iterator[Item]:
     """A record a line; none of a blank one. `refused` gives the reason why a line is not to be taken as text."""
     blank = b""
-    for line in reader.lines(limit):
+    for line in reader.iter_lines(limit):
         number, passed, whole, end = line
         content = strip_marks(passed)
         if whole and (not content or content.isspace()):

@@ -48,12 +48,12 @@ def matches(value: Json) -> bool:
     return not _TRACE_KEYS.isdisjoint(value) and not _TRACE_FIELDS.isdisjoint(value)
 
 
-def parse(value: Json, account: Claims) -> NamedConversations:
+def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     given, answered = (_first_filled(value, names) for names in (_INPUT_NAMES, _OUTPUT_NAMES))
-    said = _parse_json_texts(value, given, answered, account)
+    said = _parse_json_texts(value, given, answered, claims)
     if said is None:
-        reader = _MessageReader(account)
+        reader = _MessageReader(claims)
         said = [*reader.under(value, given, "user"), *reader.under(value, answered, "assistant")]
     if not said:
         raise RecordError(f"empty conversation: {given} and {answered} hold no message")
@@ -64,7 +64,7 @@ def _first_filled(value: dict[str, Json], names: tuple[str, str]) -> str:
     return next((name for name in names if value.get(name) not in (None, "", [], {})), names[-1])
 
 
-def _parse_json_texts(value: dict[str, Json], given: str, answered: str, account: Claims) -> list[Message] | None:
+def _parse_json_texts(value: dict[str, Json], given: str, answered: str, claims: Claims) -> list[Message] | None:
     """The messages in JSON texts; None if they are not to be read as JSON.
 
     An exporter writes either all of a row's texts as JSON, or none: one that looks like JSON beside one that does not
@@ -88,10 +88,10 @@ def _parse_json_texts(value: dict[str, Json], given: str, answered: str, account
         return None
     for name, tree in trees.items():
         if isinstance(tree, str):
-            account.claim(value, name)
+            claims.claim(value, name)
         else:
-            account.parse(value, name, tree)
-    account.adopt(trial)
+            claims.add_parsed(value, name, tree)
+    claims.merge(trial)
     return [*asked, *back]
 
 
@@ -99,7 +99,7 @@ def _parse_json_texts(value: dict[str, Json], given: str, answered: str, account
 class _MessageReader:
     """Messages out of whatever stands under a name; `count` of them so far."""
 
-    account: Claims
+    claims: Claims
     count: int = 0
 
     def under(self, holder: dict[str, Json], name: str, role: Role, above: str = "") -> list[Message]:
@@ -109,7 +109,7 @@ class _MessageReader:
         if value is None or value == "":
             return []
         if isinstance(value, str):
-            self.account.claim(holder, name)
+            self.claims.claim(holder, name)
             return [self._text(value, role)]
         if isinstance(value, list):
             return self._listed(value, place, role)
@@ -129,7 +129,7 @@ class _MessageReader:
         found = []
         for index, item in enumerate(value):
             if isinstance(item, str):
-                self.account.claim(value, index)
+                self.claims.claim(value, index)
                 found.append(self._text(item, role))
             else:
                 found.append(self._message(item, role))
@@ -139,7 +139,7 @@ class _MessageReader:
         """What an object holds: messages, choices, generations, one message, or a text under a common name."""
         if _is_message(value):
             return [self._message(value, role)]
-        self.account.claim(value)
+        self.claims.claim(value)
         if _is_call(value):
             return self._arguments(value, name, role)
         filled = next((key for key in _CONTENT_NAMES if value.get(key) not in (None, "", [], {})), None)
@@ -162,7 +162,7 @@ class _MessageReader:
         for place, item in places:
             if isinstance(item, str):
                 if classify(item) is not Prose.SYMBOL:
-                    self.account.claim(arguments, place)
+                    self.claims.claim(arguments, place)
                     yield self._text(item, role)
             elif isinstance(item, (dict, list)) and _holds_messages(item):
                 yield from (
@@ -175,22 +175,22 @@ class _MessageReader:
         """A message, a choice, a generation, or one of LangChain's."""
         self.count += 1
         if not isinstance(item, dict):
-            return messages.read_message(item, self.count, self.account)
+            return messages.read_message(item, self.count, self.claims)
         if isinstance(item.get("message"), dict) and "role" not in item:  # a choice, or a generation
-            self.account.claim(item)
+            self.claims.claim(item)
             self.count -= 1
             return self._message(item["message"], role)
         if isinstance(inside := item.get("kwargs"), dict) and "role" not in item:
-            self.account.claim(item)
+            self.claims.claim(item)
             return self._langchain(inside, _class_role(item, role))
         if _type_of(item) in _ROLES_BY_TYPE and "role" not in item:
             inside = item.get("data")
-            self.account.claim(item)
+            self.claims.claim(item)
             return self._langchain(inside if isinstance(inside, dict) else item, _ROLES_BY_TYPE[_type_of(item)])
         if "role" not in item and isinstance(item.get("text"), str):
-            self.account.claim(item, "text")
+            self.claims.claim(item, "text")
             return Message(role, str(item["text"]))
-        return messages.read_message(item, self.count, self.account)
+        return messages.read_message(item, self.count, self.claims)
 
     def _langchain(self, item: dict[str, Json], role: Role) -> Message:
         """Content and calls of tools, which stand in `additional_kwargs` too, in the form that they were sent in."""
@@ -199,9 +199,9 @@ class _MessageReader:
             calls = beside.get("tool_calls")
             count = len(calls) if isinstance(calls, list) else beside.get("function_call") is not None
             if not item.get("tool_calls"):
-                self.account.skipped += ["tool_call"] * count
-            self.account.claim(beside, "tool_calls", "function_call")
-        return messages.read_message(item, self.count, self.account, role=role)
+                self.claims.skipped += ["tool_call"] * count
+            self.claims.claim(beside, "tool_calls", "function_call")
+        return messages.read_message(item, self.count, self.claims, role=role)
 
 
 def _is_message(value: dict[str, Json]) -> bool:

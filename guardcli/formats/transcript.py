@@ -43,15 +43,20 @@ def is_likely(first: str, following: list[str]) -> bool:
     return matches(first) and (not rest or any(_speaker(line) is not None or line.strip() == "---" for line in rest))
 
 
-def read_records(reader: LineReader, source: str, limit: int, *, trusted: bool = True) -> Iterator[Record | Malformed]:
-    """The conversations of a transcript. Where it was only taken for one (`trusted` is false) what somebody writes may
-    look like a turn of the system: there it is the text of whoever wrote it."""
+def read_records(
+    reader: LineReader, source: str, limit: int, *, allow_system: bool = True
+) -> Iterator[Record | Malformed]:
+    """Yield the conversations of a transcript.
+
+    Where the format was detected, `allow_system` is false: a user may have written the line that looks like a system
+    turn, so it stays part of the message before it.
+    """
     for block in _iter_frames(reader, limit):
         key = Key(source, block.line)
         try:
             if isinstance(block, BadFrame):
                 raise RecordError(block.reason)
-            said, strangers = _parse_turns(decoding.decode_text(block.content, block.line), trusted=trusted)
+            said, strangers = _parse_turns(decoding.decode_text(block.content, block.line), allow_system=allow_system)
             conversation = Conversation(said, flags=(UNKNOWN_SPEAKER,) if strangers else ())
             yield Record(key, conversation, raw=block.raw, before=block.before)
         except RecordError as error:
@@ -63,7 +68,7 @@ def _iter_frames(reader: LineReader, limit: int) -> Iterator[Frame | BadFrame]:
     block: list[RawLine] = []
     start, size, blank = 0, 0, False
     before = b""
-    for line in reader.lines(limit):
+    for line in reader.iter_lines(limit):
         content = strip_marks(line.content)
         separator = content.rstrip() == b"---"
         if separator or (blank and _speaker(_line_start(line)) == "user"):
@@ -91,13 +96,13 @@ def _to_frame(start: int, block: list[RawLine], before: bytes) -> Iterator[Frame
         yield Frame(start, b"\n".join(strip_marks(line.content) for line in block), raw, before)
 
 
-def _parse_turns(text: str, *, trusted: bool) -> tuple[tuple[Message, ...], bool]:
+def _parse_turns(text: str, *, allow_system: bool) -> tuple[tuple[Message, ...], bool]:
     """The turns of a transcript, and whether a line seems to be the turn of a speaker that is not known."""
     said: list[tuple[Role, list[str]]] = []
     strangers = False
     for line in text.split("\n"):
         speaker = _speaker(line)
-        if speaker and (trusted or speaker in ("user", "assistant")):
+        if speaker and (allow_system or speaker in ("user", "assistant")):
             said.append((speaker, [_TURN.sub("", line, count=1)]))
         elif said:
             said[-1][1].append(line)

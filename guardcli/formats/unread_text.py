@@ -43,8 +43,8 @@ class TextStatus(str, Enum):
 
     JUDGED = "judged"
     SKIPPED = "skipped"
-    FORM = "metadata by form"
-    PLACE = "metadata by place"
+    METADATA_BY_FORM = "metadata by form"
+    METADATA_BY_PLACE = "metadata by place"
     IGNORED = "ignored"
     UNREAD = "unread"
     ERROR = "error"
@@ -76,7 +76,7 @@ NO_IGNORED_PATHS = IgnoredPaths()
 
 
 def account_for_text(
-    account: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths
+    claims: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths
 ) -> NamedConversations:
     """The conversations of a record with what is skipped and unread in it.
 
@@ -84,23 +84,23 @@ def account_for_text(
         RecordError: text stands under a name that holds speech, and no message has it.
     """
     unread: dict[str, None] = {}
-    for path, _, fate in find_unread_text(account, value, _judged_messages(conversations), ignored):
+    for path, _, fate in find_unread_text(claims, value, _judged_messages(conversations), ignored):
         if fate is TextStatus.ERROR:
             raise RecordError(_unjudged_message(path))
         if len(unread) < MAX_LISTED_PATHS:
             unread[format_text_path(path)] = None
         else:
             unread[MORE_PATHS] = None
-    if not unread and not account.skipped and not account.flags:
+    if not unread and not claims.skipped and not claims.flags:
         return conversations
-    flags = dict.fromkeys([*account.flags, *([UNREAD_TEXT] if unread else [])])
+    flags = dict.fromkeys([*claims.flags, *([UNREAD_TEXT] if unread else [])])
     return [
         (
             name,
             replace(
                 conversation,
                 flags=(*conversation.flags, *flags),
-                skipped=(*conversation.skipped, *account.skipped),
+                skipped=(*conversation.skipped, *claims.skipped),
                 unread=tuple(unread),
             ),
         )
@@ -109,19 +109,19 @@ def account_for_text(
 
 
 def find_unread_text(
-    account: Claims, value: Json, messages: Sequence[Message], ignored: IgnoredPaths = NO_IGNORED_PATHS
+    claims: Claims, value: Json, messages: Sequence[Message], ignored: IgnoredPaths = NO_IGNORED_PATHS
 ) -> list[TextEntry]:
     """The texts of a value that nothing accounts for, as UNREAD or ERROR. Definitions of tools are counted."""
-    return _TextWalk(account, messages, ignored).run(value)
+    return _TextWalk(claims, messages, ignored).run(value)
 
 
 def list_text(
-    account: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths = NO_IGNORED_PATHS
+    claims: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths = NO_IGNORED_PATHS
 ) -> list[TextEntry]:
     """Every text of a value, and what becomes of it."""
     found: list[TextEntry] = []
     walk = _TextWalk(
-        account, _judged_messages(conversations), ignored, lambda path, text, fate: found.append((path, text, fate))
+        claims, _judged_messages(conversations), ignored, lambda path, text, fate: found.append((path, text, fate))
     )
     return found + walk.run(value)
 
@@ -174,7 +174,7 @@ class _TextWalk:
     """A walk over all that is not claimed. With `told` it also tells of each text that is accounted for; without, it
     passes over those as fast as it can: nearly all texts of nearly all records are a few plain words."""
 
-    account: Claims
+    claims: Claims
     messages: Sequence[Message]
     ignored: IgnoredPaths
     told: Callable[[Path, str, TextStatus], None] | None = None
@@ -190,7 +190,7 @@ class _TextWalk:
         stack.append((value, None, False, False))
         while stack:
             node, place, speech, metadata = stack.pop()
-            claimed = self.account.claims.get(id(node), NOT_CLAIMED)
+            claimed = self.claims.claimed.get(id(node), NOT_CLAIMED)
             if claimed is None:
                 self._tell_all(node, place)
             elif isinstance(node, dict):
@@ -213,7 +213,7 @@ class _TextWalk:
     def _object(
         self, node: dict[str, Json], place: _Location, speech: bool, metadata: bool, claimed: Collection[str | int]
     ) -> None:
-        fast = self.told is None and not self.account.parsed
+        fast = self.told is None and not self.claims.parsed
         for name, item in node.items():
             is_plain = fast and name in _plain_names
             if is_plain:
@@ -224,67 +224,67 @@ class _TextWalk:
             if said.is_text:
                 if not metadata:
                     self._key(name, place)
-            elif not (is_plain or said.speech or said.conversation) and len(_plain_names) < _MAX_CACHED:
+            elif not (is_plain or said.is_speech or said.is_conversation) and len(_plain_names) < _MAX_CACHED:
                 _plain_names.add(name)
             if name in claimed:
                 self._tell_all(item, (name, place))
                 continue
-            if self.account.parsed:
-                item = self.account.read_as(node, name, item)
+            if self.claims.parsed:
+                item = self.claims.get_parsed(node, name, item)
             if isinstance(item, str):
                 self._text(item, name, place, speech, metadata)
             elif item and isinstance(item, (dict, list)):
-                if said.tools:
+                if said.is_tools:
                     self._tools(item, (name, place))
                 elif self._is_open(item):
-                    self._stack.append((item, (name, place), speech or said.speech, metadata or said.place))
+                    self._stack.append((item, (name, place), speech or said.is_speech, metadata or said.is_metadata))
 
     def _is_open(self, item: dict[str, Json] | list[Json]) -> bool:
         """Whether there is something to look at in an object or a list."""
-        return self.told is not None or self.account.claims.get(id(item), NOT_CLAIMED) is not None
+        return self.told is not None or self.claims.claimed.get(id(item), NOT_CLAIMED) is not None
 
     def _spread(self, texts: list[str], place: _Location, speech: bool) -> None:
         """A sentence whose words, or letters, are the items of a list."""
         if is_split_sentence(texts):
             path = (*_to_path(place), 0)
-            said = any(self._texts().has(joint.join(texts)) for joint in (" ", ""))
+            said = any(self._texts().contains(joint.join(texts)) for joint in (" ", ""))
             if not said and not self.ignored.covers(path):
                 self._left.append((path, " ".join(texts), TextStatus.ERROR if speech else TextStatus.UNREAD))
 
     def _key(self, name: str, place: _Location) -> None:
         path = _to_path((name, place))
-        if not self.ignored.covers(path) and not self._texts().has(name):
+        if not self.ignored.covers(path) and not self._texts().contains(name):
             self._left.append((path, name, TextStatus.UNREAD))
 
     def _text(self, text: str, name: str | int, above: _Location, speech: bool, metadata: bool) -> None:
         kind = classify(text)
         place = (name, above)
-        says_speech = isinstance(name, str) and field_meaning(name).speech
+        says_speech = isinstance(name, str) and field_meaning(name).is_speech
         if kind is Prose.SYMBOL or (kind is Prose.WORD and not _is_spoken_word(name, above, speech)):
             _cache_plain_text(text)
-            self._tell(place, text, TextStatus.FORM)
+            self._tell(place, text, TextStatus.METADATA_BY_FORM)
             return
         if (inside := decoding.parse_nested_json(text)) is not None:
             self._stack.append((inside, place, speech or says_speech, metadata))
             return
         path = _to_path(place)
         if above is None and name == self._id and len(text.split()) == 1 and text.isascii():
-            self._tell(place, text, TextStatus.FORM)
+            self._tell(place, text, TextStatus.METADATA_BY_FORM)
         elif self.ignored.covers(path):
             self._tell(place, text, TextStatus.IGNORED)
-        elif self._texts().has(text):
+        elif self._texts().contains(text):
             self._tell(place, text, TextStatus.JUDGED)
         elif speech or says_speech:
             self._left.append((path, text, TextStatus.ERROR))
         elif metadata or (_is_label_field(path) and is_label(text)):
-            self._tell(place, text, TextStatus.PLACE)
+            self._tell(place, text, TextStatus.METADATA_BY_PLACE)
         else:
             self._left.append((path, text, TextStatus.UNREAD))
 
     def _tools(self, item: Json, place: _Location) -> None:
         """Definitions of tools: counted, each of them."""
         if self.told is None:
-            self.account.skipped.extend([TOOL_DEFINITION] * (len(item) if isinstance(item, list) else 1))
+            self.claims.skipped.extend([TOOL_DEFINITION] * (len(item) if isinstance(item, list) else 1))
         for inside, text in _iter_strings(item, place):
             self._tell(inside, text, TextStatus.SKIPPED)
 
@@ -303,10 +303,10 @@ class _TextWalk:
             return
         for inside, text in _iter_strings(item, place):
             is_sentence = classify(text) is Prose.SENTENCE
-            if self._texts().has(text) if is_sentence else self._texts().is_message(text):
+            if self._texts().contains(text) if is_sentence else self._texts().is_message(text):
                 self._tell(inside, text, TextStatus.JUDGED)
             else:
-                self._tell(inside, text, TextStatus.SKIPPED if is_sentence else TextStatus.FORM)
+                self._tell(inside, text, TextStatus.SKIPPED if is_sentence else TextStatus.METADATA_BY_FORM)
 
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
@@ -326,9 +326,9 @@ def _is_spoken_word(name: str | int, above: _Location, speech: bool) -> bool:
     """Whether one word under a name is enough to be what somebody said: where a format has its conversation, and in an
     object there that no reader knows."""
     if isinstance(name, int):
-        return speech and above is not None and field_meaning(str(above[0])).speech
+        return speech and above is not None and field_meaning(str(above[0])).is_speech
     said = field_meaning(name)
-    return said.conversation if above is None else speech and said.speech and not said.label
+    return said.is_conversation if above is None else speech and said.is_speech and not said.is_label
 
 
 def _to_path(place: _Location) -> Path:
@@ -349,4 +349,4 @@ def _iter_strings(item: Json, place: _Location) -> Iterator[tuple[_Location, str
 
 def _is_label_field(path: Path) -> bool:
     name = next((step for step in reversed(path) if isinstance(step, str)), "")
-    return field_meaning(name).label
+    return field_meaning(name).is_label

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from guardcli.formats.unread_text import UNREAD_TEXT
+from guardcli.formats import UNREAD_TEXT
 from guardcli.text.printable import field, printable
 
 if TYPE_CHECKING:

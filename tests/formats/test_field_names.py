@@ -29,7 +29,7 @@ from guardcli.formats.field_names import field_meaning
     ],
 )
 def test_names_that_hold_speech(name: str) -> None:
-    assert field_meaning(name).speech
+    assert field_meaning(name).is_speech
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_names_that_hold_speech(name: str) -> None:
     ],
 )
 def test_names_that_do_not(name: str) -> None:
-    assert not field_meaning(name).speech
+    assert not field_meaning(name).is_speech
 
 
 @pytest.mark.parametrize("name", ["usage", "modelParameters", "model_parameters", "Metadata", "response-metadata"])
 def test_places(name: str) -> None:
-    assert field_meaning(name).place
+    assert field_meaning(name).is_metadata
 
 
 @pytest.mark.parametrize("name", ["how do I build a bomb at home", "how-do-i-build-a-bomb", "请告诉我怎么制造炸弹"])

@@ -21,7 +21,7 @@ from guardcli.formats.line_reader import LineReader
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_lines(content, expected, size):
     pieces = (content[at : at + size] for at in range(0, len(content), size))
-    assert list(LineReader(pieces).lines(4)) == expected
+    assert list(LineReader(pieces).iter_lines(4)) == expected
 
 
 def test_a_line_that_is_too_long_is_told_before_its_end_comes():
@@ -29,22 +29,22 @@ def test_a_line_that_is_too_long_is_told_before_its_end_comes():
         yield b"x" * 99
         pytest.fail("waited for the end of the line")
 
-    assert next(LineReader(live()).lines(4)) == RawLine(1, b"xxxx", whole=False)
+    assert next(LineReader(live()).iter_lines(4)) == RawLine(1, b"xxxx", whole=False)
 
 
 def test_unread():
     reader = LineReader(iter([b"a\nb", b"\nc"]))
-    read = reader.fragment(9) + reader.fragment(9)
+    read = reader.read_fragment(9) + reader.read_fragment(9)
     assert (read, reader.line) == (b"a\nb\n", 3)
-    reader.unread(read)
+    reader.push_back(read)
     assert reader.line == 1
-    assert list(reader.lines(9)) == [RawLine(1, b"a", end=b"\n"), RawLine(2, b"b", end=b"\n"), RawLine(3, b"c")]
+    assert list(reader.iter_lines(9)) == [RawLine(1, b"a", end=b"\n"), RawLine(2, b"b", end=b"\n"), RawLine(3, b"c")]
 
 
 @given(st.lists(st.binary(min_size=1)), st.integers(1, 9))
 def test_fragments_are_the_content_in_order(pieces, size):
     reader = LineReader(iter(pieces))
-    fragments = list(iter(lambda: reader.fragment(size), b""))
+    fragments = list(iter(lambda: reader.read_fragment(size), b""))
     content = b"".join(pieces)
     assert b"".join(fragments) == content
     assert all(len(fragment) <= size and b"\n" not in fragment[:-1] for fragment in fragments)

@@ -126,7 +126,7 @@ class Planted:
 
     base: Any
     value: Any
-    place: Place
+    is_metadata: Place
 
 
 @st.composite
@@ -169,7 +169,7 @@ def is_metadata_by_place(place: Place) -> bool:
     """Whether a documented place holds it, and no name that holds speech stands below that place."""
     names = [step for step in place if isinstance(step, str)]
     places = [n for n, name in enumerate(names) if field_meaning(name).canonical in METADATA_NAMES]
-    return bool(places) and not any(field_meaning(name).speech for name in names[places[-1] + 1 :])
+    return bool(places) and not any(field_meaning(name).is_speech for name in names[places[-1] + 1 :])
 
 
 def where(value: Any, place: Place = ()) -> Iterator[Place]:
