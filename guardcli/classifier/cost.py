@@ -19,8 +19,8 @@ class RecordCost:
     same speaker. Windows of one message count in full. The engine may find more in common, so the count is an upper
     bound. The tokens of answers are not counted.
 
-    prompt 1   head | turn 1 | tail                      turn 1, tail
-    prompt 2   head | turn 1 | turn 2 | turn 3 | tail    turn 2, turn 3, tail
+    prompt 1   prefix | turn 1 | suffix                      turn 1, suffix
+    prompt 2   prefix | turn 1 | turn 2 | turn 3 | suffix    turn 2, turn 3, suffix
     """
 
     def __init__(self, *, shares: bool) -> None:
@@ -31,14 +31,14 @@ class RecordCost:
     def add(self, fitted: Fitted, question: Question) -> None:
         """Count the prompts that judge a turn."""
         if fitted.windowed:
-            self.tokens += sum(len(prompt.tokens) - prompt.head for prompt in fitted.prompts)
+            self.tokens += sum(len(prompt.tokens) - prompt.prefix_len for prompt in fitted.prompts)
             return
         for prompt in fitted.prompts:
             self.tokens += self._new(prompt, self._last.get(question))
             self._last[question] = prompt
 
     def _new(self, prompt: Encoded, before: Encoded | None) -> int:
-        known = prompt.head
+        known = prompt.prefix_len
         if before is not None and self._shares:
             known = max(known, common_prefix_len(as_array(before.tokens), as_array(prompt.tokens)))
         return len(prompt.tokens) - min(known, len(prompt.tokens) - 1)  # the last one is always evaluated
