@@ -15,7 +15,7 @@ from guardcli.formats import magic
 from guardcli.formats.errors import StreamError
 
 _ROWS = 64  # read at a time
-_INSTALL = "this is Parquet: install what reads it with pip install 'guardcli[parquet]', or export it as JSON Lines"
+_INSTALL = "this is Parquet: install what reads it with pip install pyarrow, or export it as JSON Lines"
 
 
 def is_parquet(stream: BinaryIO) -> bool:

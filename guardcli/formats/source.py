@@ -146,5 +146,5 @@ def _unzstd(packed: Iterator[bytes]) -> Iterator[bytes]:
 
 
 _ZSTD_FEED_SIZE = 256  # packed bytes at a time: three of them can hold 128 KB
-_ZSTD_HINT = "install it with pip install 'guardcli[zstd]', or unpack the file with `zstd -dc`"
+_ZSTD_HINT = "install it with pip install zstandard, or unpack the file with `zstd -dc`"
 _UNPACK = {magic.GZIP: _gunzip, magic.ZSTD: _unzstd}

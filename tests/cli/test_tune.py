@@ -304,7 +304,9 @@ def test_without_the_extra(desk: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", code, "tune", *words], cwd=desk, env=environment(), capture_output=True, text=True
         )
-        assert done.stderr == "guard: peft is not installed: pip install 'guardcli[tune]'\n"
+        assert done.stderr == (
+            "guard: peft is not installed: pip install torch transformers peft tokenizers safetensors gguf\n"
+        )
         assert done.returncode == 2
 
 
