@@ -21,7 +21,7 @@ from guardcli.cli.options import PathOption
 from guardcli.cli.policies import extends_root_option
 from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import Asked, Following, System, evaluate, sliced
-from guardcli.evaluation.datasets import Crosswalk, Labelled, Where, read
+from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabeledDataset, read_dataset
 from guardcli.evaluation.metrics import Aim
 from guardcli.models import Adapter
 from guardcli.prompts.turns import Target
@@ -142,8 +142,8 @@ def eval_(
     shots: tuple[int, ...],
     runs: tuple[str, ...],
     fields: tuple[ScoreField, ...],
-    where: Where,
-    maps: tuple[Crosswalk, ...],
+    field_spec: FieldSpec,
+    maps: tuple[CategoryMap, ...],
     target: Target | None,
     by: tuple[str, ...],
     aims: tuple[Aim, ...],
@@ -182,8 +182,10 @@ def eval_(
         judged_by = files_read(models or _named_by("GUARD_MODEL"), lora, policies)
         reads: list[str | Path] = [*named, *runs, *(one.path for one in maps), *judged_by]
         output.check_outputs({"--html": html, "--verdicts": verdicts}, reads)
-    about = target if target in ("user", "assistant") else None
-    labelled = read(reading.records(named), where, about=about, cut=target not in ("any", "last"))
+    label_target = target if target in ("user", "assistant") else None
+    labelled = read_dataset(
+        reading.records(named), field_spec, label_target=label_target, truncate=target not in ("any", "last")
+    )
     _check(labelled, named, by, gates)
     if not (runs or fields):  # with these, the model of the environment is not asked for
         models = models or _named_by("GUARD_MODEL")
@@ -218,17 +220,17 @@ def _named_by(variable: str) -> tuple[str, ...]:
 
 
 def _systems(
-    labelled: Labelled, run: eval_systems.Run, runs: Sequence[str], fields: Sequence[ScoreField]
+    labelled: LabeledDataset, run: eval_systems.Run, runs: Sequence[str], fields: Sequence[ScoreField]
 ) -> Iterator[tuple[System, list[Following]]]:
     """Models first; what is wrong with the others is told before they judge."""
-    items = labelled.items
+    items = labelled.samples
     others = [*eval_systems.from_runs(items, runs, run.policies), *eval_systems.from_fields(items, fields)]
     if run.models:
         yield from eval_systems.judged(items, run)
     yield from ((system, []) for system in others)
 
 
-def _check_maps(maps: Sequence[Crosswalk], systems: Sequence[System]) -> None:
+def _check_maps(maps: Sequence[CategoryMap], systems: Sequence[System]) -> None:
     """Raise InputError: a map is for a policy by which nothing was judged."""
     policies = sorted({system.policy for system in systems if system.policy})
     for one in maps:
@@ -236,18 +238,18 @@ def _check_maps(maps: Sequence[Crosswalk], systems: Sequence[System]) -> None:
             raise InputError(f"--map {one.policy}=…: the policies are {', '.join(policies) or 'unknown'}")
 
 
-def _check(labelled: Labelled, named: Sequence[str], by: Sequence[str], gates: Gates) -> None:
-    if not labelled.items:
+def _check(labelled: LabeledDataset, named: Sequence[str], by: Sequence[str], gates: Gates) -> None:
+    if not labelled.samples:
         left_out = labelled.left_out + Counter({"unreadable": len(labelled.unreadable)})
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items()) or "no records"
         raise InputError(
             f"{', '.join(named)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
             "values mean unsafe"
         )
-    for problem in gates.unmeasurable(item.unsafe for item in labelled.items):
+    for problem in gates.unmeasurable(item.unsafe for item in labelled.samples):
         raise InputError(f"{', '.join(named)}: {problem}")
     for path in by:
-        sliced(labelled.items, path)
+        sliced(labelled.samples, path)
 
 
 def _written(evaluation: report.Report, output_format: str) -> str:

@@ -18,7 +18,7 @@ from guardcli.cli.judging import Judging
 from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.evaluation import Following, Natives, System, of_field, of_rows, unscored
 from guardcli.evaluation.ablation import follow
-from guardcli.evaluation.datasets import Categories, Crosswalk, Item
+from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
 from guardcli.models import Adapter, Model
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
@@ -38,12 +38,12 @@ class Run:
     adapters: Sequence[Adapter]
     judging: Callable[[str, Sequence[Adapter]], Judging]
     aside: output.Aside | None = None
-    maps: Sequence[Crosswalk] = ()
+    maps: Sequence[CategoryMap] = ()
     follow: bool = False  # whether it is asked if models read their policies
     seed: int = 0
 
 
-def judged(items: Sequence[Item], run: Run) -> Iterator[tuple[System, list[Following]]]:
+def judged(items: Sequence[Sample], run: Run) -> Iterator[tuple[System, list[Following]]]:
     """Each model, bare and with each adapter, with each taxonomy, with as many examples as each number of shots says.
 
     Raises:
@@ -58,7 +58,7 @@ def judged(items: Sequence[Item], run: Run) -> Iterator[tuple[System, list[Follo
                 yield _system(items, run, judging, model, policy, most)
 
 
-def from_runs(items: Sequence[Item], paths: Sequence[str], policies: Sequence[Taxonomy]) -> Iterator[System]:
+def from_runs(items: Sequence[Sample], paths: Sequence[str], policies: Sequence[Taxonomy]) -> Iterator[System]:
     """Stored runs: a file may hold several, told apart by model, template, scoring and policy. Raises InputError."""
     if not paths:  # the shipped taxonomies are read for these alone
         return
@@ -74,7 +74,7 @@ def from_runs(items: Sequence[Item], paths: Sequence[str], policies: Sequence[Ta
             yield of_rows(name, items, rows, known=_known(rows, known))
 
 
-def from_fields(items: Sequence[Item], fields: Sequence[ScoreField]) -> Iterator[System]:
+def from_fields(items: Sequence[Sample], fields: Sequence[ScoreField]) -> Iterator[System]:
     """Other tools, by the scores in the labelled records; where some have none, that is told. Raises InputError."""
     for field in fields:
         system = of_field(field.name, items, field.path, threshold=field.threshold)
@@ -97,12 +97,12 @@ def named_apart(systems: Sequence[System]) -> list[System]:
 
 
 def _system(
-    items: Sequence[Item], run: Run, judging: Judging, model: Model, policy: Taxonomy | None, shots: int | None
+    items: Sequence[Sample], run: Run, judging: Judging, model: Model, policy: Taxonomy | None, shots: int | None
 ) -> tuple[System, list[Following]]:
     with judging.open(_with_shots(policy, shots), model=model) as guard:
         taxonomy = guard.taxonomy
         name = f"{_named(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
-        known = Categories.of(taxonomy)
+        known = CategoryIndex.from_taxonomy(taxonomy)
         natives = Natives.of(items, known, taxonomy.name, run.maps)  # what is wrong with a map is told before it judges
         start, before = time.monotonic(), guard.stats.prefill_tokens
         rows = list(_rows(guard, items, name, run.aside))
@@ -111,14 +111,14 @@ def _system(
     if not run.follow:
         return system, []
 
-    def judge(changed: Taxonomy, some: Sequence[Item]) -> list[Row]:
+    def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[Row]:
         with judging.open(changed, model=model) as other:
             return list(_rows(other, some, f"{name}, other policies"))
 
     return system, follow(items, system, natives, taxonomy, judge, seed=run.seed)
 
 
-def _rows(guard: Guard, items: Sequence[Item], name: str, aside: output.Aside | None = None) -> Iterator[Row]:
+def _rows(guard: Guard, items: Sequence[Sample], name: str, aside: output.Aside | None = None) -> Iterator[Row]:
     """The rows of items, with word on a terminal of how far it is."""
     told = 0.0
     for number, verdict in enumerate(guard.judge((item.record for item in items), ahead="full"), start=1):
@@ -155,12 +155,12 @@ def _made_by(row: Row) -> tuple[Any, ...]:
     return row.get("model"), row.get("template"), row["scoring"], policy.get("name"), *digests, row["threshold"]
 
 
-def _known(rows: Sequence[Row], policies: Sequence[Taxonomy]) -> Categories | None:
+def _known(rows: Sequence[Row], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
     """The categories of the policy that a run was made under, where that is at hand and calls them as the rows do."""
     called = {label for row in rows for name in ("category_scores", "listed_scores") for label in row[name] or ()}
     called |= {label for row in rows for label in row["categories"] or ()}
     for policy in policies:
-        known = Categories.of(policy)
+        known = CategoryIndex.from_taxonomy(policy)
         if policy.prompt_digest == rows[0]["taxonomy"].get("prompt") and called <= set(known.labels):
             return known
     return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from guardcli import formats
 from guardcli.cli.options import ParsedOption
-from guardcli.evaluation.datasets import Crosswalk
+from guardcli.evaluation.datasets import CategoryMap
 from guardcli.evaluation.metrics import AIMS, Aim, Wish
 
 
@@ -57,12 +57,12 @@ class ScoreFieldOption(ParsedOption[ScoreField]):
             raise ValueError(f"{text!r}: {error}; write NAME=PATH, or NAME=PATH@0.7 with a threshold") from error
 
 
-class MapOption(ParsedOption[Crosswalk]):
+class MapOption(ParsedOption[CategoryMap]):
     """`JSON`, or `TAXONOMY=JSON` with the name of the taxonomy that the map is for."""
 
     name = "map"
 
-    def parse(self, text: str) -> Crosswalk:
+    def parse(self, text: str) -> CategoryMap:
         policy, equals, path = text.partition("=")
         whole = not equals or Path(text).exists()  # a file's name may hold the sign
-        return Crosswalk.load(Path(text)) if whole else Crosswalk.load(Path(path), policy)
+        return CategoryMap.load(Path(text)) if whole else CategoryMap.load(Path(path), policy)

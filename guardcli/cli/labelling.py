@@ -1,4 +1,4 @@
-"""The options of commands that read labelled records: of what layout they are, where labels and categories stand."""
+"""The options of commands that read labelled records: which schema they have, where labels and categories are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from guardcli import formats
 from guardcli.cli.options import ParsedOption, given
-from guardcli.evaluation.datasets import LAYOUTS, Bound, Label, Where
+from guardcli.evaluation.datasets import DATASET_SCHEMAS, Bound, FieldSpec, LabelField
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,14 +21,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CONDITION = re.compile(r"""((?:"[^"]*"|'[^']*'|[^<>="'])+)(?:(>=|<=|==?|>|<)(.*))?""", re.DOTALL)
 
 
-class LabelOption(ParsedOption[Label]):
+class LabelOption(ParsedOption[LabelField]):
     """`FIELD`, `FIELD=VALUE,VALUE` with the values that mean unsafe, or `FIELD>=0.5` with a bound."""
 
     name = "label"
 
-    def parse(self, text: str) -> Label:
+    def parse(self, text: str) -> LabelField:
         path, values, bound = _condition(text)
-        return Label(path, values, bound)
+        return LabelField(path, values, bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ def _condition(text: str) -> tuple[str, tuple[str, ...], Bound | None]:
 _OPTIONS = (
     click.option(
         "--set",
-        "layout",
-        type=click.Choice(list(LAYOUTS)),
+        "schema",
+        type=click.Choice(list(DATASET_SCHEMAS)),
         help="Say which public set the records are of, instead of finding it out.",
     ),
     click.option(
@@ -101,11 +101,11 @@ def label_options(command: F) -> F:
 
     @wraps(command)
     def placed(
-        *args: Any, layout: str | None, label: Label | None, categories: CategoryField | None, **options: Any
+        *args: Any, schema: str | None, label: LabelField | None, categories: CategoryField | None, **options: Any
     ) -> Any:
         path, bound = (None, None) if categories is None else (categories.path, categories.bound)
-        where = Where(label=label, categories=path, layout=layout, category_bound=bound)
-        return command(*args, where=where, **options)
+        field_spec = FieldSpec(label=label, categories=path, schema=schema, category_bound=bound)
+        return command(*args, field_spec=field_spec, **options)
 
     labelled: F = given(placed, _OPTIONS)  # type: ignore[assignment]
     return labelled

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from guardcli.evaluation.categories import Natives
-from guardcli.evaluation.datasets import Categories, Item
+from guardcli.evaluation.datasets import CategoryIndex, Sample
 from guardcli.evaluation.systems import System, of_rows
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
@@ -21,7 +21,7 @@ from guardcli.taxonomy import Taxonomy
 Change = Literal["own removed", "another removed", "half dropped and shuffled", "shuffled"]
 CHANGES: tuple[Change, ...] = ("own removed", "another removed", "half dropped and shuffled", "shuffled")
 
-Judge = Callable[[Taxonomy, Sequence[Item]], Iterable[Row]]
+Judge = Callable[[Taxonomy, Sequence[Sample]], Iterable[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class Following:
 
 
 def follow(
-    items: Sequence[Item], system: System, natives: Natives, taxonomy: Taxonomy, judge: Judge, *, seed: int = 0
+    items: Sequence[Sample], system: System, natives: Natives, taxonomy: Taxonomy, judge: Judge, *, seed: int = 0
 ) -> list[Following]:
     """Judge the flagged items again under changed policies. `judge` gives the rows of items under a taxonomy.
 
     Items that no category of the policy holds for are left out, and so are those for which all do.
     """
     draw = random.Random(seed)
-    groups: dict[tuple[str, ...], list[Item]] = {}
+    groups: dict[tuple[str, ...], list[Sample]] = {}
     for item, outcome in zip(items, system.outcomes, strict=True):
         own = tuple(label for label in system.categories.labels if natives.holds(item, label))
         if item.unsafe and outcome.unsafe and own and len(own) < len(taxonomy.categories):
@@ -58,7 +58,7 @@ def follow(
     for own, members in groups.items():
         for change in CHANGES:
             rows = judge(changed(taxonomy, own, change, draw), members)
-            outcomes = of_rows(change, members, rows, known=Categories.of(taxonomy)).outcomes
+            outcomes = of_rows(change, members, rows, known=CategoryIndex.from_taxonomy(taxonomy)).outcomes
             total = totals[change]
             total[0] += len(outcomes)
             total[1] += sum(bool(outcome.unsafe) for outcome in outcomes)

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from guardcli.evaluation.datasets import Categories, Crosswalk, Item
+from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
 from guardcli.evaluation.metrics import Floats, Interval, NoFigure, Resamples, interval, over_thresholds
 from guardcli.evaluation.system_metrics import beyond
 from guardcli.evaluation.systems import Outcome, System
@@ -50,38 +50,42 @@ class Natives:
 
     by_label: Mapping[tuple[str, str], frozenset[str]]
     unknown: Counter[str]
-    crosswalk: Crosswalk
+    category_map: CategoryMap
 
     @classmethod
     def of(
-        cls, items: Sequence[Item], categories: Categories, policy: str | None, crosswalks: Sequence[Crosswalk]
+        cls,
+        items: Sequence[Sample],
+        categories: CategoryIndex,
+        policy: str | None,
+        category_maps: Sequence[CategoryMap],
     ) -> Natives:
         """Those of the items for the categories of a policy. Of several maps the one that is made for it counts, else
         the first that is made for any. Raises InputError: a map and the policy's own names say different things."""
-        fitting = [one for one in crosswalks if one.policy in (policy, None)]
-        crosswalk = max(fitting, key=lambda one: one.policy is not None, default=Crosswalk())
+        fitting = [one for one in category_maps if one.policy in (policy, None)]
+        category_map = max(fitting, key=lambda one: one.policy is not None, default=CategoryMap())
         by_label: dict[tuple[str, str], set[str]] = {}
         found: dict[tuple[str, str], str | None] = {}
         unknown: Counter[str] = Counter()
         for item in items:
-            for native, on in item.truth.flags.items():
-                key = crosswalk.group(item.groups), native
+            for native, on in item.ground_truth.annotations.items():
+                key = category_map.dataset_key(item.dataset_names), native
                 if key not in found:
-                    found[key] = crosswalk.label(native, key[0], categories)
+                    found[key] = category_map.label(native, key[0], categories)
                 label = found[key]
                 if label is not None:
                     by_label.setdefault((key[0], label), set()).add(native)
                 elif on and item.unsafe:
                     unknown[native] += 1
-        return cls({key: frozenset(names) for key, names in by_label.items()}, unknown, crosswalk)
+        return cls({key: frozenset(names) for key, names in by_label.items()}, unknown, category_map)
 
-    def holds(self, item: Item, label: str) -> bool | None:
+    def holds(self, item: Sample, label: str) -> bool | None:
         """Whether an item is of a category; None where that is not annotated. A harmless item of a set that does not
         have the category is not of it, and of a harmful one nobody knows."""
-        names = self.by_label.get((self.crosswalk.group(item.groups), label))
+        names = self.by_label.get((self.category_map.dataset_key(item.dataset_names), label))
         if names is None:
-            return False if item.truth.listed and not item.unsafe else None
-        return item.truth.holds(names)
+            return False if item.ground_truth.exhaustive and not item.unsafe else None
+        return item.ground_truth.applies(names)
 
 
 class Pair(NamedTuple):
@@ -94,7 +98,7 @@ class Pair(NamedTuple):
 
 
 def by_category(
-    items: Sequence[Item], system: System, natives: Natives, resamples: Resamples, *, strict: bool
+    items: Sequence[Sample], system: System, natives: Natives, resamples: Resamples, *, strict: bool
 ) -> tuple[tuple[CategoryFigures, ...], Means | None]:
     """The figures of each category that an item is of, and their means; none where the system scores no categories.
     What has no verdict counts as wrong (`strict`), or not at all."""
@@ -129,7 +133,7 @@ def _wrong(system: System) -> tuple[float, float] | None:
 
 
 def pairs(
-    items: Sequence[Item], outcomes: Sequence[Outcome], natives: Natives, label: str,
+    items: Sequence[Sample], outcomes: Sequence[Outcome], natives: Natives, label: str,
     wrong: tuple[float, float] | None = None,
 ) -> list[Pair]:  # fmt: skip
     """The items of which it is known whether they are of a category, and that have a score for it; with `wrong`, the

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from guardcli.evaluation.categories import CategoryFigures, Means, Natives, by_category, pairs
 from guardcli.evaluation.comparison import mcnemar
-from guardcli.evaluation.datasets import Crosswalk, Item, Labelled
+from guardcli.evaluation.datasets import CategoryMap, LabeledDataset, Sample
 from guardcli.evaluation.metrics import Aim, Choice, Interval, NoFigure, Resamples, choose, difference, over_thresholds
 from guardcli.evaluation.slices import Slice, slices
 from guardcli.evaluation.system_metrics import Figures, Judged, figures
@@ -21,7 +21,7 @@ MISTAKES = 15  # of either kind that are kept to be read
 class Asked:
     """What is asked beside the figures: `by` are paths of fields to slice by; `strict` counts errors as wrong."""
 
-    crosswalks: tuple[Crosswalk, ...] = ()
+    category_maps: tuple[CategoryMap, ...] = ()
     by: tuple[str, ...] = ()
     aims: tuple[Aim, ...] = ()
     threshold: float | None = None
@@ -82,28 +82,28 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    labelled: Labelled
+    labelled: LabeledDataset
     asked: Asked
     standings: tuple[Standing, ...]
     comparisons: tuple[Comparison, ...]
 
 
-def evaluate(labelled: Labelled, systems: Sequence[System], asked: Asked | None = None) -> Evaluation:
+def evaluate(labelled: LabeledDataset, systems: Sequence[System], asked: Asked | None = None) -> Evaluation:
     """Hold systems against labels. Every outcome stands at its item's place."""
     asked = asked or Asked()
     if asked.threshold is not None:
         systems = [at_threshold(system, asked.threshold) for system in systems]
-    resamples = Resamples(len(labelled.items), count=asked.resamples, seed=asked.seed)
-    standings = tuple(_standing(labelled.items, system, asked, resamples) for system in systems)
+    resamples = Resamples(len(labelled.samples), count=asked.resamples, seed=asked.seed)
+    standings = tuple(_standing(labelled.samples, system, asked, resamples) for system in systems)
     first, *others = standings
-    comparisons = tuple(_compared(labelled.items, first, other, resamples) for other in others)
+    comparisons = tuple(_compared(labelled.samples, first, other, resamples) for other in others)
     return Evaluation(labelled, asked, standings, comparisons)
 
 
-def _standing(items: Sequence[Item], system: System, asked: Asked, resamples: Resamples) -> Standing:
+def _standing(items: Sequence[Sample], system: System, asked: Asked, resamples: Resamples) -> Standing:
     labels = [item.unsafe for item in items]
     judged = Judged.of(labels, system.outcomes, range(len(items)), strict=asked.strict)
-    natives = Natives.of(items, system.categories, system.policy, asked.crosswalks)
+    natives = Natives.of(items, system.categories, system.policy, asked.category_maps)
     categories, means = by_category(items, system, natives, resamples, strict=asked.strict)
     parts = [part for path in asked.by for part in slices(items, system, path, resamples, strict=asked.strict)]
     return Standing(
@@ -125,7 +125,7 @@ def _worst(judged: Judged, *, unsafe: bool) -> tuple[int, ...]:
     return tuple(place for _, place in wrong[:MISTAKES])
 
 
-def _picks(items: Sequence[Item], system: System, natives: Natives, aim: Aim) -> Picks:
+def _picks(items: Sequence[Sample], system: System, natives: Natives, aim: Aim) -> Picks:
     """Chosen on what was judged whole: of the rest no threshold is known to be good."""
     whole = [(item, one) for item, one in zip(items, system.outcomes, strict=True) if not one.partial]
     scored = [(item.unsafe, one.score) for item, one in whole if one.score is not None]
@@ -145,7 +145,7 @@ def _pick(labels: Sequence[bool], scores: Sequence[float], aim: Aim) -> Pick:
     return Pick(choice, None if choice else f"no threshold reaches {aim.words}")
 
 
-def _compared(items: Sequence[Item], first: Standing, other: Standing, resamples: Resamples) -> Comparison:
+def _compared(items: Sequence[Sample], first: Standing, other: Standing, resamples: Resamples) -> Comparison:
     both = set(other.judged.places)
     places = [at for at in first.judged.places if at in both]
     labels = [items[at].unsafe for at in places]

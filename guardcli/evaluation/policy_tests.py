@@ -16,7 +16,7 @@ from guardcli.classifier import Guard
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.decision import Decision, again
 from guardcli.errors import InputError
-from guardcli.evaluation import datasets
+from guardcli.evaluation.datasets import FieldSpec, Sample, read_dataset
 from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
 from guardcli.writers import jsonl
@@ -90,24 +90,24 @@ class Data:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def labelled(records: Iterable[Record | Malformed], where: datasets.Where | None = None) -> Data:
-    """Cases of records that have a label, wherever `labels` finds it.
+def labelled(records: Iterable[Record | Malformed], field_spec: FieldSpec | None = None) -> Data:
+    """Cases of records that have a label, wherever `evaluation.datasets` finds it.
 
     Raises:
         InputError: a record cannot be read, or its label is neither safe nor unsafe.
     """
-    found = datasets.read(records, where)
-    for unreadable in found.unreadable:
+    dataset = read_dataset(records, field_spec)
+    for unreadable in dataset.unreadable:
         raise InputError(f"{unreadable.key.location}: {unreadable.reason}")
-    return Data(tuple(map(_case, found.items)), found.left_out)
+    return Data(tuple(map(_case, dataset.samples)), dataset.left_out)
 
 
-def _case(item: datasets.Item) -> Case:
-    record = item.record
+def _case(sample: Sample) -> Case:
+    record = sample.record
     place = record.key.location
     if isinstance(record, Malformed):
         raise InputError(f"{place}: {record.reason}")
-    expect: Literal["safe", "unsafe"] = "unsafe" if item.unsafe else "safe"
+    expect: Literal["safe", "unsafe"] = "unsafe" if sample.unsafe else "safe"
     return Case(record.key.id or place, place, record.conversation, expect, labelled=True)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardcli.errors import InputError
-from guardcli.evaluation.datasets import Item, absent_field, field_at, has_field
-from guardcli.evaluation.datasets.label_values import empty
+from guardcli.evaluation.datasets import Sample, get_field, has_field, missing_field_message
+from guardcli.evaluation.datasets.label_values import is_empty
 from guardcli.evaluation.metrics import Interval, NoFigure, Resamples, difference, over_thresholds
 from guardcli.evaluation.system_metrics import Figures, Judged, figures
 from guardcli.evaluation.systems import System
@@ -31,7 +31,7 @@ class Slice:
     gap_p: float | None = None
 
 
-def slices(items: Sequence[Item], system: System, path: str, resamples: Resamples, *, strict: bool) -> list[Slice]:
+def slices(items: Sequence[Sample], system: System, path: str, resamples: Resamples, *, strict: bool) -> list[Slice]:
     """A slice for each value, the most frequent first; "-" are the items without one. Raises InputError as `sliced`."""
     places = sliced(items, path)
     labels = [item.unsafe for item in items]
@@ -47,7 +47,7 @@ def slices(items: Sequence[Item], system: System, path: str, resamples: Resample
     return found
 
 
-def sliced(items: Sequence[Item], path: str) -> dict[str, list[int]]:
+def sliced(items: Sequence[Sample], path: str) -> dict[str, list[int]]:
     """The places of the items by value.
 
     Raises:
@@ -58,7 +58,7 @@ def sliced(items: Sequence[Item], path: str) -> dict[str, list[int]]:
         places.setdefault(_value(item, path), []).append(at)
     if set(places) == {_MISSING}:
         if not any(has_field(item.fields, path) for item in items):
-            raise InputError(absent_field(f"--by {path}", path, items[0].fields))
+            raise InputError(missing_field_message(f"--by {path}", path, items[0].fields))
         raise InputError(f"--by {path}: no labelled record has a value there to slice by")
     if len(places) > MOST:
         raise InputError(f"--by {path}: it has {len(places):,} values: slice by a field that has at most {MOST}")
@@ -75,6 +75,6 @@ def _gap(one: Judged, english: Judged, resamples: Resamples) -> tuple[Interval |
     return difference(here - there, spread)
 
 
-def _value(item: Item, path: str) -> str:
-    value = field_at(item.fields, path)
-    return _MISSING if empty(value) or isinstance(value, (dict, list)) else str(value).strip() or _MISSING
+def _value(item: Sample, path: str) -> str:
+    value = get_field(item.fields, path)
+    return _MISSING if is_empty(value) or isinstance(value, (dict, list)) else str(value).strip() or _MISSING

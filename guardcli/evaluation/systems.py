@@ -11,8 +11,8 @@ from typing import Any
 
 from guardcli.decision import highest
 from guardcli.errors import InputError
-from guardcli.evaluation.datasets import Categories, Item, absent_field, field_at, has_field
-from guardcli.evaluation.datasets.label_values import missing, structure
+from guardcli.evaluation.datasets import CategoryIndex, Sample, get_field, has_field, missing_field_message
+from guardcli.evaluation.datasets.label_values import is_missing, parse_structure
 from guardcli.stored import RecordKey, Row, by_record
 
 NO_ROW = "no verdict in the run"
@@ -41,7 +41,7 @@ class System:
 
     name: str
     outcomes: tuple[Outcome, ...]
-    categories: Categories
+    categories: CategoryIndex
     threshold: float
     one_by_one: bool = False
     seconds: float | None = None
@@ -53,7 +53,7 @@ class System:
         return sum(outcome.score is None for outcome in self.outcomes)
 
 
-def of_rows(name: str, items: Sequence[Item], rows: Iterable[Row], *, known: Categories | None = None) -> System:
+def of_rows(name: str, items: Sequence[Sample], rows: Iterable[Row], *, known: CategoryIndex | None = None) -> System:
     """The system that made the rows of one run, joined to the items by source, line and part.
 
     Where the two have each but one source, its name does not matter: it may have been stdin. Without `known`, its
@@ -77,12 +77,16 @@ def of_rows(name: str, items: Sequence[Item], rows: Iterable[Row], *, known: Cat
     first = next(iter(found.values()))[0]
     labels = dict.fromkeys(label for rows in found.values() for row in rows for label in _category_scores(row))
     return System(
-        name, tuple(outcomes), known or Categories.called(labels), first["threshold"], first["scoring"] == "each",
+        name=name,
+        outcomes=tuple(outcomes),
+        categories=known or CategoryIndex.from_labels(labels),
+        threshold=first["threshold"],
+        one_by_one=first["scoring"] == "each",
         policy=first["taxonomy"].get("name"),
-    )  # fmt: skip
+    )
 
 
-def of_field(name: str, items: Sequence[Item], path: str, *, threshold: float = 0.5) -> System:
+def of_field(name: str, items: Sequence[Sample], path: str, *, threshold: float = 0.5) -> System:
     """Another tool as a system, by the probability that it left in a field of the records.
 
     An object of numbers, such as OpenAI's `category_scores`, counts by its highest; its names are categories. True and
@@ -97,10 +101,10 @@ def of_field(name: str, items: Sequence[Item], path: str, *, threshold: float = 
     outcomes = tuple(_outcome(found, path, threshold) for found in scores)
     if all(outcome.score is None for outcome in outcomes):
         if not any(has_field(item.fields, path) for item in items):
-            raise InputError(absent_field(option, path, items[0].fields))
+            raise InputError(missing_field_message(option, path, items[0].fields))
         raise InputError(f"{option}: no labelled record has a number at {path}")
     labels = dict.fromkeys(label for outcome in outcomes for label in outcome.categories or ())
-    return System(name, outcomes, Categories.called(labels), threshold, one_by_one=True)
+    return System(name, outcomes, CategoryIndex.from_labels(labels), threshold, one_by_one=True)
 
 
 def unscored(system: System) -> Counter[str]:
@@ -126,7 +130,7 @@ def _at(outcome: Outcome, threshold: float) -> Outcome:
     return replace(outcome, unsafe=False)
 
 
-def _joined(item: Item, found: Mapping[RecordKey, list[Row]]) -> Outcome:
+def _joined(item: Sample, found: Mapping[RecordKey, list[Row]]) -> Outcome:
     rows = found.get((item.key.source, item.key.line, item.key.part))
     if rows is None:
         return Outcome(None, None, error=NO_ROW)
@@ -161,12 +165,12 @@ def _category_scores(row: Row) -> Mapping[str, float]:
     return {label: row["score"] * share for label, share in (row["listed_scores"] or {}).items()}
 
 
-def _scores(item: Item, path: str) -> float | dict[str, float] | None:
+def _scores(item: Sample, path: str) -> float | dict[str, float] | None:
     """The number in a field, or those of an object by name; None: there is none."""
-    value: Any = field_at(item.fields, path)
+    value: Any = get_field(item.fields, path)
     if isinstance(value, str):
         with suppress(ValueError):
-            value = structure(value)
+            value = parse_structure(value)
     if isinstance(value, dict):
         numbers = ((name, _number(score)) for name, score in value.items())
         return {name: number for name, number in numbers if number is not None}
@@ -181,7 +185,7 @@ def _outcome(found: float | dict[str, float] | None, path: str, threshold: float
     return Outcome(number, number >= threshold, listed, scores)
 
 
-def _check_range(option: str, items: Sequence[Item], scores: Sequence[float | dict[str, float] | None]) -> None:
+def _check_range(option: str, items: Sequence[Sample], scores: Sequence[float | dict[str, float] | None]) -> None:
     """Raise InputError: a number is outside [0, 1]: a percentage, a logit, another scale."""
     by_item = [tuple(found.values()) if isinstance(found, dict) else (found,) for found in scores]
     numbers = [number for found in by_item for number in found if number is not None]
@@ -209,7 +213,7 @@ def _number(value: Any) -> float | None:
     """A number, or the text of one, as a float; a rounding error beyond 0 or 1 is taken off."""
     if isinstance(value, bool):
         return float(value)
-    if not isinstance(value, (int, float, str)) or missing(value):
+    if not isinstance(value, (int, float, str)) or is_missing(value):
         return None
     if isinstance(value, str) and value.strip().casefold() in ("true", "false"):
         return float(value.strip().casefold() == "true")

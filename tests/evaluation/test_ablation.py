@@ -11,7 +11,7 @@ import pytest
 
 from guardcli.evaluation import Natives
 from guardcli.evaluation.ablation import CHANGES, changed, follow
-from guardcli.evaluation.datasets import Categories, Item
+from guardcli.evaluation.datasets import CategoryIndex, Sample
 from guardcli.taxonomy import Taxonomy
 from tests.evaluation.planted import item, system
 from tests.rows import row
@@ -19,7 +19,7 @@ from tests.rows import row
 LG3 = Taxonomy.load("llama-guard-3")
 ITEMS = (item(1, True, "S1"), item(2, True, "S9", "S2"), item(3, True, "unknown"), item(4, False), item(5, True, "S1"))
 # The last one is not detected.
-JUDGED = replace(system([0.9, 0.9, 0.9, 0.9, 0.2]), categories=Categories.of(LG3))
+JUDGED = replace(system([0.9, 0.9, 0.9, 0.9, 0.2]), categories=CategoryIndex.from_taxonomy(LG3))
 
 
 def followed(judge: Any) -> dict[str, tuple[int, int, int]]:
@@ -28,10 +28,12 @@ def followed(judge: Any) -> dict[str, tuple[int, int, int]]:
     return {one.change: (one.items, one.stayed, one.errors) for one in found}
 
 
-def reads(taxonomy: Taxonomy, some: Sequence[Item]) -> list[dict[str, Any]]:
+def reads(taxonomy: Taxonomy, some: Sequence[Sample]) -> list[dict[str, Any]]:
     """A judge that calls unsafe what a category of the policy holds for."""
     there = {category.id for category in taxonomy.categories}
-    return [row(one.key.line, 0.9 if there & set(one.truth.flags) else 0.1, source="set.jsonl") for one in some]
+    return [
+        row(one.key.line, 0.9 if there & set(one.ground_truth.annotations) else 0.1, source="set.jsonl") for one in some
+    ]
 
 
 def test_a_judge_that_reads_the_policy_turns_where_it_should() -> None:

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from guardcli.errors import InputError
 from guardcli.evaluation import Asked, Evaluation, System, evaluate
-from guardcli.evaluation.datasets import Item, Labelled
+from guardcli.evaluation.datasets import LabeledDataset, Sample
 from guardcli.evaluation.metrics import Aim, Counts
 from tests.evaluation.planted import item, items, system
 
@@ -20,8 +20,8 @@ SCORES = [float(one) for one in np.clip(DRAW.normal(0.4, 0.2, 200) + 0.2 * np.ar
 BETTER = [float(one) for one in np.clip(np.array(SCORES) * 0.5 + 0.4 * np.array(TRUTH), 0, 1)]
 
 
-def evaluated(found: tuple[Item, ...], *systems: System, **asked: object) -> Evaluation:
-    return evaluate(Labelled(found), systems, Asked(**asked))  # type: ignore[arg-type]
+def evaluated(found: tuple[Sample, ...], *systems: System, **asked: object) -> Evaluation:
+    return evaluate(LabeledDataset(found), systems, Asked(**asked))  # type: ignore[arg-type]
 
 
 def test_the_figures_are_those_of_the_scores() -> None:
@@ -192,7 +192,11 @@ def test_thresholds_by_category_only_where_categories_are_asked_one_by_one() -> 
 
 def test_harmless_items_of_another_set_count_against_every_category() -> None:
     """And of harmful ones of a set that does not have the category nobody knows."""
-    found = (item(1, True, "S1"), replace(item(2, False), groups=("b",)), replace(item(3, True, "x"), groups=("b",)))
+    found = (
+        item(1, True, "S1"),
+        replace(item(2, False), dataset_names=("b",)),
+        replace(item(3, True, "x"), dataset_names=("b",)),
+    )
     scores = [{"S1": 0.9}, {"S1": 0.2}, {"S1": 0.95}]
     (standing,) = evaluated(found, system([0.9, 0.2, 0.9], categories=scores)).standings
     assert standing.categories[0].one_vs_all is not None

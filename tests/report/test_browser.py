@@ -12,7 +12,7 @@ import pytest
 from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.evaluation import Asked, evaluate
 from guardcli.evaluation.comparison import compare
-from guardcli.evaluation.datasets import Labelled
+from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.report import audit, diff, evaluation
 from guardcli.summary import summarize
 from tests.evaluation.planted import item, system
@@ -47,7 +47,9 @@ def _evaluation() -> evaluation.Report:
     said = Conversation((Message("user", HOSTILE),), HOSTILE)
     found = [replace(one, record=Record(Key(HOSTILE, 1, id=HOSTILE), said, one.fields)) for one in found]
     systems = [system([0.2, 0.9], name=HOSTILE), system([0.2, None], name="b")]
-    return evaluation.Report(evaluate(Labelled(tuple(found)), systems, Asked(by=("x",), resamples=100)), {}, HOSTILE)
+    return evaluation.Report(
+        evaluate(LabeledDataset(tuple(found)), systems, Asked(by=("x",), resamples=100)), {}, HOSTILE
+    )
 
 
 @pytest.mark.parametrize("name", ["diff", "audit", "evaluation"])

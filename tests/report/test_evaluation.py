@@ -10,7 +10,7 @@ from typing import Any
 
 from guardcli.conversation import Key, Malformed
 from guardcli.evaluation import Asked, Following, evaluate
-from guardcli.evaluation.datasets import Labelled
+from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.evaluation.metrics import Aim
 from guardcli.report.evaluation import Report, as_json, as_markdown, as_page, as_text
 from tests.evaluation.planted import item, system
@@ -25,7 +25,7 @@ TWO = replace(system([0.9, 0.1, 0.8, None, 0.7], name=HOSTILE), seconds=1.5, tok
 
 
 def report(*systems: Any, **asked: Any) -> Report:
-    labelled = Labelled(
+    labelled = LabeledDataset(
         ITEMS, (Malformed(Key("set.jsonl", 9), "not JSON"),), Counter({"without a label": 2}), Counter({"xstest": 5})
     )
     evaluation = evaluate(labelled, systems, Asked(resamples=100, **asked))
@@ -104,7 +104,7 @@ def test_the_page_draws_what_there_is_and_runs_nothing() -> None:
 
 
 def test_a_page_without_curves() -> None:
-    labelled = Labelled(ITEMS[:1])
+    labelled = LabeledDataset(ITEMS[:1])
     page = as_page(Report(evaluate(labelled, [system([0.9])]), {}, "x"), with_text=True)
     assert "Precision and recall" not in page
     assert "all 1 items are unsafe" in page

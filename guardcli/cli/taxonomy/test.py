@@ -18,7 +18,7 @@ from guardcli.cli.labelling import label_options
 from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import GuardError, InputError, TaxonomyError
-from guardcli.evaluation.datasets import Where
+from guardcli.evaluation.datasets import FieldSpec
 from guardcli.evaluation.policy_tests import Case, Data, Run, Session, cases_of, labelled
 from guardcli.report import policy_tests as report
 from guardcli.taxonomy import Taxonomy
@@ -52,7 +52,7 @@ def test(
     max_flag_rate: float | None,
     junit: Path | None,
     extends_root: Path | None,
-    where: Where,
+    field_spec: FieldSpec,
     input_format: str | None,
     **options: Any,
 ) -> int:
@@ -71,7 +71,7 @@ def test(
     taxonomy = load()
     judging = Judging(**options, target="last", scores=True)
     output.check_outputs({"--junit": junit}, [*files, *taxonomy.files, *judging.files()])
-    data = _labelled(files, where, input_format, gated=max_flag_rate is not None)
+    data = _labelled(files, field_spec, input_format, gated=max_flag_rate is not None)
     with judging.load() as model:
         session = Session(lambda edited: judging.open(edited, model=model))
         try:
@@ -95,7 +95,9 @@ def _cases(taxonomy: Taxonomy, data: Sequence[Case]) -> list[Case]:
     return cases
 
 
-def _labelled(files: tuple[str, ...], where: Where, input_format: str | None, *, gated: bool) -> tuple[Case, ...]:
+def _labelled(
+    files: tuple[str, ...], field_spec: FieldSpec, input_format: str | None, *, gated: bool
+) -> tuple[Case, ...]:
     """The labelled cases; how many records are none is told.
 
     Raises:
@@ -105,7 +107,7 @@ def _labelled(files: tuple[str, ...], where: Where, input_format: str | None, *,
         return ()
     data = Data()
     if files:
-        data = labelled(inputs.Reading(input_format).records(inputs.sources(files)), where)
+        data = labelled(inputs.Reading(input_format).records(inputs.sources(files)), field_spec)
     left_out = ", ".join(f"{counted(number, 'record')} {reason}" for reason, number in data.left_out.items())
     place = ", ".join(files) or "no labelled data"
     if not data.cases and files:

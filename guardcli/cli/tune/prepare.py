@@ -14,8 +14,7 @@ from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Conversation, Malformed, Record, Role
 from guardcli.errors import InputError
-from guardcli.evaluation.datasets import Crosswalk, Where, schemas
-from guardcli.evaluation.datasets.schemas import About
+from guardcli.evaluation.datasets import DATASET_SCHEMAS, CategoryMap, FieldSpec, LabelTarget, detect_schema
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import turns
 from guardcli.report.prepared_examples import format_overlaps, format_preparation
@@ -101,7 +100,7 @@ def prepare(
     template: str,
     taxonomy: str | None,
     extends_root: Path | None,
-    where: Where,
+    field_spec: FieldSpec,
     map_: Path | None,
     exclude: tuple[str, ...],
     drop_overlap: bool,
@@ -110,7 +109,7 @@ def prepare(
     renumber: bool | None,
     seed: int,
     samples: int,
-    target: About | None,
+    target: LabelTarget | None,
     as_user: tuple[Role, ...],
     reading: inputs.Reading,
 ) -> int:
@@ -134,11 +133,11 @@ def prepare(
     config = PrepareConfig(
         template=prompt_template,
         taxonomy=policy,
-        category_map=Crosswalk() if map_ is None else Crosswalk.load(map_, policy.name),
+        category_map=CategoryMap() if map_ is None else CategoryMap.load(map_, policy.name),
         augmentation=AugmentConfig(made_safe, prompt_template.renumbers if renumber is None else renumber),
         copies=copies,
         seed=seed,
-        fields=where,
+        fields=field_spec,
         target=target,
         as_user=frozenset(as_user),
     )
@@ -178,11 +177,11 @@ def _index_evaluation_sets(files: tuple[str, ...], as_user: frozenset[Role]) -> 
 
 
 def _conversation(record: Record | Malformed) -> Conversation:
-    """The conversation of a record, read by its format or by the layout of a public data set."""
+    """What a record says, by its format, or by the schema of a public set."""
     if isinstance(record, Record):
         return record.conversation
-    name = schemas.of(record.fields)
-    messages = None if name is None else schemas.LAYOUTS[name].messages
+    name = detect_schema(record.fields)
+    messages = None if name is None else DATASET_SCHEMAS[name].messages
     if messages is not None and (said := messages(record.fields)):
         return Conversation(said)
     raise InputError(f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}")

@@ -1,32 +1,29 @@
-"""What people say of a record: labelled data → items, each with its truth, and how their categories map to a policy's.
-
-It reads the fields that records came with, knows the layouts of public evaluation sets by name, and no model.
-"""
+"""Labeled data sets: records → samples with their ground truth, and their categories → a policy's."""
 
 from __future__ import annotations
 
-from guardcli.evaluation.datasets.category_map import Categories, Crosswalk
-from guardcli.evaluation.datasets.dataset import Item, Labelled, read
-from guardcli.evaluation.datasets.fields import Label, Where
-from guardcli.evaluation.datasets.fields import absent as absent_field
-from guardcli.evaluation.datasets.fields import at as field_at
-from guardcli.evaluation.datasets.fields import has as has_field
-from guardcli.evaluation.datasets.ground_truth import Truth
+from guardcli.evaluation.datasets.category_map import CategoryIndex, CategoryMap
+from guardcli.evaluation.datasets.dataset import LabeledDataset, Sample, read_dataset
+from guardcli.evaluation.datasets.fields import FieldSpec, LabelField, get_field, has_field, missing_field_message
+from guardcli.evaluation.datasets.ground_truth import GroundTruth
 from guardcli.evaluation.datasets.label_values import Bound
-from guardcli.evaluation.datasets.schemas import LAYOUTS
+from guardcli.evaluation.datasets.schemas import DATASET_SCHEMAS, DatasetSchema, LabelTarget, detect_schema
 
 __all__ = [
-    "LAYOUTS",
+    "DATASET_SCHEMAS",
     "Bound",
-    "Categories",
-    "Crosswalk",
-    "Item",
-    "Label",
-    "Labelled",
-    "Truth",
-    "Where",
-    "absent_field",
-    "field_at",
+    "CategoryIndex",
+    "CategoryMap",
+    "DatasetSchema",
+    "FieldSpec",
+    "GroundTruth",
+    "LabelField",
+    "LabelTarget",
+    "LabeledDataset",
+    "Sample",
+    "detect_schema",
+    "get_field",
     "has_field",
-    "read",
+    "missing_field_message",
+    "read_dataset",
 ]

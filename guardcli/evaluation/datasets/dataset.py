@@ -1,4 +1,4 @@
-"""Labelled records → items: what is to be judged, up to the message that the label is about, and the truth of it."""
+"""Labeled records → a `LabeledDataset`: conversations up to the labeled message, each with its ground truth."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ from pathlib import PurePath
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
 from guardcli.errors import InputError
-from guardcli.evaluation.datasets import schemas
-from guardcli.evaluation.datasets.fields import Where, absent, flags, has, label
-from guardcli.evaluation.datasets.ground_truth import Truth
-from guardcli.evaluation.datasets.schemas import LAYOUTS, About, Reading
+from guardcli.evaluation.datasets.fields import (
+    FieldSpec,
+    has_field,
+    missing_field_message,
+    read_categories,
+    read_label,
+)
+from guardcli.evaluation.datasets.ground_truth import GroundTruth
+from guardcli.evaluation.datasets.schemas import DATASET_SCHEMAS, LabelTarget, ParsedSample, detect_schema
 
-_ABOUT: dict[Json, About] = {"prompt": "user", "response": "assistant"}  # of a record's own `target`
+_LABEL_TARGETS: dict[Json, LabelTarget] = {"prompt": "user", "response": "assistant"}  # of a record's own `target`
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A record with its truth, of which `truth.unsafe` is known. `groups` are the names that its data set may have in a
-    map: the record's own field `source`, and the file's name without endings."""
+class Sample:
+    """A labeled record. `dataset_names` are the names under which a CategoryMap may have its data set: the record's own
+    field `source`, and the file's name without endings."""
 
     record: Record | Malformed
-    truth: Truth
-    groups: tuple[str, ...]
+    ground_truth: GroundTruth
+    dataset_names: tuple[str, ...]
 
     @property
     def unsafe(self) -> bool:
-        assert self.truth.unsafe is not None  # those without a label are left out
-        return self.truth.unsafe
+        assert self.ground_truth.unsafe is not None  # records without a label make no samples
+        return self.ground_truth.unsafe
 
     @property
     def key(self) -> Key:
@@ -41,142 +46,154 @@ class Item:
 
     @property
     def text(self) -> str | None:
-        """The message that the label is about; None if it could not be read."""
+        """The labeled message; None if the record could not be read."""
         if isinstance(self.record, Malformed) or not self.record.conversation.messages:
             return None
         return self.record.conversation.messages[-1].content
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """The items of a file or several, why others are none (with how many), and the layouts that were recognised.
+class LabeledDataset:
+    """The samples of one file or several.
 
-    `unreadable` are records that cannot be read and have no label; with a label they are items.
+    `unreadable` are records that cannot be read and have no label; with a label they are samples. `left_out` counts
+    the other records without a sample by reason, `schemas` the records by the public data set that they were read as.
     """
 
-    items: tuple[Item, ...]
+    samples: tuple[Sample, ...]
     unreadable: tuple[Malformed, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
-    layouts: Counter[str] = field(default_factory=Counter)
+    schemas: Counter[str] = field(default_factory=Counter)
 
     @property
-    def unsafe(self) -> int:
-        return sum(item.unsafe for item in self.items)
+    def num_unsafe(self) -> int:
+        return sum(sample.unsafe for sample in self.samples)
 
 
-def read(
+def read_dataset(
     records: Iterable[Record | Malformed],
-    where: Where | None = None,
+    spec: FieldSpec | None = None,
     *,
-    about: About | None = None,
-    cut: bool = True,
-) -> Labelled:
-    """Every record that has a label. `about` says whose last message is asked about, whatever the records say.
+    label_target: LabelTarget | None = None,
+    truncate: bool = True,
+) -> LabeledDataset:
+    """Make a sample of every record that has a label.
 
-    Conversations end with the message that the label is about, unless they are not to be `cut`.
+    Args:
+        spec: where labels and categories are; detected where it says nothing.
+        label_target: whose last message is asked about, whatever the records say.
+        truncate: end each conversation with the message that its label is about.
 
     Raises:
-        InputError: a label is no such word, a record is not of the layout that is forced, or no record has a field that
-            `where` names.
+        InputError: a label means neither safe nor unsafe, a record does not have the schema that `spec` names, or no
+            record has a field that `spec` names.
     """
-    where = where or Where()
-    named = _Named(where)
-    items: dict[object, tuple[Item, Counter[bool]]] = {}
+    spec = spec or FieldSpec()
+    named_fields = _NamedFields(spec)
+    samples: dict[object, tuple[Sample, Counter[bool]]] = {}  # with the votes for unsafe and for safe
     left_out: Counter[str] = Counter()
-    names: Counter[str] = Counter()
+    schemas: Counter[str] = Counter()
     unreadable: list[Malformed] = []
     for number, record in enumerate(records):
-        named.see(record.fields)
-        name, reading = _read(record, where, about)
-        if isinstance(record, Malformed) and reading.truth.unsafe is None:
+        named_fields.observe(record.fields)
+        schema, parsed = _parse(record, spec, label_target)
+        if isinstance(record, Malformed) and parsed.ground_truth.unsafe is None:
             unreadable.append(record)
             continue
-        if name is not None and where.label is None:
-            names[name] += 1
-        key = number if reading.pooled is None else (record.key.source, reading.pooled)
-        if key not in items:
-            items[key] = (_item(record, name, reading, about, cut=cut), Counter())
-        votes = items[key][1]
-        if reading.truth.unsafe is not None:
-            votes[reading.truth.unsafe] += 1
-    named.check()
-    found = []
-    for item, votes in items.values():
+        if schema is not None and spec.label is None:
+            schemas[schema] += 1
+        group = number if parsed.group_id is None else (record.key.source, parsed.group_id)
+        if group not in samples:
+            samples[group] = (_sample(record, schema, parsed, label_target, truncate=truncate), Counter())
+        if parsed.ground_truth.unsafe is not None:
+            samples[group][1][parsed.ground_truth.unsafe] += 1
+    named_fields.check()
+    labeled = []
+    for sample, votes in samples.values():
         if votes[True] == votes[False]:
             left_out["without a label" if not votes else "with as many votes for either label"] += 1
         else:
-            found.append(replace(item, truth=replace(item.truth, unsafe=votes[True] > votes[False])))
-    return Labelled(tuple(found), tuple(unreadable), left_out, names)
+            ground_truth = replace(sample.ground_truth, unsafe=votes[True] > votes[False])
+            labeled.append(replace(sample, ground_truth=ground_truth))
+    return LabeledDataset(tuple(labeled), tuple(unreadable), left_out, schemas)
 
 
-class _Named:
-    """The fields that options name, until a record has each."""
+class _NamedFields:
+    """Checks that the fields which options name are in some record."""
 
-    def __init__(self, where: Where) -> None:
-        self._wanted = {}
-        if where.label is not None:
-            self._wanted["--label-field"] = where.label.path
-        if where.categories is not None:
-            self._wanted["--category-field"] = where.categories
+    def __init__(self, spec: FieldSpec) -> None:
+        self._missing: dict[str, str] = {}  # option → path
+        if spec.label is not None:
+            self._missing["--label-field"] = spec.label.path
+        if spec.categories is not None:
+            self._missing["--category-field"] = spec.categories
         self._first: Mapping[str, Json] = {}
 
-    def see(self, fields: Mapping[str, Json]) -> None:
-        if self._wanted and fields:
+    def observe(self, fields: Mapping[str, Json]) -> None:
+        if self._missing and fields:
             self._first = self._first or fields
-            self._wanted = {option: path for option, path in self._wanted.items() if not has(fields, path)}
+            self._missing = {option: path for option, path in self._missing.items() if not has_field(fields, path)}
 
     def check(self) -> None:
-        """Raise InputError: no record has one of them. Where no record has any field, that is what is to be told."""
-        for option, path in self._wanted.items():
+        """Raise InputError: no record has one of them. Says nothing where no record has any field at all."""
+        for option, path in self._missing.items():
             if self._first:
-                raise InputError(absent(option, path, self._first))
+                raise InputError(missing_field_message(option, path, self._first))
 
 
-def _read(record: Record | Malformed, where: Where, about: About | None) -> tuple[str | None, Reading]:
-    """The name of the layout that the record has, and the truth. A label that is forced outranks a layout's."""
+def _parse(
+    record: Record | Malformed, spec: FieldSpec, label_target: LabelTarget | None
+) -> tuple[str | None, ParsedSample]:
+    """The name of the record's schema, and the record parsed by it. A label field in `spec` outranks the schema's."""
     fields = record.fields
-    name = where.layout or schemas.of(fields)
+    name = spec.schema or detect_schema(fields)
     try:
         if name is None:
-            return None, _generic(fields, where)
-        if where.layout is not None and not LAYOUTS[name].matches(fields):
+            return None, _parse_fields(fields, spec)
+        if spec.schema is not None and not DATASET_SCHEMAS[name].matches(fields):
             raise ValueError(f"it is no record of {name}")
-        if where.label is not None:
-            return name, _generic(fields, where)
-        reading = LAYOUTS[name].read(fields, about)
-        if where.categories is not None:
-            categories, listed = flags(fields, where.categories, where.category_bound)
-            reading = replace(reading, truth=Truth(reading.truth.unsafe, categories, listed))
-        return name, reading
+        if spec.label is not None:
+            return name, _parse_fields(fields, spec)
+        parsed = DATASET_SCHEMAS[name].parse(fields, label_target)
+        if spec.categories is not None:
+            annotations, exhaustive = read_categories(fields, spec.categories, spec.category_bound)
+            ground_truth = GroundTruth(parsed.ground_truth.unsafe, annotations, exhaustive)
+            parsed = replace(parsed, ground_truth=ground_truth)
+        return name, parsed
     except ValueError as error:
         raise InputError(f"{record.key.location}: {error}") from None
 
 
-def _generic(fields: Mapping[str, Json], where: Where) -> Reading:
-    categories, listed = flags(fields, where.categories, where.category_bound)
-    unsafe = label(fields, where.label)
-    if unsafe is None and where.label is None and not listed and categories:
-        unsafe = any(categories.values())  # flags alone, such as a moderation service's
+def _parse_fields(fields: Mapping[str, Json], spec: FieldSpec) -> ParsedSample:
+    """Read a record of no known schema."""
+    annotations, exhaustive = read_categories(fields, spec.categories, spec.category_bound)
+    unsafe = read_label(fields, spec.label)
+    if unsafe is None and spec.label is None and not exhaustive and annotations:
+        unsafe = any(annotations.values())  # categories alone, such as a moderation service's
     target = fields.get("target")
-    return Reading(Truth(unsafe, categories, listed), about=_ABOUT.get(target) if isinstance(target, str) else None)
+    label_target = _LABEL_TARGETS.get(target) if isinstance(target, str) else None
+    return ParsedSample(GroundTruth(unsafe, annotations, exhaustive), label_target=label_target)
 
 
-def _item(record: Record | Malformed, layout: str | None, reading: Reading, about: About | None, *, cut: bool) -> Item:
+def _sample(
+    record: Record | Malformed, schema: str | None, parsed: ParsedSample, label_target: LabelTarget | None,
+    *, truncate: bool,
+) -> Sample:  # fmt: skip
     source = record.fields.get("source")
     file = PurePath(record.key.source or "").name.split(".")[0]
-    groups = (source, file) if isinstance(source, str) else (file,)
-    messages = None if layout is None else LAYOUTS[layout].messages
+    dataset_names = (source, file) if isinstance(source, str) else (file,)
+    messages = None if schema is None else DATASET_SCHEMAS[schema].messages
     if messages is not None:
-        key = replace(record.key, id=record.key.id or reading.id)
-        conversation = Conversation(messages(record.fields), key.id)
-        return Item(Record(key, conversation, record.fields), reading.truth, groups)
-    if cut and isinstance(record, Record):
-        record = replace(record, conversation=_up_to(record.conversation, about or reading.about))
-    return Item(record, reading.truth, groups)
+        key = replace(record.key, id=record.key.id or parsed.id)
+        record = Record(key, Conversation(messages(record.fields), key.id), record.fields)
+    elif truncate and isinstance(record, Record):
+        conversation = _truncate_to_target(record.conversation, label_target or parsed.label_target)
+        record = replace(record, conversation=conversation)
+    return Sample(record, parsed.ground_truth, dataset_names)
 
 
-def _up_to(conversation: Conversation, about: About | None) -> Conversation:
+def _truncate_to_target(conversation: Conversation, label_target: LabelTarget | None) -> Conversation:
     """The conversation up to the last message of a role; all of it where that role says nothing."""
     messages: tuple[Message, ...] = conversation.messages
-    ends = [at for at, message in enumerate(messages, start=1) if message.role == about]
+    ends = [end for end, message in enumerate(messages, start=1) if message.role == label_target]
     return replace(conversation, messages=messages[: ends[-1]]) if ends else conversation

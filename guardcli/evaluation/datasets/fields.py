@@ -1,4 +1,4 @@
-"""Where in a record its label and its categories stand. It knows no data set."""
+"""Find the label and the categories in the fields of a record."""
 
 from __future__ import annotations
 
@@ -8,119 +8,57 @@ from typing import Any
 
 from guardcli.conversation import Json
 from guardcli.evaluation.datasets import label_values
-from guardcli.evaluation.datasets.label_values import Bound, missing
+from guardcli.evaluation.datasets.label_values import Bound, is_missing
 from guardcli.formats import RecordError, get_at_path, parse_path
 
 Fields = Mapping[str, Json]
 
-# The first that a record has; True where the field says that something is safe.
-LABELS = {
+# The first of these that a record has is its label; True where the field says that something is safe.
+LABEL_FIELDS = {
     "label": False, "unsafe": False, "is_unsafe": False, "toxicity": False, "toxic": False, "is_toxic": False,
     "harmful": False, "is_harmful": False, "harm": False, "flagged": False, "is_safe": True, "safe": True,
 }  # fmt: skip
-_NAMED = 12  # fields in a message
-_CATEGORIES = ("categories", "violated_categories", "harm_categories", "category", "harm_category")
+_CATEGORY_FIELDS = ("categories", "violated_categories", "harm_categories", "category", "harm_category")
+_MAX_NAMED_FIELDS = 12  # in a message
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """A path to the label, and what means unsafe there: these values (all others then mean safe), or what is beyond a
-    bound; neither: the usual words."""
+class LabelField:
+    """The path of the label, and which values of it mean unsafe.
+
+    `unsafe` lists the unsafe values; all others then mean safe. `bound` makes numbers beyond it unsafe. With neither,
+    the usual words are understood (`label_values.parse_unsafe`).
+    """
 
     path: str
     unsafe: tuple[str, ...] = ()
     bound: Bound | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """What is forced: the place of the label, that of the categories, the bound from which on one of them applies, and
-    the layout by name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSpec:
+    """Where to find labels and categories, instead of detecting it.
 
-    label: Label | None = None
+    `schema` names one of DATASET_SCHEMAS. `categories` is the path of the categories, and `category_bound` the number
+    from which on one of them applies.
+    """
+
+    label: LabelField | None = None
     categories: str | None = None
-    layout: str | None = None
     category_bound: Bound | None = None
+    schema: str | None = None
 
 
-def label(fields: Fields, where: Label | None) -> bool | None:
-    """Whether a record is labelled unsafe; None if it has no label. Raises ValueError: its label is no such word."""
-    if where is not None:
-        return _stated(at(fields, where.path), where)
-    name = next((name for name in LABELS if not missing(fields.get(name))), None)
-    if name is None:
-        return None
-    return label_values.unsafe_word(fields[name], name, true_is_safe=LABELS[name])
-
-
-def _stated(value: Any, where: Label) -> bool | None:
-    if where.unsafe and label_values.word(value) in map(label_values.word, where.unsafe):
-        return True  # also a value that else means that there is none, if it is named
-    if missing(value):
-        return None
-    if where.bound is not None:
-        return where.bound.holds(value, where.path)
-    true_is_safe = LABELS.get(str(parse_path(where.path)[-1]), False)
-    if not where.unsafe:
-        return label_values.unsafe_word(value, where.path, true_is_safe=true_is_safe)
-    if isinstance(value, (list, dict)):
-        raise ValueError(f"its {where.path} is {label_values.short(value)}, and one value is expected")
-    if label_values.fraction(value) and not any(map(label_values.fraction, where.unsafe)):
-        raise ValueError(label_values.unclear(value, where.path, "<" if true_is_safe else ">="))
-    return False
-
-
-def flags(fields: Fields, path: str | None, bound: Bound | None = None) -> tuple[dict[str, bool], bool]:
-    """The categories that a record has by name, and whether they came as a list (`Truth.listed`).
-
-    Raises:
-        ValueError: what stands there is neither a list of names, nor names with true or false (or numbers, with a
-            `bound`).
-    """
-    if path is not None:
-        name, value = path, at(fields, path)
-    else:
-        name = next((name for name in _CATEGORIES if not missing(fields.get(name))), "")
-        value = fields.get(name)
-    if missing(value):
-        return {}, True
+def get_field(fields: Fields, path: str) -> Any:
+    """The value at a path; None if there is none."""
     try:
-        value = label_values.structure(value)
-    except ValueError as error:
-        raise ValueError(f"its {name} {error}") from None
-    if isinstance(value, dict):
-        return annotated(value, name, bound), False
-    listed = label_values.names(value)
-    if listed is None:
-        raise ValueError(f"its {name} is neither a list of names nor an object of true and false")
-    if listed and bound is not None:
-        raise ValueError(f"its {name} is a list of names: a bound ({name}{bound}) needs an object of numbers")
-    return dict.fromkeys(listed, True), True
+        return get_at_path(dict(fields), parse_path(path))
+    except RecordError:
+        return None
 
 
-def annotated(given: Mapping[str, Json], name: str, bound: Bound | None = None) -> dict[str, bool]:
-    """Whether each category applies; one without a value is not annotated.
-
-    Raises:
-        ValueError: a value is neither true nor false, or no number where there is a `bound`.
-    """
-    return {key: _applies(on, name, key, bound) for key, on in given.items() if not missing(on)}
-
-
-def _applies(on: Json, name: str, key: str, bound: Bound | None) -> bool:
-    if bound is not None:
-        return bound.holds(on, f"{name}.{key}")
-    try:
-        return label_values.unsafe_word(on, f"{name}.{key}")
-    except ValueError:
-        problem = f"its {name}.{key} is {label_values.short(on)}, which is neither true nor false"
-        if label_values.as_number(on) is not None:
-            problem += f': say from which number on a category applies, such as --category-field "{name}>=0.5"'
-        raise ValueError(problem) from None
-
-
-def has(fields: Fields, path: str) -> bool:
-    """Whether a record has a field at a path, whatever stands there."""
+def has_field(fields: Fields, path: str) -> bool:
+    """Whether a record has a field at a path, whatever its value."""
     try:
         get_at_path(dict(fields), parse_path(path))
     except RecordError:
@@ -128,15 +66,92 @@ def has(fields: Fields, path: str) -> bool:
     return True
 
 
-def absent(option: str, path: str, fields: Fields) -> str:
-    """What is wrong with an option whose field no record has; `fields` are those of the first record."""
-    names = ", ".join(list(fields)[:_NAMED]) + (", …" if len(fields) > _NAMED else "")
+def missing_field_message(option: str, path: str, fields: Fields) -> str:
+    """The error for an option whose field no record has; `fields` are those of the first record."""
+    names = ", ".join(list(fields)[:_MAX_NAMED_FIELDS]) + (", …" if len(fields) > _MAX_NAMED_FIELDS else "")
     return f"{option}: no record has the field {path}; the first record has {names or 'no fields'}"
 
 
-def at(fields: Fields, path: str) -> Any:
-    """What stands at a path; None if nothing does."""
-    try:
-        return get_at_path(dict(fields), parse_path(path))
-    except RecordError:
+def read_label(fields: Fields, label_field: LabelField | None) -> bool | None:
+    """Whether a record is labeled unsafe; None if it has no label.
+
+    Raises:
+        ValueError: the label means neither safe nor unsafe.
+    """
+    if label_field is not None:
+        return _read_label_field(get_field(fields, label_field.path), label_field)
+    name = next((name for name in LABEL_FIELDS if not is_missing(fields.get(name))), None)
+    if name is None:
         return None
+    return label_values.parse_unsafe(fields[name], name, true_is_safe=LABEL_FIELDS[name])
+
+
+def _read_label_field(value: Any, label_field: LabelField) -> bool | None:
+    path, unsafe = label_field.path, label_field.unsafe
+    if unsafe and label_values.normalize(value) in map(label_values.normalize, unsafe):
+        return True  # before the check for a missing value: "none" may be named as unsafe
+    if is_missing(value):
+        return None
+    if label_field.bound is not None:
+        return label_field.bound.includes(value, path)
+    true_is_safe = LABEL_FIELDS.get(str(parse_path(path)[-1]), False)
+    if not unsafe:
+        return label_values.parse_unsafe(value, path, true_is_safe=true_is_safe)
+    if isinstance(value, (list, dict)):
+        raise ValueError(f"its {path} is {label_values.abbreviate(value)}, and one value is expected")
+    if label_values.is_fraction(value) and not any(map(label_values.is_fraction, unsafe)):
+        raise ValueError(label_values.unclear_label_message(value, path, "<" if true_is_safe else ">="))
+    return False
+
+
+def read_categories(fields: Fields, path: str | None, bound: Bound | None = None) -> tuple[dict[str, bool], bool]:
+    """The categories of a record by name, and whether they came as a list (`GroundTruth.exhaustive`).
+
+    ["S1", "S2"] → {"S1": True, "S2": True}, True
+    {"S1": 0.7, "S2": 0.1} with the bound >=0.5 → {"S1": True, "S2": False}, False
+
+    Raises:
+        ValueError: the value is neither a list of names, nor names with true or false (or numbers, with a `bound`).
+    """
+    if path is not None:
+        name, value = path, get_field(fields, path)
+    else:
+        name = next((name for name in _CATEGORY_FIELDS if not is_missing(fields.get(name))), "")
+        value = fields.get(name)
+    if is_missing(value):
+        return {}, True
+    try:
+        value = label_values.parse_structure(value)
+    except ValueError as error:
+        raise ValueError(f"its {name} {error}") from None
+    if isinstance(value, dict):
+        return parse_annotations(value, name, bound), False
+    names = label_values.parse_names(value)
+    if names is None:
+        raise ValueError(f"its {name} is neither a list of names nor an object of true and false")
+    if names and bound is not None:
+        raise ValueError(f"its {name} is a list of names: a bound ({name}{bound}) needs an object of numbers")
+    return dict.fromkeys(names, True), True
+
+
+def parse_annotations(values: Mapping[str, Json], name: str, bound: Bound | None = None) -> dict[str, bool]:
+    """Whether each category applies. A category without a value is not annotated, and left out.
+
+    Raises:
+        ValueError: a value is neither true nor false, or not a number where there is a `bound`.
+    """
+    return {
+        category: _applies(value, name, category, bound) for category, value in values.items() if not is_missing(value)
+    }
+
+
+def _applies(value: Json, name: str, category: str, bound: Bound | None) -> bool:
+    if bound is not None:
+        return bound.includes(value, f"{name}.{category}")
+    try:
+        return label_values.parse_unsafe(value, f"{name}.{category}")
+    except ValueError:
+        problem = f"its {name}.{category} is {label_values.abbreviate(value)}, which is neither true nor false"
+        if label_values.parse_number(value) is not None:
+            problem += f': say from which number on a category applies, such as --category-field "{name}>=0.5"'
+        raise ValueError(problem) from None

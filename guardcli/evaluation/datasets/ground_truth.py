@@ -1,4 +1,4 @@
-"""The Truth: what annotators said of one message, of all and by category, and what they did not say."""
+"""What annotators said of one message: unsafe or not, and which categories apply."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """`unsafe` is None where nobody said. `flags` are categories by their native names: True applies, False does not.
+class GroundTruth:
+    """The labels of one sample.
 
-    `listed`: the categories came as a list, so that one that is missing does not apply; else it is not annotated.
+    `unsafe` is None where nobody labeled the message. `annotations` are categories by the data set's own names: True
+    applies, False does not.
+
+    `exhaustive`: the categories came as a list, so a category that is missing does not apply. Otherwise a missing
+    category was not annotated, and nothing is known of it.
     """
 
     unsafe: bool | None
-    flags: Mapping[str, bool] = field(default_factory=dict)
-    listed: bool = True
+    annotations: Mapping[str, bool] = field(default_factory=dict)
+    exhaustive: bool = True
 
-    def holds(self, names: Collection[str]) -> bool | None:
-        """Whether one of several native categories applies; None where that is not annotated. None does to the safe:
-        some sets file their benign prompts under the category that they look like."""
-        if self.unsafe is not False and any(self.flags.get(name) for name in names):
+    def applies(self, names: Collection[str]) -> bool | None:
+        """Whether one of several native categories applies; None where that is not annotated.
+
+        No category applies to a safe message: some sets file benign prompts under the category that they look like.
+        """
+        if self.unsafe is not False and any(self.annotations.get(name) for name in names):
             return True
-        if self.listed:  # an unsafe item that lists nothing tells nothing about categories
-            return False if self.unsafe is False or any(self.flags.values()) else None
-        return False if names and all(name in self.flags for name in names) else None
+        if self.exhaustive:  # an unsafe sample that lists nothing says nothing about categories
+            return False if self.unsafe is False or any(self.annotations.values()) else None
+        return False if names and all(name in self.annotations for name in names) else None

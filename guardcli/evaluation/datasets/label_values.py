@@ -1,4 +1,4 @@
-"""What a value of labelled data means: missing, unsafe or safe, a number against a bound, a list that came as text."""
+"""Parse the values of labeled data: missing, unsafe or safe, a number against a bound, a list in a text."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _UNSAFE = {"unsafe", "harmful", "toxic", "hateful", "malicious", "flagged", "vio
 _SAFE = {"safe", "unharmful", "harmless", "benign", "non-toxic", "nontoxic", "non-hateful", "ok"}
 _NO_CATEGORY = {"safe", "benign"}  # in a list of categories
 
-_SHOWN = 80  # characters of a value in a message
-_LONGEST = 10_000  # characters of a Python literal
-_SEPARATORS = "|;,"  # the first that a text holds parts it
+_MAX_SHOWN_LEN = 80  # characters of a value in a message
+_MAX_LITERAL_LEN = 10_000  # characters of a Python literal
+_SEPARATORS = "|;,"  # a text is split at the first of these that it contains
 _TOKEN = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")(\s+(?=['"]))?|\b(nan|NaN|null|true|false)\b""", re.DOTALL)
-_LISTED = re.compile(r"""[\[(]\s*['"\[{]|\[.*\]\Z|\{|set\(""", re.DOTALL)  # "[NSFW] porn" is a name
+_LOOKS_STRUCTURED = re.compile(r"""[\[(]\s*['"\[{]|\[.*\]\Z|\{|set\(""", re.DOTALL)  # "[NSFW] porn" is a name
 _PYTHON = {"nan": "None", "NaN": "None", "null": "None", "true": "True", "false": "False"}
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """From which number on something is unsafe, such as >= 0.5."""
+    """The numbers that mean unsafe, such as >= 0.5."""
 
     operator: Operator
     limit: float
@@ -50,30 +50,30 @@ class Bound:
     def __str__(self) -> str:
         return f"{self.operator}{self.limit:g}"
 
-    def holds(self, value: Json, name: str) -> bool:
-        """Whether a number, or its text, is beyond the bound. Raises ValueError: it is no finite number."""
-        number = as_number(value)
+    def includes(self, value: Json, name: str) -> bool:
+        """Whether a number, or its text, is within the bound. Raises ValueError: the value is not a finite number."""
+        number = parse_number(value)
         if number is None:
             raise ValueError(
-                f"its {name} is {short(value)}, which is not a number: a bound ({name}{self}) needs numbers"
+                f"its {name} is {abbreviate(value)}, which is not a number: a bound ({name}{self}) needs numbers"
             )
         return _COMPARE[self.operator](number, self.limit)
 
 
-def missing(value: Json) -> bool:
-    """Whether a value says nothing: null, NaN, or a text such as "", "N/A" or "-"."""
+def is_missing(value: Json) -> bool:
+    """Whether a value is null, NaN, or a text that stands for a missing value, such as "", "N/A" or "-"."""
     if isinstance(value, str):
         return value.strip().casefold() in _MISSING
-    return empty(value)
+    return is_empty(value)
 
 
-def empty(value: Json) -> bool:
-    """Whether there is no value: null or NaN. "None" and "-" are texts, and may be what somebody wrote."""
+def is_empty(value: Json) -> bool:
+    """Whether a value is null or NaN. "None" and "-" are not: somebody may have written them."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def as_number(value: Json) -> float | None:
-    """A finite number, or the text of one; None for anything else. True and false are no numbers."""
+def parse_number(value: Json) -> float | None:
+    """A finite number, or the text of one; None for anything else, such as true and false."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -83,96 +83,98 @@ def as_number(value: Json) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def word(value: Json) -> str:
-    """A value as a word: True is "true", and 1.0, "1.0" and " 1 " are "1"."""
+def normalize(value: Json) -> str:
+    """A value as a word to compare: True → "true", and 1.0, "1.0" and " 1 " → "1"."""
     text = str(value).strip().casefold()
     whole, point, zeros = text.partition(".")
     return whole if point and whole.isdecimal() and zeros.strip("0") == "" else text
 
 
-def unsafe_word(value: Json, name: str, *, true_is_safe: bool = False) -> bool:
+def parse_unsafe(value: Json, name: str, *, true_is_safe: bool = False) -> bool:
     """Whether a word, a truth value, 0 or 1 means unsafe. With `true_is_safe`, true and 1 mean safe, as in `is_safe`.
 
     Raises:
         ValueError: it means neither; the message says which --label-field to write.
     """
-    found = word(value)
-    if found in _TRUE or found in _FALSE:
-        return (found in _TRUE) is not true_is_safe
-    if found in _UNSAFE or found in _SAFE:
-        return found in _UNSAFE
-    raise ValueError(unclear(value, name, "<" if true_is_safe else ">="))
+    word = normalize(value)
+    if word in _TRUE or word in _FALSE:
+        return (word in _TRUE) is not true_is_safe
+    if word in _UNSAFE or word in _SAFE:
+        return word in _UNSAFE
+    raise ValueError(unclear_label_message(value, name, "<" if true_is_safe else ">="))
 
 
-def fraction(value: Json) -> bool:
-    """Whether a value is a number strictly between 0 and 1: neither of the two words."""
-    number = as_number(value)
+def is_fraction(value: Json) -> bool:
+    """Whether a value is a number strictly between 0 and 1."""
+    number = parse_number(value)
     return number is not None and 0 < number < 1
 
 
-def unclear(value: Json, name: str, operator: Operator = ">=") -> str:
-    """What is wrong with a label that means neither safe nor unsafe, and what to write."""
-    said, number = f"its {name} is {short(value)}", as_number(value)
-    listed = f"--label-field {name}=VALUE,VALUE"
+def unclear_label_message(value: Json, name: str, operator: Operator = ">=") -> str:
+    """The error for a label that means neither safe nor unsafe: what is wrong, and which --label-field to write."""
+    start, number = f"its {name} is {abbreviate(value)}", parse_number(value)
+    option = f"--label-field {name}=VALUE,VALUE"
     if number is None:
-        return f"{said}, which is neither safe nor unsafe: write one of these, or name the unsafe values, {listed}"
-    if fraction(value):
+        return f"{start}, which is neither safe nor unsafe: write one of these, or name the unsafe values, {option}"
+    if is_fraction(value):
         return (
-            f'{said}, a fraction: say from which value on it means unsafe, such as --label-field "{name}{operator}0.5"'
+            f'{start}, a fraction: say from which value on it means unsafe, such as --label-field "{name}{operator}0.5"'
         )
     bound = f'--label-field "{name}{operator}{max(number, 1.0):g}"'
     return (
-        f"{said}, which is neither safe nor unsafe: say from which value on it means unsafe, such as {bound}, or name "
-        f"the unsafe values, {listed}"
+        f"{start}, which is neither safe nor unsafe: say from which value on it means unsafe, such as {bound}, or name "
+        f"the unsafe values, {option}"
     )
 
 
-def structure(value: Json) -> Any:
-    """A list or an object that came as text, as in a CSV file that pandas wrote; other values as they are.
+def parse_structure(value: Json) -> Any:
+    """Parse a list or an object in a text, as in a CSV file that pandas wrote; return other values unchanged.
 
     '["S9", "S1"]', "['S9', 'S1']", "['S9' 'S1']" (numpy), "('S9',)", "{'S9'}", "[S9, S1]" → ["S9", "S1"], and
     '{"hate": true}' and "{'hate': True}" → {"hate": True}.
 
     Raises:
-        ValueError: it looks like a list or an object, and cannot be read.
+        ValueError: the text looks like a list or an object, and cannot be parsed.
     """
     text = value.strip() if isinstance(value, str) else ""
     if not text.startswith(("[", "{", "(", "set(")):
         return value
-    found: Any
+    parsed: Any
     try:
-        found = json.loads(text)
+        parsed = json.loads(text)
     except (ValueError, RecursionError):
-        found = _literal(text)
-    if isinstance(found, (tuple, set, frozenset)):
-        found = sorted(found, key=str) if isinstance(found, (set, frozenset)) else list(found)
-    if isinstance(found, (list, dict, str)):
-        return found
+        parsed = _parse_literal(text)
+    if isinstance(parsed, (tuple, set, frozenset)):
+        parsed = sorted(parsed, key=str) if isinstance(parsed, (set, frozenset)) else list(parsed)
+    if isinstance(parsed, (list, dict, str)):
+        return parsed
     if text[0] == "[" and text[-1] == "]" and not set("[]{}'\"") & set(text[1:-1]):
         return [part.strip() for part in re.split(f"[{_SEPARATORS}]", text[1:-1]) if part.strip()]
-    if _LISTED.match(text):
-        raise ValueError(f"{short(text)} looks like a list or an object, and cannot be read as JSON or Python")
+    if _LOOKS_STRUCTURED.match(text):
+        raise ValueError(f"{abbreviate(text)} looks like a list or an object, and cannot be read as JSON or Python")
     return value
 
 
-def names(value: Json) -> list[str] | None:
-    """The names in a list, or in a text with `|`, `;` or `,` between them; None: they are no names."""
+def parse_names(value: Json) -> list[str] | None:
+    """The names in a list, or in a text with `|`, `;` or `,` between them; None if the value holds no names."""
     if isinstance(value, (dict, bool)):
         return None
-    parts = value if isinstance(value, list) else _parted(word(value) if isinstance(value, float) else str(value))
-    if any(isinstance(part, bool) or not (isinstance(part, (str, int)) or empty(part)) for part in parts):
+    parts = value if isinstance(value, list) else _split(normalize(value) if isinstance(value, float) else str(value))
+    if any(isinstance(part, bool) or not (isinstance(part, (str, int)) or is_empty(part)) for part in parts):
         return None
-    return [name for part in parts if not missing(part) and (name := str(part).strip()).casefold() not in _NO_CATEGORY]
+    return [
+        name for part in parts if not is_missing(part) and (name := str(part).strip()).casefold() not in _NO_CATEGORY
+    ]
 
 
-def _parted(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     separator = next((one for one in _SEPARATORS if one in text), ",")
     return text.split(separator)
 
 
-def _literal(text: str) -> Any:
-    """A Python literal; None if it is none. numpy writes lists without commas, and pandas a bare nan."""
-    if len(text) > _LONGEST:
+def _parse_literal(text: str) -> Any:
+    """Parse a Python literal, also numpy's lists without commas and pandas' bare nan; None if it is none."""
+    if len(text) > _MAX_LITERAL_LEN:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of escapes that Python does not know
@@ -188,7 +190,7 @@ def _as_python(token: re.Match[str]) -> str:
     return token[1] + (", " if token[2] else "")
 
 
-def short(value: Json) -> str:
-    """A value as it is shown in a message."""
+def abbreviate(value: Json) -> str:
+    """A value for a message, cut after a number of characters."""
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    return text if len(text) <= _MAX_SHOWN_LEN else f"{text[: _MAX_SHOWN_LEN - 1]}…"

@@ -36,7 +36,7 @@ def as_page(report: Report, *, with_text: bool) -> str:
         "evaluation.html",
         {
             "heading": report.heading,
-            "share": evaluation.labelled.unsafe / len(evaluation.labelled.items),
+            "share": evaluation.labelled.num_unsafe / len(evaluation.labelled.samples),
             "tables": list(tables(report)),
             "curves": list(_curves(standings)),
             "reliability": list(_reliability(standings)),
@@ -104,9 +104,9 @@ def _histogram(standing: Standing) -> list[dict[str, Any]]:
 
 
 def _mistake(report: Report, standing: Standing, at: int, *, with_text: bool) -> dict[str, Any]:
-    item, outcome = report.evaluation.labelled.items[at], standing.system.outcomes[at]
+    item, outcome = report.evaluation.labelled.samples[at], standing.system.outcomes[at]
     key = item.key
-    labels = [name for name, on in item.truth.flags.items() if on]
+    labels = [name for name, on in item.ground_truth.annotations.items() if on]
     return {
         "score": "not judged" if outcome.score is None else f"{outcome.score:.4f}",
         "labelled": ", ".join(labels) or "-",

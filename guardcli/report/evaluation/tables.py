@@ -30,10 +30,10 @@ class Report:
     def heading(self) -> str:
         """What the figures are of, in one line."""
         labelled = self.evaluation.labelled
-        total, unsafe = len(labelled.items), labelled.unsafe
+        total, unsafe = len(labelled.samples), labelled.num_unsafe
         words = f"{self.source}: {counted(total, 'labelled record')}, {unsafe:,} unsafe ({unsafe / total:.1%})"
-        if labelled.layouts:
-            words += f"; read as {', '.join(labelled.layouts)}"
+        if labelled.schemas:
+            words += f"; read as {', '.join(labelled.schemas)}"
         words += "".join(f"; {number:,} {reason}" for reason, number in labelled.left_out.items())
         for first in labelled.unreadable[:1]:
             words += f"; {len(labelled.unreadable):,} cannot be read (line {first.key.line}: {first.reason})"

@@ -18,11 +18,11 @@ def as_json(report: Report) -> str:
     value = {
         "data": {
             "source": report.source,
-            "records": len(labelled.items),
-            "unsafe": labelled.unsafe,
+            "records": len(labelled.samples),
+            "unsafe": labelled.num_unsafe,
             "unreadable": len(labelled.unreadable),
             "left_out": dict(labelled.left_out),
-            "read_as": dict(labelled.layouts),
+            "read_as": dict(labelled.schemas),
         },
         "strict": evaluation.asked.strict,
         "resamples": evaluation.asked.resamples,
@@ -108,7 +108,7 @@ def _comparison(one: Comparison) -> dict[str, Any]:
 
 
 def _place(report: Report, at: int) -> dict[str, Any]:
-    key = report.evaluation.labelled.items[at].key
+    key = report.evaluation.labelled.samples[at].key
     return {"source": key.source, "line": key.line, "part": key.part, "id": key.id}
 
 

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from guardcli.conversation import Key, Malformed, Role
-from guardcli.evaluation.datasets import Categories, Crosswalk, Item
-from guardcli.evaluation.datasets.schemas import About
+from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, LabelTarget, Sample
 from guardcli.prompts.turns import NothingToJudge, Turn, judged, turns
 from guardcli.taxonomy import Taxonomy
 
@@ -32,11 +31,11 @@ class LabeledConversation:
     @classmethod
     def from_sample(
         cls,
-        sample: Item,
+        sample: Sample,
         taxonomy: Taxonomy,
-        category_map: Crosswalk,
+        category_map: CategoryMap,
         *,
-        target: About | None = None,
+        target: LabelTarget | None = None,
         as_user: Collection[Role] = (),
     ) -> LabeledConversation:
         """Take a sample up to the message that is judged.
@@ -61,7 +60,7 @@ class LabeledConversation:
         return cls(record.key, shown[: shown.index(turn) + 1], violated, complete)
 
 
-def _violated(sample: Item, taxonomy: Taxonomy, category_map: Crosswalk) -> tuple[tuple[str, ...], bool]:
+def _violated(sample: Sample, taxonomy: Taxonomy, category_map: CategoryMap) -> tuple[tuple[str, ...], bool]:
     """The ids that a sample violates, and whether they are all that it violates.
 
     A safe sample violates none, even if it names categories: some data sets file benign prompts under the category that
@@ -69,9 +68,9 @@ def _violated(sample: Item, taxonomy: Taxonomy, category_map: Crosswalk) -> tupl
     """
     if not sample.unsafe:
         return (), True
-    categories = Categories.of(taxonomy)
-    native_names = [name for name, applies in sample.truth.flags.items() if applies]
-    group = category_map.group(sample.groups)
+    categories = CategoryIndex.from_taxonomy(taxonomy)
+    native_names = [name for name, applies in sample.ground_truth.annotations.items() if applies]
+    group = category_map.dataset_key(sample.dataset_names)
     labels = [category_map.label(name, group, categories) for name in native_names]
     if not any(labels):
         raise UnusableSample(

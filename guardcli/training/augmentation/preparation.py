@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from guardcli.conversation import Key, Malformed, Record, Role
-from guardcli.evaluation.datasets import Crosswalk, Where, read
-from guardcli.evaluation.datasets.schemas import About
+from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabelTarget, read_dataset
 from guardcli.prompts import Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation.contamination import ContaminationIndex, Overlap
@@ -28,12 +27,12 @@ class PrepareConfig:
 
     template: Template
     taxonomy: Taxonomy
-    category_map: Crosswalk = field(default_factory=Crosswalk)
-    fields: Where = field(default_factory=Where)
+    category_map: CategoryMap = field(default_factory=CategoryMap)
+    fields: FieldSpec = field(default_factory=FieldSpec)
     augmentation: AugmentConfig = field(default_factory=AugmentConfig)
     copies: int = 1
     seed: int = 0
-    target: About | None = None
+    target: LabelTarget | None = None
     as_user: frozenset[Role] = frozenset()
 
 
@@ -62,11 +61,11 @@ def prepare_examples(
     Raises:
         InputError: a label cannot be understood.
     """
-    dataset = read(records, config.fields, about=config.target)
+    dataset = read_dataset(records, config.fields, label_target=config.target)
     stats.skipped.update(dataset.left_out)
     stats.skipped.update(f"it cannot be read: {record.reason}" for record in dataset.unreadable)
-    stats.num_records += len(dataset.items) + len(dataset.unreadable) + dataset.left_out.total()
-    for sample in dataset.items:
+    stats.num_records += len(dataset.samples) + len(dataset.unreadable) + dataset.left_out.total()
+    for sample in dataset.samples:
         try:
             conversation = LabeledConversation.from_sample(
                 sample, config.taxonomy, config.category_map, target=config.target, as_user=config.as_user

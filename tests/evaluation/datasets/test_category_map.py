@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import InputError
-from guardcli.evaluation.datasets import Categories, Crosswalk
+from guardcli.evaluation.datasets import CategoryIndex, CategoryMap
 from guardcli.taxonomy import Taxonomy
 
-LG3 = Categories.of(Taxonomy.load("llama-guard-3"))
-OPENAI = Categories.of(Taxonomy.load("openai-moderation"))
+LG3 = CategoryIndex.from_taxonomy(Taxonomy.load("llama-guard-3"))
+OPENAI = CategoryIndex.from_taxonomy(Taxonomy.load("openai-moderation"))
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ OPENAI = Categories.of(Taxonomy.load("openai-moderation"))
         ("sexual", LG3, None),
     ],
 )
-def test_by_id_key_and_name(native: str, categories: Categories, label: str | None) -> None:
-    assert Crosswalk().label(native, "set", categories) == label
+def test_by_id_key_and_name(native: str, categories: CategoryIndex, label: str | None) -> None:
+    assert CategoryMap().label(native, "set", categories) == label
 
 
 def test_an_id_outranks_a_name_and_a_name_that_two_have_is_nobodys() -> None:
     same = "{id: S1, name: Hate}, {id: S2, name: Hate}, {id: S3, name: S1}, {id: S4, name: Other, key: four}"
-    found = Categories.of(Taxonomy.parse(f"name: x\ncategories: [{same}]\n"))
+    found = CategoryIndex.from_taxonomy(Taxonomy.parse(f"name: x\ncategories: [{same}]\n"))
     assert [found.find(name) for name in ("S1", "hate", "four", "other")] == ["S1", None, "four", "four"]
 
 
@@ -39,10 +39,10 @@ def test_by_map_of_one_set_or_of_several(tmp_path: Path) -> None:
     flat, nested = tmp_path / "flat.json", tmp_path / "nested.json"
     flat.write_text(json.dumps({"S3": "S4", "harassment": None}))
     nested.write_text(json.dumps({"openai_mod": {"S3": "S4"}, "other": {"S3": "S9"}}))
-    assert Crosswalk.load(flat).label("sexual/minors", "any", LG3) == "S4"  # by the set's own abbreviation
-    assert Crosswalk.load(flat).label("harassment", "any", LG3) is None
-    assert Crosswalk.load(nested).label("sexual/minors", "openai_mod", LG3) == "S4"
-    assert Crosswalk.load(nested).label("sexual/minors", "third", LG3) is None
+    assert CategoryMap.load(flat).label("sexual/minors", "any", LG3) == "S4"  # by the set's own abbreviation
+    assert CategoryMap.load(flat).label("harassment", "any", LG3) is None
+    assert CategoryMap.load(nested).label("sexual/minors", "openai_mod", LG3) == "S4"
+    assert CategoryMap.load(nested).label("sexual/minors", "third", LG3) is None
 
 
 def test_codes_of_another_policy_are_an_error_and_not_other_categories(tmp_path: Path) -> None:
@@ -50,9 +50,9 @@ def test_codes_of_another_policy_are_an_error_and_not_other_categories(tmp_path:
     path = tmp_path / "map.json"
     path.write_text('{"sexual": "S12", "violence": "S1"}')
     with pytest.raises(InputError, match=r"maps 'violence' to S1, and the policy has a category of that very name"):
-        Crosswalk.load(path).label("violence", "set", OPENAI)
-    assert Crosswalk.load(path, "openai-moderation").label("violence", "set", OPENAI) == "sexual"
-    assert Crosswalk.load(path).label("violence", "set", LG3) == "S1"
+        CategoryMap.load(path).label("violence", "set", OPENAI)
+    assert CategoryMap.load(path, "openai-moderation").label("violence", "set", OPENAI) == "sexual"
+    assert CategoryMap.load(path).label("violence", "set", LG3) == "S1"
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ def test_what_is_no_map(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "map.json"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
-        Crosswalk.load(path)
+        CategoryMap.load(path)
     with pytest.raises(InputError, match="No such file"):
-        Crosswalk.load(tmp_path / "none.json")
+        CategoryMap.load(tmp_path / "none.json")

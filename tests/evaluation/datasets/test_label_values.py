@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.evaluation.datasets.label_values import Bound, empty, missing, names, structure, unsafe_word
+from guardcli.evaluation.datasets.label_values import (
+    Bound,
+    is_empty,
+    is_missing,
+    parse_names,
+    parse_structure,
+    parse_unsafe,
+)
 
 NAMES = st.lists(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1).filter(str.strip), max_size=5)
 
@@ -23,13 +30,13 @@ NAMES = st.lists(st.text(st.characters(blacklist_categories=["Cs"]), min_size=1)
     ],
 )
 def test_missing(value: Any) -> None:
-    assert missing(value)
-    assert empty(value) is not isinstance(value, str)
+    assert is_missing(value)
+    assert is_empty(value) is not isinstance(value, str)
 
 
 @pytest.mark.parametrize("value", [0, 0.0, False, "0", "no", "safe", "unknown", "nano", float("inf"), [], {}, [None]])
 def test_not_missing(value: Any) -> None:
-    assert not missing(value)
+    assert not is_missing(value)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +67,7 @@ def test_not_missing(value: Any) -> None:
     ],
 )
 def test_lists_and_objects_that_came_as_text(text: str, found: Any) -> None:
-    assert structure(text) == found
+    assert parse_structure(text) == found
 
 
 @pytest.mark.parametrize(
@@ -81,19 +88,19 @@ def test_lists_and_objects_that_came_as_text(text: str, found: Any) -> None:
 )
 def test_what_looks_like_a_list_and_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="looks like a list or an object, and cannot be read") as error:
-        structure(text)
+        parse_structure(text)
     assert len(str(error.value)) < 200
 
 
 @given(NAMES)
 def test_a_list_is_the_same_as_json_and_as_python_wrote_it(found: list[str]) -> None:
-    assert structure(json.dumps(found)) == structure(repr(found)) == found
+    assert parse_structure(json.dumps(found)) == parse_structure(repr(found)) == found
 
 
 @given(st.text(alphabet="[](){}'\", \\nanS1;|:True"))
 def test_no_text_is_more_than_unreadable(text: str) -> None:
     try:
-        found = structure(text)
+        found = parse_structure(text)
     except ValueError:
         return
     assert isinstance(found, (str, list, dict))
@@ -120,7 +127,7 @@ def test_no_text_is_more_than_unreadable(text: str) -> None:
     ],
 )
 def test_names_in_a_list(value: Any, found: list[str] | None) -> None:
-    assert names(value) == found
+    assert parse_names(value) == found
 
 
 @pytest.mark.parametrize(
@@ -135,8 +142,8 @@ def test_names_in_a_list(value: Any, found: list[str] | None) -> None:
     ],
 )
 def test_words_keep_their_meaning_and_truth_values_follow_the_field(value: Any, unsafe: bool, inverted: bool) -> None:
-    assert unsafe_word(value, "label") is unsafe
-    assert unsafe_word(value, "is_safe", true_is_safe=True) is inverted
+    assert parse_unsafe(value, "label") is unsafe
+    assert parse_unsafe(value, "is_safe", true_is_safe=True) is inverted
 
 
 @pytest.mark.parametrize(
@@ -154,7 +161,7 @@ def test_words_keep_their_meaning_and_truth_values_follow_the_field(value: Any, 
 )  # fmt: skip
 def test_a_value_that_is_no_word_says_what_to_write(value: Any, safe_field: bool, advice: str) -> None:
     with pytest.raises(ValueError, match="its x is") as error:
-        unsafe_word(value, "x", true_is_safe=safe_field)
+        parse_unsafe(value, "x", true_is_safe=safe_field)
     assert str(error.value) == advice
 
 
@@ -164,11 +171,11 @@ def test_a_value_that_is_no_word_says_what_to_write(value: Any, safe_field: bool
 )
 def test_bounds(bound: Any, unsafe: list[float]) -> None:
     values = [0.2, 0.5, 0.7]
-    assert [value for value in values if Bound(bound, 0.5).holds(value, "x")] == unsafe
-    assert [value for value in values if Bound(bound, 0.5).holds(f" {value} ", "x")] == unsafe
+    assert [value for value in values if Bound(bound, 0.5).includes(value, "x")] == unsafe
+    assert [value for value in values if Bound(bound, 0.5).includes(f" {value} ", "x")] == unsafe
 
 
 @pytest.mark.parametrize("value", [True, "high", "0,7", "70%", float("inf"), 10**400, [0.7], {}])
 def test_a_bound_needs_a_number(value: Any) -> None:
     with pytest.raises(ValueError, match=r"which is not a number: a bound \(x>=0\.5\) needs numbers"):
-        Bound(">=", 0.5).holds(value, "x")
+        Bound(">=", 0.5).includes(value, "x")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
-from guardcli.evaluation.datasets import Crosswalk, Item, read
+from guardcli.evaluation.datasets import CategoryMap, Sample, read_dataset
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation import LabeledConversation
 
@@ -17,12 +17,12 @@ def record(
     return Record(Key(file, line, None, f"r{line}"), Conversation(tuple(said)), fields)
 
 
-def sample_of(one: Record | Malformed) -> Item:
+def sample_of(one: Record | Malformed) -> Sample:
     """The sample of a labeled record."""
-    (sample,) = read([one]).items
+    (sample,) = read_dataset([one]).samples
     return sample
 
 
-def labeled(one: Record | Malformed, policy: Taxonomy, category_map: Crosswalk | None = None) -> LabeledConversation:
+def labeled(one: Record | Malformed, policy: Taxonomy, category_map: CategoryMap | None = None) -> LabeledConversation:
     """The conversation that a record is trained on."""
-    return LabeledConversation.from_sample(sample_of(one), policy, category_map or Crosswalk())
+    return LabeledConversation.from_sample(sample_of(one), policy, category_map or CategoryMap())

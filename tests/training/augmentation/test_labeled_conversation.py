@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Message, Record
-from guardcli.evaluation.datasets import Crosswalk
+from guardcli.evaluation.datasets import CategoryMap
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation import LabeledConversation, UnusableSample
 from tests.training.augmentation.samples import labeled, record, sample_of
 
 POLICY = Taxonomy.parse("name: p\nextends: llama-guard-3\ndrop: [S13]\ncategories: [{id: S11, key: self-harm}]\n")
-MAP = Crosswalk({"": {"guns": "S9", "rude": None, "harm": "self-harm", "votes": "S13"}}, "p")
+MAP = CategoryMap({"": {"guns": "S9", "rude": None, "harm": "self-harm", "votes": "S13"}}, "p")
 
 
 def violated_by(label: Json, categories: Json = None) -> tuple[tuple[str, ...], bool]:
@@ -69,7 +69,7 @@ def test_malformed_record_is_unusable() -> None:
 
 
 def test_category_map_for_each_data_set() -> None:
-    crosswalk = Crosswalk({"one": {"guns": "S9"}, "two": {"guns": "S1"}}, "p")
+    crosswalk = CategoryMap({"one": {"guns": "S9"}, "two": {"guns": "S1"}}, "p")
     for one, expected in (
         (record(file="data/one.jsonl.gz", label="unsafe", categories=["guns"]), ("S9",)),  # by the file's name
         (record(file="-", label="unsafe", categories=["guns"], source="two"), ("S1",)),  # by the record's field
