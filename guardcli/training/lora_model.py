@@ -47,6 +47,9 @@ class LoraModel:
             if self.device == "cuda":  # two sequences of 4,096 tokens would take tens of gigabytes
                 model.gradient_checkpointing_enable({"use_reentrant": False})
             self._model: Any = self._peft.get_peft_model(model, _lora_config(self._peft, base, config))
+        # PEFT keeps the names of the layers as a set, and would save them in another order each time.
+        adapter_config = self._model.peft_config["default"]
+        adapter_config.target_modules = sorted(adapter_config.target_modules)
         self._parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
         self._optimizer = self._torch.optim.AdamW(self._parameters, lr=config.learning_rate, weight_decay=0.0)
 

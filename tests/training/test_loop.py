@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from guardcli.errors import InputError, TuneError
 from guardcli.training.config import TrainConfig
 from guardcli.training.loop import TrainingData, TrainProgress, fine_tune
-from guardcli.training.lora_model import ADAPTER_FILE, LoraModel
+from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE, LoraModel
 from guardcli.training.run_dir import RunDir
 from tests.training.conftest import SETTINGS, Bench
 
@@ -57,6 +57,12 @@ def test_every_linear_layer_has_an_adapter(trained: RunDir) -> None:
     assert len(tensors) == 2 * 2 * 7  # A and B, two layers, seven matrices
     assert all(tensor.abs().sum() > 0 for tensor in tensors.values())
     assert not any("lm_head" in name or "embed" in name for name in tensors)
+
+
+def test_adapter_config_is_the_same_in_each_run(trained: RunDir) -> None:
+    assert trained.last_checkpoint is not None
+    layers = json.loads((trained.last_checkpoint / ADAPTER_CONFIG_FILE).read_text())["target_modules"]
+    assert (len(layers), layers) == (14, sorted(layers))
 
 
 def test_the_same_seed_gives_the_same_adapter(bench: Bench, tmp_path: Path) -> None:
