@@ -6,7 +6,7 @@ PyTorch, PEFT and the other libraries of the extra `tune` are imported only when
 from __future__ import annotations
 
 from guardcli.training.base_model import BaseModel
-from guardcli.training.config import TrainConfig
+from guardcli.training.config import LR_SCHEDULES, TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.dependencies import check_installed
 from guardcli.training.gguf_export import LoraCheckpoint, export_gguf
@@ -16,6 +16,7 @@ from guardcli.training.run_dir import RunDir, find_last_checkpoint, manifest_pat
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 __all__ = [
+    "LR_SCHEDULES",
     "BaseModel",
     "LoraCheckpoint",
     "LoraModel",

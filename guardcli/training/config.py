@@ -9,13 +9,17 @@ matrices instead, A and B, and needs a higher rate to move the weights as far in
     LoRA (alpha / r) BA   B starts at zero, the entries of A are about 1 / sqrt(3 * 4096), r = 16, alpha / r = 2:
                           2 * sqrt(16) * 500 * rate / sqrt(3 * 4096) = 1e-3 for rate = 3e-5
 
-Hence ten times the paper's rate. As in the paper, there is no learning-rate decay, no weight decay and no dropout.
+Hence ten times the paper's rate. As in the paper, there is no weight decay, no dropout and, by default, no warm-up and
+no decay of the learning rate.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
+
+LrSchedule = Literal["constant", "cosine"]
+LR_SCHEDULES: tuple[LrSchedule, ...] = get_args(LrSchedule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +28,15 @@ class TrainConfig:
 
     `batch_size` examples go through the model at a time; an optimizer step sums the gradients of
     `gradient_accumulation_steps` batches. `max_length` is in tokens, prompt and answer together. `checkpoint_every` is
-    in steps.
+    in steps. The learning rate rises to `learning_rate` over the first `warmup_ratio` of all steps, in [0, 1), and then
+    follows `lr_schedule`.
     """
 
     lora_rank: int = 16
     lora_alpha: float = 32.0
     learning_rate: float = 2e-5
+    lr_schedule: LrSchedule = "constant"
+    warmup_ratio: float = 0.0
     epochs: float = 1.0
     batch_size: int = 2
     gradient_accumulation_steps: int = 1
@@ -48,6 +55,8 @@ class TrainConfig:
             "rank": self.lora_rank,
             "alpha": self.lora_alpha,
             "learning_rate": self.learning_rate,
+            "lr_schedule": self.lr_schedule,
+            "warmup_ratio": self.warmup_ratio,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "accumulate": self.gradient_accumulation_steps,

@@ -15,6 +15,7 @@ from guardcli.errors import InputError, TuneError
 from guardcli.evaluation.metrics import average_precision
 from guardcli.training.config import TrainConfig
 from guardcli.training.lora_model import LoraModel
+from guardcli.training.lr_schedule import learning_rate
 from guardcli.training.run_dir import OPTIMIZER_FILE, RunDir
 from guardcli.training.sampler import num_steps, sample_batches, split_batches
 from guardcli.training.tokenizer import TokenizedExample
@@ -64,7 +65,9 @@ def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: Tra
     sampled = sample_batches(len(data.train), batch_size=batch_size, epochs=config.epochs, seed=config.seed)
     for step, indices in islice(enumerate(sampled, start=1), run_dir.step, None):
         examples = [data.train[index] for index in indices]
-        loss = model.train_step(list(split_batches(examples, config.batch_size)))
+        loss = model.train_step(
+            list(split_batches(examples, config.batch_size)), learning_rate=learning_rate(step, total, config)
+        )
         if not math.isfinite(loss):
             raise TuneError(
                 f"the loss is not finite at step {step}: lower --learning-rate; "

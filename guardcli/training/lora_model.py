@@ -51,9 +51,9 @@ class LoraModel:
         adapter_config = self._model.peft_config["default"]
         adapter_config.target_modules = sorted(adapter_config.target_modules)
         self._parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
-        self._optimizer = self._torch.optim.AdamW(self._parameters, lr=config.learning_rate, weight_decay=0.0)
+        self._optimizer = self._torch.optim.AdamW(self._parameters, weight_decay=0.0)
 
-    def train_step(self, batches: Sequence[Sequence[TokenizedExample]]) -> float:
+    def train_step(self, batches: Sequence[Sequence[TokenizedExample]], *, learning_rate: float) -> float:
         """Accumulate the gradients of all batches, and make one optimizer step.
 
         Returns the mean cross-entropy of the answers' tokens before the step. If it is not finite, the step is skipped.
@@ -72,6 +72,8 @@ class LoraModel:
                 total_loss += float(loss.detach())
         if math.isfinite(total_loss):
             self._torch.nn.utils.clip_grad_norm_(self._parameters, _MAX_GRAD_NORM)
+            for group in self._optimizer.param_groups:
+                group["lr"] = learning_rate
             self._optimizer.step()
         return total_loss
 

@@ -21,6 +21,9 @@ from guardcli.errors import InputError, OutputError
 from guardcli.files.atomic import replacing
 
 OPTIMIZER_FILE = "state.pt"
+# What a manifest means that was written before these options existed.
+_LATER_OPTIONS: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0}
+
 _MANIFEST, _LOG, _CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 
 
@@ -46,7 +49,8 @@ class RunDir:
         if file.exists():
             if not resume:
                 raise OutputError(f"{self.folder} holds a run: --resume takes it up, or name another folder with -o")
-            if differences := _differences(_read_json(file), manifest):
+            defaults = {name: value for name, value in _LATER_OPTIONS.items() if name in manifest}
+            if differences := _differences(defaults | _read_json(file), manifest):
                 raise OutputError(f"{self.folder} holds another run; what differs: {differences}")
         else:
             with replacing(file) as temporary:

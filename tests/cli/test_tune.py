@@ -253,6 +253,8 @@ def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> N
         (["--held-out", "examples.jsonl"], "8 conversations of the held-out examples are trained on"),
         (["-o", "run"], "run holds a run: --resume takes it up, or name another folder with -o"),
         (["-o", "run", "--resume", "--seed", "1"], "run holds another run; what differs: "),
+        (["-o", "run", "--resume", "--lr-schedule", "cosine"], "lr_schedule (there 'constant', now 'cosine')"),
+        (["-o", "run", "--resume", "--warmup-ratio", "0.1"], "warmup_ratio (there 0.0, now 0.1)"),
     ],
 )
 def test_what_train_refuses(desk: Path, run: Path, options: list[str], message: str) -> None:

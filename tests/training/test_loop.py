@@ -84,6 +84,25 @@ def test_a_run_that_was_stopped_ends_with_the_same_adapter(
     assert (tmp_path / "log.jsonl").read_bytes() == (trained.folder / "log.jsonl").read_bytes()
 
 
+def test_a_schedule_changes_the_adapter_and_survives_a_stop(bench: Bench, tmp_path: Path) -> None:
+    without = without_held_out(bench)
+    constant, _ = trained_in(tmp_path / "constant", without, SETTINGS)
+    cosine = replace(SETTINGS, lr_schedule="cosine", warmup_ratio=0.25)
+    whole, _ = trained_in(tmp_path / "whole", without, cosine)
+    trained_in(tmp_path / "stopped", without, cosine, stop=6)
+    stopped, _ = trained_in(tmp_path / "stopped", without, cosine, resume=True)
+    assert adapter_of(stopped) == adapter_of(whole) != adapter_of(constant)
+
+
+def test_a_rate_of_zero_trains_nothing(bench: Bench, tmp_path: Path) -> None:
+    model = LoraModel(bench.base, SHORT)
+    model.save_adapter(tmp_path)
+    before = (tmp_path / ADAPTER_FILE).read_bytes()
+    model.train_step([bench.data.train[:2]], learning_rate=0.0)
+    model.save_adapter(tmp_path)
+    assert (tmp_path / ADAPTER_FILE).read_bytes() == before
+
+
 def test_a_finished_run_has_nothing_left(bench: Bench, tmp_path: Path) -> None:
     trained_in(tmp_path, bench)
     assert trained_in(tmp_path, bench, resume=True)[1] == []
@@ -104,7 +123,7 @@ def test_only_the_answer_is_learned(bench: Bench) -> None:
     with torch.no_grad():
         logits = bench.base.load("cpu")(torch.tensor([list(one.tokens)])).logits[0].log_softmax(dim=-1)
     expected = [-float(logits[at - 1, one.tokens[at]]) for at in range(one.prompt_length, len(one.tokens))]
-    found = LoraModel(bench.base, SHORT).train_step([[one]])
+    found = LoraModel(bench.base, SHORT).train_step([[one]], learning_rate=0.0)
     assert found == pytest.approx(sum(expected) / len(expected), rel=1e-4)
 
 

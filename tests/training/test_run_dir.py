@@ -69,6 +69,15 @@ def test_what_stands_in_a_folder_is_not_overwritten(tmp_path: Path) -> None:
         RunDir(tmp_path, MANIFEST | {"seed": 1}, resume=True)
 
 
+def test_resume_of_a_run_older_than_an_option(tmp_path: Path) -> None:
+    """A manifest without the learning-rate schedule means a constant rate."""
+    RunDir(tmp_path, MANIFEST, resume=False)
+    now = MANIFEST | {"lr_schedule": "constant", "warmup_ratio": 0.0}
+    assert RunDir(tmp_path, now, resume=True).step == 0
+    with pytest.raises(OutputError, match=r"what differs: lr_schedule \(there 'constant', now 'cosine'\)$"):
+        RunDir(tmp_path, now | {"lr_schedule": "cosine"}, resume=True)
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):

@@ -14,6 +14,7 @@ from guardcli.cli.codes import DONE
 from guardcli.errors import InputError, OutputError
 from guardcli.text.printable import counted
 from guardcli.training import (
+    LR_SCHEDULES,
     BaseModel,
     LoraModel,
     RunDir,
@@ -81,6 +82,21 @@ _BAR_WIDTH = 20  # characters
     default=_DEFAULT.learning_rate,
     show_default=True,
     help="Ten times the paper's, as LoRA needs.",
+)
+@click.option(
+    "--lr-schedule",
+    type=click.Choice(LR_SCHEDULES),
+    default=_DEFAULT.lr_schedule,
+    show_default=True,
+    help="Keep the learning rate, or decay it along a cosine to nearly 0.",
+)
+@click.option(
+    "--warmup-ratio",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=_DEFAULT.warmup_ratio,
+    show_default=True,
+    metavar="P",
+    help="Fraction of the steps over which the learning rate rises from 0.",
 )
 @click.option(
     "--epochs",
