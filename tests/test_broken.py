@@ -118,7 +118,9 @@ def test_no_input_is_slow(name: str, run: Run, tmp_path: Path, monkeypatch: pyte
     with limited(seconds=60):
         code, row = run("in")
     assert (code, row.count("\n")) == (3 if reason else 0, 1)
-    assert re.match(rf"error - - in:\d+ - - {re.escape(reason)}" if reason else r"judged # in:1 - user#1", row)
+    assert re.match(
+        rf"error - - in:\d+ - - - {re.escape(reason)}" if reason else r"judged # in:1 - user#1 \[windowed\]", row
+    )
 
 
 def test_bad_lines_are_answered_though_no_good_one_comes(run: Run, tmp_path: Path) -> None:
@@ -160,9 +162,9 @@ def test_a_file_that_cannot_be_read_to_its_end_ends_nothing_else(run: Run, tmp_p
     good.write_text(GOOD)
     assert run(str(good), "/proc/self/mem", str(good)) == (
         3,
-        f"judged # {good}:1 ok user#1\n"
-        "error - - /proc/self/mem:1 - - cannot be read any further: Input/output error\n"
-        f"judged # {good}:1 ok user#1\n",
+        f"judged # {good}:1 ok user#1 -\n"
+        "error - - /proc/self/mem:1 - - - cannot be read any further: Input/output error\n"
+        f"judged # {good}:1 ok user#1 -\n",
     )
 
 
@@ -170,7 +172,7 @@ def test_a_file_that_vanishes_takes_no_row_with_it(run: Run, tmp_path: Path, mon
     good = tmp_path / "good"
     good.write_text(GOOD)
     monkeypatch.setattr("guardcli.cli.inputs.sources", lambda files: files)
-    assert run(str(good), "gone") == (2, f"judged # {good}:1 ok user#1\n")
+    assert run(str(good), "gone") == (2, f"judged # {good}:1 ok user#1 -\n")
 
 
 @pytest.mark.parametrize("options", [["-t", ""], ["--threads", "100000"], ["--ctx-size", "4294967296"]])
@@ -226,7 +228,7 @@ def test_names_of_files_in_any_locale(check: list[str], tmp_path: Path) -> None:
         [*GUARD, *check, name], capture_output=True, timeout=60,
         env=environment(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"),
     )  # fmt: skip
-    assert masked(done.stdout.decode()) == f"judged # {tmp_path}/\\udcff\\nsafe\\x200.0000\\x20-\\x20-:9:1 - user#1\n"
+    assert masked(done.stdout.decode()) == f"judged # {tmp_path}/\\udcff\\nsafe\\x200.0000\\x20-\\x20-:9:1 - user#1 -\n"
     assert (done.returncode, done.stderr) == (0, b"")
 
 

@@ -127,7 +127,7 @@ def test_the_environment_names_model_and_taxonomy(guard_path: Path) -> None:
 
 def test_only_and_the_code_of_all(check: list[str]) -> None:
     done = guard(*check, "--only", "error", "--threshold", "0", stdin=CHAT + "{bad\n")
-    assert done.stdout.startswith("error - - -:2 - - ")
+    assert done.stdout.startswith("error - - -:2 - - - ")
     assert done.stdout.count("\n") == 1
     assert done.returncode == 3
 

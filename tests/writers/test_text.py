@@ -1,4 +1,4 @@
-"""The line for people: six fields that can be taken apart again, and nothing that a terminal would obey."""
+"""The line for people: seven fields that can be taken apart again, and nothing that a terminal would obey."""
 
 from __future__ import annotations
 
@@ -51,21 +51,31 @@ def test_no_text_forges_a_line_or_a_field(
     assert line.isprintable()
     assert len(line.splitlines()) == 1
     line.encode()
-    fields = [unescaped(field) for field in line.split(" ")[:6]]
+    fields = [unescaped(field) for field in line.split(" ")[:7]]
     place = f"{source}:3" + (f":{part}" if part else "")
-    assert fields == ["unsafe", "0.2500", ",".join(categories) or "-", place, id_ or "-", "user#7"]
+    assert fields == ["unsafe", "0.2500", ",".join(categories) or "-", place, id_ or "-", "user#7", "-"]
     rest = [part for part in (error, said) if part]
-    assert unescaped(" ".join(line.split(" ")[6:])) == " ".join(rest)
+    assert unescaped(" ".join(line.split(" ")[7:])) == " ".join(rest)
+
+
+def test_a_message_cannot_pass_for_remarks() -> None:
+    """With remarks and without any they stand in the field before it."""
+    said, key = "[truncated,system:1] hello", Key("a", 1)
+    assert (
+        text.line(Verdict(key, "safe", BY, 0.5, 1, "user", 0.25, text=said)) == f"safe 0.2500 - a:1 - user#1 - {said}"
+    )
+    flagged = Verdict(key, "safe", BY, 0.5, 1, "user", 0.25, flags=("windowed",), text=said)
+    assert text.line(flagged) == f"safe 0.2500 - a:1 - user#1 [windowed] {said}"
 
 
 @pytest.mark.parametrize(
     ("verdict", "expected"),
     [
-        (Verdict(Key(None, 1), "safe", BY, 0.5, 1, "user", 0.99999), "safe 1.0000 - :1 - user#1"),
+        (Verdict(Key(None, 1), "safe", BY, 0.5, 1, "user", 0.99999), "safe 1.0000 - :1 - user#1 -"),
         (Verdict(Key("a b", 1, id="x y"), "safe", BY, 0.5, 1, "assistant", 5e-324),
-         r"safe 0.0000 - a\x20b:1 x\x20y assistant#1"),
+         r"safe 0.0000 - a\x20b:1 x\x20y assistant#1 -"),
         (Verdict(Key("C:\\x", 2, "p:q"), "error", BY, 0.5, error="bad \\n"),
-         r"error - - C:\\x:2:p:q - - bad \\n"),
+         r"error - - C:\\x:2:p:q - - - bad \\n"),
     ],
 )  # fmt: skip
 def test_line(verdict: Verdict, expected: str) -> None:
