@@ -41,21 +41,21 @@ T = TypeVar("T")
 
 
 class NullContext(LlamaContext):
-    """A context that takes batches and evaluates nothing; every fifth reading says "unsafe"."""
+    """A context that takes batches and evaluates nothing; every fifth query is answered with "unsafe"."""
 
     def __init__(self, params: ContextParams) -> None:
         self.params = params
         self.memory_usage = MemoryUsage(params.kv_cells, 0, 0)
         self._handle = True
-        self._readings = 0
+        self._num_queries = 0
         self._allocate_batch(params)
 
     def decode(self) -> None:
         pass
 
     def get_logits(self, row: int, token_ids: Sequence[int]) -> Logits:
-        self._readings += 1
-        unsafe = 1.0 if self._readings % UNSAFE_EVERY == 0 else -1.0
+        self._num_queries += 1
+        unsafe = 1.0 if self._num_queries % UNSAFE_EVERY == 0 else -1.0
         return Logits((-unsafe, unsafe, *(0.0 for _ in token_ids[2:])), 1.1269)
 
     def copy_sequence(self, source: int, target: int, length: int) -> None:

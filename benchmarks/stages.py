@@ -42,7 +42,7 @@ class Stages:
         jobs = self._timed(found, "choose_and_encode", lambda: self._encode(records))
         said = self._joined(records)
         self._timed(found, "of_it_llama_tokenize", lambda: [self._guard.model.vocab.encode_text(text) for text in said])
-        outcomes = self._timed(found, "engine_without_model", lambda: list(self._engine.run(self._tasks(jobs))))
+        outcomes = self._timed(found, "engine_without_model", lambda: list(self._engine.run(self._requests(jobs))))
         verdicts = self._timed(
             found,
             "rows",
@@ -83,6 +83,6 @@ class Stages:
             for group in chunks(records)
         ]
 
-    def _tasks(self, jobs: list[Job]) -> Iterator[list[LogitCoroutine[Outcome]]]:
+    def _requests(self, jobs: list[Job]) -> Iterator[list[LogitCoroutine[Outcome]]]:
         for job in jobs:
             yield [judge(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5) for prompt in job.prompts]

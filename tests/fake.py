@@ -44,7 +44,7 @@ class FakeEngine:
     def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
         for group in groups:
             if group is not None:
-                yield [self._drive(task) for task in group]
+                yield [self._drive(request) for request in group]
 
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         self.stats = EngineStats()
@@ -56,20 +56,20 @@ class FakeEngine:
         """P(unsafe) of a whole prompt."""
         return self._score(judged_text(prompt))
 
-    def _drive(self, task: LogitCoroutine[T]) -> T:
-        step = next(task)
+    def _drive(self, request: LogitCoroutine[T]) -> T:
+        step = next(request)
         self.prompts.append(spell(list(step.tokens)))
         score = self.score_of(self.prompts[-1])
         clipped = score if math.isnan(score) else min(max(score, 1e-9), 1 - 1e-9)
-        reading = Logits((math.log(1 - clipped), math.log(clipped)), -math.log(self._mass))
+        logits = Logits((math.log(1 - clipped), math.log(clipped)), -math.log(self._mass))
         while True:
             try:
-                step = task.send((reading,))
+                step = request.send((logits,))
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             (query,) = step.queries
-            reading = Logits(tuple(-float(n) for n in range(len(query.token_ids))), 0.0)
+            logits = Logits(tuple(-float(n) for n in range(len(query.token_ids))), 0.0)
 
 
 def words(**scores: float) -> Callable[[str], float]:

@@ -14,7 +14,7 @@ Question: TypeAlias = tuple[str | None, Speaker]  # the category asked about, or
 class RecordCost:
     """Counts the tokens that the prompts of one record add to what the model must evaluate.
 
-    The prompt's head, the taxonomy mostly, is not counted: it is evaluated once for many records. Where prompts share
+    The prompt's prefix, the taxonomy mostly, is not counted: it is evaluated once for many records. Where prompts share
     (`shares`), neither are the turns that a prompt has in common with the one before it that asks the same about the
     same speaker. Windows of one message count in full. The engine may find more in common, so the count is an upper
     bound. The tokens of answers are not counted.

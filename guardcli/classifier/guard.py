@@ -147,7 +147,7 @@ class Guard:
         early = run_ahead(jobs, weigh=weight, room=AHEAD_TOKENS, live=ahead == "live")
         under_way: deque[Job] = deque()
         trust = None if self.settings.force or self.trusted else Trust(self.model.path, self.template.name)
-        for outcomes in self._open_engine().run(self._tasks(jobs if ahead is None else early, under_way)):
+        for outcomes in self._open_engine().run(self._requests(jobs if ahead is None else early, under_way)):
             yield from rows(under_way.popleft(), outcomes, self.settings, decision, self.provenance)
             if trust is not None:
                 trust.see(outcomes)
@@ -202,7 +202,7 @@ class Guard:
 
     @property
     def stats(self) -> EngineStats:
-        """What the engine was asked so far, and what it took."""
+        """What the engine was asked since its last reset, and what it took."""
         return self._open_engine().stats
 
     @property
@@ -236,7 +236,7 @@ class Guard:
             raise ModelError("this guard is closed: take its verdicts before")
         return self._engine
 
-    def _tasks(
+    def _requests(
         self, source: Iterable[Job | None], under_way: deque[Job]
     ) -> Iterator[Sequence[LogitCoroutine[Outcome]] | None]:
         list_from = 0.0 if self.settings.scores else self.decision.threshold

@@ -69,8 +69,8 @@ def measure(engine: Engine, encoder: Encoder, answers: Answers, *, least: float 
         EngineError: llama.cpp failed.
     """
     prompts = [_prompt(encoder, text) for text in PROMPTS]
-    readings = zip(*_shapes(engine, prompts, answers), strict=True)
-    return max(least, MARGIN * max(_movement(of_prompt) for of_prompt in readings))
+    log_odds = zip(*_shapes(engine, prompts, answers), strict=True)
+    return max(least, MARGIN * max(_movement(of_prompt) for of_prompt in log_odds))
 
 
 def _shapes(engine: Engine, prompts: Sequence[Encoded], answers: Answers) -> Iterator[list[float]]:
@@ -82,8 +82,8 @@ def _shapes(engine: Engine, prompts: Sequence[Encoded], answers: Answers) -> Ite
     _fill_in_parts(engine, prompts[0], answers)
     for _ in ("the rest", "the last token"):
         # All but the last token is declared a prefix: it stays in the cache, and the second time one token is left.
-        tasks = [_log_odds(prompt.tokens, len(prompt.tokens) - 1, answers) for prompt in prompts]
-        yield [odds for task in tasks for (odds,) in engine.run([[task]])]
+        requests = [_log_odds(prompt.tokens, len(prompt.tokens) - 1, answers) for prompt in prompts]
+        yield [odds for request in requests for (odds,) in engine.run([[request]])]
     engine.reset()
 
 
@@ -108,6 +108,6 @@ def _log_odds(tokens: TokenIds, prefix_len: int, answers: Answers) -> LogitCorou
     return unsafe - safe
 
 
-def _movement(readings: Sequence[float]) -> float:
-    finite = [reading for reading in readings if math.isfinite(reading)]
+def _movement(log_odds: Sequence[float]) -> float:
+    finite = [odds for odds in log_odds if math.isfinite(odds)]
     return max(finite) - min(finite) if finite else 0.0

@@ -18,20 +18,20 @@ _CTX = 8192  # tokens of the longest prompt, unless the model was trained on few
 _MIN_CTX = 1024
 _MEMORY_FRACTION = 0.75  # of what is free, for the cache: the rest is for compute buffers and whoever else runs
 
-# Prompts at a time. In a batch every token is held against the cells of all sequences in it, masked or not: on a CPU
-# that costs more than a larger batch gains. 170 M parameters in Q8_0 on 2 cores, time against 64 at a time, medians of
-# 5 interleaved rounds: prompts of 190 tokens 0.95 (1), 0.98 (2), 0.96 (4); of 80 tokens 1.09, 1.02, 0.97.
+# Prompts at a time. Attention computes every token of a batch against the cells of all sequences in it, masked or not:
+# on a CPU that costs more than a larger batch gains. 170 M parameters in Q8_0 on 2 cores, time relative to 64 at once,
+# medians of 5 interleaved rounds: prompts of 190 tokens 0.95 (1), 0.98 (2), 0.96 (4); of 80 tokens 1.09, 1.02, 0.97.
 _PARALLEL_ON_CPU, _PARALLEL_ON_GPU = 4, 64
 
 # For the same reason a batch on a CPU is not filled to its end: from some 100 rows on, more rows make the weights no
-# cheaper, and the more sequences there are the further attention reaches. The same model, time against filling batches
-# of 512, 5 interleaved rounds: prompts of 190 tokens 0.93 (96 rows), 0.99 (128), 0.98 (192), 0.91 (256); of 80 tokens
-# 0.92 (64), 0.94 (96), 0.93 (128), 0.97 (192). llama-bench's own tokens/s behind 143: 128 rows 1,132, 512 rows 999.
+# cheaper, and more sequences make attention longer. The same model, time relative to full batches of 512, 5 interleaved
+# rounds: prompts of 190 tokens 0.93 (96 rows), 0.99 (128), 0.98 (192), 0.91 (256); of 80 tokens 0.92 (64), 0.94 (96),
+# 0.93 (128), 0.97 (192). llama-bench evaluates, at a depth of 143, 1,132 tokens/s in batches of 128, and 999 of 512.
 _SOFT_BATCH_LIMIT_ON_CPU = 96
 
-# And an answer is read to its end before the next prompt begins, in small batches of its own: kept beside others, its
-# prompt's cells make attention reach further. With a fifth of the prompts unsafe, time against a llama-server beside it
-# in the same run (25 prompts, 4 rounds, three runs): 0.90 of its speed before, 0.97 to 0.98 after.
+# And an answer is read to its end before the next prompt is admitted, in small batches of its own: beside others, the
+# cells of its prompt make attention longer. With a fifth of the prompts unsafe, speed relative to llama-server in the
+# same run (25 prompts, 4 rounds, three runs): 0.90 without this, 0.97 to 0.98 with it.
 _BATCH_ON_CPU, _BATCH_ON_GPU = 512, 2048
 _UBATCH = 512
 

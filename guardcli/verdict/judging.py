@@ -42,7 +42,7 @@ class _NotFinite(Exception):
 
 
 def judge(prompt: TokenIds, prefix_len: int, answers: Answers, *, list_from: float) -> LogitCoroutine[Outcome]:
-    """The task of judging one prompt, which ends where the verdict comes next.
+    """The request that judges one prompt, which ends where the verdict comes next.
 
     Categories are read if the score reaches `list_from`, in [0, 1].
     """

@@ -61,9 +61,9 @@ def test_no_more_is_evaluated_than_was_counted(model: Model, kind: str, *, repli
         before = guard.stats.prefill_tokens
         (verdict,) = guard.judge([record])
         evaluated = guard.stats.prefill_tokens - before
-    heads = 2 * 305 if reproducible else 0  # evaluated anew in every record
+    prefixes = 2 * 305 if reproducible else 0  # evaluated anew in every record
     assert verdict.verdict != "error"
-    assert counted * 0.95 <= evaluated <= counted + heads
+    assert counted * 0.95 <= evaluated <= counted + prefixes
 
 
 @pytest.mark.parametrize("reproducible", [False, True])

@@ -48,14 +48,14 @@ class ShapedEngine(FakeEngine):
 
     def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
         for group in groups:
-            yield [self._answer(task, len(group or ())) for task in group or ()]
+            yield [self._answer(request, len(group or ())) for request in group or ()]
 
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         super().reset(prefixes)
         self._prefixes = []
 
-    def _answer(self, task: LogitCoroutine[T], beside: int) -> T:
-        step = next(task)
+    def _answer(self, request: LogitCoroutine[T], beside: int) -> T:
+        step = next(request)
         tokens = tuple(step.tokens)
         cached = [prefix for prefix in self._prefixes if tokens[: len(prefix)] == prefix]
         rows = len(tokens) - max(map(len, cached), default=0)
@@ -66,11 +66,11 @@ class ShapedEngine(FakeEngine):
             self._prompts.append(tokens)
         odds = self._odds(self._prompts.index(tokens), Shape(beside, rows, len(cached)))
         try:
-            task.send((Logits((0.0, odds), 1.0),))
+            request.send((Logits((0.0, odds), 1.0),))
         except StopIteration as stop:
             result: T = stop.value
             return result
-        raise AssertionError("a task of one step was expected")
+        raise AssertionError("a request of one step was expected")
 
 
 def measured(model: Model, engine: Engine, least: float = 0.0) -> float:

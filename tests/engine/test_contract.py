@@ -189,12 +189,12 @@ def test_equal_prompts(native: LlamaModel) -> None:
     assert engine.stats.prefill_tokens <= 50 + 2 * 5
 
 
-@pytest.mark.parametrize(("parallel", "decodes"), [(1, 30), (3, 10)])
-def test_no_more_prompts_at_a_time_than_asked(native: LlamaModel, parallel: int, decodes: int) -> None:
+@pytest.mark.parametrize(("parallel", "min_batches"), [(1, 30), (3, 10)])
+def test_no_more_prompts_at_a_time_than_asked(native: LlamaModel, parallel: int, min_batches: int) -> None:
     groups = [[TokenRequest(numbers(12, random.Random(i)))] for i in range(30)]
     engine = opened(native, parallel=parallel)
     run(engine, groups)
-    assert engine.stats.batches >= decodes
+    assert engine.stats.batches >= min_batches
 
 
 def test_300_prompts_at_once(native: LlamaModel) -> None:
@@ -390,10 +390,10 @@ def test_prefixes_are_evaluated_once(native: LlamaModel) -> None:
 
 def test_a_request_that_fails_is_not_swallowed(native: LlamaModel) -> None:
     def broken() -> LogitCoroutine[int]:
-        raise RuntimeError("task")
+        raise RuntimeError("request")
         yield
 
     engine = opened(native)
-    with pytest.raises(RuntimeError, match="task"):
+    with pytest.raises(RuntimeError, match="request"):
         list(engine.run([[broken()]]))
     engine.close()

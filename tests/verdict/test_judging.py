@@ -37,10 +37,10 @@ Says = Mapping[tuple[int, ...], Mapping[int, float]]
 
 def run(says: Says, answers: Answers = ANSWERS, list_from: float = 0.5) -> tuple[Outcome, list[list[int]]]:
     """The outcome with a model of which `says` gives the logits behind each answer so far; and what it was fed."""
-    task = judge(array("i", PROMPT), 2, answers, list_from=list_from)
+    request = judge(array("i", PROMPT), 2, answers, list_from=list_from)
     sequence: list[int] = []
     fed = []
-    step: RequestStep = next(task)
+    step: RequestStep = next(request)
     assert step.prefix_len == 2
     while True:
         sequence = sequence[: step.keep_len] if step.keep_len is not None else sequence
@@ -52,7 +52,7 @@ def run(says: Says, answers: Answers = ANSWERS, list_from: float = 0.5) -> tuple
             total = math.log(sum(math.exp(value) for value in logits.values()))
             readings.append(Logits(tuple(logits.get(token, -math.inf) for token in query.token_ids), total))
         try:
-            step = task.send(tuple(readings))
+            step = request.send(tuple(readings))
         except StopIteration as stop:
             return stop.value, fed
 
@@ -90,10 +90,10 @@ def test_categories_are_read_from_the_threshold_on() -> None:
 
 @pytest.mark.parametrize(("safe", "unsafe", "score"), [(0.0, 800.0, 1.0), (800.0, 0.0, 0.0), (3.0, 3.0, 0.5)])
 def test_the_score_neither_overflows_nor_leaves_its_range(safe: float, unsafe: float, score: float) -> None:
-    task = judge(array("i", PROMPT), 2, ANSWERS, list_from=2.0)
-    next(task)
+    request = judge(array("i", PROMPT), 2, ANSWERS, list_from=2.0)
+    next(request)
     with pytest.raises(StopIteration) as stop:
-        task.send((Logits((safe, unsafe), max(safe, unsafe)),))
+        request.send((Logits((safe, unsafe), max(safe, unsafe)),))
     assert stop.value.value.score == pytest.approx(score, abs=1e-300)
 
 
@@ -102,10 +102,10 @@ def test_the_score_neither_overflows_nor_leaves_its_range(safe: float, unsafe: f
 def test_a_logit_that_is_not_finite_is_an_error(bad: float, where: int) -> None:
     values = [1.0, 1.0, 2.0]
     values[where] = bad
-    task = judge(array("i", PROMPT), 2, ANSWERS, list_from=0.5)
-    next(task)
+    request = judge(array("i", PROMPT), 2, ANSWERS, list_from=0.5)
+    next(request)
     with pytest.raises(StopIteration) as stop:
-        task.send((Logits((values[0], values[1]), values[2]),))
+        request.send((Logits((values[0], values[1]), values[2]),))
     outcome = stop.value.value
     assert outcome.error == "the model's logits are not finite: a damaged model, or an overflow on this device"
     assert math.isnan(outcome.score)
