@@ -1,6 +1,7 @@
-"""Bytes of one record to text or to a JSON value, whatever they are: what cannot be read is `RecordError`.
+"""Decode the bytes of one record to text or to a JSON value, and raise `RecordError` for everything invalid.
 
-Python's parser accepts and raises more than a filter can bear; only this module knows it. It knows no format.
+Python's JSON parser is lenient where a filter must be strict: it accepts duplicate keys, NUL and lone surrogates, and
+raises several kinds of errors. This module hides that.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from guardcli.formats.errors import RecordError, describe_type, quote
 
 INVALID_UNICODE = "invalid_unicode"
 
-_MAX_DEPTH = 200  # levels; what the parser takes, the writer of a kept field may not, being deeper in the stack
+_MAX_DEPTH = 200  # levels; deeper values can be parsed, but not always written again, further down the stack
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
-# What is often wrong, by what the parser sees at the place of its error.
+# Hints on frequent mistakes, by the text at which the parser stops.
 _HINTS = (
     (re.compile(r'"[^"]*\Z'), "it is cut off"),
     (re.compile(r"'"), "JSON quotes with double quotes"),
@@ -34,33 +35,33 @@ _HINTS = (
 
 
 def decode_text(content: bytes, line: int) -> str:
-    """The text of a record that begins on `line`.
+    """Decode the bytes of a record that begins on `line`.
 
     Raises:
-        RecordError: it is no UTF-8, or holds NUL, which nobody writes: from there on it is in another encoding.
+        RecordError: The bytes are not UTF-8, or contain NUL, which is a sign of another encoding.
     """
     if b"\0" in content:
         raise RecordError(f"NUL bytes in {_describe_line(content, line, content.index(0))}: {_guess_encoding(content)}")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        at, byte = error.start, content[error.start]
-        marked = content[at : at + 2] in (b"\xff\xfe", b"\xfe\xff")
-        place = f"byte {at - content[:at].rfind(10)} of {_describe_line(content, line, at)}"
+        offset, byte = error.start, content[error.start]
+        is_utf16 = content[offset : offset + 2] in (b"\xff\xfe", b"\xfe\xff")
+        place = f"byte {offset - content[:offset].rfind(10)} of {_describe_line(content, line, offset)}"
         raise RecordError(
             f"invalid UTF-8 at {place}: 0x{byte:02x}; "
-            + ("UTF-16 begins here: iconv -f UTF-16 converts it" if marked else "if Latin-1: iconv -f LATIN1")
+            + ("UTF-16 begins here: iconv -f UTF-16 converts it" if is_utf16 else "if Latin-1: iconv -f LATIN1")
         ) from None
 
 
-def _describe_line(content: bytes, line: int, at: int) -> str:
-    """The line of a byte, in words."""
-    breaks = content.count(b"\n", 0, at)
+def _describe_line(content: bytes, line: int, offset: int) -> str:
+    """Return the line of a byte, in words."""
+    breaks = content.count(b"\n", 0, offset)
     return f"line {line + breaks}" if breaks else "the line"
 
 
 def _guess_encoding(content: bytes) -> str:
-    """What text with NUL bytes is likely to be."""
+    """Return what to do about text with NUL bytes: it is likely to be UTF-16."""
     even, odd = (content[start::2].count(0) for start in (0, 1))
     if max(even, odd) * 6 < len(content):
         return "remove them, or export the text again"
@@ -68,7 +69,11 @@ def _guess_encoding(content: bytes) -> str:
 
 
 def decode_json(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
-    """The JSON value of a record that begins on `line`, and the flags for what was repaired in it."""
+    """Decode the JSON value of a record that begins on `line`; also return flags for what was repaired in it.
+
+    Raises:
+        RecordError: The bytes are not valid JSON, or a key is duplicate, or the value is nested too deeply.
+    """
     source = decode_text(content, line)
     try:
         parsed = _parse_json(source)
@@ -91,18 +96,18 @@ def decode_json(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
 
 
 def parse_nested_json(text: str) -> Json:
-    """The object or list that a text is the JSON of; None if it is none."""
+    """Return the object or list whose JSON a text is; None if it is not JSON."""
     if text.lstrip()[:1] not in ("{", "["):
         return None
     try:
-        found = decode_json(text.encode("utf-8", "replace"), 1)[0]
+        value = decode_json(text.encode("utf-8", "replace"), 1)[0]
     except RecordError:
         return None
-    return found if isinstance(found, (dict, list)) else None
+    return value if isinstance(value, (dict, list)) else None
 
 
 def _parse_json(source: str) -> Json:
-    """What `JSONDecoder.decode` gives, without its two searches for blanks where there are none."""
+    """Do what `JSONDecoder.decode` does, without its two searches for blanks where there are none."""
     try:
         parsed, end = _SCAN(source, 0)
     except StopIteration:
@@ -111,13 +116,13 @@ def _parse_json(source: str) -> Json:
 
 
 def replace_lone_surrogates(value: Json) -> tuple[Json, tuple[str, ...]]:
-    """The value with its lone surrogates replaced by U+FFFD, and the flag that says so."""
+    """Return the value with lone surrogates replaced by U+FFFD, and a flag if there were any."""
     fixed = _replace_surrogates(value)
     return fixed, (INVALID_UNICODE,) if fixed != value else ()
 
 
 def check_json(value: object) -> None:
-    """Raise RecordError if a Python value holds what no JSON does: bytes, sets, names that are no text, or NUL."""
+    """Raise RecordError if a Python value is not valid JSON (bytes, sets, names that are not strings), or has NUL."""
     if isinstance(value, str):
         check_nul(value)
     elif isinstance(value, list):
@@ -134,7 +139,7 @@ def check_json(value: object) -> None:
 
 
 def check_nul(text: str) -> None:
-    """Raise RecordError if a text holds NUL: some readers stop there, and would not see what is behind."""
+    """Raise RecordError if a text contains NUL: some readers stop there, and would not see the rest."""
     if "\0" in text:
         raise RecordError("a text holds NUL (U+0000), behind which some readers see nothing: remove it")
 
@@ -157,12 +162,12 @@ def _check_depth(value: Json) -> None:
 
 
 def _build_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """An object; a key that stands twice is refused, for the reader after us may take the one not judged."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Build an object, and reject duplicate keys: the next reader may take the value that was not judged."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
         raise RecordError(f"the key {quote(key)} stands twice in an object")
-    return found
+    return fields
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_build_object)

@@ -1,7 +1,6 @@
-"""Why something could not be read: the two exceptions of this package, and the words of their messages.
+"""The two exceptions of this package, and helpers for the text of their messages.
 
-`RecordError` ends one record, `StreamError` ends one source; `read` makes `Malformed` values of both. It knows
-no format.
+`RecordError` rejects one record, and `StreamError` ends the stream. `reading.read` turns both into `Malformed` values.
 """
 
 from __future__ import annotations
@@ -9,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 MAX_QUOTED_NAMES = 8
-MAX_QUOTED_LENGTH = 40
+MAX_QUOTED_LENGTH = 40  # characters
 
-_KINDS: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
+_TYPE_NAMES: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
 
 
 class RecordError(ValueError):
-    """One value that is no conversation; `reason` says why, in words that a person can act on."""
+    """One record that cannot be read as a conversation; `reason` tells the user what is wrong with it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -23,29 +22,33 @@ class RecordError(ValueError):
 
 
 class StreamError(Exception):
-    """A source that cannot be read any further; what was read before stands."""
+    """A stream that cannot be read any further. The records before it are valid."""
 
 
 def describe_type(value: object) -> str:
-    """What a JSON value is, with its article."""
+    """Return the type of a JSON value in words.
+
+    >>> describe_type([]), describe_type(1), describe_type(None)
+    ('a list', 'a number', 'null')
+    """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (int, float)):
         return "a number"
-    return _KINDS.get(type(value)) or f"a Python {type(value).__name__}"
+    return _TYPE_NAMES.get(type(value)) or f"a Python {type(value).__name__}"
 
 
 def quote(text: str) -> str:
-    """Text of the input as it may stand in a message: escaped and bounded, because input is hostile."""
-    cut = "…" if len(text) > MAX_QUOTED_LENGTH else ""
-    return ascii(text[:MAX_QUOTED_LENGTH]) + cut
+    """Quote text of the input for a message. Input is hostile, so the text is escaped and cut."""
+    ellipsis = "…" if len(text) > MAX_QUOTED_LENGTH else ""
+    return ascii(text[:MAX_QUOTED_LENGTH]) + ellipsis
 
 
 def quote_names(names: Iterable[str]) -> str:
-    """Names of the input in a message, the first few of them."""
+    """Quote the first few names of an object for a message: `'id', 'text', and 12 more`."""
     names = list(names)
-    more = [f"and {len(names) - MAX_QUOTED_NAMES} more"] if len(names) > MAX_QUOTED_NAMES else []
-    return ", ".join([*map(quote, names[:MAX_QUOTED_NAMES]), *more])
+    rest = [f"and {len(names) - MAX_QUOTED_NAMES} more"] if len(names) > MAX_QUOTED_NAMES else []
+    return ", ".join([*map(quote, names[:MAX_QUOTED_NAMES]), *rest])
 
 
 def too_long_message(what: str, limit: int) -> str:

@@ -1,6 +1,6 @@
-"""What the name of a field says about the text under it: that it is speech, metadata by place, or a label.
+"""The meaning of field names: whether a field holds speech, metadata, tool definitions, or a label.
 
-These are the tables that decide what happens to text which no format reads; `docs` and README list them.
+These tables decide what happens to text that no format reads. The README lists them.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from functools import lru_cache
 from guardcli.conversation import Json
 from guardcli.formats.prose import Prose, classify, is_label
 
-# Names that hold what somebody said, in one known format or another: the last word of a field's name, in any case, with
-# or without a plural or a number (`user_input`, `chatHistory`, `response_0`, `gen_ai.prompt.0.content`).
+# Fields that hold speech in some known format. What counts is the last word of a field's name, in any case, with or
+# without a plural or a number: `user_input`, `chatHistory`, `response_0`, `gen_ai.prompt.0.content`.
 SPEECH_NAMES = frozenset({
     "answer", "chat", "chosen", "completion", "content", "context", "conversation", "dialog", "dialogue", "generation",
     "history", "input", "instruction", "message", "output", "part", "prompt", "query", "question", "reasoning",
     "rejected", "reply", "response", "text", "thinking", "transcript", "turn", "utterance", "value",
 })  # fmt: skip
 
-# At the top of a record these hold a conversation in a format that guard reads: there even one word counts.
+# Fields that hold a conversation at the top of a record, in a format that guard reads: there even one word is speech.
 CONVERSATION_NAMES = frozenset({
     "answer", "chosen", "completion", "content", "conversation", "conversations", "generation", "input", "instruction",
     "messages", "output", "prompt", "query", "question", "rejected", "response", "text", "transcript",
 })  # fmt: skip
 
-# Objects that formats document as metadata: what is in them is not said to anybody.
+# Objects that formats document as metadata.
 METADATA_NAMES = frozenset({
     "annotations", "attributes", "category_applied_input_types", "category_scores", "config", "configuration",
     "content_filter_result", "content_filter_results", "content_filter_offsets", "cost_details", "detoxify_moderation",
@@ -38,40 +38,43 @@ METADATA_NAMES = frozenset({
     "usage", "usage_details", "usage_metadata",
 })  # fmt: skip
 
-# Definitions of tools: payload that no model of ours is asked about, counted as `tool_definition`.
+# Definitions of tools, which are not judged; they are counted as `tool_definition`.
 TOOL_NAMES = frozenset({"functions", "response_format", "tool_choice", "tools"})
 
-# Fields that name a class, a language or a model by a few words.
+# Fields that name a class, a language or a model in a few words.
 LABEL_NAMES = frozenset({
     "area", "basis", "categories", "category", "city", "class", "country", "deployment", "engine", "flag", "focus",
     "group", "harm", "kind", "label", "lang", "language", "license", "model", "region", "split", "state",
     "subcategories", "subcategory", "tag", "target", "task", "topic", "type", "violated",
 })  # fmt: skip
 
-# `error.message` and the like tell why something failed; they are unread text, but nobody's speech.
+# `error.message` and the like say why something failed. They are unread text, but not speech.
 _ERROR_NAMES = frozenset({"error", "exception", "failure", "status"})
 
-# The names of a record's own id, first to last: a batch's answer has an `id` beside the `custom_id` that joins it to
-# its request. The id stands in the row, so that words joined in it are no text that is lost.
+# Fields with a record's own id, in order of preference: the response of a batch API has an `id` as well as the
+# `custom_id` of its request. The id is written to the row, so words in it are not lost.
 ID_NAMES = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
 
-MAX_NAME_WORDS = 5  # words of the name of a field; a longer one is text itself
+MAX_NAME_WORDS = 5  # words in the name of a field; a longer one is itself text
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def find_id_name(fields: Mapping[str, Json]) -> str | None:
-    """The field that gives a record its id; None if none does."""
+    """Return the name of the field that has the record's id; None if there is no such field."""
     for name in ID_NAMES:
-        found = fields.get(name)
-        if isinstance(found, (str, int)) and not isinstance(found, bool):
+        value = fields.get(name)
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
             return name
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMeaning:
-    """What a name says. `canonical` is the name in lower case with underscores; `is_text`: the name is a sentence."""
+    """What a field name says about the value in the field.
+
+    `canonical` is the name in lower case with underscores. `is_text` is true if the name is itself a sentence.
+    """
 
     canonical: str
     is_speech: bool
@@ -84,13 +87,13 @@ class FieldMeaning:
 
 @lru_cache(maxsize=1 << 14)
 def field_meaning(name: str) -> FieldMeaning:
-    """What the name of a field says about what is under it.
+    """Return what the name of a field says about the value in it.
 
-    >>> meaning("chatHistory").speech, meaning("prompt_tokens").speech, meaning("Response_0").speech
-    (True, False, True)
+    >>> [field_meaning(name).is_speech for name in ("chatHistory", "prompt_tokens", "Response_0")]
+    [True, False, True]
     """
     words = [word.lower() for word in _WORD.findall(name)]
-    canonical = "_".join(words) if name.isascii() else ""  # of other names some letters are missing
+    canonical = "_".join(words) if name.isascii() else ""  # `_WORD` drops the letters of other names
     last = _singular(words[-1]) if words else ""
     return FieldMeaning(
         canonical=canonical,

@@ -1,4 +1,4 @@
-"""What the stages before the formats hand on: lines, the bytes of one record, or why there is none."""
+"""Frames: the bytes of one line or one record, cut out of a stream before anything in them is decoded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import NamedTuple
 
 
 class RawLine(NamedTuple):
-    """One line without its end; `whole` is false where only the first bytes of a longer line are here. `end` is the
-    line break behind it, none at the end of a file."""
+    """One line, without its line break.
+
+    `whole` is false if the line is too long and `content` is only its beginning. `end` is the line break, which the
+    last line of a file may lack.
+    """
 
     number: int
     content: bytes
@@ -18,8 +21,11 @@ class RawLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The bytes of one record, and the line on which it begins. `raw` are those of the source, with the line break;
-    `before` what stood in front and belongs to no record."""
+    """The bytes of one record, and the line on which it begins.
+
+    `content` is to be decoded. `raw` has the bytes as they are in the input, with the line break; it is empty where a
+    line holds several records. `before` has the bytes in front that belong to no record, such as blank lines.
+    """
 
     line: int
     content: bytes
@@ -29,7 +35,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class BadFrame:
-    """A record that cannot be had, the line on which it begins, and why."""
+    """A record that could not be framed: the line on which it begins, and what is wrong with it."""
 
     line: int
     reason: str

@@ -1,7 +1,4 @@
-"""How a source is laid out, by its first lines; and its JSON values one by one: lines, array, pretty print.
-
-Plain text is only recognised here. Nothing is known of the values but whether a list is one of messages.
-"""
+"""Detect how an input is laid out, and cut JSON into frames: JSON Lines, arrays, or values over several lines."""
 
 from __future__ import annotations
 
@@ -39,40 +36,42 @@ _TO_FIRST_KEY = re.compile(rb'[\s{\[]*(?:"[^"]*")?')
 
 
 def peek_first_line(reader: LineReader, limit: int) -> bytes:
-    """The first line that is not blank, or its beginning, without marks in front of it; it stays to be read."""
+    """Return the first line that is not blank, or its beginning, without marks. It stays in the reader."""
     line = _read_filled_line(reader, limit)
     reader.push_back(line)
     return strip_marks(line)
 
 
 def peek_lines(reader: LineReader, limit: int) -> list[bytes]:
-    """The first lines of a text, as far as they have been read already, without marks in front; they stay to be read.
+    """Return the first lines of a text, without marks, as far as they are in memory. They stay in the reader.
 
-    The first is waited for, the others are not.
+    Only the first line is waited for.
     """
-    passed = _read_filled_line(reader, limit)
-    reader.push_back(passed)
-    return [strip_marks(line) for line in (passed, *reader.peek_buffered_lines(len(passed)))] if passed else []
+    first = _read_filled_line(reader, limit)
+    reader.push_back(first)
+    return [strip_marks(line) for line in (first, *reader.peek_buffered_lines(len(first)))] if first else []
 
 
 def strip_marks(line: bytes) -> bytes:
-    """A line without what stands in front of a record and is none of it: a byte-order mark, which a file has where
-    others were joined to it, and the separator of RFC 7464."""
+    """Return a line without the marks in front of it: byte-order marks, and record separators (RFC 7464).
+
+    A byte-order mark may stand on any line, where files were concatenated.
+    """
     if line[:1] not in _MARK_FIRST_BYTES:
         return line
-    found = _MARKS.match(line)
-    return line[found.end() :] if found else line
+    match = _MARKS.match(line)
+    return line[match.end() :] if match else line
 
 
 def plain_text_problem(line: bytes) -> str | None:
-    """What is wrong with a line of plain text that may be a record, or a part of one; None if it is just text."""
+    """Return why a line of plain text looks like a JSON record, or a part of one; None if it is just text."""
     line = strip_marks(line).strip()
     if b"{" not in line and b"}" not in line and line[:1] not in _JSON_FIRST_BYTES:
         return None
     if line.startswith(b"{") or _LIST.match(line):
         return f"this line of a plain-text input begins like a JSON record: {_CHOOSE_FORMAT_HINT}"
-    found = _OBJECT.search(line)
-    if found and (line.endswith((b"}", b"]", b",")) or _is_cut_off(line[found.start() :])):
+    match = _OBJECT.search(line)
+    if match and (line.endswith((b"}", b"]", b",")) or _is_cut_off(line[match.start() :])):
         return f"this line of a plain-text input holds a JSON object behind other text: {_CUT_PREFIX_HINT}"
     body = line.rstrip(b"]},")
     if _KEY.match(line) or not body or (body.endswith(b'"') and b"}" in line[len(body) :]):
@@ -81,23 +80,26 @@ def plain_text_problem(line: bytes) -> str | None:
 
 
 def detect_layout(reader: LineReader, limit: int) -> StreamLayout:
-    """How the source is laid out; nothing but blank lines at its beginning is used up.
+    """Detect the layout by the first lines. They stay in the reader, except for leading blank lines.
 
-    A second line is waited for only where the first alone does not say it.
+    A second line is waited for only if the first is not enough.
+
+        {"a": 1}        json lines          {"a":           json values          hello       text
+        {"a": 2}                            1}
     """
-    passed = _read_filled_line(reader, limit)
-    first = strip_marks(passed)
+    first_raw = _read_filled_line(reader, limit)
+    first = strip_marks(first_raw)
     second = b""
     if first.strip() == b"[" or (_looks_like_json(first) and _unclosed_brackets(first)):
         second = _read_to_filled_line(reader, limit)
-    reader.push_back(passed + second)
+    reader.push_back(first_raw + second)
     if not _looks_like_json(first + second):
         return "text"
     return "json values" if _continues_on_next_line(first, second, limit) else "json lines"
 
 
 def iter_frames(reader: LineReader, limit: int, layout: StreamLayout) -> Iterator[Frame | BadFrame]:
-    """Every JSON value of the source, each as soon as it is complete; elements of an array are values."""
+    """Yield the bytes of every JSON value, each as soon as it is complete. The elements of an array are values."""
     if layout != "json values":
         yield from _json_lines(reader, limit)
         return
@@ -124,7 +126,7 @@ def _json_lines(reader: LineReader, limit: int) -> Iterator[Frame | BadFrame]:
 
 
 def append_blank(blank: bytes, line: RawLine) -> bytes:
-    """Blank lines with one more, as long as they are few."""
+    """Return the blank lines collected so far with one more, up to a limit."""
     return blank + line.content + line.end if len(blank) < _MAX_BLANK_BYTES else blank
 
 
@@ -135,7 +137,7 @@ def _read_filled_line(reader: LineReader, limit: int) -> bytes:
 
 
 def _read_to_filled_line(reader: LineReader, limit: int) -> bytes:
-    """The next lines, to the first that is not blank."""
+    """Read the next lines, up to and with the first that is not blank."""
     lines = bytearray()
     while len(lines) <= limit and (line := reader.read_fragment(limit + 2)):
         lines += line
@@ -154,7 +156,7 @@ def _looks_like_json(content: bytes) -> bool:
 
 
 def _continues_on_next_line(first: bytes, second: bytes, limit: int) -> bool:
-    """Whether the value on the first line continues on the second; else it is complete, or a broken line."""
+    """Return whether the value on the first line continues on the second; if not, it is complete, or cut off."""
     if len(first.rstrip(b"\r\n")) > limit:
         return first.lstrip().startswith(b"[")  # one long line may hold an array of a million records
     opened, last, after = _unclosed_brackets(first), first.rstrip()[-1:], second.lstrip()[:1]
@@ -171,25 +173,26 @@ def _continues_on_next_line(first: bytes, second: bytes, limit: int) -> bool:
 
 
 def _is_cut_off(json: bytes) -> bool:
-    """Whether JSON ends within a string or a bracket."""
+    """Return whether JSON ends within a string or a bracket."""
     return json.count(b'"') % 2 == 1 or bool(_unclosed_brackets(json))
 
 
 def _unclosed_brackets(line: bytes) -> bytes:
-    """The brackets that a line leaves open; none if it ends in a string, where none can go on."""
-    bare = _STRING.sub(lambda string: b"" if string[1] else b'"', line)
+    """Return the brackets that a line leaves open; none if it ends within a string, which cannot span lines."""
+    without_strings = _STRING.sub(lambda string: b"" if string[1] else b'"', line)
     opened = bytearray()
-    for bracket in _BRACKET.findall(bare):
+    for bracket in _BRACKET.findall(without_strings):
         if bracket in b"[{":
             opened += bracket
         elif opened:
             opened.pop()
-    return b"" if b'"' in bare else bytes(opened)
+    return b"" if b'"' in without_strings else bytes(opened)
 
 
 def _opening_key(line: bytes) -> bytes:
-    found = _TO_FIRST_KEY.match(line)
-    return b"".join(found[0].split()) if found else b""
+    """Return the brackets and the first key with which a line begins, without blanks."""
+    match = _TO_FIRST_KEY.match(line)
+    return b"".join(match[0].split()) if match else b""
 
 
 def _is_complete(lines: bytes, limit: int) -> bool:

@@ -1,7 +1,4 @@
-"""Lines and fragments of lines out of pieces of bytes, with a place to put back what was read too far.
-
-Memory is bounded by the size asked for, however long a line is. It knows nothing of what the lines mean.
-"""
+"""Read chunks of bytes line by line, in bounded memory however long a line is."""
 
 from __future__ import annotations
 
@@ -9,49 +6,52 @@ from collections.abc import Iterator
 
 from guardcli.formats.frames import RawLine
 
-_SKIP_SIZE = 1 << 20  # bytes passed over at once; a longer line takes several
+_SKIP_SIZE = 1 << 20  # bytes to skip at once; a longer line takes several steps
 
 
 class LineReader:
-    """The position in a source. `line` is the number of the line that the next byte belongs to, from 1 unless said."""
+    """Reads lines, or fragments of lines, and counts them.
 
-    def __init__(self, pieces: Iterator[bytes], line: int = 1) -> None:
+    `line` is the number of the line that the next byte belongs to.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], line: int = 1) -> None:
         self.line = line
-        self._pieces = pieces
+        self._chunks = chunks
         self._buffer = b""
-        self._at = 0
+        self._position = 0
 
     def read_fragment(self, size: int) -> bytes:
-        """Up to `size` bytes, to the next line end at most and with it; nothing at the end of the source."""
+        """Read up to `size` bytes, but no further than the end of the line. Returns b"" at the end of the stream."""
         parts = []
-        while size and (self._at < len(self._buffer) or self._fill()):
-            newline = self._buffer.find(b"\n", self._at, self._at + size)
-            stop = newline + 1 if newline >= 0 else min(len(self._buffer), self._at + size)
-            parts.append(self._buffer[self._at : stop])
-            size -= stop - self._at
-            self._at = stop
+        while size and (self._position < len(self._buffer) or self._fill()):
+            newline = self._buffer.find(b"\n", self._position, self._position + size)
+            stop = newline + 1 if newline >= 0 else min(len(self._buffer), self._position + size)
+            parts.append(self._buffer[self._position : stop])
+            size -= stop - self._position
+            self._position = stop
             if newline >= 0:
                 self.line += 1
                 break
         return b"".join(parts)
 
     def push_back(self, content: bytes) -> None:
-        """Put back what was read last."""
-        self._buffer = content + self._buffer[self._at :]
-        self._at = 0
+        """Put back the bytes that were read last."""
+        self._buffer = content + self._buffer[self._position :]
+        self._position = 0
         self.line -= content.count(b"\n")
 
-    def peek_buffered_lines(self, start: int) -> list[bytes]:
-        """The whole lines that are in memory already, from a byte on counted from the position; nothing is read."""
-        return self._buffer[self._at + start :].splitlines(keepends=True)
+    def peek_buffered_lines(self, offset: int) -> list[bytes]:
+        """Return the lines in the buffer from `offset` bytes after the position on, without reading the stream."""
+        return self._buffer[self._position + offset :].splitlines(keepends=True)
 
     def skip_to_line(self, line: int) -> None:
-        """Pass over what comes before a line, quickly."""
+        """Skip everything before a line."""
         while self.line < line and self.read_fragment(_SKIP_SIZE):
             pass
 
     def iter_lines(self, limit: int) -> Iterator[RawLine]:
-        """Every line; of one that is longer than `limit` bytes its beginning, and the rest is passed over."""
+        """Yield every line. Of a line longer than `limit` bytes, yield the beginning and skip the rest."""
         number = self.line
         while fragment := self.read_fragment(limit + 2):  # two more for its end
             content = _without_end(fragment)
@@ -62,7 +62,7 @@ class LineReader:
             number = self.line
 
     def _fill(self) -> bool:
-        self._buffer, self._at = next(self._pieces, b""), 0
+        self._buffer, self._position = next(self._chunks, b""), 0
         return bool(self._buffer)
 
 

@@ -1,21 +1,17 @@
-"""What the first bytes of a source say it is: UTF-8 text, text in another encoding, or no text at all.
-
-It looks at bytes only; names of files mean nothing here, and nothing is decoded.
-"""
+"""Magic numbers: recognize compressed, binary and wrongly encoded input by its first bytes."""
 
 from __future__ import annotations
 
 from guardcli.formats.errors import StreamError
 
-HEAD_SIZE = 16
-"""As many bytes as `check` wants to see, where there are so many."""
+HEAD_SIZE = 16  # bytes of the input that `reject_non_text` needs, if it has so many
 
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 PARQUET = b"PAR1"
 UTF8_BOM = b"\xef\xbb\xbf"
 
-# The order counts: the mark of UTF-32 (little-endian) begins with the mark of UTF-16.
+# Byte-order marks. The order matters: that of UTF-32LE begins with that of UTF-16LE.
 _BOMS = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
@@ -23,7 +19,7 @@ _BOMS = {
     b"\xfe\xff": "UTF-16",
 }
 
-# Without a mark: which of four bytes are NUL where the text is ASCII, as the beginning of most text is.
+# Which of four bytes are NUL in ASCII text of an encoding. For files without a mark; most text begins with ASCII.
 _NUL_PATTERNS: dict[tuple[bool, ...], str] = {
     (False, True, True, True): "UTF-32LE",
     (True, True, True, False): "UTF-32BE",
@@ -53,9 +49,9 @@ _BINARY_MAGIC = {
 
 
 def reject_non_text(head: bytes) -> None:
-    """Raise `StreamError` unless `head`, the first bytes of a source, may begin a UTF-8 text."""
+    """Raise `StreamError` if the first bytes of an input show that it is not UTF-8 text."""
     for magic, name in _BINARY_MAGIC.items():
-        if head.startswith(magic) and not (magic == b"BZh" and head[4:10] != b"1AY&SY"):
+        if head.startswith(magic) and not (magic == b"BZh" and head[4:10] != b"1AY&SY"):  # text may begin with "BZh"
             raise StreamError(f"this is no text but {name}")
     if encoding := _detect_encoding(head):
         raise StreamError(f"the text is {encoding}, not UTF-8; convert it with `iconv -f {encoding} -t UTF-8`")

@@ -1,7 +1,7 @@
-"""A place in a JSON value by its path, such as `payload.chat[0].messages`: for exports that no format knows.
+"""Paths into JSON values, such as `payload.chat[0].messages`.
 
-Names are parted by dots, a name with a dot in it stands in quotes, `[0]` counts from 0 and `[-1]` from the end; a `$`
-at the beginning, as JSONPath has it, means nothing. It knows no format.
+Names are separated by dots. A name that contains a dot is quoted. `[0]` is the first item of a list, and `[-1]` the
+last. A leading `$`, as in JSONPath, is ignored.
 """
 
 from __future__ import annotations
@@ -20,39 +20,46 @@ _PLAIN_NAME = re.compile(r"""[^.\[\]"',\s](?:[^.\[\]"',\n]*[^.\[\]"',\s])?\Z""")
 
 
 def parse_path(path: str) -> tuple[Step, ...]:
-    """The steps of a path. Raises ValueError: it is none."""
+    """Parse a path into its steps.
+
+    >>> parse_path("chat[0].messages")
+    ('chat', 0, 'messages')
+
+    Raises:
+        ValueError: The path is invalid.
+    """
     text = path.removeprefix("$")
     steps: list[Step] = []
-    at = 0
-    while at < len(text):
-        match = _STEP.match(text, at)
+    position = 0
+    while position < len(text):
+        match = _STEP.match(text, position)
         if match is None:
-            raise ValueError(f"{path!r} is no path: it goes wrong at {text[at:]!r}; write names.and[0]")
-        number = match[4]
-        steps.append(int(number) if number is not None else next(filter(None, match.groups())))
-        at = match.end()
+            raise ValueError(f"{path!r} is no path: it goes wrong at {text[position:]!r}; write names.and[0]")
+        index = match[4]
+        steps.append(int(index) if index is not None else next(filter(None, match.groups())))
+        position = match.end()
     if not steps:
         raise ValueError(f"{path!r} names no place")
     return tuple(steps)
 
 
 def parse_paths(text: str) -> frozenset[tuple[str, ...]]:
-    """Places without numbers, parted by commas, such as `title,messages[].note`: lists do not count in them.
+    """Parse comma-separated paths, such as `title,messages[].note`. Lists are left out: `a[].b` is `("a", "b")`.
 
     Raises:
-        ValueError: one is no path.
+        ValueError: A path is invalid.
     """
-    found = [one.strip() for one in _LISTED_PATH.findall(text)]
-    if not any(found):
+    texts = [path.strip() for path in _LISTED_PATH.findall(text)]
+    if not any(texts):
         raise ValueError(f"{text!r} names no place")
-    steps = (parse_path(one.replace("[]", "")) for one in found if one)
-    return frozenset(tuple(step for step in one if isinstance(step, str)) for one in steps)
+    paths = (parse_path(path.replace("[]", "")) for path in texts if path)
+    return frozenset(tuple(step for step in path if isinstance(step, str)) for path in paths)
 
 
 def format_path(steps: Sequence[Step], item: str = "[]") -> str:
-    """Steps as `parse_all` reads them: names that hold more than a plain name in quotes, each list as `item`."""
-    named = (item if isinstance(step, int) else f".{_quoted(step)}" for step in steps)
-    return "".join(named).removeprefix(".")
+    """Format a path for `parse_paths`: names are quoted where they must be, and each index is written as `item`."""
+    parts = (item if isinstance(step, int) else f".{_quoted(step)}" for step in steps)
+    return "".join(parts).removeprefix(".")
 
 
 def _quoted(name: str) -> str:
@@ -60,7 +67,10 @@ def _quoted(name: str) -> str:
 
 
 def find_field(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
-    """The value of a field: the one of that very name, else the one inside another; nothing if it is missing."""
+    """Yield the value of a field, or nothing if it is missing.
+
+    `a.b` is the field of that very name, or else the field `b` of the object `a`.
+    """
     if name in fields:
         yield fields[name]
         return
@@ -71,9 +81,13 @@ def find_field(fields: Mapping[str, Json], name: str) -> Iterator[Json]:
 
 
 def get_at_path(value: Json, steps: Sequence[Step]) -> Json:
-    """What stands at a place. Raises RecordError, naming the step that leads nowhere."""
-    for at, step in enumerate(steps):
-        place = format_steps(steps[: at + 1])
+    """Return the value at a path.
+
+    Raises:
+        RecordError: There is no such value. The message names the step that is missing.
+    """
+    for depth, step in enumerate(steps, start=1):
+        place = format_steps(steps[:depth])
         if isinstance(step, int):
             if not isinstance(value, list):
                 raise RecordError(f"no {place} in this record: there is {describe_type(value)} where a list is wanted")
@@ -93,5 +107,5 @@ def get_at_path(value: Json, steps: Sequence[Step]) -> Json:
 
 
 def format_steps(steps: Sequence[Step]) -> str:
-    """Steps as they are written."""
+    """Format a path with its indexes, for a message: `chat[0].messages`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")

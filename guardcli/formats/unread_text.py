@@ -1,16 +1,19 @@
-"""The account of a record's text, settled: every string of it ends in one of five ways.
+"""Account for every text of a record, and find the text that nobody has read.
 
-1. *judged*: it is in a message that reaches a prompt;
-2. *skipped*: counted in the row by kind (images, tool payloads, the operator's system message);
-3. *metadata by form*: it carries no sentence (`prose.classify`);
-4. *metadata by place*: it stands in an object that formats document as metadata (`names.PLACES`);
-5. *unread*: everything else. Under a name that holds speech it makes the record an error; elsewhere its path is listed.
+Every string gets one status:
+
+1. *judged*: it is in a message that reaches a prompt.
+2. *skipped*: it is counted in the row by kind (images, tool payloads, the operator's system message).
+3. *metadata by form*: it is not a sentence (`prose.classify`).
+4. *metadata by place*: it is in a field that formats document as metadata (`field_names.METADATA_NAMES`).
+5. *unread*: everything else. In a field whose name says that it holds speech, unread text makes the record an error;
+   elsewhere its path is listed in the row.
 
     record ─┬─ messages ─┬─ [0] ─┬─ role      "user"                metadata by form
-            │            │       ├─ content   "hi"                  claimed by the reader: judged
+            │            │       ├─ content   "hi"                  claimed by the format: judged
             │            │       └─ note      "call him back"       unread: messages[].note
             ├─ metadata ─── source  "the web form"                  metadata by place
-            └─ response  "how to build it"                          speech that nobody reads: an error
+            └─ response  "how to build it"                          speech that is in no message: an error
 """
 
 from __future__ import annotations
@@ -30,16 +33,16 @@ from guardcli.formats.judged_text import JudgedTextMatcher
 from guardcli.formats.prose import MAX_CACHED_LENGTH, PLAIN_SLUG_WORDS, Prose, classify, is_label, is_split_sentence
 
 UNREAD_TEXT = "unread_text"  # the flag of a row that lists unread text
-TOOL_DEFINITION = "tool_definition"
-MAX_LISTED_PATHS = 100  # paths of unread text in a row; MORE stands for the others
+TOOL_DEFINITION = "tool_definition"  # counted in `skipped`
+MAX_LISTED_PATHS = 100  # paths of unread text in a row; after them comes MORE_PATHS
 MORE_PATHS = "…"
-TEXT_AS_KEY = "{text}"  # stands in a path for a name that is text itself
+TEXT_AS_KEY = "{text}"  # stands in a path for a name that is itself text
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
 
 class TextStatus(str, Enum):
-    """What becomes of a text."""
+    """What happens to a text of a record. ERROR is unread speech, which makes the record an error."""
 
     JUDGED = "judged"
     SKIPPED = "skipped"
@@ -50,22 +53,22 @@ class TextStatus(str, Enum):
     ERROR = "error"
 
 
-TextEntry: TypeAlias = "tuple[Path, str, TextStatus]"  # a text of a record, where it stands, and what becomes of it
+TextEntry: TypeAlias = "tuple[Path, str, TextStatus]"  # the path of a text, the text, and its status
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoredPaths:
-    """Paths that the user calls metadata, with all that is below them. Lists do not count: `a[].b` is `a.b`."""
+    """Paths that the user calls metadata, with everything below them. Lists are left out: `a[].b` is `a.b`."""
 
     paths: frozenset[tuple[str, ...]] = frozenset()
 
     @classmethod
     def from_text(cls, text: str) -> IgnoredPaths:
-        """Paths parted by commas. Raises ValueError: one is no path."""
+        """Parse comma-separated paths. Raises ValueError if one is invalid."""
         return cls(paths.parse_paths(text))
 
     def covers(self, path: Path) -> bool:
-        """Whether a place is one of them, or below one."""
+        """Return whether a path is one of them, or below one."""
         if not self.paths:
             return False
         names = tuple(_path_step(step) for step in path if isinstance(step, str))
@@ -78,15 +81,15 @@ NO_IGNORED_PATHS = IgnoredPaths()
 def account_for_text(
     claims: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths
 ) -> NamedConversations:
-    """The conversations of a record with what is skipped and unread in it.
+    """Return the conversations of a record, with its flags, what was skipped, and the paths of unread text.
 
     Raises:
-        RecordError: text stands under a name that holds speech, and no message has it.
+        RecordError: A field whose name says that it holds speech has text that is in no message.
     """
     unread: dict[str, None] = {}
-    for path, _, fate in find_unread_text(claims, value, _judged_messages(conversations), ignored):
-        if fate is TextStatus.ERROR:
-            raise RecordError(_unjudged_message(path))
+    for path, _, status in find_unread_text(claims, value, _judged_messages(conversations), ignored):
+        if status is TextStatus.ERROR:
+            raise RecordError(_unread_speech_message(path))
         if len(unread) < MAX_LISTED_PATHS:
             unread[format_text_path(path)] = None
         else:
@@ -111,27 +114,29 @@ def account_for_text(
 def find_unread_text(
     claims: Claims, value: Json, messages: Sequence[Message], ignored: IgnoredPaths = NO_IGNORED_PATHS
 ) -> list[TextEntry]:
-    """The texts of a value that nothing accounts for, as UNREAD or ERROR. Definitions of tools are counted."""
+    """Return the unread texts of a value, each as UNREAD or ERROR. Counts tool definitions in `claims.skipped`."""
     return _TextWalk(claims, messages, ignored).run(value)
 
 
 def list_text(
     claims: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths = NO_IGNORED_PATHS
 ) -> list[TextEntry]:
-    """Every text of a value, and what becomes of it."""
-    found: list[TextEntry] = []
-    walk = _TextWalk(
-        claims, _judged_messages(conversations), ignored, lambda path, text, fate: found.append((path, text, fate))
-    )
-    return found + walk.run(value)
+    """Return every text of a value with its status."""
+    accounted: list[TextEntry] = []
+
+    def on_accounted(path: Path, text: str, status: TextStatus) -> None:
+        accounted.append((path, text, status))
+
+    unread = _TextWalk(claims, _judged_messages(conversations), ignored, on_accounted).run(value)
+    return accounted + unread
 
 
 def format_text_path(path: Path) -> str:
-    """A path as people write it, lists without numbers: `messages[].note`."""
+    """Format a path as users write it, without the indexes of lists: `messages[].note`."""
     return paths.format_path([_path_step(step) if isinstance(step, str) else step for step in path])
 
 
-def _unjudged_message(path: Path) -> str:
+def _unread_speech_message(path: Path) -> str:
     place = format_text_path(path)
     option = shlex.quote(place)
     return (
@@ -141,12 +146,12 @@ def _unjudged_message(path: Path) -> str:
 
 
 def _path_step(name: str) -> str:
-    """A name in a path; one that is text itself does not stand there."""
+    """Return a name as it is written in a path. Names that are themselves text are replaced."""
     return TEXT_AS_KEY if field_meaning(name).is_text else name
 
 
 def _judged_messages(conversations: NamedConversations) -> list[Message]:
-    """The messages that are judged: not the operator's, and not those of tools."""
+    """Return the messages that are judged: not those of the operator or of tools."""
     return [
         message
         for _, conversation in conversations
@@ -155,196 +160,209 @@ def _judged_messages(conversations: NamedConversations) -> list[Message]:
     ]
 
 
-# A place in the tree, from the leaf up: a name, and the place that it is in. None is the record itself.
+# The location of a value, from the inside out: its name, and the location of the container. None is the record itself.
+# A linked list, so that a path is only built for the few texts that need one.
 _Location: TypeAlias = "tuple[str | int, _Location] | None"
 
-# An object or a list that is still to be walked over: its place, whether it is a conversation that no reader knows, and
-# whether it is metadata.
+# A container to visit: its location, and whether it is below a field of speech, or below a field of metadata.
 _PendingNode: TypeAlias = "tuple[Json, _Location, bool, bool]"
 
 _MAX_CACHED = 1 << 16  # strings
-_plain_names: set[str] = set()  # names that say nothing of the text under them
+_neutral_names: set[str] = set()  # names of fields that say nothing about the text in them
 _MAX_SEEN_ONCE = 1 << 12  # strings
 _seen_once: set[str] = set()
-_plain_texts: set[str] = set()  # texts that are metadata by form, whatever name they stand under that says nothing
+_symbols: set[str] = set()  # texts that are metadata by form in any field with a neutral name
 
 
 @dataclass(slots=True)
 class _TextWalk:
-    """A walk over all that is not claimed. With `told` it also tells of each text that is accounted for; without, it
-    passes over those as fast as it can: nearly all texts of nearly all records are a few plain words."""
+    """A walk over all text that is not claimed.
+
+    With `on_accounted`, the walk also reports each text that is accounted for. Without it, the walk skips those as fast
+    as it can: nearly all texts of nearly all records are a few plain words.
+    """
 
     claims: Claims
     messages: Sequence[Message]
     ignored: IgnoredPaths
-    told: Callable[[Path, str, TextStatus], None] | None = None
-    _id: str | None = field(default=None, init=False)
-    _said: JudgedTextMatcher | None = field(default=None, init=False)
-    _left: list[TextEntry] = field(default_factory=list, init=False)
+    on_accounted: Callable[[Path, str, TextStatus], None] | None = None
+    _id_name: str | None = field(default=None, init=False)
+    _matcher: JudgedTextMatcher | None = field(default=None, init=False)
+    _unread: list[TextEntry] = field(default_factory=list, init=False)
     _stack: list[_PendingNode] = field(default_factory=list, init=False)
 
     def run(self, value: Json) -> list[TextEntry]:
-        """What is left over."""
-        self._id = find_id_name(value) if isinstance(value, dict) else None
+        """Walk over a record, and return the unread texts."""
+        self._id_name = find_id_name(value) if isinstance(value, dict) else None
         stack = self._stack
         stack.append((value, None, False, False))
         while stack:
-            node, place, speech, metadata = stack.pop()
+            node, location, in_speech, in_metadata = stack.pop()
             claimed = self.claims.claimed.get(id(node), NOT_CLAIMED)
             if claimed is None:
-                self._tell_all(node, place)
+                self._report_claimed(node, location)
             elif isinstance(node, dict):
-                # Of an object that a reader knows only the names in it count, not the one that it stands under.
-                foreign = claimed is NOT_CLAIMED
-                self._object(node, place, speech and foreign, metadata and foreign, claimed)
+                # In an object that the format knows, only the names inside count, not the name of its own field.
+                is_unknown = claimed is NOT_CLAIMED
+                self._visit_object(node, location, in_speech and is_unknown, in_metadata and is_unknown, claimed)
             elif isinstance(node, list):
-                if not metadata and len(node) >= PLAIN_SLUG_WORDS:
-                    self._spread([item for item in node if isinstance(item, str)], place, speech)
+                if not in_metadata and len(node) >= PLAIN_SLUG_WORDS:
+                    self._check_split_sentence([item for item in node if isinstance(item, str)], location, in_speech)
                 for index, item in enumerate(node):
                     if index in claimed:
-                        self._tell_all(item, (index, place))
+                        self._report_claimed(item, (index, location))
                     elif isinstance(item, str):
-                        if speech or self.told is not None or item not in _plain_texts:
-                            self._text(item, index, place, speech, metadata)
-                    elif item and isinstance(item, (dict, list)) and self._is_open(item):
-                        stack.append((item, (index, place), speech, metadata))
-        return self._left
+                        if in_speech or self.on_accounted is not None or item not in _symbols:
+                            self._visit_text(item, index, location, in_speech, in_metadata)
+                    elif item and isinstance(item, (dict, list)) and self._needs_visit(item):
+                        stack.append((item, (index, location), in_speech, in_metadata))
+        return self._unread
 
-    def _object(
-        self, node: dict[str, Json], place: _Location, speech: bool, metadata: bool, claimed: Collection[str | int]
+    def _visit_object(
+        self,
+        node: dict[str, Json],
+        location: _Location,
+        in_speech: bool,
+        in_metadata: bool,
+        claimed: Collection[str | int],
     ) -> None:
-        fast = self.told is None and not self.claims.parsed
+        fast = self.on_accounted is None and not self.claims.parsed
         for name, item in node.items():
-            is_plain = fast and name in _plain_names
-            if is_plain:
-                kind = type(item)
-                if item in _plain_texts if kind is str else kind in _NUMBERS:
+            is_neutral = fast and name in _neutral_names
+            if is_neutral:
+                type_ = type(item)
+                if item in _symbols if type_ is str else type_ in _SCALARS:
                     continue
-            said = field_meaning(name)
-            if said.is_text:
-                if not metadata:
-                    self._key(name, place)
-            elif not (is_plain or said.is_speech or said.is_conversation) and len(_plain_names) < _MAX_CACHED:
-                _plain_names.add(name)
+            meaning = field_meaning(name)
+            if meaning.is_text:
+                if not in_metadata:
+                    self._check_name(name, location)
+            elif not (is_neutral or meaning.is_speech or meaning.is_conversation) and len(_neutral_names) < _MAX_CACHED:
+                _neutral_names.add(name)
             if name in claimed:
-                self._tell_all(item, (name, place))
+                self._report_claimed(item, (name, location))
                 continue
             if self.claims.parsed:
                 item = self.claims.get_parsed(node, name, item)
             if isinstance(item, str):
-                self._text(item, name, place, speech, metadata)
+                self._visit_text(item, name, location, in_speech, in_metadata)
             elif item and isinstance(item, (dict, list)):
-                if said.is_tools:
-                    self._tools(item, (name, place))
-                elif self._is_open(item):
-                    self._stack.append((item, (name, place), speech or said.is_speech, metadata or said.is_metadata))
+                if meaning.is_tools:
+                    self._skip_tools(item, (name, location))
+                elif self._needs_visit(item):
+                    self._stack.append(
+                        (item, (name, location), in_speech or meaning.is_speech, in_metadata or meaning.is_metadata)
+                    )
 
-    def _is_open(self, item: dict[str, Json] | list[Json]) -> bool:
-        """Whether there is something to look at in an object or a list."""
-        return self.told is not None or self.claims.claimed.get(id(item), NOT_CLAIMED) is not None
+    def _needs_visit(self, item: dict[str, Json] | list[Json]) -> bool:
+        return self.on_accounted is not None or self.claims.claimed.get(id(item), NOT_CLAIMED) is not None
 
-    def _spread(self, texts: list[str], place: _Location, speech: bool) -> None:
-        """A sentence whose words, or letters, are the items of a list."""
+    def _check_split_sentence(self, texts: list[str], location: _Location, in_speech: bool) -> None:
+        """Look for a sentence whose words, or letters, are the items of a list."""
         if is_split_sentence(texts):
-            path = (*_to_path(place), 0)
-            said = any(self._texts().contains(joint.join(texts)) for joint in (" ", ""))
-            if not said and not self.ignored.covers(path):
-                self._left.append((path, " ".join(texts), TextStatus.ERROR if speech else TextStatus.UNREAD))
+            path = (*_to_path(location), 0)
+            is_judged = any(self._get_matcher().contains(joint.join(texts)) for joint in (" ", ""))
+            if not is_judged and not self.ignored.covers(path):
+                self._unread.append((path, " ".join(texts), TextStatus.ERROR if in_speech else TextStatus.UNREAD))
 
-    def _key(self, name: str, place: _Location) -> None:
-        path = _to_path((name, place))
-        if not self.ignored.covers(path) and not self._texts().contains(name):
-            self._left.append((path, name, TextStatus.UNREAD))
+    def _check_name(self, name: str, location: _Location) -> None:
+        """Look at a name that is itself text."""
+        path = _to_path((name, location))
+        if not self.ignored.covers(path) and not self._get_matcher().contains(name):
+            self._unread.append((path, name, TextStatus.UNREAD))
 
-    def _text(self, text: str, name: str | int, above: _Location, speech: bool, metadata: bool) -> None:
-        kind = classify(text)
-        place = (name, above)
-        says_speech = isinstance(name, str) and field_meaning(name).is_speech
-        if kind is Prose.SYMBOL or (kind is Prose.WORD and not _is_spoken_word(name, above, speech)):
-            _cache_plain_text(text)
-            self._tell(place, text, TextStatus.METADATA_BY_FORM)
+    def _visit_text(self, text: str, name: str | int, parent: _Location, in_speech: bool, in_metadata: bool) -> None:
+        form = classify(text)
+        location = (name, parent)
+        is_speech = isinstance(name, str) and field_meaning(name).is_speech
+        if form is Prose.SYMBOL or (form is Prose.WORD and not _is_spoken_word(name, parent, in_speech)):
+            _cache_symbol(text)
+            self._report(location, text, TextStatus.METADATA_BY_FORM)
             return
-        if (inside := decoding.parse_nested_json(text)) is not None:
-            self._stack.append((inside, place, speech or says_speech, metadata))
+        if (nested := decoding.parse_nested_json(text)) is not None:
+            self._stack.append((nested, location, in_speech or is_speech, in_metadata))
             return
-        path = _to_path(place)
-        if above is None and name == self._id and len(text.split()) == 1 and text.isascii():
-            self._tell(place, text, TextStatus.METADATA_BY_FORM)
+        path = _to_path(location)
+        if parent is None and name == self._id_name and len(text.split()) == 1 and text.isascii():
+            self._report(location, text, TextStatus.METADATA_BY_FORM)
         elif self.ignored.covers(path):
-            self._tell(place, text, TextStatus.IGNORED)
-        elif self._texts().contains(text):
-            self._tell(place, text, TextStatus.JUDGED)
-        elif speech or says_speech:
-            self._left.append((path, text, TextStatus.ERROR))
-        elif metadata or (_is_label_field(path) and is_label(text)):
-            self._tell(place, text, TextStatus.METADATA_BY_PLACE)
+            self._report(location, text, TextStatus.IGNORED)
+        elif self._get_matcher().contains(text):
+            self._report(location, text, TextStatus.JUDGED)
+        elif in_speech or is_speech:
+            self._unread.append((path, text, TextStatus.ERROR))
+        elif in_metadata or (_is_label_field(path) and is_label(text)):
+            self._report(location, text, TextStatus.METADATA_BY_PLACE)
         else:
-            self._left.append((path, text, TextStatus.UNREAD))
+            self._unread.append((path, text, TextStatus.UNREAD))
 
-    def _tools(self, item: Json, place: _Location) -> None:
-        """Definitions of tools: counted, each of them."""
-        if self.told is None:
+    def _skip_tools(self, item: Json, location: _Location) -> None:
+        """Count the definitions of tools."""
+        if self.on_accounted is None:
             self.claims.skipped.extend([TOOL_DEFINITION] * (len(item) if isinstance(item, list) else 1))
-        for inside, text in _iter_strings(item, place):
-            self._tell(inside, text, TextStatus.SKIPPED)
+        for inside, text in _iter_strings(item, location):
+            self._report(inside, text, TextStatus.SKIPPED)
 
-    def _texts(self) -> JudgedTextMatcher:
-        if self._said is None:
-            self._said = JudgedTextMatcher([message.content for message in self.messages])
-        return self._said
+    def _get_matcher(self) -> JudgedTextMatcher:
+        if self._matcher is None:
+            self._matcher = JudgedTextMatcher([message.content for message in self.messages])
+        return self._matcher
 
-    def _tell(self, place: _Location, text: str, fate: TextStatus) -> None:
-        if self.told is not None and text.strip():
-            self.told(_to_path(place), text, fate)
+    def _report(self, location: _Location, text: str, status: TextStatus) -> None:
+        if self.on_accounted is not None and text.strip():
+            self.on_accounted(_to_path(location), text, status)
 
-    def _tell_all(self, item: Json, place: _Location) -> None:
-        """Tell of texts that are claimed: they are judged if a message says them."""
-        if self.told is None:
+    def _report_claimed(self, item: Json, location: _Location) -> None:
+        """Report texts that are claimed: as judged if a message contains them, otherwise as skipped."""
+        if self.on_accounted is None:
             return
-        for inside, text in _iter_strings(item, place):
+        for inside, text in _iter_strings(item, location):
             is_sentence = classify(text) is Prose.SENTENCE
-            if self._texts().contains(text) if is_sentence else self._texts().is_message(text):
-                self._tell(inside, text, TextStatus.JUDGED)
+            matcher = self._get_matcher()
+            if matcher.contains(text) if is_sentence else matcher.is_message(text):
+                self._report(inside, text, TextStatus.JUDGED)
             else:
-                self._tell(inside, text, TextStatus.SKIPPED if is_sentence else TextStatus.METADATA_BY_FORM)
+                self._report(inside, text, TextStatus.SKIPPED if is_sentence else TextStatus.METADATA_BY_FORM)
 
 
-_NUMBERS = frozenset({int, float, bool, type(None)})
+_SCALARS = frozenset({int, float, bool, type(None)})
 
 
-def _cache_plain_text(text: str) -> None:
-    """Know a text again that is metadata by form, once it has been met twice: an id stands in one record only."""
+def _cache_symbol(text: str) -> None:
+    """Cache a text that is metadata by form, once it has been seen twice: an id is in one record only."""
     if text not in _seen_once:
         if len(_seen_once) >= _MAX_SEEN_ONCE:
             _seen_once.clear()
         _seen_once.add(text)
-    elif len(_plain_texts) < _MAX_CACHED and len(text) <= MAX_CACHED_LENGTH:
-        _plain_texts.add(text)
+    elif len(_symbols) < _MAX_CACHED and len(text) <= MAX_CACHED_LENGTH:
+        _symbols.add(text)
 
 
-def _is_spoken_word(name: str | int, above: _Location, speech: bool) -> bool:
-    """Whether one word under a name is enough to be what somebody said: where a format has its conversation, and in an
-    object there that no reader knows."""
+def _is_spoken_word(name: str | int, parent: _Location, in_speech: bool) -> bool:
+    """Return whether one word in a field counts as speech.
+
+    It does in the fields in which formats have their conversations, and in unknown objects below them.
+    """
     if isinstance(name, int):
-        return speech and above is not None and field_meaning(str(above[0])).is_speech
-    said = field_meaning(name)
-    return said.is_conversation if above is None else speech and said.is_speech and not said.is_label
+        return in_speech and parent is not None and field_meaning(str(parent[0])).is_speech
+    meaning = field_meaning(name)
+    return meaning.is_conversation if parent is None else in_speech and meaning.is_speech and not meaning.is_label
 
 
-def _to_path(place: _Location) -> Path:
+def _to_path(location: _Location) -> Path:
     steps: list[str | int] = []
-    while place is not None:
-        name, place = place
+    while location is not None:
+        name, location = location
         steps.append(name)
     return tuple(reversed(steps))
 
 
-def _iter_strings(item: Json, place: _Location) -> Iterator[tuple[_Location, str]]:
+def _iter_strings(item: Json, location: _Location) -> Iterator[tuple[_Location, str]]:
     if isinstance(item, str):
-        yield place, item
+        yield location, item
     else:
         for name, inside in iter_items(item):
-            yield from _iter_strings(inside, (name, place))
+            yield from _iter_strings(inside, (name, location))
 
 
 def _is_label_field(path: Path) -> bool:
