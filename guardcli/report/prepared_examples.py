@@ -37,9 +37,8 @@ def _by_label(stats: PrepareStats) -> Iterator[tuple[str, ...]]:
 
 def _sample(example: TrainingExample) -> str:
     """The location, kind and categories of an example, the end of its conversation, and its answer."""
-    said = printable("\n".join(segment.text for segment in example.prompt if segment.untrusted))
+    conversation = printable("\n".join(segment.text for segment in example.prompt if segment.untrusted))
     answer = printable("".join(segment.text for segment in example.answer))
-    shown = said if len(said) <= _MAX_SAMPLE_LENGTH else f"… {said[-_MAX_SAMPLE_LENGTH:]}"
-    return (
-        f"{printable(example.key.location)} {example.kind}, {' '.join(example.original_ids)}\n  {shown}\n  → {answer}\n"
-    )
+    excerpt = conversation if len(conversation) <= _MAX_SAMPLE_LENGTH else f"… {conversation[-_MAX_SAMPLE_LENGTH:]}"
+    heading = f"{printable(example.key.location)} {example.kind}, {' '.join(example.original_ids)}"
+    return f"{heading}\n  {excerpt}\n  → {answer}\n"

@@ -1,4 +1,4 @@
-"""A tiny base with the same weights as a GGUF, prepared examples for it, and a run on them."""
+"""Fixtures: a tiny base model with its GGUF, prepared examples, and a finished run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Bench:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Two threads wait for each other seventy times longer than a tiny matrix takes, where the machine is busy."""
+    """On a busy machine two threads wait for each other much longer than the tiny matrices take."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -47,20 +47,20 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of weights; the GGUF of the same weights stands beside it."""
+    """The folder of a tiny base model. The GGUF of the same weights is next to it."""
     return tiny_base.write(tmp_path_factory.mktemp("base") / "tiny-guard")
 
 
 def prepared(path: Path, words: tuple[str, ...], *, copies: int) -> Path:
-    """Write examples: every second word is unsafe."""
+    """Write a file of examples, of which every second one is unsafe."""
     template = TEMPLATES[TEMPLATE]
     policy = Taxonomy.load(template.taxonomy)
     lines = []
     for line, word in enumerate(words, start=1):
         label = {"label": "unsafe", "categories": ["S9"]} if line % 2 else {"label": "safe"}
-        one = labeled(record(f"How do I make {word}?", line, **label), policy)  # type: ignore[arg-type]
-        made = make_examples(one, template, policy, AugmentConfig(), copies=copies, seed=0)
-        lines += [f"{example.to_json()}\n" for example in made]
+        conversation = labeled(record(f"How do I make {word}?", line, **label), policy)  # type: ignore[arg-type]
+        examples = make_examples(conversation, template, policy, AugmentConfig(), copies=copies, seed=0)
+        lines += [f"{example.to_json()}\n" for example in examples]
     path.write_text("".join(lines), "utf-8")
     return path
 
@@ -84,7 +84,7 @@ def bench(base: Path, files: tuple[Path, Path]) -> Bench:
 
 @pytest.fixture(scope="session")
 def trained(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    """A run that came to its end without interruption."""
+    """A run that was not interrupted."""
     run = RunDir(tmp_path_factory.mktemp("runs") / "run", {}, resume=False)
     for _ in fine_tune(LoraModel(bench.base, SETTINGS), bench.data, run, SETTINGS):
         pass

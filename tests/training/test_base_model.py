@@ -1,4 +1,4 @@
-"""A folder of weights: what it must hold, and by what its weights are known again."""
+"""The folder of a base model: what it must have, and the fingerprint of its weights."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from guardcli.models.gguf import read_header
 from guardcli.training.base_model import BaseModel
 
 
-def test_what_a_folder_says(base: Path) -> None:
+def test_from_folder_reads_the_numbers_of_heads(base: Path) -> None:
     assert BaseModel.from_folder(base) == BaseModel(base, num_heads=4, num_kv_heads=2)
 
 
-def test_a_gguf_of_the_same_weights_has_the_same_fingerprint(base: Path) -> None:
+def test_fingerprint_is_that_of_the_gguf(base: Path) -> None:
     assert BaseModel.from_folder(base).fingerprint() == read_header(base.with_suffix(".gguf")).fingerprint
 
 
@@ -27,7 +27,7 @@ def refused(folder: Path) -> str:
     return str(caught.value)
 
 
-def test_folders_that_cannot_be_trained(base: Path, tmp_path: Path) -> None:
+def test_other_folders_are_rejected(base: Path, tmp_path: Path) -> None:
     gguf = base.with_suffix(".gguf")
     assert refused(gguf).startswith(f"{gguf} is a file: training needs the folder of Hugging Face weights")
     assert "is no folder of Hugging Face weights: config.json: No such file" in refused(tmp_path)
@@ -44,7 +44,7 @@ def test_folders_that_cannot_be_trained(base: Path, tmp_path: Path) -> None:
     assert "holds no weights (*.safetensors)" in refused(tmp_path)
 
 
-def test_damaged_weights(base: Path, tmp_path: Path) -> None:
+def test_damaged_weights_are_an_error(base: Path, tmp_path: Path) -> None:
     shutil.copy(base / "config.json", tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(ModelError, match="cannot be loaded"):

@@ -1,4 +1,4 @@
-"""An adapter in llama.cpp changes what it changes in PyTorch: measured on the logits of a whole vocabulary."""
+"""An exported adapter has the same effect in llama.cpp as in PyTorch, by the logits of the whole vocabulary."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def gguf(checkpoint: Path, bench: Bench, tmp_path_factory: pytest.TempPathFactor
 def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter) -> np.ndarray:
     """Logits where the verdict comes next: prompts, vocabulary."""
 
-    def ask(one: TokenizedExample, vocabulary: int) -> LogitCoroutine[tuple[float, ...]]:
+    def ask(prompt: TokenizedExample, vocabulary: int) -> LogitCoroutine[tuple[float, ...]]:
         (logits,) = yield RequestStep(
-            one.tokens[: one.verdict_index],
-            (LogitQuery(one.verdict_index - 1, tuple(range(vocabulary))),),
+            prompt.tokens[: prompt.verdict_index],
+            (LogitQuery(prompt.verdict_index - 1, tuple(range(vocabulary))),),
             prefix_len=1,
         )
         return logits.values
@@ -58,9 +58,9 @@ def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter
     with Model.load(base.with_suffix(".gguf"), adapters=adapters) as model:
         vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
         engine = open_engine(model.llama, EngineOptions(threads=1))
-        found = [logits for (logits,) in engine.run([[ask(one, vocabulary)] for one in prompts])]
+        logits_of_prompts = [logits for (logits,) in engine.run([[ask(prompt, vocabulary)] for prompt in prompts])]
         engine.close()
-    return np.array(found)
+    return np.array(logits_of_prompts)
 
 
 def in_torch(bench: Bench, prompts: list[TokenizedExample], checkpoint: Path | None = None) -> np.ndarray:
@@ -71,11 +71,16 @@ def in_torch(bench: Bench, prompts: list[TokenizedExample], checkpoint: Path | N
             warnings.simplefilter("ignore", FutureWarning)
             model = peft.PeftModel.from_pretrained(model, str(checkpoint))
     with torch.no_grad():
-        found = [model(torch.tensor([list(one.tokens[: one.verdict_index])])).logits[0, -1].numpy() for one in prompts]
-    return np.array(found)
+        logits_of_prompts = [
+            model(torch.tensor([list(prompt.tokens[: prompt.verdict_index])])).logits[0, -1].numpy()
+            for prompt in prompts
+        ]
+    return np.array(logits_of_prompts)
 
 
-def test_it_changes_logits_in_llama_cpp_as_in_torch(bench: Bench, base: Path, checkpoint: Path, gguf: Path) -> None:
+def test_adapter_has_the_same_effect_in_llama_cpp_as_in_torch(
+    bench: Bench, base: Path, checkpoint: Path, gguf: Path
+) -> None:
     prompts = [*bench.data.train, *bench.data.held_out]
     before, after = in_torch(bench, prompts), in_torch(bench, prompts, checkpoint)
     before_there, after_there = in_llama_cpp(base, prompts), in_llama_cpp(base, prompts, Adapter(gguf))
@@ -85,12 +90,12 @@ def test_it_changes_logits_in_llama_cpp_as_in_torch(bench: Bench, base: Path, ch
     assert np.abs(change_there - change).max() < LOGITS
     assert np.abs(change).max() > 1000 * LOGITS
     safe, unsafe = bench.data.verdict_ids
-    odds, odds_there = (found[:, unsafe] - found[:, safe] for found in (change, change_there))
+    odds, odds_there = (logits[:, unsafe] - logits[:, safe] for logits in (change, change_there))
     assert np.abs(odds_there - odds).max() < ODDS
     assert np.abs(odds).max() > 100 * ODDS
 
 
-def test_half_of_it_changes_as_half_of_it(
+def test_scale_of_one_half_halves_the_adapter(
     bench: Bench, base: Path, checkpoint: Path, gguf: Path, tmp_path: Path
 ) -> None:
     prompts = list(bench.data.held_out)
@@ -102,7 +107,7 @@ def test_half_of_it_changes_as_half_of_it(
     assert np.abs(there - in_torch(bench, prompts, halved)).max() < LOGITS
 
 
-def attending(checkpoint: Path, folder: Path, *, unturned: bool = False) -> Path:
+def with_large_attention(checkpoint: Path, folder: Path, *, unpermuted: bool = False) -> Path:
     """An adapter that changes queries and keys by much, and nothing else; perhaps with its rows in the wrong order."""
     shutil.copytree(checkpoint, folder)
     tensors = load_file(folder / ADAPTER_FILE)
@@ -110,15 +115,18 @@ def attending(checkpoint: Path, folder: Path, *, unturned: bool = False) -> Path
     for name in [name for name in sorted(tensors) if "lora_B" in name]:
         heads = {"q_proj": 4, "k_proj": 2}.get(name.split(".")[-3])
         tensors[name] = torch.randn(tensors[name].shape, generator=generator) * (0.3 if heads else 0.0)
-        if heads and unturned:
+        if heads and unpermuted:
             tensors[name] = permute_qk(tensors[name], heads).contiguous()
     save_file(tensors, folder / ADAPTER_FILE)
     return folder
 
 
-def test_queries_and_keys_are_turned(bench: Bench, base: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_queries_and_keys_are_permuted(bench: Bench, base: Path, checkpoint: Path, tmp_path: Path) -> None:
     """Within the tolerance only if their rows are in llama.cpp's order."""
-    right, wrong = attending(checkpoint, tmp_path / "a"), attending(checkpoint, tmp_path / "b", unturned=True)
+    right, wrong = (
+        with_large_attention(checkpoint, tmp_path / "a"),
+        with_large_attention(checkpoint, tmp_path / "b", unpermuted=True),
+    )
     prompts = list(bench.data.held_out)
     export_gguf(LoraCheckpoint.from_folder(right), bench.base, tmp_path / "out.gguf", template=None)
     there = in_llama_cpp(base, prompts, Adapter(tmp_path / "out.gguf"))
@@ -126,14 +134,14 @@ def test_queries_and_keys_are_turned(bench: Bench, base: Path, checkpoint: Path,
     assert np.abs(there - in_torch(bench, prompts, wrong)).max() > 10 * LOGITS
 
 
-def test_the_order_of_rows() -> None:
+def test_permute_qk() -> None:
     """Two heads of four rows: the halves of each head are interleaved."""
     rows = torch.arange(8).reshape(8, 1)
     assert permute_qk(rows, 2).flatten().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
     assert permute_qk(rows, 1).flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
 
 
-def test_what_the_file_says(bench: Bench, base: Path, gguf: Path) -> None:
+def test_metadata(bench: Bench, base: Path, gguf: Path) -> None:
     header = read_header(gguf)
     told = {key: value for key, value in header.metadata.items() if not key.startswith("GGUF.")}
     assert told == {
@@ -150,7 +158,7 @@ def test_what_the_file_says(bench: Bench, base: Path, gguf: Path) -> None:
     assert header.n_tensors == 28
 
 
-def test_an_export_is_the_same_bytes_again(bench: Bench, checkpoint: Path, gguf: Path, tmp_path: Path) -> None:
+def test_export_is_deterministic(bench: Bench, checkpoint: Path, gguf: Path, tmp_path: Path) -> None:
     path = tmp_path / "adapter.gguf"
     export_gguf(LoraCheckpoint.from_folder(checkpoint), bench.base, path, template="llama-guard-3-8b")
     assert path.read_bytes() == gguf.read_bytes()
@@ -164,7 +172,7 @@ def edited(checkpoint: Path, folder: Path, **config: object) -> Path:
     return folder
 
 
-def test_rank_stabilised_adapters_count_by_the_root_of_their_rank(checkpoint: Path, tmp_path: Path) -> None:
+def test_rank_stabilized_lora_scales_by_the_root_of_the_rank(checkpoint: Path, tmp_path: Path) -> None:
     assert LoraCheckpoint.from_folder(edited(checkpoint, tmp_path / "a", use_rslora=True)).alpha == 8.0 * 2.0
 
 
@@ -176,12 +184,12 @@ def test_rank_stabilised_adapters_count_by_the_root_of_their_rank(checkpoint: Pa
         ({"peft_type": "IA3"}, "is an adapter of the type IA3: only LoRA can be exported"),
     ],
 )
-def test_adapters_of_other_kinds(checkpoint: Path, tmp_path: Path, config: dict[str, object], message: str) -> None:
+def test_other_adapters_are_rejected(checkpoint: Path, tmp_path: Path, config: dict[str, object], message: str) -> None:
     with pytest.raises(TuneError, match=message):
         LoraCheckpoint.from_folder(edited(checkpoint, tmp_path / "a", **config))
 
 
-def test_what_is_no_adapter(checkpoint: Path, bench: Bench, tmp_path: Path) -> None:
+def test_damaged_adapters_are_rejected(checkpoint: Path, bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no LoRA adapter: adapter_config\.json: No such file"):
         LoraCheckpoint.from_folder(tmp_path)
     folder = edited(checkpoint, tmp_path / "a")
@@ -194,12 +202,12 @@ def test_what_is_no_adapter(checkpoint: Path, bench: Bench, tmp_path: Path) -> N
     assert not (tmp_path / "out.gguf").exists()
 
 
-def test_a_place_that_cannot_be_written(checkpoint: Path, bench: Bench, tmp_path: Path) -> None:
+def test_path_that_cannot_be_written(checkpoint: Path, bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*: No such file or directory"):
         export_gguf(LoraCheckpoint.from_folder(checkpoint), bench.base, tmp_path / "none" / "out.gguf", template=None)
 
 
-def test_it_is_refused_by_another_base(gguf: Path, tmp_path: Path) -> None:
+def test_adapter_is_rejected_by_another_base(gguf: Path, tmp_path: Path) -> None:
     other = tiny_base.write(tmp_path / "other", seed=1, norm=1.5).with_suffix(".gguf")
     with pytest.raises(ModelError, match=r"was trained for another model than .*: its weights are"):
         Model.load(other, adapters=[Adapter(gguf)])

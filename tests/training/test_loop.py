@@ -1,4 +1,4 @@
-"""Training a tiny guard: the loss falls, the seed decides everything, and a run that was stopped ends the same."""
+"""Training a tiny guard: the loss falls, the seed decides everything, and a resumed run ends the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORT = replace(SETTINGS, epochs=0.5)
 def trained_in(
     folder: Path, bench: Bench, settings: TrainConfig = SHORT, *, stop: int | None = None, resume: bool = False
 ) -> tuple[RunDir, list[TrainProgress]]:
-    """Train in a folder, perhaps only up to a step, as if the run were killed behind it."""
+    """Train in a folder, perhaps only up to the step `stop`, as if the run were killed after it."""
     run = RunDir(folder, {}, resume=resume)
     seen = []
     for progress in fine_tune(LoraModel(bench.base, settings), bench.data, run, settings):
@@ -41,14 +41,14 @@ def adapter_of(run: RunDir) -> bytes:
     return (run.last_checkpoint / ADAPTER_FILE).read_bytes()
 
 
-def test_the_loss_falls(trained: RunDir) -> None:
+def test_loss_falls(trained: RunDir) -> None:
     lines = [json.loads(line) for line in (trained.folder / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     assert len(losses) == 12  # one and a half times 16 examples, by two
     assert sum(losses[-3:]) < 0.5 * sum(losses[:3])
-    looks = [(line["step"], line["auprc"]) for line in lines if "auprc" in line]
-    assert [step for step, _ in looks] == [0, 4, 8, 12]
-    assert all(0 <= auprc <= 1 for _, auprc in looks)
+    evaluations = [(line["step"], line["auprc"]) for line in lines if "auprc" in line]
+    assert [step for step, _ in evaluations] == [0, 4, 8, 12]
+    assert all(0 <= auprc <= 1 for _, auprc in evaluations)
 
 
 def test_every_linear_layer_has_an_adapter(trained: RunDir) -> None:
@@ -65,7 +65,7 @@ def test_adapter_config_is_the_same_in_each_run(trained: RunDir) -> None:
     assert (len(layers), layers) == (14, sorted(layers))
 
 
-def test_the_same_seed_gives_the_same_adapter(bench: Bench, tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_adapter(bench: Bench, tmp_path: Path) -> None:
     (first, seen), (again, seen_again) = (trained_in(tmp_path / name, bench) for name in ("a", "b"))
     other, _ = trained_in(tmp_path / "c", bench, replace(SHORT, seed=1))
     assert adapter_of(first) == adapter_of(again) != adapter_of(other)
@@ -74,9 +74,7 @@ def test_the_same_seed_gives_the_same_adapter(bench: Bench, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("stop", [1, 4, 6, 9])
-def test_a_run_that_was_stopped_ends_with_the_same_adapter(
-    bench: Bench, trained: RunDir, tmp_path: Path, stop: int
-) -> None:
+def test_resumed_run_ends_with_the_same_adapter(bench: Bench, trained: RunDir, tmp_path: Path, stop: int) -> None:
     trained_in(tmp_path, bench, SETTINGS, stop=stop)
     run, seen = trained_in(tmp_path, bench, SETTINGS, resume=True)
     assert seen[0].step == (0 if stop < 4 else stop // 4 * 4 + 1)
@@ -84,7 +82,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_adapter(
     assert (tmp_path / "log.jsonl").read_bytes() == (trained.folder / "log.jsonl").read_bytes()
 
 
-def test_a_schedule_changes_the_adapter_and_survives_a_stop(bench: Bench, tmp_path: Path) -> None:
+def test_resumed_run_continues_its_lr_schedule(bench: Bench, tmp_path: Path) -> None:
     without = without_held_out(bench)
     constant, _ = trained_in(tmp_path / "constant", without, SETTINGS)
     cosine = replace(SETTINGS, lr_schedule="cosine", warmup_ratio=0.25)
@@ -94,7 +92,7 @@ def test_a_schedule_changes_the_adapter_and_survives_a_stop(bench: Bench, tmp_pa
     assert adapter_of(stopped) == adapter_of(whole) != adapter_of(constant)
 
 
-def test_a_rate_of_zero_trains_nothing(bench: Bench, tmp_path: Path) -> None:
+def test_learning_rate_of_zero_trains_nothing(bench: Bench, tmp_path: Path) -> None:
     model = LoraModel(bench.base, SHORT)
     model.save_adapter(tmp_path)
     before = (tmp_path / ADAPTER_FILE).read_bytes()
@@ -103,53 +101,53 @@ def test_a_rate_of_zero_trains_nothing(bench: Bench, tmp_path: Path) -> None:
     assert (tmp_path / ADAPTER_FILE).read_bytes() == before
 
 
-def test_a_finished_run_has_nothing_left(bench: Bench, tmp_path: Path) -> None:
+def test_finished_run_has_no_steps_left(bench: Bench, tmp_path: Path) -> None:
     trained_in(tmp_path, bench)
     assert trained_in(tmp_path, bench, resume=True)[1] == []
 
 
-def test_batches_that_a_step_learns_from_count_as_one(bench: Bench, tmp_path: Path) -> None:
-    """Up to rounding: the sums are made in another order."""
+def test_gradient_accumulation_equals_a_larger_batch(bench: Bench, tmp_path: Path) -> None:
+    """Up to rounding, as the sums are computed in another order."""
     without = without_held_out(bench)
     whole = trained_in(tmp_path / "a", without, replace(SHORT, batch_size=4))[1]
     parts = trained_in(tmp_path / "b", without, replace(SHORT, batch_size=1, gradient_accumulation_steps=4))[1]
     assert [progress.loss for progress in parts] == pytest.approx([progress.loss for progress in whole], rel=1e-3)
 
 
-def test_only_the_answer_is_learned(bench: Bench) -> None:
-    """The first loss is that of the answers' tokens alone, each behind what comes before it."""
+def test_loss_is_that_of_the_answer_only(bench: Bench) -> None:
+    """The cross-entropy of the answer's tokens, each given the tokens before it."""
     torch = pytest.importorskip("torch")
-    one = bench.data.train[0]
+    example = bench.data.train[0]
     with torch.no_grad():
-        logits = bench.base.load("cpu")(torch.tensor([list(one.tokens)])).logits[0].log_softmax(dim=-1)
-    expected = [-float(logits[at - 1, one.tokens[at]]) for at in range(one.prompt_length, len(one.tokens))]
-    found = LoraModel(bench.base, SHORT).train_step([[one]], learning_rate=0.0)
-    assert found == pytest.approx(sum(expected) / len(expected), rel=1e-4)
+        logits = bench.base.load("cpu")(torch.tensor([list(example.tokens)])).logits[0].log_softmax(dim=-1)
+    expected = [-float(logits[at - 1, example.tokens[at]]) for at in range(example.prompt_length, len(example.tokens))]
+    loss = LoraModel(bench.base, SHORT).train_step([[example]], learning_rate=0.0)
+    assert loss == pytest.approx(sum(expected) / len(expected), rel=1e-4)
 
 
 def test_scores_do_not_depend_on_the_batch(bench: Bench) -> None:
     model = LoraModel(bench.base, SHORT)
-    some = bench.data.train[:3]
-    together = model.scores(some, bench.data.verdict_ids)
-    alone = [score for one in some for score in model.scores([one], bench.data.verdict_ids)]
+    examples = bench.data.train[:3]
+    together = model.scores(examples, bench.data.verdict_ids)
+    alone = [score for example in examples for score in model.scores([example], bench.data.verdict_ids)]
     assert together == pytest.approx(alone, abs=1e-5)
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(bench: Bench, tmp_path: Path) -> None:
+def test_non_finite_loss_ends_the_run(bench: Bench, tmp_path: Path) -> None:
     wild = replace(SETTINGS, learning_rate=1e30, checkpoint_every=1)
     with pytest.raises(TuneError, match=r"the loss is not finite at step 2: lower --learning-rate; .*step 1 stands"):
         trained_in(tmp_path, without_held_out(bench), wild)
     assert RunDir(tmp_path, {}, resume=True).step == 1
 
 
-def test_held_out_scores_that_are_not_finite_end_the_run(bench: Bench, tmp_path: Path) -> None:
+def test_non_finite_score_ends_the_run(bench: Bench, tmp_path: Path) -> None:
     wild = replace(SETTINGS, learning_rate=1e30, checkpoint_every=1)
     with pytest.raises(TuneError, match="the scores of held-out examples are not finite at step 1"):
         trained_in(tmp_path, bench, wild)
 
 
-def test_data_that_cannot_be_used(bench: Bench) -> None:
-    safe = [one for one in bench.data.train if not one.unsafe]
+def test_data_without_examples_or_of_one_label_is_rejected(bench: Bench) -> None:
+    safe = [example for example in bench.data.train if not example.unsafe]
     with pytest.raises(InputError, match="there are no examples to train on"):
         TrainingData((), (), bench.data.verdict_ids)
     with pytest.raises(InputError, match="the held-out examples are all of one label: AUPRC needs"):

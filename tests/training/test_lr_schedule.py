@@ -27,7 +27,7 @@ def rates(config: TrainConfig, num_steps: int) -> list[float]:
         (replace(COSINE, warmup_ratio=0.99), [1 / 7, 2 / 7, 3 / 7, 4 / 7, 5 / 7, 6 / 7, 1, 1]),
     ],
 )
-def test_rates_of_eight_steps(config: TrainConfig, expected: list[float]) -> None:
+def test_schedule_of_eight_steps(config: TrainConfig, expected: list[float]) -> None:
     assert rates(config, 8) == pytest.approx(expected, abs=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""A run on disk: begun, taken up, refused; checkpoints that are whole or not there."""
+"""The folder of a run: created, resumed, rejected; checkpoints that are complete or not there."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def write(folder: Path) -> None:
     (folder / OPTIMIZER_FILE).write_text("state")
 
 
-def test_a_new_run(tmp_path: Path) -> None:
+def test_new_run(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "deep" / "run", MANIFEST, resume=False)
     assert (run.step, run.last_checkpoint) == (0, None)
     assert read_manifest(run.folder) == MANIFEST
 
 
-def test_the_last_checkpoint_has_the_state(tmp_path: Path) -> None:
+def test_only_the_last_checkpoint_keeps_the_optimizer(tmp_path: Path) -> None:
     run = RunDir(tmp_path, MANIFEST, resume=False)
     for step in (5, 10, 100):
         run.save_checkpoint(step, write)
@@ -36,7 +36,7 @@ def test_the_last_checkpoint_has_the_state(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "checkpoints" / "step-00000005") == MANIFEST
 
 
-def test_a_run_is_taken_up_at_its_last_checkpoint(tmp_path: Path) -> None:
+def test_resume_at_the_last_checkpoint(tmp_path: Path) -> None:
     run = RunDir(tmp_path, MANIFEST, resume=False)
     for step in range(1, 8):
         run.log({"step": step, "loss": 0.5})
@@ -50,18 +50,18 @@ def test_a_run_is_taken_up_at_its_last_checkpoint(tmp_path: Path) -> None:
     assert steps == [1, 2, 3, 4, 5]
 
 
-def test_a_checkpoint_that_was_not_finished_is_none(tmp_path: Path) -> None:
+def test_incomplete_checkpoint_is_ignored(tmp_path: Path) -> None:
     run = RunDir(tmp_path, MANIFEST, resume=False)
-    aside = tmp_path / "checkpoints" / ".step-00000009"
-    aside.mkdir(parents=True)
-    write(aside)
+    temporary = tmp_path / "checkpoints" / ".step-00000009"
+    temporary.mkdir(parents=True)
+    write(temporary)
     assert RunDir(tmp_path, MANIFEST, resume=True).step == 0
     run.save_checkpoint(9, write)
-    assert not aside.exists()
+    assert not temporary.exists()
     assert RunDir(tmp_path, MANIFEST, resume=True).step == 9
 
 
-def test_what_stands_in_a_folder_is_not_overwritten(tmp_path: Path) -> None:
+def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     RunDir(tmp_path, MANIFEST, resume=False)
     with pytest.raises(OutputError, match="holds a run: --resume takes it up, or name another folder with -o"):
         RunDir(tmp_path, MANIFEST, resume=False)
@@ -78,7 +78,7 @@ def test_resume_of_a_run_older_than_an_option(tmp_path: Path) -> None:
         RunDir(tmp_path, now | {"lr_schedule": "cosine"}, resume=True)
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
         RunDir(tmp_path / "file" / "run", MANIFEST, resume=False)
@@ -93,11 +93,11 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", ""])
-def test_facts_that_cannot_be_read(tmp_path: Path, text: str) -> None:
+def test_damaged_manifest_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(InputError, match=r"run\.json"):
         RunDir(tmp_path, MANIFEST, resume=True)
 
 
-def test_no_facts(tmp_path: Path) -> None:
+def test_folder_without_a_manifest(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == {}

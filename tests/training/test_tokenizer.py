@@ -1,4 +1,4 @@
-"""Examples in token ids: those that guard evaluates and reads, whatever a user wrote."""
+"""Tokenized examples have the ids that `guard check` evaluates and reads, whatever a user wrote."""
 
 from __future__ import annotations
 
@@ -96,14 +96,16 @@ def test_sentencepiece_answers_have_the_ids_that_guard_reads(
     assert ids == [*read_by(answers, violated), model.vocab.special("</s>")]
 
 
-def test_where_the_answer_and_the_verdict_begin(base: Path, files: tuple[Path, Path]) -> None:
+def test_prompt_length_and_verdict_index(base: Path, files: tuple[Path, Path]) -> None:
     tokenizer = Tokenizer(base)
     for line in files[0].read_text("utf-8").splitlines():
         example = TrainingExample.from_json(line, "x:1")
-        encoded = tokenizer.tokenize(example)
-        assert encoded.tokens[: encoded.prompt_length] == tokenizer.encode(example.prompt)
-        assert encoded.tokens[encoded.prompt_length : encoded.verdict_index] == tokenizer.encode([Segment("\n\n")])
-        assert encoded.tokens[encoded.verdict_index] == (tokenizer.unsafe if encoded.unsafe else tokenizer.safe)
+        tokenized = tokenizer.tokenize(example)
+        assert tokenized.tokens[: tokenized.prompt_length] == tokenizer.encode(example.prompt)
+        assert tokenized.tokens[tokenized.prompt_length : tokenized.verdict_index] == tokenizer.encode(
+            [Segment("\n\n")]
+        )
+        assert tokenized.tokens[tokenized.verdict_index] == (tokenizer.unsafe if tokenized.unsafe else tokenizer.safe)
 
 
 def edited(base: Path, folder: Path, edit: object) -> Path:
@@ -116,12 +118,12 @@ def edited(base: Path, folder: Path, edit: object) -> Path:
     return folder
 
 
-def test_a_special_token_that_is_not_there(base: Path) -> None:
+def test_missing_special_token_is_an_error(base: Path) -> None:
     with pytest.raises(ModelError, match="the tokenizer has no special token <s>: the examples are for a model of"):
         Tokenizer(base).encode([Segment("<s>", special=True)])
 
 
-def test_text_that_would_become_a_token_of_its_own(base: Path, tmp_path: Path) -> None:
+def test_text_that_becomes_an_added_token_is_an_error(base: Path, tmp_path: Path) -> None:
     """An added token that is not special is matched in text even where the parsing of special tokens is off."""
 
     def edit(described: dict[str, list[dict[str, object]]]) -> None:
@@ -133,7 +135,7 @@ def test_text_that_would_become_a_token_of_its_own(base: Path, tmp_path: Path) -
         tokenizer.encode([Segment("hi <|eot_id|>", untrusted=True)])
 
 
-def test_a_tokenizer_that_splits_the_verdict(base: Path, tmp_path: Path) -> None:
+def test_tokenizer_that_splits_the_verdict_is_rejected(base: Path, tmp_path: Path) -> None:
     def edit(described: dict[str, dict[str, object]]) -> None:
         described["model"]["ignore_merges"] = False
         described["model"]["merges"] = []
@@ -142,7 +144,7 @@ def test_a_tokenizer_that_splits_the_verdict(base: Path, tmp_path: Path) -> None
         Tokenizer(edited(base, tmp_path / "x", edit))
 
 
-def test_no_tokenizer(tmp_path: Path) -> None:
+def test_missing_or_damaged_tokenizer_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"holds no tokenizer\.json: download all files of the model"):
         Tokenizer(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{")

@@ -182,6 +182,6 @@ def _conversation(record: Record | Malformed) -> Conversation:
         return record.conversation
     name = detect_schema(record.fields)
     messages = None if name is None else DATASET_SCHEMAS[name].messages
-    if messages is not None and (said := messages(record.fields)):
-        return Conversation(said)
+    if messages is not None and (parsed := messages(record.fields)):
+        return Conversation(parsed)
     raise InputError(f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}")
