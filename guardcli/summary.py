@@ -14,7 +14,11 @@ from guardcli.topk import Largest
 
 BINS = 20  # of the histogram of scores
 CASES = 15  # of each kind that are kept to be looked at
+REASONS = 100  # for errors that are told apart
+OTHER_REASONS = "other reasons"
 KINDS = ("safe", "unsafe", "error")
+
+_QUOTED = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")""")  # an apostrophe stands behind a letter
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"),
@@ -62,6 +66,17 @@ class Summary:
     def total(self) -> int:
         return self.verdicts.total()
 
+    def main_reasons(self, most: int) -> list[tuple[str, int]]:
+        """The most frequent reasons for errors, at most so many, and then all others as one: together, all errors.
+
+        Of the first REASONS different ones each is counted by itself.
+        """
+        named = Counter(self.reasons)
+        others = named.pop(OTHER_REASONS, 0)
+        found = named.most_common(most)
+        others += named.total() - sum(number for _, number in found)
+        return [*found, (OTHER_REASONS, others)] if others else found
+
     def share(self, kind: str) -> float:
         """The share of rows with a verdict; 0 where there are none."""
         return self.verdicts[kind] / self.total if self.total else 0.0
@@ -96,7 +111,9 @@ def _count(found: Summary, row: Row, time: str | None) -> None:
     if kind == "unsafe":
         found.categories.update(row["categories"] or ())
     if kind == "error":
-        found.reasons[_kind(row["error"])] += 1
+        reason = _kind(row["error"])
+        known = reason in found.reasons or len(found.reasons) < REASONS
+        found.reasons[reason if known else OTHER_REASONS] += 1
     if time is not None:
         _count_day(found, row["meta"] or {}, time, kind)
 
@@ -114,8 +131,8 @@ def _count_day(found: Summary, meta: dict[str, Any], time: str, kind: str) -> No
 
 
 def _kind(reason: str | None) -> str:
-    """Reasons that differ only in their details are one kind."""
-    return (reason or "").split(":")[0][:80]
+    """Reasons that differ only in their details, such as what is quoted from a record, are one kind."""
+    return _QUOTED.sub("'…'", reason or "").split(":")[0][:80]
 
 
 def day_of(value: Any) -> str | None:

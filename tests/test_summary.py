@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.summary import BINS, CASES, day_of, summarize
+from guardcli.summary import BINS, CASES, OTHER_REASONS, REASONS, day_of, summarize
 from tests.rows import row
 
 
@@ -31,6 +31,27 @@ def test_counts() -> None:
     assert found.by_source == {"chats.jsonl": {"safe": 1, "unsafe": 1, "error": 2}, "b": {"unsafe": 1}}
     assert found.made_by == {("tiny@0123456789ab", "llama-guard-3-8b", "llama-guard-3", "verdict"): 5}
     assert found.by_day == {}
+
+
+def test_what_reasons_quote_does_not_tell_them_apart() -> None:
+    errors = [
+        "the key 'a' stands twice in an object",
+        "the key 'b' stands twice in an object",
+        'no "x: y"',
+        "no 'z'",
+        "a user's and a model's",
+    ]
+    found = summarize(row(line, None, error=error) for line, error in enumerate(errors, start=1))
+    assert found.reasons == {"the key '…' stands twice in an object": 2, "no '…'": 2, "a user's and a model's": 1}
+
+
+def test_different_reasons_are_bounded_and_none_is_lost() -> None:
+    errors = [*[f"reason {n}" for n in range(3 * REASONS)], *["reason 7"] * 5, *["reason 3"] * 2]
+    found = summarize(row(line, None, error=error) for line, error in enumerate(errors, start=1))
+    assert len(found.reasons) == REASONS + 1
+    assert found.main_reasons(2) == [("reason 7", 6), ("reason 3", 3), (OTHER_REASONS, len(errors) - 9)]
+    assert sum(number for _, number in found.main_reasons(10**6)) == len(errors)
+    assert summarize([row(1, None, error="one")]).main_reasons(2) == [("one", 1)]
 
 
 def test_nothing() -> None:

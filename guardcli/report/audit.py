@@ -31,7 +31,7 @@ def as_text(summary: Summary) -> str:
         rows_of = [(source, *(f"{found[kind]:,}" for kind in KINDS)) for source, found in shown]
         parts.append(table(("source", *KINDS), rows_of, right=[1, 2, 3]))
     if summary.reasons:
-        rows = [(reason, f"{number:,}") for reason, number in summary.reasons.most_common(_REASONS)]
+        rows = [(reason, f"{number:,}") for reason, number in summary.main_reasons(_REASONS)]
         parts.append(table(("could not be judged because", "rows"), rows, right=[1]))
     return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
 
@@ -56,7 +56,7 @@ def as_page(summary: Summary, title: str, *, with_text: bool) -> str:
             "undated": summary.undated,
             "histogram": _histogram(summary.histogram),
             "flags": summary.flags.most_common(),
-            "reasons": summary.reasons.most_common(_REASONS),
+            "reasons": summary.main_reasons(_REASONS),
             "cases": [
                 ("Most certain", "unsafe, the highest scores first", _cases(summary.certain, with_text)),
                 ("Most borderline", "nearest to the threshold first", _cases(summary.borderline, with_text)),
