@@ -23,7 +23,7 @@ from llama_cpp import Llama
 from llama_cpp import llama_cpp as native
 
 from benchmarks.workloads import TEMPLATE, Item, Prompt, Workload, depth, marked
-from guardcli import EngineOptions, Guard, Model, Offload, Settings
+from guardcli import EngineOptions, Guard, JudgeConfig, Model, Offload
 from guardcli.engine import EngineStats
 from guardcli.engine.token_arrays import common_prefix_len
 from guardcli.models.llama import _amx_crashes
@@ -69,9 +69,9 @@ class GuardItself:
     name = "guard"
 
     def __init__(self, model: Model, machine: Machine, workload: Workload, threshold: float) -> None:
-        settings = Settings(target=workload.target, force=True, threshold=threshold)
+        config = JudgeConfig(target=workload.target, force=True, threshold=threshold)
         options = EngineOptions(threads=machine.threads)
-        self._guard = Guard(model, workload.policy(), template=TEMPLATE, settings=settings, options=options)
+        self._guard = Guard(model, workload.policy(), template=TEMPLATE, config=config, options=options)
 
     @property
     def stats(self) -> EngineStats:
@@ -98,9 +98,9 @@ def with_verdicts(
 ) -> tuple[list[Item], float]:
     """The items, a fifth of their prompts unsafe: those that the random model scores highest; and the threshold."""
     each = replace(workload, target="each" if workload.target == "any" else workload.target)
-    settings = Settings(target=each.target, force=True, threshold=1.0)
+    config = JudgeConfig(target=each.target, force=True, threshold=1.0)
     options = EngineOptions(threads=machine.threads)
-    guard = Guard(model, each.policy(), template=TEMPLATE, settings=settings, options=options)
+    guard = Guard(model, each.policy(), template=TEMPLATE, config=config, options=options)
     scores = [verdict.score or 0.0 for verdict in guard.check(item.conversation for item in items)]
     guard.close()
     return marked(items, scores, share=SHARE_UNSAFE)

@@ -26,14 +26,14 @@ import llama_cpp
 
 from benchmarks.stages import Stages
 from benchmarks.workloads import TEMPLATE, TURNS, Workload, distinct
-from guardcli import Guard, Model, Offload, Settings, formats
+from guardcli import Guard, JudgeConfig, Model, Offload, formats
 from guardcli.conversation import Malformed, Record
 from guardcli.engine import BatchedEngine, ContextParams, EngineOptions, Logits, MemoryUsage, Resources
 from guardcli.engine.context import LlamaContext
 from guardcli.engine.sizing import autotune
+from guardcli.judging.writers import WRITERS
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import SPEAKERS, turns
-from guardcli.writers import WRITERS
 
 UNSAFE_EVERY = 5
 
@@ -80,8 +80,8 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
     renderer = Renderer(TEMPLATES[TEMPLATE], workload.policy())
     prefix_lens = [len(model.vocab.encode(renderer.prefix(speaker))) for speaker in SPEAKERS]
     engine = null_engine(prefix_lens, offloaded=False)
-    settings = Settings(target=workload.target, force=True, threshold=1.0)
-    guard = Guard(model, workload.policy(), template=TEMPLATE, settings=settings, engine=engine)
+    config = JudgeConfig(target=workload.target, force=True, threshold=1.0)
+    guard = Guard(model, workload.policy(), template=TEMPLATE, config=config, engine=engine)
     for _ in guard.check(item.conversation for item in items):
         pass
     guard.close()
@@ -148,18 +148,18 @@ def _tokenize(model: Model, texts: Sequence[bytes]) -> None:
 
 
 def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | None = None) -> None:
-    guard = Guard(model, "llama-guard-3", settings=Settings(force=True), engine=null_engine())
+    guard = Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=null_engine())
     line = WRITERS["json"]
     records = source or formats.read(io.BytesIO(content), "prompts.jsonl")
     with open(os.devnull, "wb", buffering=0) as sink:
-        for verdict in guard.judge(records, ahead="full"):
+        for verdict in guard.judge(records, prefetch="full"):
             sink.write((line(verdict) + "\n").encode())
     guard.close()
 
 
 def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
     engine = null_engine()
-    with Guard(model, "llama-guard-3", settings=Settings(force=True), engine=engine) as guard:
+    with Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=engine) as guard:
         found = _on_one_core(Stages(guard, engine, content, rounds).seconds)
     return {name: round(seconds * 1e6, 1) for name, seconds in found.items()}
 

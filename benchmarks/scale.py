@@ -21,13 +21,13 @@ from typing import BinaryIO
 import click
 
 from benchmarks.host import null_engine
-from guardcli import Guard, Settings
+from guardcli import Guard, JudgeConfig
 from guardcli.audit import AuditPlan, Item, Source, Unit, run_audit, split_into_units
 from guardcli.audit.journal import Journal
 from guardcli.cli import inputs
+from guardcli.judging import Verdict
+from guardcli.judging.writers import jsonl
 from guardcli.models import Model
-from guardcli.verdict import Verdict
-from guardcli.writers import jsonl
 
 
 def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
@@ -57,7 +57,7 @@ def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, obj
                 os._exit(0)
             return jsonl.line(verdict)
 
-        with Guard(model, "llama-guard-3", settings=Settings(force=True), engine=null_engine()) as guard:
+        with Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=null_engine()) as guard:
             run_audit(guard, journal, plan, line)
     return {"resident_mb": memory, "first_row_after_s": round(first, 2)}
 

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from typing import TypeVar
 
-from guardcli import Guard, Settings, formats
-from guardcli.classifier.chunks import chunks
-from guardcli.classifier.fitting import Encoder
-from guardcli.classifier.job import Job, prepare
-from guardcli.classifier.rows import rows
+from guardcli import Guard, JudgeConfig, formats
 from guardcli.conversation import Malformed, Record
 from guardcli.engine import BatchedEngine, LogitCoroutine
+from guardcli.judging import AnswerGrammar, PromptScore, score_prompt
+from guardcli.judging.assembly import assemble_verdicts
+from guardcli.judging.batching import batch_records
+from guardcli.judging.preparation import PreparedRecord, prepare
+from guardcli.judging.truncation import PromptEncoder
+from guardcli.judging.writers import WRITERS
 from guardcli.prompts import Renderer
 from guardcli.prompts.turns import turns
-from guardcli.verdict import Answers, Outcome, judge
-from guardcli.writers import WRITERS
 
 T = TypeVar("T")
 
@@ -30,10 +30,10 @@ class Stages:
     def __init__(self, guard: Guard, engine: BatchedEngine, content: bytes, rounds: int) -> None:
         self._guard, self._engine, self._content, self._rounds = guard, engine, content, rounds
         self._renderer = Renderer(guard.template, guard.taxonomy)
-        self._encoders: Mapping[str | None, Encoder] = {
-            None: Encoder(self._renderer, guard.model.vocab, engine.max_model_len)
+        self._encoders: Mapping[str | None, PromptEncoder] = {
+            None: PromptEncoder(self._renderer, guard.model.vocab, engine.max_model_len)
         }
-        self._answers = Answers.of(guard.taxonomy, guard.model.vocab)
+        self._answers = AnswerGrammar.from_taxonomy(guard.taxonomy, guard.model.vocab)
 
     def seconds(self) -> dict[str, float]:
         """Seconds a record of each stage: medians."""
@@ -49,7 +49,7 @@ class Stages:
             lambda: [
                 row
                 for job, said in zip(jobs, outcomes, strict=True)
-                for row in rows(job, said, Settings(), self._guard.decision, self._guard.provenance)
+                for row in assemble_verdicts(job, said, JudgeConfig(), self._guard.decision, self._guard.provenance)
             ],
         )
         self._timed(found, "write", lambda: [WRITERS["json"](verdict).encode() for verdict in verdicts])
@@ -67,8 +67,8 @@ class Stages:
     def _read(self) -> list[Record | Malformed]:
         return list(formats.read(io.BytesIO(self._content), "prompts.jsonl"))
 
-    def _encode(self, records: list[Record | Malformed]) -> list[Job]:
-        return [job for group in chunks(records) for job in prepare(group, self._encoders, Settings())]
+    def _encode(self, records: list[Record | Malformed]) -> list[PreparedRecord]:
+        return [job for group in batch_records(records) for job in prepare(group, self._encoders, JudgeConfig())]
 
     def _joined(self, records: list[Record | Malformed]) -> list[str]:
         """The text of each list of records, which llama.cpp is given in one piece."""
@@ -80,9 +80,11 @@ class Stages:
                 for turn in turns(record.conversation).shown
                 for segment in self._renderer.turn(turn)
             )
-            for group in chunks(records)
+            for group in batch_records(records)
         ]
 
-    def _requests(self, jobs: list[Job]) -> Iterator[list[LogitCoroutine[Outcome]]]:
+    def _requests(self, jobs: list[PreparedRecord]) -> Iterator[list[LogitCoroutine[PromptScore]]]:
         for job in jobs:
-            yield [judge(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5) for prompt in job.prompts]
+            yield [
+                score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5) for prompt in job.prompts
+            ]

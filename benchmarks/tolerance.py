@@ -19,9 +19,9 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from guardcli import EngineOptions, Guard, Model, Offload, Settings, formats
-from guardcli.classifier.tolerance import floor
+from guardcli import EngineOptions, Guard, JudgeConfig, Model, Offload, formats
 from guardcli.conversation import Record
+from guardcli.judging.tolerance import floor
 from guardcli.models.llama import build
 from guardcli.prompts.turns import turns
 
@@ -90,7 +90,9 @@ def _texts(source: str, count: int) -> list[str]:
 
 
 def _guard(model: Model, template: str, options: EngineOptions) -> Guard:
-    return Guard(model, "llama-guard-3", template=template, settings=Settings(force=True, threshold=1), options=options)
+    return Guard(
+        model, "llama-guard-3", template=template, config=JudgeConfig(force=True, threshold=1), options=options
+    )
 
 
 def _log_odds(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
 from guardcli import Conversation, Message, Taxonomy
-from guardcli.classifier.fitting import Encoder
+from guardcli.judging.truncation import PromptEncoder
 from guardcli.models import Vocab
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Target, judged, turns
@@ -57,12 +57,12 @@ class Workload:
 
     def items(self, texts: Sequence[str], vocab: Vocab, count: int) -> list[Item]:
         """The first `count` conversations that the texts make, over and over if they are few."""
-        encoder = Encoder(Renderer(TEMPLATES[TEMPLATE], self.policy()), vocab, 8000)
+        encoder = PromptEncoder(Renderer(TEMPLATES[TEMPLATE], self.policy()), vocab, 8000)
         kept = [text.strip() for text in texts if text.strip() and len(text) <= LONGEST]
         endless = (text for _ in iter(int, 1) for text in kept)
         return [self._item(conversation, encoder) for conversation in islice(self.conversations(endless), count)]
 
-    def _item(self, conversation: Conversation, encoder: Encoder) -> Item:
+    def _item(self, conversation: Conversation, encoder: PromptEncoder) -> Item:
         all_turns = turns(conversation)
         encoded = encoder.conversation(all_turns.shown)
         places = [all_turns.shown.index(turn) for turn in judged(all_turns, self.target)]

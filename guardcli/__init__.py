@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 from guardcli import environment
 
 if TYPE_CHECKING:
-    from guardcli.classifier import Guard, Settings
     from guardcli.conversation import Conversation, Message
     from guardcli.engine import EngineOptions
     from guardcli.errors import GuardError
+    from guardcli.judging import Guard, JudgeConfig, Verdict
     from guardcli.models import Adapter, Model, Offload
     from guardcli.taxonomy import Taxonomy
-    from guardcli.verdict import Verdict
 
 __version__ = "0.1.0"
 
@@ -30,14 +29,14 @@ _HOMES = {
     "Adapter": "guardcli.models",
     "Conversation": "guardcli.conversation",
     "EngineOptions": "guardcli.engine",
-    "Guard": "guardcli.classifier",
+    "Guard": "guardcli.judging",
     "GuardError": "guardcli.errors",
     "Message": "guardcli.conversation",
     "Model": "guardcli.models",
     "Offload": "guardcli.models",
-    "Settings": "guardcli.classifier",
+    "JudgeConfig": "guardcli.judging",
     "Taxonomy": "guardcli.taxonomy",
-    "Verdict": "guardcli.verdict",
+    "Verdict": "guardcli.judging",
 }
 
 __all__ = [
@@ -46,10 +45,10 @@ __all__ = [
     "EngineOptions",
     "Guard",
     "GuardError",
+    "JudgeConfig",
     "Message",
     "Model",
     "Offload",
-    "Settings",
     "Taxonomy",
     "Verdict",
 ]

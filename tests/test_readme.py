@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from guardcli.judging.writers import WRITERS
 from guardcli.models.registry import BUNDLED_MODELS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import shipped
-from guardcli.writers import WRITERS
 from tests import tiny, tiny_base
 from tests.cli.running import environment, guard
 

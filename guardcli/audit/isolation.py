@@ -21,8 +21,8 @@ from multiprocessing.connection import Connection
 from typing import TypeAlias
 
 from guardcli.audit.blocks import Item
-from guardcli.classifier import Guard
 from guardcli.errors import EngineError
+from guardcli.judging import Guard
 
 OpenGuard: TypeAlias = Callable[[], Guard]
 
@@ -107,10 +107,10 @@ def _judge(open_guard: OpenGuard, items: Sequence[Item], sender: Connection) -> 
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     with open_guard() as guard:
-        guard.trusted = True
+        guard.verified = True
         sender.send(None)
         for item in items:
             guard.reset([item])
-            for _ in guard.judge([item], ahead="full"):
+            for _ in guard.judge([item], prefetch="full"):
                 pass
             sender.send(None)

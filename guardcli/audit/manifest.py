@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from guardcli.audit.blocks import BlockLimits
 from guardcli.audit.sources import Source
-from guardcli.classifier import Guard
+from guardcli.judging import Guard
 from guardcli.models.llama import build
 
 VERSION = 1

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from guardcli.audit.blocks import Block
 from guardcli.audit.journal import Checkpoint
-from guardcli.classifier import Guard
-from guardcli.verdict import Verdict
+from guardcli.judging import Guard, Verdict
 
 _COLUMNS = 79
 

@@ -20,9 +20,8 @@ from guardcli.audit.progress import AuditProgress
 from guardcli.audit.signals import Interrupts
 from guardcli.audit.sources import Source
 from guardcli.audit.units import Unit
-from guardcli.classifier import Guard
 from guardcli.errors import InputError
-from guardcli.verdict import Verdict
+from guardcli.judging import Guard, Verdict
 
 Line: TypeAlias = Callable[[Verdict], str]
 
@@ -128,7 +127,7 @@ def _judge_block(
     items = replace_poison_records(block, journal.state.poison_records)
     expected = [key for key, _ in groupby(item.key for item in items)]
     judged = 0
-    for key, verdicts in groupby(guard.judge(items, ahead="full"), key=attrgetter("key")):
+    for key, verdicts in groupby(guard.judge(items, prefetch="full"), key=attrgetter("key")):
         if judged == len(expected) or key != expected[judged]:
             raise RuntimeError(f"a row for {key.location}, out of order")
         judged += 1

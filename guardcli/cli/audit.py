@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 import click
 
-from guardcli import stored
 from guardcli.audit import (
     UNIT_BYTES,
     AuditPlan,
@@ -37,7 +36,6 @@ from guardcli.audit import (
     split_into_units,
 )
 from guardcli.audit.journal import Journal, ManifestMismatchError, files_of, peek_manifest
-from guardcli.classifier import Guard
 from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, FOUND, UNJUDGED
 from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
@@ -45,10 +43,11 @@ from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOpt
 from guardcli.cli.ticker import Ticker
 from guardcli.errors import OutputError
 from guardcli.formats import UNREAD_TEXT
+from guardcli.judging import Guard, reader
+from guardcli.judging.summary import summarize
+from guardcli.judging.writers import jsonl
 from guardcli.report import audit as report
-from guardcli.summary import summarize
 from guardcli.text.printable import counted, printable
-from guardcli.writers import jsonl
 
 _NAMED = 10  # so many files are named of those that are not read
 
@@ -227,7 +226,7 @@ def _isolate(journal: Journal, plan: AuditPlan, judging: Judging, interrupts: In
 
 def _judge(journal: Journal, plan: AuditPlan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
     if journal.checkpoint.rows:
-        guard.trusted = True  # it has answered before
+        guard.verified = True  # it has answered before
     journal.watch_faults()
     progress = AuditProgress()
     with Ticker(progress.line, quiet=quiet):
@@ -300,7 +299,7 @@ def _summed_up(
     quiet: bool,
 ) -> int:
     """Read the verdicts once more, from the first run or the tenth: the summary, and the exit code by the gates."""
-    summary = summarize(stored.read(str(path)))
+    summary = summarize(reader.read_verdicts(str(path)))
     total, verdicts = summary.total, summary.verdicts
     if not quiet:
         output.say_text(report.as_text(summary))

@@ -12,8 +12,8 @@ import click
 from guardcli.cli import codes, inputs, output, paths
 from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.engine import EngineStats
+from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
 from guardcli.text.printable import counted
-from guardcli.writers import NEEDS_SCORES, WRITERS, Writer, text
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,7 +79,7 @@ def check(
     line = _writer(output_format)
     with judging.open() as guard:
         start = time.monotonic()
-        for verdict in guard.judge(records, ahead="live" if inputs.live(named) else "full"):
+        for verdict in guard.judge(records, prefetch="live" if inputs.live(named) else "full"):
             tally[verdict.verdict] += 1
             unread += bool(verdict.unread)
             if not only or verdict.verdict in only:

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import click
 
-from guardcli import stored
 from guardcli.cli import codes, inputs, output
 from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
-from guardcli.decision import Decision, again
 from guardcli.errors import InputError
-from guardcli.stored import Row
+from guardcli.judging import DecisionRule, reader, redecision
+from guardcli.judging.reader import VerdictRow
+from guardcli.judging.writers.jsonl import dumps
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.printable import counted, printable
-from guardcli.writers.jsonl import dumps
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,7 +51,7 @@ def decide(
     files = files or ("-",)
     output.check_stdout(files)
     taxonomy = Taxonomy.load(edited, extends_root=extends_root)
-    decision = Decision.of(taxonomy, threshold)
+    decision = DecisionRule.from_taxonomy(taxonomy, threshold)
     ids = _ids(taxonomy, Taxonomy.load(was, extends_root=extends_root) if was else taxonomy)
     named = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
     changes: Counter[tuple[str, str]] = Counter()
@@ -60,7 +59,7 @@ def decide(
     for place, row in _rows(files):
         _check(row, taxonomy, place)
         try:
-            decided = again.decide(row, decision, _used(row, ids, place))
+            decided = redecision.redecide(row, decision, _used(row, ids, place))
         except ValueError as error:
             raise InputError(f"{place}: {error}") from None
         changes[row["verdict"], decided["verdict"]] += 1
@@ -70,9 +69,9 @@ def decide(
     return codes.of_verdicts(Counter(dict(_after(changes))), exit_zero=exit_zero, unread=unread)
 
 
-def _rows(files: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
+def _rows(files: tuple[str, ...]) -> Iterator[tuple[str, VerdictRow]]:
     for file in files:
-        for number, row in enumerate(stored.read(file), start=1):
+        for number, row in enumerate(reader.read_verdicts(file), start=1):
             yield f"{file}: row {number}", row
 
 
@@ -83,7 +82,7 @@ def _ids(taxonomy: Taxonomy, before: Taxonomy) -> dict[str, str]:
     return {category.label: category.id for category in before.categories}
 
 
-def _check(row: Row, taxonomy: Taxonomy, place: str) -> None:
+def _check(row: VerdictRow, taxonomy: Taxonomy, place: str) -> None:
     read = row["taxonomy"].get("prompt")
     if read != taxonomy.prompt_digest:
         raise InputError(
@@ -93,11 +92,11 @@ def _check(row: Row, taxonomy: Taxonomy, place: str) -> None:
         )
 
 
-def _named(row: Row) -> str:
+def _named(row: VerdictRow) -> str:
     return printable(str(row["taxonomy"].get("name")))
 
 
-def _used(row: Row, ids: Mapping[str, str], place: str) -> Mapping[str, str]:
+def _used(row: VerdictRow, ids: Mapping[str, str], place: str) -> Mapping[str, str]:
     """The ids of the labels that a row uses."""
     labels = {*(row["categories"] or ()), *(row.get("listed_scores") or ()), *(row.get("category_scores") or ())}
     if unknown := sorted(labels - ids.keys()):

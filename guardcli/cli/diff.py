@@ -11,19 +11,17 @@ from typing import Any
 
 import click
 
-from guardcli import stored
-from guardcli.classifier import Guard
 from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, FOUND, UNJUDGED
 from guardcli.cli.judging import Judging, model_options, record_options
 from guardcli.cli.policies import extends_root_option
 from guardcli.conversation import Malformed, Record
-from guardcli.decision import again
 from guardcli.evaluation.comparison import Comparison, compare
+from guardcli.judging import Guard, reader, redecision
+from guardcli.judging.reader import VerdictRow
+from guardcli.judging.writers import jsonl
 from guardcli.report import diff as report
-from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
-from guardcli.writers import jsonl
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,7 +74,7 @@ def diff(
         if len(files) != 2:
             raise click.UsageError("name two files of verdicts, or two policies with -t and the data to judge")
         names = files[0], files[1]
-        comparison = compare(stored.read(files[0]), stored.read(files[1]))
+        comparison = compare(reader.read_verdicts(files[0]), reader.read_verdicts(files[1]))
     output.write(_written(comparison, names, output_format, with_text=with_text))
     if not comparison.matched:
         output.say("guard: the two runs have no record in common")
@@ -101,14 +99,14 @@ def _judged(records: Iterable[Record | Malformed], first: Taxonomy, second: Taxo
         return compare(_decided(again_rows, after, before), rows)
 
 
-def _rows(guard: Guard, records: Iterable[Record | Malformed]) -> Iterator[Row]:
+def _rows(guard: Guard, records: Iterable[Record | Malformed]) -> Iterator[VerdictRow]:
     return (jsonl.row(verdict) for verdict in guard.judge(records))
 
 
-def _decided(rows: Iterable[Row], judged: Guard, other: Guard) -> Iterator[Row]:
+def _decided(rows: Iterable[VerdictRow], judged: Guard, other: Guard) -> Iterator[VerdictRow]:
     """The rows of a run as the other policy decides them."""
     ids = judged.decision.ids
-    return (again.decide(row, other.decision, ids) for row in rows)
+    return (redecision.redecide(row, other.decision, ids) for row in rows)
 
 
 def _written(comparison: Comparison, names: tuple[str, str], output_format: str, *, with_text: bool) -> str:

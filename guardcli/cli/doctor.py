@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from guardcli import doctor as examination
 from guardcli.cli import output
 from guardcli.cli.codes import DONE, FOUND
 from guardcli.cli.judging import Judging, model_options, taxonomy_option
-from guardcli.doctor import Finding
+from guardcli.judging import diagnostics as examination
+from guardcli.judging.diagnostics import Check
 from guardcli.text.printable import line
 
 
@@ -33,12 +33,12 @@ def doctor(**options: Any) -> int:
     return DONE if all(found) else FOUND
 
 
-def _examined(judging: Judging) -> Iterator[Finding]:
+def _examined(judging: Judging) -> Iterator[Check]:
     with replace(judging, force=True).open() as guard:
         yield from examination.model(guard)
 
 
-def _written(finding: Finding) -> bool:
+def _written(finding: Check) -> bool:
     """Write a finding; whether it is good."""
     mark = "" if finding.good else "  <- WRONG"
     advice = "" if finding.good and "\n" not in finding.advice else f"\n  {finding.advice}"

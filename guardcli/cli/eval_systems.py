@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from guardcli import stored
-from guardcli.classifier import Guard
 from guardcli.cli import output
 from guardcli.cli.eval_values import ScoreField
 from guardcli.cli.judging import Judging
@@ -19,12 +17,13 @@ from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.evaluation import Following, Natives, System, of_field, of_rows, unscored
 from guardcli.evaluation.ablation import follow
 from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
+from guardcli.judging import Guard, reader
+from guardcli.judging.reader import VerdictRow
+from guardcli.judging.writers import jsonl
 from guardcli.models import Adapter, Model
-from guardcli.stored import Row
 from guardcli.taxonomy import Taxonomy
 from guardcli.taxonomy.files import shipped
 from guardcli.text.printable import counted, printable
-from guardcli.writers import jsonl
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ def from_runs(items: Sequence[Sample], paths: Sequence[str], policies: Sequence[
         return
     known = [*policies, *map(Taxonomy.load, shipped())]
     for path in paths:
-        runs: dict[tuple[Any, ...], list[Row]] = {}
-        for row in stored.read(path):
+        runs: dict[tuple[Any, ...], list[VerdictRow]] = {}
+        for row in reader.read_verdicts(path):
             runs.setdefault(_made_by(row), []).append(row)
         if not runs:
             raise InputError(f"{path}: there are no verdicts in it")
@@ -111,17 +110,17 @@ def _system(
     if not run.follow:
         return system, []
 
-    def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[Row]:
+    def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[VerdictRow]:
         with judging.open(changed, model=model) as other:
             return list(_rows(other, some, f"{name}, other policies"))
 
     return system, follow(items, system, natives, taxonomy, judge, seed=run.seed)
 
 
-def _rows(guard: Guard, items: Sequence[Sample], name: str, aside: output.Aside | None = None) -> Iterator[Row]:
+def _rows(guard: Guard, items: Sequence[Sample], name: str, aside: output.Aside | None = None) -> Iterator[VerdictRow]:
     """The rows of items, with word on a terminal of how far it is."""
     told = 0.0
-    for number, verdict in enumerate(guard.judge((item.record for item in items), ahead="full"), start=1):
+    for number, verdict in enumerate(guard.judge((item.record for item in items), prefetch="full"), start=1):
         if aside is not None:
             aside.write([jsonl.line(verdict)])
         yield jsonl.row(verdict)
@@ -149,13 +148,13 @@ def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
     return replace(policy, categories=categories)
 
 
-def _made_by(row: Row) -> tuple[Any, ...]:
+def _made_by(row: VerdictRow) -> tuple[Any, ...]:
     policy = row["taxonomy"]
     digests = policy.get("prompt"), policy.get("decision")
     return row.get("model"), row.get("template"), row["scoring"], policy.get("name"), *digests, row["threshold"]
 
 
-def _known(rows: Sequence[Row], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
+def _known(rows: Sequence[VerdictRow], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
     """The categories of the policy that a run was made under, where that is at hand and calls them as the rows do."""
     called = {label for row in rows for name in ("category_scores", "listed_scores") for label in row[name] or ()}
     called |= {label for row in rows for label in row["categories"] or ()}

@@ -15,10 +15,10 @@ from guardcli.cli.judging import Judging, model_options, taxonomy_option
 from guardcli.conversation import Record
 from guardcli.formats.decoding import parse_nested_json
 from guardcli.formats.layout import strip_marks
+from guardcli.judging.filtering import FilteredRecord, filter_records
+from guardcli.judging.writers import jsonl
 from guardcli.prompts.turns import TARGETS
-from guardcli.sieve import Sifted, sift
 from guardcli.text.printable import field, printable
-from guardcli.writers import jsonl
 
 ANNOTATION = "guard"  # the field of a record that holds its verdict
 
@@ -72,19 +72,19 @@ def filter_(
         remarks = inputs.Remarks(options["as_user"], text_fields=reading.text_field)
         records = remarks.of(reading.records(named))
         written = _Passed()
-        for sifted in sift(guard, records, ahead="live" if inputs.live(named) else "full"):
+        for filtered in filter_records(guard, records, prefetch="live" if inputs.live(named) else "full"):
             if aside is not None:
-                aside.write(map(jsonl.line, sifted.verdicts))
-            for verdict in sifted.unjudged:
+                aside.write(map(jsonl.line, filtered.verdicts))
+            for verdict in filtered.unjudged:
                 code = UNJUDGED
                 reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread)}"
                 output.say(f"guard: withheld, not judged: {field(verdict.key.location)}: {printable(reason)}")
-            passes = sifted.passes(invert=invert)
-            refused = _refused(sifted) if annotate and passes else None
+            passes = filtered.passes(invert=invert)
+            refused = _refused(filtered) if annotate and passes else None
             if refused:
                 code = UNJUDGED
-                output.say(f"guard: withheld, not annotated: {field(sifted.record.key.location)}: {refused}")
-            written.write(sifted, passes=passes and not refused, annotate=annotate)
+                output.say(f"guard: withheld, not annotated: {field(filtered.record.key.location)}: {refused}")
+            written.write(filtered, passes=passes and not refused, annotate=annotate)
     return USAGE if remarks.are_missing() else code
 
 
@@ -95,13 +95,13 @@ class _Passed:
     source: str | None = None
     is_open: bool = False
 
-    def write(self, sifted: Sifted, *, passes: bool, annotate: bool) -> None:
+    def write(self, filtered: FilteredRecord, *, passes: bool, annotate: bool) -> None:
         """The record's own bytes, if it passes; what stands in front of them (a header, blank lines) in any case."""
-        record = sifted.record
+        record = filtered.record
         data = b"" if annotate else record.before
         if passes:
             assert isinstance(record, Record)  # what is none has no verdict, and does not pass
-            data += _annotated(record, sifted) if annotate else record.raw
+            data += _annotated(record, filtered) if annotate else record.raw
         if not data:
             return
         if self.is_open:  # the last line of the file before had no end
@@ -110,9 +110,9 @@ class _Passed:
         output.write_bytes(data)
 
 
-def _refused(sifted: Sifted) -> str | None:
+def _refused(filtered: FilteredRecord) -> str | None:
     """Why a record cannot be annotated: it is no JSON object, or has such a field already."""
-    record = sifted.record
+    record = filtered.record
     if not isinstance(record, Record) or not isinstance(parse_nested_json(strip_marks(record.raw).decode()), dict):
         return "it is no JSON object, and has no place for a field"
     if ANNOTATION in record.fields:
@@ -120,9 +120,9 @@ def _refused(sifted: Sifted) -> str | None:
     return None
 
 
-def _annotated(record: Record, sifted: Sifted) -> bytes:
+def _annotated(record: Record, filtered: FilteredRecord) -> bytes:
     """The record's own bytes, with the verdict as the last field of its object."""
-    rows = [jsonl.row(verdict) for verdict in sifted.verdicts]
+    rows = [jsonl.row(verdict) for verdict in filtered.verdicts]
     verdict = jsonl.dumps({ANNOTATION: rows[0] if len(rows) == 1 else rows})
     body = record.raw.rstrip()
     comma = "," if record.fields else ""

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import click
 
-from guardcli.classifier import MAX_RECORD_TOKENS, Guard, Settings
 from guardcli.cli import inputs, output
 from guardcli.cli.lora import AdapterOption
 from guardcli.cli.options import given
@@ -21,6 +20,8 @@ from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, EngineOptions, FlashAttention
 from guardcli.errors import ModelError
+from guardcli.judging import Guard, JudgeConfig
+from guardcli.judging.preparation import MAX_RECORD_TOKENS
 from guardcli.models import Adapter, Gpu, Model, Offload, set_log_sink
 from guardcli.models.identity import parts_of
 from guardcli.models.registry import BUNDLED_MODELS, find_model
@@ -158,7 +159,7 @@ class Judging:
                 model or path,
                 taxonomy or self._taxonomy(),
                 template=self.template,
-                settings=self._settings(),
+                config=self._judge_config(),
                 options=self._options(),
                 adapters=self.lora,
                 offload=Offload(self.gpu, self.gpu_layers),
@@ -206,8 +207,8 @@ class Judging:
             flash_attention=self.flash_attention,
         )
 
-    def _settings(self) -> Settings:
-        return Settings(
+    def _judge_config(self) -> JudgeConfig:
+        return JudgeConfig(
             target=self.target,
             threshold=self.threshold,
             as_user=frozenset(self.as_user),

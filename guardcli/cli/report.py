@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from guardcli import stored
 from guardcli.cli import inputs, output
 from guardcli.cli.codes import DONE, UNJUDGED, USAGE
 from guardcli.errors import InputError
+from guardcli.judging import reader
+from guardcli.judging.summary import Summary, summarize
 from guardcli.report.audit import as_page
-from guardcli.summary import Summary, summarize
 from guardcli.text.printable import counted, printable
 
 
@@ -34,7 +34,7 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
         return USAGE
     files = files or ("-",)
     to_stdout = output.check_only_output(path, files, "-o")
-    rows = chain.from_iterable(stored.read(file) for file in files)
+    rows = chain.from_iterable(reader.read_verdicts(file) for file in files)
     summary = summarize(rows, time=time)
     if time is not None and summary.total:
         _check_time(summary, time)

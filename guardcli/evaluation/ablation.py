@@ -15,13 +15,13 @@ from typing import Literal
 from guardcli.evaluation.categories import Natives
 from guardcli.evaluation.datasets import CategoryIndex, Sample
 from guardcli.evaluation.systems import System, of_rows
-from guardcli.stored import Row
+from guardcli.judging.reader import VerdictRow
 from guardcli.taxonomy import Taxonomy
 
 Change = Literal["own removed", "another removed", "half dropped and shuffled", "shuffled"]
 CHANGES: tuple[Change, ...] = ("own removed", "another removed", "half dropped and shuffled", "shuffled")
 
-Judge = Callable[[Taxonomy, Sequence[Sample]], Iterable[Row]]
+Judge = Callable[[Taxonomy, Sequence[Sample]], Iterable[VerdictRow]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from guardcli.stored import RecordKey, Row, by_record
-from guardcli.topk import Largest
+from guardcli.judging.reader import RecordKey, VerdictRow, group_by_record
+from guardcli.judging.topk import TopK
 
 SHOWN = 20  # flips of each kind, and moves, that are kept to be looked at
 
-Pair: TypeAlias = tuple[Row, Row]
+Pair: TypeAlias = tuple[VerdictRow, VerdictRow]
 
 
 @dataclass(slots=True)
@@ -49,11 +49,11 @@ class Comparison:
         return mcnemar(self.table["safe", "unsafe"], self.table["unsafe", "safe"])
 
 
-def compare(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
+def compare(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) -> Comparison:
     """Compare runs row by row. Memory is bounded where both are in the same order, as runs over the same input are."""
     result = Comparison()
-    flips: dict[tuple[str, str], Largest[Pair]] = {}
-    moves: Largest[Pair] = Largest(SHOWN)
+    flips: dict[tuple[str, str], TopK[Pair]] = {}
+    moves: TopK[Pair] = TopK(SHOWN)
     alone = [0, 0]
     for one, other in pairs(before, after):
         if one is None or other is None:
@@ -66,7 +66,7 @@ def compare(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
         result.gained.update(now - was)
         result.lost.update(was - now)
         if verdicts[0] != verdicts[1]:
-            flips.setdefault(verdicts, Largest(SHOWN)).add(far, (one, other))
+            flips.setdefault(verdicts, TopK(SHOWN)).add(far, (one, other))
         if far:
             moves.add(far, (one, other))
     result.flips = {verdicts: largest.items() for verdicts, largest in sorted(flips.items())}
@@ -75,13 +75,15 @@ def compare(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
     return result
 
 
-def pairs(before: Iterable[Row], after: Iterable[Row]) -> Iterator[tuple[Row | None, Row | None]]:
+def pairs(
+    before: Iterable[VerdictRow], after: Iterable[VerdictRow]
+) -> Iterator[tuple[VerdictRow | None, VerdictRow | None]]:
     """The rows of two runs side by side; None where a run lacks the row.
 
     A record with one row in both is matched whatever turn decided it; else rows are matched by turn.
     """
-    sides = (by_record(before), by_record(after))
-    waiting: tuple[dict[RecordKey, list[Row]], ...] = ({}, {})
+    sides = (group_by_record(before), group_by_record(after))
+    waiting: tuple[dict[RecordKey, list[VerdictRow]], ...] = ({}, {})
     open_sides = [0, 1]
     while open_sides:
         for side in list(open_sides):
@@ -118,11 +120,13 @@ def mcnemar(one: int, other: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def _of_record(before: list[Row], after: list[Row]) -> Iterator[tuple[Row | None, Row | None]]:
+def _of_record(
+    before: list[VerdictRow], after: list[VerdictRow]
+) -> Iterator[tuple[VerdictRow | None, VerdictRow | None]]:
     if len(before) == len(after) == 1:
         yield before[0], after[0]
         return
-    left: dict[int | None, deque[Row]] = {}
+    left: dict[int | None, deque[VerdictRow]] = {}
     for row in after:
         left.setdefault(row["turn"], deque()).append(row)
     for row in before:

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from guardcli.classifier import Guard
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
-from guardcli.decision import Decision, again
 from guardcli.errors import InputError
 from guardcli.evaluation.datasets import FieldSpec, Sample, read_dataset
-from guardcli.stored import Row
+from guardcli.judging import DecisionRule, Guard, redecision
+from guardcli.judging.reader import VerdictRow
+from guardcli.judging.writers import jsonl
 from guardcli.taxonomy import Taxonomy
-from guardcli.writers import jsonl
 
 Status = Literal["passed", "failed", "todo", "todo passed"]
 
@@ -43,7 +42,7 @@ class Result:
     """What came of a case: the row of its verdict, and why it is not as expected (None: it is)."""
 
     case: Case
-    row: Row
+    row: VerdictRow
     reason: str | None
 
     @property
@@ -58,7 +57,7 @@ class Run:
     """All cases of a taxonomy, as it decides them now."""
 
     results: tuple[Result, ...]
-    decision: Decision
+    decision: DecisionRule
 
     def flag_rate(self) -> float | None:
         """The share of the labelled safe cases that are called unsafe, or cannot be judged; None if there are none."""
@@ -119,7 +118,7 @@ class Session:
         message."""
         self._open = open_guard
         self._guard: Guard | None = None
-        self._known: dict[Conversation, Row] = {}
+        self._known: dict[Conversation, VerdictRow] = {}
 
     def run(self, taxonomy: Taxonomy, cases: Sequence[Case]) -> Run:
         """Hold a taxonomy against cases; only those are judged that the model has not seen under what it reads now.
@@ -128,13 +127,13 @@ class Session:
             GuardError: the taxonomy does not fit the model, or the model fails.
         """
         guard = self._opened(taxonomy)
-        decision = Decision.of(taxonomy, guard.settings.threshold)
+        decision = DecisionRule.from_taxonomy(taxonomy, guard.config.threshold)
         fresh = list(dict.fromkeys(case.conversation for case in cases if case.conversation not in self._known))
         records = (Record(Key(None, number), conversation) for number, conversation in enumerate(fresh, start=1))
         for conversation, verdict in zip(fresh, guard.judge(records), strict=True):
             self._known[conversation] = jsonl.row(verdict)
         ids = guard.decision.ids
-        rows = (again.decide(self._known[case.conversation], decision, ids) for case in cases)
+        rows = (redecision.redecide(self._known[case.conversation], decision, ids) for case in cases)
         results = (Result(case, row, reason(case, row, decision)) for case, row in zip(cases, rows, strict=True))
         return Run(tuple(results), decision)
 
@@ -149,7 +148,7 @@ class Session:
         before = self._guard
         one_by_one = any(category.threshold is not None for category in taxonomy.categories)
         same = before is not None and before.taxonomy.prompt_digest == taxonomy.prompt_digest
-        if before is not None and same and before.per_category == (before.settings.per_category or one_by_one):
+        if before is not None and same and before.per_category == (before.config.per_category or one_by_one):
             return before
         guard = self._open(taxonomy)  # if this fails, the one before stays
         self.close()
@@ -158,7 +157,7 @@ class Session:
         return guard
 
 
-def reason(case: Case, row: Row, decision: Decision) -> str | None:
+def reason(case: Case, row: VerdictRow, decision: DecisionRule) -> str | None:
     """Why a row is not what a case expects; None if it is."""
     verdict, listed = row["verdict"], row["categories"]
     if verdict == "error":
@@ -184,11 +183,11 @@ def suggestions(run: Run, result: Result) -> list[str]:
     ]
 
 
-def _by(row: Row) -> str:
+def _by(row: VerdictRow) -> str:
     return f" ({', '.join(row['categories'])})" if row["verdict"] == "unsafe" and row["categories"] else ""
 
 
-def _moves(result: Result, decision: Decision) -> Iterator[tuple[str, Decision]]:
+def _moves(result: Result, decision: DecisionRule) -> Iterator[tuple[str, DecisionRule]]:
     """Thresholds that give the expected verdict, and what to write for them."""
     row, case = result.row, result.case
     if row["scoring"] != "each":
@@ -217,12 +216,12 @@ def _threshold_for(score: float, expect: str) -> float | None:
     return steps / 10_000 if 0 < steps <= 10_000 else None
 
 
-def _cost(run: Run, result: Result, moved: Decision, words: str) -> str:
+def _cost(run: Run, result: Result, moved: DecisionRule, words: str) -> str:
     """A move, with the cases that it would break and those that it would mend besides."""
     ids = run.decision.ids
     broken, mended = [], 0
     for other in run.results:
-        passes = reason(other.case, again.decide(other.row, moved, ids), moved) is None
+        passes = reason(other.case, redecision.redecide(other.row, moved, ids), moved) is None
         if other.reason is None and not passes:
             broken.append(other.case.name)
         mended += other.reason is not None and passes and other is not result
@@ -232,7 +231,7 @@ def _cost(run: Run, result: Result, moved: Decision, words: str) -> str:
     return f"{words}: {cost}" + (f", mends {mended} more" if mended else "")
 
 
-def _who_took_it(result: Result, decision: Decision) -> str:
+def _who_took_it(result: Result, decision: DecisionRule) -> str:
     listed: Mapping[str, float] = result.row["listed_scores"] or result.row["category_scores"] or {}
     wanted = [decision.labels[id_] for id_ in result.case.categories]
     shares = ", ".join(f"{label} {listed.get(label, 0.0):.3f}" for label in wanted)

@@ -9,11 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from guardcli.decision import highest
 from guardcli.errors import InputError
-from guardcli.evaluation.datasets import CategoryIndex, Sample, get_field, has_field, missing_field_message
+from guardcli.evaluation.datasets import (
+    CategoryIndex,
+    Sample,
+    get_field,
+    has_field,
+    missing_field_message,
+)
 from guardcli.evaluation.datasets.label_values import is_missing, parse_structure
-from guardcli.stored import RecordKey, Row, by_record
+from guardcli.judging import highest_scores
+from guardcli.judging.reader import RecordKey, VerdictRow, group_by_record
 
 NO_ROW = "no verdict in the run"
 _ROUNDING = 1e-6  # by so much a probability may miss [0, 1], as the sum of a softmax in float32 does
@@ -53,7 +59,9 @@ class System:
         return sum(outcome.score is None for outcome in self.outcomes)
 
 
-def of_rows(name: str, items: Sequence[Sample], rows: Iterable[Row], *, known: CategoryIndex | None = None) -> System:
+def of_rows(
+    name: str, items: Sequence[Sample], rows: Iterable[VerdictRow], *, known: CategoryIndex | None = None
+) -> System:
     """The system that made the rows of one run, joined to the items by source, line and part.
 
     Where the two have each but one source, its name does not matter: it may have been stdin. Without `known`, its
@@ -62,8 +70,8 @@ def of_rows(name: str, items: Sequence[Sample], rows: Iterable[Row], *, known: C
     Raises:
         InputError: the rows are of other data: none fits, or one at an item's place has another id.
     """
-    found: dict[RecordKey, list[Row]] = {}
-    for key, of_record in by_record(rows):
+    found: dict[RecordKey, list[VerdictRow]] = {}
+    for key, of_record in group_by_record(rows):
         if key in found:
             raise InputError(f"{name}: line {key[1]} of {key[0]} has rows in two places: give one run at a time")
         found[key] = of_record
@@ -130,7 +138,7 @@ def _at(outcome: Outcome, threshold: float) -> Outcome:
     return replace(outcome, unsafe=False)
 
 
-def _joined(item: Sample, found: Mapping[RecordKey, list[Row]]) -> Outcome:
+def _joined(item: Sample, found: Mapping[RecordKey, list[VerdictRow]]) -> Outcome:
     rows = found.get((item.key.source, item.key.line, item.key.part))
     if rows is None:
         return Outcome(None, None, error=NO_ROW)
@@ -142,13 +150,13 @@ def _joined(item: Sample, found: Mapping[RecordKey, list[Row]]) -> Outcome:
     return _of_rows(rows)
 
 
-def _of_rows(rows: Sequence[Row]) -> Outcome:
+def _of_rows(rows: Sequence[VerdictRow]) -> Outcome:
     """Several rows are those of a record's messages: it is as unsafe as the worst of them."""
     worst = max(rows, key=lambda row: (row["verdict"] == "unsafe", row["score"] is not None, row["score"] or 0.0))
     unjudged = next((row for row in rows if row["verdict"] == "error"), None)
     if worst["score"] is None or (unjudged is not None and worst["verdict"] != "unsafe"):
         return Outcome(None, None, error=(unjudged or worst)["error"] or "not judged")
-    categories = highest(map(_category_scores, rows))
+    categories = highest_scores(map(_category_scores, rows))
     listed = frozenset(label for row in rows if row["verdict"] == "unsafe" for label in row["categories"] or ())
     error = None if unjudged is None else unjudged["error"] or "not judged"
     return Outcome(
@@ -156,7 +164,7 @@ def _of_rows(rows: Sequence[Row]) -> Outcome:
     )  # fmt: skip
 
 
-def _category_scores(row: Row) -> Mapping[str, float]:
+def _category_scores(row: VerdictRow) -> Mapping[str, float]:
     if row["score"] is None:
         return {}
     if row["category_scores"] is not None:

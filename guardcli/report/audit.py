@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from guardcli.judging.reader import VerdictRow, location_of
+from guardcli.judging.summary import BINS, KINDS, Summary
 from guardcli.report.page import page
 from guardcli.report.terminal import table
-from guardcli.stored import Row, place_of
-from guardcli.summary import BINS, KINDS, Summary
 from guardcli.text.printable import counted
 
 _BARS = " ▁▂▃▄▅▆▇█"  # of a histogram of one line
@@ -85,14 +85,14 @@ def _table(groups: Mapping[str, Counter[str]], most: int) -> list[tuple[str, lis
     return found
 
 
-def _cases(rows: Iterable[Row], with_text: bool) -> list[dict[str, Any]]:
+def _cases(rows: Iterable[VerdictRow], with_text: bool) -> list[dict[str, Any]]:
     return [
         {
             "verdict": row["verdict"],
             "score": f"{row['score']:.4f}",
             "threshold": f"{row['threshold']:g}",
             "categories": ", ".join(row["categories"] or ()) or "-",
-            "place": place_of(row),
+            "place": location_of(row),
             "text": row.get("text") if with_text else None,
         }
         for row in rows

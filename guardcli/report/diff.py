@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from guardcli.evaluation.comparison import Comparison, Pair, move
+from guardcli.judging.reader import VerdictRow, location_of
 from guardcli.report.page import page
 from guardcli.report.terminal import Cell, styled, table
-from guardcli.stored import Row, place_of
 from guardcli.text.printable import counted, printable
 
 _COLOURS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
@@ -94,12 +94,12 @@ def _line(pair: Pair, with_text: bool) -> dict[str, Any]:
         "scores": [_score(before), _score(after)],
         "moved": f"{move(pair):+.4f}" if before["score"] is not None and after["score"] is not None else "-",
         "categories": lists[0] if lists[0] == lists[1] else " → ".join(lists),
-        "place": place_of(after),
+        "place": location_of(after),
         "text": (after.get("text") or before.get("text")) if with_text else None,
     }
 
 
-def _score(row: Row) -> str:
+def _score(row: VerdictRow) -> str:
     return "-" if row["score"] is None else f"{row['score']:.4f}"
 
 

@@ -31,8 +31,8 @@ from guardcli.audit import (
 from guardcli.audit.journal import Journal
 from guardcli.cli import inputs
 from guardcli.errors import GuardError
+from guardcli.judging.writers import jsonl
 from guardcli.models import Model
-from guardcli.writers import jsonl
 from tests.fake import FakeEngine
 
 BLOCK, UNIT = 20, 6_000  # records, bytes

@@ -40,7 +40,7 @@ from guardcli.audit.sources import UnitCutter
 from guardcli.cli import inputs
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
-from guardcli.writers import jsonl
+from guardcli.judging.writers import jsonl
 from tests.audit.audited import Deadly, plan_of, read
 from tests.cli.running import environment
 

@@ -10,7 +10,7 @@ from guardcli.audit import AuditPreparation, AuditProgress
 from guardcli.audit.journal import Checkpoint
 from guardcli.cli.ticker import Ticker
 from guardcli.conversation import Key
-from guardcli.verdict import Provenance, Verdict
+from guardcli.judging import Provenance, Verdict
 
 BY = Provenance("model", "template", "verdict", "taxonomy", "1", "2", ())
 

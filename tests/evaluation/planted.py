@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardcli.conversation import Conversation, Key, Message, Record
-from guardcli.evaluation import Outcome, System
+from guardcli.evaluation import PromptScore, System
 from guardcli.evaluation.datasets import CategoryIndex, GroundTruth, Sample
 
 LABELS = ("S1", "S2", "S3")
@@ -33,9 +33,9 @@ def system(
     """Unsafe from 0.5 on; without a score not judged."""
     by_category = categories or [None] * len(scores)
     outcomes = [
-        Outcome(None, None, error="not JSON")
+        PromptScore(None, None, error="not JSON")
         if score is None
-        else Outcome(score, score >= 0.5, frozenset(sorted(found or (), key=lambda one: -found[one])[:1]), found)  # type: ignore[index]
+        else PromptScore(score, score >= 0.5, frozenset(sorted(found or (), key=lambda one: -found[one])[:1]), found)  # type: ignore[index]
         for score, found in zip(scores, by_category, strict=True)
     ]
     return System(name, tuple(outcomes), CategoryIndex.from_labels(LABELS), 0.5, one_by_one)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from guardcli import Guard, Settings, Taxonomy
+from guardcli import Guard, JudgeConfig, Taxonomy
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
 from guardcli.evaluation.policy_tests import Case, Run, Session, cases_of, labelled, suggestions
 from guardcli.models import Model
-from tests.classifier.test_per_category import ByCategory
 from tests.fake import FakeEngine, words
+from tests.judging.test_per_category import ByCategory
 
 POLICY = """\
 name: acme
@@ -39,7 +39,7 @@ class Opened:
 
     def __call__(self, taxonomy: Taxonomy) -> Guard:
         self.engines.append(self._make())
-        return Guard(self._model, taxonomy, engine=self.engines[-1], settings=Settings(target="last", scores=True))
+        return Guard(self._model, taxonomy, engine=self.engines[-1], config=JudgeConfig(target="last", scores=True))
 
     @property
     def prompts(self) -> int:

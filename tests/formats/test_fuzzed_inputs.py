@@ -28,9 +28,9 @@ import zstandard
 
 from guardcli import Guard, Settings, Taxonomy
 from guardcli.formats import INPUT_FORMATS, read
+from guardcli.judging import Verdict
+from guardcli.judging.writers import WRITERS, text
 from guardcli.models import Model
-from guardcli.verdict import Verdict
-from guardcli.writers import WRITERS, text
 from tests import tiny
 from tests.fake import FakeEngine, words
 from tests.formats.bases import BASES

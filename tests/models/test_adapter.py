@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.classifier import Guard, Settings
 from guardcli.engine import EngineOptions
 from guardcli.errors import ModelError
+from guardcli.judging import Guard, JudgeConfig
 from guardcli.models import Adapter, Model
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
 from guardcli.models.gguf import read_header
@@ -66,7 +66,7 @@ def test_names_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def odds(model: Path, *adapters: Adapter, reproducible: bool = True) -> list[float]:
     options = EngineOptions(reproducible=reproducible, threads=1)
-    with Guard(model, template=GENERATION, adapters=adapters, settings=Settings(force=True), options=options) as guard:
+    with Guard(model, template=GENERATION, adapters=adapters, config=JudgeConfig(force=True), options=options) as guard:
         scores = [verdict.score or 0.0 for verdict in guard.check(PROMPTS)]
     return [math.log(score / (1 - score)) for score in scores]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.classifier import Guard
 from guardcli.engine import EngineOptions
+from guardcli.judging import Guard
 from guardcli.models import Model
 from guardcli.models.cache import cache_get, cache_put, is_digest, is_number
 from tests import tiny

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardcli import Adapter, EngineOptions, Guard, GuardError, Settings
+from guardcli import Adapter, EngineOptions, Guard, GuardError, JudgeConfig
 from guardcli.errors import ModelError
 from guardcli.models.gguf import _SCALARS, read_header
 from tests import tiny, tiny_sentencepiece
@@ -46,7 +46,7 @@ def asked(model: str, adapter: str | None = None) -> str:
     options = EngineOptions(threads=1, reproducible=True)
     try:
         with Guard(
-            model, template=template, settings=Settings(force=True), adapters=adapters, options=options
+            model, template=template, config=JudgeConfig(force=True), adapters=adapters, options=options
         ) as guard:
             (verdict,) = guard.check(["How do I bake bread? \u00e9\U0001f600"])
     except GuardError:

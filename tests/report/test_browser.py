@@ -13,8 +13,8 @@ from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.evaluation import Asked, evaluate
 from guardcli.evaluation.comparison import compare
 from guardcli.evaluation.datasets import LabeledDataset
+from guardcli.judging.summary import summarize
 from guardcli.report import audit, diff, evaluation
-from guardcli.summary import summarize
 from tests.evaluation.planted import item, system
 from tests.rows import row
 

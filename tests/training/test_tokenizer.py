@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.classifier.fitting import Encoder
 from guardcli.errors import ModelError
+from guardcli.judging import AnswerGrammar
+from guardcli.judging.truncation import PromptEncoder
 from guardcli.models import Model
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
@@ -21,7 +22,6 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
 from guardcli.training.augmentation import TrainingExample
 from guardcli.training.tokenizer import Tokenizer
-from guardcli.verdict import Answers
 from tests import tiny, tiny_sentencepiece
 from tests.training.conftest import TEMPLATE
 
@@ -45,7 +45,7 @@ def test_prompts_have_the_ids_that_guard_evaluates(base: Path, model: Model, tex
     assert sum(model.vocab.is_control(token) for token in ids) == controls
 
 
-def read_by(answers: Answers, violated: tuple[str, ...]) -> list[int]:
+def read_by(answers: AnswerGrammar, violated: tuple[str, ...]) -> list[int]:
     """The tokens of a verdict and its list as `guard check` feeds and reads them."""
     if not violated:
         return [answers.safe]
@@ -55,7 +55,7 @@ def read_by(answers: Answers, violated: tuple[str, ...]) -> list[int]:
 
 @pytest.mark.parametrize("violated", [(), ("S1",), ("S1", "S10", "S11")])
 def test_answers_have_the_ids_that_guard_reads(base: Path, model: Model, violated: tuple[str, ...]) -> None:
-    tokenizer, answers = Tokenizer(base), Answers.of(POLICY, model.vocab)
+    tokenizer, answers = Tokenizer(base), AnswerGrammar.from_taxonomy(POLICY, model.vocab)
     ids = list(tokenizer.encode(RENDERER.answer(violated)))
     before = model.vocab.encode_text(RENDERER.template.answer_prefix)
     assert ids == [*before, *read_by(answers, violated), model.vocab.special("<|eot_id|>")]
@@ -77,7 +77,7 @@ def test_sentencepiece_prompts_have_the_ids_that_guard_evaluates(
     """By the encoder of `guard check`, which encodes prefix, turn and suffix apart."""
     tokenizer, model = llama_guard_1
     renderer = Renderer(TEMPLATES["llama-guard-1"], Taxonomy.load("llama-guard-1"))
-    encoder = Encoder(renderer, model.vocab, 4096)
+    encoder = PromptEncoder(renderer, model.vocab, 4096)
     turn = Turn(1, "user", "User", text.strip())
     (evaluated,) = encoder.fit(encoder.conversation([turn]), 0).prompts
     ids = tokenizer.encode(renderer.render([turn]).segments)
@@ -91,7 +91,7 @@ def test_sentencepiece_answers_have_the_ids_that_guard_reads(
 ) -> None:
     tokenizer, model = llama_guard_1
     policy = Taxonomy.load("llama-guard-1")
-    answers = Answers.of(policy, model.vocab)
+    answers = AnswerGrammar.from_taxonomy(policy, model.vocab)
     ids = list(tokenizer.encode(Renderer(TEMPLATES["llama-guard-1"], policy).answer(violated)))
     assert ids == [*read_by(answers, violated), model.vocab.special("</s>")]
 

@@ -1,0 +1,59 @@
+"""Records to verdicts: the pipeline, the decision, the verdict row, its readers and writers.
+
+Names are imported when they are first used, so that commands that read stored verdicts do not load llama.cpp.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from guardcli.judging.answers import AnswerGrammar
+    from guardcli.judging.decision import DecisionRule, highest_scores
+    from guardcli.judging.filtering import FilteredRecord, filter_records
+    from guardcli.judging.guard import Guard, Prefetch
+    from guardcli.judging.preparation import JudgeConfig
+    from guardcli.judging.scoring import PromptScore, score_prompt
+    from guardcli.judging.summary import Summary, summarize
+    from guardcli.judging.verdict import Provenance, Verdict
+
+_MODULES = {
+    "AnswerGrammar": "answers",
+    "DecisionRule": "decision",
+    "FilteredRecord": "filtering",
+    "Guard": "guard",
+    "JudgeConfig": "preparation",
+    "Prefetch": "guard",
+    "PromptScore": "scoring",
+    "Provenance": "verdict",
+    "Summary": "summary",
+    "Verdict": "verdict",
+    "filter_records": "filtering",
+    "highest_scores": "decision",
+    "score_prompt": "scoring",
+    "summarize": "summary",
+}
+
+__all__ = [
+    "AnswerGrammar",
+    "DecisionRule",
+    "FilteredRecord",
+    "Guard",
+    "JudgeConfig",
+    "Prefetch",
+    "PromptScore",
+    "Provenance",
+    "Summary",
+    "Verdict",
+    "filter_records",
+    "highest_scores",
+    "score_prompt",
+    "summarize",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

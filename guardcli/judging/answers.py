@@ -1,0 +1,124 @@
+"""What the model may answer, in its own token ids: the two verdicts, and lists of the taxonomy's ids.
+
+Ids are kept as tries of token sequences, so that an answer can only ever be read as one of them. It asks
+nothing and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from guardcli.errors import ModelError
+from guardcli.models import Vocab
+from guardcli.prompts.templates import SAFE, SEPARATOR, UNSAFE
+from guardcli.taxonomy import Taxonomy
+
+_REMEMBERED = 1000  # lists of ids
+
+
+@dataclass(frozen=True, slots=True)
+class Trie:
+    """Token sequences as a tree. `id` is the category id that ends here; a longer one may go on (O1, O10)."""
+
+    children: dict[int, Trie] = field(default_factory=dict)
+    id: str | None = None
+
+    @classmethod
+    def from_sequences(cls, sequences: Mapping[str, Iterable[int]]) -> Trie:
+        """The trie of category ids with their tokens."""
+        by_first: dict[int, dict[str, list[int]]] = {}
+        ended = None
+        for id_, tokens in sequences.items():
+            if left := list(tokens):
+                by_first.setdefault(left[0], {})[id_] = left[1:]
+            else:
+                ended = id_
+        return cls({token: Trie.from_sequences(rest) for token, rest in by_first.items()}, ended)
+
+    def unique_path(self) -> tuple[list[int], Trie]:
+        """The tokens that every sequence goes on with, and the node behind them, where there is a choice."""
+        tokens, node = [], self
+        while node.id is None and len(node.children) == 1:
+            ((token, node),) = node.children.items()
+            tokens.append(token)
+        return tokens, node
+
+    def path(self, id_: str) -> list[int] | None:
+        """The tokens from here to a category id; None if it is not below."""
+        if self.id == id_:
+            return []
+        for token, child in self.children.items():
+            rest = child.path(id_)
+            if rest is not None:
+                return [token, *rest]
+        return None
+
+    def without(self, ids: Collection[str]) -> Trie:
+        """The same trie, less some category ids."""
+        children = {token: child.without(ids) for token, child in self.children.items()}
+        kept = {token: child for token, child in children.items() if child.children or child.id is not None}
+        return Trie(kept, None if self.id in ids else self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGrammar:
+    """Every answer that can be read, by token ids.
+
+    `line_break` comes between the verdict and the list; `first` holds the ids as they begin a list, `further`
+    as they go on with it, separator included; one of `ends` ends the answer.
+    """
+
+    safe: int
+    unsafe: int
+    line_break: tuple[int, ...]
+    first: Trie
+    further: Trie
+    ends: tuple[int, ...]
+    _left: dict[tuple[str, ...], Trie] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def from_taxonomy(cls, taxonomy: Taxonomy, vocab: Vocab) -> AnswerGrammar:
+        """Raises ModelError: the vocabulary splits a verdict, or joins an id with the separator before it."""
+        ids = [category.id for category in taxonomy.categories]
+        safe, unsafe = (_single(vocab.encode_text(word), word) for word in (SAFE, UNSAFE))
+        first = {id_: vocab.encode_line(id_) for id_ in ids}
+        before = ids[0]
+        further = {id_: _after(vocab.encode_line, before, f"{SEPARATOR}{id_}") for id_ in ids}
+        line_break = tuple(vocab.encode_text("\n")[-1:])  # SentencePiece puts a space before it, elsewhere it is one
+        return cls(
+            safe,
+            unsafe,
+            line_break,
+            Trie.from_sequences(first),
+            Trie.from_sequences(further),
+            tuple(vocab.eog_token_ids()),
+        )
+
+    def remaining(self, listed: tuple[str, ...]) -> Trie:
+        """What may go on with a list of these ids; remembered, for most lists are short and few."""
+        if listed not in self._left:
+            if len(self._left) >= _REMEMBERED:
+                self._left.clear()
+            self._left[listed] = self.further.without(listed)
+        return self._left[listed]
+
+    @property
+    def after_id(self) -> tuple[int, ...]:
+        """The tokens of which one follows a complete id: the end, or what begins the next one."""
+        return (*self.ends, *self.further.children)
+
+
+def _single(tokens: Iterable[int], word: str) -> int:
+    ids = list(tokens)
+    if len(ids) != 1:
+        raise ModelError(f"the model's vocabulary has no single token for {word!r}: it is no Llama Guard")
+    return ids[0]
+
+
+def _after(encode: Callable[[str], Iterable[int]], before: str, text: str) -> list[int]:
+    """The tokens of a text behind another one."""
+    start, whole = list(encode(before)), list(encode(before + text))
+    if whole[: len(start)] != start:
+        raise ModelError(f"the model's vocabulary joins {before!r} and {text!r}: its lists cannot be read")
+    return whole[len(start) :]

@@ -1,0 +1,87 @@
+"""Scores → verdicts: thresholds, one for all or one a category, and how near a score is to its own.
+
+It knows neither the model nor the conversation: live scores and stored ones are decided by the same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from guardcli.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRule:
+    """A score that reaches its threshold, both in [0, 1], is unsafe.
+
+    `thresholds` are those of categories, by id, where each is scored by itself; `threshold` is that of all others, and
+    of the one score where there is but one. `labels` are what the output calls each category id, in the taxonomy's
+    order. A score may move by `tolerance`, in log-odds, with its batch.
+    """
+
+    threshold: float
+    labels: Mapping[str, str]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    tolerance: float = 0.0
+
+    @classmethod
+    def from_taxonomy(cls, taxonomy: Taxonomy, threshold: float | None = None) -> DecisionRule:
+        """As a taxonomy says, with another `threshold` in place of its own (not of its categories') if one is given."""
+        given = (threshold, taxonomy.threshold, 0.5)
+        return cls(
+            threshold=next(threshold for threshold in given if threshold is not None),
+            labels={category.id: category.label for category in taxonomy.categories},
+            thresholds={c.id: c.threshold for c in taxonomy.categories if c.threshold is not None},
+        )
+
+    def threshold_of(self, id_: str) -> float:
+        """The threshold of a category."""
+        return self.thresholds.get(id_, self.threshold)
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The category id behind each label: `labels` the other way round."""
+        return {label: id_ for id_, label in self.labels.items()}
+
+    def is_unsafe(self, score: float) -> bool:
+        """Whether the one score of a message makes it unsafe."""
+        return score >= self.threshold
+
+    def violated(self, scores: Mapping[str, float]) -> tuple[str, ...]:
+        """Of scores by category id, those that reach their thresholds; the highest score first."""
+        found = [id_ for id_, score in scores.items() if score >= self.threshold_of(id_)]
+        return tuple(sorted(found, key=lambda id_: -scores[id_]))
+
+    def is_near_threshold(self, score: float) -> bool:
+        """Whether another batch might turn the verdict of one score."""
+        return self._within(_margin(score, self.threshold))
+
+    def is_any_near_threshold(self, scores: Mapping[str, float]) -> bool:
+        """Whether another batch might turn the verdict of scores by category: that of the largest margin decides."""
+        return self._within(max(_margin(score, self.threshold_of(id_)) for id_, score in scores.items()))
+
+    def _within(self, margin: float) -> bool:
+        return self.tolerance > 0 and abs(margin) <= self.tolerance
+
+
+def _margin(score: float, threshold: float) -> float:
+    """How far a score is above its threshold, in log-odds; minus infinity where that has no meaning (both 0 or 1)."""
+    margin = _log_odds(score) - _log_odds(threshold)
+    return -math.inf if math.isnan(margin) else margin
+
+
+def _log_odds(probability: float) -> float:
+    if 0 < probability < 1:
+        return math.log(probability) - math.log1p(-probability)
+    return math.inf if probability >= 1 else -math.inf
+
+
+def highest_scores(all_scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """For each category, by id or label, the highest of its scores in several turns."""
+    found: dict[str, float] = {}
+    for scores in all_scores:
+        for category, score in scores.items():
+            found[category] = max(score, found.get(category, 0.0))
+    return found

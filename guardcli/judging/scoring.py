@@ -1,0 +1,150 @@
+"""Logits → what the model says of one prompt: P(unsafe), and the categories that it would list.
+
+Nothing is sampled. The score is the softmax over the two verdicts at the place where one of them is written;
+categories are read by feeding the model its own answer, over the trie of the ids that it may write. A logit
+that is not finite is an error, never a verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from guardcli.engine.request import MAX_ANSWER_TOKENS, LogitCoroutine, LogitQuery, Logits, RequestStep
+from guardcli.judging.answers import AnswerGrammar, Trie
+from guardcli.text.segments import TokenIds
+
+_LONGEST_ID = 8  # tokens of an id with its separator, and some over
+
+
+@dataclass(frozen=True, slots=True)
+class PromptScore:
+    """What the model says of one prompt.
+
+    `score` is P(unsafe) of the two verdicts, in [0, 1], and `mass` the probability of the two together among
+    all tokens. `listed` has, for each category id, the probability that it is the one listed first, if it was
+    read. With an `error` nothing else counts.
+    """
+
+    score: float = math.nan
+    mass: float = math.nan
+    categories: tuple[str, ...] = ()
+    listed: Mapping[str, float] = field(default_factory=dict)
+    error: str | None = None
+
+
+class _NotFinite(Exception):
+    """A logit is NaN or infinite."""
+
+
+def judge(
+    prompt: TokenIds, prefix_len: int, answers: AnswerGrammar, *, list_from: float
+) -> LogitCoroutine[PromptScore]:
+    """The request that judges one prompt, which ends where the verdict comes next.
+
+    Categories are read if the score reaches `list_from`, in [0, 1].
+    """
+    # To evaluate the answer's beginning with every prompt, and so the first category in the same decode, takes 0.98
+    # of the time with a fifth of the prompts unsafe and 0.99 with half of them (170 M parameters, Q8_0, 2 cores,
+    # medians of 5 interleaved rounds of 30 prompts): no difference that pays for three tokens a prompt on a CPU.
+    try:
+        query = LogitQuery(len(prompt) - 1, (answers.safe, answers.unsafe))
+        (logits,) = yield RequestStep(prompt, (query,), prefix_len=prefix_len)
+        score, mass = _score(logits)
+        if score < list_from:
+            return PromptScore(score, mass)
+        categories, listed = yield from _categories(len(prompt), answers)
+        return PromptScore(score, mass, categories, listed)
+    except _NotFinite:
+        return PromptScore(error="the model's logits are not finite: a damaged model, or an overflow on this device")
+
+
+def _score(logits: Logits) -> tuple[float, float]:
+    _check((*logits.values, logits.logsumexp))
+    safe, unsafe = logits.values
+    mass = math.exp(safe - logits.logsumexp) + math.exp(unsafe - logits.logsumexp)
+    difference = safe - unsafe
+    # Of the two forms of the logistic function, the one that cannot overflow.
+    score = 1 / (1 + math.exp(difference)) if difference < 0 else math.exp(-difference) / (1 + math.exp(-difference))
+    return score, mass
+
+
+def _categories(length: int, answers: AnswerGrammar) -> LogitCoroutine[tuple[tuple[str, ...], dict[str, float]]]:
+    """The ids that the model would list, the most probable first id first, and the distribution of that one.
+
+    A list ends where the room for answers does: after some 15 ids of four tokens, which no guard lists.
+    """
+    forced, choice = answers.first.unique_path()
+    tokens = [answers.unsafe, *answers.line_break, *forced]
+    listed = yield from _distribution(choice, tokens, length, answers.after_id)
+    first = max(listed, key=lambda id_: listed[id_])
+    end = length + MAX_ANSWER_TOKENS
+    if rest := choice.path(first):  # what leads to the choice was evaluated, and this follows
+        length += len(tokens)
+        tokens = rest
+    found = [first]
+    while (others := answers.remaining(tuple(found))).children and length + len(tokens) + _LONGEST_ID <= end:
+        options = (*answers.ends, *others.children)
+        chosen = options[int(np.argmax((yield from _ask(tokens, length, options))))]
+        length += len(tokens)
+        if chosen in answers.ends:
+            break
+        id_, tokens, length = yield from _walk(others.children[chosen], [chosen], length, answers.after_id)
+        found.append(id_)
+    return tuple(found), listed
+
+
+def _distribution(
+    node: Trie, tokens: list[int], length: int, after: tuple[int, ...]
+) -> LogitCoroutine[dict[str, float]]:
+    """The probability of each id below a node, to which `tokens` lead after the first `length` tokens."""
+    forced, node = node.unique_path()
+    if not node.children:
+        return {node.id or "": 1.0}
+    tokens = tokens + forced
+    options = (*node.children, *(after if node.id is not None else ()))
+    probabilities = _softmax((yield from _ask(tokens, length, options)))
+    found = {} if node.id is None else {node.id: sum(probabilities[len(node.children) :])}
+    for probability, (token, child) in zip(probabilities, node.children.items(), strict=False):
+        below = yield from _distribution(child, [token], length + len(tokens), after)
+        found |= {id_: probability * share for id_, share in below.items()}
+    return found
+
+
+def _walk(
+    node: Trie, tokens: list[int], length: int, after: tuple[int, ...]
+) -> LogitCoroutine[tuple[str, list[int], int]]:
+    """Follow the likeliest tokens to an id: the id, and what is still to be evaluated from which length on."""
+    while True:
+        forced, node = node.unique_path()
+        tokens = tokens + forced
+        if not node.children:
+            return node.id or "", tokens, length
+        options = (*node.children, *(after if node.id is not None else ()))
+        chosen = options[int(np.argmax((yield from _ask(tokens, length, options))))]
+        if chosen not in node.children:
+            return node.id or "", tokens, length
+        length += len(tokens)
+        tokens, node = [chosen], node.children[chosen]
+
+
+def _ask(tokens: list[int], length: int, options: tuple[int, ...]) -> LogitCoroutine[tuple[float, ...]]:
+    """The logits of `options` behind `tokens`, which follow the first `length` tokens of the sequence."""
+    query = LogitQuery(length + len(tokens) - 1, options)
+    (logits,) = yield RequestStep(array("i", tokens), (query,), keep_len=length)
+    _check(logits.values)
+    return logits.values
+
+
+def _softmax(logits: tuple[float, ...]) -> list[float]:
+    powers = np.exp(np.asarray(logits) - max(logits))
+    return [float(power) for power in powers / powers.sum()]
+
+
+def _check(values: tuple[float, ...]) -> None:
+    if not all(map(math.isfinite, values)):
+        raise _NotFinite

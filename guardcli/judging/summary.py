@@ -1,0 +1,177 @@
+"""The rows of a run → what a reader wants: counts, by category, source and day, and the cases to look at. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardcli.judging.reader import VerdictRow
+from guardcli.judging.topk import TopK
+
+BINS = 20  # of the histogram of scores
+CASES = 15  # of each kind that are kept to be looked at
+REASONS = 100  # for errors that are told apart
+OTHER_REASONS = "other reasons"
+KINDS = ("safe", "unsafe", "error")
+
+_QUOTED = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")""")  # an apostrophe stands behind a letter
+
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"),
+    "december",
+)
+_YEARS = (1990, 2100)  # in which a number is an epoch
+_EPOCH = tuple(datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc).timestamp() for year in _YEARS)
+_UNITS = (1, 1e3, 1e6, 1e9)  # of a second; their ranges do not overlap
+
+# Dates with the year first, or with the month by name, are read alike everywhere; 01.05.2024 and 05/01/2024 are not.
+_DATES = tuple(
+    re.compile(pattern, re.IGNORECASE | re.VERBOSE)
+    for pattern in (
+        r"(?P<year>\d{4}) ([-/.]) (?P<month>\d{2}) \2 (?P<day>\d{2}) (?!\d)",  # 2024-05-01T10:00:00Z
+        r"(?P<year>199\d|20\d{2}) (?P<month>\d{2}) (?P<day>\d{2}) (\d{4}|\d{6})? (?!\d)",  # 20240501T100000Z
+        r"([a-z]+,?\s+)? (?P<day>\d{1,2}) [\s/-] (?P<name>[a-z]{3,9}) [\s/-] (?P<year>\d{4}) (?!\d)",  # 1 May 2024
+        r"([a-z]+,?\s+)? (?P<name>[a-z]{3,9}) \s+ (?P<day>\d{1,2}) ,?\s+ (\d\d:\d\d:\d\d\s+ ([a-z]+\s+)?)?"
+        r"(?P<year>\d{4}) (?!\d)",  # May 1, 2024; Wed May  1 10:00:00 UTC 2024
+    )
+)
+
+
+@dataclass(slots=True)
+class Summary:
+    """`histogram` counts scores in BINS equal parts of [0, 1]. `certain` are the unsafe rows with the highest scores,
+    `borderline` those, safe or unsafe, nearest to their threshold. `by_day` is empty where rows tell no time; `timed`
+    rows have the field that was asked for, and in `undated` ones no date could be read, of which one is kept."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    categories: Counter[str] = field(default_factory=Counter)
+    flags: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    by_source: dict[str, Counter[str]] = field(default_factory=dict)
+    by_day: dict[str, Counter[str]] = field(default_factory=dict)
+    timed: int = 0
+    undated: int = 0
+    unread_date: Any = None
+    histogram: list[int] = field(default_factory=lambda: [0] * BINS)
+    made_by: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    thresholds: Counter[float] = field(default_factory=Counter)
+    certain: list[VerdictRow] = field(default_factory=list)
+    borderline: list[VerdictRow] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return self.verdicts.total()
+
+    def main_reasons(self, most: int) -> list[tuple[str, int]]:
+        """The most frequent reasons for errors, at most so many, and then all others as one: together, all errors.
+
+        Of the first REASONS different ones each is counted by itself.
+        """
+        named = Counter(self.reasons)
+        others = named.pop(OTHER_REASONS, 0)
+        found = named.most_common(most)
+        others += named.total() - sum(number for _, number in found)
+        return [*found, (OTHER_REASONS, others)] if others else found
+
+    def share(self, kind: str) -> float:
+        """The share of rows with a verdict; 0 where there are none."""
+        return self.verdicts[kind] / self.total if self.total else 0.0
+
+
+def summarize(rows: Iterable[VerdictRow], *, time: str | None = None) -> Summary:
+    """Read rows once. `time` names a kept field (in `meta`) with a date or an epoch, as `day_of` reads them."""
+    found = Summary()
+    certain: TopK[VerdictRow] = TopK(CASES)
+    borderline: TopK[VerdictRow] = TopK(CASES)
+    for row in rows:
+        _count(found, row, time)
+        score = row["score"]
+        if score is None:
+            continue
+        found.histogram[min(BINS - 1, int(score * BINS))] += 1
+        if row["verdict"] == "unsafe":
+            certain.add(score, row)
+        borderline.add(-abs(score - row["threshold"]), row)
+    found.certain, found.borderline = certain.items(), borderline.items()
+    return found
+
+
+def _count(found: Summary, row: VerdictRow, time: str | None) -> None:
+    kind = row["verdict"]
+    found.verdicts[kind] += 1
+    found.flags.update(row["flags"])
+    found.by_source.setdefault(row["source"] or "", Counter())[kind] += 1
+    taxonomy = row["taxonomy"]
+    found.made_by[row.get("model") or "", row.get("template") or "", taxonomy.get("name") or "", row["scoring"]] += 1
+    found.thresholds[row["threshold"]] += 1
+    if kind == "unsafe":
+        found.categories.update(row["categories"] or ())
+    if kind == "error":
+        reason = _kind(row["error"])
+        known = reason in found.reasons or len(found.reasons) < REASONS
+        found.reasons[reason if known else OTHER_REASONS] += 1
+    if time is not None:
+        _count_day(found, row["meta"] or {}, time, kind)
+
+
+def _count_day(found: Summary, meta: dict[str, Any], time: str, kind: str) -> None:
+    value = meta.get(time)
+    found.timed += value is not None
+    day = day_of(value)
+    if day is not None:
+        found.by_day.setdefault(day, Counter())[kind] += 1
+        return
+    found.undated += 1
+    if found.unread_date is None:
+        found.unread_date = value
+
+
+def _kind(reason: str | None) -> str:
+    """Reasons that differ only in their details, such as what is quoted from a record, are one kind."""
+    return _QUOTED.sub("'…'", reason or "").split(":")[0][:80]
+
+
+def day_of(value: Any) -> str | None:
+    """The day of a date or an epoch, such as "2024-05-01"; None if there is none that all read alike.
+
+    Dates begin with the year (2024-05-01T10:00:00Z, 2024/05/01, 20240501) or name the month (Wed, 01 May 2024, May 1,
+    2024), and keep the day that they say. Epochs are numbers, or their texts, of seconds, milli-, micro- or nanoseconds
+    that fall into the years 1990 to 2099, and give the day in UTC.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    text = str(value).strip()
+    for pattern in _DATES:
+        if (match := pattern.match(text)) and (day := _date(match)):
+            return day
+    return _epoch(text)
+
+
+def _date(match: re.Match[str]) -> str | None:
+    parts = match.groupdict()
+    month = int(parts["month"]) if "month" in parts else _month(parts["name"])
+    try:
+        return datetime.date(int(parts["year"]), month, int(parts["day"])).isoformat()
+    except ValueError:
+        return None
+
+
+def _month(name: str) -> int:
+    """The number of an English month, whole or its beginning; 0 if it is none."""
+    return next((at for at, month in enumerate(_MONTHS, start=1) if month.startswith(name.casefold())), 0)
+
+
+def _epoch(text: str) -> str | None:
+    try:
+        number = float(text)
+    except (ValueError, OverflowError):
+        return None
+    for unit in _UNITS:
+        seconds = number / unit
+        if _EPOCH[0] <= seconds < _EPOCH[1]:
+            return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
+    return None

@@ -1,0 +1,181 @@
+"""Turns → encoded prompts that fit the context: earlier turns give way, a judged message never does.
+
+Earlier turns are dropped in steps, so that the prompts of a long conversation begin alike and share what they begin
+with. In a context with room for eight turns of one length, a step is two of them:
+
+judged        9   10   11   12   13
+would fit   2-9 3-10 4-11 5-12 6-13
+kept        3-9 3-10 5-11 5-12 7-13
+
+A judged message that alone is too long is cut into overlapping windows, each a prompt of its own. Nothing is
+dropped without being told. Each piece of a prompt is encoded once: the prefix, the suffix, and each turn.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeAlias
+
+from guardcli.errors import GuardError
+from guardcli.judging.sliding_window import split_into_windows
+from guardcli.models import Vocab
+from guardcli.prompts import Renderer
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
+from guardcli.text.segments import TokenIds
+
+STEPS = 4  # earlier turns are dropped by a quarter of the room at a time
+LEAST_KEPT = 0.5  # of the tokens of earlier turns that would fit
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompt:
+    """A prompt's ids up to where the verdict is read; the first `prefix_len` are the same for all of its kind."""
+
+    tokens: TokenIds
+    prefix_len: int
+
+
+PromptEncoders: TypeAlias = (
+    "Mapping[str | None, PromptEncoder]"  # by the category asked about; None asks about all at once
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptWindows:
+    """The prompts that judge one turn; more than one if it is `windowed`. `truncated`: earlier turns are missing."""
+
+    prompts: tuple[EncodedPrompt, ...]
+    truncated: bool = False
+
+    @property
+    def windowed(self) -> bool:
+        return len(self.prompts) > 1
+
+
+class PromptEncoder:
+    """Renders and encodes prompts of at most `limit` tokens."""
+
+    def __init__(self, renderer: Renderer, vocab: Vocab, limit: int) -> None:
+        """Raises GuardError: the taxonomy alone fills the context."""
+        self._renderer = renderer
+        self._vocab = vocab
+        self._limit = limit
+        self._prefix = lru_cache(maxsize=None)(self._encode_prefix)
+        self._suffix = lru_cache(maxsize=None)(self._encode_suffix)
+        least = limit - min(map(self._room, SPEAKERS))
+        if least + 16 > limit:
+            raise GuardError(
+                f"the prompt takes {least:,} tokens before any message and the context has {limit:,}: "
+                "raise --ctx-size, or shorten the taxonomy"
+            )
+
+    def conversation(self, shown: Sequence[Turn]) -> EncodedTurns:
+        """The turns of a conversation, each to be encoded when it is first needed."""
+        return EncodedTurns(self, shown)
+
+    def prefix(self, speaker: Speaker) -> TokenIds:
+        """The ids that every prompt about a speaker's message begins with: the taxonomy, mostly."""
+        return self._prefix(speaker)
+
+    def encode_turn(self, turn: Turn) -> TokenIds:
+        """The ids of one turn as it stands in a conversation."""
+        return self._vocab.encode(self._renderer.turn(turn), follows=True)
+
+    def encode_ahead(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
+        """Encode turns of several conversations, by their indices, at once."""
+        pieces = [self._renderer.turn(turns.shown[at]) for turns, at in wanted]
+        for (turns, at), ids in zip(wanted, self._vocab.encode_batch(pieces), strict=True):
+            turns.keep(at, ids)
+
+    def fit(self, turns: EncodedTurns, at: int) -> PromptWindows:
+        """The prompt for the turn at an index, with the turns before it.
+
+        Where not all of them fit, less than a step of those that would is dropped, and at least `LEAST_KEPT` is kept.
+        """
+        turn = turns.shown[at]
+        room = self._room(turn.speaker) - len(turns[at])
+        if room < 0:
+            return PromptWindows(tuple(self._windows(turn)), truncated=at > 0)
+        start = at
+        while start > 0 and len(turns[start - 1]) <= room:
+            start -= 1
+            room -= len(turns[start])
+        if start > 0:
+            start = self._stepped(turns, start, at)
+        return PromptWindows(
+            (self._prompt(turn.speaker, [turns[i] for i in range(start, at + 1)]),), truncated=start > 0
+        )
+
+    def _stepped(self, turns: EncodedTurns, earliest: int, at: int) -> int:
+        """The first turn to keep, where `earliest` is the first that fits before the one at an index.
+
+        It is the last one that begins no later than the next multiple of a step, in tokens from the conversation's
+        beginning, and so the same for all judged turns between two multiples.
+        """
+        begins = turns.begins(at)
+        step = self._room(turns.shown[at].speaker) // STEPS
+        wanted = -(-begins[earliest] // step) * step
+        start = bisect_right(begins, wanted) - 1
+        kept, fits = (begins[at] - begins[first] for first in (start, earliest))
+        return start if kept >= LEAST_KEPT * fits else earliest
+
+    def _room(self, speaker: Speaker) -> int:
+        return self._limit - len(self._prefix(speaker)) - len(self._suffix(speaker))
+
+    def _prompt(self, speaker: Speaker, said: Sequence[TokenIds]) -> EncodedPrompt:
+        prefix = self._prefix(speaker)
+        tokens = prefix[:]
+        for ids in (*said, self._suffix(speaker)):
+            tokens.extend(ids)
+        return EncodedPrompt(tokens, len(prefix))
+
+    def _windows(self, turn: Turn) -> Iterator[EncodedPrompt]:
+        """The parts of a turn that is too long alone, each a prompt by itself."""
+        room = self._room(turn.speaker)
+
+        def count(text: str) -> int:
+            return len(self.encode_turn(replace(turn, text=text.strip())))
+
+        for start, end in split_into_windows(turn.text, room, count):
+            if text := turn.text[start:end].strip():
+                yield self._prompt(turn.speaker, [self.encode_turn(replace(turn, text=text))])
+
+    def _encode_prefix(self, speaker: Speaker) -> TokenIds:
+        return self._vocab.encode(self._renderer.prefix(speaker))
+
+    def _encode_suffix(self, speaker: Speaker) -> TokenIds:
+        ids = self._vocab.encode(self._renderer.suffix(speaker), follows=True)
+        ids.extend(
+            self._vocab.encode_text(self._renderer.template.answer_prefix)
+            if self._renderer.template.answer_prefix
+            else ()
+        )
+        return ids
+
+
+class EncodedTurns:
+    """The ids of a conversation's turns, each encoded when it is first asked for, if not before."""
+
+    def __init__(self, encoder: PromptEncoder, shown: Sequence[Turn]) -> None:
+        self.shown = shown
+        self._encoder = encoder
+        self._ids: dict[int, TokenIds] = {}
+        self._begins = [0]
+
+    def __getitem__(self, at: int) -> TokenIds:
+        if at not in self._ids:
+            self._ids[at] = self._encoder.encode_turn(self.shown[at])
+        return self._ids[at]
+
+    def keep(self, at: int, ids: TokenIds) -> None:
+        """Know the ids of a turn before they are asked for."""
+        self._ids[at] = ids
+
+    def begins(self, at: int) -> list[int]:
+        """Where each turn up to the one at an index begins, in tokens from the first turn."""
+        while len(self._begins) <= at:
+            self._begins.append(self._begins[-1] + len(self[len(self._begins) - 1]))
+        return self._begins[: at + 1]

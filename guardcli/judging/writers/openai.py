@@ -1,0 +1,40 @@
+"""A verdict as an OpenAI moderation result, its categories being the taxonomy's.
+
+An error has no result at all: `flagged: false` would say that something was looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from guardcli.judging.writers.jsonl import dumps
+
+if TYPE_CHECKING:
+    from guardcli.judging.verdict import Verdict
+
+
+def line(verdict: Verdict) -> str:
+    """One moderation object. A category's score is P(unsafe) times the probability that it is listed first, or its own
+    where each was scored by itself."""
+    answer: dict[str, Any] = {"id": _id(verdict), "model": verdict.provenance.model}
+    if verdict.verdict == "error":
+        return dumps(answer | {"results": [], "error": {"type": "unjudged", "message": verdict.error}})
+    labels = [label for _, label in verdict.provenance.labels]
+    result = {
+        "flagged": verdict.verdict == "unsafe",
+        "categories": {label: label in verdict.categories for label in labels},
+        "category_scores": _scores(verdict, labels),
+    }
+    return dumps(answer | {"results": [result]})
+
+
+def _scores(verdict: Verdict, labels: Sequence[str]) -> dict[str, float]:
+    if verdict.category_scores is not None:
+        return {label: verdict.category_scores.get(label, 0.0) for label in labels}
+    shares = verdict.listed_scores or {}
+    return {label: (verdict.score or 0.0) * shares.get(label, 0.0) for label in labels}
+
+
+def _id(verdict: Verdict) -> str:
+    return verdict.key.id or verdict.key.location

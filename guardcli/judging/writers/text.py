@@ -1,0 +1,50 @@
+"""A verdict as one line for people and for `grep`, in fields parted by single spaces.
+
+    unsafe 0.9731 S9 chat.jsonl:17 c1 user#2 [truncated,system:1]
+    safe 0.0231 - chat.jsonl:18 c2 user#1 -
+    error - - chat.jsonl:19 - - - bad JSON: ...
+
+Ids, paths and messages are hostile input: what could forge a line, a field or move the cursor is escaped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardcli.formats import UNREAD_TEXT
+from guardcli.text.printable import field, printable
+
+if TYPE_CHECKING:
+    from guardcli.judging.verdict import Verdict
+
+_COLOURS = {"safe": "\x1b[32m", "unsafe": "\x1b[1;31m", "error": "\x1b[33m"}
+
+
+def line(verdict: Verdict) -> str:
+    """Verdict, score, categories, place, id, judged message and remarks; then the error or the text, if any."""
+    key = verdict.key
+    fields = [
+        verdict.verdict,
+        "-" if verdict.score is None else f"{verdict.score:.4f}",
+        field(",".join(verdict.categories)) or "-",
+        field(key.location),
+        field(key.id or "") or "-",
+        f"{verdict.role}#{verdict.turn}" if verdict.turn is not None else "-",
+        _remarks(verdict),
+        *(printable(rest) for rest in (verdict.error, verdict.text) if rest),
+    ]
+    return " ".join(fields)
+
+
+def _remarks(verdict: Verdict) -> str:
+    """What a reader must know besides, in brackets, or "-": flags, what was cut, what was left out."""
+    left_out = [f"{kind}:{count}" for kind, count in (verdict.skipped or {}).items()]
+    unread = [f"unread:{path}" for path in verdict.unread]
+    flags = [flag for flag in verdict.flags if flag != UNREAD_TEXT]  # the paths say it
+    remarks = [*flags, *(["truncated"] if verdict.truncated else []), *left_out, *unread]
+    return f"[{','.join(map(field, remarks))}]" if remarks else "-"
+
+
+def coloured(verdict: Verdict) -> str:
+    """The same line for a terminal, its verdict in colour."""
+    return f"{_COLOURS[verdict.verdict]}{verdict.verdict}\x1b[0m{line(verdict)[len(verdict.verdict) :]}"

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardcli.errors import ModelError
+from guardcli.judging import AnswerGrammar
+from guardcli.judging.answers import Trie
+from guardcli.models import Model
+from guardcli.taxonomy import Taxonomy
+from tests import tiny
+
+TOKENS, _ = tiny.vocabulary(user_defined=False)
+
+
+def ids(*tokens: str) -> list[int]:
+    return [TOKENS.index(token) for token in tokens]
+
+
+def test_answers_of_llama_guard_3(model: Model) -> None:
+    answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), model.vocab)
+    assert [answers.safe, answers.unsafe] == ids("safe", "unsafe")
+    assert answers.line_break == tuple(ids("Ċ"))
+    forced, choice = answers.first.forced()
+    assert forced == ids("S")
+    assert {node.id for node in choice.children.values()} == {f"S{n}" for n in range(1, 15)}
+    assert answers.first.path("S14") == ids("S", "14")
+    assert answers.further.path("S3") == ids(",S", "3")
+    assert answers.ends == tuple(ids("<|end_of_text|>", "<|eot_id|>"))
+
+
+def test_a_trie_where_one_id_begins_another() -> None:
+    trie = Trie.from_sequences({"O1": [5, 1], "O10": [5, 1, 0], "O2": [5, 2]})
+    forced, choice = trie.forced()
+    assert forced == [5]
+    assert choice.children[1] == Trie({0: Trie(id="O10")}, "O1")
+    assert trie.path("O10") == [5, 1, 0]
+    assert trie.path("O3") is None
+
+
+def test_without() -> None:
+    trie = Trie.from_sequences({"O1": [5, 1], "O10": [5, 1, 0], "O2": [5, 2]})
+    assert trie.without({"O1"}) == Trie.from_sequences({"O10": [5, 1, 0], "O2": [5, 2]})
+    assert trie.without({"O10", "O2"}) == Trie.from_sequences({"O1": [5, 1]})
+    assert trie.without({"O1", "O10", "O2"}) == Trie()
+
+
+@given(st.dictionaries(st.text(min_size=1), st.lists(st.integers(0, 3), min_size=1, max_size=4), max_size=8))
+def test_every_id_is_found_by_its_path(sequences: dict[str, list[int]]) -> None:
+    unique = {str(tokens): tokens for tokens in sequences.values()}
+    trie = Trie.from_sequences(unique)
+    assert all(trie.path(id_) == tokens for id_, tokens in unique.items())
+
+
+def test_a_vocabulary_without_the_verdicts_is_refused(model: Model) -> None:
+    class Splitting:
+        def encode_text(self, text: str) -> list[int]:
+            return [1, 2]
+
+    with pytest.raises(ModelError, match="no single token for 'safe'"):
+        AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), Splitting())  # type: ignore[arg-type]

@@ -1,0 +1,139 @@
+"""What a run's rows amount to."""
+
+from __future__ import annotations
+
+import datetime
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardcli.judging.summary import BINS, CASES, OTHER_REASONS, REASONS, day_of, summarize
+from tests.rows import row
+
+
+def test_counts() -> None:
+    rows = [
+        row(1, 0.1),
+        row(2, 0.9, categories=["S1", "S9"], source="b"),
+        row(3, 0.6, flags=["truncated", "near_threshold"]),
+        row(4, None, error="not JSON: column 3"),
+        row(5, None, error="not JSON: column 9"),
+    ]
+    found = summarize(rows)
+    assert found.total == 5
+    assert found.verdicts == {"safe": 1, "unsafe": 2, "error": 2}
+    assert found.share("unsafe") == 0.4
+    assert found.categories == {"S9": 2, "S1": 1}
+    assert found.flags == {"truncated": 1, "near_threshold": 1}
+    assert found.reasons == {"not JSON": 2}
+    assert found.by_source == {"chats.jsonl": {"safe": 1, "unsafe": 1, "error": 2}, "b": {"unsafe": 1}}
+    assert found.made_by == {("tiny@0123456789ab", "llama-guard-3-8b", "llama-guard-3", "verdict"): 5}
+    assert found.by_day == {}
+
+
+def test_what_reasons_quote_does_not_tell_them_apart() -> None:
+    errors = [
+        "the key 'a' stands twice in an object",
+        "the key 'b' stands twice in an object",
+        'no "x: y"',
+        "no 'z'",
+        "a user's and a model's",
+    ]
+    found = summarize(row(line, None, error=error) for line, error in enumerate(errors, start=1))
+    assert found.reasons == {"the key '…' stands twice in an object": 2, "no '…'": 2, "a user's and a model's": 1}
+
+
+def test_different_reasons_are_bounded_and_none_is_lost() -> None:
+    errors = [*[f"reason {n}" for n in range(3 * REASONS)], *["reason 7"] * 5, *["reason 3"] * 2]
+    found = summarize(row(line, None, error=error) for line, error in enumerate(errors, start=1))
+    assert len(found.reasons) == REASONS + 1
+    assert found.main_reasons(2) == [("reason 7", 6), ("reason 3", 3), (OTHER_REASONS, len(errors) - 9)]
+    assert sum(number for _, number in found.main_reasons(10**6)) == len(errors)
+    assert summarize([row(1, None, error="one")]).main_reasons(2) == [("one", 1)]
+
+
+def test_nothing() -> None:
+    found = summarize([])
+    assert (found.total, found.share("unsafe"), sum(found.histogram)) == (0, 0.0, 0)
+
+
+def test_every_score_has_a_bin() -> None:
+    found = summarize([row(1, 0.0), row(2, 1.0), row(3, 0.05), row(4, 0.4999)])
+    assert [found.histogram[at] for at in (0, 1, BINS // 2 - 1, BINS - 1)] == [1, 1, 1, 1]
+
+
+def test_cases_are_the_extremes() -> None:
+    scores = random.Random(1).sample(range(1000), 400)
+    found = summarize([row(line, score / 1000) for line, score in enumerate(scores)])
+    assert [r["score"] for r in found.certain] == sorted((s / 1000 for s in scores), reverse=True)[:CASES]
+    nearest = sorted(abs(s / 1000 - 0.5) for s in scores)[:CASES]
+    assert [abs(r["score"] - 0.5) for r in found.borderline] == pytest.approx(nearest)
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        ("2026-01-31T12:00:00Z", "2026-01-31"),
+        ("2026-01-31", "2026-01-31"),
+        ("2026-01-31 23:59:59.999-08:00", "2026-01-31"),
+        ("2026/01/31", "2026-01-31"),
+        ("20260131", "2026-01-31"),
+        (20260131, "2026-01-31"),
+        ("20260131T120000Z", "2026-01-31"),
+        (20260131120000, "2026-01-31"),
+        (1769860800, "2026-01-31"),
+        (1769860800.25, "2026-01-31"),
+        (1769860800 * 10**3, "2026-01-31"),
+        (1769860800 * 10**6, "2026-01-31"),
+        (1769860800 * 10**9, "2026-01-31"),
+        (float(1769860800 * 10**9), "2026-01-31"),
+        ("1769860800", "2026-01-31"),
+        (" 1769860800123 ", "2026-01-31"),
+        ("Sat, 31 Jan 2026 12:00:00 +0000", "2026-01-31"),
+        ("31 January 2026", "2026-01-31"),
+        ("31/Jan/2026:12:00:00 +0000", "2026-01-31"),
+        ("Jan 31, 2026", "2026-01-31"),
+        ("Sat Jan 31 12:00:00 2026", "2026-01-31"),
+        ("Sat Jan 31 12:00:00 UTC 2026", "2026-01-31"),
+        ("31.01.2026", None),  # the day cannot be taken for a month here, but the next row's may
+        ("05/01/2026", None),
+        ("01-05-2026", None),
+        ("31 Foo 2026", None),
+        ("2026-02-30", None),
+        ("2026-1-3", None),
+        (631151999, None),  # before 1990: a counter, or a duration
+        (4102444800, None),  # from 2100 on
+        (12345678, None),
+        (10101010, None),
+        (10**400, None),
+        (-1769860800, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (True, None),
+        (["2026-01-31"], None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_days(value: object, day: str | None) -> None:
+    found = summarize([row(1, 0.1, meta={"ts": value})], time="ts")
+    assert list(found.by_day) == ([day] if day else [])
+    assert (found.timed, found.undated) == (int(value is not None), int(day is None))
+
+
+@pytest.mark.parametrize("unit", [1, 1000, 10**6, 10**9])
+@given(seconds=st.integers(631152000, 4102444799))
+def test_an_epoch_in_any_unit_is_its_day(unit: int, seconds: int) -> None:
+    day = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
+    assert day_of(seconds * unit) == day_of(str(seconds * unit)) == day
+
+
+def test_rows_without_a_date_are_counted_and_one_is_kept() -> None:
+    values = ["2026-01-31", None, "01.05.2026", "soon"]
+    found = summarize([row(line, 0.1, meta={"ts": value}) for line, value in enumerate(values)], time="ts")
+    found_none = summarize([row(1, 0.1, meta=None), row(2, 0.1, meta={})], time="ts")
+    assert (found.timed, found.undated, found.unread_date) == (3, 3, "01.05.2026")
+    assert (found_none.timed, found_none.undated, found_none.unread_date) == (0, 2, None)

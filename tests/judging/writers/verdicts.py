@@ -1,0 +1,40 @@
+"""One verdict of each kind, as the golden rows have them."""
+
+from __future__ import annotations
+
+from guardcli.conversation import Key
+from guardcli.judging import Provenance, Verdict
+
+BY = Provenance(
+    model="llama-guard-3-8b@ab12cd34ef56",
+    template="llama-guard-3-8b",
+    scoring="verdict",
+    taxonomy="acme",
+    prompt_digest="1f3c",
+    decision_digest="77aa",
+    labels=(("S1", "violence"), ("S9", "weapons"), ("S11", "self-harm")),
+)
+
+VERDICTS = {
+    "safe": Verdict(
+        Key("chat.jsonl", 16), "safe", BY, 0.5, turn=1, role="user", score=0.012345678901234567
+    ),
+    "unsafe": Verdict(
+        Key("my chats/é.jsonl", 17, "chosen", "c 1\n"),
+        "unsafe",
+        BY,
+        0.25,
+        turn=2,
+        role="assistant",
+        score=1 - 2**-53,
+        categories=("weapons", "self-harm"),
+        flags=("marker_in_content", "windowed"),
+        skipped={"system": 1, "image": 2},
+        truncated=True,
+        listed_scores={"violence": 5e-324, "weapons": 0.75, "self-harm": 0.25},
+        category_scores={"violence": 0.125, "weapons": 0.9, "self-harm": 0.3},
+        meta={"lang": "de", "labels": ["S9", None, 1.5, {"x": True}], "odd": "\udc80\x1b[2J"},
+        text='Say "hé" \u202eto C:\\temp\n\x1b[2J\u2028\x9b1A \U0001f600',
+    ),
+    "error": Verdict(Key("-", 18, id="c2"), "error", BY, 0.5, error="not JSON: it is cut off\n\tat column 7"),
+}  # fmt: skip
