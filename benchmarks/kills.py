@@ -43,7 +43,7 @@ class Figures:
     runs: int = 0
     same: int = 0
     trials: int = 0
-    guilty: int = 0
+    poison_records: int = 0
     bugs: int = 0
     deaths: int = 0
     seconds: float = 0.0

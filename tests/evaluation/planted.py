@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardcli.conversation import Conversation, Key, Message, Record
-from guardcli.evaluation import PromptScore, System
-from guardcli.evaluation.datasets import CategoryIndex, GroundTruth, Sample
+from guardcli.evaluation import Outcome, System
+from guardcli.evaluation.datasets import Categories, Item, Truth
 
 LABELS = ("S1", "S2", "S3")
 
 
-def item(line: int, unsafe: bool, *flags: str, listed: bool = True, **fields: Any) -> Sample:
+def item(line: int, unsafe: bool, *flags: str, listed: bool = True, **fields: Any) -> Item:
     record = Record(
         Key("set.jsonl", line, id=f"i{line}"), Conversation((Message("user", f"text {line}"),), f"i{line}"), fields
     )
-    return Sample(record, GroundTruth(unsafe, dict.fromkeys(flags, True), listed), ("set",))
+    return Item(record, Truth(unsafe, dict.fromkeys(flags, True), listed), ("set",))
 
 
-def items(labels: Sequence[bool]) -> tuple[Sample, ...]:
+def items(labels: Sequence[bool]) -> tuple[Item, ...]:
     return tuple(item(line, unsafe) for line, unsafe in enumerate(labels, start=1))
 
 
@@ -33,9 +33,9 @@ def system(
     """Unsafe from 0.5 on; without a score not judged."""
     by_category = categories or [None] * len(scores)
     outcomes = [
-        PromptScore(None, None, error="not JSON")
+        Outcome(None, None, error="not JSON")
         if score is None
-        else PromptScore(score, score >= 0.5, frozenset(sorted(found or (), key=lambda one: -found[one])[:1]), found)  # type: ignore[index]
+        else Outcome(score, score >= 0.5, frozenset(sorted(found or (), key=lambda one: -found[one])[:1]), found)  # type: ignore[index]
         for score, found in zip(scores, by_category, strict=True)
     ]
-    return System(name, tuple(outcomes), CategoryIndex.from_labels(LABELS), 0.5, one_by_one)
+    return System(name, tuple(outcomes), Categories.called(LABELS), 0.5, one_by_one)

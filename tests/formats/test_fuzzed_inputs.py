@@ -173,7 +173,7 @@ def check(
     seen: list[str] = []
     keep = tuple(random_.sample(("id", "note", "metadata", "messages"), 2))
     settings = Settings(keep=keep, text=True, scores=random_.random() < 0.3, target=random_.choice(("any", "each")))
-    with Guard(model, TAXONOMY, engine=FakeEngine(words(bomb=0.9)), settings=settings) as guard:
+    with Guard(model, TAXONOMY, engine=FakeEngine(words(bomb=0.9)), config=settings) as guard:
         stream = Pipe(data) if random_.random() < 0.3 else io.BytesIO(data)
         verdicts = list(guard.judge(read(stream, name, on_detect=seen.append, **chosen)))
     for verdict in verdicts:

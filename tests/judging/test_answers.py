@@ -22,7 +22,7 @@ def test_answers_of_llama_guard_3(model: Model) -> None:
     answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), model.vocab)
     assert [answers.safe, answers.unsafe] == ids("safe", "unsafe")
     assert answers.line_break == tuple(ids("Ċ"))
-    forced, choice = answers.first.forced()
+    forced, choice = answers.first.unique_path()
     assert forced == ids("S")
     assert {node.id for node in choice.children.values()} == {f"S{n}" for n in range(1, 15)}
     assert answers.first.path("S14") == ids("S", "14")
@@ -32,7 +32,7 @@ def test_answers_of_llama_guard_3(model: Model) -> None:
 
 def test_a_trie_where_one_id_begins_another() -> None:
     trie = Trie.from_sequences({"O1": [5, 1], "O10": [5, 1, 0], "O2": [5, 2]})
-    forced, choice = trie.forced()
+    forced, choice = trie.unique_path()
     assert forced == [5]
     assert choice.children[1] == Trie({0: Trie(id="O10")}, "O1")
     assert trie.path("O10") == [5, 1, 0]

@@ -72,10 +72,10 @@ def test_the_limit_is_exact(model: Model, *, reproducible: bool) -> None:
     counted = cost(model, conversation, shares=not reproducible)
     found = []
     for limit in (counted, counted - 1):
-        settings = JudgeConfig(max_record_tokens=limit)
+        config = JudgeConfig(max_record_tokens=limit)
         engine = FakeEngine(words(), max_model_len=CTX)
         options = EngineOptions(reproducible=reproducible)
-        with Guard(model, POLICY, engine=engine, options=options, settings=settings) as guard:
+        with Guard(model, POLICY, engine=engine, options=options, config=config) as guard:
             found += [(verdict.verdict, verdict.error) for verdict in guard.check(["before", conversation, "after"])]
         assert len(engine.prompts) == (62 if limit == counted else 2), "nothing of the record was evaluated"
     assert found == [

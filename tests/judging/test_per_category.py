@@ -152,8 +152,8 @@ def test_windows_of_a_long_message(model: Model) -> None:
 
 
 def test_a_real_engine_evaluates_each_prefix_once(model: Model) -> None:
-    settings, options = JudgeConfig(per_category=True), EngineOptions(threads=1)
-    with Guard(model, "llama-guard-3", settings=settings, options=options) as guard:
+    config, options = JudgeConfig(per_category=True), EngineOptions(threads=1)
+    with Guard(model, "llama-guard-3", config=config, options=options) as guard:
         rows = list(guard.check([f"question {n}" for n in range(30)]))
         stats = guard.stats
     assert len(rows) == 30
