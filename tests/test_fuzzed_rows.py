@@ -25,8 +25,8 @@ from typing import Any
 from guardcli.audit.journal import files_of
 from guardcli.audit.journal.entries import _HEAD, Begin, Checkpoint, DigestChain, Entry, Finished, Manifest
 from guardcli.cli import main as cli
+from tests.judging.test_edited_rows import VALID, WRONG
 from tests.rows import row
-from tests.test_edited_rows import VALID, WRONG
 
 SECONDS = 5.0
 CODES = (0, 1, 2, 3)

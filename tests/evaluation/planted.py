@@ -7,19 +7,19 @@ from typing import Any
 
 from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.evaluation import Outcome, System
-from guardcli.evaluation.datasets import Categories, Item, Truth
+from guardcli.evaluation.datasets import CategoryIndex, GroundTruth, Sample
 
 LABELS = ("S1", "S2", "S3")
 
 
-def item(line: int, unsafe: bool, *flags: str, listed: bool = True, **fields: Any) -> Item:
+def item(line: int, unsafe: bool, *flags: str, listed: bool = True, **fields: Any) -> Sample:
     record = Record(
         Key("set.jsonl", line, id=f"i{line}"), Conversation((Message("user", f"text {line}"),), f"i{line}"), fields
     )
-    return Item(record, Truth(unsafe, dict.fromkeys(flags, True), listed), ("set",))
+    return Sample(record, GroundTruth(unsafe, dict.fromkeys(flags, True), listed), ("set",))
 
 
-def items(labels: Sequence[bool]) -> tuple[Item, ...]:
+def items(labels: Sequence[bool]) -> tuple[Sample, ...]:
     return tuple(item(line, unsafe) for line, unsafe in enumerate(labels, start=1))
 
 
@@ -38,4 +38,4 @@ def system(
         else Outcome(score, score >= 0.5, frozenset(sorted(found or (), key=lambda one: -found[one])[:1]), found)  # type: ignore[index]
         for score, found in zip(scores, by_category, strict=True)
     ]
-    return System(name, tuple(outcomes), Categories.called(LABELS), 0.5, one_by_one)
+    return System(name, tuple(outcomes), CategoryIndex.from_labels(LABELS), 0.5, one_by_one)

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from guardcli import Guard, Settings, Taxonomy
+from guardcli import Guard, JudgeConfig, Taxonomy
 from guardcli.formats import INPUT_FORMATS, read
 from guardcli.judging import Verdict
 from guardcli.judging.writers import WRITERS, text
@@ -172,7 +172,7 @@ def check(
     """Read, judge and write an input. Raises AssertionError: a row is wrong."""
     seen: list[str] = []
     keep = tuple(random_.sample(("id", "note", "metadata", "messages"), 2))
-    settings = Settings(keep=keep, text=True, scores=random_.random() < 0.3, target=random_.choice(("any", "each")))
+    settings = JudgeConfig(keep=keep, text=True, scores=random_.random() < 0.3, target=random_.choice(("any", "each")))
     with Guard(model, TAXONOMY, engine=FakeEngine(words(bomb=0.9)), config=settings) as guard:
         stream = Pipe(data) if random_.random() < 0.3 else io.BytesIO(data)
         verdicts = list(guard.judge(read(stream, name, on_detect=seen.append, **chosen)))
