@@ -41,7 +41,7 @@ class _NotFinite(Exception):
     """A logit is NaN or infinite."""
 
 
-def judge(
+def score_prompt(
     prompt: TokenIds, prefix_len: int, answers: AnswerGrammar, *, list_from: float
 ) -> LogitCoroutine[PromptScore]:
     """The request that judges one prompt, which ends where the verdict comes next.
