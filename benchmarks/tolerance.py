@@ -2,8 +2,8 @@
 
     python -m benchmarks.tolerance --model starter --model random-small-q8_0.gguf --prompts openai_mod.jsonl.gz
 
-Each message is judged by the canonical engine and by the batched one: all messages in order, shuffled, and three at a
-time. The movement of a message is the largest difference in log-odds between any two of these.
+Each message is judged by the deterministic engine and by the batched one: all messages in order, shuffled, and three at
+a time. The movement of a message is the largest difference in log-odds between any two of these.
 """
 
 from __future__ import annotations

@@ -351,11 +351,11 @@ def test_order_and_keys(model: Model, prefetch: Prefetch | None) -> None:
 
 
 def test_with_a_real_engine(model: Model) -> None:
-    """Canonical and batched agree, through the whole line."""
+    """The deterministic and the batched engine agree, through the whole line."""
     values = [CHAT, "hello", {"prompt": "a", "response": "b"}, {"x": 1}]
     found = []
-    for canonical in (False, True):
-        with Guard(model, "llama-guard-3", options=EngineOptions(threads=1, reproducible=canonical)) as guard:
+    for deterministic in (False, True):
+        with Guard(model, "llama-guard-3", options=EngineOptions(threads=1, reproducible=deterministic)) as guard:
             found.append(list(guard.check(values)))
     fast, slow = found
     assert [v.verdict for v in fast][-1] == "error"

@@ -163,7 +163,7 @@ def test_a_real_engine_evaluates_each_prefix_once(model: Model) -> None:
     assert stats.prefill_tokens < 0.6 * stats.prompt_tokens
 
 
-def test_canonical_and_batched_agree(model: Model) -> None:
+def test_deterministic_and_batched_agree(model: Model) -> None:
     found = []
     for reproducible in (True, False):
         options = EngineOptions(threads=1, reproducible=reproducible)

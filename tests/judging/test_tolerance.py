@@ -170,14 +170,14 @@ def test_it_is_measured_once_a_model_and_changes_nothing_else(model: Model, tmp_
     assert len(cache.read_text().splitlines()) == 1
 
 
-def test_the_canonical_path_has_none(model: Model) -> None:
+def test_the_deterministic_engine_has_none(model: Model) -> None:
     with Guard(model, "llama-guard-3", options=EngineOptions(threads=1, reproducible=True)) as guard:
         assert guard.tolerance == 0
 
 
 @pytest.mark.parametrize(("width", "half"), [(32, False), (32, True), (256, False), (256, True)])
 def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path: Path) -> None:
-    """Without a floor: 19 of 20 prompts move by no more between the canonical engine and batches of few and many."""
+    """Without a floor: 19 of 20 prompts move by no more between the deterministic engine and small or large batches."""
     path = tiny.write(tmp_path / "tiny.gguf", answers=True, width=width, half=half)
     texts = ["or " * (number % 20) + f"question {number}" for number in range(60)]
     options = EngineOptions(

@@ -81,12 +81,12 @@ def test_scores_change_by_the_scale(guard_path: Path, adapter: Path) -> None:
     assert odds(guard_path, Adapter(adapter, 0.5), Adapter(adapter, 0.5)) == pytest.approx(whole, abs=1e-4)
 
 
-def test_batched_and_canonical_scores_agree(guard_path: Path, adapter: Path) -> None:
+def test_batched_and_deterministic_scores_agree(guard_path: Path, adapter: Path) -> None:
     batched = odds(guard_path, Adapter(adapter), reproducible=False)
     assert batched == pytest.approx(odds(guard_path, Adapter(adapter)), abs=0.01)
 
 
-def test_canonical_scores_are_the_same_bits_again(guard_path: Path, adapter: Path) -> None:
+def test_deterministic_scores_are_the_same_bits_again(guard_path: Path, adapter: Path) -> None:
     assert odds(guard_path, Adapter(adapter)) == odds(guard_path, Adapter(adapter))
 
 
