@@ -1,6 +1,6 @@
-"""The Vercel AI SDK's `UIMessage`s: `{"messages": [{"role": …, "parts": [{"type": "text", …}]}]}`, or such a list.
+"""The Vercel AI SDK's `UIMessage`s: `{"messages": [{"role": …, "parts": [{"type": "text", …}]}]}`, or only the list.
 
-Older ones have `content` instead.
+Older versions have `content` in place of `parts`.
 """
 
 from __future__ import annotations

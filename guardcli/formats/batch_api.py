@@ -1,8 +1,7 @@
-"""Batch files of OpenAI (and vLLM, which reads and writes them too) and Anthropic: a request or an answer a line, named
-by its `custom_id`.
+"""Batch API files of OpenAI, vLLM and Anthropic: one request or one response a line, with a `custom_id`.
 
-A request holds a conversation: messages, the input of a response or of a moderation, or the prompt of a completion. An
-answer holds only what the assistant said, once for each choice; one that failed holds nothing that could be judged.
+A request has a conversation: messages, the input of the Responses or Moderations API, or the prompt of a completion. A
+response has only the messages of the assistant: a conversation for each choice.
 """
 
 from __future__ import annotations
@@ -13,22 +12,22 @@ from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type, quote, quote_names
 
 _BODY_NAMES = ("body", "params", "response", "result")
-_OTHER_FORMATS_NAMES = frozenset(
+_OTHER_FORMATS_KEYS = frozenset(
     {"messages", "conversations", "conversation", "prompt"}
-)  # these are other formats' own
+)  # records with these are of other formats
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or "custom_id" not in value or not _OTHER_FORMATS_NAMES.isdisjoint(value):
+    if not isinstance(value, dict) or "custom_id" not in value or not _OTHER_FORMATS_KEYS.isdisjoint(value):
         return False
-    return any(holder in value for holder in _BODY_NAMES)
+    return any(name in value for name in _BODY_NAMES)
 
 
 def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
-    held = [holder for holder in _BODY_NAMES if value.get(holder) is not None]
-    if len(held) > 1:
-        raise RecordError(f"both {' and '.join(held)}: part requests and answers, or name one by --messages-path")
+    bodies = [name for name in _BODY_NAMES if value.get(name) is not None]
+    if len(bodies) > 1:
+        raise RecordError(f"both {' and '.join(bodies)}: part requests and answers, or name one by --messages-path")
     if "result" in value:
         return [(None, Conversation(_parse_anthropic_result(value["result"], claims)))]
     if "response" in value:
@@ -53,33 +52,33 @@ def _parse_request(body: Json, name: str, claims: Claims) -> NamedConversations:
 
 
 def _parse_input(body: dict[str, Json], claims: Claims) -> NamedConversations:
-    """What a moderation request asks about, a conversation an item; or the messages of a response request."""
+    """Return the messages of a Responses request, or the items of a Moderations request, each as a conversation."""
     system = messages.read_system_prompt(body, claims, "instructions")
-    asked = body["input"]
-    if isinstance(asked, list) and any(isinstance(item, dict) for item in asked):
-        said, calls = _read_items(asked, "input", claims)
-        return [(None, Conversation((*system, *said), skipped=calls))]
-    if isinstance(asked, list):
+    input_ = body["input"]
+    if isinstance(input_, list) and any(isinstance(item, dict) for item in input_):
+        item_messages, skipped = _read_items(input_, "input", claims)
+        return [(None, Conversation((*system, *item_messages), skipped=skipped))]
+    if isinstance(input_, list):
         return pairs.conversation_per_item(body, "input", claims)
     return [(None, Conversation((*system, Message("user", pairs.read_text(body, "input", claims)))))]
 
 
 def _read_items(items: list[Json], name: str, claims: Claims) -> tuple[list[Message], tuple[str, ...]]:
-    """The messages among the items of the Responses API, and the kinds of the others."""
-    said: list[Message] = []
+    """Return the messages among the items of the Responses API, and the kind of each other item."""
+    item_messages: list[Message] = []
     skipped: list[str] = []
     for number, item in enumerate(items, start=1):
         type_ = item.get("type") if isinstance(item, dict) else None
         if isinstance(item, str):
             claims.claim(items, number - 1)
-            said.append(Message("user", item))
+            item_messages.append(Message("user", item))
         elif not isinstance(item, dict) or type_ in (None, "message") or "role" in item:
-            said.append(messages.read_message(item, number, claims))
+            item_messages.append(messages.read_message(item, number, claims))
         elif type_ == "reasoning":
-            said += _read_reasoning(item, number, claims)
+            item_messages += _read_reasoning(item, number, claims)
         elif (isinstance(type_, str) and type_.startswith("input_")) or type_ in ("text", "image_url"):
             text, other = messages.read_content({"content": [item]}, "content", f"{name} item {number}", claims)
-            said.append(Message("user", text, other))
+            item_messages.append(Message("user", text, other))
         elif isinstance(type_, str) and (
             type_ in messages.TOOL_CALL_TYPES or type_.endswith(("_call_output", "_approval_response"))
         ):
@@ -87,13 +86,13 @@ def _read_items(items: list[Json], name: str, claims: Claims) -> tuple[list[Mess
             skipped.append("tool_call" if type_ in messages.TOOL_CALL_TYPES else "tool_result")
         else:
             raise RecordError(f"{name} item {number} is of an unknown type: {quote(str(type_))}")
-    if not said:
+    if not item_messages:
         raise RecordError(f"empty conversation: {name} holds no message")
-    return said, tuple(skipped)
+    return item_messages, tuple(skipped)
 
 
 def _read_reasoning(item: dict[str, Json], number: int, claims: Claims) -> list[Message]:
-    """What a model thought, as far as the API tells it: summaries, or the text itself."""
+    """Return the reasoning of a model as a message, as far as the API shows it: summaries, or the text itself."""
     texts = [
         messages.read_content(item, name, f"item {number}", claims)[0]
         for name in ("summary", "content")
@@ -114,15 +113,15 @@ def _parse_openai_response(response: Json, error: Json, claims: Claims) -> Named
     output = body.get("output")
     if isinstance(output, list) and "choices" not in body:
         system = messages.read_system_prompt(body, claims, "instructions")
-        said, calls = _read_items(output, "output", claims)
-        return [(None, Conversation((*system, *said), skipped=calls))]
+        item_messages, skipped = _read_items(output, "output", claims)
+        return [(None, Conversation((*system, *item_messages), skipped=skipped))]
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
         raise RecordError("the answer has no choices, and so no message to judge")
-    said_back = [_parse_choice(choice, number, claims) for number, choice in enumerate(choices, start=1)]
-    if len(said_back) == 1:
-        return [(None, said_back[0])]
-    return [(f"choice.{number}", conversation) for number, conversation in enumerate(said_back)]
+    conversations = [_parse_choice(choice, number, claims) for number, choice in enumerate(choices, start=1)]
+    if len(conversations) == 1:
+        return [(None, conversations[0])]
+    return [(f"choice.{index}", conversation) for index, conversation in enumerate(conversations)]
 
 
 def _parse_choice(choice: Json, number: int, claims: Claims) -> Conversation:
@@ -143,7 +142,7 @@ def _parse_anthropic_result(result: Json, claims: Claims) -> tuple[Message, ...]
 
 
 def _failure_reason(error: Json) -> str:
-    """What an error says of itself."""
+    """Return the message in an error object."""
     while isinstance(error, dict):
         error = error.get("message", error.get("error", error.get("type", error.get("code"))))
     return quote(error) if isinstance(error, str) else "no reason is given"

@@ -1,7 +1,10 @@
-"""CSV with a header, as spreadsheets and the makers of evaluation sets export it: each row an object by column names.
+"""CSV with a header, separated by commas, semicolons or tabs. Each row is read as a JSON object.
 
-Commas, semicolons or tabs; cells in quotes may hold line breaks. An empty cell is null. It knows no format but the
-names of columns that hold text, by which a header is told from prose.
+    id;prompt            {"id": "1", "prompt": "hi"}
+    1;hi                 {"id": "2", "prompt": null}
+    2;
+
+Quoted cells may contain line breaks. A header is told from prose by its columns: one must be known to hold text.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from guardcli.formats.line_reader import LineReader
 from guardcli.formats.pairs import PROMPT_NAMES, RESPONSE_NAMES
 from guardcli.formats.prose import is_label
 
-# Beside the names that `pairs` reads: those of ToxicChat, HarmBench and DICES, and of spreadsheets.
+# The names that `pairs` reads, and those of ToxicChat, HarmBench, DICES, and spreadsheets.
 TEXT_COLUMNS = frozenset(
     (*PROMPT_NAMES, *RESPONSE_NAMES, "user_input", "model_output", "behavior", "context", "messages", "conversation")
 )
@@ -36,14 +39,17 @@ _FORMAT_COLUMNS = frozenset((*PROMPT_NAMES, *RESPONSE_NAMES))
 _MAX_NAME_LENGTH = 64
 _MAX_NAME_WORDS = 6
 _DELIMITERS = ",;\t"
-_SEPARATOR_LINE = re.compile(r"sep=(.)\s*\Z")  # with which spreadsheets say what parts the cells
+_SEPARATOR_LINE = re.compile(r"sep=(.)\s*\Z")  # the line with which spreadsheets declare the delimiter
 _MAX_BLANK_BYTES = 1 << 16  # bytes of blank rows in front of a row
-_MAX_CELL_SIZE = (1 << 31) - 1  # csv's own limit of a cell is 128 KB; ours is that of the record
+_MAX_CELL_SIZE = (1 << 31) - 1  # the default of `csv` is 128 KB; the limit of the record is enough
 
 
 @dataclass(frozen=True, slots=True)
 class CsvRow:
-    """A row: the line on which it begins, its value, and its bytes; `before` are those of the header, at the first."""
+    """A row of the table: the line on which it begins, its value, and its bytes.
+
+    `before` has the bytes in front of it that belong to no row: the header, or blank lines.
+    """
 
     line: int
     value: dict[str, Json]
@@ -52,12 +58,12 @@ class CsvRow:
 
 
 def matches(first: str) -> bool:
-    """Whether a first line is such a header: several names, one of which is known to hold text."""
+    """Return whether the first line of an input is a header: several names, one of them known to hold text."""
     return _SEPARATOR_LINE.match(first) is not None or _header(first) is not None
 
 
 def iter_rows(reader: LineReader, limit: int) -> Iterator[CsvRow | BadFrame]:
-    """Each row of a table.
+    """Yield each row of a table.
 
     Raises:
         StreamError: the header is missing, or a row is longer than `limit` (most likely a quote is not closed).
@@ -71,25 +77,25 @@ def iter_rows(reader: LineReader, limit: int) -> Iterator[CsvRow | BadFrame]:
         raise StreamError("no header: the first line of a CSV file names its columns")
     csv.field_size_limit(_MAX_CELL_SIZE)
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    before = lines.taken()
+    before = lines.take_bytes()
     while True:
-        lines.begin()
+        lines.start_row()
         try:
             cells = next(rows)
         except StopIteration:
             return
-        except (csv.Error, RecordError) as error:  # the next row is sought on the next line
-            lines.taken()
+        except (csv.Error, RecordError) as error:  # go on with the next line
+            lines.take_bytes()
             yield BadFrame(lines.start, f"the row is no CSV: {error}", before)
             rows = csv.reader(lines, delimiter=delimiter, strict=True)
             before = b""
             continue
         if not cells:
-            blank = lines.taken()
+            blank = lines.take_bytes()
             before += blank if len(before) < _MAX_BLANK_BYTES else b""
             continue
         value = _row_value(names, cells)
-        raw = lines.taken()
+        raw = lines.take_bytes()
         if isinstance(value, dict):
             yield CsvRow(lines.start, value, raw, before)
         else:
@@ -99,26 +105,26 @@ def iter_rows(reader: LineReader, limit: int) -> Iterator[CsvRow | BadFrame]:
 
 @dataclass(slots=True)
 class _RowLines:
-    """The lines of the source as text, with their ends; it knows on which one the row at hand began."""
+    """Iterates over the lines of the input as text, and keeps the bytes of the current row."""
 
     reader: LineReader
     limit: int
     start: int = 1
     size: int = 0
-    _taken: list[bytes] = field(default_factory=list, init=False)
+    _lines: list[bytes] = field(default_factory=list, init=False)
     _fragments: Iterator[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         self._fragments = iter(lambda: self.reader.read_fragment(self.limit + 2), b"")
 
-    def begin(self) -> None:
+    def start_row(self) -> None:
         self.start, self.size = self.reader.line, 0
 
-    def taken(self) -> bytes:
-        """The bytes that were read since this was asked last."""
-        found = b"".join(self._taken)
-        self._taken.clear()
-        return found
+    def take_bytes(self) -> bytes:
+        """Return the bytes that were read since the last call."""
+        content = b"".join(self._lines)
+        self._lines.clear()
+        return content
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -127,9 +133,9 @@ class _RowLines:
         number = self.reader.line
         line = next(self._fragments)
         self.size += len(line)
-        self._taken.append(line)
-        cut = len(line) > self.limit + 1 and not line.endswith(b"\n")  # the rest would be taken for a row
-        if cut or self.size > self.limit + 2:
+        self._lines.append(line)
+        is_cut = len(line) > self.limit + 1 and not line.endswith(b"\n")  # the rest would be read as a row
+        if is_cut or self.size > self.limit + 2:
             raise StreamError(
                 f"{too_long_message(f'the row that begins on line {self.start}', self.limit)}, "
                 "or a quote in it is not closed; what follows is not read"
@@ -138,23 +144,23 @@ class _RowLines:
 
 
 def _read_header(lines: _RowLines) -> tuple[list[str], str]:
-    """The names of the columns, and what parts them: a line `sep=;` in front says it, else the names do."""
+    """Return the names of the columns and the delimiter. A line `sep=;` in front declares it; else it is detected."""
     first = next(lines, "")
-    if said := _SEPARATOR_LINE.match(first):
-        return _column_names(next(csv.reader([next(lines, "")], delimiter=said[1]), [])), said[1]
+    if separator := _SEPARATOR_LINE.match(first):
+        return _column_names(next(csv.reader([next(lines, "")], delimiter=separator[1]), [])), separator[1]
     return _header(first) or (_column_names(next(csv.reader([first]), [])), ",")
 
 
 def _header(line: str) -> tuple[list[str], str] | None:
-    """The names of the columns, and what parts them; None if the line is no header by the columns that it has."""
+    """Return the names of the columns and the delimiter; None if the line does not look like a header."""
     for delimiter in _DELIMITERS:
         try:
             cells = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter, strict=True), [])
         except csv.Error:
             continue
         names = [cell.strip() for cell in cells]
-        filled = [name for name in names if name]  # the first column of a data frame has no name, nor have empty ones
-        spaced = any(cell != cell.strip() for cell in cells[1:])  # as in prose: then it must be known names throughout
+        filled = [name for name in names if name]  # the index column of a data frame has no name, nor have empty ones
+        spaced = any(cell != cell.strip() for cell in cells[1:])  # prose has blanks after commas: then know all names
         known = all(name.lower() in _KNOWN_COLUMNS for name in filled) if spaced else True
         if (
             len(names) > 1
@@ -169,7 +175,7 @@ def _header(line: str) -> tuple[list[str], str] | None:
 
 
 def _is_column_name(name: str) -> bool:
-    """Whether a cell of a header may name a column: short, no number, and nobody's sentence."""
+    """Return whether a cell of a header may name a column: it is short, and neither a number nor a sentence."""
     words = name.split()
     return (
         len(name) <= _MAX_NAME_LENGTH
@@ -182,8 +188,10 @@ def _is_column_name(name: str) -> bool:
 
 
 def _column_names(cells: list[str]) -> list[str]:
-    """The columns' names without blanks around them; those that `pairs` reads in lower case. Columns without a name are
-    numbered."""
+    """Return the names of the columns, without blanks around them.
+
+    Names that `pairs` reads are converted to lower case. Several columns without a name are numbered.
+    """
     names = [_canonical(cell.strip()) for cell in cells]
     filled = [name for name in names if name]
     if len(set(filled)) < len(filled):
@@ -199,7 +207,7 @@ def _canonical(name: str) -> str:
 
 
 def _row_value(names: list[str], cells: list[str]) -> dict[str, Json] | str:
-    """A row as an object, an empty cell null; or what is wrong with it."""
+    """Return a row as an object, with null for empty cells; or what is wrong with it."""
     if len(cells) != len(names):
         return f"the row has {len(cells)} cells, and the header names {len(names)}"
     return {name: cell or None for name, cell in zip(names, cells, strict=True)}

@@ -1,4 +1,4 @@
-"""Exports of chat services that are no conversation as they come: what to do with them, by their keys."""
+"""Recognize exports of chat services that must be converted first, and say how."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DISCORD = (
 
 
 def conversion_hint(value: Json) -> str | None:
-    """How to reach the text of such an export; None if the value is none."""
+    """Return how to convert an export for guard; None if the value is not such an export."""
     if not isinstance(value, dict):
         return None
     if isinstance(value.get("mapping"), dict):

@@ -1,7 +1,7 @@
-"""Pairs of answers, one preferred: `chosen` and `rejected`, two conversations a record, or one `transcript`.
+"""Preference data: `chosen` and `rejected`, two conversations a record; or one `transcript`.
 
 HH-RLHF writes each as one text, in which turns begin with `Human:` or `Assistant:` at the start or after a blank line.
-Newer preference data has lists of messages, or the answers alone behind a `prompt`, a text or a list of messages.
+Newer data sets have lists of messages, or only the answers, and the `prompt` as a text or a list of messages.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
     parts = [part for part in _PARTS if value.get(part) is not None]
     has_prompt = bool(value.get("prompt"))
     answers = [(part, _read_messages(value, part, claims, has_prompt=has_prompt)) for part in parts]
-    # A prompt that no answer is behind stays unclaimed: it must be said in the conversations themselves.
-    alone = has_prompt and all(not said or said[0].role == "assistant" for _, said in answers)
-    prompt = _prompt(value, claims) if alone else ()
-    found = [(part, Conversation((*prompt, *said))) for part, said in answers]
-    return [(None, found[0][1])] if parts == ["transcript"] else list(found)
+    # If the conversations are complete, the prompt stays unclaimed: it must be a copy of what is in them.
+    are_answers = has_prompt and all(not said or said[0].role == "assistant" for _, said in answers)
+    prompt = _read_prompt(value, claims) if are_answers else ()
+    conversations: NamedConversations = [(part, Conversation((*prompt, *said))) for part, said in answers]
+    return [(None, conversations[0][1])] if parts == ["transcript"] else conversations
 
 
-def _prompt(value: dict[str, Json], claims: Claims) -> tuple[Message, ...]:
-    """What the answers are behind, where it stands beside them."""
+def _read_prompt(value: dict[str, Json], claims: Claims) -> tuple[Message, ...]:
+    """Return the messages of the prompt that the answers follow."""
     prompt = value.get("prompt")
     if isinstance(prompt, list) and prompt:
         return messages.read_messages(prompt, "prompt", claims)
@@ -45,16 +45,16 @@ def _prompt(value: dict[str, Json], claims: Claims) -> tuple[Message, ...]:
 
 
 def _read_messages(value: dict[str, Json], name: str, claims: Claims, *, has_prompt: bool) -> tuple[Message, ...]:
-    said = value[name]
-    if isinstance(said, str):
+    item = value[name]
+    if isinstance(item, str):
         claims.claim(value, name)
-        if has_prompt and said.strip() and not _TURN.match(said):
-            return (Message("assistant", said),)
-        return _parse_turns(said, name)
-    if not isinstance(said, list):
-        raise RecordError(f"{name} is {describe_type(said)}; it must be a transcript or a list of messages")
+        if has_prompt and item.strip() and not _TURN.match(item):
+            return (Message("assistant", item),)
+        return _parse_turns(item, name)
+    if not isinstance(item, list):
+        raise RecordError(f"{name} is {describe_type(item)}; it must be a transcript or a list of messages")
     try:
-        return messages.read_messages(said, "the list", claims)
+        return messages.read_messages(item, "the list", claims)
     except RecordError as error:
         raise RecordError(f"{name}: {error.reason}") from None
 

@@ -1,7 +1,10 @@
-"""Messages as formats write them: a role, and content as text or as typed parts, under the names of a dialect.
+"""Read messages of JSON formats: a role, and content as text or as a list of typed parts.
 
-What a message holds besides is named in `Message.skipped` where it is no text (images, calls of tools). Every field
-that was read is claimed in the account, so that whatever else stands in a message is found there.
+    {"role": "user", "content": "hi"}
+    {"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "image_url", …}]}
+
+Parts that are not text, such as images and tool calls, are named in `Message.skipped`. Every field that is read is
+claimed, so that unread text in a message is found (see `claims`).
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type
 from guardcli.formats.prose import Prose, classify
 
-# Parts that are text, and where it stands in them.
+# The types of parts that are text, and the field with the text.
 _TEXT_PARTS = {
     "text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal", "thinking": "thinking",
     "reasoning": "text", "reasoning_text": "text", "summary_text": "text",
@@ -41,27 +44,30 @@ _SKIPPED_PARTS = {
 
 _PAYLOAD_KINDS = ("tool_call", "tool_result", "redacted_thinking")
 
-# Items of OpenAI's Responses API that are calls of tools.
+# The types of items of OpenAI's Responses API that are tool calls.
 TOOL_CALL_TYPES = frozenset({
     "code_interpreter_call", "computer_call", "custom_tool_call", "file_search_call", "function_call",
     "image_generation_call", "local_shell_call", "mcp_approval_request", "mcp_call", "mcp_list_tools",
     "web_search_call",
 })  # fmt: skip
 
-# Where a part of an unknown type may hold text; then it is read as text.
+# Fields in which a part of an unknown type may have text; such a part is read as text.
 _TEXT_FIELDS = ("text", "content", "value", "thinking", "transcript")
 
 _ROLE_NAMES = frozenset({"role", "from", "sender", "author", "speaker"})
-_REASONING = ("reasoning_content", "reasoning")  # what a model thought before it answered: it wrote that, too
+_REASONING_FIELDS = ("reasoning_content", "reasoning")  # text of the model before its answer, which is judged as well
 _REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_text", "summary_text"})
-REASONING = "reasoning"  # the flag of a conversation in which reasoning is judged together with its message
+REASONING = "reasoning"  # the flag of a conversation with reasoning, which is judged as part of its message
 _MAX_KIND_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The names that a format gives to role and content, and to the text of its parts where they differ. The first
-    name that a message has is read."""
+    """The field names of a format's messages.
+
+    Of several names in `roles` or `contents`, the first that a message has is read. `part_texts` maps the types of
+    parts to the field with their text, where that differs from OpenAI's.
+    """
 
     roles: tuple[str, ...] = ("role",)
     contents: tuple[str, ...] = ("content",)
@@ -72,7 +78,11 @@ OPENAI = Dialect()
 
 
 def read_messages(value: Json, name: str, claims: Claims, dialect: Dialect = OPENAI) -> tuple[Message, ...]:
-    """The messages of a list that stands under `name`. Raises RecordError: it is none, or one cannot be read."""
+    """Return the messages of a list; `name` is its field, for error messages.
+
+    Raises:
+        RecordError: The value is not a list of messages, or is empty, or a message is invalid.
+    """
     if not isinstance(value, list):
         raise RecordError(f"{name} is {describe_type(value)}; it must be a list of messages")
     if not value:
@@ -83,26 +93,28 @@ def read_messages(value: Json, name: str, claims: Claims, dialect: Dialect = OPE
 
 
 def _read_plain_messages(items: list[Json], claims: Claims) -> tuple[Message, ...] | None:
-    """The messages of a list in which all have a role and a text and nothing else, as in most logs."""
-    found = []
+    """Return the messages of a list whose messages have a role and a text and nothing else, as in most logs."""
+    messages = []
     for number, item in enumerate(items, start=1):
         if not isinstance(item, dict) or len(item) != 2 or "role" not in item:
             return None
         content = item.get("content")
         if not isinstance(content, str):
             return None
-        found.append(Message(roles.parse_role(item["role"], number), content))
+        messages.append(Message(roles.parse_role(item["role"], number), content))
     claims.claim_all(items)
-    return tuple(found)
+    return tuple(messages)
 
 
 def read_message(
     item: Json, number: int, claims: Claims, dialect: Dialect = OPENAI, *, role: Role | None = None
 ) -> Message:
-    """The message number `number` of a conversation; its role is `role`, or what it says itself.
+    """Return one message of a conversation.
+
+    `number` is its position, for error messages. `role` overrides the role in the message.
 
     Raises:
-        RecordError: it is no message.
+        RecordError: The value is not a valid message.
     """
     if not isinstance(item, dict):
         raise RecordError(f"message {number} is {describe_type(item)}; it must be an object")
@@ -110,17 +122,17 @@ def read_message(
     if role is None:
         role = _read_role(item, number, dialect)
     calls = _count_tool_calls(item, place, claims)
-    spoken = _read_text_outside_content(item, place, claims)
+    outside = _read_text_outside_content(item, place, claims)
     name = _content_name(item, dialect)
-    if name is None and not calls and not spoken:
+    if name is None and not calls and not outside:
         raise RecordError(f"{place} has no content")
     text, skipped = ("", ()) if name is None else read_content(item, name, place, claims, dialect)
-    before, after = spoken or ([], [])
+    before, after = outside or ([], [])
     return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls)
 
 
 def read_system_prompt(value: dict[str, Json], claims: Claims, name: str = "system") -> tuple[Message, ...]:
-    """The system prompt that some formats keep beside the messages; it is said before all of them."""
+    """Return the system prompt that some formats keep in a field outside the messages; it comes before all of them."""
     prompt = value.get(name)
     if prompt is None:
         return ()
@@ -133,7 +145,7 @@ def read_system_prompt(value: dict[str, Json], claims: Claims, name: str = "syst
 def read_content(
     item: dict[str, Json], name: str, place: str, claims: Claims, dialect: Dialect = OPENAI
 ) -> tuple[str, tuple[str, ...]]:
-    """The text of a content, and the kinds of its parts that are no text."""
+    """Return the text of a message's content, and the kind of each part that is not text."""
     content = item[name]
     if content is None:
         return "", ()
@@ -150,11 +162,11 @@ def read_content(
             claims.claim(content, index)
             texts.append(part)
             continue
-        text, other = _read_part(part, f"{place}: part {index + 1}", claims, dialect)
-        if other is None:
+        text, kind = _read_part(part, f"{place}: part {index + 1}", claims, dialect)
+        if kind is None:
             texts.append(text)
-        elif other:
-            skipped.append(other)
+        elif kind:
+            skipped.append(kind)
     return "\n".join(texts), tuple(skipped)
 
 
@@ -162,26 +174,26 @@ def _read_role(item: dict[str, Json], number: int, dialect: Dialect) -> Role:
     name = next((name for name in dialect.roles if name in item), None)
     if name is None:
         raise RecordError(f"message {number} has no role")
-    found = roles.parse_role(item[name], number)
+    role = roles.parse_role(item[name], number)
     for other, word in item.items():
         if (
             other != name
             and other.lower() in _ROLE_NAMES
             and isinstance(word, str)
-            and roles.find_role(word) not in (None, found)
+            and roles.find_role(word) not in (None, role)
         ):
             raise RecordError(f"message {number}: `{name}` and `{other}` name two different roles")
-    return found
+    return role
 
 
 def _content_name(item: dict[str, Json], dialect: Dialect) -> str | None:
-    there = [name for name in dialect.contents if name in item]
-    return next((name for name in there if item[name] not in (None, [])), there[-1] if there else None)
+    names = [name for name in dialect.contents if name in item]
+    return next((name for name in names if item[name] not in (None, [])), names[-1] if names else None)
 
 
 def _read_text_outside_content(item: dict[str, Json], place: str, claims: Claims) -> tuple[list[str], list[str]] | None:
-    """What is said outside of the content, before and after it: reasoning; a refusal, the transcript of audio."""
-    before = [_read_text(item, name, place, claims) for name in _REASONING if isinstance(item.get(name), str)]
+    """Return the text in other fields that comes before the content (reasoning), and after it (refusal, audio)."""
+    before = [_read_text(item, name, place, claims) for name in _REASONING_FIELDS if isinstance(item.get(name), str)]
     if any(before):
         claims.flags.append(REASONING)
     after = [_read_text(item, "refusal", place, claims)] if item.get("refusal") is not None else []
@@ -205,7 +217,7 @@ def _count_tool_calls(item: dict[str, Json], place: str, claims: Claims) -> tupl
 
 
 def _read_part(part: Json, place: str, claims: Claims, dialect: Dialect) -> tuple[str, str | None]:
-    """The text of a part, or its kind where it is no text ("" where there is nothing in it)."""
+    """Return the text of a part and None; or "" and the kind of a part that is not text ("" if the part is empty)."""
     if not isinstance(part, dict):
         raise RecordError(f"{place} is {describe_type(part)}; it must be text or an object with a type")
     type_ = part.get("type")
@@ -216,28 +228,29 @@ def _read_part(part: Json, place: str, claims: Claims, dialect: Dialect) -> tupl
         if type_ in _REASONING_PARTS:
             claims.flags.append(REASONING)
         return _read_text(part, name, place, claims), None
-    if type_ == "step-start":  # parts the steps of an answer; there is nothing in it
+    if type_ == "step-start":  # a separator between the steps of an answer
         return "", ""
     if type_ not in _SKIPPED_PARTS and not _is_tool_type(type_):
         name = next((name for name in _TEXT_FIELDS if isinstance(part.get(name), str)), None)
         if name is not None:
             return _read_text(part, name, place, claims), None
-    kind_ = _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool_type(type_) else "")
-    if kind_ in _PAYLOAD_KINDS:
+    kind = _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool_type(type_) else "")
+    if kind in _PAYLOAD_KINDS:
         claims.claim_all(part)
-    elif kind_:  # text beside an image is not the image
+    elif kind:  # text in the part of an image is not the image
         claims.claim(part, *(name for name in part if name not in _TEXT_FIELDS))
-    else:  # nobody knows what is in it
+    else:  # an unknown type: look at everything in it
         claims.claim(part)
-    return "", kind_ or _part_kind(type_)
+    return "", kind or _part_kind(type_)
 
 
 def _is_tool_type(type_: str) -> bool:
-    """The Vercel AI SDK's `tool-NAME` and `dynamic-tool`, and the calls of OpenAI's own tools."""
+    """Return whether a part is a tool call: `tool-NAME` or `dynamic-tool` of the AI SDK, or one of OpenAI's types."""
     return type_.startswith("tool-") or type_ == "dynamic-tool" or type_ in TOOL_CALL_TYPES
 
 
 def _part_kind(type_: str) -> str:
+    """Return the kind of a part of an unknown type: the type, unless it is a sentence that a user wrote."""
     return "part" if classify(type_) is Prose.SENTENCE else type_[:_MAX_KIND_LENGTH]
 
 

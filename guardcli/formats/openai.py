@@ -1,5 +1,4 @@
-"""Lists of messages: `{"messages": [{"role": …, "content": …}]}`, or such a list alone: OpenAI's chat format and its
-relatives."""
+"""OpenAI's chat format and its relatives: `{"messages": [{"role": …, "content": …}]}`, or only the list."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""OpenTelemetry's GenAI conventions: `gen_ai.input.messages` and `gen_ai.output.messages`, on a record or in its
-`attributes`, as values or as JSON texts of them. The text of a part stands under `content`.
+"""OpenTelemetry's GenAI conventions: `gen_ai.input.messages` and `gen_ai.output.messages`.
+
+The attributes are fields of the record, or of its `attributes`, and their values are JSON or JSON as text. The text of
+a part is in its field `content`.
 """
 
 from __future__ import annotations
@@ -16,58 +18,59 @@ _DIALECT = messages.Dialect(contents=("parts", "content"), part_texts={"text": "
 def matches(value: Json) -> bool:
     if not isinstance(value, dict) or "messages" in value:
         return False
-    return any(_INPUT in holder or _OUTPUT in holder for holder in _holders(value))
+    return any(_INPUT in attributes or _OUTPUT in attributes for attributes in _attribute_objects(value))
 
 
 def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     said: list[Message] = []
     for name in (_SYSTEM, _INPUT, _OUTPUT):
-        holder = next((holder for holder in _holders(value) if holder.get(name) is not None), None)
-        if holder is not None:
-            said += _read_field(holder, name, claims, len(said))
+        attributes = next((each for each in _attribute_objects(value) if each.get(name) is not None), None)
+        if attributes is not None:
+            said += _read_attribute(attributes, name, claims, len(said))
     if not said:
         raise RecordError(f"empty conversation: {_INPUT} has no messages")
     return [(None, Conversation(tuple(said)))]
 
 
-def _holders(value: dict[str, Json]) -> list[dict[str, Json]]:
-    """The record itself, and its attributes."""
-    inside = value.get("attributes")
-    return [value, inside] if isinstance(inside, dict) else [value]
+def _attribute_objects(value: dict[str, Json]) -> list[dict[str, Json]]:
+    """Return the objects that may have the attributes: the record itself, and its `attributes`."""
+    attributes = value.get("attributes")
+    return [value, attributes] if isinstance(attributes, dict) else [value]
 
 
-def _read_field(holder: dict[str, Json], name: str, claims: Claims, before: int) -> list[Message]:
-    found = _parse_attribute(holder, name, claims)
+def _read_attribute(attributes: dict[str, Json], name: str, claims: Claims, num_before: int) -> list[Message]:
+    """Return the messages of an attribute; `num_before` is the number of messages before them."""
+    value = _parse_attribute(attributes, name, claims)
     if name == _SYSTEM:
-        return _read_system(found, holder, name, claims)
-    if not isinstance(found, list):
-        raise RecordError(f"{name} is {describe_type(found)}; it must be a list of messages")
-    return [messages.read_message(item, before + n, claims, _DIALECT) for n, item in enumerate(found, start=1)]
+        return _read_system(value, attributes, name, claims)
+    if not isinstance(value, list):
+        raise RecordError(f"{name} is {describe_type(value)}; it must be a list of messages")
+    return [messages.read_message(item, num_before + n, claims, _DIALECT) for n, item in enumerate(value, start=1)]
 
 
-def _read_system(found: Json, holder: dict[str, Json], name: str, claims: Claims) -> list[Message]:
-    """Instructions as a list of parts, or as text."""
-    if not found:
+def _read_system(value: Json, attributes: dict[str, Json], name: str, claims: Claims) -> list[Message]:
+    """Return the system message; its instructions are a list of parts, or text."""
+    if not value:
         return []
-    inside: dict[str, Json] = {name: found}
-    text, skipped = messages.read_content(inside, name, name, claims, _DIALECT)
-    if isinstance(found, str):
-        claims.add_parsed(holder, name, inside)
+    parsed: dict[str, Json] = {name: value}
+    text, skipped = messages.read_content(parsed, name, name, claims, _DIALECT)
+    if isinstance(value, str):
+        claims.add_parsed(attributes, name, parsed)
     return [Message("system", text, skipped)]
 
 
-def _parse_attribute(holder: dict[str, Json], name: str, claims: Claims) -> Json:
-    """Attributes of older exporters can only be text: JSON inside JSON. Instructions may be plain text."""
-    value = holder[name]
+def _parse_attribute(attributes: dict[str, Json], name: str, claims: Claims) -> Json:
+    """Return the value of an attribute. Older exporters write JSON as text; instructions may be plain text."""
+    value = attributes[name]
     if not isinstance(value, str):
         return value
     try:
-        found = decoding.decode_json(value.encode("utf-8", "replace"), 1)[0]
+        parsed = decoding.decode_json(value.encode("utf-8", "replace"), 1)[0]
     except RecordError as error:
         if name == _SYSTEM:
             return value
         raise RecordError(f"{name}: {error.reason}") from None
-    if isinstance(found, (dict, list)):
-        claims.add_parsed(holder, name, found)
-    return found
+    if isinstance(parsed, (dict, list)):
+        claims.add_parsed(attributes, name, parsed)
+    return parsed

@@ -1,6 +1,8 @@
-"""One exchange in an object: a prompt, a response, or both, under the names that data sets give them, in any case.
+"""One exchange: a prompt, a response, or both, in fields with the usual names of data sets, in any case.
 
-A bare JSON string is one prompt; a list under `input`, as moderation APIs take it, is a conversation an item.
+    {"prompt": "hi", "response": "Hello!"}
+
+A JSON string alone is a prompt. A list in `input`, as moderation APIs take it, is a conversation for each item.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ _NAMES = frozenset(PROMPT_NAMES + RESPONSE_NAMES)
 
 
 def matches(value: Json) -> bool:
-    """Objects with whole conversations often have a prompt beside them: those belong to their own format."""
+    """Return whether a value is an exchange. Whole conversations, which often have a prompt too, are other formats."""
     if any(other.matches(value) for other in (openai, sharegpt, hh)):
         return False
     if isinstance(value, dict):
@@ -45,7 +47,7 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
 def conversation_per_item(
     value: dict[str, Json], name: str, claims: Claims, response: str | None = None
 ) -> NamedConversations:
-    """The conversations of a list of texts, one each."""
+    """Return each text of a list as a conversation of one user message."""
     if response is not None:
         raise RecordError(f"{name} is a list, so {response} belongs to none of its items")
     items = value[name]
@@ -60,7 +62,7 @@ def conversation_per_item(
 
 
 def read_text(value: dict[str, Json], name: str, claims: Claims) -> str:
-    """The text under a name. Raises RecordError: it is something else."""
+    """Return the text of a field. Raises RecordError if the value is not text."""
     text = value[name]
     if not isinstance(text, str):
         raise RecordError(f"{name} is {describe_type(text)}; it must be text")
@@ -69,9 +71,9 @@ def read_text(value: dict[str, Json], name: str, claims: Claims) -> str:
 
 
 def _names_by_lower_case(value: dict[str, Json]) -> dict[str, str]:
-    """The fields of an object by their names in lower case; of two that differ in case, the one in lower case."""
-    found = {name.lower(): name for name in value if name.lower() in _NAMES}
-    return found | {name: name for name in value if name in _NAMES}
+    """Map lower-case names to the fields of an object. If two fields differ only in case, lower case wins."""
+    names = {name.lower(): name for name in value if name.lower() in _NAMES}
+    return names | {name: name for name in value if name in _NAMES}
 
 
 def _first_filled(value: dict[str, Json], names: dict[str, str], wanted: tuple[str, ...]) -> str | None:
@@ -82,7 +84,7 @@ def _prompt_texts(value: dict[str, Json], names: dict[str, str], prompt: str | N
     if prompt is None:
         return []
     text = read_text(value, prompt, claims)
-    # Alpaca's rows hold an instruction and the input that it is about: its model got both.
+    # Alpaca has an instruction and an input for it; the model reads both.
     if prompt.lower() == "instruction" and "input" in names and value[names["input"]]:
         text += "\n\n" + read_text(value, names["input"], claims)
     return [text]

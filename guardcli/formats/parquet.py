@@ -1,6 +1,6 @@
-"""Parquet files, as LMSYS-Chat and WildChat come: each row a JSON value, as its JSON Lines export would have it.
+"""Parquet files, such as those of LMSYS-Chat and WildChat. Each row is read as the JSON object of a JSON Lines export.
 
-pyarrow is imported only where such a file is met. It knows no format.
+pyarrow is imported only when there is such a file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _INSTALL = "this is Parquet: install what reads it with pip install pyarrow, or 
 
 
 def is_parquet(stream: BinaryIO) -> bool:
-    """Whether a file is one, by its beginning and its end; of a pipe only the text formats can be read."""
+    """Return whether a file is Parquet, by its first and last bytes. Pipes never are: Parquet is read from its end."""
     try:
         if not stream.seekable():
             return False
@@ -36,10 +36,10 @@ def is_parquet(stream: BinaryIO) -> bool:
 
 
 def iter_rows(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]]:
-    """Each row from the `start`th on: its number, its value, and that as JSON.
+    """Yield the number, the value and the JSON bytes of each row, beginning with row `start`; the first row is 1.
 
     Raises:
-        StreamError: it cannot be read, or pyarrow is not there.
+        StreamError: The file cannot be read, or pyarrow is not installed.
     """
     try:
         import pyarrow
@@ -62,7 +62,12 @@ def iter_rows(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, byt
                     number += 1
                     if number >= start:
                         yield _to_row(number, value)
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:  # times that Python has no value for
+    except (
+        pyarrow.ArrowException,
+        OSError,
+        ValueError,
+        OverflowError,
+    ) as error:  # for times that Python cannot represent
         raise StreamError(f"the Parquet data cannot be read any further: {error}") from error
 
 
@@ -72,7 +77,7 @@ def _to_row(number: int, value: dict[str, Any]) -> tuple[int, Json, bytes]:
 
 
 def _as_text(value: Any) -> str:
-    """What JSON has no form for: times as ISO texts, bytes as text, and all else as it prints."""
+    """Convert values that JSON has no form for: bytes to text, times to ISO 8601, everything else with `str`."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     iso = getattr(value, "isoformat", None)

@@ -1,4 +1,4 @@
-"""Who speaks: the words that formats use for the roles. It knows nothing of where such a word stands."""
+"""The words that formats use for the roles of speakers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ _ROLES = {word: role for role, words in ROLE_WORDS.items() for word in words}
 
 
 def parse_role(word: object, number: int) -> Role:
-    """The role that `word` names, in any case; `number` is its message's, for the reason of `RecordError`."""
+    """Return the role that a word names, in any case.
+
+    Raises:
+        RecordError: The word is unknown. The message names `number`, the message's position.
+    """
     if isinstance(word, str) and word in _ROLES:
         return _ROLES[word]
     if not isinstance(word, str):
         raise RecordError(f"message {number}: the role is {describe_type(word)}; it must be text")
-    found = _ROLES.get(word.strip().lower())
-    if found is None:
+    role = _ROLES.get(word.strip().lower())
+    if role is None:
         raise RecordError(f"message {number}: unknown role {quote(word)}; known are {', '.join(_ROLES)}")
-    return found
+    return role
 
 
 def find_role(word: str) -> Role | None:
-    """The role that `word` names; None if it names none."""
+    """Return the role that a word names; None if the word is unknown."""
     return _ROLES.get(word.strip().lower())

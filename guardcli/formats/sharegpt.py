@@ -1,4 +1,4 @@
-"""ShareGPT's `{"conversations": [{"from": …, "value": …}]}`, its variants, and WildChat's `conversation`."""
+"""ShareGPT's `{"conversations": [{"from": …, "value": …}]}` and its variants, and WildChat's `conversation`."""
 
 from __future__ import annotations
 

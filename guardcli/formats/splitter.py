@@ -1,7 +1,9 @@
-"""Byte by byte through JSON that is not one value a line, to where each value ends: brackets and quotes only.
+"""Split JSON that is not one value a line, by its brackets and quotes alone, in memory bounded by the record limit.
 
-Top-level values come out one by one, and the elements of a top-level array, unless it is a list of messages.
-Whether a value is good JSON is not known here, only where it ends; memory is bounded by the limit.
+    [{"id": 1},          two values: the elements of a top-level array, unless it is a list of messages
+     {"id": 2}]
+
+Whether a value is valid JSON is found out later, when it is decoded.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ _OPENING_LINE = re.compile(rb"[ \t]*(?=[{\[])")
 def split_values(
     fragments: Iterable[bytes], line: int, limit: int, is_message: Callable[[bytes], bool]
 ) -> Iterator[Frame | BadFrame]:
-    """The values in lines, or parts of lines, of which the first is number `line`."""
+    """Yield the values in fragments of lines; `line` is the number of the first line.
+
+    `is_message` returns whether the bytes of an array's first element are a message, so that the array is one value.
+    """
     splitter = _Splitter(line, limit, is_message)
     for fragment in fragments:
         yield from splitter.feed(fragment)
@@ -28,13 +33,13 @@ def split_values(
 
 
 class _Splitter:
-    """Where we are. `_depth` counts the brackets open in the value, without that of an array around it."""
+    """The state of the scan. `_depth` counts the open brackets of the value, without that of an array around it."""
 
     def __init__(self, line: int, limit: int, is_message: Callable[[bytes], bool]) -> None:
         self._line = line
         self._limit = limit
         self._is_message = is_message
-        self._array: int | None = None  # the line of the array whose elements come out one by one
+        self._array: int | None = None  # the line of the array whose elements are yielded one by one
         self._in_string = False
         self._escaped = False
         self._line_start = True
@@ -44,29 +49,29 @@ class _Splitter:
         self._value = bytearray()
         self._start = self._line
         self._depth = 0
-        self._undecided = False  # it is an array, of messages or of records; its first element will tell
+        self._undecided = False  # it is an array of messages or of records; its first element decides
         self._dropped = False  # the value was longer than the limit
-        self._indent: int | None = None  # of the value's first line, where nothing else stands before it
+        self._indent: int | None = None  # of the value's first line; None if the value does not begin the line
         self._indented = False  # lines within the value are indented more than that, or it is broken anyway
 
     def feed(self, fragment: bytes) -> Iterator[Frame | BadFrame]:
         if self._line_start:
             yield from self._begin_line(fragment)
         self._line_start = fragment.endswith(b"\n")
-        at = 0
-        while at < len(fragment):
+        position = 0
+        while position < len(fragment):
             if self._escaped:
                 self._escaped = False
-                if fragment[at : at + 1] != b"\n":
-                    self._take(fragment[at : at + 1])
-                    at += 1
+                if fragment[position : position + 1] != b"\n":
+                    self._append(fragment[position : position + 1])
+                    position += 1
                     continue
-            found = (_INSIDE if self._in_string else _OUTSIDE).search(fragment, at)
-            self._take(fragment[at : found.start() if found else None])
-            if not found:
+            match = (_INSIDE if self._in_string else _OUTSIDE).search(fragment, position)
+            self._append(fragment[position : match.start() if match else None])
+            if not match:
                 return
-            yield from self._inside(found[0]) if self._in_string else self._outside(found[0])
-            at = found.end()
+            yield from self._in_string_byte(match[0]) if self._in_string else self._structural_byte(match[0])
+            position = match.end()
 
     def end(self) -> Iterator[Frame | BadFrame]:
         if self._depth or self._in_string:
@@ -76,17 +81,17 @@ class _Splitter:
         if self._array is not None:
             yield BadFrame(self._line, f"cut off: the array of line {self._array} is not closed before the end")
 
-    def _inside(self, byte: bytes) -> Iterator[Frame | BadFrame]:
-        if byte == b"\n":  # no JSON text holds one: it was not closed
+    def _in_string_byte(self, byte: bytes) -> Iterator[Frame | BadFrame]:
+        if byte == b"\n":  # not allowed in a JSON string: its quote is missing
             self._in_string = False
             self._indented = True
             yield from self._newline()
             return
-        self._take(byte)
+        self._append(byte)
         self._escaped = byte == b"\\"
         self._in_string = byte != b'"'
 
-    def _outside(self, byte: bytes) -> Iterator[Frame | BadFrame]:
+    def _structural_byte(self, byte: bytes) -> Iterator[Frame | BadFrame]:
         if byte == b"\n":
             yield from self._newline()
         elif byte == b",":
@@ -95,14 +100,14 @@ class _Splitter:
             yield from self._close(byte)
         else:
             if byte != b'"' and not self._depth:
-                yield from self._emit()  # whatever stands before a bracket is a value of its own
-            self._take(byte)
+                yield from self._emit()  # anything before a bracket is a value of its own
+            self._append(byte)
             self._in_string = byte == b'"'
             self._undecided |= byte == b"[" and not self._depth and self._array is None
             self._depth += byte != b'"'
 
     def _newline(self) -> Iterator[Frame | BadFrame]:
-        self._take(b"\n")
+        self._append(b"\n")
         if not self._depth:
             yield from self._emit()
         self._line += 1
@@ -115,7 +120,7 @@ class _Splitter:
                 yield from self._first_element()
                 return
         if self._depth:
-            self._take(b",")
+            self._append(b",")
         else:
             yield from self._emit()
 
@@ -129,24 +134,24 @@ class _Splitter:
         if element.strip() and not self._is_message(element):
             yield from self._first_element()
             return
-        self._take(byte)
+        self._append(byte)
         self._depth -= self._depth > 0
         if not self._depth:
             yield from self._emit()
 
     def _first_element(self) -> Iterator[Frame | BadFrame]:
-        """Leave out the bracket of the array, whose elements are values of their own."""
+        """End the first element of an array of records: drop the bracket in front of it."""
         element = self._value[1:].lstrip()
         self._start += self._value[: len(self._value) - len(element)].count(b"\n")
         self._value = element
         self._depth = 0
         yield from self._emit()
 
-    def _take(self, content: bytes) -> None:
+    def _append(self, content: bytes) -> None:
         if not self._value and not self._dropped:
             content = content.lstrip()
             self._start = self._line
-        # The bracket before an array's first element is not the element's.
+        # The bracket in front of an array's first element does not count.
         if len(self._value) + len(content) > self._limit + self._undecided:
             self._drop()
         if not self._dropped:
@@ -155,7 +160,7 @@ class _Splitter:
     def _drop(self) -> None:
         self._dropped = True
         self._value.clear()
-        if self._undecided:  # only the first element is known to be too long: the others get their chance
+        if self._undecided:  # only the first element is too long; the others may not be
             self._undecided = False
             self._array = self._start
             self._depth -= 1
@@ -170,9 +175,15 @@ class _Splitter:
         self._clear()
 
     def _begin_line(self, fragment: bytes) -> Iterator[Frame | BadFrame]:
-        """Find the way back after a value that is never closed: the next one begins a line as it did.
+        """Recover from a value that is never closed, where the next value begins a line.
 
-        Where lines within a value are indented, an opening bracket that is not begins another value.
+        If the lines within a value are indented, an opening bracket that is not indented begins another value:
+
+            {                   not closed
+              "id": 1,
+            {                   another value
+              "id": 2
+            }
         """
         opening = _OPENING_LINE.match(fragment)
         indent = len(fragment) - len(fragment.lstrip(b" \t"))

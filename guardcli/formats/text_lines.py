@@ -1,4 +1,4 @@
-"""Plain text in which every line that is not blank is one user's message."""
+"""Plain text: every line that is not blank is one user message."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ Item = Record | Malformed
 
 
 def matches(first: str) -> bool:
-    """Any text can be read so."""
+    """Return true: any text can be read as lines."""
     return True
 
 
 def read_records(
-    reader: LineReader, source: str, limit: int, refused: Callable[[bytes], str | None] | None = None
+    reader: LineReader, source: str, limit: int, find_problem: Callable[[bytes], str | None] | None = None
 ) -> Iterator[Item]:
-    """A record a line; none of a blank one. `refused` gives the reason why a line is not to be taken as text."""
+    """Yield a record for each line that is not blank.
+
+    `find_problem` returns why a line must not be read as text, or None.
+    """
     blank = b""
     for line in reader.iter_lines(limit):
-        number, passed, whole, end = line
-        content = strip_marks(passed)
+        number, raw, whole, end = line
+        content = strip_marks(raw)
         if whole and (not content or content.isspace()):
             blank = append_blank(blank, line)
             continue
@@ -33,16 +36,18 @@ def read_records(
         try:
             if not whole:
                 raise RecordError(too_long_message("the line", limit))
-            said = Message("user", decoding.decode_text(content, number))
-            if refused is not None and (reason := refused(content)):
+            message = Message("user", decoding.decode_text(content, number))
+            if find_problem is not None and (reason := find_problem(content)):
                 raise RecordError(reason)
-            yield Record(key, Conversation((said,)), raw=passed + end, before=blank)
+            yield Record(key, Conversation((message,)), raw=raw + end, before=blank)
         except RecordError as error:
             yield Malformed(key, error.reason, before=blank)
         blank = b""
 
 
 def read_detected_records(reader: LineReader, source: str, limit: int) -> Iterator[Record | Malformed]:
-    """The same, where nobody says that all lines are text: one that looks like a record of another format is none, and
-    is not passed as harmless text either."""
+    """Yield the same records where the format was detected, not given.
+
+    A line that looks like a JSON record is malformed then: it is likely to be one, and must not pass as harmless text.
+    """
     return read_records(reader, source, limit, plain_text_problem)

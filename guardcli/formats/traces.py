@@ -1,11 +1,10 @@
-"""Rows of tracing tools: Langfuse's `input` and `output`, LangSmith's and Weave's `inputs` and `outputs`.
+"""Traces: Langfuse's `input` and `output`, LangSmith's and Weave's `inputs` and `outputs`.
 
-Each holds what a model was given and what it answered: a text, one message, a list of messages, the arguments of a
-function (Langfuse's `@observe`), or any of these as JSON text. LangChain's own form of a message, with its class or its
-`type` for a role, is read as well.
+Each field is a text, one message, a list of messages, the arguments of a function (Langfuse's `@observe`), or any of
+these as JSON text. LangChain's messages, which have a class or a `type` in place of a role, are read as well.
 
-JSON text is read only where all that it holds is accounted for, and somebody other than the system speaks in it;
-otherwise it is text that somebody wrote, and is judged as it stands.
+JSON text is parsed only if every text in it is accounted for, and somebody other than the system speaks in it.
+Otherwise it is text that a user wrote, and is judged as it is.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from guardcli.formats.unread_text import find_unread_text
 _TRACE_KEYS = frozenset({"trace_id", "traceId", "observation_id", "session_id", "sessionId", "run_type", "op_name"})
 _INPUT_NAMES, _OUTPUT_NAMES = ("inputs", "input"), ("outputs", "output")
 _TRACE_FIELDS = frozenset({*_INPUT_NAMES, *_OUTPUT_NAMES})
-_OTHER_FORMATS_NAMES = frozenset(
+_OTHER_FORMATS_KEYS = frozenset(
     {"messages", "conversations", "conversation", "prompt"}
-)  # these are other formats' own
+)  # records with these are of other formats
 
-# Where in an object the messages or the text are; the first that is filled is read.
+# Fields of an object with the messages or the text; the first that is filled is read.
 _CONTENT_NAMES = (
     "messages", "message", "choices", "generations", "output", "input", "content", "text", "answer", "query",
     "question", "prompt", "response", "completion", "generation",
@@ -43,164 +42,166 @@ _ROLES_BY_CLASS: dict[str, Role] = {
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or not _OTHER_FORMATS_NAMES.isdisjoint(value):
+    if not isinstance(value, dict) or not _OTHER_FORMATS_KEYS.isdisjoint(value):
         return False
     return not _TRACE_KEYS.isdisjoint(value) and not _TRACE_FIELDS.isdisjoint(value)
 
 
 def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
-    given, answered = (_first_filled(value, names) for names in (_INPUT_NAMES, _OUTPUT_NAMES))
-    said = _parse_json_texts(value, given, answered, claims)
-    if said is None:
+    input_, output = (_first_filled(value, names) for names in (_INPUT_NAMES, _OUTPUT_NAMES))
+    all_messages = _parse_json_texts(value, input_, output, claims)
+    if all_messages is None:
         reader = _MessageReader(claims)
-        said = [*reader.under(value, given, "user"), *reader.under(value, answered, "assistant")]
-    if not said:
-        raise RecordError(f"empty conversation: {given} and {answered} hold no message")
-    return [(None, Conversation(tuple(said)))]
+        all_messages = [*reader.read_field(value, input_, "user"), *reader.read_field(value, output, "assistant")]
+    if not all_messages:
+        raise RecordError(f"empty conversation: {input_} and {output} hold no message")
+    return [(None, Conversation(tuple(all_messages)))]
 
 
 def _first_filled(value: dict[str, Json], names: tuple[str, str]) -> str:
     return next((name for name in names if value.get(name) not in (None, "", [], {})), names[-1])
 
 
-def _parse_json_texts(value: dict[str, Json], given: str, answered: str, claims: Claims) -> list[Message] | None:
-    """The messages in JSON texts; None if they are not to be read as JSON.
+def _parse_json_texts(value: dict[str, Json], input_: str, output: str, claims: Claims) -> list[Message] | None:
+    """Return the messages in JSON texts; None if the texts must not be parsed.
 
-    An exporter writes either all of a row's texts as JSON, or none: one that looks like JSON beside one that does not
-    is what somebody typed.
+    An exporter writes either all texts of a row as JSON, or none. If only one of the two is JSON, a user typed it.
     """
-    texts = {name: text for name in (given, answered) if isinstance(text := value.get(name), str) and text}
+    texts = {name: text for name in (input_, output) if isinstance(text := value.get(name), str) and text}
     try:
         trees = {name: decoding.decode_json(text.encode("utf-8", "replace"), 1)[0] for name, text in texts.items()}
     except RecordError:
         return None
     if not trees or not all(isinstance(tree, (dict, list, str)) for tree in trees.values()):
         return None
-    trial, root = Claims(), {**value, **trees}
-    reader = _MessageReader(trial)
+    trial_claims, root = Claims(), {**value, **trees}
+    reader = _MessageReader(trial_claims)
     try:
-        asked, back = reader.under(root, given, "user"), reader.under(root, answered, "assistant")
+        inputs = reader.read_field(root, input_, "user")
+        outputs = reader.read_field(root, output, "assistant")
     except RecordError:
         return None
-    lost = any(find_unread_text(trial, {name: root[name]}, [*asked, *back]) for name in trees)
-    if lost or (given in trees and not any(message.role in ("user", "assistant") for message in asked)):
+    has_unread = any(find_unread_text(trial_claims, {name: root[name]}, [*inputs, *outputs]) for name in trees)
+    if has_unread or (input_ in trees and not any(message.role in ("user", "assistant") for message in inputs)):
         return None
     for name, tree in trees.items():
         if isinstance(tree, str):
             claims.claim(value, name)
         else:
             claims.add_parsed(value, name, tree)
-    claims.merge(trial)
-    return [*asked, *back]
+    claims.merge(trial_claims)
+    return [*inputs, *outputs]
 
 
 @dataclass(slots=True)
 class _MessageReader:
-    """Messages out of whatever stands under a name; `count` of them so far."""
+    """Reads messages from the values of a trace. `count` is the number of messages so far."""
 
     claims: Claims
     count: int = 0
 
-    def under(self, holder: dict[str, Json], name: str, role: Role, above: str = "") -> list[Message]:
-        """The messages that a field holds; a text is what `role` said. `above` is the place of the holder."""
-        place = f"{above}.{name}".removeprefix(".")
-        value = holder.get(name)
+    def read_field(self, fields: dict[str, Json], name: str, role: Role, parent: str = "") -> list[Message]:
+        """Return the messages in a field; a text is a message of `role`. `parent` is the path of the object."""
+        place = f"{parent}.{name}".removeprefix(".")
+        value = fields.get(name)
         if value is None or value == "":
             return []
         if isinstance(value, str):
-            self.claims.claim(holder, name)
-            return [self._text(value, role)]
+            self.claims.claim(fields, name)
+            return [self._read_text(value, role)]
         if isinstance(value, list):
-            return self._listed(value, place, role)
+            return self._read_list(value, place, role)
         if not isinstance(value, dict):
             raise RecordError(f"{place} is {describe_type(value)}; it must be text, a message, or messages")
-        return self._held(value, place, role)
+        return self._read_object(value, place, role)
 
-    def _text(self, text: str, role: Role) -> Message:
+    def _read_text(self, text: str, role: Role) -> Message:
         self.count += 1
         return Message(role, text)
 
-    def _listed(self, value: list[Json], name: str, role: Role) -> list[Message]:
-        if len(value) == 1 and isinstance(value[0], list):  # LangChain runs a batch, mostly of one
+    def _read_list(self, value: list[Json], name: str, role: Role) -> list[Message]:
+        if len(value) == 1 and isinstance(value[0], list):  # LangChain runs batches, mostly of one conversation
             value = value[0]
         if any(isinstance(item, list) for item in value):
             raise RecordError(f"{name} holds {len(value)} conversations; export them one by one")
-        found = []
+        list_messages = []
         for index, item in enumerate(value):
             if isinstance(item, str):
                 self.claims.claim(value, index)
-                found.append(self._text(item, role))
+                list_messages.append(self._read_text(item, role))
             else:
-                found.append(self._message(item, role))
-        return found
+                list_messages.append(self._read_message(item, role))
+        return list_messages
 
-    def _held(self, value: dict[str, Json], name: str, role: Role) -> list[Message]:
-        """What an object holds: messages, choices, generations, one message, or a text under a common name."""
+    def _read_object(self, value: dict[str, Json], name: str, role: Role) -> list[Message]:
+        """Return the messages of an object: messages, choices, generations, one message, or a text in a usual field."""
         if _is_message(value):
-            return [self._message(value, role)]
+            return [self._read_message(value, role)]
         self.claims.claim(value)
         if _is_call(value):
-            return self._arguments(value, name, role)
+            return self._read_arguments(value, name, role)
         filled = next((key for key in _CONTENT_NAMES if value.get(key) not in (None, "", [], {})), None)
         if filled is None:
             raise RecordError(
                 f"{name} holds no messages; it has the keys {quote_names(value)} (--messages-path names the place)"
             )
-        return self.under(value, filled, role, name)
+        return self.read_field(value, filled, role, name)
 
-    def _arguments(self, value: dict[str, Json], name: str, role: Role) -> list[Message]:
-        """The arguments of a function, as Langfuse's decorator records them: texts, or messages."""
-        found = [message for field in ("args", "kwargs") for message in self._each(value[field], role)]
-        if not found:
+    def _read_arguments(self, value: dict[str, Json], name: str, role: Role) -> list[Message]:
+        """Return the messages among the arguments of a function, as Langfuse's decorator records them."""
+        arguments = [
+            message for field in ("args", "kwargs") for message in self._read_each_argument(value[field], role)
+        ]
+        if not arguments:
             raise RecordError(f"{name} holds the arguments of a function, and no text is among them")
-        return found
+        return arguments
 
-    def _each(self, arguments: Json, role: Role) -> Iterator[Message]:
+    def _read_each_argument(self, arguments: Json, role: Role) -> Iterator[Message]:
         assert isinstance(arguments, (dict, list))  # by `_is_call`
-        places = arguments.items() if isinstance(arguments, dict) else enumerate(arguments)
-        for place, item in places:
+        items = arguments.items() if isinstance(arguments, dict) else enumerate(arguments)
+        for name, item in items:
             if isinstance(item, str):
                 if classify(item) is not Prose.SYMBOL:
-                    self.claims.claim(arguments, place)
-                    yield self._text(item, role)
-            elif isinstance(item, (dict, list)) and _holds_messages(item):
+                    self.claims.claim(arguments, name)
+                    yield self._read_text(item, role)
+            elif isinstance(item, (dict, list)) and _has_messages(item):
                 yield from (
-                    self._listed(item, str(place), role)
+                    self._read_list(item, str(name), role)
                     if isinstance(item, list)
-                    else self._held(item, str(place), role)
+                    else self._read_object(item, str(name), role)
                 )
 
-    def _message(self, item: Json, role: Role) -> Message:
-        """A message, a choice, a generation, or one of LangChain's."""
+    def _read_message(self, item: Json, role: Role) -> Message:
+        """Return a message, or the message of a choice, of a generation, or of LangChain."""
         self.count += 1
         if not isinstance(item, dict):
             return messages.read_message(item, self.count, self.claims)
         if isinstance(item.get("message"), dict) and "role" not in item:  # a choice, or a generation
             self.claims.claim(item)
             self.count -= 1
-            return self._message(item["message"], role)
+            return self._read_message(item["message"], role)
         if isinstance(inside := item.get("kwargs"), dict) and "role" not in item:
             self.claims.claim(item)
-            return self._langchain(inside, _class_role(item, role))
+            return self._read_langchain(inside, _class_role(item, role))
         if _type_of(item) in _ROLES_BY_TYPE and "role" not in item:
             inside = item.get("data")
             self.claims.claim(item)
-            return self._langchain(inside if isinstance(inside, dict) else item, _ROLES_BY_TYPE[_type_of(item)])
+            return self._read_langchain(inside if isinstance(inside, dict) else item, _ROLES_BY_TYPE[_type_of(item)])
         if "role" not in item and isinstance(item.get("text"), str):
             self.claims.claim(item, "text")
             return Message(role, str(item["text"]))
         return messages.read_message(item, self.count, self.claims)
 
-    def _langchain(self, item: dict[str, Json], role: Role) -> Message:
-        """Content and calls of tools, which stand in `additional_kwargs` too, in the form that they were sent in."""
-        beside = item.get("additional_kwargs")
-        if isinstance(beside, dict):
-            calls = beside.get("tool_calls")
-            count = len(calls) if isinstance(calls, list) else beside.get("function_call") is not None
+    def _read_langchain(self, item: dict[str, Json], role: Role) -> Message:
+        """Return a LangChain message. Its tool calls may be in `additional_kwargs` as well, or only there."""
+        sent = item.get("additional_kwargs")
+        if isinstance(sent, dict):
+            calls = sent.get("tool_calls")
+            count = len(calls) if isinstance(calls, list) else sent.get("function_call") is not None
             if not item.get("tool_calls"):
                 self.claims.skipped += ["tool_call"] * count
-            self.claims.claim(beside, "tool_calls", "function_call")
+            self.claims.claim(sent, "tool_calls", "function_call")
         return messages.read_message(item, self.count, self.claims, role=role)
 
 
@@ -214,18 +215,18 @@ def _is_call(value: dict[str, Json]) -> bool:
     return isinstance(value.get("args"), list) and isinstance(value.get("kwargs"), dict)
 
 
-def _holds_messages(item: dict[str, Json] | list[Json]) -> bool:
+def _has_messages(item: dict[str, Json] | list[Json]) -> bool:
     if isinstance(item, list):
         return bool(item) and all(isinstance(one, dict) and _is_message(one) for one in item)
     return _is_message(item) or any(item.get(name) not in (None, "", [], {}) for name in _CONTENT_NAMES)
 
 
 def _class_role(item: dict[str, Json], role: Role) -> Role:
-    """LangChain's serialized form: `{"id": [..., "HumanMessage"], "kwargs": {"content": …}}`."""
+    """Return the role of LangChain's serialized form: `{"id": [..., "HumanMessage"], "kwargs": {"content": …}}`."""
     path = item.get("id")
     return _ROLES_BY_CLASS.get(str(path[-1]) if isinstance(path, list) and path else "", role)
 
 
 def _type_of(value: dict[str, Json]) -> str:
-    found = value.get("type")
-    return found if isinstance(found, str) else ""
+    type_ = value.get("type")
+    return type_ if isinstance(type_, str) else ""

@@ -1,7 +1,7 @@
-"""Plain text in which lines begin with who speaks: `User: …`, `**Assistant:** …`, `<user> …`, `[user] …`.
+"""Plain text in which each turn begins with its speaker: `User: …`, `**Assistant:** …`, `<user> …`, `[user] …`.
 
-A message goes on until the next such line. A blank line before a user's line ends a conversation, and so does
-a line `---`.
+A message continues until the next such line. A conversation ends at a line `---`, or at a blank line in front of a turn
+of the user.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from guardcli.formats.frames import BadFrame, Frame, RawLine
 from guardcli.formats.layout import append_blank, strip_marks
 from guardcli.formats.line_reader import LineReader
 
-UNKNOWN_SPEAKER = "unknown_speaker"  # the flag of a conversation with a line `Name: …` of a speaker that is not known
+UNKNOWN_SPEAKER = "unknown_speaker"  # the flag of a conversation with a line `Name: …` of an unknown speaker
 
 _WORDS = "|".join(word for role in ("user", "assistant", "system") for word in roles.ROLE_WORDS[role])
 _TURN = re.compile(
@@ -30,14 +30,14 @@ _UNKNOWN_TURN = re.compile(
 
 
 def matches(first: str) -> bool:
-    """Text that begins with this line is a transcript: it begins with a user or an assistant."""
+    """Return whether a text with this first line is a transcript: it begins with the user or the assistant."""
     return _speaker(first) in ("user", "assistant")
 
 
 def is_likely(first: str, following: list[str]) -> bool:
-    """The same, where nobody says so: another turn follows, unless the text is one line alone.
+    """Return whether a text is likely to be a transcript: another turn follows, unless the text is only one line.
 
-    One line `User: …` in a file of prompts must not swallow those after it.
+    One line `User: …` in a file of prompts must not swallow the lines after it.
     """
     rest = [line for line in following if line.strip()]
     return matches(first) and (not rest or any(_speaker(line) is not None or line.strip() == "---" for line in rest))
@@ -56,15 +56,16 @@ def read_records(
         try:
             if isinstance(block, BadFrame):
                 raise RecordError(block.reason)
-            said, strangers = _parse_turns(decoding.decode_text(block.content, block.line), allow_system=allow_system)
-            conversation = Conversation(said, flags=(UNKNOWN_SPEAKER,) if strangers else ())
+            text = decoding.decode_text(block.content, block.line)
+            messages, has_unknown_speaker = _parse_turns(text, allow_system=allow_system)
+            conversation = Conversation(messages, flags=(UNKNOWN_SPEAKER,) if has_unknown_speaker else ())
             yield Record(key, conversation, raw=block.raw, before=block.before)
         except RecordError as error:
             yield Malformed(key, error.reason, before=block.before)
 
 
 def _iter_frames(reader: LineReader, limit: int) -> Iterator[Frame | BadFrame]:
-    """The lines of each conversation, or that they are too many, which is said as soon as it is known."""
+    """Yield the lines of each conversation. One that is too long is reported as soon as that is known."""
     block: list[RawLine] = []
     start, size, blank = 0, 0, False
     before = b""
@@ -97,26 +98,26 @@ def _to_frame(start: int, block: list[RawLine], before: bytes) -> Iterator[Frame
 
 
 def _parse_turns(text: str, *, allow_system: bool) -> tuple[tuple[Message, ...], bool]:
-    """The turns of a transcript, and whether a line seems to be the turn of a speaker that is not known."""
-    said: list[tuple[Role, list[str]]] = []
-    strangers = False
+    """Return the messages of a transcript, and whether a line looks like the turn of an unknown speaker."""
+    turns: list[tuple[Role, list[str]]] = []
+    has_unknown_speaker = False
     for line in text.split("\n"):
         speaker = _speaker(line)
         if speaker and (allow_system or speaker in ("user", "assistant")):
-            said.append((speaker, [_TURN.sub("", line, count=1)]))
-        elif said:
-            said[-1][1].append(line)
-            strangers = strangers or _UNKNOWN_TURN.match(line) is not None
+            turns.append((speaker, [_TURN.sub("", line, count=1)]))
+        elif turns:
+            turns[-1][1].append(line)
+            has_unknown_speaker = has_unknown_speaker or _UNKNOWN_TURN.match(line) is not None
         else:
             raise RecordError(f"text before the first speaker (such as `User:`): {quote(line)}")
-    return tuple(Message(role, "\n".join(lines).strip()) for role, lines in said), strangers
+    return tuple(Message(role, "\n".join(lines).strip()) for role, lines in turns), has_unknown_speaker
 
 
 def _speaker(line: str) -> Role | None:
-    found = _TURN.match(line)
-    return roles.parse_role(found[0].strip("*<[]>:"), 0) if found else None
+    match = _TURN.match(line)
+    return roles.parse_role(match[0].strip("*<[]>:"), 0) if match else None
 
 
 def _line_start(line: RawLine) -> str:
-    """Enough of a line to know its speaker, even if it is no text."""
+    """Return enough of a line to recognize its speaker, even if the line is not valid text."""
     return strip_marks(line.content)[:100].decode(errors="replace")
