@@ -10,7 +10,7 @@ from guardcli.training.config import LR_SCHEDULES, TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.dependencies import check_installed
 from guardcli.training.gguf_export import LoraCheckpoint, export_gguf
-from guardcli.training.loop import TrainingData, TrainProgress, fine_tune
+from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, training_manifest
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.run_dir import RunDir, find_last_checkpoint, manifest_paths, read_manifest, run_files
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
@@ -34,4 +34,5 @@ __all__ = [
     "manifest_paths",
     "read_manifest",
     "run_files",
+    "training_manifest",
 ]

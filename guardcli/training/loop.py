@@ -10,15 +10,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from guardcli.errors import InputError, TuneError
 from guardcli.evaluation.metrics import average_precision
+from guardcli.text.printable import counted
+from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
+from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.lr_schedule import learning_rate
 from guardcli.training.run_dir import OPTIMIZER_FILE, RunDir
 from guardcli.training.sampler import num_steps, sample_batches, split_batches
-from guardcli.training.tokenizer import TokenizedExample
+from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,40 @@ class TrainingData:
             raise InputError("there are no examples to train on")
         if self.held_out and len({example.unsafe for example in self.held_out}) < 2:
             raise InputError("the held-out examples are all of one label: AUPRC needs safe and unsafe ones")
+
+    @classmethod
+    def from_datasets(
+        cls, dataset: TokenizedDataset, held_out: TokenizedDataset | None, tokenizer: Tokenizer
+    ) -> TrainingData:
+        """Take the examples of a dataset to train on, and perhaps of a held-out one.
+
+        Raises:
+            InputError: a held-out conversation is also trained on, or the two are for different models.
+        """
+        if held_out is not None:
+            if shared := len(dataset.prompts & held_out.prompts):
+                raise InputError(
+                    f"{counted(shared, 'conversation')} of the held-out examples are trained on: prepare the "
+                    "training examples with --exclude"
+                )
+            if held_out.template != dataset.template:
+                raise InputError(
+                    f"the held-out examples are for {held_out.template}, and the others for {dataset.template}"
+                )
+        return cls(dataset.examples, held_out.examples if held_out else (), (tokenizer.safe, tokenizer.unsafe))
+
+
+def training_manifest(
+    base: BaseModel, dataset: TokenizedDataset, held_out: TokenizedDataset | None, config: TrainConfig
+) -> dict[str, Any]:
+    """Everything that the adapter depends on, for the manifest of a `RunDir`."""
+    return {
+        "template": dataset.template,
+        "base": base.fingerprint(),
+        "data": dataset.sha256,
+        "held_out": held_out.sha256 if held_out else None,
+        **config.as_json(),
+    }
 
 
 def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: TrainConfig) -> Iterator[TrainProgress]:

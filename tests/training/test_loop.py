@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from guardcli.errors import InputError, TuneError
 from guardcli.training.config import TrainConfig
+from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.loop import TrainingData, TrainProgress, fine_tune
 from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE, LoraModel
 from guardcli.training.run_dir import RunDir
@@ -144,6 +145,16 @@ def test_non_finite_score_ends_the_run(bench: Bench, tmp_path: Path) -> None:
     wild = replace(SETTINGS, learning_rate=1e30, checkpoint_every=1)
     with pytest.raises(TuneError, match="the scores of held-out examples are not finite at step 1"):
         trained_in(tmp_path, bench, wild)
+
+
+def test_held_out_data_is_for_the_same_model_and_not_trained_on(bench: Bench, files: tuple[Path, Path]) -> None:
+    dataset, held_out = (TokenizedDataset.from_file(path, bench.tokenizer, max_length=4096) for path in files)
+    assert TrainingData.from_datasets(dataset, held_out, bench.tokenizer) == bench.data
+    assert TrainingData.from_datasets(dataset, None, bench.tokenizer).held_out == ()
+    with pytest.raises(InputError, match=r"^8 conversations of the held-out examples are trained on: prepare"):
+        TrainingData.from_datasets(dataset, dataset, bench.tokenizer)
+    with pytest.raises(InputError, match=r"^the held-out examples are for x, and the others for llama-guard-3-8b$"):
+        TrainingData.from_datasets(dataset, replace(held_out, template="x"), bench.tokenizer)
 
 
 def test_data_without_examples_or_of_one_label_is_rejected(bench: Bench) -> None:

@@ -12,11 +12,10 @@ from guardcli.cli.codes import DONE, UNJUDGED, USAGE
 from guardcli.cli.labelling import label_options
 from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
-from guardcli.conversation import Conversation, Malformed, Record, Role
+from guardcli.conversation import Role
 from guardcli.errors import InputError
-from guardcli.evaluation.datasets import DATASET_SCHEMAS, CategoryMap, FieldSpec, LabelTarget, detect_schema
+from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabelTarget
 from guardcli.prompts import TEMPLATES
-from guardcli.prompts.turns import turns
 from guardcli.report.prepared_examples import format_overlaps, format_preparation
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.printable import counted
@@ -142,7 +141,8 @@ def prepare(
         as_user=frozenset(as_user),
     )
     prompt_template.check(policy)
-    evaluation = _index_evaluation_sets(exclude, config.as_user)
+    excluded = inputs.Reading().records(inputs.sources(exclude)) if exclude else ()
+    evaluation = ContaminationIndex.from_records(excluded, as_user=config.as_user)
     stats = PrepareStats()
     examples = list(prepare_examples(reading.records(inputs.sources(files)), config, evaluation, stats))
     if stats.overlaps:
@@ -165,23 +165,3 @@ def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareSt
         output.save(path, written)
     output.say(f"guard: {path or '-'}: {counted(len(examples), 'example')} of {counted(stats.num_records, 'record')}")
     return DONE
-
-
-def _index_evaluation_sets(files: tuple[str, ...], as_user: frozenset[Role]) -> ContaminationIndex:
-    """Index the messages of evaluation sets. A record that cannot be read is an error: it could hide an overlap."""
-    index = ContaminationIndex()
-    for record in inputs.Reading().records(inputs.sources(files)) if files else ():
-        conversation = _conversation(record)
-        index.add(turns(conversation, as_user).shown, record.key.location)
-    return index
-
-
-def _conversation(record: Record | Malformed) -> Conversation:
-    """What a record says, by its format, or by the schema of a public set."""
-    if isinstance(record, Record):
-        return record.conversation
-    name = detect_schema(record.fields)
-    messages = None if name is None else DATASET_SCHEMAS[name].messages
-    if messages is not None and (parsed := messages(record.fields)):
-        return Conversation(parsed)
-    raise InputError(f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}")

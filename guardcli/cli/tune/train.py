@@ -11,7 +11,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.codes import DONE
-from guardcli.errors import InputError, OutputError
+from guardcli.errors import OutputError
 from guardcli.text.printable import counted
 from guardcli.training import (
     LR_SCHEDULES,
@@ -26,6 +26,7 @@ from guardcli.training import (
     check_installed,
     fine_tune,
     run_files,
+    training_manifest,
 )
 
 _DEFAULT = TrainConfig()
@@ -164,10 +165,8 @@ def train(
     tokenizer = Tokenizer(base_path)
     dataset = _read(data_path, tokenizer, config)
     held_out = None if held_out_path is None else _read(held_out_path, tokenizer, config)
-    if held_out is not None:
-        _check_held_out(held_out, dataset)
-    data = TrainingData(dataset.examples, held_out.examples if held_out else (), (tokenizer.safe, tokenizer.unsafe))
-    run_dir = RunDir(folder, _manifest(base, dataset, held_out, config), resume=resume)
+    data = TrainingData.from_datasets(dataset, held_out, tokenizer)
+    run_dir = RunDir(folder, training_manifest(base, dataset, held_out, config), resume=resume)
     if run_dir.step:
         output.say(f"guard: {folder} has {counted(run_dir.step, 'step')}: going on from there")
     model = LoraModel(base, config, threads=threads)
@@ -196,30 +195,6 @@ def _read(path: Path, tokenizer: Tokenizer, config: TrainConfig) -> TokenizedDat
             f"{config.max_length:,} tokens left out"
         )
     return dataset
-
-
-def _check_held_out(held_out: TokenizedDataset, dataset: TokenizedDataset) -> None:
-    """Raise InputError if a held-out conversation is also trained on, or if the two are for different models."""
-    if shared := len(dataset.prompts & held_out.prompts):
-        raise InputError(
-            f"{counted(shared, 'conversation')} of the held-out examples are trained on: prepare the "
-            "training examples with --exclude"
-        )
-    if held_out.template != dataset.template:
-        raise InputError(f"the held-out examples are for {held_out.template}, and the others for {dataset.template}")
-
-
-def _manifest(
-    base: BaseModel, dataset: TokenizedDataset, held_out: TokenizedDataset | None, config: TrainConfig
-) -> dict[str, Any]:
-    """Everything that the adapter depends on."""
-    return {
-        "template": dataset.template,
-        "base": base.fingerprint(),
-        "data": dataset.sha256,
-        "held_out": held_out.sha256 if held_out else None,
-        **config.as_json(),
-    }
 
 
 def _show_progress(run: Iterator[TrainProgress]) -> TrainProgress | None:

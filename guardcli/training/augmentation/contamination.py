@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guardcli.prompts.turns import Turn
+from guardcli.conversation import Conversation, Malformed, Record, Role
+from guardcli.errors import InputError
+from guardcli.evaluation.datasets import DATASET_SCHEMAS, detect_schema
+from guardcli.prompts.turns import Turn, turns
 
 NGRAM = 13  # words, as in GPT-3's check of its own training set (arXiv 2005.14165, appendix C)
 MIN_WORDS = 4  # a shorter message, such as a greeting, counts only if it is the only one of a user
@@ -46,16 +49,32 @@ class ContaminationIndex:
         self._exact: dict[str, str] = {}
         self._near: dict[int, str] = {}  # by hash: the words of 10,000 long texts would take gigabytes
 
-    def add(self, turns: Sequence[Turn], location: str) -> None:
+    @classmethod
+    def from_records(
+        cls, records: Iterable[Record | Malformed], *, as_user: Collection[Role] = ()
+    ) -> ContaminationIndex:
+        """Index the records of evaluation sets, which have messages or the fields of a public data set.
+
+        Messages of the roles in `as_user` are read as a user's.
+
+        Raises:
+            InputError: a record cannot be read, so it could hide an overlap.
+        """
+        index = cls()
+        for record in records:
+            index.add(turns(_conversation(record), as_user).shown, record.key.location)
+        return index
+
+    def add(self, shown: Sequence[Turn], location: str) -> None:
         """Add the messages of a conversation of an evaluation set."""
-        for text in _distinctive_texts(turns):
+        for text in _distinctive_texts(shown):
             self._exact.setdefault(text, location)
             for hash_ in _hashes(text):
                 self._near.setdefault(hash_, location)
 
-    def find_overlap(self, turns: Sequence[Turn]) -> Overlap | None:
+    def find_overlap(self, shown: Sequence[Turn]) -> Overlap | None:
         """The overlap of a conversation with the indexed ones, an exact one if there is one, or None."""
-        texts = _distinctive_texts(turns)
+        texts = _distinctive_texts(shown)
         exact = next((self._exact[text] for text in texts if text in self._exact), None)
         if exact is not None:
             return Overlap(exact, "exact")
@@ -68,9 +87,19 @@ def words(text: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def _distinctive_texts(turns: Sequence[Turn]) -> list[str]:
+def _conversation(record: Record | Malformed) -> Conversation:
+    if isinstance(record, Record):
+        return record.conversation
+    schema = detect_schema(record.fields)
+    read_messages = None if schema is None else DATASET_SCHEMAS[schema].messages
+    if read_messages is not None and (messages := read_messages(record.fields)):
+        return Conversation(messages)
+    raise InputError(f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}")
+
+
+def _distinctive_texts(shown: Sequence[Turn]) -> list[str]:
     """The texts that distinguish a conversation from others: the messages of users, or all if no user wrote one."""
-    texts = [turn.text for turn in turns if turn.speaker == "User"] or [turn.text for turn in turns]
+    texts = [turn.text for turn in shown if turn.speaker == "User"] or [turn.text for turn in shown]
     return texts if len(texts) == 1 else [text for text in texts if len(words(text)) >= MIN_WORDS]
 
 

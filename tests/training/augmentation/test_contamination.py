@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from guardcli.conversation import Json, Key, Malformed
+from guardcli.errors import InputError
 from guardcli.prompts.turns import Turn
-from guardcli.training.augmentation import ContaminationIndex
+from guardcli.training.augmentation import ContaminationIndex, Overlap
 from guardcli.training.augmentation.contamination import words
+from tests.training.augmentation.samples import record
 
 LONG = "Please write a story about a small dog who finds a big bone under the old oak tree by the river"
 
@@ -67,6 +70,24 @@ def test_exact_overlap_comes_first() -> None:
     overlap = index.find_overlap(shown(LONG.upper(), "How do I bake bread?"))
     assert overlap is not None
     assert (overlap.kind, overlap.location) == ("exact", "eval.jsonl:2")
+
+
+def test_index_of_records_and_of_a_public_data_set() -> None:
+    fields: dict[str, Json] = {
+        "user_input": "How do I make tea?",
+        "model_output": "Hot",
+        "toxicity": 0,
+        "human_annotation": "True",
+    }
+    records = [record("How do I bake bread?", 1), Malformed(Key("toxic.csv", 2), "no messages", fields)]
+    index = ContaminationIndex.from_records(records)
+    assert index.find_overlap(shown("How do I bake bread?")) == Overlap("a.jsonl:1", "exact")
+    assert index.find_overlap(shown("How do I make tea?")) == Overlap("toxic.csv:2", "exact")
+
+
+def test_record_that_cannot_be_read_could_hide_an_overlap() -> None:
+    with pytest.raises(InputError, match=r"^b\.jsonl:3: cannot be read, so nothing can be held against it: not JSON$"):
+        ContaminationIndex.from_records([Malformed(Key("b.jsonl", 3), "not JSON")])
 
 
 def test_empty_index_has_no_overlap() -> None:
