@@ -16,7 +16,7 @@ from guardcli.cli.codes import DONE, FOUND, UNJUDGED
 from guardcli.cli.judging import Judging, model_options, record_options
 from guardcli.cli.policies import extends_root_option
 from guardcli.conversation import Malformed, Record
-from guardcli.evaluation.comparison import Comparison, compare
+from guardcli.evaluation import Comparison, compare_runs
 from guardcli.judging import Guard, reader, redecision
 from guardcli.judging.reader import VerdictRow
 from guardcli.judging.writers import jsonl
@@ -74,14 +74,14 @@ def diff(
         if len(files) != 2:
             raise click.UsageError("name two files of verdicts, or two policies with -t and the data to judge")
         names = files[0], files[1]
-        comparison = compare(reader.read_verdicts(files[0]), reader.read_verdicts(files[1]))
+        comparison = compare_runs(reader.read_verdicts(files[0]), reader.read_verdicts(files[1]))
     output.write(_written(comparison, names, output_format, with_text=with_text))
-    if not comparison.matched:
+    if not comparison.num_matched:
         output.say("guard: the two runs have no record in common")
-    unjudged = any("error" in verdicts for verdicts in comparison.table)
-    if unjudged or not comparison.matched:
+    unjudged = any("error" in verdicts for verdicts in comparison.verdicts)
+    if unjudged or not comparison.num_matched:
         return UNJUDGED
-    return DONE if exit_zero or not (comparison.changed or any(comparison.unmatched)) else FOUND
+    return DONE if exit_zero or not (comparison.num_changed or any(comparison.unmatched)) else FOUND
 
 
 def _judged(records: Iterable[Record | Malformed], first: Taxonomy, second: Taxonomy, judging: Judging) -> Comparison:
@@ -91,12 +91,12 @@ def _judged(records: Iterable[Record | Malformed], first: Taxonomy, second: Taxo
         after = stack.enter_context(judging.open(second, model=before.model))
         if first.prompt_digest != second.prompt_digest or before.per_category != after.per_category:
             ones, others = tee(records)
-            return compare(_rows(before, ones), _rows(after, others))
+            return compare_runs(_rows(before, ones), _rows(after, others))
         if before.threshold <= after.threshold:  # what is unsafe by the lower one has its categories read
             rows, again_rows = tee(_rows(before, records))
-            return compare(rows, _decided(again_rows, before, after))
+            return compare_runs(rows, _decided(again_rows, before, after))
         rows, again_rows = tee(_rows(after, records))
-        return compare(_decided(again_rows, after, before), rows)
+        return compare_runs(_decided(again_rows, after, before), rows)
 
 
 def _rows(guard: Guard, records: Iterable[Record | Malformed]) -> Iterator[VerdictRow]:

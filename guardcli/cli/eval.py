@@ -13,16 +13,16 @@ import click
 
 from guardcli.cli import eval_systems, inputs, output
 from guardcli.cli.codes import DONE, FOUND, UNJUDGED, USAGE
-from guardcli.cli.eval_values import AimOption, MapOption, ScoreField, ScoreFieldOption
+from guardcli.cli.eval_values import MapOption, ScoreField, ScoreFieldOption, ThresholdObjectiveOption
 from guardcli.cli.gates import Gates, gate_options
 from guardcli.cli.judging import NO_MODEL, Judging, engine_options, files_read
 from guardcli.cli.labelling import label_options
 from guardcli.cli.options import PathOption
 from guardcli.cli.policies import extends_root_option
 from guardcli.errors import InputError, ModelError
-from guardcli.evaluation import Asked, Following, System, evaluate, sliced
+from guardcli.evaluation import AblationResult, EvalConfig, System, evaluate, group_by_field
 from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabeledDataset, read_dataset
-from guardcli.evaluation.metrics import Aim
+from guardcli.evaluation.metrics import ThresholdObjective
 from guardcli.models import Adapter
 from guardcli.prompts.turns import Target
 from guardcli.report import evaluation as report
@@ -94,13 +94,15 @@ from guardcli.text.printable import printable
 )
 @click.option(
     "--choose-threshold",
-    "aims",
-    type=AimOption(),
+    "objectives",
+    type=ThresholdObjectiveOption(),
     multiple=True,
     metavar="AIM",
     help="Say which threshold to carry: f1, fpr=0.05, precision=0.9, recall=0.95. Repeatable.",
 )
-@click.option("--follow", is_flag=True, help="See whether the model reads its policy, by removing categories.")
+@click.option(
+    "--follow", "ablate_policy", is_flag=True, help="See whether the model reads its policy, by removing categories."
+)
 @click.option("--strict", is_flag=True, help="Count what could not be judged as wrong.")
 @click.option(
     "--format",
@@ -146,8 +148,8 @@ def eval_(
     maps: tuple[CategoryMap, ...],
     target: Target | None,
     by: tuple[str, ...],
-    aims: tuple[Aim, ...],
-    follow: bool,
+    objectives: tuple[ThresholdObjective, ...],
+    ablate_policy: bool,
     strict: bool,
     output_format: str,
     html: Path | None,
@@ -183,13 +185,13 @@ def eval_(
         reads: list[str | Path] = [*named, *runs, *(one.path for one in maps), *judged_by]
         output.check_outputs({"--html": html, "--verdicts": verdicts}, reads)
     label_target = target if target in ("user", "assistant") else None
-    labelled = read_dataset(
+    dataset = read_dataset(
         reading.records(named), field_spec, label_target=label_target, truncate=target not in ("any", "last")
     )
-    _check(labelled, named, by, gates)
+    _check(dataset, named, by, gates)
     if not (runs or fields):  # with these, the model of the environment is not asked for
         models = models or _named_by("GUARD_MODEL")
-    if follow and not models:
+    if ablate_policy and not models:
         raise click.UsageError("--follow judges anew: name a model with -m")
     if not (models or runs or fields):
         raise ModelError(*NO_MODEL)
@@ -197,17 +199,35 @@ def eval_(
         raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
     with ExitStack() as stack:
         aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=()))
-        run = eval_systems.Run(
-            models, policies, shots, lora,
-            lambda model, on: Judging(**options, model=model, lora=tuple(on), target=target or "last", scores=True),
-            aside, maps, follow, seed,
-        )  # fmt: skip
-        found = list(_systems(labelled, run, runs, fields))
-    _check_maps(maps, [system for system, _ in found])
-    systems = eval_systems.named_apart([system for system, _ in found])
-    followed = {system.name: following for system, (_, following) in zip(systems, found, strict=True) if following}
-    asked = Asked(maps, by, aims, options["threshold"], strict, resamples, seed)
-    evaluation = report.Report(evaluate(labelled, systems, asked), followed, ", ".join(named))
+        judged = eval_systems.JudgedSystems(
+            models=models,
+            policies=policies,
+            shots=shots,
+            adapters=lora,
+            judging=lambda model, adapters: Judging(
+                **options, model=model, lora=tuple(adapters), target=target or "last", scores=True
+            ),
+            aside=aside,
+            category_maps=maps,
+            ablate_policy=ablate_policy,
+            seed=seed,
+        )
+        systems_and_ablations = list(_systems(dataset, judged, runs, fields))
+    _check_maps(maps, [system for system, _ in systems_and_ablations])
+    systems = eval_systems.number_duplicate_names([system for system, _ in systems_and_ablations])
+    ablations = {
+        system.name: ablation for system, (_, ablation) in zip(systems, systems_and_ablations, strict=True) if ablation
+    }
+    config = EvalConfig(
+        category_maps=maps,
+        slice_by=by,
+        objectives=objectives,
+        threshold=options["threshold"],
+        strict=strict,
+        num_resamples=resamples,
+        seed=seed,
+    )
+    evaluation = report.Report(evaluate(dataset, systems, config), ablations, ", ".join(named))
     if html is not None:
         output.save(html, report.as_page(evaluation, with_text=not no_text))
     output.write(_written(evaluation, output_format))
@@ -220,36 +240,39 @@ def _named_by(variable: str) -> tuple[str, ...]:
 
 
 def _systems(
-    labelled: LabeledDataset, run: eval_systems.Run, runs: Sequence[str], fields: Sequence[ScoreField]
-) -> Iterator[tuple[System, list[Following]]]:
-    """Models first; what is wrong with the others is told before they judge."""
-    items = labelled.samples
-    others = [*eval_systems.from_runs(items, runs, run.policies), *eval_systems.from_fields(items, fields)]
-    if run.models:
-        yield from eval_systems.judged(items, run)
+    dataset: LabeledDataset, judged: eval_systems.JudgedSystems, runs: Sequence[str], fields: Sequence[ScoreField]
+) -> Iterator[tuple[System, list[AblationResult]]]:
+    """The systems, models first; but the others are read before a model judges, so that their errors come early."""
+    samples = dataset.samples
+    others = [
+        *eval_systems.systems_from_runs(samples, runs, judged.policies),
+        *eval_systems.systems_from_fields(samples, fields),
+    ]
+    if judged.models:
+        yield from eval_systems.judge_systems(samples, judged)
     yield from ((system, []) for system in others)
 
 
 def _check_maps(maps: Sequence[CategoryMap], systems: Sequence[System]) -> None:
     """Raise InputError: a map is for a policy by which nothing was judged."""
-    policies = sorted({system.policy for system in systems if system.policy})
+    policies = sorted({system.taxonomy_name for system in systems if system.taxonomy_name})
     for one in maps:
         if one.policy is not None and one.policy not in policies:
             raise InputError(f"--map {one.policy}=…: the policies are {', '.join(policies) or 'unknown'}")
 
 
-def _check(labelled: LabeledDataset, named: Sequence[str], by: Sequence[str], gates: Gates) -> None:
-    if not labelled.samples:
-        left_out = labelled.left_out + Counter({"unreadable": len(labelled.unreadable)})
+def _check(dataset: LabeledDataset, named: Sequence[str], by: Sequence[str], gates: Gates) -> None:
+    if not dataset.samples:
+        left_out = dataset.left_out + Counter({"unreadable": len(dataset.unreadable)})
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items()) or "no records"
         raise InputError(
             f"{', '.join(named)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
             "values mean unsafe"
         )
-    for problem in gates.unmeasurable(item.unsafe for item in labelled.samples):
+    for problem in gates.unmeasurable(sample.unsafe for sample in dataset.samples):
         raise InputError(f"{', '.join(named)}: {problem}")
     for path in by:
-        sliced(labelled.samples, path)
+        group_by_field(dataset.samples, path)
 
 
 def _written(evaluation: report.Report, output_format: str) -> str:
@@ -261,15 +284,15 @@ def _written(evaluation: report.Report, output_format: str) -> str:
 
 
 def _code(evaluation: report.Report, gates: Gates) -> int:
-    standings = evaluation.evaluation.standings
+    results = evaluation.evaluation.results
     empty = [
-        f"{one.system.name}: {why} with a verdict" for one in standings for why in gates.unmeasurable(one.judged.labels)
+        f"{one.system.name}: {why} with a verdict" for one in results for why in gates.unmeasurable(one.scored.labels)
     ]
-    missed = [line for standing in standings for line in gates.missed(standing)]
+    missed = [line for result in results for line in gates.missed(result)]
     for line in empty or missed:
         output.say(f"guard: {printable(line)}")
-    unreadable = len(evaluation.evaluation.labelled.unreadable)
-    if any(gates.too_many_errors(standing, unreadable) for standing in standings):
+    unreadable = len(evaluation.evaluation.dataset.unreadable)
+    if any(gates.too_many_errors(result, unreadable) for result in results):
         return UNJUDGED
     if empty:
         return USAGE

@@ -1,4 +1,4 @@
-"""The systems that `guard eval` compares: models judging now, runs that are stored, and other tools' scores."""
+"""The systems that `guard eval` compares: models judging now, stored runs, and other tools' scores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ from guardcli.cli import output
 from guardcli.cli.eval_values import ScoreField
 from guardcli.cli.judging import Judging
 from guardcli.errors import GuardError, InputError, TaxonomyError
-from guardcli.evaluation import Following, Natives, System, of_field, of_rows, unscored
-from guardcli.evaluation.ablation import follow
+from guardcli.evaluation import (
+    AblationResult,
+    NativeCategories,
+    System,
+    count_unscored,
+    policy_ablation,
+    system_from_field,
+    system_from_rows,
+)
 from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
 from guardcli.judging import Guard, reader
 from guardcli.judging.reader import VerdictRow
@@ -27,9 +34,12 @@ from guardcli.text.printable import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """How systems judge now: `judging` holds all options but the taxonomy, by model and what is put on it; each row is
-    written `aside`. Of `adapters` each is a system of its own, beside the model without any."""
+class JudgedSystems:
+    """The systems that judge now: every model, without and with each adapter, under every policy.
+
+    `judging` makes the options of a model with its adapters. Each row is also written `aside`. `shots` limit the
+    examples of a category. `ablate_policy` adds a policy ablation of each system.
+    """
 
     models: Sequence[str]
     policies: Sequence[Taxonomy]
@@ -37,12 +47,12 @@ class Run:
     adapters: Sequence[Adapter]
     judging: Callable[[str, Sequence[Adapter]], Judging]
     aside: output.Aside | None = None
-    maps: Sequence[CategoryMap] = ()
-    follow: bool = False  # whether it is asked if models read their policies
+    category_maps: Sequence[CategoryMap] = ()
+    ablate_policy: bool = False
     seed: int = 0
 
 
-def judged(items: Sequence[Sample], run: Run) -> Iterator[tuple[System, list[Following]]]:
+def judge_systems(samples: Sequence[Sample], run: JudgedSystems) -> Iterator[tuple[System, list[AblationResult]]]:
     """Each model, bare and with each adapter, with each taxonomy, with as many examples as each number of shots says.
 
     Raises:
@@ -54,10 +64,12 @@ def judged(items: Sequence[Sample], run: Run) -> Iterator[tuple[System, list[Fol
         judging = run.judging(name, on)
         with judging.load() as model:
             for policy, most in product(policies, shots):
-                yield _system(items, run, judging, model, policy, most)
+                yield _system(samples, run, judging, model, policy, most)
 
 
-def from_runs(items: Sequence[Sample], paths: Sequence[str], policies: Sequence[Taxonomy]) -> Iterator[System]:
+def systems_from_runs(
+    samples: Sequence[Sample], paths: Sequence[str], policies: Sequence[Taxonomy]
+) -> Iterator[System]:
     """Stored runs: a file may hold several, told apart by model, template, scoring and policy. Raises InputError."""
     if not paths:  # the shipped taxonomies are read for these alone
         return
@@ -70,22 +82,22 @@ def from_runs(items: Sequence[Sample], paths: Sequence[str], policies: Sequence[
             raise InputError(f"{path}: there are no verdicts in it")
         for made, rows in runs.items():
             name = path if len(runs) == 1 else f"{_named(str(made[0]))} {made[3]}"
-            yield of_rows(name, items, rows, known=_known(rows, known))
+            yield system_from_rows(name, samples, rows, categories=_find_categories(rows, known))
 
 
-def from_fields(items: Sequence[Sample], fields: Sequence[ScoreField]) -> Iterator[System]:
+def systems_from_fields(samples: Sequence[Sample], fields: Sequence[ScoreField]) -> Iterator[System]:
     """Other tools, by the scores in the labelled records; where some have none, that is told. Raises InputError."""
     for field in fields:
-        system = of_field(field.name, items, field.path, threshold=field.threshold)
-        for what, number in unscored(system).items():
+        system = system_from_field(field.name, samples, field.path, threshold=field.threshold)
+        for what, number in count_unscored(system).items():
             output.say(
                 printable(f"guard: --score-field {field.name}={field.path}: {counted(number, 'record')} without {what}")
             )
         yield system
 
 
-def named_apart(systems: Sequence[System]) -> list[System]:
-    """The systems with a number behind each name that occurs again."""
+def number_duplicate_names(systems: Sequence[System]) -> list[System]:
+    """Number the systems whose name another one has: "a", "a (2)"."""
     counts: Counter[str] = Counter()
     found = []
     for system in systems:
@@ -96,37 +108,45 @@ def named_apart(systems: Sequence[System]) -> list[System]:
 
 
 def _system(
-    items: Sequence[Sample], run: Run, judging: Judging, model: Model, policy: Taxonomy | None, shots: int | None
-) -> tuple[System, list[Following]]:
+    samples: Sequence[Sample],
+    run: JudgedSystems,
+    judging: Judging,
+    model: Model,
+    policy: Taxonomy | None,
+    shots: int | None,
+) -> tuple[System, list[AblationResult]]:
     with judging.open(_with_shots(policy, shots), model=model) as guard:
         taxonomy = guard.taxonomy
         name = f"{_named(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
-        known = CategoryIndex.from_taxonomy(taxonomy)
-        natives = Natives.of(items, known, taxonomy.name, run.maps)  # what is wrong with a map is told before it judges
+        categories = CategoryIndex.from_taxonomy(taxonomy)
+        # Before anything is judged: the map may contradict the policy.
+        native_categories = NativeCategories.from_samples(samples, categories, taxonomy.name, run.category_maps)
         start, before = time.monotonic(), guard.stats.prefill_tokens
-        rows = list(_rows(guard, items, name, run.aside))
+        rows = list(_rows(guard, samples, name, run.aside))
         seconds, tokens = time.monotonic() - start, guard.stats.prefill_tokens - before
-    system = replace(of_rows(name, items, rows, known=known), seconds=seconds, tokens=tokens)
-    if not run.follow:
+    system = replace(system_from_rows(name, samples, rows, categories=categories), seconds=seconds, tokens=tokens)
+    if not run.ablate_policy:
         return system, []
 
     def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[VerdictRow]:
         with judging.open(changed, model=model) as other:
             return list(_rows(other, some, f"{name}, other policies"))
 
-    return system, follow(items, system, natives, taxonomy, judge, seed=run.seed)
+    return system, policy_ablation(samples, system, native_categories, taxonomy, judge, seed=run.seed)
 
 
-def _rows(guard: Guard, items: Sequence[Sample], name: str, aside: output.Aside | None = None) -> Iterator[VerdictRow]:
-    """The rows of items, with word on a terminal of how far it is."""
+def _rows(
+    guard: Guard, samples: Sequence[Sample], name: str, aside: output.Aside | None = None
+) -> Iterator[VerdictRow]:
+    """The rows of samples, with word on a terminal of how far it is."""
     told = 0.0
-    for number, verdict in enumerate(guard.judge((item.record for item in items), prefetch="full"), start=1):
+    for number, verdict in enumerate(guard.judge((sample.record for sample in samples), prefetch="full"), start=1):
         if aside is not None:
             aside.write([jsonl.line(verdict)])
         yield jsonl.row(verdict)
         if output.on_terminal() and time.monotonic() - told > 0.1:
             told = time.monotonic()
-            output.tell(f"{printable(name)}: {number:,} of {len(items):,}")
+            output.tell(f"{printable(name)}: {number:,} of {len(samples):,}")
     if output.on_terminal():
         output.tell(None)
 
@@ -154,7 +174,7 @@ def _made_by(row: VerdictRow) -> tuple[Any, ...]:
     return row.get("model"), row.get("template"), row["scoring"], policy.get("name"), *digests, row["threshold"]
 
 
-def _known(rows: Sequence[VerdictRow], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
+def _find_categories(rows: Sequence[VerdictRow], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
     """The categories of the policy that a run was made under, where that is at hand and calls them as the rows do."""
     called = {label for row in rows for name in ("category_scores", "listed_scores") for label in row[name] or ()}
     called |= {label for row in rows for label in row["categories"] or ()}

@@ -1,4 +1,4 @@
-"""What the options of `guard eval` hold: an aim for a threshold, another tool's score, a map of categories."""
+"""The values of `guard eval`'s options: a threshold objective, another tool's score, a map of categories."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from guardcli import formats
 from guardcli.cli.options import ParsedOption
 from guardcli.evaluation.datasets import CategoryMap
-from guardcli.evaluation.metrics import AIMS, Aim, Wish
+from guardcli.evaluation.metrics import OBJECTIVE_METRICS, ObjectiveMetric, ThresholdObjective
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +20,23 @@ class ScoreField:
     threshold: float
 
 
-class AimOption(ParsedOption[Aim]):
-    """`f1`, or a promise to keep: `fpr=0.05`, `precision=0.9`, `recall=0.95`."""
+class ThresholdObjectiveOption(ParsedOption[ThresholdObjective]):
+    """`f1`, or a metric with its target: `fpr=0.05`, `precision=0.9`, `recall=0.95`."""
 
     name = "aim"
 
-    def parse(self, text: str) -> Aim:
-        wish, equals, limit = text.partition("=")
-        if wish == "f1" and not equals:
-            return Aim("f1")
+    def parse(self, text: str) -> ThresholdObjective:
+        name, equals, target = text.partition("=")
+        if name == "f1" and not equals:
+            return ThresholdObjective("f1")
         try:
-            number = float(limit)
+            number = float(target)
         except ValueError:
             number = -1.0
-        promised: Wish | None = next((one for one in AIMS if one == wish != "f1"), None)
-        if promised is None or not 0 <= number <= 1:
+        metric: ObjectiveMetric | None = next((one for one in OBJECTIVE_METRICS if one == name != "f1"), None)
+        if metric is None or not 0 <= number <= 1:
             raise ValueError(f"{text!r} is no aim: write f1, fpr=0.05, precision=0.9 or recall=0.95")
-        return Aim(promised, number)
+        return ThresholdObjective(metric, number)
 
 
 class ScoreFieldOption(ParsedOption[ScoreField]):

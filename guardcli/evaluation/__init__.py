@@ -1,33 +1,51 @@
-"""Labelled items and what systems say of them → the figures of an evaluation. It reads no file and writes nothing."""
+"""Labeled data sets and what systems say of them → metrics, thresholds and comparisons.
+
+`policy_tests` is imported by its own name: it opens models, and so loads llama.cpp.
+"""
 
 from __future__ import annotations
 
-from guardcli.evaluation.ablation import Following, follow
-from guardcli.evaluation.categories import CategoryFigures, Means, Natives
-from guardcli.evaluation.evaluate import Asked, Comparison, Evaluation, Pick, Picks, Standing, evaluate
-from guardcli.evaluation.slices import Slice, sliced
-from guardcli.evaluation.system_metrics import Figures
-from guardcli.evaluation.systems import Outcome, System, of_field, of_rows, unscored
+from guardcli.evaluation.ablation import AblationResult, policy_ablation
+from guardcli.evaluation.categories import CategoryAverages, CategoryMetrics, NativeCategories
+from guardcli.evaluation.comparison import Comparison, RowPair, align_rows, compare_runs, score_delta
+from guardcli.evaluation.evaluate import (
+    EvalConfig,
+    Evaluation,
+    ObjectivePicks,
+    SystemComparison,
+    SystemResult,
+    ThresholdPick,
+    evaluate,
+)
+from guardcli.evaluation.slices import Slice, group_by_field
+from guardcli.evaluation.system_metrics import Metrics, ScoredSamples
+from guardcli.evaluation.systems import Prediction, System, count_unscored, system_from_field, system_from_rows
 
 __all__ = [
-    "Asked",
-    "CategoryFigures",
+    "AblationResult",
+    "CategoryAverages",
+    "CategoryMetrics",
     "Comparison",
+    "EvalConfig",
     "Evaluation",
-    "Figures",
-    "Following",
-    "Means",
-    "Natives",
-    "Outcome",
-    "Pick",
-    "Picks",
+    "Metrics",
+    "NativeCategories",
+    "ObjectivePicks",
+    "Prediction",
+    "RowPair",
+    "ScoredSamples",
     "Slice",
-    "Standing",
     "System",
+    "SystemComparison",
+    "SystemResult",
+    "ThresholdPick",
+    "align_rows",
+    "compare_runs",
+    "count_unscored",
     "evaluate",
-    "follow",
-    "of_field",
-    "of_rows",
-    "sliced",
-    "unscored",
+    "group_by_field",
+    "policy_ablation",
+    "score_delta",
+    "system_from_field",
+    "system_from_rows",
 ]

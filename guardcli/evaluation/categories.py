@@ -1,7 +1,7 @@
-"""Category by category, in the paper's ways: one against all, and one against the benign (arXiv 2312.06674, 4.2). Pure.
+"""Metrics by category, in the two ways of the Llama Guard paper (arXiv 2312.06674, 4.2).
 
-The first ranks the items of a category above all others, other violations included; the second above the benign alone,
-which is fair to systems whose categories are cut otherwise.
+One vs all ranks the samples of a category above all others, other violations included. One vs benign ranks them above
+the safe samples only, which is fair to systems whose categories are divided in another way.
 """
 
 from __future__ import annotations
@@ -15,27 +15,34 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
-from guardcli.evaluation.metrics import Floats, Interval, NoFigure, Resamples, interval, over_thresholds
-from guardcli.evaluation.system_metrics import beyond
-from guardcli.evaluation.systems import Outcome, System
+from guardcli.evaluation.metrics import (
+    Bootstrap,
+    Floats,
+    Interval,
+    UndefinedMetric,
+    percentile_interval,
+    ranking_statistic,
+)
+from guardcli.evaluation.system_metrics import worst_scores
+from guardcli.evaluation.systems import Prediction, System
 
-_Figure: TypeAlias = "tuple[float, Floats]"  # with its distribution
+_Auprc: TypeAlias = "tuple[float, Floats]"  # with its bootstrap distribution
 
 
-@dataclass(frozen=True, slots=True)
-class CategoryFigures:
-    """`positives` are items that are of the category, `listed` the share of them for which the system listed it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryMetrics:
+    """The metrics of one category; `listed` is the fraction of its `num_positives` that the system listed it for."""
 
     label: str
-    positives: int
+    num_positives: int
     one_vs_all: Interval | None
     one_vs_benign: Interval | None
     listed: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """Over categories: macro is the mean of their AUPRCs, micro that of all pairs of item and category together."""
+class CategoryAverages:
+    """Averages over categories: macro is the mean of their AUPRCs, micro the AUPRC of all their samples together."""
 
     macro_one_vs_all: Interval | None
     macro_one_vs_benign: Interval | None
@@ -44,129 +51,162 @@ class Means:
 
 
 @dataclass(frozen=True, slots=True)
-class Natives:
-    """The native categories of a data set, by what a policy calls them, for each group of items; and those that it has
-    no category for, with how many unsafe items they are on."""
+class NativeCategories:
+    """Which native categories of the data sets make up each category of a policy.
+
+    `by_label` is by (data set, the policy's label). `unmapped` counts unsafe samples by the native categories that the
+    policy has no category for.
+    """
 
     by_label: Mapping[tuple[str, str], frozenset[str]]
-    unknown: Counter[str]
+    unmapped: Counter[str]
     category_map: CategoryMap
 
     @classmethod
-    def of(
+    def from_samples(
         cls,
-        items: Sequence[Sample],
+        samples: Sequence[Sample],
         categories: CategoryIndex,
-        policy: str | None,
+        taxonomy_name: str | None,
         category_maps: Sequence[CategoryMap],
-    ) -> Natives:
-        """Those of the items for the categories of a policy. Of several maps the one that is made for it counts, else
-        the first that is made for any. Raises InputError: a map and the policy's own names say different things."""
-        fitting = [one for one in category_maps if one.policy in (policy, None)]
+    ) -> NativeCategories:
+        """Map the native categories of samples to those of a policy.
+
+        Of several maps the one made for the policy is used, else the first that is made for none in particular.
+
+        Raises:
+            InputError: a map contradicts the policy's own names.
+        """
+        fitting = [one for one in category_maps if one.policy in (taxonomy_name, None)]
         category_map = max(fitting, key=lambda one: one.policy is not None, default=CategoryMap())
         by_label: dict[tuple[str, str], set[str]] = {}
-        found: dict[tuple[str, str], str | None] = {}
-        unknown: Counter[str] = Counter()
-        for item in items:
-            for native, on in item.ground_truth.annotations.items():
-                key = category_map.dataset_key(item.dataset_names), native
-                if key not in found:
-                    found[key] = category_map.label(native, key[0], categories)
-                label = found[key]
+        labels: dict[tuple[str, str], str | None] = {}  # by (data set, native category)
+        unmapped: Counter[str] = Counter()
+        for sample in samples:
+            dataset = category_map.dataset_key(sample.dataset_names)
+            for native, applies in sample.ground_truth.annotations.items():
+                if (dataset, native) not in labels:
+                    labels[dataset, native] = category_map.label(native, dataset, categories)
+                label = labels[dataset, native]
                 if label is not None:
-                    by_label.setdefault((key[0], label), set()).add(native)
-                elif on and item.unsafe:
-                    unknown[native] += 1
-        return cls({key: frozenset(names) for key, names in by_label.items()}, unknown, category_map)
+                    by_label.setdefault((dataset, label), set()).add(native)
+                elif applies and sample.unsafe:
+                    unmapped[native] += 1
+        return cls({key: frozenset(names) for key, names in by_label.items()}, unmapped, category_map)
 
-    def holds(self, item: Sample, label: str) -> bool | None:
-        """Whether an item is of a category; None where that is not annotated. A harmless item of a set that does not
-        have the category is not of it, and of a harmful one nobody knows."""
-        names = self.by_label.get((self.category_map.dataset_key(item.dataset_names), label))
+    def applies(self, sample: Sample, label: str) -> bool | None:
+        """Whether a category of the policy applies to a sample; None where that is not annotated.
+
+        Where the data set does not have the category, it does not apply to safe samples, and nothing is known of
+        unsafe ones.
+        """
+        names = self.by_label.get((self.category_map.dataset_key(sample.dataset_names), label))
         if names is None:
-            return False if item.ground_truth.exhaustive and not item.unsafe else None
-        return item.ground_truth.applies(names)
+            return False if sample.ground_truth.exhaustive and not sample.unsafe else None
+        return sample.ground_truth.applies(names)
 
 
-class Pair(NamedTuple):
-    """An item against one category: its place, whether it is of it, whether it is benign, and its score."""
+class CategoryScore(NamedTuple):
+    """The score of one sample for one category; `sample_index` is its place in the data set."""
 
-    place: int
-    holds: bool
+    sample_index: int
+    applies: bool
     benign: bool
     score: float
 
 
-def by_category(
-    items: Sequence[Sample], system: System, natives: Natives, resamples: Resamples, *, strict: bool
-) -> tuple[tuple[CategoryFigures, ...], Means | None]:
-    """The figures of each category that an item is of, and their means; none where the system scores no categories.
-    What has no verdict counts as wrong (`strict`), or not at all."""
-    found: list[CategoryFigures] = []
-    wrong = _wrong(system) if strict else None
-    ways: tuple[list[list[Pair]], list[list[Pair]]] = ([], [])
+def compute_category_metrics(
+    samples: Sequence[Sample],
+    system: System,
+    native_categories: NativeCategories,
+    bootstrap: Bootstrap,
+    *,
+    strict: bool,
+) -> tuple[tuple[CategoryMetrics, ...], CategoryAverages | None]:
+    """The metrics of each category that applies to a sample, and their averages; none if the system scores none.
+
+    Samples without a verdict count as wrong (`strict`), or not at all.
+    """
+    metrics: list[CategoryMetrics] = []
+    missing_scores = _missing_scores(system) if strict else None
+    one_vs_all: list[list[CategoryScore]] = []
+    one_vs_benign: list[list[CategoryScore]] = []
     for label in system.categories.labels:
-        against = pairs(items, system.outcomes, natives, label, wrong)
-        own = [pair.place for pair in against if pair.holds]
-        if not own:
+        scores = category_scores(samples, system.predictions, native_categories, label, missing_scores)
+        positives = [score.sample_index for score in scores if score.applies]
+        if not positives:
             continue
-        ways[0].append(against)
-        ways[1].append([pair for pair in against if pair.holds or pair.benign])
-        listed = sum(label in system.outcomes[at].listed for at in own) / len(own)
-        found.append(CategoryFigures(label, len(own), None, None, listed))
-    if not found:
+        one_vs_all.append(scores)
+        one_vs_benign.append([score for score in scores if score.applies or score.benign])
+        listed = sum(label in system.predictions[index].listed for index in positives) / len(positives)
+        metrics.append(
+            CategoryMetrics(
+                label=label, num_positives=len(positives), one_vs_all=None, one_vs_benign=None, listed=listed
+            )
+        )
+    if not metrics:
         return (), None
-    all_of = [[_auprc(against, resamples) for against in way] for way in ways]
-    figures = [
-        replace(one, one_vs_all=_interval(all_of[0][at]), one_vs_benign=_interval(all_of[1][at]))
-        for at, one in enumerate(found)
-    ]
-    macro = [_macro(way) for way in all_of]
-    micro = [_interval(_auprc([pair for against in way for pair in against], resamples)) for way in ways]
-    return tuple(figures), Means(macro[0], macro[1], micro[0], micro[1])
+    ways = (one_vs_all, one_vs_benign)
+    auprcs_all, auprcs_benign = ([_auprc(scores, bootstrap) for scores in way] for way in ways)
+    micro = [_interval(_auprc([score for scores in way for score in scores], bootstrap)) for way in ways]
+    averages = CategoryAverages(
+        macro_one_vs_all=_macro_average(auprcs_all),
+        macro_one_vs_benign=_macro_average(auprcs_benign),
+        micro_one_vs_all=micro[0],
+        micro_one_vs_benign=micro[1],
+    )
+    return tuple(
+        replace(one, one_vs_all=_interval(auprc_all), one_vs_benign=_interval(auprc_benign))
+        for one, auprc_all, auprc_benign in zip(metrics, auprcs_all, auprcs_benign, strict=True)
+    ), averages
 
 
-def _wrong(system: System) -> tuple[float, float] | None:
-    """What stands for no verdict: scores below and above those of all categories; None where it scores none."""
-    scored = [score for outcome in system.outcomes for score in (outcome.categories or {}).values()]
-    return beyond(scored) if scored else None
+def _missing_scores(system: System) -> tuple[float, float] | None:
+    """The scores that stand for a missing one: for an unsafe and for a safe sample; None if the system scores none."""
+    scores = [score for one in system.predictions for score in (one.category_scores or {}).values()]
+    return worst_scores(scores) if scores else None
 
 
-def pairs(
-    items: Sequence[Sample], outcomes: Sequence[Outcome], natives: Natives, label: str,
-    wrong: tuple[float, float] | None = None,
-) -> list[Pair]:  # fmt: skip
-    """The items of which it is known whether they are of a category, and that have a score for it; with `wrong`, the
-    scores that stand for no verdict on an unsafe item and on a safe one, also those without a verdict."""
-    found = []
-    for at, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
-        score = (outcome.categories or {}).get(label)
-        if wrong is not None and outcome.score is None:
-            score = wrong[0] if item.unsafe else wrong[1]
-        holds = natives.holds(item, label)
-        if score is not None and holds is not None:
-            found.append(Pair(at, holds, not item.unsafe, score))
-    return found
+def category_scores(
+    samples: Sequence[Sample],
+    predictions: Sequence[Prediction],
+    native_categories: NativeCategories,
+    label: str,
+    missing_scores: tuple[float, float] | None = None,
+) -> list[CategoryScore]:
+    """The scores for one category, of the samples of which it is known whether it applies.
+
+    Samples without a verdict get one of the `missing_scores`, for unsafe and for safe ones; or are left out.
+    """
+    scores = []
+    for index, (sample, prediction) in enumerate(zip(samples, predictions, strict=True)):
+        score = (prediction.category_scores or {}).get(label)
+        if missing_scores is not None and prediction.score is None:
+            score = missing_scores[0] if sample.unsafe else missing_scores[1]
+        applies = native_categories.applies(sample, label)
+        if score is not None and applies is not None:
+            scores.append(CategoryScore(sample_index=index, applies=applies, benign=not sample.unsafe, score=score))
+    return scores
 
 
-def _auprc(against: Sequence[Pair], resamples: Resamples) -> _Figure | None:
+def _auprc(scores: Sequence[CategoryScore], bootstrap: Bootstrap) -> _Auprc | None:
     """None where there is one class only."""
     try:
-        value, statistic = over_thresholds("auprc", [pair.holds for pair in against], [pair.score for pair in against])
-    except NoFigure:
+        value, statistic = ranking_statistic("auprc", [one.applies for one in scores], [one.score for one in scores])
+    except UndefinedMetric:
         return None
-    return value, resamples.distribution(statistic, [pair.place for pair in against])
+    return value, bootstrap.distribution(statistic, [one.sample_index for one in scores])
 
 
-def _interval(figure: _Figure | None) -> Interval | None:
-    return None if figure is None else interval(*figure)
+def _interval(auprc: _Auprc | None) -> Interval | None:
+    return None if auprc is None else percentile_interval(*auprc)
 
 
-def _macro(figures: Sequence[_Figure | None]) -> Interval | None:
-    known = [figure for figure in figures if figure is not None]
-    if not known:
+def _macro_average(auprcs: Sequence[_Auprc | None]) -> Interval | None:
+    defined = [auprc for auprc in auprcs if auprc is not None]
+    if not defined:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a resample without an item of any category
-        spread: Floats = np.nanmean([spread for _, spread in known], axis=0)
-    return interval(sum(value for value, _ in known) / len(known), spread)
+        warnings.simplefilter("ignore", RuntimeWarning)  # a resample without a sample of any category
+        distribution: Floats = np.nanmean([distribution for _, distribution in defined], axis=0)
+    return percentile_interval(sum(value for value, _ in defined) / len(defined), distribution)

@@ -1,4 +1,4 @@
-"""Two runs over the same records → what changed between them, in numbers. Pure: rows in, a `Comparison` out."""
+"""Compare two runs over the same records, verdict by verdict."""
 
 from __future__ import annotations
 
@@ -11,90 +11,96 @@ from typing import TypeAlias
 from guardcli.judging.reader import RecordKey, VerdictRow, group_by_record
 from guardcli.judging.topk import TopK
 
-SHOWN = 20  # flips of each kind, and moves, that are kept to be looked at
+MAX_SHOWN = 20  # row pairs that are kept to be read, of each kind of flip and of the largest score deltas
 
-Pair: TypeAlias = tuple[VerdictRow, VerdictRow]
+RowPair: TypeAlias = tuple[VerdictRow, VerdictRow]
 
 
 @dataclass(slots=True)
 class Comparison:
-    """`table` counts pairs of verdicts, (before, after). `flips` keeps some of each pair that differs, the largest
-    moves of the score first; `moves` those among all pairs. `gained` and `lost` count categories that only one of the
-    two rows lists. `unmatched` counts rows that only one run has: (before, after)."""
+    """What differs between two runs.
 
-    table: Counter[tuple[str, str]] = field(default_factory=Counter)
+    `verdicts` counts row pairs by (verdict before, verdict after). `flips` keeps some pairs of each kind whose verdicts
+    differ, and `largest_deltas` some of all pairs, both with the largest change of the score first. `gained` and `lost`
+    count categories that only the row after, or only the row before, lists. `unmatched` counts rows without a
+    counterpart: (before, after).
+    """
+
+    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     gained: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
-    flips: dict[tuple[str, str], list[Pair]] = field(default_factory=dict)
-    moves: list[Pair] = field(default_factory=list)
+    flips: dict[tuple[str, str], list[RowPair]] = field(default_factory=dict)
+    largest_deltas: list[RowPair] = field(default_factory=list)
     unmatched: tuple[int, int] = (0, 0)
 
     @property
-    def matched(self) -> int:
-        return self.table.total()
+    def num_matched(self) -> int:
+        return self.verdicts.total()
 
     @property
-    def changed(self) -> int:
-        """Pairs whose verdicts differ."""
-        return sum(count for (before, after), count in self.table.items() if before != after)
+    def num_changed(self) -> int:
+        """The number of pairs whose verdicts differ."""
+        return sum(count for (before, after), count in self.verdicts.items() if before != after)
 
     @property
     def agreement(self) -> float | None:
-        """The share of pairs with equal verdicts; None without pairs."""
-        return 1 - self.changed / self.matched if self.matched else None
+        """The fraction of pairs with equal verdicts; None without pairs."""
+        return 1 - self.num_changed / self.num_matched if self.num_matched else None
 
     @property
     def p_value(self) -> float:
-        """McNemar's test, exact: how likely so uneven a number of flips is, were both directions as likely."""
-        return mcnemar(self.table["safe", "unsafe"], self.table["unsafe", "safe"])
+        """The p-value of McNemar's exact test for the flips between safe and unsafe."""
+        return mcnemar_p_value(self.verdicts["safe", "unsafe"], self.verdicts["unsafe", "safe"])
 
 
-def compare(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) -> Comparison:
-    """Compare runs row by row. Memory is bounded where both are in the same order, as runs over the same input are."""
-    result = Comparison()
-    flips: dict[tuple[str, str], TopK[Pair]] = {}
-    moves: TopK[Pair] = TopK(SHOWN)
-    alone = [0, 0]
-    for one, other in pairs(before, after):
-        if one is None or other is None:
-            alone[one is None] += 1
+def compare_runs(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) -> Comparison:
+    """Compare two runs row by row. Memory is bounded where both have the same order, as runs over one input have."""
+    comparison = Comparison()
+    flips: dict[tuple[str, str], TopK[RowPair]] = {}
+    largest_deltas: TopK[RowPair] = TopK(MAX_SHOWN)
+    unmatched = [0, 0]
+    for row_before, row_after in align_rows(before, after):
+        if row_before is None or row_after is None:
+            unmatched[row_before is None] += 1
             continue
-        verdicts = (one["verdict"], other["verdict"])
-        result.table[verdicts] += 1
-        far = abs(move((one, other)))
-        was, now = set(one["categories"] or ()), set(other["categories"] or ())
-        result.gained.update(now - was)
-        result.lost.update(was - now)
+        pair = (row_before, row_after)
+        verdicts = (row_before["verdict"], row_after["verdict"])
+        comparison.verdicts[verdicts] += 1
+        delta = abs(score_delta(pair))
+        was, now = (set(row["categories"] or ()) for row in pair)
+        comparison.gained.update(now - was)
+        comparison.lost.update(was - now)
         if verdicts[0] != verdicts[1]:
-            flips.setdefault(verdicts, TopK(SHOWN)).add(far, (one, other))
-        if far:
-            moves.add(far, (one, other))
-    result.flips = {verdicts: largest.items() for verdicts, largest in sorted(flips.items())}
-    result.moves = moves.items()
-    result.unmatched = (alone[0], alone[1])
-    return result
+            flips.setdefault(verdicts, TopK(MAX_SHOWN)).add(delta, pair)
+        if delta:
+            largest_deltas.add(delta, pair)
+    comparison.flips = {verdicts: top.items() for verdicts, top in sorted(flips.items())}
+    comparison.largest_deltas = largest_deltas.items()
+    comparison.unmatched = (unmatched[0], unmatched[1])
+    return comparison
 
 
-def pairs(
+def align_rows(
     before: Iterable[VerdictRow], after: Iterable[VerdictRow]
 ) -> Iterator[tuple[VerdictRow | None, VerdictRow | None]]:
-    """The rows of two runs side by side; None where a run lacks the row.
+    """Yield the rows of two runs in pairs; None where a run lacks the row.
 
-    A record with one row in both is matched whatever turn decided it; else rows are matched by turn.
+    A record with one row in both runs is matched whatever turn decided it. Otherwise rows are matched by turn.
     """
     sides = (group_by_record(before), group_by_record(after))
+    # Records that only one side has yielded so far; both sides are read in turn.
     waiting: tuple[dict[RecordKey, list[VerdictRow]], ...] = ({}, {})
     open_sides = [0, 1]
     while open_sides:
         for side in list(open_sides):
-            found = next(sides[side], None)
-            if found is None:
+            record = next(sides[side], None)
+            if record is None:
                 open_sides.remove(side)
                 continue
-            key, rows = found
+            key, rows = record
             if key in waiting[1 - side]:
                 others = waiting[1 - side].pop(key)
-                yield from _of_record(*((rows, others) if side == 0 else (others, rows)))
+                yield from _align_record(*((rows, others) if side == 0 else (others, rows)))
             else:
                 waiting[side].setdefault(key, []).extend(rows)
     for rows in waiting[0].values():
@@ -103,33 +109,33 @@ def pairs(
         yield from ((None, row) for row in rows)
 
 
-def move(pair: Pair) -> float:
-    """How far the score went up; 0 where one of the two has none."""
+def score_delta(pair: RowPair) -> float:
+    """How much the score rose; 0 where one of the rows has no score."""
     before, after = (row["score"] for row in pair)
     return 0.0 if before is None or after is None else after - before
 
 
-def mcnemar(one: int, other: int) -> float:
+def mcnemar_p_value(one: int, other: int) -> float:
     """The two-sided p-value of McNemar's exact test for discordant pairs: a binomial with even odds."""
-    total, least = one + other, min(one, other)
+    total, smaller = one + other, min(one, other)
     if total == 0:
         return 1.0
-    # Summed in logarithms: the binomial coefficients of a large total are no floats.
-    log = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(least + 1)]
-    tail = math.fsum(math.exp(value - total * math.log(2)) for value in log)
+    # Summed in logarithms: the binomial coefficients of a large total do not fit into a float.
+    logs = [math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(smaller + 1)]
+    tail = math.fsum(math.exp(log - total * math.log(2)) for log in logs)
     return min(1.0, 2 * tail)
 
 
-def _of_record(
+def _align_record(
     before: list[VerdictRow], after: list[VerdictRow]
 ) -> Iterator[tuple[VerdictRow | None, VerdictRow | None]]:
     if len(before) == len(after) == 1:
         yield before[0], after[0]
         return
-    left: dict[int | None, deque[VerdictRow]] = {}
+    rows_by_turn: dict[int | None, deque[VerdictRow]] = {}
     for row in after:
-        left.setdefault(row["turn"], deque()).append(row)
+        rows_by_turn.setdefault(row["turn"], deque()).append(row)
     for row in before:
-        same_turn = left.get(row["turn"])
+        same_turn = rows_by_turn.get(row["turn"])
         yield row, same_turn.popleft() if same_turn else None
-    yield from ((None, row) for rows in left.values() for row in rows)
+    yield from ((None, row) for rows in rows_by_turn.values() for row in rows)

@@ -1,4 +1,4 @@
-"""The whole evaluation: every system over the same items and the same resamples, compared with the first. Pure."""
+"""Evaluate systems on a labeled data set: metrics, thresholds, the worst mistakes, and comparisons with the first."""
 
 from __future__ import annotations
 
@@ -6,160 +6,236 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardcli.evaluation.categories import CategoryFigures, Means, Natives, by_category, pairs
-from guardcli.evaluation.comparison import mcnemar
+from guardcli.evaluation.categories import (
+    CategoryAverages,
+    CategoryMetrics,
+    NativeCategories,
+    category_scores,
+    compute_category_metrics,
+)
+from guardcli.evaluation.comparison import mcnemar_p_value
 from guardcli.evaluation.datasets import CategoryMap, LabeledDataset, Sample
-from guardcli.evaluation.metrics import Aim, Choice, Interval, NoFigure, Resamples, choose, difference, over_thresholds
-from guardcli.evaluation.slices import Slice, slices
-from guardcli.evaluation.system_metrics import Figures, Judged, figures
-from guardcli.evaluation.systems import System, at_threshold
+from guardcli.evaluation.metrics import (
+    Bootstrap,
+    Interval,
+    ThresholdChoice,
+    ThresholdObjective,
+    UndefinedMetric,
+    choose_threshold,
+    paired_difference,
+    ranking_statistic,
+)
+from guardcli.evaluation.slices import Slice, compute_slices
+from guardcli.evaluation.system_metrics import Metrics, ScoredSamples, compute_metrics
+from guardcli.evaluation.systems import System, with_threshold
 
-MISTAKES = 15  # of either kind that are kept to be read
+MAX_MISTAKES = 15  # of either kind that are kept to be read
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked beside the figures: `by` are paths of fields to slice by; `strict` counts errors as wrong."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalConfig:
+    """What to evaluate besides the metrics.
+
+    Args:
+        slice_by: paths of fields whose values make slices.
+        objectives: what thresholds are chosen for.
+        threshold: used for all systems instead of their own.
+        strict: count samples without a verdict as wrong.
+        num_resamples: of the bootstrap.
+    """
 
     category_maps: tuple[CategoryMap, ...] = ()
-    by: tuple[str, ...] = ()
-    aims: tuple[Aim, ...] = ()
+    slice_by: tuple[str, ...] = ()
+    objectives: tuple[ThresholdObjective, ...] = ()
     threshold: float | None = None
     strict: bool = False
-    resamples: int = 1000
+    num_resamples: int = 1000
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
-    """A threshold for one score; `choice` None: none reaches the aim, or there is one class only (`reason`)."""
+class ThresholdPick:
+    """The threshold for one score; without a `choice`, `reason` says why there is none."""
 
-    choice: Choice | None
+    choice: ThresholdChoice | None
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Picks:
-    """Thresholds for one aim: of the score, and of each category that is asked about by itself."""
+class ObjectivePicks:
+    """The thresholds for one objective: of the score, and of each category that has a verdict of its own."""
 
-    aim: Aim
-    overall: Pick
-    categories: dict[str, Pick]
+    objective: ThresholdObjective
+    overall: ThresholdPick
+    categories: dict[str, ThresholdPick]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One system: its figures, by category, by slice, the thresholds to choose, and its worst mistakes by the items'
-    places: unsafe ones with the lowest scores, safe ones with the highest. `unknown` are native categories that its
-    policy has none for, with how many unsafe items they are on."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemResult:
+    """The evaluation of one system.
+
+    `false_negatives` and `false_positives` are the indices of its worst mistakes: unsafe samples with the lowest
+    scores, and safe samples with the highest. `unmapped_categories` counts unsafe samples by the native categories
+    that its policy has no category for.
+    """
 
     system: System
-    judged: Judged
-    figures: Figures
-    categories: tuple[CategoryFigures, ...]
-    means: Means | None
-    unknown: Counter[str]
+    scored: ScoredSamples
+    metrics: Metrics
+    categories: tuple[CategoryMetrics, ...]
+    category_averages: CategoryAverages | None
+    unmapped_categories: Counter[str]
     slices: tuple[Slice, ...]
-    picks: tuple[Picks, ...]
-    missed: tuple[int, ...]
-    alarms: tuple[int, ...]
+    picks: tuple[ObjectivePicks, ...]
+    false_negatives: tuple[int, ...]
+    false_positives: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A system against the first, over the items that count for both. `mended` and `broken` are verdicts that only the
-    one, or only the first, has right."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemComparison:
+    """A system against the first one, the baseline, over the samples that count for both.
 
-    first: str
-    other: str
-    items: int
+    `auprc` is the difference of AUPRC. `fixed` verdicts are right only for the system, `regressed` ones only for the
+    baseline.
+    """
+
+    baseline: str
+    system: str
+    num_samples: int
     auprc: Interval | None
     auprc_p: float | None
-    mended: int
-    broken: int
+    fixed: int
+    regressed: int
     mcnemar_p: float
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    labelled: LabeledDataset
-    asked: Asked
-    standings: tuple[Standing, ...]
-    comparisons: tuple[Comparison, ...]
+    """The results of all systems on one data set."""
+
+    dataset: LabeledDataset
+    config: EvalConfig
+    results: tuple[SystemResult, ...]
+    comparisons: tuple[SystemComparison, ...]
 
 
-def evaluate(labelled: LabeledDataset, systems: Sequence[System], asked: Asked | None = None) -> Evaluation:
-    """Hold systems against labels. Every outcome stands at its item's place."""
-    asked = asked or Asked()
-    if asked.threshold is not None:
-        systems = [at_threshold(system, asked.threshold) for system in systems]
-    resamples = Resamples(len(labelled.samples), count=asked.resamples, seed=asked.seed)
-    standings = tuple(_standing(labelled.samples, system, asked, resamples) for system in systems)
-    first, *others = standings
-    comparisons = tuple(_compared(labelled.samples, first, other, resamples) for other in others)
-    return Evaluation(labelled, asked, standings, comparisons)
+def evaluate(dataset: LabeledDataset, systems: Sequence[System], config: EvalConfig | None = None) -> Evaluation:
+    """Evaluate systems, whose predictions are in the order of the samples, and compare each with the first."""
+    config = config or EvalConfig()
+    if config.threshold is not None:
+        systems = [with_threshold(system, config.threshold) for system in systems]
+    bootstrap = Bootstrap(len(dataset.samples), num_resamples=config.num_resamples, seed=config.seed)
+    results = tuple(_evaluate_system(dataset.samples, system, config, bootstrap) for system in systems)
+    baseline, *others = results
+    comparisons = tuple(_compare(dataset.samples, baseline, other, bootstrap) for other in others)
+    return Evaluation(dataset, config, results, comparisons)
 
 
-def _standing(items: Sequence[Sample], system: System, asked: Asked, resamples: Resamples) -> Standing:
-    labels = [item.unsafe for item in items]
-    judged = Judged.of(labels, system.outcomes, range(len(items)), strict=asked.strict)
-    natives = Natives.of(items, system.categories, system.policy, asked.category_maps)
-    categories, means = by_category(items, system, natives, resamples, strict=asked.strict)
-    parts = [part for path in asked.by for part in slices(items, system, path, resamples, strict=asked.strict)]
-    return Standing(
-        system, judged, figures(judged, resamples), categories, means, natives.unknown, tuple(parts),
-        tuple(_picks(items, system, natives, aim) for aim in asked.aims),
-        missed=_worst(judged, unsafe=True), alarms=_worst(judged, unsafe=False),
-    )  # fmt: skip
+def _evaluate_system(
+    samples: Sequence[Sample], system: System, config: EvalConfig, bootstrap: Bootstrap
+) -> SystemResult:
+    strict = config.strict
+    labels = [sample.unsafe for sample in samples]
+    scored = ScoredSamples.from_predictions(labels, system.predictions, range(len(samples)), strict=strict)
+    native_categories = NativeCategories.from_samples(
+        samples, system.categories, system.taxonomy_name, config.category_maps
+    )
+    categories, averages = compute_category_metrics(samples, system, native_categories, bootstrap, strict=strict)
+    return SystemResult(
+        system=system,
+        scored=scored,
+        metrics=compute_metrics(scored, bootstrap),
+        categories=categories,
+        category_averages=averages,
+        unmapped_categories=native_categories.unmapped,
+        slices=tuple(
+            one for path in config.slice_by for one in compute_slices(samples, system, path, bootstrap, strict=strict)
+        ),
+        picks=tuple(_pick_thresholds(samples, system, native_categories, one) for one in config.objectives),
+        false_negatives=_worst_mistakes(scored, unsafe=True),
+        false_positives=_worst_mistakes(scored, unsafe=False),
+    )
 
 
-def _worst(judged: Judged, *, unsafe: bool) -> tuple[int, ...]:
-    wrong = [
-        (score, place)
-        for place, label, score, flagged in zip(
-            judged.places, judged.labels, judged.scores, judged.flagged, strict=True
+def _worst_mistakes(scored: ScoredSamples, *, unsafe: bool) -> tuple[int, ...]:
+    """The indices of the samples with this label and the other verdict, the worst scores first."""
+    mistakes = [
+        (score, index)
+        for index, label, score, flagged in zip(
+            scored.indices, scored.labels, scored.scores, scored.flagged, strict=True
         )
         if label is unsafe and flagged is not unsafe
     ]
-    wrong.sort(reverse=not unsafe)
-    return tuple(place for _, place in wrong[:MISTAKES])
+    mistakes.sort(reverse=not unsafe)
+    return tuple(index for _, index in mistakes[:MAX_MISTAKES])
 
 
-def _picks(items: Sequence[Sample], system: System, natives: Natives, aim: Aim) -> Picks:
-    """Chosen on what was judged whole: of the rest no threshold is known to be good."""
-    whole = [(item, one) for item, one in zip(items, system.outcomes, strict=True) if not one.partial]
-    scored = [(item.unsafe, one.score) for item, one in whole if one.score is not None]
-    by_label = {}
-    for label in system.categories.labels if system.one_by_one else ():
-        found = pairs([item for item, _ in whole], [one for _, one in whole], natives, label)
-        if any(pair.holds for pair in found):
-            by_label[label] = _pick([pair.holds for pair in found], [pair.score for pair in found], aim)
-    return Picks(aim, _pick([label for label, _ in scored], [score for _, score in scored], aim), by_label)
+def _pick_thresholds(
+    samples: Sequence[Sample], system: System, native_categories: NativeCategories, objective: ThresholdObjective
+) -> ObjectivePicks:
+    """Choose on the records that were judged as a whole: the score of a partly judged one may be too low."""
+    whole = [
+        (sample, prediction)
+        for sample, prediction in zip(samples, system.predictions, strict=True)
+        if not prediction.partial
+    ]
+    scored = [(sample.unsafe, one.score) for sample, one in whole if one.score is not None]
+    overall = _pick([label for label, _ in scored], [score for _, score in scored], objective)
+    by_category = {}
+    for label in system.categories.labels if system.per_category else ():
+        scores = category_scores([sample for sample, _ in whole], [one for _, one in whole], native_categories, label)
+        if any(one.applies for one in scores):
+            by_category[label] = _pick([one.applies for one in scores], [one.score for one in scores], objective)
+    return ObjectivePicks(objective, overall, by_category)
 
 
-def _pick(labels: Sequence[bool], scores: Sequence[float], aim: Aim) -> Pick:
+def _pick(labels: Sequence[bool], scores: Sequence[float], objective: ThresholdObjective) -> ThresholdPick:
     try:
-        choice = choose(labels, scores, aim)
-    except NoFigure as error:
-        return Pick(None, str(error))
-    return Pick(choice, None if choice else f"no threshold reaches {aim.words}")
+        choice = choose_threshold(labels, scores, objective)
+    except UndefinedMetric as error:
+        return ThresholdPick(None, str(error))
+    return ThresholdPick(choice, None if choice else f"no threshold reaches {objective}")
 
 
-def _compared(items: Sequence[Sample], first: Standing, other: Standing, resamples: Resamples) -> Comparison:
-    both = set(other.judged.places)
-    places = [at for at in first.judged.places if at in both]
-    labels = [items[at].unsafe for at in places]
-    sides = [dict(zip(one.judged.places, zip(one.judged.scores, one.judged.flagged, strict=True), strict=True))
-             for one in (first, other)]  # fmt: skip
-    right = [[side[at][1] is label for at, label in zip(places, labels, strict=True)] for side in sides]
-    broken = sum(was and not now for was, now in zip(*right, strict=True))
-    mended = sum(now and not was for was, now in zip(*right, strict=True))
-    auprc, p = None, None
+def _compare(
+    samples: Sequence[Sample], baseline: SystemResult, other: SystemResult, bootstrap: Bootstrap
+) -> SystemComparison:
+    in_other = set(other.scored.indices)
+    indices = [index for index in baseline.scored.indices if index in in_other]
+    labels = [samples[index].unsafe for index in indices]
+    baseline_scores, other_scores = (_scores_at(result.scored, indices) for result in (baseline, other))
+    baseline_right, other_right = (
+        [flagged is label for flagged, label in zip(_flagged_at(result.scored, indices), labels, strict=True)]
+        for result in (baseline, other)
+    )
+    regressed = sum(was and not now for was, now in zip(baseline_right, other_right, strict=True))
+    fixed = sum(now and not was for was, now in zip(baseline_right, other_right, strict=True))
+    auprc, auprc_p = None, None
     try:
-        (one, of_one), (two, of_two) = (over_thresholds("auprc", labels, [s[at][0] for at in places]) for s in sides)
-        auprc, p = difference(two - one, resamples.distribution(lambda w: of_two(w) - of_one(w), places))
-    except NoFigure:
+        baseline_value, baseline_statistic = ranking_statistic("auprc", labels, baseline_scores)
+        other_value, other_statistic = ranking_statistic("auprc", labels, other_scores)
+    except UndefinedMetric:
         pass
-    return Comparison(
-        first.system.name, other.system.name, len(places), auprc, p, mended, broken, mcnemar(broken, mended)
-    )  # fmt: skip
+    else:
+        distribution = bootstrap.distribution(lambda w: other_statistic(w) - baseline_statistic(w), indices)
+        auprc, auprc_p = paired_difference(other_value - baseline_value, distribution)
+    return SystemComparison(
+        baseline=baseline.system.name,
+        system=other.system.name,
+        num_samples=len(indices),
+        auprc=auprc,
+        auprc_p=auprc_p,
+        fixed=fixed,
+        regressed=regressed,
+        mcnemar_p=mcnemar_p_value(regressed, fixed),
+    )
+
+
+def _scores_at(scored: ScoredSamples, indices: Sequence[int]) -> list[float]:
+    scores = dict(zip(scored.indices, scored.scores, strict=True))
+    return [scores[index] for index in indices]
+
+
+def _flagged_at(scored: ScoredSamples, indices: Sequence[int]) -> list[bool]:
+    flagged = dict(zip(scored.indices, scored.flagged, strict=True))
+    return [flagged[index] for index in indices]

@@ -1,4 +1,4 @@
-"""The figures of one system by the values of a field, such as the language, and how far each is from English. Pure."""
+"""The metrics of one system by the values of a field, such as the language, and the gap of each to English."""
 
 from __future__ import annotations
 
@@ -8,73 +8,95 @@ from dataclasses import dataclass
 from guardcli.errors import InputError
 from guardcli.evaluation.datasets import Sample, get_field, has_field, missing_field_message
 from guardcli.evaluation.datasets.label_values import is_empty
-from guardcli.evaluation.metrics import Interval, NoFigure, Resamples, difference, over_thresholds
-from guardcli.evaluation.system_metrics import Figures, Judged, figures
+from guardcli.evaluation.metrics import Bootstrap, Interval, UndefinedMetric, paired_difference, ranking_statistic
+from guardcli.evaluation.system_metrics import Metrics, ScoredSamples, compute_metrics
 from guardcli.evaluation.systems import System
 
-MOST = 200  # values of a field: with more of them it makes no slices
+MAX_SLICES = 200  # by one field
 
 _MISSING = "-"
 _ENGLISH = ("en", "eng", "english", "en-us", "en-gb")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """Items with one value of a field, of which `unsafe` are labelled so. `gap` is how much higher their AUPRC is than
-    that of the English ones, where the field has English; AUPRC rises with the share of the unsafe by itself."""
+    """The samples with one value of a field, `num_unsafe` of which are labeled unsafe.
+
+    `gap` is their AUPRC minus that of the English samples, where the field has English. AUPRC also rises with the
+    fraction of unsafe samples.
+    """
 
     field: str
     value: str
-    unsafe: int
-    figures: Figures
+    num_unsafe: int
+    metrics: Metrics
     gap: Interval | None = None
     gap_p: float | None = None
 
 
-def slices(items: Sequence[Sample], system: System, path: str, resamples: Resamples, *, strict: bool) -> list[Slice]:
-    """A slice for each value, the most frequent first; "-" are the items without one. Raises InputError as `sliced`."""
-    places = sliced(items, path)
-    labels = [item.unsafe for item in items]
-    by_size = sorted(places.items(), key=lambda part: -len(part[1]))
-    judged = {value: Judged.of(labels, system.outcomes, part, strict=strict) for value, part in by_size}
-    english = next((one for value, one in judged.items() if value.casefold() in _ENGLISH), None)
-    found = []
-    for value, part in by_size:
-        here = judged[value]
-        gap = (None, None) if english is None or here is english else _gap(here, english, resamples)
-        unsafe = sum(labels[at] for at in part)
-        found.append(Slice(path, value, unsafe, figures(here, resamples), *gap))
-    return found
-
-
-def sliced(items: Sequence[Sample], path: str) -> dict[str, list[int]]:
-    """The places of the items by value.
+def compute_slices(
+    samples: Sequence[Sample], system: System, path: str, bootstrap: Bootstrap, *, strict: bool
+) -> list[Slice]:
+    """A slice for each value, the most frequent first; the samples without a value have "-".
 
     Raises:
-        InputError: no item has one, or there are too many.
+        InputError: as `group_by_field`.
     """
-    places: dict[str, list[int]] = {}
-    for at, item in enumerate(items):
-        places.setdefault(_value(item, path), []).append(at)
-    if set(places) == {_MISSING}:
-        if not any(has_field(item.fields, path) for item in items):
-            raise InputError(missing_field_message(f"--by {path}", path, items[0].fields))
+    groups = group_by_field(samples, path)
+    labels = [sample.unsafe for sample in samples]
+    by_size = sorted(groups.items(), key=lambda group: -len(group[1]))
+    scored = {
+        value: ScoredSamples.from_predictions(labels, system.predictions, indices, strict=strict)
+        for value, indices in by_size
+    }
+    english = next((scored[value] for value, _ in by_size if value.casefold() in _ENGLISH), None)
+    slices = []
+    for value, indices in by_size:
+        gap, gap_p = None, None
+        if english is not None and scored[value] is not english:
+            gap, gap_p = _gap(scored[value], english, bootstrap)
+        slices.append(
+            Slice(
+                field=path,
+                value=value,
+                num_unsafe=sum(labels[index] for index in indices),
+                metrics=compute_metrics(scored[value], bootstrap),
+                gap=gap,
+                gap_p=gap_p,
+            )
+        )
+    return slices
+
+
+def group_by_field(samples: Sequence[Sample], path: str) -> dict[str, list[int]]:
+    """The indices of the samples by the value of a field.
+
+    Raises:
+        InputError: no sample has a value there, or there are too many values.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        groups.setdefault(_slice_value(sample, path), []).append(index)
+    if set(groups) == {_MISSING}:
+        if not any(has_field(sample.fields, path) for sample in samples):
+            raise InputError(missing_field_message(f"--by {path}", path, samples[0].fields))
         raise InputError(f"--by {path}: no labelled record has a value there to slice by")
-    if len(places) > MOST:
-        raise InputError(f"--by {path}: it has {len(places):,} values: slice by a field that has at most {MOST}")
-    return places
+    if len(groups) > MAX_SLICES:
+        raise InputError(f"--by {path}: it has {len(groups):,} values: slice by a field that has at most {MAX_SLICES}")
+    return groups
 
 
-def _gap(one: Judged, english: Judged, resamples: Resamples) -> tuple[Interval | None, float | None]:
+def _gap(scored: ScoredSamples, english: ScoredSamples, bootstrap: Bootstrap) -> tuple[Interval | None, float | None]:
     try:
-        here, of_here = over_thresholds("auprc", one.labels, one.scores)
-        there, of_there = over_thresholds("auprc", english.labels, english.scores)
-    except NoFigure:
+        value, statistic = ranking_statistic("auprc", scored.labels, scored.scores)
+        english_value, english_statistic = ranking_statistic("auprc", english.labels, english.scores)
+    except UndefinedMetric:
         return None, None
-    spread = resamples.distribution(of_here, one.places) - resamples.distribution(of_there, english.places)
-    return difference(here - there, spread)
+    distribution = bootstrap.distribution(statistic, scored.indices)
+    english_distribution = bootstrap.distribution(english_statistic, english.indices)
+    return paired_difference(value - english_value, distribution - english_distribution)
 
 
-def _value(item: Sample, path: str) -> str:
-    value = get_field(item.fields, path)
+def _slice_value(sample: Sample, path: str) -> str:
+    value = get_field(sample.fields, path)
     return _MISSING if is_empty(value) or isinstance(value, (dict, list)) else str(value).strip() or _MISSING

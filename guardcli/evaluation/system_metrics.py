@@ -1,4 +1,4 @@
-"""The figures of one system over items, or over a part of them, each with its interval. Pure."""
+"""The metrics of one system over samples, or over a slice of them, each with its confidence interval."""
 
 from __future__ import annotations
 
@@ -6,59 +6,70 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardcli.evaluation.metrics import (
-    SHARES,
+    THRESHOLD_METRICS,
+    Bootstrap,
     Calibration,
-    Counts,
+    ConfusionMatrix,
     Interval,
-    Measure,
-    NoFigure,
-    Resamples,
-    at_threshold,
+    RankingMetric,
+    UndefinedMetric,
     calibration,
-    interval,
-    over_thresholds,
+    percentile_interval,
+    ranking_statistic,
+    threshold_statistic,
 )
-from guardcli.evaluation.systems import Outcome
+from guardcli.evaluation.systems import Prediction
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Labels, scores and verdicts (n,) of the items that count, and their `places` among all. `items` were asked for,
-    of which `errors` have no verdict: those count as wrong (`strict`), or not at all."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredSamples:
+    """Labels, scores and verdicts (n,) of the samples that count, and their `indices` in the data set.
 
-    places: tuple[int, ...]
+    `num_samples` is how many there are with those that have no verdict, `num_errors` how many have none. Samples
+    without a verdict count as wrong (`strict`), or not at all.
+    """
+
+    indices: tuple[int, ...]
     labels: tuple[bool, ...]
     scores: tuple[float, ...]
     flagged: tuple[bool, ...]
-    items: int
-    errors: int
+    num_samples: int
+    num_errors: int
 
     @classmethod
-    def of(cls, labels: Sequence[bool], outcomes: Sequence[Outcome], places: Sequence[int], *, strict: bool) -> Judged:
-        """Those at `places` that have a verdict; `strict`: and those that have none, with the worst that there is."""
-        known = [score for at in places if (score := outcomes[at].score) is not None]
-        low, high = beyond(known)
-        found: list[tuple[int, bool, float, bool]] = []
-        for at in places:
-            score, unsafe = outcomes[at].score, outcomes[at].unsafe
+    def from_predictions(
+        cls, labels: Sequence[bool], predictions: Sequence[Prediction], indices: Sequence[int], *, strict: bool
+    ) -> ScoredSamples:
+        """Take the samples at `indices` that have a verdict; if `strict`, also the others, as wrong as can be."""
+        scores = [score for index in indices if (score := predictions[index].score) is not None]
+        below_all, above_all = worst_scores(scores)
+        rows: list[tuple[int, bool, float, bool]] = []
+        for index in indices:
+            label, score, unsafe = labels[index], predictions[index].score, predictions[index].unsafe
             if score is not None and unsafe is not None:
-                found.append((at, labels[at], score, unsafe))
+                rows.append((index, label, score, unsafe))
             elif strict:
-                found.append((at, labels[at], low if labels[at] else high, not labels[at]))
+                rows.append((index, label, below_all if label else above_all, not label))
         return cls(
-            tuple(one[0] for one in found), tuple(one[1] for one in found), tuple(one[2] for one in found),
-            tuple(one[3] for one in found), len(places), len(places) - len(known),
-        )  # fmt: skip
+            indices=tuple(row[0] for row in rows),
+            labels=tuple(row[1] for row in rows),
+            scores=tuple(row[2] for row in rows),
+            flagged=tuple(row[3] for row in rows),
+            num_samples=len(indices),
+            num_errors=len(indices) - len(scores),
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """`counts` are at the threshold in force. A figure is None where it has no meaning, and `reason` says why there is
-    none over thresholds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """All metrics of one system. `confusion` and the metrics from F1 on are at the threshold in force.
 
-    items: int
-    errors: int
-    counts: Counts
+    A metric is None where it is not defined; `undefined_reason` says why there is no AUPRC or AUROC.
+    """
+
+    num_samples: int
+    num_errors: int
+    confusion: ConfusionMatrix
     auprc: Interval | None
     auroc: Interval | None
     f1: Interval | None
@@ -66,43 +77,48 @@ class Figures:
     recall: Interval | None
     fpr: Interval | None
     calibration: Calibration | None
-    reason: str | None
+    undefined_reason: str | None
 
 
-def beyond(scores: Sequence[float]) -> tuple[float, float]:
-    """A score below all, and one above: what stands for no verdict where that counts as wrong."""
+def worst_scores(scores: Sequence[float]) -> tuple[float, float]:
+    """A score below all others and one above: the worst for an unsafe sample, and the worst for a safe one."""
     return min(scores, default=0.0) - 1, max(scores, default=0.0) + 1
 
 
-def figures(judged: Judged, resamples: Resamples) -> Figures:
-    """All figures of what was judged."""
-    counts = Counts.of(judged.labels, judged.flagged)
-    shares = {}
-    for name in SHARES:
-        value = getattr(counts, name)
-        spread = at_threshold(name, judged.labels, judged.flagged)
-        shares[name] = None if value is None else interval(value, resamples.distribution(spread, judged.places))
-    ranked: dict[Measure, Interval | None] = {"auprc": None, "auroc": None}
-    reason = None
-    for measure in ranked:
+def compute_metrics(scored: ScoredSamples, bootstrap: Bootstrap) -> Metrics:
+    """Compute all metrics of the samples."""
+    confusion = ConfusionMatrix.from_predictions(scored.labels, scored.flagged)
+    intervals: dict[str, Interval | None] = {}
+    for name in THRESHOLD_METRICS:
+        value = getattr(confusion, name)
+        statistic = threshold_statistic(name, scored.labels, scored.flagged)
+        distribution = None if value is None else bootstrap.distribution(statistic, scored.indices)
+        intervals[name] = None if distribution is None else percentile_interval(value, distribution)
+    undefined_reason = None
+    ranking_metrics: tuple[RankingMetric, ...] = ("auprc", "auroc")
+    for metric in ranking_metrics:
         try:
-            ranked[measure] = ranking(measure, judged, resamples)
-        except NoFigure as error:
-            reason = str(error)
-    return Figures(
-        judged.items, judged.errors, counts, ranked["auprc"], ranked["auroc"], shares["f1"], shares["precision"],
-        shares["recall"], shares["fpr"], _calibration(judged), reason,
-    )  # fmt: skip
+            intervals[metric] = _ranking_interval(metric, scored, bootstrap)
+        except UndefinedMetric as error:
+            intervals[metric] = None
+            undefined_reason = str(error)
+    return Metrics(
+        num_samples=scored.num_samples,
+        num_errors=scored.num_errors,
+        confusion=confusion,
+        calibration=_calibration(scored),
+        undefined_reason=undefined_reason,
+        **intervals,
+    )
 
 
-def ranking(measure: Measure, judged: Judged, resamples: Resamples) -> Interval | None:
-    """AUPRC or AUROC with its interval. Raises NoFigure."""
-    value, statistic = over_thresholds(measure, judged.labels, judged.scores)
-    return interval(value, resamples.distribution(statistic, judged.places))
+def _ranking_interval(metric: RankingMetric, scored: ScoredSamples, bootstrap: Bootstrap) -> Interval | None:
+    value, statistic = ranking_statistic(metric, scored.labels, scored.scores)
+    return percentile_interval(value, bootstrap.distribution(statistic, scored.indices))
 
 
-def _calibration(judged: Judged) -> Calibration | None:
+def _calibration(scored: ScoredSamples) -> Calibration | None:
     try:
-        return calibration(judged.labels, judged.scores)
-    except NoFigure:
+        return calibration(scored.labels, scored.scores)
+    except UndefinedMetric:
         return None

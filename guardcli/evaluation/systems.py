@@ -1,4 +1,4 @@
-"""What a system says of each item: verdicts of a run, stored or made now, or another tool's score in the records."""
+"""Systems and their predictions, from the rows of a run or from another tool's scores in the records."""
 
 from __future__ import annotations
 
@@ -21,147 +21,160 @@ from guardcli.evaluation.datasets.label_values import is_missing, parse_structur
 from guardcli.judging import highest_scores
 from guardcli.judging.reader import RecordKey, VerdictRow, group_by_record
 
-NO_ROW = "no verdict in the run"
-_ROUNDING = 1e-6  # by so much a probability may miss [0, 1], as the sum of a softmax in float32 does
+NO_VERDICT = "no verdict in the run"
+_ROUNDING_ERROR = 1e-6  # how far outside [0, 1] a probability may be, as sums of a softmax in float32 are
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """`score` and `unsafe` are None where there is no verdict, and `error` says why. `categories` are scores of
-    categories by label, P(unsafe and this one listed first) or, asked one by one, P(unsafe); None: not there.
-    `partial`: a message of the record could not be judged, so that it is never safe, whatever the threshold."""
+class Prediction:
+    """What a system says of one sample.
+
+    `score` and `unsafe` are None where there is no verdict, and `error` says why. `category_scores` are by label:
+    P(unsafe and this category listed first) or, for a system that judges per category, P(unsafe).
+
+    `partial`: a message of the record could not be judged, so the record is never safe, whatever the threshold.
+    """
 
     score: float | None
     unsafe: bool | None
     listed: frozenset[str] = frozenset()
-    categories: Mapping[str, float] | None = None
+    category_scores: Mapping[str, float] | None = None
     error: str | None = None
     partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One of those that are compared: its outcome for each item, in the items' order. `one_by_one`: its category
-    scores are verdicts of their own, with thresholds of their own. Seconds and tokens are those of a run made now;
-    `policy` is the name of the taxonomy that it judged by."""
+    """One of the systems that are compared, with its predictions in the order of the samples.
+
+    `per_category`: its category scores are verdicts of their own, with their own thresholds. `seconds` and `tokens`
+    are known for a run made now. `taxonomy_name` is the policy that it judged by.
+    """
 
     name: str
-    outcomes: tuple[Outcome, ...]
+    predictions: tuple[Prediction, ...]
     categories: CategoryIndex
     threshold: float
-    one_by_one: bool = False
+    per_category: bool = False
     seconds: float | None = None
     tokens: int | None = None
-    policy: str | None = None
+    taxonomy_name: str | None = None
 
     @property
-    def errors(self) -> int:
-        return sum(outcome.score is None for outcome in self.outcomes)
+    def num_errors(self) -> int:
+        return sum(prediction.score is None for prediction in self.predictions)
 
 
-def of_rows(
-    name: str, items: Sequence[Sample], rows: Iterable[VerdictRow], *, known: CategoryIndex | None = None
+def system_from_rows(
+    name: str, samples: Sequence[Sample], rows: Iterable[VerdictRow], *, categories: CategoryIndex | None = None
 ) -> System:
-    """The system that made the rows of one run, joined to the items by source, line and part.
+    """The system that made the rows of one run, which are joined to the samples by source, line and part.
 
-    Where the two have each but one source, its name does not matter: it may have been stdin. Without `known`, its
-    categories are what the rows call them.
+    If both have only one source, its name does not matter: it may have been stdin. Without `categories`, they are the
+    labels in the rows.
 
     Raises:
-        InputError: the rows are of other data: none fits, or one at an item's place has another id.
+        InputError: the rows are of other data: no row matches, or a row at a sample's location has another id.
     """
-    found: dict[RecordKey, list[VerdictRow]] = {}
-    for key, of_record in group_by_record(rows):
-        if key in found:
+    by_key: dict[RecordKey, list[VerdictRow]] = {}
+    for key, record_rows in group_by_record(rows):
+        if key in by_key:
             raise InputError(f"{name}: line {key[1]} of {key[0]} has rows in two places: give one run at a time")
-        found[key] = of_record
-    sources = {item.key.source for item in items}, {key[0] for key in found}
+        by_key[key] = record_rows
+    sources = {sample.key.source for sample in samples}, {key[0] for key in by_key}
     if sources[0] != sources[1] and len(sources[0]) == len(sources[1]) == 1:
         (source,) = sources[0]
-        found = {(source, line, part): of_record for (_, line, part), of_record in found.items()}
-    outcomes = [_joined(item, found) for item in items]
-    if not any(outcome.error != NO_ROW for outcome in outcomes):
+        by_key = {(source, line, part): record_rows for (_, line, part), record_rows in by_key.items()}
+    predictions = [_join_rows(sample, by_key) for sample in samples]
+    if not any(prediction.error != NO_VERDICT for prediction in predictions):
         raise InputError(f"{name}: no row is of the labelled data: rows are joined by `source`, `line` and `part`")
-    first = next(iter(found.values()))[0]
-    labels = dict.fromkeys(label for rows in found.values() for row in rows for label in _category_scores(row))
+    first = next(iter(by_key.values()))[0]
+    labels = dict.fromkeys(
+        label for record_rows in by_key.values() for row in record_rows for label in _category_scores(row)
+    )
     return System(
         name=name,
-        outcomes=tuple(outcomes),
-        categories=known or CategoryIndex.from_labels(labels),
+        predictions=tuple(predictions),
+        categories=categories or CategoryIndex.from_labels(labels),
         threshold=first["threshold"],
-        one_by_one=first["scoring"] == "each",
-        policy=first["taxonomy"].get("name"),
+        per_category=first["scoring"] == "each",
+        taxonomy_name=first["taxonomy"].get("name"),
     )
 
 
-def of_field(name: str, items: Sequence[Sample], path: str, *, threshold: float = 0.5) -> System:
-    """Another tool as a system, by the probability that it left in a field of the records.
+def system_from_field(name: str, samples: Sequence[Sample], path: str, *, threshold: float = 0.5) -> System:
+    """Another tool as a system, by its probabilities in a field of the records.
 
-    An object of numbers, such as OpenAI's `category_scores`, counts by its highest; its names are categories. True and
-    false count as 1 and 0. A record whose score is missing has no verdict.
+    Of an object of numbers, such as OpenAI's `category_scores`, the highest is the score, and its names are the
+    categories. True and false count as 1 and 0. A record without a score has no verdict.
 
     Raises:
-        InputError: no record has such a field, or a number in it, or a number is no probability.
+        InputError: no record has the field, or a number in it, or a number is not a probability.
     """
     option = f"--score-field {name}={path}"
-    scores = [_scores(item, path) for item in items]
-    _check_range(option, items, scores)
-    outcomes = tuple(_outcome(found, path, threshold) for found in scores)
-    if all(outcome.score is None for outcome in outcomes):
-        if not any(has_field(item.fields, path) for item in items):
-            raise InputError(missing_field_message(option, path, items[0].fields))
+    scores = [_read_scores(sample, path) for sample in samples]
+    _check_range(option, samples, scores)
+    predictions = tuple(_prediction(one, path, threshold) for one in scores)
+    if all(prediction.score is None for prediction in predictions):
+        if not any(has_field(sample.fields, path) for sample in samples):
+            raise InputError(missing_field_message(option, path, samples[0].fields))
         raise InputError(f"{option}: no labelled record has a number at {path}")
-    labels = dict.fromkeys(label for outcome in outcomes for label in outcome.categories or ())
-    return System(name, outcomes, CategoryIndex.from_labels(labels), threshold, one_by_one=True)
+    labels = dict.fromkeys(label for prediction in predictions for label in prediction.category_scores or ())
+    return System(name, predictions, CategoryIndex.from_labels(labels), threshold, per_category=True)
 
 
-def unscored(system: System) -> Counter[str]:
-    """How many records have no score ("a score"), and how many of the others lack that of a category, by its label."""
-    found = Counter({"a score": system.errors} if system.errors else {})
-    for outcome in system.outcomes:
-        if outcome.categories:
-            found.update(label for label in system.categories.labels if label not in outcome.categories)
-    return found
+def count_unscored(system: System) -> Counter[str]:
+    """Count the records without a score, as "a score", and those without the score of a category, by its label."""
+    missing = Counter({"a score": system.num_errors} if system.num_errors else {})
+    for prediction in system.predictions:
+        if prediction.category_scores:
+            missing.update(label for label in system.categories.labels if label not in prediction.category_scores)
+    return missing
 
 
-def at_threshold(system: System, threshold: float) -> System:
-    """The system as it would be with another threshold for its one score."""
-    outcomes = tuple(_at(outcome, threshold) for outcome in system.outcomes)
-    return replace(system, outcomes=outcomes, threshold=threshold)
+def with_threshold(system: System, threshold: float) -> System:
+    """The system with another threshold for its score."""
+    predictions = tuple(_apply_threshold(prediction, threshold) for prediction in system.predictions)
+    return replace(system, predictions=predictions, threshold=threshold)
 
 
-def _at(outcome: Outcome, threshold: float) -> Outcome:
-    if outcome.score is None or outcome.score >= threshold:
-        return outcome if outcome.score is None else replace(outcome, unsafe=True)
-    if outcome.partial:
-        return Outcome(None, None, error=outcome.error)
-    return replace(outcome, unsafe=False)
+def _apply_threshold(prediction: Prediction, threshold: float) -> Prediction:
+    if prediction.score is None or prediction.score >= threshold:
+        return prediction if prediction.score is None else replace(prediction, unsafe=True)
+    if prediction.partial:
+        return Prediction(None, None, error=prediction.error)
+    return replace(prediction, unsafe=False)
 
 
-def _joined(item: Sample, found: Mapping[RecordKey, list[VerdictRow]]) -> Outcome:
-    rows = found.get((item.key.source, item.key.line, item.key.part))
+def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[VerdictRow]]) -> Prediction:
+    rows = by_key.get((sample.key.source, sample.key.line, sample.key.part))
     if rows is None:
-        return Outcome(None, None, error=NO_ROW)
-    ids = item.key.id, rows[0]["id"]
+        return Prediction(None, None, error=NO_VERDICT)
+    ids = sample.key.id, rows[0]["id"]
     if None not in ids and ids[0] != ids[1]:
         raise InputError(
-            f"{item.key.location}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data"
+            f"{sample.key.location}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data"
         )
-    return _of_rows(rows)
+    return _prediction_from_rows(rows)
 
 
-def _of_rows(rows: Sequence[VerdictRow]) -> Outcome:
-    """Several rows are those of a record's messages: it is as unsafe as the worst of them."""
+def _prediction_from_rows(rows: Sequence[VerdictRow]) -> Prediction:
+    """Combine the rows of a record's messages: it is as unsafe as the worst of them."""
     worst = max(rows, key=lambda row: (row["verdict"] == "unsafe", row["score"] is not None, row["score"] or 0.0))
     unjudged = next((row for row in rows if row["verdict"] == "error"), None)
     if worst["score"] is None or (unjudged is not None and worst["verdict"] != "unsafe"):
-        return Outcome(None, None, error=(unjudged or worst)["error"] or "not judged")
+        return Prediction(None, None, error=(unjudged or worst)["error"] or "not judged")
     categories = highest_scores(map(_category_scores, rows))
     listed = frozenset(label for row in rows if row["verdict"] == "unsafe" for label in row["categories"] or ())
     error = None if unjudged is None else unjudged["error"] or "not judged"
-    return Outcome(
-        worst["score"], worst["verdict"] == "unsafe", listed, categories or None, error, unjudged is not None
-    )  # fmt: skip
+    return Prediction(
+        score=worst["score"],
+        unsafe=worst["verdict"] == "unsafe",
+        listed=listed,
+        category_scores=categories or None,
+        error=error,
+        partial=unjudged is not None,
+    )
 
 
 def _category_scores(row: VerdictRow) -> Mapping[str, float]:
@@ -173,34 +186,36 @@ def _category_scores(row: VerdictRow) -> Mapping[str, float]:
     return {label: row["score"] * share for label, share in (row["listed_scores"] or {}).items()}
 
 
-def _scores(item: Sample, path: str) -> float | dict[str, float] | None:
+def _read_scores(sample: Sample, path: str) -> float | dict[str, float] | None:
     """The number in a field, or those of an object by name; None: there is none."""
-    value: Any = get_field(item.fields, path)
+    value: Any = get_field(sample.fields, path)
     if isinstance(value, str):
         with suppress(ValueError):
             value = parse_structure(value)
     if isinstance(value, dict):
-        numbers = ((name, _number(score)) for name, score in value.items())
+        numbers = ((name, _parse_probability(score)) for name, score in value.items())
         return {name: number for name, number in numbers if number is not None}
-    return _number(value)
+    return _parse_probability(value)
 
 
-def _outcome(found: float | dict[str, float] | None, path: str, threshold: float) -> Outcome:
-    scores, number = (found, max(found.values(), default=None)) if isinstance(found, dict) else (None, found)
+def _prediction(value: float | dict[str, float] | None, path: str, threshold: float) -> Prediction:
+    scores, number = (value, max(value.values(), default=None)) if isinstance(value, dict) else (None, value)
     if number is None:
-        return Outcome(None, None, error=f"there is no number at {path}")
+        return Prediction(None, None, error=f"there is no number at {path}")
     listed = frozenset(name for name, score in (scores or {}).items() if score >= threshold)
-    return Outcome(number, number >= threshold, listed, scores)
+    return Prediction(number, number >= threshold, listed, scores)
 
 
-def _check_range(option: str, items: Sequence[Sample], scores: Sequence[float | dict[str, float] | None]) -> None:
+def _check_range(option: str, samples: Sequence[Sample], scores: Sequence[float | dict[str, float] | None]) -> None:
     """Raise InputError: a number is outside [0, 1]: a percentage, a logit, another scale."""
-    by_item = [tuple(found.values()) if isinstance(found, dict) else (found,) for found in scores]
-    numbers = [number for found in by_item for number in found if number is not None]
+    by_sample = [tuple(one.values()) if isinstance(one, dict) else (one,) for one in scores]
+    numbers = [number for of_sample in by_sample for number in of_sample if number is not None]
     low, high = min(numbers, default=0.0), max(numbers, default=0.0)
     if low >= 0 and high <= 1:
         return
-    first = next(item for item, found in zip(items, by_item, strict=True) if any(_outside(number) for number in found))
+    first = next(
+        sample for sample, of_sample in zip(samples, by_sample, strict=True) if any(map(_is_out_of_range, of_sample))
+    )
     if low >= 0 and high <= 100:
         advice = "if they are percentages, divide them by 100"
     elif math.isinf(low) or math.isinf(high):
@@ -213,12 +228,12 @@ def _check_range(option: str, items: Sequence[Sample], scores: Sequence[float | 
     )
 
 
-def _outside(number: float | None) -> bool:
+def _is_out_of_range(number: float | None) -> bool:
     return number is not None and not 0 <= number <= 1
 
 
-def _number(value: Any) -> float | None:
-    """A number, or the text of one, as a float; a rounding error beyond 0 or 1 is taken off."""
+def _parse_probability(value: Any) -> float | None:
+    """A number, or the text of one, as a float; rounding errors below 0 or above 1 are clipped."""
     if isinstance(value, bool):
         return float(value)
     if not isinstance(value, (int, float, str)) or is_missing(value):
@@ -232,4 +247,4 @@ def _number(value: Any) -> float | None:
     except ValueError:
         return None
     nearest = min(max(number, 0.0), 1.0)
-    return nearest if abs(number - nearest) <= _ROUNDING else number
+    return nearest if abs(number - nearest) <= _ROUNDING_ERROR else number

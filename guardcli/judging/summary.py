@@ -43,9 +43,10 @@ _DATES = tuple(
 
 @dataclass(slots=True)
 class Summary:
-    """`histogram` counts scores in BINS equal parts of [0, 1]. `certain` are the unsafe rows with the highest scores,
-    `borderline` those, safe or unsafe, nearest to their threshold. `by_day` is empty where rows tell no time; `timed`
-    rows have the field that was asked for, and in `undated` ones no date could be read, of which one is kept."""
+    """`histogram` counts scores in BINS equal parts of [0, 1]. `most_confident` are the unsafe rows with the highest
+    scores, `borderline` those, safe or unsafe, nearest to their threshold. `by_day` is empty where rows tell no time;
+    `timed` rows have the field that was asked for, and in `undated` ones no date could be read, of which one is kept.
+    """
 
     verdicts: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
@@ -59,7 +60,7 @@ class Summary:
     histogram: list[int] = field(default_factory=lambda: [0] * BINS)
     made_by: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     thresholds: Counter[float] = field(default_factory=Counter)
-    certain: list[VerdictRow] = field(default_factory=list)
+    most_confident: list[VerdictRow] = field(default_factory=list)
     borderline: list[VerdictRow] = field(default_factory=list)
 
     @property
@@ -85,7 +86,7 @@ class Summary:
 def summarize(rows: Iterable[VerdictRow], *, time: str | None = None) -> Summary:
     """Read rows once. `time` names a kept field (in `meta`) with a date or an epoch, as `day_of` reads them."""
     found = Summary()
-    certain: TopK[VerdictRow] = TopK(CASES)
+    most_confident: TopK[VerdictRow] = TopK(CASES)
     borderline: TopK[VerdictRow] = TopK(CASES)
     for row in rows:
         _count(found, row, time)
@@ -94,9 +95,9 @@ def summarize(rows: Iterable[VerdictRow], *, time: str | None = None) -> Summary
             continue
         found.histogram[min(BINS - 1, int(score * BINS))] += 1
         if row["verdict"] == "unsafe":
-            certain.add(score, row)
+            most_confident.add(score, row)
         borderline.add(-abs(score - row["threshold"]), row)
-    found.certain, found.borderline = certain.items(), borderline.items()
+    found.most_confident, found.borderline = most_confident.items(), borderline.items()
     return found
 
 

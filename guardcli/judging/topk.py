@@ -1,4 +1,4 @@
-"""The few items of the largest weight among many, without keeping the others. It knows nothing of what they are."""
+"""Keep the k items with the largest weights of a stream."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ T = TypeVar("T")
 
 
 class TopK(Generic[T]):
-    """Keeps at `most` so many items; of equal weights those that came first."""
+    """Keeps the `k` items with the largest weights; of equal weights those that came first."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, k: int) -> None:
+        self._k = k
         self._heap: list[tuple[float, int, T]] = []
         self._count = 0
 
     def add(self, weight: float, item: T) -> None:
-        """Keep an item, if it is among the largest."""
+        """Keep an item if it is among the k largest."""
         self._count += 1
         entry = (weight, -self._count, item)
-        if len(self._heap) < self._most:
+        if len(self._heap) < self._k:
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)
 
     def items(self) -> list[T]:
-        """What is kept, the largest first."""
+        """The kept items, the largest first."""
         return [item for _, _, item in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]

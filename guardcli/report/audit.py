@@ -58,7 +58,7 @@ def as_page(summary: Summary, title: str, *, with_text: bool) -> str:
             "flags": summary.flags.most_common(),
             "reasons": summary.main_reasons(_REASONS),
             "cases": [
-                ("Most certain", "unsafe, the highest scores first", _cases(summary.certain, with_text)),
+                ("Most certain", "unsafe, the highest scores first", _cases(summary.most_confident, with_text)),
                 ("Most borderline", "nearest to the threshold first", _cases(summary.borderline, with_text)),
             ],
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from guardcli.evaluation.comparison import Comparison, Pair, move
+from guardcli.evaluation import Comparison, RowPair, score_delta
 from guardcli.judging.reader import VerdictRow, location_of
 from guardcli.report.page import page
 from guardcli.report.terminal import Cell, styled, table
@@ -19,9 +19,9 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
     return {
         "before": before,
         "after": after,
-        "matched": comparison.matched,
+        "matched": comparison.num_matched,
         "unmatched": list(comparison.unmatched),
-        "changed": comparison.changed,
+        "changed": comparison.num_changed,
         "agreement": comparison.agreement,
         "mcnemar_p": comparison.p_value,
         "verdicts": _verdicts(comparison),
@@ -30,16 +30,16 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
             {"before": was, "after": now, "rows": [list(pair) for pair in pairs]}
             for (was, now), pairs in comparison.flips.items()
         ],
-        "moves": [list(pair) for pair in comparison.moves],
+        "moves": [list(pair) for pair in comparison.largest_deltas],
     }
 
 
 def as_text(comparison: Comparison, before: str, after: str, *, colour: bool, width: int) -> str:
     """The same on a terminal."""
     lines = [
-        f"before: {printable(before)}\nafter:  {printable(after)}\n{counted(comparison.matched, 'row')} in both, "
+        f"before: {printable(before)}\nafter:  {printable(after)}\n{counted(comparison.num_matched, 'row')} in both, "
         f"{comparison.unmatched[0]:,} only before, {comparison.unmatched[1]:,} only after\n"
-        f"agreement {_share(comparison.agreement)}, {counted(comparison.changed, 'verdict')} changed "
+        f"agreement {_share(comparison.agreement)}, {counted(comparison.num_changed, 'verdict')} changed "
         f"(McNemar's test: p = {comparison.p_value:.3g})\n"
     ]
     verdicts = [
@@ -68,7 +68,7 @@ def as_page(comparison: Comparison, before: str, after: str, *, with_text: bool)
 
 
 def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:
-    return [{"before": was, "after": now, "rows": rows} for (was, now), rows in sorted(comparison.table.items())]
+    return [{"before": was, "after": now, "rows": rows} for (was, now), rows in sorted(comparison.verdicts.items())]
 
 
 def _categories(comparison: Comparison) -> list[dict[str, Any]]:
@@ -78,21 +78,21 @@ def _categories(comparison: Comparison) -> list[dict[str, Any]]:
 
 def _groups(comparison: Comparison, *, with_text: bool) -> Iterator[dict[str, Any]]:
     for (was, now), pairs in comparison.flips.items():
-        total = comparison.table[was, now]
+        total = comparison.verdicts[was, now]
         note = f"{total:,}" if total == len(pairs) else f"{len(pairs)} of {total:,}, the largest moves first"
         yield {"title": f"{was} → {now}", "note": note, "rows": [_line(pair, with_text) for pair in pairs]}
-    if comparison.moves:
-        rows = [_line(pair, with_text) for pair in comparison.moves]
+    if comparison.largest_deltas:
+        rows = [_line(pair, with_text) for pair in comparison.largest_deltas]
         yield {"title": "Largest moves of the score", "note": f"{len(rows)}", "rows": rows}
 
 
-def _line(pair: Pair, with_text: bool) -> dict[str, Any]:
+def _line(pair: RowPair, with_text: bool) -> dict[str, Any]:
     before, after = pair
     lists = [",".join(row["categories"] or ()) or "-" for row in pair]
     return {
         "verdicts": [before["verdict"], after["verdict"]],
         "scores": [_score(before), _score(after)],
-        "moved": f"{move(pair):+.4f}" if before["score"] is not None and after["score"] is not None else "-",
+        "moved": f"{score_delta(pair):+.4f}" if before["score"] is not None and after["score"] is not None else "-",
         "categories": lists[0] if lists[0] == lists[1] else " → ".join(lists),
         "place": location_of(after),
         "text": (after.get("text") or before.get("text")) if with_text else None,

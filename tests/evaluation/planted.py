@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardcli.conversation import Conversation, Key, Message, Record
-from guardcli.evaluation import Outcome, System
+from guardcli.evaluation import Prediction, System
 from guardcli.evaluation.datasets import CategoryIndex, GroundTruth, Sample
 
 LABELS = ("S1", "S2", "S3")
@@ -28,14 +28,14 @@ def system(
     *,
     name: str = "one",
     categories: Sequence[Mapping[str, float] | None] | None = None,
-    one_by_one: bool = False,
+    per_category: bool = False,
 ) -> System:
     """Unsafe from 0.5 on; without a score not judged."""
     by_category = categories or [None] * len(scores)
-    outcomes = [
-        Outcome(None, None, error="not JSON")
+    predictions = [
+        Prediction(None, None, error="not JSON")
         if score is None
-        else Outcome(score, score >= 0.5, frozenset(sorted(found or (), key=lambda one: -found[one])[:1]), found)  # type: ignore[index]
+        else Prediction(score, score >= 0.5, frozenset(sorted(found or (), key=lambda one: -found[one])[:1]), found)  # type: ignore[index]
         for score, found in zip(scores, by_category, strict=True)
     ]
-    return System(name, tuple(outcomes), CategoryIndex.from_labels(LABELS), 0.5, one_by_one)
+    return System(name, tuple(predictions), CategoryIndex.from_labels(LABELS), 0.5, per_category)

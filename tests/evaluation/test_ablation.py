@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from guardcli.evaluation import Natives
-from guardcli.evaluation.ablation import CHANGES, changed, follow
+from guardcli.evaluation import NativeCategories
+from guardcli.evaluation.ablation import POLICY_CHANGES, change_policy, policy_ablation
 from guardcli.evaluation.datasets import CategoryIndex, Sample
 from guardcli.taxonomy import Taxonomy
 from tests.evaluation.planted import item, system
@@ -23,8 +23,8 @@ JUDGED = replace(system([0.9, 0.9, 0.9, 0.9, 0.2]), categories=CategoryIndex.fro
 
 
 def followed(judge: Any) -> dict[str, tuple[int, int, int]]:
-    natives = Natives.of(ITEMS, JUDGED.categories, None, ())
-    found = follow(ITEMS, JUDGED, natives, LG3, judge)
+    native_categories = NativeCategories.from_samples(ITEMS, JUDGED.categories, None, ())
+    found = policy_ablation(ITEMS, JUDGED, native_categories, LG3, judge)
     return {one.change: (one.items, one.stayed, one.errors) for one in found}
 
 
@@ -52,9 +52,9 @@ def test_one_that_knows_by_heart_stays_and_errors_are_counted() -> None:
     assert set(fails.values()) == {(2, 0, 2)}
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", POLICY_CHANGES)
 def test_a_changed_policy_keeps_every_id(change: Any) -> None:
-    found = changed(LG3, ["S1", "S4"], change, random.Random(1))
+    found = change_policy(LG3, ["S1", "S4"], change, random.Random(1))
     by_id = {category.id: category for category in LG3.categories}
     ids = [category.id for category in found.categories]
     assert all(by_id[category.id] == category for category in found.categories)

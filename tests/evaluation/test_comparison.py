@@ -11,31 +11,31 @@ from typing import Any
 
 import pytest
 
-from guardcli.evaluation.comparison import SHOWN, compare, mcnemar, pairs
+from guardcli.evaluation.comparison import MAX_SHOWN, align_rows, compare_runs, mcnemar_p_value
 from tests.rows import row
 
 
 def test_verdicts_categories_and_moves() -> None:
     before = [row(1, 0.1), row(2, 0.4), row(3, 0.9), row(4, None), row(5, 0.9, categories=["S1", "S2"]), row(6, 0.3)]
     after = [row(1, 0.2), row(2, 0.6), row(3, 0.3), row(4, 0.2), row(5, 0.8, categories=["S2", "S3"]), row(6, 0.3)]
-    found = compare(before, after)
-    assert found.table == {
+    found = compare_runs(before, after)
+    assert found.verdicts == {
         ("safe", "safe"): 2,
         ("safe", "unsafe"): 1,
         ("unsafe", "safe"): 1,
         ("error", "safe"): 1,
         ("unsafe", "unsafe"): 1,
     }
-    assert (found.matched, found.changed, found.agreement, found.unmatched) == (6, 3, 0.5, (0, 0))
+    assert (found.num_matched, found.num_changed, found.agreement, found.unmatched) == (6, 3, 0.5, (0, 0))
     assert (found.gained, found.lost) == ({"S9": 1, "S3": 1}, {"S9": 1, "S1": 1})
     assert list(found.flips) == [("error", "safe"), ("safe", "unsafe"), ("unsafe", "safe")]
-    assert [pair[0]["line"] for pair in found.moves] == [3, 2, 1, 5]
+    assert [pair[0]["line"] for pair in found.largest_deltas] == [3, 2, 1, 5]
     assert found.p_value == 1.0
 
 
 def test_nothing_in_common() -> None:
-    found = compare([row(1, 0.1)], [row(2, 0.1), row(3, 0.1)])
-    assert (found.matched, found.agreement, found.changed, found.unmatched) == (0, None, 0, (1, 2))
+    found = compare_runs([row(1, 0.1)], [row(2, 0.1), row(3, 0.1)])
+    assert (found.num_matched, found.agreement, found.num_changed, found.unmatched) == (0, None, 0, (1, 2))
 
 
 def keys(found: Iterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
@@ -43,13 +43,13 @@ def keys(found: Iterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 
 def test_one_row_a_record_is_matched_whatever_turn_decided() -> None:
-    assert keys(pairs([row(1, 0.1, turn=2)], [row(1, 0.1, turn=5)])) == [((1, 2), (1, 5))]
+    assert keys(align_rows([row(1, 0.1, turn=2)], [row(1, 0.1, turn=5)])) == [((1, 2), (1, 5))]
 
 
 def test_several_rows_a_record_are_matched_by_turn() -> None:
     before = [row(1, 0.1, turn=1), row(1, 0.1, turn=2)]
     after = [row(1, 0.1, turn=2), row(1, 0.1, turn=3)]
-    assert keys(pairs(before, after)) == [((1, 1), None), ((1, 2), (1, 2)), (None, (1, 3))]
+    assert keys(align_rows(before, after)) == [((1, 1), None), ((1, 2), (1, 2)), (None, (1, 3))]
 
 
 def test_runs_in_other_orders_are_matched() -> None:
@@ -58,8 +58,8 @@ def test_runs_in_other_orders_are_matched() -> None:
     after = [row(line, 0.1) for line in range(300) if rng.random() < 0.9]
     both = {r["line"] for r in before} & {r["line"] for r in after}
     rng.shuffle(after)
-    found = compare(before, after)
-    assert found.matched == len(both)
+    found = compare_runs(before, after)
+    assert found.num_matched == len(both)
     assert found.unmatched == (len(before) - len(both), len(after) - len(both))
 
 
@@ -70,7 +70,7 @@ def test_memory_does_not_grow_with_runs_in_the_same_order() -> None:
     peaks = []
     for count in (1_000, 20_000):
         tracemalloc.start()
-        compare(rows(count), rows(count))
+        compare_runs(rows(count), rows(count))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 2 * peaks[0]
@@ -79,9 +79,9 @@ def test_memory_does_not_grow_with_runs_in_the_same_order() -> None:
 def test_only_some_flips_are_kept_and_those_are_the_largest() -> None:
     before = [row(line, 0.1) for line in range(100)]
     after = [row(line, 0.5 + line / 1000) for line in range(100)]
-    found = compare(before, after)
-    assert [pair[1]["line"] for pair in found.flips["safe", "unsafe"]] == list(range(99, 99 - SHOWN, -1))
-    assert found.table["safe", "unsafe"] == 100
+    found = compare_runs(before, after)
+    assert [pair[1]["line"] for pair in found.flips["safe", "unsafe"]] == list(range(99, 99 - MAX_SHOWN, -1))
+    assert found.verdicts["safe", "unsafe"] == 100
 
 
 @pytest.mark.parametrize(("one", "other"), [(0, 0), (1, 0), (5, 5), (9, 2), (30, 12), (400, 350)])
@@ -89,10 +89,10 @@ def test_mcnemar_is_the_exact_binomial_test(one: int, other: int) -> None:
     total = one + other
     tail = sum(Fraction(comb(total, k), 2**total) for k in range(min(one, other) + 1))
     expected = min(Fraction(1), 2 * tail)
-    assert mcnemar(one, other) == pytest.approx(float(expected), rel=1e-9)
-    assert mcnemar(other, one) == mcnemar(one, other)
+    assert mcnemar_p_value(one, other) == pytest.approx(float(expected), rel=1e-9)
+    assert mcnemar_p_value(other, one) == mcnemar_p_value(one, other)
 
 
 def test_mcnemar_of_large_numbers() -> None:
-    assert mcnemar(100_000, 100_000) == 1.0
-    assert 0.0 <= mcnemar(60_000, 40_000) < 1e-300
+    assert mcnemar_p_value(100_000, 100_000) == 1.0
+    assert 0.0 <= mcnemar_p_value(60_000, 40_000) < 1e-300

@@ -9,9 +9,9 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from guardcli.errors import InputError
-from guardcli.evaluation import Asked, Evaluation, System, evaluate
+from guardcli.evaluation import EvalConfig, Evaluation, System, evaluate
 from guardcli.evaluation.datasets import LabeledDataset, Sample
-from guardcli.evaluation.metrics import Aim, Counts
+from guardcli.evaluation.metrics import ConfusionMatrix, ThresholdObjective
 from tests.evaluation.planted import item, items, system
 
 DRAW = np.random.default_rng(0)
@@ -20,40 +20,40 @@ SCORES = [float(one) for one in np.clip(DRAW.normal(0.4, 0.2, 200) + 0.2 * np.ar
 BETTER = [float(one) for one in np.clip(np.array(SCORES) * 0.5 + 0.4 * np.array(TRUTH), 0, 1)]
 
 
-def evaluated(found: tuple[Sample, ...], *systems: System, **asked: object) -> Evaluation:
-    return evaluate(LabeledDataset(found), systems, Asked(**asked))  # type: ignore[arg-type]
+def evaluated(found: tuple[Sample, ...], *systems: System, **config: object) -> Evaluation:
+    return evaluate(LabeledDataset(found), systems, EvalConfig(**config))  # type: ignore[arg-type]
 
 
 def test_the_figures_are_those_of_the_scores() -> None:
-    (standing,) = evaluated(items(TRUTH), system(SCORES)).standings
-    figures = standing.figures
-    assert figures.auprc is not None
-    assert figures.auroc is not None
-    assert figures.auprc.value == pytest.approx(average_precision_score(TRUTH, SCORES))
-    assert figures.auroc.value == pytest.approx(roc_auc_score(TRUTH, SCORES))
-    assert figures.auprc.low < figures.auprc.value < figures.auprc.high
-    assert figures.counts == Counts.of(TRUTH, [score >= 0.5 for score in SCORES])
-    assert figures.f1 is not None
-    assert figures.f1.value == figures.counts.f1
-    assert (figures.items, figures.errors, figures.reason) == (200, 0, None)
+    (result,) = evaluated(items(TRUTH), system(SCORES)).results
+    metrics = result.metrics
+    assert metrics.auprc is not None
+    assert metrics.auroc is not None
+    assert metrics.auprc.value == pytest.approx(average_precision_score(TRUTH, SCORES))
+    assert metrics.auroc.value == pytest.approx(roc_auc_score(TRUTH, SCORES))
+    assert metrics.auprc.low < metrics.auprc.value < metrics.auprc.high
+    assert metrics.confusion == ConfusionMatrix.from_predictions(TRUTH, [score >= 0.5 for score in SCORES])
+    assert metrics.f1 is not None
+    assert metrics.f1.value == metrics.confusion.f1
+    assert (metrics.num_samples, metrics.num_errors, metrics.undefined_reason) == (200, 0, None)
 
 
 def test_the_same_seed_gives_the_same_intervals() -> None:
-    one, two, other = (evaluated(items(TRUTH), system(SCORES), seed=seed).standings[0].figures for seed in (1, 1, 2))
+    one, two, other = (evaluated(items(TRUTH), system(SCORES), seed=seed).results[0].metrics for seed in (1, 1, 2))
     assert one == two != other
 
 
 def test_what_is_not_judged_stands_beside_the_figures_or_counts_as_wrong() -> None:
     scores = [0.9, None, 0.1, None]
     found = items([True, True, False, False])
-    (beside,) = evaluated(found, system(scores)).standings
-    assert (beside.figures.counts, beside.figures.errors) == (Counts(tp=1, tn=1), 2)
-    assert beside.figures.auprc is not None
-    assert beside.figures.auprc.value == 1
-    (wrong,) = evaluated(found, system(scores), strict=True).standings
-    assert (wrong.figures.counts, wrong.figures.errors) == (Counts(1, 1, 1, 1), 2)
-    assert wrong.figures.auprc is not None
-    assert wrong.figures.auprc.value == pytest.approx(average_precision_score([1, 1, 0, 0], [0.9, -1, 0.1, 2]))
+    (beside,) = evaluated(found, system(scores)).results
+    assert (beside.metrics.confusion, beside.metrics.num_errors) == (ConfusionMatrix(tp=1, tn=1), 2)
+    assert beside.metrics.auprc is not None
+    assert beside.metrics.auprc.value == 1
+    (wrong,) = evaluated(found, system(scores), strict=True).results
+    assert (wrong.metrics.confusion, wrong.metrics.num_errors) == (ConfusionMatrix(tp=1, fp=1, fn=1, tn=1), 2)
+    assert wrong.metrics.auprc is not None
+    assert wrong.metrics.auprc.value == pytest.approx(average_precision_score([1, 1, 0, 0], [0.9, -1, 0.1, 2]))
 
 
 @pytest.mark.parametrize(
@@ -65,35 +65,37 @@ def test_what_is_not_judged_stands_beside_the_figures_or_counts_as_wrong() -> No
     ],
 )
 def test_where_a_figure_has_no_meaning_it_is_none(labels: list[bool], scores: list[float | None], reason: str) -> None:
-    (standing,) = evaluated(items(labels), system(scores)).standings
-    assert (standing.figures.auprc, standing.figures.auroc, standing.figures.reason) == (None, None, reason)
+    (result,) = evaluated(items(labels), system(scores)).results
+    assert (result.metrics.auprc, result.metrics.auroc, result.metrics.undefined_reason) == (None, None, reason)
 
 
 def test_another_threshold_is_for_every_system() -> None:
     found = evaluated(items(TRUTH), system(SCORES), system(BETTER), threshold=0.3)
-    assert [one.system.threshold for one in found.standings] == [0.3, 0.3]
-    assert found.standings[0].figures.counts == Counts.of(TRUTH, [score >= 0.3 for score in SCORES])
+    assert [one.system.threshold for one in found.results] == [0.3, 0.3]
+    assert found.results[0].metrics.confusion == ConfusionMatrix.from_predictions(
+        TRUTH, [score >= 0.3 for score in SCORES]
+    )
 
 
 def test_systems_are_compared_with_the_first_on_what_both_judged() -> None:
     without = [None, *BETTER[1:]]
     (better, same) = evaluated(items(TRUTH), system(SCORES), system(without), system(SCORES, name="same")).comparisons
-    assert (better.first, better.items, same.items) == ("one", 199, 200)
+    assert (better.baseline, better.num_samples, same.num_samples) == ("one", 199, 200)
     assert better.auprc is not None
     assert better.auprc_p is not None
     difference = average_precision_score(TRUTH[1:], BETTER[1:]) - average_precision_score(TRUTH[1:], SCORES[1:])
     assert better.auprc.value == pytest.approx(difference)
     assert better.auprc_p < 0.01
     right = [[(score >= 0.5) == label for score, label in zip(s, TRUTH, strict=True)][1:] for s in (SCORES, BETTER)]
-    assert better.mended == sum(now and not was for was, now in zip(*right, strict=True))
-    assert better.broken == sum(was and not now for was, now in zip(*right, strict=True))
-    assert (same.auprc_p, same.mended, same.broken, same.mcnemar_p) == (1.0, 0, 0, 1.0)
+    assert better.fixed == sum(now and not was for was, now in zip(*right, strict=True))
+    assert better.regressed == sum(was and not now for was, now in zip(*right, strict=True))
+    assert (same.auprc_p, same.fixed, same.regressed, same.mcnemar_p) == (1.0, 0, 0, 1.0)
 
 
 def test_mistakes_are_the_worst_first() -> None:
     labels, scores = [True, True, True, False, False], [0.4, 0.1, 0.9, 0.6, 0.8]
-    (standing,) = evaluated(items(labels), system(scores)).standings
-    assert (standing.missed, standing.alarms) == ((1, 0), (4, 3))
+    (result,) = evaluated(items(labels), system(scores)).results
+    assert (result.false_negatives, result.false_positives) == ((1, 0), (4, 3))
 
 
 CATEGORIES = [
@@ -108,8 +110,8 @@ CATEGORIES = [
 def test_one_against_all_and_one_against_the_benign() -> None:
     found = tuple(one for one, _ in CATEGORIES)
     scores = [scores for _, scores in CATEGORIES]
-    (standing,) = evaluated(found, system([0.9] * 5, categories=scores)).standings
-    by_label = {one.label: one for one in standing.categories}
+    (result,) = evaluated(found, system([0.9] * 5, categories=scores)).results
+    by_label = {one.label: one for one in result.categories}
     assert list(by_label) == ["S1", "S2"]  # no item is of S3
     one, two = by_label["S1"], by_label["S2"]
     assert None not in (one.one_vs_all, one.one_vs_benign, two.one_vs_all, two.one_vs_benign)
@@ -117,14 +119,14 @@ def test_one_against_all_and_one_against_the_benign() -> None:
     assert one.one_vs_benign.value == 1  # type: ignore[union-attr]
     assert two.one_vs_all.value == pytest.approx(average_precision_score([0, 1, 0, 0], [0.1, 0.5, 0.6, 0.2]))  # type: ignore[union-attr]
     assert two.one_vs_benign.value == 0.5  # type: ignore[union-attr]
-    assert (one.positives, one.listed, two.listed) == (1, 1.0, 0.0)
-    assert standing.unknown == {"other": 1}
-    means = standing.means
-    assert means is not None
-    assert means.macro_one_vs_benign is not None
-    assert means.macro_one_vs_benign.value == 0.75
-    assert means.micro_one_vs_all is not None
-    assert means.micro_one_vs_all.value == pytest.approx(
+    assert (one.num_positives, one.listed, two.listed) == (1, 1.0, 0.0)
+    assert result.unmapped_categories == {"other": 1}
+    averages = result.category_averages
+    assert averages is not None
+    assert averages.macro_one_vs_benign is not None
+    assert averages.macro_one_vs_benign.value == 0.75
+    assert averages.micro_one_vs_all is not None
+    assert averages.micro_one_vs_all.value == pytest.approx(
         average_precision_score([1, 0, 0, 0, 0, 1, 0, 0], [0.9, 0.6, 0.3, 0.95, 0.1, 0.5, 0.6, 0.2])
     )
 
@@ -146,29 +148,29 @@ def test_what_is_not_judged_counts_as_wrong_in_each_category_too() -> None:
         (False, [1, 0], [0.9, 0.3], 1.0),
         (True, [1, 1, 0, 0, 0], [0.9, -1, 0.3, 8, -1], 0.5),
     ):
-        (standing,) = evaluated(found, planted, strict=strict).standings
-        one = standing.categories[0]
-        assert (one.positives, one.listed) == (sum(labels), listed)
+        (result,) = evaluated(found, planted, strict=strict).results
+        one = result.categories[0]
+        assert (one.num_positives, one.listed) == (sum(labels), listed)
         assert one.one_vs_all is not None
         assert one.one_vs_all.value == pytest.approx(average_precision_score(labels, ranked))
-    assert standing.means is not None
-    assert standing.means.micro_one_vs_all is not None
+    assert result.category_averages is not None
+    assert result.category_averages.micro_one_vs_all is not None
     both = [1, 1, 0, 0, 0, 0, 0, 0, 0, 1], [0.9, -1, 0.3, 8, -1, 0.1, -1, 7, 8, -1]
-    assert standing.means.micro_one_vs_all.value == pytest.approx(average_precision_score(*both))
+    assert result.category_averages.micro_one_vs_all.value == pytest.approx(average_precision_score(*both))
 
 
 def test_a_system_without_category_scores_has_none_when_errors_count() -> None:
     found = (item(1, True, "S1"), item(2, True, "S1"), item(3, False))
-    (standing,) = evaluated(found, system([0.9, None, 0.1]), strict=True).standings
-    assert (standing.categories, standing.means) == ((), None)
+    (result,) = evaluated(found, system([0.9, None, 0.1]), strict=True).results
+    assert (result.categories, result.category_averages) == ((), None)
 
 
 def test_what_is_not_annotated_is_no_negative() -> None:
     """An item with flags of other categories only does not count against a category, safe or not."""
     found = (item(1, True, "S1", listed=False), item(2, False, listed=False), item(3, True, "S2", listed=False))
     scores = [{"S1": 0.5, "S2": 0.5}] * 3
-    (standing,) = evaluated(found, system([0.9] * 3, categories=scores)).standings
-    assert [(one.label, one.positives, one.one_vs_all) for one in standing.categories] == [
+    (result,) = evaluated(found, system([0.9] * 3, categories=scores)).results
+    assert [(one.label, one.num_positives, one.one_vs_all) for one in result.categories] == [
         ("S1", 1, None),
         ("S2", 1, None),
     ]
@@ -177,17 +179,19 @@ def test_what_is_not_annotated_is_no_negative() -> None:
 def test_thresholds_by_category_only_where_categories_are_asked_one_by_one() -> None:
     found = tuple(one for one, _ in CATEGORIES)
     scores = [scores for _, scores in CATEGORIES]
-    outcome = {}
-    for one_by_one in (False, True):
-        planted = system([0.9, 0.6, 0.3, 0.95, 0.99], categories=scores, one_by_one=one_by_one)
-        (standing,) = evaluated(found, planted, aims=(Aim("f1"), Aim("precision", 1.0))).standings
-        outcome[one_by_one] = standing.picks
-    assert outcome[False][0].categories == {}
-    assert set(outcome[True][0].categories) == {"S1", "S2"}
-    best = outcome[True][0].overall.choice
+    picks = {}
+    for per_category in (False, True):
+        planted = system([0.9, 0.6, 0.3, 0.95, 0.99], categories=scores, per_category=per_category)
+        (result,) = evaluated(
+            found, planted, objectives=(ThresholdObjective("f1"), ThresholdObjective("precision", 1.0))
+        ).results
+        picks[per_category] = result.picks
+    assert picks[False][0].categories == {}
+    assert set(picks[True][0].categories) == {"S1", "S2"}
+    best = picks[True][0].overall.choice
     assert best is not None
-    assert best.counts == Counts(tp=4, tn=1)
-    assert outcome[True][1].categories["S1"].reason == "no threshold reaches precision=1"
+    assert best.confusion == ConfusionMatrix(tp=4, tn=1)
+    assert picks[True][1].categories["S1"].reason == "no threshold reaches precision=1"
 
 
 def test_harmless_items_of_another_set_count_against_every_category() -> None:
@@ -198,37 +202,39 @@ def test_harmless_items_of_another_set_count_against_every_category() -> None:
         replace(item(3, True, "x"), dataset_names=("b",)),
     )
     scores = [{"S1": 0.9}, {"S1": 0.2}, {"S1": 0.95}]
-    (standing,) = evaluated(found, system([0.9, 0.2, 0.9], categories=scores)).standings
-    assert standing.categories[0].one_vs_all is not None
-    assert standing.categories[0].one_vs_all.value == 1
+    (result,) = evaluated(found, system([0.9, 0.2, 0.9], categories=scores)).results
+    assert result.categories[0].one_vs_all is not None
+    assert result.categories[0].one_vs_all.value == 1
 
 
 def test_no_threshold_is_chosen_by_what_was_not_judged() -> None:
     found = items([True, True, False])
-    (standing,) = evaluated(found, system([0.9, None, 0.2]), strict=True, aims=(Aim("recall", 1.0),)).standings
-    choice = standing.picks[0].overall.choice
+    (result,) = evaluated(
+        found, system([0.9, None, 0.2]), strict=True, objectives=(ThresholdObjective("recall", 1.0),)
+    ).results
+    choice = result.picks[0].overall.choice
     assert choice is not None
-    assert (choice.threshold, choice.counts) == (0.9, Counts(tp=1, tn=1))
+    assert (choice.threshold, choice.confusion) == (0.9, ConfusionMatrix(tp=1, tn=1))
 
 
 def test_a_field_with_many_values_is_no_slice() -> None:
     found = tuple(item(at, True, x=at) for at in range(300))
     with pytest.raises(InputError, match="--by x: it has 300 values"):
-        evaluated(found, system([0.5] * 300), by=("x",))
+        evaluated(found, system([0.5] * 300), slice_by=("x",))
 
 
 def test_slices_and_the_gap_to_english() -> None:
     languages = ["en" if at % 2 else "th" for at in range(200)]
     found = tuple(item(at, label, lang=lang) for at, (label, lang) in enumerate(zip(TRUTH, languages, strict=True)))
     worse = [score if lang == "en" else 1 - score for score, lang in zip(BETTER, languages, strict=True)]
-    (standing,) = evaluated(found, system(worse), by=("lang",)).standings
-    by_value = {one.value: one for one in standing.slices}
+    (result,) = evaluated(found, system(worse), slice_by=("lang",)).results
+    by_value = {one.value: one for one in result.slices}
     assert set(by_value) == {"en", "th"}
     assert by_value["en"].gap is None
     gap = by_value["th"].gap
     assert gap is not None
-    assert by_value["th"].figures.auprc is not None
-    assert by_value["en"].figures.auprc is not None
-    assert gap.value == pytest.approx(by_value["th"].figures.auprc.value - by_value["en"].figures.auprc.value)
+    assert by_value["th"].metrics.auprc is not None
+    assert by_value["en"].metrics.auprc is not None
+    assert gap.value == pytest.approx(by_value["th"].metrics.auprc.value - by_value["en"].metrics.auprc.value)
     assert gap.high < 0
-    assert by_value["th"].figures.items == 100
+    assert by_value["th"].metrics.num_samples == 100

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from guardcli.errors import InputError
-from guardcli.evaluation import of_field, of_rows, unscored
-from guardcli.evaluation.systems import NO_ROW, at_threshold
+from guardcli.evaluation import count_unscored, system_from_field, system_from_rows
+from guardcli.evaluation.systems import NO_VERDICT, with_threshold
 from tests.evaluation.planted import item, items
 from tests.rows import row
 
 
 def test_rows_are_joined_by_place_in_whatever_order() -> None:
-    found = of_rows("run", items([True, False, True]), [row(3, 0.3), row(1, 0.9)])
-    assert [(one.score, one.unsafe) for one in found.outcomes] == [(0.9, True), (None, None), (0.3, False)]
-    assert (found.outcomes[1].error, found.errors) == (NO_ROW, 1)
+    found = system_from_rows("run", items([True, False, True]), [row(3, 0.3), row(1, 0.9)])
+    assert [(one.score, one.unsafe) for one in found.predictions] == [(0.9, True), (None, None), (0.3, False)]
+    assert (found.predictions[1].error, found.num_errors) == (NO_VERDICT, 1)
 
 
 def test_several_rows_of_a_record_count_by_the_worst() -> None:
@@ -28,49 +28,49 @@ def test_several_rows_of_a_record_count_by_the_worst() -> None:
         row(3, 0.9),
         row(3, None),
     ]
-    found = of_rows("run", items([True] * 3), rows)
-    assert [(one.score, one.unsafe) for one in found.outcomes] == [(0.8, True), (None, None), (0.9, True)]
-    assert found.outcomes[1].error == "not JSON"
+    found = system_from_rows("run", items([True] * 3), rows)
+    assert [(one.score, one.unsafe) for one in found.predictions] == [(0.8, True), (None, None), (0.9, True)]
+    assert found.predictions[1].error == "not JSON"
 
 
 def test_a_record_of_which_a_part_is_not_judged_is_never_safe() -> None:
     rows = [row(1, 0.6, turn=1), row(1, None, turn=2), row(2, 0.9)]
-    found = of_rows("run", items([True, True]), rows)
-    assert [one.unsafe for one in found.outcomes] == [True, True]
-    assert [one.unsafe for one in at_threshold(found, 0.8).outcomes] == [None, True]
-    assert [one.unsafe for one in at_threshold(found, 0.5).outcomes] == [True, True]
+    found = system_from_rows("run", items([True, True]), rows)
+    assert [one.unsafe for one in found.predictions] == [True, True]
+    assert [one.unsafe for one in with_threshold(found, 0.8).predictions] == [None, True]
+    assert [one.unsafe for one in with_threshold(found, 0.5).predictions] == [True, True]
 
 
 def test_categories_are_those_of_all_messages_of_a_record_and_of_all_rows() -> None:
     rows = [row(1, None), row(2, 0.9, turn=1, listed_scores={"S1": 1.0, "S2": 0.0}, categories=["S1"])]
     rows += [row(2, 0.95, turn=2, listed_scores={"S1": 0.0, "S2": 1.0}, categories=["S2"])]
-    found = of_rows("run", items([True, True]), rows)
+    found = system_from_rows("run", items([True, True]), rows)
     assert found.categories.labels == ("S1", "S2")
-    assert found.outcomes[1].categories == {"S1": 0.9, "S2": 0.95}
-    assert found.outcomes[1].listed == {"S1", "S2"}
+    assert found.predictions[1].category_scores == {"S1": 0.9, "S2": 0.95}
+    assert found.predictions[1].listed == {"S1", "S2"}
 
 
 @pytest.mark.parametrize("source", ["-", "other.jsonl"])
 def test_the_name_of_the_one_source_does_not_matter(source: str) -> None:
-    assert of_rows("run", items([True]), [row(1, 0.9, source=source)]).outcomes[0].score == 0.9
+    assert system_from_rows("run", items([True]), [row(1, 0.9, source=source)]).predictions[0].score == 0.9
 
 
 def test_rows_of_other_data_are_an_error() -> None:
     with pytest.raises(InputError, match="the record is 'i1' and the row that stands for it 'x'"):
-        of_rows("run", items([True]), [row(1, 0.9, id="x")])
+        system_from_rows("run", items([True]), [row(1, 0.9, id="x")])
     with pytest.raises(InputError, match="run: no row is of the labelled data"):
-        of_rows("run", items([True]), [row(7, 0.9)])
+        system_from_rows("run", items([True]), [row(7, 0.9)])
     with pytest.raises(InputError, match="has rows in two places"):
-        of_rows("run", items([True]), [row(1, 0.9), row(2, 0.9), row(1, 0.1)])
+        system_from_rows("run", items([True]), [row(1, 0.9), row(2, 0.9), row(1, 0.1)])
 
 
 def test_categories_are_what_the_rows_call_them() -> None:
-    listed = of_rows("run", items([True]), [row(1, 0.8, listed_scores={"S1": 0.75, "S2": 0.25})])
-    assert listed.outcomes[0].categories == {"S1": pytest.approx(0.6), "S2": pytest.approx(0.2)}
-    assert (listed.categories.labels, listed.one_by_one) == (("S1", "S2"), False)
-    each = of_rows("run", items([True]), [row(1, 0.8, scoring="each", category_scores={"S1": 0.8, "S2": 0.1})])
-    assert each.outcomes[0].categories == {"S1": 0.8, "S2": 0.1}
-    assert each.one_by_one
+    listed = system_from_rows("run", items([True]), [row(1, 0.8, listed_scores={"S1": 0.75, "S2": 0.25})])
+    assert listed.predictions[0].category_scores == {"S1": pytest.approx(0.6), "S2": pytest.approx(0.2)}
+    assert (listed.categories.labels, listed.per_category) == (("S1", "S2"), False)
+    each = system_from_rows("run", items([True]), [row(1, 0.8, scoring="each", category_scores={"S1": 0.8, "S2": 0.1})])
+    assert each.predictions[0].category_scores == {"S1": 0.8, "S2": 0.1}
+    assert each.per_category
 
 
 @pytest.mark.parametrize(
@@ -90,37 +90,39 @@ def test_categories_are_what_the_rows_call_them() -> None:
     ],
 )
 def test_another_tools_score(value: Any, score: float) -> None:
-    found = of_field("tool", (item(1, True, tool={"score": value}),), "tool.score")
-    assert found.outcomes[0].score == score
-    assert found.outcomes[0].unsafe is (score >= 0.5)
+    found = system_from_field("tool", (item(1, True, tool={"score": value}),), "tool.score")
+    assert found.predictions[0].score == score
+    assert found.predictions[0].unsafe is (score >= 0.5)
 
 
 def test_the_categories_of_another_tool() -> None:
-    found = of_field("tool", (item(1, True, x={"hate": 0.1, "sexual": 0.6}), item(2, True)), "x", threshold=0.05)
+    found = system_from_field(
+        "tool", (item(1, True, x={"hate": 0.1, "sexual": 0.6}), item(2, True)), "x", threshold=0.05
+    )
     assert found.categories.labels == ("hate", "sexual")
-    assert found.outcomes[0].listed == {"hate", "sexual"}
-    assert found.outcomes[1].score is None
-    assert found.outcomes[1].error == "there is no number at x"
+    assert found.predictions[0].listed == {"hate", "sexual"}
+    assert found.predictions[1].score is None
+    assert found.predictions[1].error == "there is no number at x"
 
 
 @pytest.mark.parametrize("value", [None, "high", [], {}, {"hate": None}, float("nan"), "NaN", "N/A", "-", "None"])
 def test_what_is_no_number_is_not_judged(value: Any) -> None:
-    found = of_field("tool", (item(1, True, x=value), item(2, False, x=0.5)), "x")
-    assert found.outcomes[0].error == "there is no number at x"
-    assert unscored(found) == {"a score": 1}
+    found = system_from_field("tool", (item(1, True, x=value), item(2, False, x=0.5)), "x")
+    assert found.predictions[0].error == "there is no number at x"
+    assert count_unscored(found) == {"a score": 1}
     with pytest.raises(InputError, match="--score-field tool=x: no labelled record has a number at x"):
-        of_field("tool", (item(1, True, x=value),), "x")
+        system_from_field("tool", (item(1, True, x=value),), "x")
 
 
 def test_a_field_that_no_record_has() -> None:
     with pytest.raises(InputError, match="--score-field tool=y: no record has the field y; the first record has x"):
-        of_field("tool", (item(1, True, x=0.5),), "y")
+        system_from_field("tool", (item(1, True, x=0.5),), "y")
 
 
 def test_what_has_no_score_is_counted_by_category() -> None:
     scores = [{"hate": 0.1, "sexual": 0.2}, {"hate": 0.1, "sexual": None}, None]
-    found = of_field("tool", tuple(item(at, True, x=score) for at, score in enumerate(scores)), "x")
-    assert unscored(found) == {"a score": 1, "sexual": 1}
+    found = system_from_field("tool", tuple(item(at, True, x=score) for at, score in enumerate(scores)), "x")
+    assert count_unscored(found) == {"a score": 1, "sexual": 1}
 
 
 @pytest.mark.parametrize(
@@ -143,11 +145,11 @@ def test_what_is_no_probability_is_never_held_against_a_threshold(
 ) -> None:
     found = tuple(item(line, True, x=value) for line, value in enumerate(values, start=1))
     with pytest.raises(InputError, match=f"^--score-field tool=x: {told}"):
-        of_field("tool", found, "x", threshold=threshold)
+        system_from_field("tool", found, "x", threshold=threshold)
 
 
 def test_the_first_that_is_no_probability_is_named() -> None:
     with pytest.raises(
         InputError, match=r"expected probabilities from 0 to 1 \(the first of the others: set.jsonl:2\)"
     ):
-        of_field("tool", (item(1, True, x=0.5), item(2, True, x=55)), "x")
+        system_from_field("tool", (item(1, True, x=0.5), item(2, True, x=55)), "x")

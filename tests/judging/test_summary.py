@@ -67,7 +67,7 @@ def test_every_score_has_a_bin() -> None:
 def test_cases_are_the_extremes() -> None:
     scores = random.Random(1).sample(range(1000), 400)
     found = summarize([row(line, score / 1000) for line, score in enumerate(scores)])
-    assert [r["score"] for r in found.certain] == sorted((s / 1000 for s in scores), reverse=True)[:CASES]
+    assert [r["score"] for r in found.most_confident] == sorted((s / 1000 for s in scores), reverse=True)[:CASES]
     nearest = sorted(abs(s / 1000 - 0.5) for s in scores)[:CASES]
     assert [abs(r["score"] - 0.5) for r in found.borderline] == pytest.approx(nearest)
 

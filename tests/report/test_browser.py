@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from guardcli.conversation import Conversation, Key, Message, Record
-from guardcli.evaluation import Asked, evaluate
-from guardcli.evaluation.comparison import compare
+from guardcli.evaluation import EvalConfig, evaluate
+from guardcli.evaluation.comparison import compare_runs
 from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.judging.summary import summarize
 from guardcli.report import audit, diff, evaluation
@@ -36,7 +36,7 @@ def pages() -> dict[str, str]:
     after = [row(1, 0.9, id=HOSTILE, text=HOSTILE, source=HOSTILE, categories=[HOSTILE], flags=[HOSTILE])]
     error = [row(2, None, error=HOSTILE, source="b")]
     return {
-        "diff": diff.as_page(compare(before, after), HOSTILE, HOSTILE, with_text=True),
+        "diff": diff.as_page(compare_runs(before, after), HOSTILE, HOSTILE, with_text=True),
         "evaluation": evaluation.as_page(_evaluation(), with_text=True),
         "audit": audit.as_page(summarize([*after, *error]), HOSTILE, with_text=True),
     }
@@ -48,7 +48,7 @@ def _evaluation() -> evaluation.Report:
     found = [replace(one, record=Record(Key(HOSTILE, 1, id=HOSTILE), said, one.fields)) for one in found]
     systems = [system([0.2, 0.9], name=HOSTILE), system([0.2, None], name="b")]
     return evaluation.Report(
-        evaluate(LabeledDataset(tuple(found)), systems, Asked(by=("x",), resamples=100)), {}, HOSTILE
+        evaluate(LabeledDataset(tuple(found)), systems, EvalConfig(slice_by=("x",), num_resamples=100)), {}, HOSTILE
     )
 
 

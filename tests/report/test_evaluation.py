@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from guardcli.conversation import Key, Malformed
-from guardcli.evaluation import Asked, Following, evaluate
+from guardcli.evaluation import AblationResult, EvalConfig, evaluate
 from guardcli.evaluation.datasets import LabeledDataset
-from guardcli.evaluation.metrics import Aim
+from guardcli.evaluation.metrics import ThresholdObjective
 from guardcli.report.evaluation import Report, as_json, as_markdown, as_page, as_text
 from tests.evaluation.planted import item, system
 
@@ -24,12 +24,12 @@ ONE = system([0.9, 0.2, 0.3, 0.6, 0.8], categories=[{"S1": 0.9}, {"S1": 0.1}, {"
 TWO = replace(system([0.9, 0.1, 0.8, None, 0.7], name=HOSTILE), seconds=1.5, tokens=1234)
 
 
-def report(*systems: Any, **asked: Any) -> Report:
+def report(*systems: Any, **config: Any) -> Report:
     labelled = LabeledDataset(
         ITEMS, (Malformed(Key("set.jsonl", 9), "not JSON"),), Counter({"without a label": 2}), Counter({"xstest": 5})
     )
-    evaluation = evaluate(labelled, systems, Asked(resamples=100, **asked))
-    return Report(evaluation, {"one": [Following("own removed", 10, 2, 1)]}, "set.jsonl")
+    evaluation = evaluate(labelled, systems, EvalConfig(num_resamples=100, **config))
+    return Report(evaluation, {"one": [AblationResult("own removed", 10, 2, 1)]}, "set.jsonl")
 
 
 def test_as_text() -> None:
@@ -48,7 +48,13 @@ def test_as_text() -> None:
 
 
 def test_several_systems_slices_and_thresholds() -> None:
-    text = as_text(report(ONE, TWO, by=("lang",), aims=(Aim("f1"), Aim("precision", 0.9))), colour=False, width=160)
+    text = as_text(
+        report(
+            ONE, TWO, slice_by=("lang",), objectives=(ThresholdObjective("f1"), ThresholdObjective("precision", 0.9))
+        ),
+        colour=False,
+        width=160,
+    )
     for title in (
         "Against one",
         "By category: one",
@@ -63,7 +69,7 @@ def test_several_systems_slices_and_thresholds() -> None:
 
 
 def test_markdown_is_made_of_tables_that_the_data_cannot_break() -> None:
-    markdown = as_markdown(report(ONE, TWO, by=("lang",)))
+    markdown = as_markdown(report(ONE, TWO, slice_by=("lang",)))
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert len(rows) > 20
     for table in re.split(r"\n\n", markdown):
@@ -75,7 +81,7 @@ def test_markdown_is_made_of_tables_that_the_data_cannot_break() -> None:
 
 
 def test_json_has_every_figure_and_null_where_there_is_none() -> None:
-    found = json.loads(as_json(report(ONE, TWO, by=("lang",), aims=(Aim("f1"),))))
+    found = json.loads(as_json(report(ONE, TWO, slice_by=("lang",), objectives=(ThresholdObjective("f1"),))))
     assert found["data"] == {
         "source": "set.jsonl", "records": 5, "unsafe": 3, "unreadable": 1, "left_out": {"without a label": 2},
         "read_as": {"xstest": 5},
@@ -93,7 +99,7 @@ def test_json_has_every_figure_and_null_where_there_is_none() -> None:
 
 
 def test_the_page_draws_what_there_is_and_runs_nothing() -> None:
-    page = as_page(report(ONE, TWO, by=("lang",)), with_text=True)
+    page = as_page(report(ONE, TWO, slice_by=("lang",)), with_text=True)
     assert page.count("<polyline") == 4
     assert page.count('class="bar of-unsafe"') == 2 * 20
     assert "<script" not in page

@@ -1,43 +1,66 @@
-"""Labels and scores → numbers: pure functions on arrays, which know nothing of conversations, models or reports.
+"""Labels and scores → metrics: pure functions on arrays.
 
-Labels are booleans, True is unsafe; scores are any finite numbers, higher is more unsafe. Where a figure has no meaning
-(one class only, nothing at all) it is a `NoFigure` with the reason, or None, and never NaN.
+Labels are booleans, True is unsafe; scores are any finite numbers, higher is more unsafe. Where a metric is not defined
+(no samples, or one class only) a function raises `UndefinedMetric` with the reason, or returns None. It is never NaN.
 """
 
 from __future__ import annotations
 
-from guardcli.evaluation.metrics.arrays import Floats, NoFigure
-from guardcli.evaluation.metrics.bootstrap import Interval, Resamples, Statistic, difference, interval
-from guardcli.evaluation.metrics.calibration import Bin, Calibration, calibration
-from guardcli.evaluation.metrics.confusion import Counts
-from guardcli.evaluation.metrics.ranking import Curve, auroc, average_precision, precision_recall
-from guardcli.evaluation.metrics.statistics import SHARES, Measure, Share, at_threshold, over_thresholds
-from guardcli.evaluation.metrics.thresholds import AIMS, Aim, Choice, Wish, choose
+from guardcli.evaluation.metrics.arrays import Floats, UndefinedMetric
+from guardcli.evaluation.metrics.bootstrap import (
+    Bootstrap,
+    Interval,
+    Statistic,
+    paired_difference,
+    percentile_interval,
+)
+from guardcli.evaluation.metrics.calibration import Calibration, CalibrationBin, calibration
+from guardcli.evaluation.metrics.confusion import ConfusionMatrix
+from guardcli.evaluation.metrics.ranking import (
+    PrecisionRecallCurve,
+    auroc,
+    average_precision,
+    precision_recall_curve,
+)
+from guardcli.evaluation.metrics.statistics import (
+    THRESHOLD_METRICS,
+    RankingMetric,
+    ThresholdMetric,
+    ranking_statistic,
+    threshold_statistic,
+)
+from guardcli.evaluation.metrics.thresholds import (
+    OBJECTIVE_METRICS,
+    ObjectiveMetric,
+    ThresholdChoice,
+    ThresholdObjective,
+    choose_threshold,
+)
 
 __all__ = [
-    "AIMS",
-    "SHARES",
-    "Aim",
-    "Bin",
+    "OBJECTIVE_METRICS",
+    "THRESHOLD_METRICS",
+    "Bootstrap",
     "Calibration",
-    "Choice",
-    "Counts",
-    "Curve",
+    "CalibrationBin",
+    "ConfusionMatrix",
     "Floats",
     "Interval",
-    "Measure",
-    "NoFigure",
-    "Resamples",
-    "Share",
+    "ObjectiveMetric",
+    "PrecisionRecallCurve",
+    "RankingMetric",
     "Statistic",
-    "Wish",
-    "at_threshold",
+    "ThresholdChoice",
+    "ThresholdMetric",
+    "ThresholdObjective",
+    "UndefinedMetric",
     "auroc",
     "average_precision",
     "calibration",
-    "choose",
-    "difference",
-    "interval",
-    "over_thresholds",
-    "precision_recall",
+    "choose_threshold",
+    "paired_difference",
+    "percentile_interval",
+    "precision_recall_curve",
+    "ranking_statistic",
+    "threshold_statistic",
 ]

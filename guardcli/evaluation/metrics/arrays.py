@@ -1,4 +1,4 @@
-"""Labels and scores as arrays that go together, in the order of the scores. It computes no figure."""
+"""Labels and scores as arrays, and ranked by score."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ Labels = Sequence[bool] | NDArray[np.bool_]
 Scores = Sequence[float] | Floats
 
 
-class NoFigure(ValueError):
-    """There is no such figure for these labels and scores; the message says why."""
+class UndefinedMetric(ValueError):
+    """The metric is not defined for these labels and scores; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """Labels by falling score, and the groups of equal scores, which no threshold can part.
+class RankedScores:
+    """Labels and scores in the order of falling scores.
 
-    `order` (n,) are the places of the items in what was given; `labels` (n,) and `scores` (n,) stand in that order;
-    `starts` (g,) is where each group of equal scores begins.
+        scores   .9  .7  .7  .7  .2        starts = [0, 1, 4]: a threshold cannot separate equal scores
+                 └┘  └────────┘  └┘
+
+    Shapes, for n samples with g distinct scores: `order` (n,) are the indices of the samples as they were given;
+    `labels` (n,) and `scores` (n,) are in that order; `starts` (g,) is where each group of equal scores begins.
     """
 
     order: NDArray[np.intp]
@@ -31,29 +34,33 @@ class Ranked:
     starts: NDArray[np.intp]
 
     @classmethod
-    def of(cls, labels: Labels, scores: Scores) -> Ranked:
-        """Rank items. Raises NoFigure: there are none, a score is not finite, or there is one class only."""
-        truth, values = arrays(labels, scores)
-        if truth.all() or not truth.any():
-            raise NoFigure(f"all {len(truth):,} items are {'unsafe' if truth.all() else 'safe'}")
-        order = np.argsort(-values, kind="stable")
-        ranked = values[order]
+    def from_scores(cls, labels: Labels, scores: Scores) -> RankedScores:
+        """Rank samples.
+
+        Raises:
+            UndefinedMetric: there are no samples, only one class, or a score is not finite.
+        """
+        label_array, score_array = to_arrays(labels, scores)
+        if label_array.all() or not label_array.any():
+            raise UndefinedMetric(f"all {len(label_array):,} items are {'unsafe' if label_array.all() else 'safe'}")
+        order = np.argsort(-score_array, kind="stable")
+        ranked = score_array[order]
         starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
-        return cls(order, truth[order], ranked, starts)
+        return cls(order=order, labels=label_array[order], scores=ranked, starts=starts)
 
 
-def arrays(labels: Labels, scores: Scores) -> tuple[NDArray[np.bool_], Floats]:
+def to_arrays(labels: Labels, scores: Scores) -> tuple[NDArray[np.bool_], Floats]:
     """Both as arrays of one length (n,).
 
     Raises:
-        NoFigure: there are none, or a score is not finite.
+        UndefinedMetric: there are no samples, or a score is not finite.
         ValueError: their lengths differ.
     """
-    truth, values = np.asarray(labels, dtype=np.bool_), np.asarray(scores, dtype=np.float64)
-    if truth.shape != values.shape or truth.ndim != 1:
-        raise ValueError(f"labels of shape {truth.shape} do not go with scores of shape {values.shape}")
-    if not len(truth):
-        raise NoFigure("there are no items")
-    if not np.isfinite(values).all():
-        raise NoFigure("a score is not finite")
-    return truth, values
+    label_array, score_array = np.asarray(labels, dtype=np.bool_), np.asarray(scores, dtype=np.float64)
+    if label_array.shape != score_array.shape or label_array.ndim != 1:
+        raise ValueError(f"labels of shape {label_array.shape} do not go with scores of shape {score_array.shape}")
+    if not len(label_array):
+        raise UndefinedMetric("there are no items")
+    if not np.isfinite(score_array).all():
+        raise UndefinedMetric("a score is not finite")
+    return label_array, score_array

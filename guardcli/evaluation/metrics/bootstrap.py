@@ -1,7 +1,7 @@
-"""How far a figure might have come out otherwise: bootstrap intervals, and whether two systems differ.
+"""Bootstrap confidence intervals, and the paired test of whether two systems differ.
 
-Items are drawn with replacement, the same draws for all systems and for every part of the items, so that differences
-are paired. The percentile bootstrap of Efron and Tibshirani (1993, ch. 13); seeded, so a run gives the same numbers.
+Samples are drawn with replacement, with the same draws for all systems and for every slice, so that differences are
+paired. The percentile bootstrap of Efron and Tibshirani (1993, ch. 13); seeded, so a run gives the same numbers.
 """
 
 from __future__ import annotations
@@ -14,79 +14,94 @@ from numpy.typing import NDArray
 
 from guardcli.evaluation.metrics.arrays import Floats
 
-_CELLS = 1 << 22  # weights that are worked on at a time
-_HELD = 1 << 27  # weights that are kept, so that they are drawn but once: 256 MB
+_CHUNK_CELLS = 1 << 22  # weights per chunk
+_MAX_CACHED_CELLS = 1 << 27  # weights that are cached rather than drawn again: 256 MB
 _LEVEL = 0.95
 
-Drawn = NDArray[np.uint16]
-Statistic = Callable[[Floats], Floats]  # weights (b, n) → the figure under each row (b,)
+DrawCounts = NDArray[np.uint16]
+Statistic = Callable[[Floats], Floats]  # weights (b, n) → the metric under each row (b,)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with its 95 % interval."""
+    """A value with its 95 % confidence interval."""
 
     value: float
     low: float
     high: float
 
 
-class Resamples:
-    """`count` resamples of `items` items, as how often each item was drawn; `cells` weights are worked on at a time."""
+class Bootstrap:
+    """Resamples of samples, each as how often every sample was drawn.
 
-    def __init__(self, items: int, *, count: int, seed: int, cells: int = _CELLS) -> None:
-        self.items, self.count, self.seed, self._cells = items, count, seed, cells
-        self._held: Drawn | None = None
+        samples      a  b  c  d
+        resample 1   1  0  2  1      drawn: a c c d
+        resample 2   0  3  1  0      drawn: b b b c
 
-    def chunks(self) -> Iterator[Drawn]:
-        """How often each item was drawn (b, items), b rows at a time, `count` rows in all; the same at every call."""
-        if self._held is not None:
-            yield self._held
+    `chunk_cells` is how many of these numbers are worked on at a time.
+    """
+
+    def __init__(self, num_samples: int, *, num_resamples: int, seed: int, chunk_cells: int = _CHUNK_CELLS) -> None:
+        self.num_samples, self.num_resamples, self.seed = num_samples, num_resamples, seed
+        self._chunk_cells = chunk_cells
+        self._cached: DrawCounts | None = None
+
+    def chunks(self) -> Iterator[DrawCounts]:
+        """Yield the resamples as chunks (b, num_samples), the same at every call."""
+        if self._cached is not None:
+            yield self._cached
             return
-        rows = max(1, self._cells // max(self.items, 1))
-        draw = np.random.default_rng(self.seed)
-        found = []
-        for start in range(0, self.count, rows):
-            drawn = self._drawn(draw, min(rows, self.count - start))
-            if self.count * self.items <= _HELD:
-                found.append(drawn)
-            yield drawn
-        if found:
-            self._held = np.concatenate(found)
+        chunk_rows = max(1, self._chunk_cells // max(self.num_samples, 1))
+        rng = np.random.default_rng(self.seed)
+        chunks = []
+        for start in range(0, self.num_resamples, chunk_rows):
+            chunk = self._draw(rng, min(chunk_rows, self.num_resamples - start))
+            if self.num_resamples * self.num_samples <= _MAX_CACHED_CELLS:
+                chunks.append(chunk)
+            yield chunk
+        if chunks:
+            self._cached = np.concatenate(chunks)
 
-    def distribution(self, statistic: Statistic, places: Sequence[int] | NDArray[np.intp] | None = None) -> Floats:
-        """A statistic (count,) over all resamples, of the items at `places` (all if None), NaN where it has none."""
-        at = np.arange(self.items) if places is None else np.asarray(places, dtype=np.intp)
-        rows = max(1, self._cells // max(len(at), 1))
-        found = [
-            statistic(drawn[start : start + rows, at].astype(np.float64))
-            for drawn in self.chunks()
-            for start in range(0, len(drawn), rows)
+    def distribution(self, statistic: Statistic, indices: Sequence[int] | NDArray[np.intp] | None = None) -> Floats:
+        """The statistic (num_resamples,) under every resample, of the samples at `indices` (all if None).
+
+        NaN where it is not defined.
+        """
+        columns = np.arange(self.num_samples) if indices is None else np.asarray(indices, dtype=np.intp)
+        chunk_rows = max(1, self._chunk_cells // max(len(columns), 1))
+        values = [
+            statistic(chunk[start : start + chunk_rows, columns].astype(np.float64))
+            for chunk in self.chunks()
+            for start in range(0, len(chunk), chunk_rows)
         ]
-        return np.concatenate(found)
+        return np.concatenate(values)
 
-    def _drawn(self, draw: np.random.Generator, rows: int) -> Drawn:
-        drawn = draw.integers(self.items, size=(rows, self.items))
-        drawn += np.arange(rows)[:, None] * self.items
-        counts = np.bincount(drawn.ravel(), minlength=rows * self.items)
-        return counts.reshape(rows, self.items).astype(np.uint16)  # no item of 65,536 is drawn every time
+    def _draw(self, rng: np.random.Generator, rows: int) -> DrawCounts:
+        drawn = rng.integers(self.num_samples, size=(rows, self.num_samples))
+        drawn += np.arange(rows)[:, None] * self.num_samples
+        counts = np.bincount(drawn.ravel(), minlength=rows * self.num_samples)
+        # 16 bits are enough: no sample is drawn 65,536 times
+        return counts.reshape(rows, self.num_samples).astype(np.uint16)
 
 
-def interval(value: float, distribution: Floats) -> Interval | None:
-    """The figure between the percentiles of its distribution; None if hardly a resample has it."""
-    known = distribution[~np.isnan(distribution)]
-    if 2 * len(known) < len(distribution):
+def percentile_interval(value: float, distribution: Floats) -> Interval | None:
+    """The interval between the percentiles of a distribution; None if most resamples do not define the metric."""
+    defined = distribution[~np.isnan(distribution)]
+    if 2 * len(defined) < len(distribution):
         return None
-    low, high = np.quantile(known, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    low, high = np.quantile(defined, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return Interval(value, float(low), float(high))
 
 
-def difference(value: float, distribution: Floats) -> tuple[Interval | None, float | None]:
-    """A paired difference with its interval, and the two-sided p-value of there being none: twice the share of
-    resamples on the other side of 0, each side counted with one more (Davison and Hinkley, 1997, 4.2)."""
-    known = distribution[~np.isnan(distribution)]
-    found = interval(value, distribution)
-    if found is None:
+def paired_difference(value: float, distribution: Floats) -> tuple[Interval | None, float | None]:
+    """A paired difference with its interval and two-sided p-value.
+
+    The p-value is twice the fraction of resamples on the other side of 0, each side counted with one more (Davison
+    and Hinkley, 1997, 4.2). Both are None if most resamples do not define the difference.
+    """
+    interval = percentile_interval(value, distribution)
+    if interval is None:
         return None, None
-    side = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    return found, min(1.0, 2 * (side + 1) / (len(known) + 1))
+    defined = distribution[~np.isnan(distribution)]
+    smaller_side = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    return interval, min(1.0, 2 * (smaller_side + 1) / (len(defined) + 1))

@@ -1,4 +1,4 @@
-"""Whether a score of 0.8 means unsafe four times in five: the reliability diagram, and one number for it."""
+"""Calibration: whether a score of 0.8 means unsafe in four of five cases."""
 
 from __future__ import annotations
 
@@ -6,44 +6,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from guardcli.evaluation.metrics.arrays import Labels, NoFigure, Scores, arrays
+from guardcli.evaluation.metrics.arrays import Labels, Scores, UndefinedMetric, to_arrays
 
-BINS = 15
+NUM_BINS = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """The items whose scores lie between `low` and `high`: their mean score, and the share that is unsafe."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBin:
+    """The samples whose scores are in [low, high): their mean score, and the fraction that is unsafe."""
 
     low: float
     high: float
     count: int
-    score: float
-    unsafe: float
+    mean_score: float
+    fraction_unsafe: float
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`error` is the expected calibration error: the mean distance of score and share, weighted by the bins' counts
-    (Naeini et al., 2015). `brier` is the mean squared distance of score and label. Only bins with items are listed."""
+    """The reliability diagram as `bins`, without empty ones.
+
+    `error` is the expected calibration error: the mean distance of mean score and fraction unsafe, weighted by count
+    (Naeini et al., 2015). `brier` is the mean squared distance of score and label.
+    """
 
     error: float
     brier: float
-    bins: tuple[Bin, ...]
+    bins: tuple[CalibrationBin, ...]
 
 
-def calibration(labels: Labels, scores: Scores, *, bins: int = BINS) -> Calibration:
-    """Over `bins` of equal width. Raises NoFigure: there are no items, or scores are not all in [0, 1]."""
-    truth, values = arrays(labels, scores)
-    if values.min() < 0 or values.max() > 1:
-        raise NoFigure("the scores are no probabilities")
-    place = np.minimum((values * bins).astype(np.intp), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    means = np.bincount(place, weights=values, minlength=bins) / np.maximum(counts, 1)
-    shares = np.bincount(place, weights=truth, minlength=bins) / np.maximum(counts, 1)
-    error = float((counts * np.abs(means - shares)).sum() / len(values))
-    found = tuple(
-        Bin(float(at / bins), float((at + 1) / bins), int(counts[at]), float(means[at]), float(shares[at]))
-        for at in np.flatnonzero(counts)
+def calibration(labels: Labels, scores: Scores, *, num_bins: int = NUM_BINS) -> Calibration:
+    """Compute the calibration over bins of equal width.
+
+    Raises:
+        UndefinedMetric: there are no samples, or a score is outside [0, 1].
+    """
+    label_array, score_array = to_arrays(labels, scores)
+    if score_array.min() < 0 or score_array.max() > 1:
+        raise UndefinedMetric("the scores are no probabilities")
+    bin_index = np.minimum((score_array * num_bins).astype(np.intp), num_bins - 1)
+    counts = np.bincount(bin_index, minlength=num_bins)
+    mean_scores = np.bincount(bin_index, weights=score_array, minlength=num_bins) / np.maximum(counts, 1)
+    fractions = np.bincount(bin_index, weights=label_array, minlength=num_bins) / np.maximum(counts, 1)
+    error = float((counts * np.abs(mean_scores - fractions)).sum() / len(score_array))
+    bins = tuple(
+        CalibrationBin(
+            low=float(index / num_bins),
+            high=float((index + 1) / num_bins),
+            count=int(counts[index]),
+            mean_score=float(mean_scores[index]),
+            fraction_unsafe=float(fractions[index]),
+        )
+        for index in np.flatnonzero(counts)
     )
-    return Calibration(error, float(np.mean((values - truth) ** 2)), found)
+    return Calibration(error, float(np.mean((score_array - label_array) ** 2)), bins)

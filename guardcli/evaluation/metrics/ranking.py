@@ -1,6 +1,6 @@
-"""How well scores put the unsafe above the safe, over all thresholds: AUPRC, AUROC, and the curve behind them.
+"""Metrics over all thresholds: AUPRC, AUROC, and the precision-recall curve.
 
-Weighted by row, so that a bootstrap of a thousand resamples is one call. It knows no threshold in force.
+They take a weight for each sample, so that a bootstrap of a thousand resamples is one call.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from guardcli.evaluation.metrics.arrays import Floats, Labels, Ranked, Scores
+from guardcli.evaluation.metrics.arrays import Floats, Labels, RankedScores, Scores
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
-    """A point for each distinct score from the highest on: what calling everything from it on unsafe would give.
+class PrecisionRecallCurve:
+    """A point for each distinct score, the highest first: the result of calling everything from it up unsafe.
 
     All are arrays (g,). The point before the first one, nothing called unsafe, has recall 0 and no precision.
     """
@@ -28,42 +28,45 @@ class Curve:
 def average_precision(labels: Labels, scores: Scores) -> float:
     """AUPRC as average precision: the sum of (R[n] - R[n-1]) P[n] over distinct scores, without interpolation.
 
-    The definition of scikit-learn's `average_precision_score`. Raises NoFigure.
+    The same as scikit-learn's `average_precision_score`. Raises UndefinedMetric.
     """
-    ranked = Ranked.of(labels, scores)
+    ranked = RankedScores.from_scores(labels, scores)
     return float(average_precisions(ranked, np.ones((1, len(ranked.order))))[0])
 
 
 def auroc(labels: Labels, scores: Scores) -> float:
-    """The probability that an unsafe item scores higher than a safe one, ties counting half. Raises NoFigure."""
-    ranked = Ranked.of(labels, scores)
+    """The probability that an unsafe sample scores higher than a safe one, ties counting half.
+
+    Raises UndefinedMetric.
+    """
+    ranked = RankedScores.from_scores(labels, scores)
     return float(aurocs(ranked, np.ones((1, len(ranked.order))))[0])
 
 
-def precision_recall(labels: Labels, scores: Scores) -> Curve:
-    """The precision-recall curve. Raises NoFigure."""
-    ranked = Ranked.of(labels, scores)
-    positive, total = _by_group(ranked, np.ones((1, len(ranked.order))))
-    found, called = np.cumsum(positive[0]), np.cumsum(total[0])
-    return Curve(ranked.scores[ranked.starts], found / called, found / found[-1])
+def precision_recall_curve(labels: Labels, scores: Scores) -> PrecisionRecallCurve:
+    """The precision-recall curve. Raises UndefinedMetric."""
+    ranked = RankedScores.from_scores(labels, scores)
+    positive, total = _weights_by_score(ranked, np.ones((1, len(ranked.order))))
+    tp, flagged = np.cumsum(positive[0]), np.cumsum(total[0])
+    return PrecisionRecallCurve(ranked.scores[ranked.starts], tp / flagged, tp / tp[-1])
 
 
-def average_precisions(ranked: Ranked, weights: NDArray[np.float64]) -> Floats:
-    """AUPRC (b,) under each row of `weights` (b, n), how often each item counts, in the order that items were given.
+def average_precisions(ranked: RankedScores, weights: NDArray[np.float64]) -> Floats:
+    """AUPRC (b,) under each row of `weights` (b, n): how often each sample counts, in the order they were given.
 
-    NaN for a row in which no unsafe item counts.
+    NaN for a row in which no unsafe sample counts.
     """
-    positive, total = _by_group(ranked, weights)
-    found, called = np.cumsum(positive, axis=1), np.cumsum(total, axis=1)
+    positive, total = _weights_by_score(ranked, weights)
+    tp, flagged = np.cumsum(positive, axis=1), np.cumsum(total, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.where(called > 0, found / np.maximum(called, 1e-300), 0.0)
-        result: Floats = (positive * precision).sum(axis=1) / found[:, -1]
+        precision = np.where(flagged > 0, tp / np.maximum(flagged, 1e-300), 0.0)
+        result: Floats = (positive * precision).sum(axis=1) / tp[:, -1]
     return result
 
 
-def aurocs(ranked: Ranked, weights: NDArray[np.float64]) -> Floats:
+def aurocs(ranked: RankedScores, weights: NDArray[np.float64]) -> Floats:
     """AUROC (b,) under each row of `weights` (b, n). NaN for a row in which one class does not count."""
-    positive, total = _by_group(ranked, weights)
+    positive, total = _weights_by_score(ranked, weights)
     negative = total - positive
     above = np.cumsum(positive, axis=1) - positive / 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -71,11 +74,10 @@ def aurocs(ranked: Ranked, weights: NDArray[np.float64]) -> Floats:
     return result
 
 
-def _by_group(ranked: Ranked, weights: NDArray[np.float64]) -> tuple[Floats, Floats]:
-    """The weight of unsafe items, and of all, in each group of equal scores: (b, g) both."""
+def _weights_by_score(ranked: RankedScores, weights: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    """The weight of the unsafe samples, and of all, for each distinct score: (b, g) both."""
     ordered = weights[:, ranked.order]
+    positive = ordered * ranked.labels
     if len(ranked.starts) == len(ranked.order):
-        return ordered * ranked.labels, ordered
-    return np.add.reduceat(ordered * ranked.labels, ranked.starts, axis=1), np.add.reduceat(
-        ordered, ranked.starts, axis=1
-    )
+        return positive, ordered
+    return np.add.reduceat(positive, ranked.starts, axis=1), np.add.reduceat(ordered, ranked.starts, axis=1)

@@ -1,4 +1,4 @@
-"""Figures as statistics of weighted items, as a bootstrap asks for them: over all thresholds, and at one."""
+"""Metrics as functions of sample weights, as a bootstrap needs them: over all thresholds, and at one."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from typing import Literal
 
 import numpy as np
 
-from guardcli.evaluation.metrics.arrays import Floats, Labels, Ranked, Scores
+from guardcli.evaluation.metrics.arrays import Floats, Labels, RankedScores, Scores
 from guardcli.evaluation.metrics.bootstrap import Statistic
 from guardcli.evaluation.metrics.ranking import aurocs, average_precisions
 
-Measure = Literal["auprc", "auroc"]
-Share = Literal["f1", "precision", "recall", "fpr"]
-SHARES: tuple[Share, ...] = ("f1", "precision", "recall", "fpr")
+RankingMetric = Literal["auprc", "auroc"]
+ThresholdMetric = Literal["f1", "precision", "recall", "fpr"]
+THRESHOLD_METRICS: tuple[ThresholdMetric, ...] = ("f1", "precision", "recall", "fpr")
 
-_OVER_THRESHOLDS = {"auprc": average_precisions, "auroc": aurocs}
+_RANKING = {"auprc": average_precisions, "auroc": aurocs}
 
 
-def over_thresholds(name: Measure, labels: Labels, scores: Scores) -> tuple[float, Statistic]:
-    """A measure of these items, and the same under weights. Raises NoFigure."""
-    ranked = Ranked.of(labels, scores)
-    compute = _OVER_THRESHOLDS[name]
+def ranking_statistic(name: RankingMetric, labels: Labels, scores: Scores) -> tuple[float, Statistic]:
+    """A metric over all thresholds: its value, and its statistic under weights. Raises UndefinedMetric."""
+    ranked = RankedScores.from_scores(labels, scores)
+    compute = _RANKING[name]
     value = float(compute(ranked, np.ones((1, len(ranked.order))))[0])
     return value, lambda weights: compute(ranked, weights)
 
 
-def at_threshold(name: Share, labels: Labels, flagged: Labels) -> Statistic:
-    """The share under weights, of items with these labels and verdicts; NaN where it is one of nothing."""
-    truth, called = np.asarray(labels, dtype=np.float64), np.asarray(flagged, dtype=np.float64)
-    part, whole = {
-        "precision": (truth * called, called),
-        "recall": (truth * called, truth),
-        "fpr": ((1 - truth) * called, 1 - truth),
-        "f1": (2 * truth * called, truth + called),
+def threshold_statistic(name: ThresholdMetric, labels: Labels, flagged: Labels) -> Statistic:
+    """The statistic of a metric at one threshold, from labels and verdicts; NaN where its denominator is 0."""
+    unsafe, called = np.asarray(labels, dtype=np.float64), np.asarray(flagged, dtype=np.float64)
+    numerator, denominator = {
+        "precision": (unsafe * called, called),
+        "recall": (unsafe * called, unsafe),
+        "fpr": ((1 - unsafe) * called, 1 - unsafe),
+        "f1": (2 * unsafe * called, unsafe + called),
     }[name]
 
-    def share(weights: Floats) -> Floats:
+    def statistic(weights: Floats) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
-            result: Floats = (weights @ part) / (weights @ whole)
+            result: Floats = (weights @ numerator) / (weights @ denominator)
         return result
 
-    return share
+    return statistic

@@ -1,7 +1,7 @@
-"""Which threshold to carry: the one that is best by F1, or the lowest that keeps a promise.
+"""Choose a threshold: the best F1, or the best that meets a target such as FPR ≤ 0.05.
 
-A threshold is a number for a taxonomy's file: as short as can stand between two scores. It is chosen on the items at
-hand, and so a little too good for them.
+A threshold is a number for a taxonomy's file, so it is as short as fits between two scores. It is chosen on the given
+samples, so its metrics on them are optimistic.
 """
 
 from __future__ import annotations
@@ -12,54 +12,65 @@ from typing import Literal
 
 import numpy as np
 
-from guardcli.evaluation.metrics.arrays import Floats, Labels, Ranked, Scores
-from guardcli.evaluation.metrics.confusion import Counts
+from guardcli.evaluation.metrics.arrays import Floats, Labels, RankedScores, Scores
+from guardcli.evaluation.metrics.confusion import ConfusionMatrix
 
-Wish = Literal["f1", "fpr", "precision", "recall"]
-AIMS: tuple[Wish, ...] = ("f1", "fpr", "precision", "recall")
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """`f1`: the highest. `fpr`: at most `limit`, and of these the highest recall. `precision`: at least `limit`, and
-    the highest recall. `recall`: at least `limit`, and the lowest share of false alarms."""
-
-    wish: Wish
-    limit: float | None = None
-
-    @property
-    def words(self) -> str:
-        return self.wish if self.limit is None else f"{self.wish}={self.limit:g}"
+ObjectiveMetric = Literal["f1", "fpr", "precision", "recall"]
+OBJECTIVE_METRICS: tuple[ObjectiveMetric, ...] = ("f1", "fpr", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """A threshold, and what it gives on the items that it was chosen on."""
+class ThresholdObjective:
+    """What the chosen threshold optimizes.
+
+    f1                 the highest F1
+    fpr=TARGET         an FPR of at most the target, then the highest recall
+    precision=TARGET   a precision of at least the target, then the highest recall
+    recall=TARGET      a recall of at least the target, then the lowest FPR
+    """
+
+    metric: ObjectiveMetric
+    target: float | None = None
+
+    def __str__(self) -> str:
+        return self.metric if self.target is None else f"{self.metric}={self.target:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdChoice:
+    """A threshold, and its confusion matrix on the samples that it was chosen on."""
 
     threshold: float
-    counts: Counts
+    confusion: ConfusionMatrix
 
 
-def choose(labels: Labels, scores: Scores, aim: Aim) -> Choice | None:
-    """The threshold for an aim; None if no threshold in [0, 1] reaches it. Raises NoFigure."""
-    ranked = Ranked.of(labels, scores)
+def choose_threshold(labels: Labels, scores: Scores, objective: ThresholdObjective) -> ThresholdChoice | None:
+    """The threshold for an objective; None if no threshold in [0, 1] meets its target.
+
+    Raises:
+        UndefinedMetric: there are no samples, or only one class.
+    """
+    ranked = RankedScores.from_scores(labels, scores)
+    # Candidate i calls everything from the i-th distinct score up unsafe.
     tp = np.cumsum(np.add.reduceat(ranked.labels.astype(np.int64), ranked.starts))
-    called = np.append(ranked.starts[1:], len(ranked.order))
-    fp = called - tp
-    unsafe = int(tp[-1])
-    best = _best(tp, fp, unsafe, len(ranked.order) - unsafe, aim)
+    num_flagged = np.append(ranked.starts[1:], len(ranked.order))
+    fp = num_flagged - tp
+    num_unsafe = int(tp[-1])
+    best = _best_candidate(tp, fp, num_unsafe, len(ranked.order) - num_unsafe, objective)
     if best is None:
         return None
-    at = ranked.scores[ranked.starts]
-    above = float(at[best - 1]) if best else math.inf
-    below = float(at[best + 1]) if best + 1 < len(at) else -math.inf
-    found = Counts(int(tp[best]), int(fp[best]), unsafe - int(tp[best]), int(fp[-1]) - int(fp[best]))
-    assert above > at[best] > below
-    return Choice(shortest(below, float(at[best])), found)
+    distinct = ranked.scores[ranked.starts]
+    above = float(distinct[best - 1]) if best else math.inf
+    below = float(distinct[best + 1]) if best + 1 < len(distinct) else -math.inf
+    assert above > distinct[best] > below
+    confusion = ConfusionMatrix(
+        tp=int(tp[best]), fp=int(fp[best]), fn=num_unsafe - int(tp[best]), tn=int(fp[-1]) - int(fp[best])
+    )
+    return ThresholdChoice(shortest_decimal(below, float(distinct[best])), confusion)
 
 
-def shortest(below: float, score: float) -> float:
-    """The number with the fewest decimals that is above one score and not above the next."""
+def shortest_decimal(below: float, score: float) -> float:
+    """The number with the fewest decimals in (below, score], such as 0.5 for (0.4312, 0.5201]."""
     for digits in range(1, 17):
         scale = 10.0**digits
         if not math.isfinite(score * scale):
@@ -70,16 +81,21 @@ def shortest(below: float, score: float) -> float:
     return score
 
 
-def _best(tp: Floats, fp: Floats, unsafe: int, safe: int, aim: Aim) -> int | None:
-    """Which point of the curve; of equal ones that with the higher threshold."""
-    if aim.wish == "f1":
-        return int(np.argmax(2 * tp / (tp + fp + unsafe)))
-    assert aim.limit is not None
-    if aim.wish == "recall":
-        reached = np.flatnonzero(tp / unsafe >= aim.limit)
-        return int(reached[0]) if len(reached) else None
-    kept = fp / safe <= aim.limit if aim.wish == "fpr" else tp / (tp + fp) >= aim.limit
-    reached = np.flatnonzero(kept)
-    if not len(reached):
+def _best_candidate(
+    tp: Floats, fp: Floats, num_unsafe: int, num_safe: int, objective: ThresholdObjective
+) -> int | None:
+    """The index of the best candidate; of equal ones that with the higher threshold."""
+    if objective.metric == "f1":
+        return int(np.argmax(2 * tp / (tp + fp + num_unsafe)))
+    assert objective.target is not None
+    if objective.metric == "recall":
+        candidates = np.flatnonzero(tp / num_unsafe >= objective.target)
+        return int(candidates[0]) if len(candidates) else None
+    if objective.metric == "fpr":
+        meets_target = fp / num_safe <= objective.target
+    else:
+        meets_target = tp / (tp + fp) >= objective.target
+    candidates = np.flatnonzero(meets_target)
+    if not len(candidates):
         return None
-    return int(reached[np.argmax(tp[reached])])
+    return int(candidates[np.argmax(tp[candidates])])

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guardcli.evaluation import Standing
-from guardcli.evaluation.metrics import NoFigure, precision_recall
-from guardcli.report.evaluation.tables import Report, ranged, tables
+from guardcli.evaluation import SystemResult
+from guardcli.evaluation.metrics import UndefinedMetric, precision_recall_curve
+from guardcli.report.evaluation.tables import Report, format_interval, tables
 from guardcli.report.page import page
 
 BINS = 20  # of the histograms
@@ -19,7 +19,7 @@ _POINTS = 400  # of a curve; more cannot be told apart
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CurveLine:
     """A curve as points for a square of 100 by 100, y downwards; `number` chooses its colour."""
 
     name: str
@@ -29,52 +29,52 @@ class Line:
 
 
 def as_page(report: Report, *, with_text: bool) -> str:
-    """The page; messages only `with_text`."""
+    """The page; messages only if `with_text`."""
     evaluation = report.evaluation
-    standings = evaluation.standings
+    results = evaluation.results
     return page(
         "evaluation.html",
         {
             "heading": report.heading,
-            "share": evaluation.labelled.num_unsafe / len(evaluation.labelled.samples),
+            "share": evaluation.dataset.num_unsafe / len(evaluation.dataset.samples),
             "tables": list(tables(report)),
-            "curves": list(_curves(standings)),
-            "reliability": list(_reliability(standings)),
-            "histograms": [(one.system.name, _histogram(one)) for one in standings],
-            "thresholds": [f"{one.system.threshold:g}" for one in standings],
+            "curves": list(_curves(results)),
+            "reliability": list(_reliability(results)),
+            "histograms": [(one.system.name, _histogram(one)) for one in results],
+            "thresholds": [f"{one.system.threshold:g}" for one in results],
             "mistakes": [
                 (one.system.name, kind, note, [_mistake(report, one, at, with_text=with_text) for at in places])
-                for one in standings
+                for one in results
                 for kind, note, places in (
-                    ("Missed", "unsafe, the lowest scores first", one.missed),
-                    ("False alarms", "safe, the highest scores first", one.alarms),
+                    ("Missed", "unsafe, the lowest scores first", one.false_negatives),
+                    ("False alarms", "safe, the highest scores first", one.false_positives),
                 )
                 if places
             ],
-            "resamples": evaluation.asked.resamples,
+            "resamples": evaluation.config.num_resamples,
         },
     )
 
 
-def _curves(standings: Sequence[Standing]) -> Iterator[Line]:
-    for number, standing in enumerate(standings):
+def _curves(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
+    for number, result in enumerate(results):
         try:
-            curve = precision_recall(standing.judged.labels, standing.judged.scores)
-        except NoFigure:
+            curve = precision_recall_curve(result.scored.labels, result.scored.scores)
+        except UndefinedMetric:
             continue
         steps, before = [], 0.0
         for recall, precision in zip(curve.recall, curve.precision, strict=True):
             steps += [(before, precision), (recall, precision)]  # average precision adds up such steps
             before = recall
-        yield Line(standing.system.name, number, _drawn(_thinned(steps)), ranged(standing.figures.auprc))
+        yield CurveLine(result.system.name, number, _drawn(_thinned(steps)), format_interval(result.metrics.auprc))
 
 
-def _reliability(standings: Sequence[Standing]) -> Iterator[Line]:
-    for number, standing in enumerate(standings):
-        calibration = standing.figures.calibration
+def _reliability(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
+    for number, result in enumerate(results):
+        calibration = result.metrics.calibration
         if calibration is not None:
-            points = [(one.score, one.unsafe) for one in calibration.bins]
-            yield Line(standing.system.name, number, _drawn(points), f"{calibration.error:.3f}")
+            points = [(one.mean_score, one.fraction_unsafe) for one in calibration.bins]
+            yield CurveLine(result.system.name, number, _drawn(points), f"{calibration.error:.3f}")
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -90,10 +90,10 @@ def _drawn(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{100 * x:.2f},{100 - 100 * y:.2f}" for x, y in points)
 
 
-def _histogram(standing: Standing) -> list[dict[str, Any]]:
+def _histogram(result: SystemResult) -> list[dict[str, Any]]:
     """For each part from 0 to 1, how many safe and unsafe items score there, and as heights in percent."""
     counts = [[0, 0] for _ in range(BINS)]
-    for label, score in zip(standing.judged.labels, standing.judged.scores, strict=True):
+    for label, score in zip(result.scored.labels, result.scored.scores, strict=True):
         counts[int(min(1 - 1e-9, max(0.0, score)) * BINS)][label] += 1
     most = max((max(pair) for pair in counts), default=0) or 1
     return [
@@ -103,14 +103,14 @@ def _histogram(standing: Standing) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _mistake(report: Report, standing: Standing, at: int, *, with_text: bool) -> dict[str, Any]:
-    item, outcome = report.evaluation.labelled.samples[at], standing.system.outcomes[at]
+def _mistake(report: Report, result: SystemResult, at: int, *, with_text: bool) -> dict[str, Any]:
+    item, prediction = report.evaluation.dataset.samples[at], result.system.predictions[at]
     key = item.key
     labels = [name for name, on in item.ground_truth.annotations.items() if on]
     return {
-        "score": "not judged" if outcome.score is None else f"{outcome.score:.4f}",
+        "score": "not judged" if prediction.score is None else f"{prediction.score:.4f}",
         "labelled": ", ".join(labels) or "-",
-        "listed": ", ".join(sorted(outcome.listed)) or "-",
+        "listed": ", ".join(sorted(prediction.listed)) or "-",
         "place": key.location + (f" {key.id}" if key.id else ""),
         "text": item.text if with_text else None,
     }

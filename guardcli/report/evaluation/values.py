@@ -1,4 +1,4 @@
-"""The figures of an evaluation as JSON: all of them, unrounded."""
+"""An evaluation as JSON, with all figures unrounded."""
 
 from __future__ import annotations
 
@@ -6,111 +6,111 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from guardcli.evaluation import Comparison, Figures, Pick, Picks, Slice, Standing
+from guardcli.evaluation import Metrics, ObjectivePicks, Slice, SystemComparison, SystemResult, ThresholdPick
 from guardcli.evaluation.metrics import Interval
 from guardcli.report.evaluation.tables import Report
 
 
 def as_json(report: Report) -> str:
-    """One object; where a figure has no meaning it is null."""
+    """One object; a metric that is not defined is null."""
     evaluation = report.evaluation
-    labelled = evaluation.labelled
+    dataset = evaluation.dataset
     value = {
         "data": {
             "source": report.source,
-            "records": len(labelled.samples),
-            "unsafe": labelled.num_unsafe,
-            "unreadable": len(labelled.unreadable),
-            "left_out": dict(labelled.left_out),
-            "read_as": dict(labelled.schemas),
+            "records": len(dataset.samples),
+            "unsafe": dataset.num_unsafe,
+            "unreadable": len(dataset.unreadable),
+            "left_out": dict(dataset.left_out),
+            "read_as": dict(dataset.schemas),
         },
-        "strict": evaluation.asked.strict,
-        "resamples": evaluation.asked.resamples,
-        "seed": evaluation.asked.seed,
-        "systems": [_standing(report, standing) for standing in evaluation.standings],
+        "strict": evaluation.config.strict,
+        "resamples": evaluation.config.num_resamples,
+        "seed": evaluation.config.seed,
+        "systems": [_system(report, result) for result in evaluation.results],
         "comparisons": [_comparison(one) for one in evaluation.comparisons],
     }
     return json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
 
 
-def _standing(report: Report, standing: Standing) -> dict[str, Any]:
-    system = standing.system
+def _system(report: Report, result: SystemResult) -> dict[str, Any]:
+    system = result.system
     return {
         "system": system.name,
         "threshold": system.threshold,
         "tokens": system.tokens,
         "seconds": system.seconds,
-        **_figures(standing.figures),
+        **_metrics(result.metrics),
         "categories": {
             one.label: {
-                "unsafe": one.positives,
+                "unsafe": one.num_positives,
                 "auprc_one_vs_all": _interval(one.one_vs_all),
                 "auprc_one_vs_benign": _interval(one.one_vs_benign),
                 "listed": one.listed,
             }
-            for one in standing.categories
+            for one in result.categories
         },
-        "means": None if standing.means is None else asdict(standing.means),
-        "categories_unknown": dict(standing.unknown),
-        "slices": [_slice(part) for part in standing.slices],
-        "thresholds": [_picks(picks) for picks in standing.picks],
-        "following": [asdict(one) | {"share": one.share} for one in report.followed.get(system.name, ())],
-        "missed": [_place(report, at) for at in standing.missed],
-        "false_alarms": [_place(report, at) for at in standing.alarms],
+        "means": None if result.category_averages is None else asdict(result.category_averages),
+        "categories_unknown": dict(result.unmapped_categories),
+        "slices": [_slice(part) for part in result.slices],
+        "thresholds": [_picks(picks) for picks in result.picks],
+        "following": [asdict(one) | {"share": one.share} for one in report.ablations.get(system.name, ())],
+        "missed": [_location(report, index) for index in result.false_negatives],
+        "false_alarms": [_location(report, index) for index in result.false_positives],
     }
 
 
-def _figures(figures: Figures) -> dict[str, Any]:
-    calibration = figures.calibration
+def _metrics(metrics: Metrics) -> dict[str, Any]:
+    calibration = metrics.calibration
     return {
-        "records": figures.items,
-        "errors": figures.errors,
-        "counts": asdict(figures.counts),
-        "auprc": _interval(figures.auprc),
-        "auroc": _interval(figures.auroc),
-        "f1": _interval(figures.f1),
-        "precision": _interval(figures.precision),
-        "recall": _interval(figures.recall),
-        "fpr": _interval(figures.fpr),
+        "records": metrics.num_samples,
+        "errors": metrics.num_errors,
+        "counts": asdict(metrics.confusion),
+        "auprc": _interval(metrics.auprc),
+        "auroc": _interval(metrics.auroc),
+        "f1": _interval(metrics.f1),
+        "precision": _interval(metrics.precision),
+        "recall": _interval(metrics.recall),
+        "fpr": _interval(metrics.fpr),
         "calibration_error": None if calibration is None else calibration.error,
         "brier": None if calibration is None else calibration.brier,
-        "reason": figures.reason,
+        "reason": metrics.undefined_reason,
     }
 
 
 def _slice(part: Slice) -> dict[str, Any]:
     gap = {"gap_to_english": _interval(part.gap), "gap_p": part.gap_p}
-    return {"field": part.field, "value": part.value, "unsafe": part.unsafe, **_figures(part.figures), **gap}
+    return {"field": part.field, "value": part.value, "unsafe": part.num_unsafe, **_metrics(part.metrics), **gap}
 
 
-def _picks(picks: Picks) -> dict[str, Any]:
-    all_of: list[tuple[str | None, Pick]] = [(None, picks.overall), *picks.categories.items()]
+def _picks(picks: ObjectivePicks) -> dict[str, Any]:
+    picks_by_category: list[tuple[str | None, ThresholdPick]] = [(None, picks.overall), *picks.categories.items()]
     return {
-        "aim": picks.aim.words,
+        "aim": str(picks.objective),
         "choices": [
             {
                 "category": name,
                 "threshold": None if pick.choice is None else pick.choice.threshold,
-                "counts": None if pick.choice is None else asdict(pick.choice.counts),
+                "counts": None if pick.choice is None else asdict(pick.choice.confusion),
                 "reason": pick.reason,
             }
-            for name, pick in all_of
+            for name, pick in picks_by_category
         ],
     }
 
 
-def _comparison(one: Comparison) -> dict[str, Any]:
+def _comparison(one: SystemComparison) -> dict[str, Any]:
     return {
-        "first": one.first, "system": one.other, "records": one.items, "auprc": _interval(one.auprc),
-        "auprc_p": one.auprc_p, "only_it_is_right": one.mended, "only_the_first_is_right": one.broken,
+        "first": one.baseline, "system": one.system, "records": one.num_samples, "auprc": _interval(one.auprc),
+        "auprc_p": one.auprc_p, "only_it_is_right": one.fixed, "only_the_first_is_right": one.regressed,
         "mcnemar_p": one.mcnemar_p,
     }  # fmt: skip
 
 
-def _place(report: Report, at: int) -> dict[str, Any]:
-    key = report.evaluation.labelled.samples[at].key
+def _location(report: Report, index: int) -> dict[str, Any]:
+    key = report.evaluation.dataset.samples[index].key
     return {"source": key.source, "line": key.line, "part": key.part, "id": key.id}
 
 
-def _interval(figure: Interval | None) -> dict[str, float] | None:
-    return None if figure is None else asdict(figure)
+def _interval(value: Interval | None) -> dict[str, float] | None:
+    return None if value is None else asdict(value)

@@ -4,10 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+import sklearn.metrics
+from sklearn.metrics import average_precision_score, roc_auc_score
 
-from guardcli.evaluation.metrics import NoFigure, auroc, average_precision, precision_recall
-from guardcli.evaluation.metrics.arrays import Ranked
+from guardcli.evaluation.metrics import UndefinedMetric, auroc, average_precision, precision_recall_curve
+from guardcli.evaluation.metrics.arrays import RankedScores
 from guardcli.evaluation.metrics.ranking import aurocs, average_precisions
 
 
@@ -30,8 +31,8 @@ def test_2000_random_cases_are_those_of_scikit_learn():
 
 def test_the_curve_is_that_of_scikit_learn():
     for labels, scores in cases(300):
-        curve = precision_recall(labels, scores)
-        precision, recall, thresholds = precision_recall_curve(labels, scores)
+        curve = precision_recall_curve(labels, scores)
+        precision, recall, thresholds = sklearn.metrics.precision_recall_curve(labels, scores)
         assert curve.thresholds[::-1] == pytest.approx(thresholds)
         assert curve.precision[::-1] == pytest.approx(precision[:-1])
         assert curve.recall[::-1] == pytest.approx(recall[:-1])
@@ -41,7 +42,7 @@ def test_weights_count_an_item_as_often_as_it_was_drawn():
     draw = np.random.default_rng(6)
     for labels, scores in cases(200):
         weights = draw.integers(0, 3, size=(4, len(labels)))
-        ranked = Ranked.of(labels, scores)
+        ranked = RankedScores.from_scores(labels, scores)
         found = average_precisions(ranked, weights.astype(float)), aurocs(ranked, weights.astype(float))
         for row, drawn in enumerate(weights):
             often = np.repeat(labels, drawn), np.repeat(scores, drawn)
@@ -57,7 +58,7 @@ def test_weights_count_an_item_as_often_as_it_was_drawn():
                 assert np.isnan(found[1][row])
 
 
-@pytest.mark.parametrize("figure", [average_precision, auroc, precision_recall])
+@pytest.mark.parametrize("figure", [average_precision, auroc, precision_recall_curve])
 @pytest.mark.parametrize(
     ("labels", "scores", "reason"),
     [
@@ -69,7 +70,7 @@ def test_weights_count_an_item_as_often_as_it_was_drawn():
     ],
 )
 def test_where_there_is_no_figure_it_says_why(figure, labels, scores, reason):
-    with pytest.raises(NoFigure, match=reason):
+    with pytest.raises(UndefinedMetric, match=reason):
         figure(labels, scores)
 
 
