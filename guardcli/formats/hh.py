@@ -27,9 +27,9 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
     has_prompt = bool(value.get("prompt"))
     answers = [(part, _read_messages(value, part, claims, has_prompt=has_prompt)) for part in parts]
     # If the conversations are complete, the prompt stays unclaimed: it must be a copy of what is in them.
-    are_answers = has_prompt and all(not said or said[0].role == "assistant" for _, said in answers)
+    are_answers = has_prompt and all(not turns or turns[0].role == "assistant" for _, turns in answers)
     prompt = _read_prompt(value, claims) if are_answers else ()
-    conversations: NamedConversations = [(part, Conversation((*prompt, *said))) for part, said in answers]
+    conversations: NamedConversations = [(part, Conversation((*prompt, *turns))) for part, turns in answers]
     return [(None, conversations[0][1])] if parts == ["transcript"] else conversations
 
 

@@ -23,14 +23,14 @@ def matches(value: Json) -> bool:
 
 def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
-    said: list[Message] = []
+    turns: list[Message] = []
     for name in (_SYSTEM, _INPUT, _OUTPUT):
         attributes = next((each for each in _attribute_objects(value) if each.get(name) is not None), None)
         if attributes is not None:
-            said += _read_attribute(attributes, name, claims, len(said))
-    if not said:
+            turns += _read_attribute(attributes, name, claims, len(turns))
+    if not turns:
         raise RecordError(f"empty conversation: {_INPUT} has no messages")
-    return [(None, Conversation(tuple(said)))]
+    return [(None, Conversation(tuple(turns)))]
 
 
 def _attribute_objects(value: dict[str, Json]) -> list[dict[str, Json]]:

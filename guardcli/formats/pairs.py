@@ -35,13 +35,13 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
     prompt, response = _first_filled(value, names, PROMPT_NAMES), _first_filled(value, names, RESPONSE_NAMES)
     if prompt is not None and prompt.lower() == "input" and isinstance(value[prompt], list):
         return conversation_per_item(value, prompt, claims, response)
-    said = list(messages.read_system_prompt(value, claims)) if "system" in value else []
-    said += [Message("user", text) for text in _prompt_texts(value, names, prompt, claims)]
+    turns = list(messages.read_system_prompt(value, claims)) if "system" in value else []
+    turns += [Message("user", text) for text in _prompt_texts(value, names, prompt, claims)]
     if response is not None:
-        said.append(Message("assistant", read_text(value, response, claims)))
-    if not said:
+        turns.append(Message("assistant", read_text(value, response, claims)))
+    if not turns:
         raise RecordError("empty conversation: neither a prompt nor a response")
-    return [(None, Conversation(tuple(said)))]
+    return [(None, Conversation(tuple(turns)))]
 
 
 def conversation_per_item(

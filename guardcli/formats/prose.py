@@ -1,7 +1,7 @@
-"""What a string carries by its form: a sentence, one word, or only a symbol such as an id, a date, a URL or a hash.
+"""Classify strings by their form: a sentence, one word, or a symbol such as an id, a date, a URL or a hash.
 
-`classify` is the one function that says which text is metadata by form. It errs on the side of a sentence: what it
-calls a sentence without need is listed for the user, who settles it with one option; a symbol is not judged.
+`classify` alone decides which text is metadata by form. In doubt it says SENTENCE: then the text is listed for the
+user, who can ignore it with one option. A symbol is never judged.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from urllib.parse import unquote, unquote_plus
 
 
 class Prose(IntEnum):
-    """SYMBOL holds no word of a language (or few that are joined, as an enum), WORD one, SENTENCE more than that."""
+    """A SYMBOL has no words of a language (or a few joined ones, as in an enum), a WORD has one, a SENTENCE more."""
 
     SYMBOL = 0
     WORD = 1
     SENTENCE = 2
 
 
-MAX_WORD_LENGTH = 40  # letters; what is longer and has no digit is several words without blanks
-SLUG_WORDS = 8  # words joined by hyphens, underscores or dots that make a sentence
-PLAIN_SLUG_WORDS = 4  # the same, where one of them is a word of grammar, such as "how" in how-to-make-tea
-CAMEL_WORDS = 5  # words joined by capitals that make a sentence, where two of them are words of grammar
-# Characters of scripts that put no blanks between words: a name or a word has this many at the most.
+MAX_WORD_LENGTH = 40  # letters; a longer string without digits is several words without blanks
+SLUG_WORDS = 8  # this many words, joined by hyphens, underscores or dots, are a sentence
+PLAIN_SLUG_WORDS = 4  # the same, if one of them is a function word, such as "how" in how-to-make-tea
+CAMEL_WORDS = 5  # this many words in CamelCase are a sentence, if two of them are function words
+# The maximum length of a word or a name, in characters of scripts without blanks between words.
 MAX_HAN_WORD = 3
 MAX_THAI_WORD = 8
 
@@ -45,9 +45,7 @@ en us ubuntu fedora debian gnu libc musl safari chrome version bot crawler http 
 node go curl darwin arm aarch amd
 """
 _FUNCTION_WORDS = frozenset(_FUNCTION_WORD_LIST.split())
-_SPEECH_WORDS = _FUNCTION_WORDS - frozenset(
-    _LABEL_WORD_LIST.split()
-)  # a label may join nouns; whoever speaks uses one of these
+_SPEECH_WORDS = _FUNCTION_WORDS - frozenset(_LABEL_WORD_LIST.split())  # labels may join nouns; speech has one of these
 _USER_AGENT_WORDS = frozenset(_USER_AGENT_WORD_LIST.split())
 MAX_LABEL_LENGTH = 80  # characters
 MAX_LABEL_WORDS = 10
@@ -74,7 +72,7 @@ _CALENDAR = re.compile(
     re.IGNORECASE,
 )
 _FOUR_WORDS = re.compile(r"(?<![A-Za-z'])[A-Za-z']{1,40}(?:,? [A-Za-z']{1,40}){3}")
-# Up to three plain words, and any number of pieces with a digit: too few words for a sentence, whatever they are.
+# Up to three plain words, and any number of parts with a digit: too few words for a sentence.
 _ID = re.compile(
     r"(?:(?:[A-Za-z]*\d[A-Za-z0-9]*)[-_.:/@+]+)*(?:[A-Za-z]*\d[A-Za-z0-9]*|"
     r"(?:[a-z]+|[A-Z]+)(?:[-_.:/@+]+[A-Za-z]*\d[A-Za-z0-9]*)*"
@@ -89,7 +87,7 @@ _COMMENT = re.compile(r"\(([^()]*)\)")
 
 
 def classify(text: str) -> Prose:
-    """What `text` carries.
+    """Return what kind of text a string is.
 
     >>> [classify(text).name for text in ("chatcmpl-9f2a", "English", "How do I bake bread?", "how-do-i-bake-bread")]
     ['SYMBOL', 'WORD', 'SENTENCE', 'SENTENCE']
@@ -107,9 +105,9 @@ def classify(text: str) -> Prose:
 
 @lru_cache(maxsize=1 << 12)
 def _classify_cached(text: str) -> Prose:
-    """The same of what is no plain word and no plain id. Logs repeat themselves: user agents, URLs, titles."""
+    """Classify what is neither a plain word nor a plain id. Cached: logs repeat user agents, URLs and titles."""
     if "\\u" in text or "&#" in text:
-        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), unescape(text))
+        text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), unescape(text))
     if "%" in text:
         text = unquote(text)
     text = _INVISIBLE.sub(" ", text).strip()
@@ -129,17 +127,17 @@ def _classify_cached(text: str) -> Prose:
         return Prose.SENTENCE
     if any(map(str.isdigit, text)):
         tokens = _CALENDAR.sub(" ", text).split()
-    found = [_classify_token(token) for token in tokens]
-    words = sum(kind > Prose.SYMBOL for kind in found)
+    forms = [_classify_token(token) for token in tokens]
+    words = sum(form > Prose.SYMBOL for form in forms)
     if sum(any(map(str.isalpha, token)) for token in tokens) >= PLAIN_SLUG_WORDS:  # h0w d0 1 d0 th1s
         return Prose.SENTENCE
-    if words > 1 or Prose.SENTENCE in found or _is_spelled_out(tokens):
+    if words > 1 or Prose.SENTENCE in forms or _is_spelled_out(tokens):
         return Prose.SENTENCE
     return Prose.WORD if words else Prose.SYMBOL
 
 
 def is_split_sentence(items: Sequence[str]) -> bool:
-    """Whether a list holds the words, or the letters, of a sentence one by one; tags are no sentence."""
+    """Return whether the items of a list are the words, or the letters, of a sentence. Tags are not."""
     tokens = [item.strip() for item in items if len(item) <= MAX_WORD_LENGTH]
     if len(tokens) < PLAIN_SLUG_WORDS:
         return False
@@ -147,7 +145,7 @@ def is_split_sentence(items: Sequence[str]) -> bool:
 
 
 def is_label(text: str) -> bool:
-    """Whether `text` may name a category, a language or a topic: short, and nobody speaks in it."""
+    """Return whether a text may name a category, a language or a topic: it is short, and is not speech."""
     if len(text) > MAX_LABEL_LENGTH or any(mark in text for mark in "?!\n\u061f\uff1f\uff01\u00bf\u00a1"):
         return False
     if len(_HAN.findall(text)) > 3 * MAX_HAN_WORD or len(_THAI.findall(text)) > 3 * MAX_THAI_WORD:
@@ -157,7 +155,7 @@ def is_label(text: str) -> bool:
 
 
 def _classify_token(token: str) -> Prose:
-    """The same of a string without blanks."""
+    """Classify a string without blanks."""
     if _URL.match(token):
         return Prose.SENTENCE if _has_sentence_in_url(token) else Prose.SYMBOL
     if not (_ASCII_WORD.search(token) or _FOREIGN_LETTER.search(token)):
@@ -176,7 +174,7 @@ def _classify_token(token: str) -> Prose:
 
 
 def _is_slug(token: str, lowest: int = SLUG_WORDS) -> bool:
-    """Whether a token is a sentence with its words joined."""
+    """Return whether a token is a sentence whose words are joined, such as how-to-make-tea."""
     pieces = [piece for piece in _PIECE.findall(token) if not _has_digit(piece)]
     words = [word.lower() for piece in pieces if _is_cased(piece) for word in _JOINED.findall(piece)]
     grammar = sum(word in _FUNCTION_WORDS for word in words)
@@ -186,12 +184,12 @@ def _is_slug(token: str, lowest: int = SLUG_WORDS) -> bool:
 
 
 def _has_speech_words(path: str) -> bool:
-    """Whether the folders of a path are the words of a sentence."""
+    """Return whether a path, a URL or a user agent contains words of speech, as in /how/do/i/make/tea."""
     return sum(word.lower() in _SPEECH_WORDS for word in _JOINED.findall(path)) >= 3
 
 
 def _is_cased(piece: str) -> bool:
-    """Whether letters are cased as words are, one by one or in CamelCase, and not at random as in base64."""
+    """Return whether letters are cased as in words or in CamelCase, and not at random as in base64."""
     words = _JOINED.findall(piece)
     return len(piece) >= 2.5 * len(words) or len(words) < 3 or piece.islower()
 
@@ -201,28 +199,28 @@ def _has_digit(piece: str) -> bool:
 
 
 def _is_spelled_out(tokens: list[str]) -> bool:
-    """Letters with blanks between them."""
+    """Return whether there are single letters with blanks between them, as in `h o w`."""
     return sum(len(token) == 1 and token.isalpha() for token in tokens) >= 4
 
 
 def _has_sentence_in_url(url: str) -> bool:
-    """Whether a part of a URL, decoded, is a sentence: a search, or the slug of a title."""
+    """Return whether a part of a URL, decoded, is a sentence: a search query, or the slug of a title."""
     for part in re.split(r"[/?&=#;]", url.partition("://")[2] or url):
         plain = _INVISIBLE.sub(" ", unquote_plus(part))
         words = plain.lower().split()
-        said = len(words) >= PLAIN_SLUG_WORDS or (len(words) > 1 and not _FUNCTION_WORDS.isdisjoint(words))
-        if said or _is_slug(part) or _is_unspaced_sentence(plain):
+        is_query = len(words) >= PLAIN_SLUG_WORDS or (len(words) > 1 and not _FUNCTION_WORDS.isdisjoint(words))
+        if is_query or _is_slug(part) or _is_unspaced_sentence(plain):
             return True
     return _has_speech_words(url)
 
 
 def _is_unspaced_sentence(text: str) -> bool:
-    """Whether there is more than a word in scripts that put no blanks between words."""
+    """Return whether there is more than one word in scripts without blanks between words."""
     return not text.isascii() and (len(_HAN.findall(text)) > MAX_HAN_WORD or len(_THAI.findall(text)) > MAX_THAI_WORD)
 
 
 def _is_user_agent(text: str) -> bool:
-    """Products with versions, and comments of few words that are not known from user agents."""
+    """Return whether a text is a user agent: products with versions, and comments with few unknown words."""
     if _has_speech_words(text):
         return False
     comments = [item for comment in _COMMENT.findall(text) for item in re.split("[;,]", comment)]

@@ -39,7 +39,7 @@ def read_records(
             message = Message("user", decoding.decode_text(content, number))
             if find_problem is not None and (reason := find_problem(content)):
                 raise RecordError(reason)
-            yield Record(key, Conversation((message,)), raw=raw + end, before=blank)
+            yield Record(key, Conversation((message,)), {}, raw + end, False, blank)  # keywords would take longer
         except RecordError as error:
             yield Malformed(key, error.reason, before=blank)
         blank = b""
