@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from guardcli.errors import InputError
-from guardcli.text.printable import counted
+from guardcli.text.escaping import pluralize
 
 _SPECIAL = (
     (stat.S_ISFIFO, "FIFO"),
@@ -95,7 +95,7 @@ def describe_skipped(left_out: Sequence[SkippedFile]) -> str:
     """How many there are of each kind: "1 FIFO, 2 hidden files"."""
     numbers = Counter(one.kind for one in left_out)
     return ", ".join(
-        f"{number:,} {_PLURALS[kind]}" if number > 1 and kind in _PLURALS else counted(number, kind)
+        f"{number:,} {_PLURALS[kind]}" if number > 1 and kind in _PLURALS else pluralize(number, kind)
         for kind, number in sorted(numbers.items())
     )
 

@@ -47,7 +47,7 @@ from guardcli.judging import Guard, reader
 from guardcli.judging.summary import summarize
 from guardcli.judging.writers import jsonl
 from guardcli.report import audit as report
-from guardcli.text.printable import counted, printable
+from guardcli.text.escaping import escape_terminal, pluralize
 
 _NAMED = 10  # so many files are named of those that are not read
 
@@ -196,10 +196,10 @@ def _run(
     """Finish the run, on the guard that is open already unless its memory is needed before."""
     if journal.state.finished:
         if not quiet:
-            output.say(f"guard: {journal.path} is finished: {counted(journal.checkpoint.rows, 'row')}")
+            output.say(f"guard: {journal.path} is finished: {pluralize(journal.checkpoint.rows, 'row')}")
         return
     if journal.checkpoint.rows and not quiet:
-        output.say(f"guard: {journal.path} has {counted(journal.checkpoint.rows, 'row')}: going on from there")
+        output.say(f"guard: {journal.path} has {pluralize(journal.checkpoint.rows, 'row')}: going on from there")
     if not journal.state.needs_isolation:
         _judge(journal, plan, guard, interrupts, quiet=quiet)
         return
@@ -219,7 +219,7 @@ def _isolate(journal: Journal, plan: AuditPlan, judging: Judging, interrupts: In
         guilty = isolate_poison_records(journal, plan, judging.open, progress=progress, interrupts=interrupts)
     for one in guilty:
         place = f"{plan.units[one.unit].source.path}:{one.line}" + (f":{one.part}" if one.part else "")
-        output.say(f"guard: {printable(place)} ends the process ({one.signal}): it becomes an error row")
+        output.say(f"guard: {escape_terminal(place)} ends the process ({one.signal}): it becomes an error row")
     if not guilty:
         output.say("guard: none of them ends the process: the block is begun again")
 
@@ -250,11 +250,11 @@ def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path])
         _name(
             "not read",
             describe_skipped(files.left_out),
-            [f"{printable(one.path)}: {one.kind}" for one in files.left_out],
+            [f"{escape_terminal(one.path)}: {one.kind}" for one in files.left_out],
         )
     if files.duplicates:
-        same = [f"{printable(one.path)}: the same as {printable(one.read_as)}" for one in files.duplicates]
-        _name("read once", counted(len(same), "other name"), same)
+        same = [f"{escape_terminal(one.path)}: the same as {escape_terminal(one.read_as)}" for one in files.duplicates]
+        _name("read once", pluralize(len(same), "other name"), same)
     return files
 
 
@@ -310,7 +310,7 @@ def _summed_up(
         max_errors = CountOrFraction(0)  # what could not be judged is not known to be safe
     unread = summary.flags[UNREAD_TEXT]
     if max_errors is not None and max_errors.is_exceeded(verdicts["error"] + unread, total):
-        told = f", and {counted(unread, 'row')} of records with text that was not judged" if unread else ""
+        told = f", and {pluralize(unread, 'row')} of records with text that was not judged" if unread else ""
         output.say(
             f"guard: {verdicts['error']:,} of {total:,} could not be judged{told}: more than --max-errors allows"
         )

@@ -13,7 +13,7 @@ from guardcli.cli import codes, inputs, output, paths
 from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.engine import EngineStats
 from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
-from guardcli.text.printable import counted
+from guardcli.text.escaping import pluralize
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -114,7 +114,7 @@ def _finish(tally: Counter[str], unread: int, *, exit_zero: bool) -> int:
     if not tally:
         output.say("guard: nothing to judge: the input holds no records")
     if tally["error"]:
-        output.say(f"guard: {tally['error']:,} of {counted(tally.total(), 'row')} could not be judged")
+        output.say(f"guard: {tally['error']:,} of {pluralize(tally.total(), 'row')} could not be judged")
     if unread:
-        output.say(f"guard: {counted(unread, 'row')} of records with text that was not judged (unread)")
+        output.say(f"guard: {pluralize(unread, 'row')} of records with text that was not judged (unread)")
     return codes.of_verdicts(tally, exit_zero=exit_zero, unread=unread)

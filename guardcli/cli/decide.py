@@ -16,7 +16,7 @@ from guardcli.judging import DecisionRule, reader, redecision
 from guardcli.judging.reader import VerdictRow
 from guardcli.judging.writers.jsonl import dumps
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.printable import counted, printable
+from guardcli.text.escaping import escape_terminal, pluralize
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,14 +86,15 @@ def _check(row: VerdictRow, taxonomy: Taxonomy, place: str) -> None:
     read = row["taxonomy"].get("prompt")
     if read != taxonomy.prompt_digest:
         raise InputError(
-            f"{place} was judged by another policy: what the model read ({_named(row)}, prompt {printable(str(read))}) "
-            f"is not what {taxonomy.name} says now (prompt {taxonomy.prompt_digest}). Thresholds can be applied "
-            "afterwards; names, descriptions, examples and the list of categories need a new run of guard check."
+            f"{place} was judged by another policy: what the model read ({_named(row)}, prompt "
+            f"{escape_terminal(str(read))}) is not what {taxonomy.name} says now (prompt {taxonomy.prompt_digest}). "
+            "Thresholds can be applied afterwards; names, descriptions, "
+            "examples and the list of categories need a new run of guard check."
         )
 
 
 def _named(row: VerdictRow) -> str:
-    return printable(str(row["taxonomy"].get("name")))
+    return escape_terminal(str(row["taxonomy"].get("name")))
 
 
 def _used(row: VerdictRow, ids: Mapping[str, str], place: str) -> Mapping[str, str]:
@@ -114,4 +115,4 @@ def _after(changes: Counter[tuple[str, str]]) -> Iterator[tuple[str, int]]:
 def _tell(changes: Counter[tuple[str, str]]) -> None:
     moved = {pair: count for pair, count in changes.items() if pair[0] != pair[1]}
     what = "".join(f", {count:,} {was} → {now}" for (was, now), count in sorted(moved.items()))
-    output.say(f"guard: {sum(moved.values()):,} of {counted(changes.total(), 'verdict')} changed{what}")
+    output.say(f"guard: {sum(moved.values()):,} of {pluralize(changes.total(), 'verdict')} changed{what}")

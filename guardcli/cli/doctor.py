@@ -13,7 +13,7 @@ from guardcli.cli.codes import DONE, FOUND
 from guardcli.cli.judging import Judging, model_options, taxonomy_option
 from guardcli.judging import diagnostics as examination
 from guardcli.judging.diagnostics import Check
-from guardcli.text.printable import line
+from guardcli.text.escaping import escape_line
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,5 +42,5 @@ def _written(finding: Check) -> bool:
     """Write a finding; whether it is good."""
     mark = "" if finding.good else "  <- WRONG"
     advice = "" if finding.good and "\n" not in finding.advice else f"\n  {finding.advice}"
-    output.write(f"{finding.name}: {line(finding.value)}{mark}{advice}\n")
+    output.write(f"{finding.name}: {escape_line(finding.value)}{mark}{advice}\n")
     return finding.good

@@ -27,7 +27,7 @@ from guardcli.models import Adapter
 from guardcli.prompts.turns import Target
 from guardcli.report import evaluation as report
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.printable import printable
+from guardcli.text.escaping import escape_terminal
 
 
 @click.command(name="eval", context_settings={"help_option_names": ["-h", "--help"]})
@@ -290,7 +290,7 @@ def _code(evaluation: report.Report, gates: Gates) -> int:
     ]
     missed = [line for result in results for line in gates.missed(result)]
     for line in empty or missed:
-        output.say(f"guard: {printable(line)}")
+        output.say(f"guard: {escape_terminal(line)}")
     unreadable = len(evaluation.evaluation.dataset.unreadable)
     if any(gates.too_many_errors(result, unreadable) for result in results):
         return UNJUDGED

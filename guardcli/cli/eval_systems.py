@@ -30,7 +30,7 @@ from guardcli.judging.writers import jsonl
 from guardcli.models import Adapter, Model
 from guardcli.taxonomy import Taxonomy
 from guardcli.taxonomy.files import shipped
-from guardcli.text.printable import counted, printable
+from guardcli.text.escaping import escape_terminal, pluralize
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,8 @@ def systems_from_fields(samples: Sequence[Sample], fields: Sequence[ScoreField])
     for field in fields:
         system = system_from_field(field.name, samples, field.path, threshold=field.threshold)
         for what, number in count_unscored(system).items():
-            output.say(
-                printable(f"guard: --score-field {field.name}={field.path}: {counted(number, 'record')} without {what}")
-            )
+            missing = f"{pluralize(number, 'record')} without {what}"
+            output.say(escape_terminal(f"guard: --score-field {field.name}={field.path}: {missing}"))
         yield system
 
 
@@ -146,7 +145,7 @@ def _rows(
         yield jsonl.row(verdict)
         if output.on_terminal() and time.monotonic() - told > 0.1:
             told = time.monotonic()
-            output.tell(f"{printable(name)}: {number:,} of {len(samples):,}")
+            output.tell(f"{escape_terminal(name)}: {number:,} of {len(samples):,}")
     if output.on_terminal():
         output.tell(None)
 

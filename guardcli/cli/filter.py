@@ -18,7 +18,7 @@ from guardcli.formats.layout import strip_marks
 from guardcli.judging.filtering import FilteredRecord, filter_records
 from guardcli.judging.writers import jsonl
 from guardcli.prompts.turns import TARGETS
-from guardcli.text.printable import field, printable
+from guardcli.text.escaping import escape_field, escape_terminal
 
 ANNOTATION = "guard"  # the field of a record that holds its verdict
 
@@ -78,12 +78,13 @@ def filter_(
             for verdict in filtered.unjudged:
                 code = UNJUDGED
                 reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread)}"
-                output.say(f"guard: withheld, not judged: {field(verdict.key.location)}: {printable(reason)}")
+                location = escape_field(verdict.key.location)
+                output.say(f"guard: withheld, not judged: {location}: {escape_terminal(reason)}")
             passes = filtered.passes(invert=invert)
             refused = _refused(filtered) if annotate and passes else None
             if refused:
                 code = UNJUDGED
-                output.say(f"guard: withheld, not annotated: {field(filtered.record.key.location)}: {refused}")
+                output.say(f"guard: withheld, not annotated: {escape_field(filtered.record.key.location)}: {refused}")
             written.write(filtered, passes=passes and not refused, annotate=annotate)
     return USAGE if remarks.are_missing() else code
 

@@ -20,7 +20,7 @@ from guardcli.cli.options import PathOption, PathsOption, given
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
 from guardcli.formats import MORE_PATHS, TEXT_AS_KEY, UNKNOWN_SPEAKER, find_field, has_value_at
-from guardcli.text.printable import printable
+from guardcli.text.escaping import escape_terminal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -141,7 +141,7 @@ class Reading:
             ignore=self.ignore,
             text_fields=self.text_field,
             on_detect=lambda name: on_detect(source, name),
-            on_note=lambda words: output.say(f"guard: {printable(source)}: {words}"),
+            on_note=lambda words: output.say(f"guard: {escape_terminal(source)}: {words}"),
             on_text=on_text,
         )
         return found if requests is None else (_joined(record, requests) for record in found)
@@ -198,7 +198,7 @@ class Remarks:
             return False
         for option, names in (("--keep", self._not_kept), ("--text-field", self._not_judged)):
             for name in sorted(names):
-                output.say(f"guard: {option} {printable(shlex.quote(name))}: no record has such a field")
+                output.say(f"guard: {option} {escape_terminal(shlex.quote(name))}: no record has such a field")
         return bool(self._not_kept or self._not_judged)
 
     def _see(self, record: Record) -> None:
@@ -227,16 +227,16 @@ class Remarks:
         if len(self._paths) > PATHS_TOLD or path == MORE_PATHS:
             output.say("guard: there is more text that is not judged: guard check --paths FILES lists all of it")
             return
-        option = printable(shlex.quote(path))
+        option = escape_terminal(shlex.quote(path))
         judged = "" if path.endswith(TEXT_AS_KEY) else f", --text-field {option} judges it"
         output.say(
-            f"guard: {printable(place)}: the text under {printable(path)} is not judged: "
+            f"guard: {escape_terminal(place)}: the text under {escape_terminal(path)} is not judged: "
             f"--ignore {option} calls it metadata{judged}"
         )
 
     def _tell(self, what: str, place: str, words: str) -> None:
         self._told.add(what)
-        output.say(f"guard: {printable(place)}: {words}")
+        output.say(f"guard: {escape_terminal(place)}: {words}")
 
 
 _READING_OPTIONS = (

@@ -21,7 +21,7 @@ from guardcli.cli import output
 from guardcli.cli.codes import BUG, INTERRUPTED, READER_GONE, USAGE
 from guardcli.cli.lazy import LazyGroup
 from guardcli.errors import GuardError, ReaderGone, TaxonomyError
-from guardcli.text.printable import line, printable
+from guardcli.text.escaping import escape_line, escape_terminal
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
@@ -88,14 +88,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         return USAGE
     except GuardError as error:
         first, *more = error.lines
-        output.say(f"guard: {printable(first)}", *map(printable, more))
+        output.say(f"guard: {escape_terminal(first)}", *map(escape_terminal, more))
         return USAGE
     except OSError as error:  # a full disk under --help, for one
-        output.say(f"guard: {printable(str(error))}")
+        output.say(f"guard: {escape_terminal(str(error))}")
         return USAGE
     except Exception as error:
         if (lack := _lack(error)) is not None:
-            output.say(f"guard: {printable(lack)}")
+            output.say(f"guard: {escape_terminal(lack)}")
             return USAGE
         output.say_text(traceback.format_exc())
         output.say(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
@@ -106,7 +106,7 @@ def _shown(error: click.ClickException) -> str:
     """click's message for wrong usage; what stands in it of the command line begins no line of its own."""
     message = error.format_message()
     if not isinstance(error, click.MissingParameter):  # which lists the choices, a line each
-        message = line(message)
+        message = escape_line(message)
     shown = io.StringIO()
     click.UsageError(message, getattr(error, "ctx", None)).show(shown)
     return shown.getvalue()

@@ -15,7 +15,7 @@ from guardcli.cli import output
 from guardcli.cli.codes import DONE
 from guardcli.errors import InputError
 from guardcli.files.atomic import replacing
-from guardcli.text.printable import counted
+from guardcli.text.escaping import pluralize
 
 Placed = tuple[tuple[int, int], bytes]
 
@@ -44,7 +44,7 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     sources, units = _verified(shards)
     lines = (line for _, line in heapq.merge(*(_placed(shard, sources) for shard in shards)))
     rows = _to_stdout(lines) if to_stdout else _to_file(lines, path)
-    output.say(f"guard: {counted(rows, 'row')} of {counted(units, 'unit')} in {counted(len(shards), 'shard')}")
+    output.say(f"guard: {pluralize(rows, 'row')} of {pluralize(units, 'unit')} in {pluralize(len(shards), 'shard')}")
     return DONE
 
 

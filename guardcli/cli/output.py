@@ -16,20 +16,20 @@ from typing import TextIO
 
 from guardcli.errors import OutputError, ReaderGone
 from guardcli.files.atomic import replacing
-from guardcli.text.printable import line, lines, visible
+from guardcli.text.escaping import escape_controls, escape_line, escape_lines
 
 
 def write(text: str) -> None:
     """Write and flush, so that a reader at the other end of a pipe has the record at once.
 
     Nothing that commands a terminal or reorders a line leaves by this door, wherever it came from. Line breaks do: a
-    name that stands in a line is made `printable` by whoever makes the line.
+    name that stands in a line is escaped (`escape_line`) where the line is made.
 
     Raises:
         ReaderGone: nobody reads any more.
         OutputError: it cannot be written, to a full disk for one.
     """
-    write_bytes(visible(text, color=in_colour()).encode())
+    write_bytes(escape_controls(text, color=in_colour()).encode())
 
 
 def write_bytes(data: bytes) -> None:
@@ -46,7 +46,7 @@ def write_bytes(data: bytes) -> None:
 def save(path: Path, text: str) -> None:
     """Write a file whole or not at all, as `write` does. Raises OutputError: it cannot be written."""
     with replacing(path) as place:
-        place.write_text(visible(text), "utf-8")
+        place.write_text(escape_controls(text), "utf-8")
 
 
 def check_only_output(path: Path | None, inputs: Sequence[str | Path], option: str) -> bool:
@@ -171,20 +171,20 @@ def say(*messages: str) -> None:
 
     Names of files, policies and models stand in messages: nothing of them commands the terminal or begins a line.
     """
-    say_text("".join(f"{line(message)}\n" for message in messages))
+    say_text("".join(f"{escape_line(message)}\n" for message in messages))
 
 
 def say_text(text: str) -> None:
     """The same of a text that has its line breaks: a table, a traceback."""
     if _shown:
         tell(None)
-    _say(lines(text))
+    _say(escape_lines(text))
 
 
 def say_log(text: str) -> None:
     """The same of what llama.cpp logs: a line, or a part of one. A model's metadata stand in it."""
     body = text.rstrip("\n")
-    say_text(line(body) + text[len(body) :])
+    say_text(escape_line(body) + text[len(body) :])
 
 
 def _say(text: str) -> None:
@@ -202,7 +202,7 @@ def tell(state: str | None) -> None:
     """Tell how far something is: on a terminal over what was told before, else on its own line. None: it is over."""
     global _shown
     if on_terminal():
-        _say(f"{_CLEAR_LINE}{line(state or '')[: shutil.get_terminal_size().columns - 1]}")
+        _say(f"{_CLEAR_LINE}{escape_line(state or '')[: shutil.get_terminal_size().columns - 1]}")
         _shown = state is not None
     elif state is not None:
         say(state)

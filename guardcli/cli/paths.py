@@ -11,7 +11,7 @@ from guardcli.cli.inputs import Reading
 from guardcli.conversation import Malformed
 from guardcli.formats import TextStatus
 from guardcli.report.terminal import table
-from guardcli.text.printable import counted, printable
+from guardcli.text.escaping import escape_terminal, pluralize
 
 LONGEST_EXAMPLE = 40  # characters
 MOST_PATHS = 1000  # that are listed; an object whose keys are data may have any number
@@ -57,16 +57,16 @@ def show(reading: Reading, sources: Sequence[str]) -> int:
     else:
         output.write("plain text: every record is judged whole\n")
     for reason in reasons.values():
-        output.say(f"guard: {printable(reason)}")
+        output.say(f"guard: {escape_terminal(reason)}")
     if listing.more:
-        output.say(f"guard: {counted(listing.more, 'text')} more, under other paths")
+        output.say(f"guard: {pluralize(listing.more, 'text')} more, under other paths")
     left = [
         path for (path, fate) in sorted(listing.places) if fate in (TextStatus.UNREAD.value, TextStatus.ERROR.value)
     ]
     if left:
         named = ",".join(dict.fromkeys(left))
         output.say("guard: not judged, and nothing says that it is metadata. If all of it is:")
-        output.say(f"  --ignore {printable(shlex.quote(named))}")
+        output.say(f"  --ignore {escape_terminal(shlex.quote(named))}")
         output.say("or --text-field PATH, for each field that is to be judged as a user's message.")
     return codes.UNJUDGED if left or unreadable else codes.DONE
 

@@ -13,7 +13,7 @@ from guardcli.errors import InputError
 from guardcli.judging import reader
 from guardcli.judging.summary import Summary, summarize
 from guardcli.report.audit import as_page
-from guardcli.text.printable import counted, printable
+from guardcli.text.escaping import escape_terminal, pluralize
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,6 +60,6 @@ def _check_time(summary: Summary, time: str) -> None:
     if summary.undated:
         example = "" if summary.unread_date is None else f", such as {summary.unread_date!r}"
         output.say(
-            f"guard: {summary.undated:,} of {counted(summary.total, 'row')} have no readable date in "
-            f"{printable(time)}{printable(example)}: they are not in the table over time"
+            f"guard: {summary.undated:,} of {pluralize(summary.total, 'row')} have no readable date in "
+            f"{escape_terminal(time)}{escape_terminal(example)}: they are not in the table over time"
         )

@@ -10,7 +10,7 @@ from guardcli.judging.reader import VerdictRow, location_of
 from guardcli.judging.summary import BINS, KINDS, Summary
 from guardcli.report.page import page
 from guardcli.report.terminal import table
-from guardcli.text.printable import counted
+from guardcli.text.escaping import pluralize
 
 _BARS = " ▁▂▃▄▅▆▇█"  # of a histogram of one line
 _SOURCES, _DAYS, _REASONS = 20, 400, 10  # of which so many are shown
@@ -18,7 +18,7 @@ _SOURCES, _DAYS, _REASONS = 20, 400, 10  # of which so many are shown
 
 def as_text(summary: Summary) -> str:
     """Counts, by category, by source where there are several, and why something could not be judged."""
-    parts = [f"{counted(summary.total, 'row')}: " + ", ".join(f"{summary.verdicts[kind]:,} {kind}" for kind in KINDS)]
+    parts = [f"{pluralize(summary.total, 'row')}: " + ", ".join(f"{summary.verdicts[kind]:,} {kind}" for kind in KINDS)]
     if summary.categories:
         rows = [(category, f"{number:,}") for category, number in summary.categories.most_common()]
         parts.append(table(("category", "unsafe"), rows, right=[1]))

@@ -9,7 +9,7 @@ from guardcli.evaluation import Comparison, RowPair, score_delta
 from guardcli.judging.reader import VerdictRow, location_of
 from guardcli.report.page import page
 from guardcli.report.terminal import Cell, styled, table
-from guardcli.text.printable import counted, printable
+from guardcli.text.escaping import escape_terminal, pluralize
 
 _COLOURS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
 
@@ -37,9 +37,10 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
 def as_text(comparison: Comparison, before: str, after: str, *, colour: bool, width: int) -> str:
     """The same on a terminal."""
     lines = [
-        f"before: {printable(before)}\nafter:  {printable(after)}\n{counted(comparison.num_matched, 'row')} in both, "
-        f"{comparison.unmatched[0]:,} only before, {comparison.unmatched[1]:,} only after\n"
-        f"agreement {_share(comparison.agreement)}, {counted(comparison.num_changed, 'verdict')} changed "
+        f"before: {escape_terminal(before)}\nafter:  {escape_terminal(after)}\n"
+        f"{pluralize(comparison.num_matched, 'row')} in both, {comparison.unmatched[0]:,} only before, "
+        f"{comparison.unmatched[1]:,} only after\n"
+        f"agreement {_share(comparison.agreement)}, {pluralize(comparison.num_changed, 'verdict')} changed "
         f"(McNemar's test: p = {comparison.p_value:.3g})\n"
     ]
     verdicts = [

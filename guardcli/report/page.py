@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from guardcli.text.printable import visible
+from guardcli.text.escaping import escape_controls
 
 _PAGES = Path(__file__).parent / "pages"
 
@@ -35,4 +35,4 @@ def _shown(value: object) -> object:
     """A value as a page shows it: no text can hide a part of itself, or reorder the line that it stands in."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return visible(value)
+    return escape_controls(value)

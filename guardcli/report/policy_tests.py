@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from guardcli.evaluation.policy_tests import Result, Run, Status, suggestions
 from guardcli.report.terminal import Cell, styled, table
-from guardcli.text.printable import counted, printable, visible
+from guardcli.text.escaping import escape_controls, escape_terminal, pluralize
 
 _STYLES: dict[Status, str] = {"failed": "bold red", "todo": "yellow", "todo passed": "yellow", "passed": "green"}
 _SHOWN = 20  # labelled cases that failed; of the taxonomy's own tests all are shown
@@ -23,12 +23,12 @@ def as_text(run: Run, *, suggest: bool, colour: bool, width: int) -> str:
         rows = [_row(result, run) for result in shown]
         text += table(headings, rows, colour=colour, width=width, right=[4, 5, 6]) + "\n"
     if left_out:
-        text += f"… and {counted(left_out, 'more labelled case')}\n\n"
+        text += f"… and {pluralize(left_out, 'more labelled case')}\n\n"
     if suggest:
         for result in shown:
             if result.status == "failed":
                 text += styled(result.case.name, "bold", colour=colour)
-                text += "".join(f"  {printable(line)}\n" for line in suggestions(run, result)) + "\n"
+                text += "".join(f"  {escape_terminal(line)}\n" for line in suggestions(run, result)) + "\n"
     return text + f"{summary(run)}\n"
 
 
@@ -52,17 +52,22 @@ def as_junit(run: Run, name: str) -> str:
     """JUnit's XML: a test case each; a `todo` that fails is skipped. What XML has no place for is escaped as text."""
     counts = Counter(result.status for result in run.results)
     numbers = {"tests": str(len(run.results)), "failures": str(counts["failed"]), "skipped": str(counts["todo"])}
-    suite = ElementTree.Element("testsuite", {"name": visible(name), **numbers})
+    suite = ElementTree.Element("testsuite", {"name": escape_controls(name), **numbers})
     for result in run.results:
         path, _, line = result.case.place.rpartition(":")
         case = ElementTree.SubElement(
             suite,
             "testcase",
-            {"name": visible(result.case.name), "classname": visible(name), "file": visible(path), "line": line},
+            {
+                "name": escape_controls(result.case.name),
+                "classname": escape_controls(name),
+                "file": escape_controls(path),
+                "line": line,
+            },
         )
         if result.reason is not None:
             kind = "failure" if result.status == "failed" else "skipped"
-            ElementTree.SubElement(case, kind, {"message": visible(result.reason)})
+            ElementTree.SubElement(case, kind, {"message": escape_controls(result.reason)})
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -101,7 +106,7 @@ def _score(result: Result) -> float | None:
 def _change(before: Result, after: Result, colour: bool) -> str:
     moved = _moved(before, after)
     if before.status == after.status:
-        return f"  {printable(after.case.name)}: {moved}\n" if moved else ""
+        return f"  {escape_terminal(after.case.name)}: {moved}\n" if moved else ""
     return styled(f"  {after.case.name}: {after.status} (was {before.status}){', ' if moved else ''}{moved}",
                   _STYLES[after.status], colour=colour)  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from guardcli.report.terminal import table
-from guardcli.text.printable import counted, printable
+from guardcli.text.escaping import escape_terminal, pluralize
 from guardcli.training.augmentation import PrepareStats, TrainingExample
 
 _KINDS = ("plain", "augmented", "made safe")
@@ -24,9 +24,9 @@ def format_preparation(stats: PrepareStats, samples: Sequence[TrainingExample], 
 
 def format_overlaps(stats: PrepareStats) -> str:
     """The records that an evaluation set has too; the first few by location."""
-    lines = [f"{counted(len(stats.overlaps), 'record')} found in an evaluation set:"]
+    lines = [f"{pluralize(len(stats.overlaps), 'record')} found in an evaluation set:"]
     for key, overlap in stats.overlaps[:_MAX_OVERLAPS]:
-        lines.append(f"  {printable(key.location)} {overlap.kind} {printable(overlap.location)}")
+        lines.append(f"  {escape_terminal(key.location)} {overlap.kind} {escape_terminal(overlap.location)}")
     return "\n".join(lines + (["  …"] if len(stats.overlaps) > _MAX_OVERLAPS else []))
 
 
@@ -37,8 +37,8 @@ def _by_label(stats: PrepareStats) -> Iterator[tuple[str, ...]]:
 
 def _sample(example: TrainingExample) -> str:
     """The location, kind and categories of an example, the end of its conversation, and its answer."""
-    conversation = printable("\n".join(segment.text for segment in example.prompt if segment.untrusted))
-    answer = printable("".join(segment.text for segment in example.answer))
+    conversation = escape_terminal("\n".join(segment.text for segment in example.prompt if segment.untrusted))
+    answer = escape_terminal("".join(segment.text for segment in example.answer))
     excerpt = conversation if len(conversation) <= _MAX_SAMPLE_LENGTH else f"… {conversation[-_MAX_SAMPLE_LENGTH:]}"
-    heading = f"{printable(example.key.location)} {example.kind}, {' '.join(example.original_ids)}"
+    heading = f"{escape_terminal(example.key.location)} {example.kind}, {' '.join(example.original_ids)}"
     return f"{heading}\n  {excerpt}\n  → {answer}\n"

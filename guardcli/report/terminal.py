@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from guardcli.text.printable import printable
+from guardcli.text.escaping import escape_terminal
 
 Cell = str | tuple[str, str]  # text, or text with a style of rich's
 
@@ -49,10 +49,10 @@ def shown(drawn: Table | Text, *, colour: bool, width: int) -> str:
 
 def styled(text: str, style: str, *, colour: bool) -> str:
     """One line of text in a style."""
-    line = printable(text)
+    line = escape_terminal(text)
     return shown(Text(line, style=style, no_wrap=True), colour=colour, width=10_000) if colour else f"{line}\n"
 
 
 def _text(cell: Cell) -> Text:
     words, style = cell if isinstance(cell, tuple) else (cell, "")
-    return Text(printable(words), style=style)
+    return Text(escape_terminal(words), style=style)

@@ -14,7 +14,7 @@ from typing import Any
 
 from guardcli.errors import InputError, TuneError
 from guardcli.evaluation.metrics import average_precision
-from guardcli.text.printable import counted
+from guardcli.text.escaping import pluralize
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
 from guardcli.training.dataset import TokenizedDataset
@@ -62,7 +62,7 @@ class TrainingData:
         if held_out is not None:
             if shared := len(dataset.prompts & held_out.prompts):
                 raise InputError(
-                    f"{counted(shared, 'conversation')} of the held-out examples are trained on: prepare the "
+                    f"{pluralize(shared, 'conversation')} of the held-out examples are trained on: prepare the "
                     "training examples with --exclude"
                 )
             if held_out.template != dataset.template:

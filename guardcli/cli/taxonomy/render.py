@@ -17,7 +17,7 @@ from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
 from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, judged, turns
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.printable import field, printable
+from guardcli.text.escaping import escape_field, escape_terminal
 from guardcli.text.segments import Segment, raw
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _render(
         try:
             prompts = list(_prompts(record, renderer, target, as_user))
         except NothingToJudge as reason:
-            output.say(f"guard: {printable(record.key.location)}: {printable(str(reason))}")
+            output.say(f"guard: {escape_terminal(record.key.location)}: {escape_terminal(str(reason))}")
             code = UNJUDGED
             continue
         if as_raw and len(prompts) > 1:
@@ -122,7 +122,7 @@ def _shown(record: Record | Malformed, turn: Turn, prompt: Prompt, model: Model 
     """A prompt for people: whose it is, special tokens set apart, where the part ends that others share, and what of
     the answer is evaluated with it; with a model also what it counts."""
     key = record.key
-    title = _remark(f"{field(key.location)} {turn.role}#{turn.number}") + "\n"
+    title = _remark(f"{escape_field(key.location)} {turn.role}#{turn.number}") + "\n"
     prefix = "".join(map(_segment, prompt.prefix))
     shared = _remark(f"the head ends here: it is the same wherever the {turn.speaker} is judged")
     rest = "".join(map(_segment, (*prompt.conversation, *prompt.suffix)))
@@ -154,7 +154,7 @@ def _segment(segment: Segment) -> str:
     """Special tokens in colour; a user's text such that it cannot command the terminal."""
     if segment.special:
         return _style(segment.text, **_SPECIAL)
-    return "\n".join(map(printable, segment.text.split("\n"))) if segment.untrusted else segment.text
+    return "\n".join(map(escape_terminal, segment.text.split("\n"))) if segment.untrusted else segment.text
 
 
 def _style(words: str, **style: str) -> str:

@@ -13,7 +13,7 @@ from guardcli.cli.codes import DONE
 from guardcli.cli.policies import extends_root_option
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.taxonomy import Category, Taxonomy, shipped
-from guardcli.text.printable import printable
+from guardcli.text.escaping import escape_terminal
 
 
 @click.command("list", context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,7 +34,7 @@ def show(*, name: str, extends_root: Path | None) -> int:
     colour = output.in_colour()
     output.write(styled(f"{taxonomy.name} ({taxonomy.place.path})", "bold", colour=colour))
     for line in _facts(taxonomy, parent):
-        output.write(f"{printable(line)}\n")
+        output.write(f"{escape_terminal(line)}\n")
     output.write("\n")
     rows = [_row(category, parent) for category in taxonomy.categories]
     headings = ("id", "key", "name", "threshold", "change", "meaning")

@@ -22,7 +22,7 @@ from guardcli.evaluation.datasets import FieldSpec
 from guardcli.evaluation.policy_tests import Case, Data, Run, Session, cases_of, labelled
 from guardcli.report import policy_tests as report
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.printable import counted, line
+from guardcli.text.escaping import escape_line, pluralize
 
 _POLL = 0.2  # seconds between looks at the files
 
@@ -108,7 +108,7 @@ def _labelled(
     data = Data()
     if files:
         data = labelled(inputs.Reading(input_format).records(inputs.sources(files)), field_spec)
-    left_out = ", ".join(f"{counted(number, 'record')} {reason}" for reason, number in data.left_out.items())
+    left_out = ", ".join(f"{pluralize(number, 'record')} {reason}" for reason, number in data.left_out.items())
     place = ", ".join(files) or "no labelled data"
     if not data.cases and files:
         raise InputError(
@@ -146,7 +146,7 @@ def _watch(
     """Run again whenever a file of the taxonomy changes, until Ctrl-C."""
     files = taxonomy.files
     seen = _stamps(files)
-    output.write(f"watching {line(', '.join(files))} (Ctrl-C ends)\n")
+    output.write(f"watching {escape_line(', '.join(files))} (Ctrl-C ends)\n")
     while True:
         time.sleep(_POLL)
         if (now := _stamps(files)) == seen:
@@ -171,7 +171,7 @@ def _watch(
 
 
 def _write(*lines: str) -> None:
-    output.write("\n" + "".join(f"{line(one)}\n" for one in lines))
+    output.write("\n" + "".join(f"{escape_line(one)}\n" for one in lines))
 
 
 def _stamps(files: Sequence[str]) -> list[tuple[int, int] | None]:

@@ -17,7 +17,7 @@ from guardcli.cli.policies import extends_root_option
 from guardcli.errors import CODES, Problem, TaxonomyError
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.printable import line
+from guardcli.text.escaping import escape_line
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,10 +50,10 @@ def validate(
             problems.extend(error.problems)
     if output_format == "text":
         for problem in problems:
-            output.write(f"{line(str(problem))}\n")
+            output.write(f"{escape_line(str(problem))}\n")
         for taxonomy in good:
             holds = f"categories: {len(taxonomy.categories)}, tests: {len(taxonomy.tests)}"
-            output.write(f"{line(taxonomy.place.path)}: valid ({holds})\n")
+            output.write(f"{escape_line(taxonomy.place.path)}: valid ({holds})\n")
     else:
         found = _json(problems) if output_format == "json" else _sarif(problems)
         output.write(json.dumps(found, indent=2) + "\n")

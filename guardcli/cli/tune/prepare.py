@@ -18,7 +18,7 @@ from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabelTarget
 from guardcli.prompts import TEMPLATES
 from guardcli.report.prepared_examples import format_overlaps, format_preparation
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.printable import counted
+from guardcli.text.escaping import pluralize
 from guardcli.training.augmentation import (
     AugmentConfig,
     ContaminationIndex,
@@ -156,12 +156,13 @@ def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareSt
     shown = Random(seed).sample(examples, min(samples, len(examples)))
     output.say_text(format_preparation(stats, shown, colour=False, width=output.width()))
     if not examples:
-        output.say(f"guard: none of {counted(stats.num_records, 'record')} can be used: no example is written")
+        output.say(f"guard: none of {pluralize(stats.num_records, 'record')} can be used: no example is written")
         return UNJUDGED
     written = "".join(f"{example.to_json()}\n" for example in examples)
     if path is None:
         output.write(written)
     else:
         output.save(path, written)
-    output.say(f"guard: {path or '-'}: {counted(len(examples), 'example')} of {counted(stats.num_records, 'record')}")
+    num_records = pluralize(stats.num_records, "record")
+    output.say(f"guard: {path or '-'}: {pluralize(len(examples), 'example')} of {num_records}")
     return DONE

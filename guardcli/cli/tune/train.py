@@ -12,7 +12,7 @@ import click
 from guardcli.cli import output
 from guardcli.cli.codes import DONE
 from guardcli.errors import OutputError
-from guardcli.text.printable import counted
+from guardcli.text.escaping import pluralize
 from guardcli.training import (
     LR_SCHEDULES,
     BaseModel,
@@ -168,7 +168,7 @@ def train(
     data = TrainingData.from_datasets(dataset, held_out, tokenizer)
     run_dir = RunDir(folder, training_manifest(base, dataset, held_out, config), resume=resume)
     if run_dir.step:
-        output.say(f"guard: {folder} has {counted(run_dir.step, 'step')}: going on from there")
+        output.say(f"guard: {folder} has {pluralize(run_dir.step, 'step')}: going on from there")
     model = LoraModel(base, config, threads=threads)
     last = _show_progress(fine_tune(model, data, run_dir, config))
     result = "" if last is None else f": {_metrics(last)}"
@@ -191,7 +191,7 @@ def _read(path: Path, tokenizer: Tokenizer, config: TrainConfig) -> TokenizedDat
     dataset = TokenizedDataset.from_file(path, tokenizer, max_length=config.max_length)
     if dataset.num_too_long:
         output.say(
-            f"guard: {path}: {counted(dataset.num_too_long, 'example')} of more than "
+            f"guard: {path}: {pluralize(dataset.num_too_long, 'example')} of more than "
             f"{config.max_length:,} tokens left out"
         )
     return dataset

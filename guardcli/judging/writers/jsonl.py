@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from guardcli.text.printable import visible_json
+from guardcli.text.escaping import escape_controls_json
 
 if TYPE_CHECKING:
     from guardcli.judging.verdict import Verdict
@@ -27,7 +27,7 @@ def dumps(value: dict[str, Any]) -> str:
 
     NaN and Infinity, which Python reads in a record's fields, become null.
     """
-    return visible_json(_dumps(value))
+    return escape_controls_json(_dumps(value))
 
 
 def _dumps(value: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from guardcli.formats import UNREAD_TEXT
-from guardcli.text.printable import field, printable
+from guardcli.text.escaping import escape_field, escape_terminal
 
 if TYPE_CHECKING:
     from guardcli.judging.verdict import Verdict
@@ -26,12 +26,12 @@ def line(verdict: Verdict) -> str:
     fields = [
         verdict.verdict,
         "-" if verdict.score is None else f"{verdict.score:.4f}",
-        field(",".join(verdict.categories)) or "-",
-        field(key.location),
-        field(key.id or "") or "-",
+        escape_field(",".join(verdict.categories)) or "-",
+        escape_field(key.location),
+        escape_field(key.id or "") or "-",
         f"{verdict.role}#{verdict.turn}" if verdict.turn is not None else "-",
         _remarks(verdict),
-        *(printable(rest) for rest in (verdict.error, verdict.text) if rest),
+        *(escape_terminal(rest) for rest in (verdict.error, verdict.text) if rest),
     ]
     return " ".join(fields)
 
@@ -42,7 +42,7 @@ def _remarks(verdict: Verdict) -> str:
     unread = [f"unread:{path}" for path in verdict.unread]
     flags = [flag for flag in verdict.flags if flag != UNREAD_TEXT]  # the paths say it
     remarks = [*flags, *(["truncated"] if verdict.truncated else []), *left_out, *unread]
-    return f"[{','.join(map(field, remarks))}]" if remarks else "-"
+    return f"[{','.join(map(escape_field, remarks))}]" if remarks else "-"
 
 
 def coloured(verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from guardcli.evaluation import AblationResult, Evaluation, Slice, SystemResult, ThresholdPick
 from guardcli.evaluation.metrics import Interval
 from guardcli.report.terminal import styled, table
-from guardcli.text.printable import counted, printable
+from guardcli.text.escaping import escape_terminal, pluralize
 
 NONE = "-"
 _METRICS = (
@@ -37,7 +37,7 @@ class Report:
         """The data in one line: its name, how many samples, and what was left out."""
         dataset = self.evaluation.dataset
         total, unsafe = len(dataset.samples), dataset.num_unsafe
-        words = f"{self.source}: {counted(total, 'labelled record')}, {unsafe:,} unsafe ({unsafe / total:.1%})"
+        words = f"{self.source}: {pluralize(total, 'labelled record')}, {unsafe:,} unsafe ({unsafe / total:.1%})"
         if dataset.schemas:
             words += f"; read as {', '.join(dataset.schemas)}"
         words += "".join(f"; {number:,} {reason}" for reason, number in dataset.left_out.items())
@@ -62,10 +62,10 @@ class Table:
 
 def as_text(report: Report, *, colour: bool, width: int) -> str:
     """All tables, with their titles, for a terminal of so many columns."""
-    parts = [f"{printable(report.heading)}\n"]
+    parts = [f"{escape_terminal(report.heading)}\n"]
     for one in tables(report):
         title = styled(one.title, "bold", colour=colour)
-        note = f"{printable(one.note)}\n" if one.note else ""
+        note = f"{escape_terminal(one.note)}\n" if one.note else ""
         parts.append(title + table(one.headings, one.rows, colour=colour, width=width, right=one.right) + note)
     return "\n".join(parts)
 
@@ -235,5 +235,5 @@ def _unmapped_names(result: SystemResult) -> str:
 
 def _escaped(text: str) -> str:
     """Text of the input in Markdown: nothing of it makes a table, a tag, a link or a mention."""
-    escaped = "".join(f"\\{letter}" if letter in "\\`*_[]<>#|~:@" else letter for letter in printable(text))
+    escaped = "".join(f"\\{letter}" if letter in "\\`*_[]<>#|~:@" else letter for letter in escape_terminal(text))
     return re.sub(r"(?i)\bwww\.", r"www\\.", escaped)

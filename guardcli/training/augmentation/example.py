@@ -16,7 +16,7 @@ from guardcli.conversation import Key
 from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.printable import visible_json
+from guardcli.text.escaping import escape_controls_json
 from guardcli.text.segments import Segment, raw
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation
 from guardcli.training.augmentation.variants import AugmentationKind, AugmentConfig, PolicyVariant, augment, unaugmented
@@ -74,7 +74,7 @@ class TrainingExample:
             },
             ensure_ascii=False,
         )
-        return visible_json(text)
+        return escape_controls_json(text)
 
     @classmethod
     def from_json(cls, line: str, location: str) -> TrainingExample:
