@@ -37,7 +37,7 @@ from guardcli.audit import (
 )
 from guardcli.audit.journal import Journal, ManifestMismatchError, files_of, peek_manifest
 from guardcli.cli import inputs, output
-from guardcli.cli.codes import DONE, FOUND, UNJUDGED
+from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.ticker import Ticker
@@ -323,5 +323,5 @@ def _summed_up(
         return UNJUDGED
     if max_unsafe is not None and max_unsafe.is_exceeded(verdicts["unsafe"], total):
         output.say(f"guard: {verdicts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
-        return FOUND
-    return DONE
+        return FINDINGS
+    return OK

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from guardcli.cli import codes, inputs, output, paths
+from guardcli.cli import exit_codes, inputs, output, paths
 from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
 from guardcli.engine import EngineStats
 from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
@@ -63,7 +63,7 @@ def check(
     (which outranks 1) or nothing was there to judge, 130 if interrupted, 141 if the reader went away.
     """
     if inputs.help_for_a_person(files):
-        return codes.USAGE
+        return exit_codes.USAGE_ERROR
     named = inputs.sources(files)
     output.check_stdout(named)
     judging = Judging(**options)
@@ -87,7 +87,7 @@ def check(
         if stats:
             output.say(_stats(guard.stats, tally.total(), time.monotonic() - start))
     code = _finish(tally, unread, exit_zero=exit_zero)
-    return codes.USAGE if remarks.are_missing() else code
+    return exit_codes.USAGE_ERROR if remarks.are_missing() else code
 
 
 def _writer(output_format: str) -> Writer:
@@ -117,4 +117,4 @@ def _finish(tally: Counter[str], unread: int, *, exit_zero: bool) -> int:
         output.say(f"guard: {tally['error']:,} of {pluralize(tally.total(), 'row')} could not be judged")
     if unread:
         output.say(f"guard: {pluralize(unread, 'row')} of records with text that was not judged (unread)")
-    return codes.of_verdicts(tally, exit_zero=exit_zero, unread=unread)
+    return exit_codes.for_verdicts(tally, exit_zero=exit_zero, unread=unread)

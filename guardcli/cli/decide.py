@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from guardcli.cli import codes, inputs, output
+from guardcli.cli import exit_codes, inputs, output
 from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import InputError
@@ -47,7 +47,7 @@ def decide(
     guard decide verdicts.jsonl -t policy.yaml > decided.jsonl
     """
     if inputs.help_for_a_person(files):
-        return codes.USAGE
+        return exit_codes.USAGE_ERROR
     files = files or ("-",)
     output.check_stdout(files)
     taxonomy = Taxonomy.load(edited, extends_root=extends_root)
@@ -66,7 +66,7 @@ def decide(
         unread += bool(row["unread"])
         output.write(dumps(decided | {"taxonomy": named}) + "\n")
     _tell(changes)
-    return codes.of_verdicts(Counter(dict(_after(changes))), exit_zero=exit_zero, unread=unread)
+    return exit_codes.for_verdicts(Counter(dict(_after(changes))), exit_zero=exit_zero, unread=unread)
 
 
 def _rows(files: tuple[str, ...]) -> Iterator[tuple[str, VerdictRow]]:

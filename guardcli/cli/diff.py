@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from guardcli.cli import inputs, output
-from guardcli.cli.codes import DONE, FOUND, UNJUDGED
+from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.judging import Judging, model_options, record_options
 from guardcli.cli.policies import extends_root_option
 from guardcli.conversation import Malformed, Record
@@ -81,7 +81,7 @@ def diff(
     unjudged = any("error" in verdicts for verdicts in comparison.verdicts)
     if unjudged or not comparison.num_matched:
         return UNJUDGED
-    return DONE if exit_zero or not (comparison.num_changed or any(comparison.unmatched)) else FOUND
+    return OK if exit_zero or not (comparison.num_changed or any(comparison.unmatched)) else FINDINGS
 
 
 def _judged(records: Iterable[Record | Malformed], first: Taxonomy, second: Taxonomy, judging: Judging) -> Comparison:

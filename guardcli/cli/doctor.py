@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from guardcli.cli import output
-from guardcli.cli.codes import DONE, FOUND
+from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.judging import Judging, model_options, taxonomy_option
 from guardcli.judging import diagnostics as examination
 from guardcli.judging.diagnostics import Check
@@ -30,7 +30,7 @@ def doctor(**options: Any) -> int:
         found += [_written(finding) for finding in _examined(judging)]
     else:
         output.write("model: none named (-m): not examined\n")
-    return DONE if all(found) else FOUND
+    return OK if all(found) else FINDINGS
 
 
 def _examined(judging: Judging) -> Iterator[Check]:

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from guardcli.cli import eval_systems, inputs, output
-from guardcli.cli.codes import DONE, FOUND, UNJUDGED, USAGE
 from guardcli.cli.eval_values import MapOption, ScoreField, ScoreFieldOption, ThresholdObjectiveOption
+from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.gates import Gates, gate_options
 from guardcli.cli.judging import NO_MODEL, Judging, engine_options, files_read
 from guardcli.cli.labelling import label_options
@@ -176,7 +176,7 @@ def eval_(
     if something could not be judged.
     """
     if inputs.help_for_a_person(files):
-        return USAGE
+        return USAGE_ERROR
     named = inputs.sources(files)
     names = taxonomies or _named_by("GUARD_TAXONOMY")
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]
@@ -295,5 +295,5 @@ def _code(evaluation: report.Report, gates: Gates) -> int:
     if any(gates.too_many_errors(result, unreadable) for result in results):
         return UNJUDGED
     if empty:
-        return USAGE
-    return FOUND if missed else DONE
+        return USAGE_ERROR
+    return FINDINGS if missed else OK

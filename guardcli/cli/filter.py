@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from guardcli.cli import inputs, output
-from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.judging import Judging, model_options, taxonomy_option
 from guardcli.conversation import Record
 from guardcli.formats.decoding import parse_nested_json
@@ -59,10 +59,10 @@ def filter_(
     Exits with 0, 2 on wrong usage, 3 if something could not be judged.
     """
     if inputs.help_for_a_person(files):
-        return USAGE
+        return USAGE_ERROR
     named = inputs.sources(files)
     output.check_stdout(named)
-    code = DONE
+    code = OK
     with ExitStack() as stack:
         judging = Judging(**options)
         if verdicts is not None:
@@ -86,7 +86,7 @@ def filter_(
                 code = UNJUDGED
                 output.say(f"guard: withheld, not annotated: {escape_field(filtered.record.key.location)}: {refused}")
             written.write(filtered, passes=passes and not refused, annotate=annotate)
-    return USAGE if remarks.are_missing() else code
+    return USAGE_ERROR if remarks.are_missing() else code
 
 
 @dataclass(slots=True)

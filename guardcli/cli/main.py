@@ -18,7 +18,7 @@ import click
 
 from guardcli import __version__, environment
 from guardcli.cli import output
-from guardcli.cli.codes import BUG, INTERRUPTED, READER_GONE, USAGE
+from guardcli.cli.exit_codes import BROKEN_PIPE, INTERNAL_ERROR, INTERRUPTED, USAGE_ERROR
 from guardcli.cli.lazy import LazyGroup
 from guardcli.errors import GuardError, ReaderGone, TaxonomyError
 from guardcli.text.escaping import escape_line, escape_terminal
@@ -78,28 +78,28 @@ def _run(arguments: Sequence[str] | None) -> int:
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
         output.say_text(_shown(error))
-        return USAGE
+        return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except (ReaderGone, SystemExit):  # click exits where nobody reads its help
-        return READER_GONE
+        return BROKEN_PIPE
     except TaxonomyError as error:  # each line says file:line:column, as editors read it
         output.say(*map(str, error.problems))
-        return USAGE
+        return USAGE_ERROR
     except GuardError as error:
         first, *more = error.lines
         output.say(f"guard: {escape_terminal(first)}", *map(escape_terminal, more))
-        return USAGE
+        return USAGE_ERROR
     except OSError as error:  # a full disk under --help, for one
         output.say(f"guard: {escape_terminal(str(error))}")
-        return USAGE
+        return USAGE_ERROR
     except Exception as error:
         if (lack := _lack(error)) is not None:
             output.say(f"guard: {escape_terminal(lack)}")
-            return USAGE
+            return USAGE_ERROR
         output.say_text(traceback.format_exc())
         output.say(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
-        return BUG
+        return INTERNAL_ERROR
 
 
 def _shown(error: click.ClickException) -> str:

@@ -12,7 +12,7 @@ import click
 
 from guardcli.audit.journal import SUFFIX, RunStatus, read_run
 from guardcli.cli import output
-from guardcli.cli.codes import DONE
+from guardcli.cli.exit_codes import OK
 from guardcli.errors import InputError
 from guardcli.files.atomic import replacing
 from guardcli.text.escaping import pluralize
@@ -45,7 +45,7 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     lines = (line for _, line in heapq.merge(*(_placed(shard, sources) for shard in shards)))
     rows = _to_stdout(lines) if to_stdout else _to_file(lines, path)
     output.say(f"guard: {pluralize(rows, 'row')} of {pluralize(units, 'unit')} in {pluralize(len(shards), 'shard')}")
-    return DONE
+    return OK
 
 
 def _to_stdout(lines: Iterator[bytes]) -> int:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from guardcli.cli import codes, output
+from guardcli.cli import exit_codes, output
 from guardcli.cli.inputs import Reading
 from guardcli.conversation import Malformed
 from guardcli.formats import TextStatus
@@ -51,7 +51,7 @@ def show(reading: Reading, sources: Sequence[str]) -> int:
                 reasons.setdefault(record.reason.split(":")[0], f"{record.key.location}: {record.reason}")
     if not records:
         output.say("guard: nothing to list: the input holds no records")
-        return codes.UNJUDGED
+        return exit_codes.UNJUDGED
     if rows := _rows(listing):
         output.write(table(("", "texts", "path", "example"), rows, width=output.width(), right=(1,)))
     else:
@@ -68,7 +68,7 @@ def show(reading: Reading, sources: Sequence[str]) -> int:
         output.say("guard: not judged, and nothing says that it is metadata. If all of it is:")
         output.say(f"  --ignore {escape_terminal(shlex.quote(named))}")
         output.say("or --text-field PATH, for each field that is to be judged as a user's message.")
-    return codes.UNJUDGED if left or unreadable else codes.DONE
+    return exit_codes.UNJUDGED if left or unreadable else exit_codes.OK
 
 
 def _rows(listing: _Listing) -> list[tuple[str, str, str, str]]:

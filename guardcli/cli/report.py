@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from guardcli.cli import inputs, output
-from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.errors import InputError
 from guardcli.judging import reader
 from guardcli.judging.summary import Summary, summarize
@@ -31,7 +31,7 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
     guard report verdicts.jsonl -o report.html
     """
     if inputs.help_for_a_person(files):
-        return USAGE
+        return USAGE_ERROR
     files = files or ("-",)
     to_stdout = output.check_only_output(path, files, "-o")
     rows = chain.from_iterable(reader.read_verdicts(file) for file in files)
@@ -45,7 +45,7 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
         output.save(path, page)
     if not summary.total:
         output.say("guard: there are no verdicts in it")
-    return DONE if summary.total else UNJUDGED
+    return OK if summary.total else UNJUDGED
 
 
 def _check_time(summary: Summary, time: str) -> None:

@@ -1,6 +1,6 @@
-"""A prompt before it is tokens, pieces of text and special tokens by name, and the type of what it becomes.
+"""A prompt before tokenization: pieces of text, and special tokens by name.
 
-It knows no vocabulary.
+[Segment("<|begin_of_text|>", special=True), Segment("User: "), Segment("Hi!", untrusted=True), …]
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ TokenIds: TypeAlias = "array[int]"  # 32 bits each
 class Segment:
     """Plain text, or one special token by name.
 
-    An `implicit` special token is put before the text by the vendor's tokenizer and does not stand in the
-    vendor's rendering (the `<s>` of Llama Guard 1). `untrusted` text was written by a user: no part of it may
-    become a token of the prompt's own.
+    Attributes:
+        special: The text is the name of a special token.
+        implicit: The vendor's tokenizer prepends this special token, and the vendor's rendering does not show it
+            (the `<s>` of Llama Guard 1).
+        untrusted: A user wrote the text. No part of it may become a special token.
     """
 
     text: str
@@ -28,6 +30,6 @@ class Segment:
     untrusted: bool = False
 
 
-def raw(segments: Iterable[Segment]) -> str:
-    """The vendor's rendering: what stands in the reference files, special tokens written out."""
+def render_text(segments: Iterable[Segment]) -> str:
+    """Return the prompt as the vendor's template renders it, with special tokens by name."""
     return "".join(segment.text for segment in segments if not segment.implicit)

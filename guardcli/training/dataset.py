@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardcli.errors import InputError
-from guardcli.text.segments import raw
+from guardcli.text.segments import render_text
 from guardcli.training.augmentation import TrainingExample
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
@@ -55,6 +55,8 @@ class TokenizedDataset:
             examples=fitting,
             num_too_long=len(tokenized) - len(fitting),
             template=next(iter(templates), None),
-            prompts=frozenset(raw(segment for segment in example.prompt if segment.untrusted) for example in examples),
+            prompts=frozenset(
+                render_text(segment for segment in example.prompt if segment.untrusted) for example in examples
+            ),
             sha256=hashlib.sha256(content).hexdigest(),
         )

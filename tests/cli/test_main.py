@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.cli.codes import BUG, USAGE
+from guardcli.cli.exit_codes import INTERNAL_ERROR, USAGE_ERROR
 from tests.cli.running import environment, guard
 
 BROKEN = {
@@ -45,7 +45,7 @@ def test_a_library_that_cannot_be_loaded(tmp_path: Path, module: str, code: str,
     done = guard("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
     assert done.stderr.startswith(f"guard: {message}")
     assert done.stderr.count("\n") == 1
-    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert (done.returncode, done.stdout) == (USAGE_ERROR, "")
 
 
 def test_a_thread_that_cannot_be_started() -> None:
@@ -58,7 +58,7 @@ def test_a_thread_that_cannot_be_started() -> None:
     assert ran.stderr.splitlines()[-1] == (
         "guard: cannot start a thread: the limit of processes (ulimit -u) or of memory (ulimit -v) is reached"
     )
-    assert (ran.returncode, ran.stdout) == (USAGE, "")
+    assert (ran.returncode, ran.stdout) == (USAGE_ERROR, "")
 
 
 @pytest.mark.parametrize("code", ["raise RuntimeError('x')", "import guardcli.no_such_module"])
@@ -66,4 +66,4 @@ def test_a_bug_stays_one(tmp_path: Path, code: str) -> None:
     (tmp_path / "numpy.py").write_text(code)
     done = guard("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
     assert "this is a bug in guard" in done.stderr
-    assert done.returncode == BUG
+    assert done.returncode == INTERNAL_ERROR

@@ -14,7 +14,7 @@ from guardcli.errors import TaxonomyError
 from guardcli.prompts import TEMPLATES, Renderer, Template, imitates_marker
 from guardcli.prompts.turns import Turn, turns
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.segments import Segment, raw
+from guardcli.text.segments import Segment, render_text
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 
@@ -77,7 +77,7 @@ def test_golden(case: Case) -> None:
     expected = case.content.get("prompt_canonical", case.content["prompt"])
     shown = turns(conversation_of(case)).all
     prompt = Renderer(TEMPLATES[case.template], taxonomy_of(case)).render(shown)
-    assert raw(prompt.segments) == expected
+    assert render_text(prompt.segments) == expected
 
 
 def test_user_text_is_untrusted_and_nothing_else() -> None:
@@ -91,7 +91,7 @@ def test_user_text_is_untrusted_and_nothing_else() -> None:
 
 def test_speakers_need_not_take_turns() -> None:
     shown = [Turn(1, "assistant", "Agent", "a"), Turn(2, "assistant", "Agent", "b"), Turn(4, "user", "User", "c")]
-    text = raw(Renderer(TEMPLATES["llama-guard-2"], Taxonomy.load("llama-guard-2")).render(shown).segments)
+    text = render_text(Renderer(TEMPLATES["llama-guard-2"], Taxonomy.load("llama-guard-2")).render(shown).segments)
     assert "\n\nAgent: a\n\nAgent: b\n\nUser: c\n\n<END CONVERSATION>" in text
     assert "unsafe content in 'User' messages" in text
     assert "ONLY THE LAST User message" in text
@@ -108,7 +108,9 @@ def test_full_detail_is_rendered_as_metas_builder_does() -> None:
         "  - {id: S1, name: Pets, description: No pets., should_not: [Feed them.], can: [Pet them.], should: [Wash.]}\n"
         "  - {id: S2, name: Cars}\n"
     )
-    text = raw(Renderer(TEMPLATES["llama-guard-3-8b"], taxonomy).render([Turn(1, "user", "User", "a")]).segments)
+    text = render_text(
+        Renderer(TEMPLATES["llama-guard-3-8b"], taxonomy).render([Turn(1, "user", "User", "a")]).segments
+    )
     assert (
         "<BEGIN UNSAFE CONTENT CATEGORIES>\nS1: Pets. \nNo pets.\nShould not\n- Feed them.\nCan\n- Pet them.\n"
         "Should\n- Wash.\nS2: Cars.\n<END UNSAFE CONTENT CATEGORIES>"
@@ -136,7 +138,7 @@ def test_examples_stand_behind_their_category(template: Template, detail: str) -
         f"  - {{id: {letter}2, name: Cars}}\n"
     )
     can = "Can\n- Pet them.\n" if detail == "full" else ""
-    shown = raw(Renderer(template, taxonomy).prefix("User")).replace(". \n", ".\n")
+    shown = render_text(Renderer(template, taxonomy).prefix("User")).replace(". \n", ".\n")
     assert (
         f"{letter}1: Pets.\n{can}Examples\n- User: My cat\n  Assessment: safe\n- User: A dog\n  Agent: Woof\n"
         f"  Assessment: unsafe\n{letter}2: Cars.\n<END"

@@ -29,7 +29,7 @@ from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy, shipped
 from guardcli.taxonomy.tree import SLOW_LIMIT
 from guardcli.text.hidden import hidden
-from guardcli.text.segments import raw
+from guardcli.text.segments import render_text
 from tests.taxonomy.test_broken_files import BROKEN as BROKEN_FILES
 from tests.taxonomy.test_properties import KEYS, ODD, VALUES, YAML
 from tests.taxonomy.test_schema import FULL
@@ -294,7 +294,7 @@ def _check_policy(policy: Taxonomy, data: bytes) -> None:
             renderer = Renderer(template, policy)
         except TaxonomyError:  # ids that its models do not write
             continue
-        prompt = raw(renderer.render([Turn(1, "user", "User", "hi")]).segments)
+        prompt = render_text(renderer.render([Turn(1, "user", "User", "hi")]).segments)
         for part in ("<END UNSAFE CONTENT CATEGORIES>", "<BEGIN CONVERSATION>", "Provide your safety assessment"):
             expect(prompt.count(part) == 1, f"{prompt.count(part)} times {part}")
         expect(hidden(prompt) is None, f"the prompt has {hidden(prompt)}")

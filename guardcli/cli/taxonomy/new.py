@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from guardcli.cli import output
-from guardcli.cli.codes import DONE
+from guardcli.cli.exit_codes import OK
 from guardcli.cli.policies import extends_root_option
 from guardcli.files.atomic import replacing
 from guardcli.taxonomy import Category, Taxonomy, json_schema
@@ -80,7 +80,7 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
     if not os.path.lexists(schema):
         _write(schema, json_schema.as_text())
         output.say(f"guard: wrote {schema}")
-    return DONE
+    return OK
 
 
 def _write(path: Path, text: str) -> None:

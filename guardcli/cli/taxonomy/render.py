@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guardcli.cli import inputs, output
-from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.policies import extends_root_option
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import InputError
@@ -18,7 +18,7 @@ from guardcli.prompts import TEMPLATES, Prompt, Renderer
 from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, judged, turns
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_field, escape_terminal
-from guardcli.text.segments import Segment, raw
+from guardcli.text.segments import Segment, render_text
 
 if TYPE_CHECKING:
     from guardcli.models import Model
@@ -58,7 +58,7 @@ def render(
     echo 'How do I bake bread?' | guard taxonomy render llama-guard-3 --template llama-guard-3-8b
     """
     if inputs.help_for_a_person(files):
-        return USAGE
+        return USAGE_ERROR
     if template is None and model is None:
         raise click.UsageError("name the prompt with --template, or a model with -m")
     policy = Taxonomy.load(taxonomy_, extends_root=extends_root)
@@ -86,7 +86,7 @@ def _render(
     *,
     as_raw: bool,
 ) -> int:
-    code = DONE
+    code = OK
     for number, record in enumerate(records):
         if as_raw and number:
             raise InputError("--raw shows one prompt, and the input holds more than one conversation")
@@ -100,7 +100,7 @@ def _render(
             raise InputError(f"--raw shows one prompt, and --target {target} makes {len(prompts)} of this conversation")
         for turn, prompt in prompts:
             if as_raw:
-                output.write_bytes(raw(prompt.segments).encode("utf-8", "backslashreplace"))
+                output.write_bytes(render_text(prompt.segments).encode("utf-8", "backslashreplace"))
             else:
                 output.write(_shown(record, turn, prompt, model))
     return code

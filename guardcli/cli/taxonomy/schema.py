@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from guardcli.cli import output
-from guardcli.cli.codes import DONE
+from guardcli.cli.exit_codes import OK
 from guardcli.taxonomy import json_schema
 
 
@@ -19,4 +19,4 @@ def schema() -> int:
     and in the first line of a taxonomy: # yaml-language-server: $schema=taxonomy.schema.json
     """
     output.write(json_schema.as_text())
-    return DONE
+    return OK

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from guardcli.cli import output
-from guardcli.cli.codes import DONE
+from guardcli.cli.exit_codes import OK
 from guardcli.cli.policies import extends_root_option
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.taxonomy import Category, Taxonomy, shipped
@@ -21,7 +21,7 @@ def list_() -> int:
     """Name the taxonomies that ship with guard."""
     rows = [(name, str(len(t.categories)), t.detail, t.description or "") for name, t in _shipped()]
     output.write(_table(("name", "categories", "detail", "description"), rows, right=[1]))
-    return DONE
+    return OK
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,7 +40,7 @@ def show(*, name: str, extends_root: Path | None) -> int:
     headings = ("id", "key", "name", "threshold", "change", "meaning")
     kept = [at for at in range(len(headings)) if any(row[at] for row in rows)]
     output.write(_table([headings[at] for at in kept], [[row[at] for at in kept] for row in rows]))
-    return DONE
+    return OK
 
 
 def _shipped() -> Iterator[tuple[str, Taxonomy]]:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from guardcli.cli import inputs, output
-from guardcli.cli.codes import DONE, FOUND, UNJUDGED
+from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.judging import Judging, model_options
 from guardcli.cli.labelling import label_options
 from guardcli.cli.policies import extends_root_option
@@ -131,8 +131,8 @@ def _code(run: Run, max_flag_rate: float | None) -> int:
     rate = run.flag_rate()
     if max_flag_rate is not None and rate is not None and rate > max_flag_rate:
         output.say(f"guard: {rate:.2%} of the labelled safe ones are flagged, and {max_flag_rate:.2%} are allowed")
-        return FOUND
-    return FOUND if run.failed(labelled=max_flag_rate is None) else DONE
+        return FINDINGS
+    return FINDINGS if run.failed(labelled=max_flag_rate is None) else OK
 
 
 def _watch(

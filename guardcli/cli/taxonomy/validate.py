@@ -12,7 +12,7 @@ import click
 
 from guardcli import __version__
 from guardcli.cli import output
-from guardcli.cli.codes import DONE, USAGE
+from guardcli.cli.exit_codes import OK, USAGE_ERROR
 from guardcli.cli.policies import extends_root_option
 from guardcli.errors import CODES, Problem, TaxonomyError
 from guardcli.prompts import TEMPLATES
@@ -57,7 +57,7 @@ def validate(
     else:
         found = _json(problems) if output_format == "json" else _sarif(problems)
         output.write(json.dumps(found, indent=2) + "\n")
-    return USAGE if problems else DONE
+    return USAGE_ERROR if problems else OK
 
 
 def _checked(name: str, template: str | None, extends_root: Path | None) -> Taxonomy:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from guardcli.cli import output
-from guardcli.cli.codes import DONE
+from guardcli.cli.exit_codes import OK
 from guardcli.errors import InputError
 from guardcli.training import (
     BaseModel,
@@ -55,4 +55,4 @@ def export(*, folder: Path, path: Path, base_path: Path | None) -> int:
     output.say(
         f"guard: {path}: the adapter of {checkpoint_folder}, of rank {checkpoint.rank}, for {num_matrices:,} matrices"
     )
-    return DONE
+    return OK

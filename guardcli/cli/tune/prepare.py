@@ -8,7 +8,7 @@ from random import Random
 import click
 
 from guardcli.cli import inputs, output
-from guardcli.cli.codes import DONE, UNJUDGED, USAGE
+from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.labelling import label_options
 from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
@@ -124,7 +124,7 @@ def prepare(
     Exits with 0 if there are examples, 2 on wrong usage or where data overlap, 3 if no record could be used.
     """
     if inputs.help_for_a_person(files):
-        return USAGE
+        return USAGE_ERROR
     prompt_template = TEMPLATES[template]
     policy = Taxonomy.load(taxonomy or prompt_template.taxonomy, extends_root=extends_root)
     reads: list[str | Path] = [*inputs.sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
@@ -165,4 +165,4 @@ def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareSt
         output.save(path, written)
     num_records = pluralize(stats.num_records, "record")
     output.say(f"guard: {path or '-'}: {pluralize(len(examples), 'example')} of {num_records}")
-    return DONE
+    return OK

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from guardcli.cli import output
-from guardcli.cli.codes import DONE
+from guardcli.cli.exit_codes import OK
 from guardcli.errors import OutputError
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
@@ -173,7 +173,7 @@ def train(
     last = _show_progress(fine_tune(model, data, run_dir, config))
     result = "" if last is None else f": {_metrics(last)}"
     output.say(f"guard: {folder} is trained{result}")
-    return DONE
+    return OK
 
 
 def _check_folder(folder: Path, base: Path, data: Sequence[Path]) -> None:

@@ -17,7 +17,7 @@ from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_controls_json
-from guardcli.text.segments import Segment, raw
+from guardcli.text.segments import Segment, render_text
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation
 from guardcli.training.augmentation.variants import AugmentationKind, AugmentConfig, PolicyVariant, augment, unaugmented
 
@@ -63,8 +63,8 @@ class TrainingExample:
                 "template": self.template,
                 "label": self.label,
                 "categories": list(self.categories),
-                "prompt": raw(self.prompt),
-                "answer": raw(self.answer),
+                "prompt": render_text(self.prompt),
+                "answer": render_text(self.answer),
                 "segments": {"prompt": _segments_to_json(self.prompt), "answer": _segments_to_json(self.answer)},
                 "source": self.key.source,
                 "line": self.key.line,
@@ -95,7 +95,7 @@ class TrainingExample:
             raise ValueError(f"schema {row['schema']!r}, template {row['template']!r}")
         prompt = _segments_from_json(row["segments"]["prompt"])
         answer = _segments_from_json(row["segments"]["answer"])
-        if (raw(prompt), raw(answer)) != (row["prompt"], row["answer"]):
+        if (render_text(prompt), render_text(answer)) != (row["prompt"], row["answer"]):
             raise ValueError("its segments are not its prompt and answer")
         return cls(
             template=row["template"],

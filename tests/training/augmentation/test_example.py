@@ -9,7 +9,7 @@ import pytest
 from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.segments import raw
+from guardcli.text.segments import render_text
 from guardcli.training.augmentation import AugmentConfig, TrainingExample, make_examples
 from tests.training.augmentation.samples import labeled, record
 
@@ -44,7 +44,7 @@ def made(
 )
 def test_answers_are_what_each_generation_writes(template: str, categories: tuple[str, ...], answer: str) -> None:
     (example,) = made(template, categories=categories)
-    assert (raw(example.answer), example.categories) == (answer, categories)
+    assert (render_text(example.answer), example.categories) == (answer, categories)
 
 
 def test_json_line() -> None:
@@ -124,7 +124,9 @@ def test_first_example_is_plain_and_copies_differ() -> None:
 def test_prompt_lists_the_variant_and_answer_uses_its_ids() -> None:
     for example in made("llama-guard-1", categories=("O3",), copies=8, made_safe=0.0, renumber=True)[1:]:
         listed = [
-            line.partition(": ")[::2] for line in raw(example.prompt).splitlines() if line[:1] == "O" and ": " in line
+            line.partition(": ")[::2]
+            for line in render_text(example.prompt).splitlines()
+            if line[:1] == "O" and ": " in line
         ]
         assert [id_ for id_, _ in listed] == [f"O{number}" for number in range(1, len(example.original_ids) + 1)]
         assert [id_ for id_, name in listed if name.startswith("Criminal Planning")] == list(example.categories)

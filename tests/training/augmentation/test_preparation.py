@@ -9,7 +9,7 @@ from guardcli.conversation import Key, Malformed
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.segments import raw
+from guardcli.text.segments import render_text
 from guardcli.training.augmentation import (
     AugmentConfig,
     ContaminationIndex,
@@ -70,6 +70,6 @@ def test_target_chooses_the_judged_message() -> None:
         list(prepare_examples(one, replace(config(copies=0), target=target), ContaminationIndex(), PrepareStats()))
         for target in (None, "user")
     )  # type: ignore[arg-type]
-    assert "for ONLY THE LAST Agent message" in raw(last.prompt)
-    assert "for ONLY THE LAST User message" in raw(first.prompt)
-    assert "With flour." not in raw(first.prompt)
+    assert "for ONLY THE LAST Agent message" in render_text(last.prompt)
+    assert "for ONLY THE LAST User message" in render_text(first.prompt)
+    assert "With flour." not in render_text(first.prompt)
