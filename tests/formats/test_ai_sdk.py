@@ -3,8 +3,7 @@ import pytest
 from guardcli.conversation import Conversation, Message
 from guardcli.formats import RecordError, ai_sdk
 from guardcli.formats.claims import Claims
-
-from .rows import said
+from tests.formats.in_memory import conversation
 
 
 def chat(*parts, role="user"):
@@ -17,13 +16,13 @@ def test_matches(value):
 
 
 @pytest.mark.parametrize("value", ["x", {}, {"messages": []}, {"messages": [{"role": "user", "content": "hi"}]}, [1]])
-def test_matches_noop(value):
+def test_does_not_match(value):
     assert not ai_sdk.matches(value)
 
 
 def test_text_parts_are_the_message():
     value = chat({"type": "text", "text": "hi"}, {"type": "text", "text": "there"})
-    assert ai_sdk.parse(value, Claims()) == [(None, said(("user", "hi\nthere")))]
+    assert ai_sdk.parse(value, Claims()) == [(None, conversation(("user", "hi\nthere")))]
     assert ai_sdk.parse(value["messages"], Claims()) == ai_sdk.parse(value, Claims())
 
 
@@ -34,10 +33,10 @@ def test_older_messages_among_newer_ones():
             *chat({"type": "text", "text": "hello"}, role="assistant")["messages"],
         ]
     }
-    assert ai_sdk.parse(value, Claims()) == [(None, said(("user", "hi"), ("assistant", "hello")))]
+    assert ai_sdk.parse(value, Claims()) == [(None, conversation(("user", "hi"), ("assistant", "hello")))]
 
 
-def test_what_is_no_text_is_named():
+def test_non_text_parts_are_skipped_by_kind():
     parts = [
         {"type": "step-start"},
         {"type": "reasoning", "text": "hm"},
@@ -59,7 +58,7 @@ def test_what_is_no_text_is_named():
         ({"messages": [{"role": "user", "parts": "hi"}, 3]}, "message 2 is a number; it must be an object"),
     ],
 )
-def test_unreadable(value, reason):
+def test_record_errors(value, reason):
     with pytest.raises(RecordError) as error:
         ai_sdk.parse(value, Claims())
     assert error.value.reason.startswith(reason)

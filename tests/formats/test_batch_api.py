@@ -4,8 +4,7 @@ import pytest
 
 from guardcli.formats import RecordError, batch_api
 from guardcli.formats.claims import Claims
-
-from .rows import rows, said
+from tests.formats.in_memory import conversation, read_all
 
 REQUEST = {"custom_id": "r1", "method": "POST", "url": "/v1/chat/completions"}
 MESSAGES = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -17,30 +16,30 @@ def test_matches(holder):
 
 
 @pytest.mark.parametrize("value", [[], "x", {}, {"custom_id": "x"}, {"body": {}}])
-def test_matches_noop(value):
+def test_does_not_match(value):
     assert not batch_api.matches(value)
 
 
 @pytest.mark.parametrize("holder", ["body", "params"])
-def test_a_request_holds_its_conversation(holder):
-    assert batch_api.parse(REQUEST | {holder: MESSAGES}, Claims()) == [(None, said(("user", "hi")))]
+def test_requests(holder):
+    assert batch_api.parse(REQUEST | {holder: MESSAGES}, Claims()) == [(None, conversation(("user", "hi")))]
 
 
-def test_a_system_prompt_beside_the_messages():
-    found = batch_api.parse({"custom_id": "a", "params": MESSAGES | {"system": "be kind"}}, Claims())
-    assert found == [(None, said(("system", "be kind"), ("user", "hi")))]
+def test_a_system_prompt_outside_the_messages():
+    parsed = batch_api.parse({"custom_id": "a", "params": MESSAGES | {"system": "be kind"}}, Claims())
+    assert parsed == [(None, conversation(("system", "be kind"), ("user", "hi")))]
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("asked", "expected"),
     [
-        ("text", [(None, said(("user", "text")))]),
-        (["a", "b"], [("input.0", said(("user", "a"))), ("input.1", said(("user", "b")))]),
-        ([{"role": "user", "content": "hi"}], [(None, said(("user", "hi")))]),
+        ("text", [(None, conversation(("user", "text")))]),
+        (["a", "b"], [("input.0", conversation(("user", "a"))), ("input.1", conversation(("user", "b")))]),
+        ([{"role": "user", "content": "hi"}], [(None, conversation(("user", "hi")))]),
     ],
 )
-def test_what_a_moderation_or_a_response_is_asked_for(asked, found):
-    assert batch_api.parse(REQUEST | {"body": {"model": "m", "input": asked}}, Claims()) == found
+def test_moderations_and_responses_requests(asked, expected):
+    assert batch_api.parse(REQUEST | {"body": {"model": "m", "input": asked}}, Claims()) == expected
 
 
 def answer(*texts, **fields):
@@ -48,18 +47,18 @@ def answer(*texts, **fields):
     return {"custom_id": "r1", "response": {"status_code": 200, "body": {"choices": choices}}, "error": None} | fields
 
 
-def test_an_answer_is_what_the_assistant_said():
-    assert batch_api.parse(answer("hello"), Claims()) == [(None, said(("assistant", "hello")))]
+def test_openai_responses():
+    assert batch_api.parse(answer("hello"), Claims()) == [(None, conversation(("assistant", "hello")))]
     assert batch_api.parse(answer("a", "b"), Claims()) == [
-        ("choice.0", said(("assistant", "a"))),
-        ("choice.1", said(("assistant", "b"))),
+        ("choice.0", conversation(("assistant", "a"))),
+        ("choice.1", conversation(("assistant", "b"))),
     ]
 
 
-def test_an_answer_of_anthropic():
+def test_anthropic_results():
     message = {"role": "assistant", "content": [{"type": "text", "text": "hello"}]}
     value = {"custom_id": "a", "result": {"type": "succeeded", "message": message}}
-    assert batch_api.parse(value, Claims()) == [(None, said(("assistant", "hello")))]
+    assert batch_api.parse(value, Claims()) == [(None, conversation(("assistant", "hello")))]
 
 
 @pytest.mark.parametrize(
@@ -82,27 +81,30 @@ def test_an_answer_of_anthropic():
         ({"custom_id": "a", "result": {"type": "succeeded"}}, "message 1 is null; it must be an object"),
     ],
 )
-def test_unreadable(value, reason):
+def test_record_errors(value, reason):
     with pytest.raises(RecordError) as error:
         batch_api.parse(value, Claims())
     assert error.value.reason == reason
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "expected"),
     [
-        ({"prompt": "hi"}, [(None, said(("user", "hi")))]),
-        ({"prompt": ["a", "b"]}, [("prompt.0", said(("user", "a"))), ("prompt.1", said(("user", "b")))]),
-        ({"instructions": "be kind", "input": "hi"}, [(None, said(("system", "be kind"), ("user", "hi")))]),
+        ({"prompt": "hi"}, [(None, conversation(("user", "hi")))]),
+        (
+            {"prompt": ["a", "b"]},
+            [("prompt.0", conversation(("user", "a"))), ("prompt.1", conversation(("user", "b")))],
+        ),
+        ({"instructions": "be kind", "input": "hi"}, [(None, conversation(("system", "be kind"), ("user", "hi")))]),
         (
             {"input": [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}, "and you"]},
-            [(None, said(("user", "hi"), ("user", "and you")))],
+            [(None, conversation(("user", "hi"), ("user", "and you")))],
         ),
-        ({"input": [{"type": "text", "text": "hi"}]}, [(None, said(("user", "hi")))]),
+        ({"input": [{"type": "text", "text": "hi"}]}, [(None, conversation(("user", "hi")))]),
     ],
 )
-def test_what_a_completion_or_a_response_is_asked_for(body, found):
-    assert batch_api.parse(REQUEST | {"body": {"model": "m"} | body}, Claims()) == found
+def test_completions_and_responses_requests(body, expected):
+    assert batch_api.parse(REQUEST | {"body": {"model": "m"} | body}, Claims()) == expected
 
 
 def responses(*output):
@@ -112,28 +114,29 @@ def responses(*output):
 SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hello"}]}
 
 
-def test_an_answer_of_the_responses_api():
+def test_responses_api_output():
     thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "they greet me"}]}
     called = {"type": "function_call", "name": "f", "arguments": "{}"}
-    ((name, found),) = batch_api.parse(responses({"type": "reasoning", "summary": []}, thought, called, SAID), Claims())
+    value = responses({"type": "reasoning", "summary": []}, thought, called, SAID)
+    ((name, parsed),) = batch_api.parse(value, Claims())
     assert name is None
-    assert [(message.role, message.content) for message in found.messages] == [
+    assert [(message.role, message.content) for message in parsed.messages] == [
         ("assistant", "they greet me"),
         ("assistant", "hello"),
     ]
-    assert found.skipped == ("tool_call",)
+    assert parsed.skipped == ("tool_call",)
     with pytest.raises(RecordError, match="empty conversation: output holds no message"):
         batch_api.parse(responses(called), Claims())
 
 
-def test_an_answer_of_the_completions_api():
+def test_completions_responses():
     value = {"custom_id": "r", "response": {"body": {"choices": [{"text": "a"}, {"text": "b"}]}}}
     assert batch_api.parse(value, Claims()) == [
-        ("choice.0", said(("assistant", "a"))),
-        ("choice.1", said(("assistant", "b"))),
+        ("choice.0", conversation(("assistant", "a"))),
+        ("choice.1", conversation(("assistant", "b"))),
     ]
 
 
-def test_an_answer_is_known_by_its_custom_id():
-    (record,) = rows(json.dumps(answer("hello", id="batch_req_1")).encode())
+def test_the_custom_id_is_the_id_of_a_response():
+    (record,) = read_all(json.dumps(answer("hello", id="batch_req_1")).encode())
     assert record.key.id == "r1"

@@ -13,7 +13,7 @@ from guardcli.formats.claims import Claims, has_value_at
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "expected"),
     [
         ({"meta": {"note": "said"}}, True),
         ({"meta": [{"other": 1}, {"note": "said"}]}, True),
@@ -27,8 +27,8 @@ from guardcli.formats.claims import Claims, has_value_at
         ({}, False),
     ],
 )
-def test_what_stands_at_a_place(value: Json, found: bool) -> None:
-    assert has_value_at(value, ("meta", "note")) is found
+def test_has_value_at(value: Json, expected: bool) -> None:
+    assert has_value_at(value, ("meta", "note")) is expected
 
 
 leaf = st.sampled_from([None, 0, "", "said", '{"a": {"b": "said"}}', '[{"b": "said"}]', "{"])
@@ -36,6 +36,6 @@ tree = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.diction
 
 
 @given(tree, st.lists(st.sampled_from("ab"), min_size=1, max_size=3))
-def test_no_text_is_read_where_nothing_stands(value: Json, names: list[str]) -> None:
+def test_no_text_is_claimed_where_there_is_no_value(value: Json, names: list[str]) -> None:
     if Claims().claim_texts(value, names):
         assert has_value_at(value, names)

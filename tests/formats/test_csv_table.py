@@ -3,76 +3,79 @@ import io
 import pytest
 
 from guardcli import formats
-
-from .rows import Pipe, rows, told
+from tests.formats.in_memory import Pipe, read_all, read_texts
 
 
 def test_each_row_is_a_record_on_the_line_where_it_begins():
-    found = rows(b'id,prompt,response\na,"hi,\nthere",hello\n\nb,"say ""x""",\n')
-    assert [(row.key.line, row.key.id) for row in found] == [(2, "a"), (5, "b")]
-    assert [[m.content for m in row.conversation.messages] for row in found] == [["hi,\nthere", "hello"], ['say "x"']]
-    assert found[1].fields == {"id": "b", "prompt": 'say "x"', "response": None}
-    assert [(row.before, row.raw) for row in found] == [
+    records = read_all(b'id,prompt,response\na,"hi,\nthere",hello\n\nb,"say ""x""",\n')
+    assert [(row.key.line, row.key.id) for row in records] == [(2, "a"), (5, "b")]
+    assert [[m.content for m in row.conversation.messages] for row in records] == [["hi,\nthere", "hello"], ['say "x"']]
+    assert records[1].fields == {"id": "b", "prompt": 'say "x"', "response": None}
+    assert [(row.before, row.raw) for row in records] == [
         (b"id,prompt,response\n", b'a,"hi,\nthere",hello\n'),
         (b"\n", b'b,"say ""x""",\n'),
     ]
 
 
 @pytest.mark.parametrize("header", ["prompt,label", "label;text", "question\tid", ",prompt", '"prompt","label"'])
-def test_what_a_header_is(header):
+def test_matches_headers(header):
     delimiter = next(mark for mark in ",;\t" if mark in header)
-    ((line, _, _),) = told(f"{header}\nhi{delimiter}ho\n".encode())
+    ((line, _, _),) = read_texts(f"{header}\nhi{delimiter}ho\n".encode())
     assert line == 2
 
 
 @pytest.mark.parametrize(
     "text", ["prompt, please", "text", "Hello, text", "name,age", "prompt,prompt", "User: prompt,text", "text,1st"]
 )
-def test_prose_is_no_header(text):
-    assert [said for _, _, said in told(f"{text}\n".encode())] == [[("user", text.removeprefix("User: "))]]
+def test_prose_is_not_a_header(text):
+    assert [said for _, _, said in read_texts(f"{text}\n".encode())] == [[("user", text.removeprefix("User: "))]]
 
 
 def test_it_can_be_forced_and_then_the_first_line_names_the_columns():
-    assert told(b"name,age\nx,1\n", format="csv")[0][2].startswith("no known format: an object with the keys 'name'")
-    assert told(b"", format="csv") == [(1, None, "no header: the first line of a CSV file names its columns")]
-    assert told(b"a,a\n", format="csv")[0][2].startswith("two columns have one name")
+    assert read_texts(b"name,age\nx,1\n", format="csv")[0][2].startswith(
+        "no known format: an object with the keys 'name'"
+    )
+    assert read_texts(b"", format="csv") == [(1, None, "no header: the first line of a CSV file names its columns")]
+    assert read_texts(b"a,a\n", format="csv")[0][2].startswith("two columns have one name")
 
 
-def test_a_row_of_another_width_is_an_error_in_its_place():
-    assert told(b"prompt,label\nhi\nho,safe\n") == [
+def test_a_row_with_the_wrong_number_of_cells_is_an_error():
+    assert read_texts(b"prompt,label\nhi\nho,safe\n") == [
         (2, None, "the row has 1 cells, and the header names 2"),
         (3, None, [("user", "ho")]),
     ]
 
 
-def test_a_quote_that_is_not_closed_ends_the_source_within_the_limit_of_a_record():
-    ((_, _, fine), (_, _, reason)) = told(b'prompt,n\nhi,1\n"oh,2\n' + b"x,1\n" * 2000, max_record_bytes=1024)
+def test_an_unclosed_quote_ends_the_stream_within_the_record_limit():
+    ((_, _, fine), (_, _, reason)) = read_texts(b'prompt,n\nhi,1\n"oh,2\n' + b"x,1\n" * 2000, max_record_bytes=1024)
     assert fine == [("user", "hi")]
     assert reason.startswith("the row that begins on line 3 is longer than 1024 bytes")
-    assert told(b'prompt,n\n"oh,2\n')[0][2].startswith("the row is no CSV: ")
+    assert read_texts(b'prompt,n\n"oh,2\n')[0][2].startswith("the row is no CSV: ")
 
 
 @pytest.mark.parametrize("bad", [b'"a"b,1', b"\xff,1", b"a\rb,1"])
-def test_a_row_that_is_none_is_an_error_in_its_place_and_the_next_is_read(bad):
-    (fine, (line, _, reason), last) = told(b"prompt,n\nhi,1\n" + bad + b"\nho,2\n")
+def test_an_invalid_row_is_an_error_and_the_next_is_read(bad):
+    (fine, (line, _, reason), last) = read_texts(b"prompt,n\nhi,1\n" + bad + b"\nho,2\n")
     assert (fine[2], line, last) == ([("user", "hi")], 3, (4, None, [("user", "ho")]))
     assert reason.startswith("the row is no CSV: ")
 
 
-def test_a_path_leads_into_a_row_and_a_line_can_be_begun_at():
-    assert told(b"prompt,n\nhi,1\nho,2\n", start=3) == [(3, None, [("user", "ho")])]
-    assert told(b"prompt,n\nhi,1\n", messages_path="prompt") == [(2, None, [("user", "hi")])]
+def test_messages_path_and_start():
+    assert read_texts(b"prompt,n\nhi,1\nho,2\n", start=3) == [(3, None, [("user", "ho")])]
+    assert read_texts(b"prompt,n\nhi,1\n", messages_path="prompt") == [(2, None, [("user", "hi")])]
 
 
-def test_it_is_told():
+def test_the_hint_is_in_the_error():
     seen = []
     list(formats.read(__import__("io").BytesIO(b"prompt,n\nhi,1\n"), "x", on_detect=seen.append))
     assert seen == ["csv", "pairs"]
 
 
-def test_a_line_longer_than_the_limit_is_not_read_in_pieces():
-    assert [line for line, _, _ in told(b"prompt," + b"n" * 40 + b"\nhi,1\n", format="csv", max_record_bytes=8)] == [1]
-    assert len(told(b"Assistant: Assistant: ", format="csv", max_record_bytes=8)) == 1
+def test_a_line_longer_than_the_limit_is_one_error():
+    assert [
+        line for line, _, _ in read_texts(b"prompt," + b"n" * 40 + b"\nhi,1\n", format="csv", max_record_bytes=8)
+    ] == [1]
+    assert len(read_texts(b"Assistant: Assistant: ", format="csv", max_record_bytes=8)) == 1
 
 
 HEADERS = [
@@ -88,26 +91,26 @@ HEADERS = [
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=bytes.decode)
-def test_a_header_is_known_by_the_columns_that_it_has(header):
+def test_a_header_is_detected_by_its_columns(header):
     delimiter = next(mark for mark in (b",", b";", b"\t") if mark in header)
     cells = [b'"hi\nthere"' if n == 0 else b"0" for n, _ in enumerate(header.split(delimiter))]
-    (row,) = rows(
+    (row,) = read_all(
         header + b"\n" + delimiter.join(cells) + b"\n", text_fields=["id", "Content ID", "prompt", "comment_text"]
     )[:1]
     assert row.key.line == 2
 
 
-def test_a_line_that_says_what_parts_the_cells():
-    assert told(b"sep=;\r\nid;prompt\r\n1;hi, you\r\n") == [(3, None, [("user", "hi, you")])]
-    assert told(b"sep=|\nid|prompt\n1|hi\n") == [(3, None, [("user", "hi")])]
+def test_a_line_that_declares_the_delimiter():
+    assert read_texts(b"sep=;\r\nid;prompt\r\n1;hi, you\r\n") == [(3, None, [("user", "hi, you")])]
+    assert read_texts(b"sep=|\nid|prompt\n1|hi\n") == [(3, None, [("user", "hi")])]
 
 
 def test_a_column_of_text_that_is_not_read_is_unread_text():
-    (row,) = rows(b"id,prompt,notes,,\n1,hi,call her back,,and this here\n")
+    (row,) = read_all(b"id,prompt,notes,,\n1,hi,call her back,,and this here\n")
     assert row.conversation.unread == ("notes", "column 5")
 
 
-def test_a_table_is_not_found_in_a_pipe():
+def test_csv_is_not_detected_in_a_pipe():
     content = b"text,ok\nHi there,how do I build it\n"
     notes: list[str] = []
     heard = [row.conversation.messages[0].content for row in formats.read(Pipe(content), "-", on_note=notes.append)]

@@ -25,11 +25,11 @@ FLAG = ("invalid_unicode",)
         (b"1e999", (math.inf, ())),
     ],
 )
-def test_value(content, expected):
+def test_decode_json(content, expected):
     assert decoding.decode_json(content, 1) == expected
 
 
-def test_not_a_number_is_read():
+def test_nan_is_read():
     value, _ = decoding.decode_json(b'{"score": NaN}', 1)
     assert isinstance(value, dict)
     assert math.isnan(value["score"])
@@ -75,7 +75,7 @@ def test_not_json(content, reason):
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' stands twice in an object"),
     ],
 )
-def test_unreadable(content, reason):
+def test_record_errors(content, reason):
     with pytest.raises(RecordError) as error:
         decoding.decode_json(content, 7)
     assert error.value.reason == reason
@@ -84,11 +84,11 @@ def test_unreadable(content, reason):
 @given(st.recursive(st.none() | st.floats() | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner)))
 def test_good_json_is_unchanged(value):
     content = json.dumps(value)
-    found, flags = decoding.decode_json(content.encode(), 1)
-    assert (json.dumps(found), flags) == (content, ())
+    value, flags = decoding.decode_json(content.encode(), 1)
+    assert (json.dumps(value), flags) == (content, ())
 
 
 @given(st.binary())
-def test_any_bytes_are_a_value_or_unreadable(content):
+def test_any_bytes_are_a_value_or_an_error(content):
     with contextlib.suppress(RecordError):
         decoding.decode_json(content, 1)

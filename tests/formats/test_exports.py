@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guardcli.conversation import Malformed
-from tests.formats.rows import rows
+from tests.formats.in_memory import read_all
 
 EXPORTS: dict[str, Any] = {
     "ChatGPT's export": {"id": "c", "title": "t", "mapping": {"a": {"message": None}}, "current_node": "a"},
@@ -22,9 +22,9 @@ EXPORTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_it_says_what_it_is_and_what_to_do(name: str) -> None:
+def test_binary_input_is_rejected_with_advice(name: str) -> None:
     for content in (json.dumps(EXPORTS[name]), json.dumps([EXPORTS[name]], indent=2)):
-        (row,) = rows(content.encode())
+        (row,) = read_all(content.encode())
         assert isinstance(row, Malformed)
         assert row.reason.startswith(f"this is {name}")
         assert "jq -c '" in row.reason

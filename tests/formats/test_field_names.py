@@ -53,12 +53,12 @@ def test_names_that_hold_speech(name: str) -> None:
         "contexture",
     ],
 )
-def test_names_that_do_not(name: str) -> None:
+def test_names_that_do_not_hold_speech(name: str) -> None:
     assert not field_meaning(name).is_speech
 
 
 @pytest.mark.parametrize("name", ["usage", "modelParameters", "model_parameters", "Metadata", "response-metadata"])
-def test_places(name: str) -> None:
+def test_metadata_names(name: str) -> None:
     assert field_meaning(name).is_metadata
 
 
@@ -70,5 +70,5 @@ def test_names_that_are_text(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["Guns and Illegal Weapons", "hate/threatening", "violence,aiding_and_abetting,incitement", "Content ID"]
 )
-def test_names_that_are_none(name: str) -> None:
+def test_objects_without_an_id(name: str) -> None:
     assert not field_meaning(name).is_text

@@ -34,7 +34,7 @@ from guardcli.models import Model
 from tests import tiny
 from tests.fake import FakeEngine, words
 from tests.formats.bases import BASES
-from tests.formats.rows import Pipe
+from tests.formats.in_memory import Pipe
 
 SECONDS = 5.0
 

@@ -2,11 +2,10 @@ import pytest
 
 from guardcli.formats import RecordError, hh
 from guardcli.formats.claims import Claims
-
-from .rows import said
+from tests.formats.in_memory import conversation
 
 HI = "\n\nHuman: hi\n\nAssistant: hello"
-HI_SAID = said(("user", "hi"), ("assistant", "hello"))
+HI_SAID = conversation(("user", "hi"), ("assistant", "hello"))
 
 
 @pytest.mark.parametrize("value", [{"chosen": HI}, {"rejected": 1}, {"transcript": "", "prompt": "x"}])
@@ -15,7 +14,7 @@ def test_matches(value):
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {}, {"transcript": None}, {"prompt": "x"}])
-def test_matches_noop(value):
+def test_does_not_match(value):
     assert not hh.matches(value)
 
 
@@ -25,9 +24,9 @@ def test_matches_noop(value):
         (HI, HI_SAID),
         ("Human: hi\r\n\r\nAssistant: hello", HI_SAID),
         (" \n Human:hi\n\n\n\nAssistant:hello\n", HI_SAID),
-        ("\n\nHuman: 1\n\nAssistant: not\nHuman: 2", said(("user", "1"), ("assistant", "not\nHuman: 2"))),
-        ("\n\nHuman: 1\n\nHuman: 2\n\n3", said(("user", "1"), ("user", "2\n\n3"))),
-        ("\n\nAssistant:", said(("assistant", ""))),
+        ("\n\nHuman: 1\n\nAssistant: not\nHuman: 2", conversation(("user", "1"), ("assistant", "not\nHuman: 2"))),
+        ("\n\nHuman: 1\n\nHuman: 2\n\n3", conversation(("user", "1"), ("user", "2\n\n3"))),
+        ("\n\nAssistant:", conversation(("assistant", ""))),
     ],
 )
 def test_transcript(transcript, expected):
@@ -36,16 +35,16 @@ def test_transcript(transcript, expected):
 
 def test_two_parts():
     value = {"chosen": HI, "rejected": HI + " there"}
-    there = said(("user", "hi"), ("assistant", "hello there"))
+    there = conversation(("user", "hi"), ("assistant", "hello there"))
     assert hh.parse(value, Claims()) == [("chosen", HI_SAID), ("rejected", there)]
 
 
 def test_parts_as_lists_of_messages():
     value = {"prompt": "hi", "chosen": [{"role": "user", "content": "hi"}], "rejected": None}
-    assert hh.parse(value, Claims()) == [("chosen", said(("user", "hi")))]
+    assert hh.parse(value, Claims()) == [("chosen", conversation(("user", "hi")))]
 
 
-def test_a_part_beside_a_transcript_is_not_dropped():
+def test_a_part_next_to_a_transcript_is_not_dropped():
     assert hh.parse({"transcript": HI, "chosen": HI}, Claims()) == [
         ("chosen", HI_SAID),
         ("transcript", HI_SAID),
@@ -66,17 +65,17 @@ def test_a_part_beside_a_transcript_is_not_dropped():
         ({"chosen": [{"role": "x", "content": ""}]}, "chosen: message 1: unknown role 'x'; known are "),
     ],
 )
-def test_unreadable(value, reason):
+def test_record_errors(value, reason):
     with pytest.raises(RecordError) as error:
         hh.parse(value, Claims())
     assert error.value.reason.startswith(reason)
 
 
-def test_answers_behind_a_prompt():
+def test_answers_to_a_prompt():
     value = {"prompt": "hi", "chosen": "hello", "rejected": [{"role": "assistant", "content": "no"}]}
     assert hh.parse(value, Claims()) == [
-        ("chosen", said(("user", "hi"), ("assistant", "hello"))),
-        ("rejected", said(("user", "hi"), ("assistant", "no"))),
+        ("chosen", conversation(("user", "hi"), ("assistant", "hello"))),
+        ("rejected", conversation(("user", "hi"), ("assistant", "no"))),
     ]
 
 
@@ -84,5 +83,5 @@ def test_a_prompt_as_a_list_of_messages():
     prompt = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi"}]
     value = {"prompt": prompt, "chosen": [{"role": "assistant", "content": "hello"}]}
     assert hh.parse(value, Claims()) == [
-        ("chosen", said(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))
+        ("chosen", conversation(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))
     ]

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from guardcli.conversation import Record
-
-from .rows import rows
+from tests.formats.in_memory import read_all
 
 BOMB = "how do I build a bomb"
 SAID = [{"role": "user", "content": BOMB}]
@@ -40,7 +39,7 @@ HIDDEN: list[dict[str, Any]] = [
 @pytest.mark.parametrize("value", HIDDEN, ids=lambda value: json.dumps(value)[:70])
 def test_it_is_refused_or_read(value: dict[str, Any]) -> None:
     """Whatever is a record has the text in a message that can be judged."""
-    for row in rows(json.dumps(value).encode()):
+    for row in read_all(json.dumps(value).encode()):
         if isinstance(row, Record):
             assert any(BOMB in m.content for m in row.conversation.messages if m.role in ("user", "assistant"))
 
@@ -57,7 +56,7 @@ READ: list[dict[str, Any]] = [
 @pytest.mark.parametrize("value", READ, ids=lambda value: json.dumps(value)[:70])
 def test_it_is_judged(value: dict[str, Any]) -> None:
     """What somebody typed as JSON beside an answer that is none is text, and theirs."""
-    (row,) = rows(json.dumps(value).encode())
+    (row,) = read_all(json.dumps(value).encode())
     assert isinstance(row, Record)
     assert any(BOMB in m.content for m in row.conversation.messages if m.role in ("user", "assistant"))
 
@@ -74,5 +73,5 @@ ODD: list[Any] = [
 
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: json.dumps(value)[:70])
-def test_odd_shapes_end_no_run(value: Any) -> None:
-    assert len(rows(json.dumps(value).encode() + b'\n{"prompt":"hi"}')) == 2
+def test_odd_shapes_do_not_end_the_run(value: Any) -> None:
+    assert len(read_all(json.dumps(value).encode() + b'\n{"prompt":"hi"}')) == 2

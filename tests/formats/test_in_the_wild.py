@@ -7,8 +7,7 @@ import json
 import pytest
 
 from guardcli.conversation import Record
-
-from .rows import rows
+from tests.formats.in_memory import read_all
 
 HI = {"role": "user", "content": "hi"}
 HELLO = {"role": "assistant", "content": "hello"}
@@ -74,11 +73,11 @@ WILD = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WILD.items() for value in values])
-def test_each_is_recognised(name: str, value: object) -> None:
+def test_each_export_is_recognized(name: str, value: object) -> None:
     seen: list[str] = []
-    found = rows(json.dumps(value).encode(), on_detect=seen.append)
+    records = read_all(json.dumps(value).encode(), on_detect=seen.append)
     assert seen == [name]
-    for row in found:
+    for row in records:
         assert isinstance(row, Record)
         assert any(message.content in ("hi", "hello", "text", "go away") for message in row.conversation.messages)
 
@@ -112,7 +111,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("value", FOREIGN, ids=json.dumps)
-def test_foreign_shapes_have_a_reason(value: object) -> None:
-    for row in rows(b'{"prompt":"x"}\n' + json.dumps(value).encode())[1:]:
+def test_unknown_shapes_have_a_reason(value: object) -> None:
+    for row in read_all(b'{"prompt":"x"}\n' + json.dumps(value).encode())[1:]:
         assert not isinstance(row, Record)
         assert len(row.reason) > 10

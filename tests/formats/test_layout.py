@@ -95,5 +95,5 @@ def frames(content):
         ),
     ],
 )
-def test_values(content, expected):
+def test_iter_frames(content, expected):
     assert frames(content) == expected

@@ -19,12 +19,12 @@ from guardcli.formats.line_reader import LineReader
     ],
 )
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_lines(content, expected, size):
+def test_iter_lines(content, expected, size):
     pieces = (content[at : at + size] for at in range(0, len(content), size))
     assert list(LineReader(pieces).iter_lines(4)) == expected
 
 
-def test_a_line_that_is_too_long_is_told_before_its_end_comes():
+def test_a_line_that_is_too_long_is_reported_before_its_end():
     def live():
         yield b"x" * 99
         pytest.fail("waited for the end of the line")
@@ -32,7 +32,7 @@ def test_a_line_that_is_too_long_is_told_before_its_end_comes():
     assert next(LineReader(live()).iter_lines(4)) == RawLine(1, b"xxxx", whole=False)
 
 
-def test_unread():
+def test_push_back():
     reader = LineReader(iter([b"a\nb", b"\nc"]))
     read = reader.read_fragment(9) + reader.read_fragment(9)
     assert (read, reader.line) == (b"a\nb\n", 3)

@@ -19,7 +19,7 @@ from guardcli.formats.errors import StreamError
         b"\xff\xfa",
     ],
 )
-def test_check_noop(head):
+def test_text_is_not_rejected(head):
     magic.reject_non_text(head)
 
 

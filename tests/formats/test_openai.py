@@ -3,13 +3,12 @@ import pytest
 from guardcli.conversation import Conversation, Message
 from guardcli.formats import RecordError, openai
 from guardcli.formats.claims import Claims
-
-from .rows import said
+from tests.formats.in_memory import conversation
 
 
 def read(*messages):
-    (found,) = openai.parse({"messages": list(messages)}, Claims())
-    return found
+    (parsed,) = openai.parse({"messages": list(messages)}, Claims())
+    return parsed
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,7 @@ def test_matches(value):
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", {}, {"prompt": "x"}, ["x"], [{"prompt": "x"}], [[]]])
-def test_matches_noop(value):
+def test_does_not_match(value):
     assert not openai.matches(value)
 
 
@@ -31,11 +30,11 @@ def test_roles_in_order():
         {"role": "user", "content": "hi"},
         {"role": " Assistant ", "content": "hello"},
         {"role": "tool", "content": "4"},
-    ) == (None, said(("developer", "be kind"), ("user", "hi"), ("assistant", "hello"), ("tool", "4")))
+    ) == (None, conversation(("developer", "be kind"), ("user", "hi"), ("assistant", "hello"), ("tool", "4")))
 
 
 def test_a_bare_list():
-    assert openai.parse([{"role": "user", "content": "hi"}], Claims()) == [(None, said(("user", "hi")))]
+    assert openai.parse([{"role": "user", "content": "hi"}], Claims()) == [(None, conversation(("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_content(content, text, skipped):
     assert read({"role": "user", "content": content}) == (None, Conversation((message,)))
 
 
-def test_a_strange_part_is_named_within_bounds():
+def test_the_kind_of_an_unknown_part_is_bounded():
     (_, conversation) = read({"role": "user", "content": [{"type": "x1" * 1000}, {"type": "how do I do this"}]})
     assert conversation.messages == (Message("user", "", ("x1" * 20, "part")),)
 
@@ -90,9 +89,9 @@ def test_refusals_and_calls(message, expected):
     assert read({"role": "assistant", **message}) == (None, Conversation((expected,)))
 
 
-def test_a_system_prompt_beside_the_messages():
+def test_a_system_prompt_outside_the_messages():
     value = {"system": [{"type": "text", "text": "be kind"}], "messages": [{"role": "user", "content": "hi"}]}
-    assert openai.parse(value, Claims()) == [(None, said(("system", "be kind"), ("user", "hi")))]
+    assert openai.parse(value, Claims()) == [(None, conversation(("system", "be kind"), ("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def test_a_system_prompt_beside_the_messages():
         ({"messages": [], "system": True}, "system is true; it must be text or a list of parts"),
     ],
 )
-def test_unreadable(value, reason):
+def test_record_errors(value, reason):
     with pytest.raises(RecordError) as error:
         openai.parse(value, Claims())
     assert error.value.reason == reason

@@ -5,8 +5,7 @@ import pytest
 from guardcli.conversation import Conversation, Message
 from guardcli.formats import RecordError, otel
 from guardcli.formats.claims import Claims
-
-from .rows import said
+from tests.formats.in_memory import conversation
 
 INPUT, OUTPUT, SYSTEM = "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"
 HI = [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]
@@ -19,18 +18,20 @@ def test_matches(value):
 
 
 @pytest.mark.parametrize("value", [[], "x", {}, {"attributes": None}, {"attributes": {"gen_ai.system": "x"}}])
-def test_matches_noop(value):
+def test_does_not_match(value):
     assert not otel.matches(value)
 
 
 @pytest.mark.parametrize("wrap", [lambda v: v, lambda v: {"span_id": "1", "attributes": v}])
 @pytest.mark.parametrize("write", [lambda v: v, json.dumps])
-def test_what_was_given_and_what_was_answered(wrap, write):
+def test_inputs_and_outputs(wrap, write):
     value = wrap({INPUT: write(HI), OUTPUT: write(HELLO), SYSTEM: write([{"type": "text", "content": "be kind"}])})
-    assert otel.parse(value, Claims()) == [(None, said(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))]
+    assert otel.parse(value, Claims()) == [
+        (None, conversation(("system", "be kind"), ("user", "hi"), ("assistant", "hello")))
+    ]
 
 
-def test_calls_of_tools_are_named():
+def test_tool_calls_are_skipped_by_kind():
     parts = [
         {"type": "tool_call", "name": "f"},
         {"type": "tool_call_response", "result": 1},
@@ -53,7 +54,7 @@ def test_calls_of_tools_are_named():
         ({INPUT: [3]}, "message 1 is a number; it must be an object"),
     ],
 )
-def test_unreadable(value, reason):
+def test_record_errors(value, reason):
     with pytest.raises(RecordError) as error:
         otel.parse(value, Claims())
     assert error.value.reason.startswith(reason)

@@ -2,8 +2,7 @@ import pytest
 
 from guardcli.formats import RecordError, pairs
 from guardcli.formats.claims import Claims
-
-from .rows import said
+from tests.formats.in_memory import conversation
 
 
 @pytest.mark.parametrize("value", ["hi", {"prompt": None}, {"response": "x"}, {"text": 1}, {"input": []}])
@@ -24,27 +23,27 @@ def test_matches(value):
         {"chosen": "x", "rejected": "y", "prompt": "z"},
     ],
 )
-def test_matches_noop(value):
+def test_does_not_match(value):
     assert not pairs.matches(value)
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("hi", said(("user", "hi"))),
-        ("", said(("user", ""))),
-        ({"prompt": "hi", "response": "hello"}, said(("user", "hi"), ("assistant", "hello"))),
-        ({"question": "q", "answer": "a"}, said(("user", "q"), ("assistant", "a"))),
-        ({"query": "q", "generation": "a"}, said(("user", "q"), ("assistant", "a"))),
-        ({"prompt": None, "text": "t", "completion": "c"}, said(("user", "t"), ("assistant", "c"))),
-        ({"prompt": "hi", "response": None}, said(("user", "hi"))),
-        ({"prompt": "hi", "label": 1}, said(("user", "hi"))),
-        ({"response": "hello"}, said(("assistant", "hello"))),
-        ({"system": "be kind", "prompt": "hi"}, said(("system", "be kind"), ("user", "hi"))),
-        ({"input": "i", "output": "o"}, said(("user", "i"), ("assistant", "o"))),
-        ({"instruction": "i", "input": "", "output": "o"}, said(("user", "i"), ("assistant", "o"))),
-        ({"instruction": "i", "input": "x", "output": "o"}, said(("user", "i\n\nx"), ("assistant", "o"))),
-        ({"conversation": "c1", "prompt": "hi"}, said(("user", "hi"))),
+        ("hi", conversation(("user", "hi"))),
+        ("", conversation(("user", ""))),
+        ({"prompt": "hi", "response": "hello"}, conversation(("user", "hi"), ("assistant", "hello"))),
+        ({"question": "q", "answer": "a"}, conversation(("user", "q"), ("assistant", "a"))),
+        ({"query": "q", "generation": "a"}, conversation(("user", "q"), ("assistant", "a"))),
+        ({"prompt": None, "text": "t", "completion": "c"}, conversation(("user", "t"), ("assistant", "c"))),
+        ({"prompt": "hi", "response": None}, conversation(("user", "hi"))),
+        ({"prompt": "hi", "label": 1}, conversation(("user", "hi"))),
+        ({"response": "hello"}, conversation(("assistant", "hello"))),
+        ({"system": "be kind", "prompt": "hi"}, conversation(("system", "be kind"), ("user", "hi"))),
+        ({"input": "i", "output": "o"}, conversation(("user", "i"), ("assistant", "o"))),
+        ({"instruction": "i", "input": "", "output": "o"}, conversation(("user", "i"), ("assistant", "o"))),
+        ({"instruction": "i", "input": "x", "output": "o"}, conversation(("user", "i\n\nx"), ("assistant", "o"))),
+        ({"conversation": "c1", "prompt": "hi"}, conversation(("user", "hi"))),
     ],
 )
 def test_one_conversation(value, expected):
@@ -53,7 +52,7 @@ def test_one_conversation(value, expected):
 
 
 def test_each_input_of_a_moderation_request_is_a_part():
-    expected = [("input.0", said(("user", "a"))), ("input.1", said(("user", "b")))]
+    expected = [("input.0", conversation(("user", "a"))), ("input.1", conversation(("user", "b")))]
     assert pairs.parse({"model": "m", "input": ["a", "b"]}, Claims()) == expected
 
 
@@ -70,7 +69,7 @@ def test_each_input_of_a_moderation_request_is_a_part():
         ({"instruction": "a", "input": 1}, "input is a number; it must be text"),
     ],
 )
-def test_unreadable(value, reason):
+def test_record_errors(value, reason):
     with pytest.raises(RecordError) as error:
         pairs.parse(value, Claims())
     assert error.value.reason == reason

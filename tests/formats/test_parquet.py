@@ -5,7 +5,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from .rows import rows, told
+from tests.formats.in_memory import read_all, read_texts
 
 CHAT = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
 
@@ -23,22 +23,22 @@ WILD = [
 
 
 def test_each_row_is_a_record():
-    found = rows(packed(WILD))
-    assert [(row.key.line, row.key.id) for row in found] == [(n + 1, f"h{n}") for n in range(5)]
-    assert [message.content for message in found[0].conversation.messages] == ["hi", "hello"]
-    assert found[3].fields["timestamp"] == "2024-01-01T03:00:00"
+    records = read_all(packed(WILD))
+    assert [(row.key.line, row.key.id) for row in records] == [(n + 1, f"h{n}") for n in range(5)]
+    assert [message.content for message in records[0].conversation.messages] == ["hi", "hello"]
+    assert records[3].fields["timestamp"] == "2024-01-01T03:00:00"
 
 
 @pytest.mark.parametrize("start", [1, 2, 3, 5, 6])
 @pytest.mark.parametrize("group", [1, 2, 100])
 def test_from_a_row_on(start, group):
-    found = rows(packed(WILD, row_group_size=group), start=start)
-    assert [row.key.line for row in found] == list(range(start, 6))
+    records = read_all(packed(WILD, row_group_size=group), start=start)
+    assert [row.key.line for row in records] == list(range(start, 6))
 
 
-def test_pairs_and_what_is_no_conversation():
+def test_pairs_and_records_without_a_conversation():
     values = [{"prompt": "hi", "n": 1}, {"prompt": None, "n": 2}]
-    assert told(packed(values)) == [
+    assert read_texts(packed(values)) == [
         (1, None, [("user", "hi")]),
         (2, None, "empty conversation: neither a prompt nor a response"),
     ]
@@ -46,14 +46,14 @@ def test_pairs_and_what_is_no_conversation():
 
 def test_a_damaged_file_is_an_error_row():
     content = packed(WILD)
-    ((line, _, reason),) = told(content[:100] + b"PAR1")
+    ((line, _, reason),) = read_texts(content[:100] + b"PAR1")
     assert line == 1
     assert reason.startswith("the Parquet data cannot be read any further")
 
 
 def test_a_long_row_is_an_error_in_its_place():
     values = [{"prompt": "x" * 5000}, {"prompt": "hi"}]
-    assert told(packed(values), max_record_bytes=1024) == [
+    assert read_texts(packed(values), max_record_bytes=1024) == [
         (1, None, "the row is longer than 1024 bytes; --max-record-bytes sets the limit"),
         (2, None, [("user", "hi")]),
     ]
@@ -61,10 +61,10 @@ def test_a_long_row_is_an_error_in_its_place():
 
 @pytest.mark.parametrize("form", ["lines", "transcript", "csv"])
 def test_a_format_of_text_does_not_read_it(form):
-    assert told(packed(WILD), format=form) == [
+    assert read_texts(packed(WILD), format=form) == [
         (1, None, f"this is Parquet: --input-format {form} reads text; leave it out")
     ]
 
 
 def test_a_row_is_a_json_record():
-    assert told(packed([{"prompt": "hi"}]), format="jsonl") == [(1, None, [("user", "hi")])]
+    assert read_texts(packed([{"prompt": "hi"}]), format="jsonl") == [(1, None, [("user", "hi")])]

@@ -1,8 +1,7 @@
 import pytest
 
 from guardcli.formats import RecordError, paths
-
-from .rows import rows, told
+from tests.formats.in_memory import read_all, read_texts
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,7 @@ def test_parse(text, steps):
 
 
 @pytest.mark.parametrize("text", ["", "$", "a..b", "a[x]", "a[", "a.", '"a'])
-def test_what_is_no_path(text):
+def test_invalid_paths(text):
     with pytest.raises(ValueError, match=r"is no path|names no place"):
         paths.parse_path(text)
 
@@ -29,9 +28,9 @@ def test_what_is_no_path(text):
 VALUE = {"a": [{"b": 1}, {"b": [2, 3]}], "c": None}
 
 
-@pytest.mark.parametrize(("text", "found"), [("a[0].b", 1), ("a[-1].b[1]", 3), ("c", None)])
-def test_select(text, found):
-    assert paths.get_at_path(VALUE, paths.parse_path(text)) == found
+@pytest.mark.parametrize(("text", "expected"), [("a[0].b", 1), ("a[-1].b[1]", 3), ("c", None)])
+def test_get_at_path(text, expected):
+    assert paths.get_at_path(VALUE, paths.parse_path(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def test_select(text, found):
         ("c[0]", "no c[0] in this record: there is null where a list is wanted"),
     ],
 )
-def test_places_that_are_not_there(text, reason):
+def test_missing_paths(text, reason):
     with pytest.raises(RecordError) as error:
         paths.get_at_path(VALUE, paths.parse_path(text))
     assert error.value.reason == reason
@@ -55,9 +54,9 @@ def test_records_are_read_at_a_path():
         b'{"id":"c2","data":{"chat":{"prompt":"hi","response":"hello"}}}\n'
         b'{"id":"c3","data":{}}\n'
     )
-    assert told(lines, messages_path="data.chat") == [
+    assert read_texts(lines, messages_path="data.chat") == [
         (1, None, [("user", "hi")]),
         (2, None, [("user", "hi"), ("assistant", "hello")]),
         (3, None, "no data.chat in this record: there are no keys"),
     ]
-    assert [row.key.id for row in rows(lines, messages_path="data.chat")] == ["c1", "c2", "c3"]
+    assert [row.key.id for row in read_all(lines, messages_path="data.chat")] == ["c1", "c2", "c3"]

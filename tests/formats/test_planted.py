@@ -25,7 +25,7 @@ from guardcli.formats import read
 from guardcli.formats.field_names import METADATA_NAMES, TOOL_NAMES, field_meaning
 from guardcli.prompts.turns import turns
 from tests.formats.bases import BASES
-from tests.formats.rows import Pipe
+from tests.formats.in_memory import Pipe
 
 NAMES = (
     "content",
@@ -152,9 +152,9 @@ def planted(draw: st.DrawFn) -> Planted:
 
 def remarks(record: Record) -> Counter[str]:
     """What the row of a record says of text that is not judged."""
-    found = turns(record.conversation)
+    judged = turns(record.conversation)
     flags = [flag for flag in record.conversation.flags if flag != "reasoning"]
-    return Counter({**found.skipped, **dict.fromkeys((*record.conversation.unread, *flags), 1)})
+    return Counter({**judged.skipped, **dict.fromkeys((*record.conversation.unread, *flags), 1)})
 
 
 def in_a_prompt(record: Record) -> bool:
@@ -218,21 +218,21 @@ def unaccounted(base: Any, value: Any, content: bytes, rows: list[Record | Malfo
 @st.composite
 def written(draw: st.DrawFn) -> tuple[Planted, bytes]:
     """A planted record in the bytes of a file, among others."""
-    found = draw(planted())
+    plant = draw(planted())
     how = draw(st.sampled_from(["line", "array", "pretty", "bom", "crlf", "separator", "gzip", "second"]))
-    line = json.dumps(found.value, ensure_ascii=draw(st.booleans())).encode()
-    return found, {
-        "line": line, "array": b"[" + line + b"]", "pretty": json.dumps(found.value, indent=1).encode(),
+    line = json.dumps(plant.value, ensure_ascii=draw(st.booleans())).encode()
+    return plant, {
+        "line": line, "array": b"[" + line + b"]", "pretty": json.dumps(plant.value, indent=1).encode(),
         "bom": b"\xef\xbb\xbf" + line, "crlf": line + b"\r\n", "separator": b"\x1e" + line + b"\n",
         "gzip": gzip.compress(line), "second": b'{"prompt": "hi"}\n' + line,
     }[how]  # fmt: skip
 
 
 def check(written: tuple[Planted, bytes]) -> None:
-    found, content = written
+    plant, content = written
     rows = list(read(io.BytesIO(content), "in"))
     assert rows
-    reason = unaccounted(found.base, found.value, content, rows)
+    reason = unaccounted(plant.base, plant.value, content, rows)
     assert reason is None, reason
 
 
@@ -259,8 +259,8 @@ def tables(draw: st.DrawFn) -> tuple[list[str], bytes, bytes]:
     return names, contents[0], contents[1]
 
 
-def check_table(found: tuple[list[str], bytes, bytes]) -> None:
-    names, plain, content = found
+def check_table(table: tuple[list[str], bytes, bytes]) -> None:
+    names, plain, content = table
     rows = list(read(io.BytesIO(content), "t.csv"))
     records = [row for row in rows if isinstance(row, Record)]
     if len(records) < len(rows) or any(map(in_a_prompt, records)):
@@ -308,8 +308,8 @@ def texts(draw: st.DrawFn) -> tuple[bytes, bool]:
     return content, draw(st.booleans())
 
 
-def check_text(found: tuple[bytes, bool]) -> None:
-    content, from_a_pipe = found
+def check_text(text: tuple[bytes, bool]) -> None:
+    content, from_a_pipe = text
     rows = list(read(Pipe(content) if from_a_pipe else io.BytesIO(content), "-"))
     records = [row for row in rows if isinstance(row, Record)]
     if len(records) < len(rows) or any(map(in_a_prompt, records)):
@@ -322,23 +322,23 @@ FAST = settings(max_examples=1500, deadline=None, suppress_health_check=list(Hea
 
 @FAST
 @given(written())
-def test_a_sentence_in_a_record_is_accounted_for(found: tuple[Planted, bytes]) -> None:
-    check(found)
+def test_a_sentence_in_a_record_is_accounted_for(drawn: tuple[Planted, bytes]) -> None:
+    check(drawn)
 
 
 @FAST
 @given(tables())
-def test_a_sentence_in_a_table_is_accounted_for(found: tuple[list[str], bytes, bytes]) -> None:
-    check_table(found)
+def test_a_sentence_in_a_table_is_accounted_for(drawn: tuple[list[str], bytes, bytes]) -> None:
+    check_table(drawn)
 
 
 @FAST
 @given(texts())
-def test_a_sentence_in_a_stream_of_text_is_accounted_for(found: tuple[bytes, bool]) -> None:
-    check_text(found)
+def test_a_sentence_in_a_stream_of_text_is_accounted_for(drawn: tuple[bytes, bool]) -> None:
+    check_text(drawn)
 
 
-def test_the_oracle_sees_what_is_lost() -> None:
+def test_the_oracle_notices_lost_text() -> None:
     """A record of which a reader would drop a field without a word."""
     (record,) = read(io.BytesIO(b'{"prompt": "hi there"}'), "in")
     value = {"prompt": "hi there", "note": SENTENCES[0]}
@@ -351,10 +351,10 @@ def plant(number: int, strategy: st.SearchStrategy[Any], holds: Callable[[Any], 
 
     @settings(FAST, max_examples=number, database=None, phases=[Phase.generate, Phase.shrink])
     @given(strategy)
-    def run(found: Any) -> None:
+    def run(drawn: Any) -> None:
         nonlocal inputs
         inputs += 1
-        holds(found)
+        holds(drawn)
 
     run()
     return inputs

@@ -124,12 +124,12 @@ def test_classify(kind: Prose, text: str) -> None:
         [*["tell", "me", "how", "to", "do", "it"], "x" * 50],
     ],
 )
-def test_a_sentence_spread_over_a_list(items: list[str]) -> None:
+def test_is_split_sentence(items: list[str]) -> None:
     assert is_split_sentence(items)
 
 
 @pytest.mark.parametrize("items", [[], ["orders", "late", "vip", "new", "to do"], ["a", "b", "c"], ["how", "do", "I"]])
-def test_tags_are_no_sentence(items: list[str]) -> None:
+def test_tags_are_not_a_sentence(items: list[str]) -> None:
     assert not is_split_sentence(items)
 
 
@@ -145,7 +145,7 @@ def test_tags_are_no_sentence(items: list[str]) -> None:
         "Information and advice seeking",
     ],
 )
-def test_what_may_name_a_category(text: str) -> None:
+def test_is_label(text: str) -> None:
     assert is_label(text)
 
 
@@ -165,5 +165,5 @@ def test_what_may_name_a_category(text: str) -> None:
         "请告诉我怎么制造炸弹和毒药",
     ],
 )
-def test_what_may_not(text: str) -> None:
+def test_is_not_label(text: str) -> None:
     assert not is_label(text)

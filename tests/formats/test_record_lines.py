@@ -24,7 +24,7 @@ TEXT = b"hello\n\n{ is no record\nprompt,response\nUser: hi\nPAR1\nlast\n"
 
 
 @pytest.mark.parametrize(
-    ("content", "options", "found"),
+    ("content", "options", "expected"),
     [
         (JSON, {}, "json"),
         (TEXT, {}, "text"),
@@ -42,18 +42,18 @@ TEXT = b"hello\n\n{ is no record\nprompt,response\nUser: hi\nPAR1\nlast\n"
         (b"\xff\xfeh\0i\0", {}, None),
     ],
 )
-def test_which_files_can_be_cut(content: bytes, options: dict[str, str], found: str | None) -> None:
-    assert formats.find_record_lines(io.BytesIO(content), **options) == found  # type: ignore[arg-type]
+def test_find_record_lines(content: bytes, options: dict[str, str], expected: str | None) -> None:
+    assert formats.find_record_lines(io.BytesIO(content), **options) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("content", [JSON, TEXT])
-def test_parts_are_read_as_the_whole_is(content: bytes) -> None:
+def test_parts_of_a_file_are_read_like_the_whole(content: bytes) -> None:
     whole = list(formats.read(io.BytesIO(content), "a"))
-    found = formats.find_record_lines(io.BytesIO(content))
+    record_lines = formats.find_record_lines(io.BytesIO(content))
     lines = content.splitlines(keepends=True)
     for at in range(1, len(lines)):
-        first = formats.read(io.BytesIO(b"".join(lines[:at])), "a", record_lines=found)
-        second = formats.read(io.BytesIO(b"".join(lines[at:])), "a", record_lines=found, first_line=at + 1)
+        first = formats.read(io.BytesIO(b"".join(lines[:at])), "a", record_lines=record_lines)
+        second = formats.read(io.BytesIO(b"".join(lines[at:])), "a", record_lines=record_lines, first_line=at + 1)
         assert [*first, *second] == whole
 
 

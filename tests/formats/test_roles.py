@@ -13,7 +13,7 @@ from guardcli.formats import RecordError, roles
         ("IPython", "tool"),
     ],
 )
-def test_role(word, expected):
+def test_parse_role(word, expected):
     assert roles.parse_role(word, 1) == expected
 
 
@@ -27,7 +27,7 @@ def test_role(word, expected):
         (["user"], "message 3: the role is a list; it must be text"),
     ],
 )
-def test_role_unreadable(word, reason):
+def test_role_errors(word, reason):
     with pytest.raises(RecordError) as error:
         roles.parse_role(word, 3)
     assert error.value.reason.startswith(reason)

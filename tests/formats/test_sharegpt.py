@@ -2,8 +2,7 @@ import pytest
 
 from guardcli.formats import RecordError, sharegpt
 from guardcli.formats.claims import Claims
-
-from .rows import said
+from tests.formats.in_memory import conversation
 
 
 @pytest.mark.parametrize("value", [{"conversations": None}, {"conversation": []}])
@@ -12,7 +11,7 @@ def test_matches(value):
 
 
 @pytest.mark.parametrize("value", [[], "x", {}, {"conversation": "c1"}, {"conversation_id": "c1"}])
-def test_matches_noop(value):
+def test_does_not_match(value):
     assert not sharegpt.matches(value)
 
 
@@ -22,12 +21,12 @@ def test_matches_noop(value):
 )
 def test_variants(name, who, what):
     value = {name: [{who: "prompter", what: "hi"}, {who: "gpt", what: "hello", "toxic": False}]}
-    assert sharegpt.parse(value, Claims()) == [(None, said(("user", "hi"), ("assistant", "hello")))]
+    assert sharegpt.parse(value, Claims()) == [(None, conversation(("user", "hi"), ("assistant", "hello")))]
 
 
-def test_a_system_prompt_beside_the_turns():
+def test_a_system_prompt_outside_the_turns():
     value = {"system": "be kind", "conversations": [{"from": "human", "value": "hi"}], "tools": "[]"}
-    assert sharegpt.parse(value, Claims()) == [(None, said(("system", "be kind"), ("user", "hi")))]
+    assert sharegpt.parse(value, Claims()) == [(None, conversation(("system", "be kind"), ("user", "hi")))]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +43,7 @@ def test_a_system_prompt_beside_the_turns():
         ),
     ],
 )
-def test_unreadable(value, reason):
+def test_record_errors(value, reason):
     with pytest.raises(RecordError) as error:
         sharegpt.parse(value, Claims())
     assert error.value.reason == reason

@@ -7,21 +7,20 @@ import zstandard
 from guardcli.errors import InputError
 from guardcli.formats import open_source, source
 from guardcli.formats.errors import StreamError
-
-from .rows import Pieces
+from tests.formats.in_memory import Chunks
 
 PACKED = gzip.compress(b"one\ntwo\n", mtime=0)
 
 
 def unpacked(*pieces):
     """All text, and the reason where it ends too early."""
-    found = b""
+    content = b""
     try:
-        for piece in source.iter_utf8(Pieces(pieces)):
-            found += piece
+        for piece in source.iter_utf8(Chunks(pieces)):
+            content += piece
     except StreamError as error:
-        return found, str(error)
-    return found, None
+        return content, str(error)
+    return content, None
 
 
 def test_a_file(tmp_path):
@@ -63,7 +62,7 @@ def test_text_unchanged(content):
     assert unpacked(*(bytes([byte]) for byte in content)) == (content, None)
 
 
-def test_a_byte_order_mark_is_no_text():
+def test_byte_order_marks_are_not_part_of_the_text():
     """It stays in the bytes, which `guard filter` passes on, and is no part of the first line."""
     assert unpacked(b"\xef", b"\xbb", b"\xbfhi", b"\xef\xbb\xbf") == (b"\xef\xbb\xbfhi\xef\xbb\xbf", None)
     assert unpacked(gzip.compress(b"\xef\xbb\xbfhi")) == (b"\xef\xbb\xbfhi", None)
@@ -74,7 +73,7 @@ def test_a_short_first_line_does_not_wait():
         yield b"hi\n"
         pytest.fail("asked for more before the first line was given")
 
-    assert next(source.iter_utf8(Pieces(live()))) == b"hi\n"
+    assert next(source.iter_utf8(Chunks(live()))) == b"hi\n"
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -84,7 +83,7 @@ def test_gzip_of_several_members(size):
     assert unpacked(*pieces) == (b"one\ntwo\none\ntwo\n", None)
 
 
-def test_gzip_of_much():
+def test_gzip_of_a_large_text():
     assert unpacked(gzip.compress(b"0" * 3_000_000)) == (b"0" * 3_000_000, None)
 
 
@@ -95,28 +94,28 @@ def test_gzip_cut_off():
 
 
 def test_gzip_corrupt():
-    found, reason = unpacked(PACKED + b"garbage")
-    assert found == b"one\ntwo\n"
+    content, reason = unpacked(PACKED + b"garbage")
+    assert content == b"one\ntwo\n"
     assert reason is not None
     assert reason.startswith("the gzip data is corrupt here (")
 
 
-def test_what_gzip_holds_is_looked_at_too():
+def test_decompressed_bytes_are_checked_too():
     assert unpacked(gzip.compress(b"PK\x03\x04"))[1] == (
         "this is no text but a zip archive (or an Office file); unpack it with `unzip -p`"
     )
 
 
 @pytest.mark.parametrize("frames", [1, 3])
-def test_zstandard_is_unpacked_frame_after_frame(frames):
+def test_zstandard_frames_are_decompressed_one_after_another(frames):
     content = b"".join(zstandard.compress(b"line %d\n" % number * 50_000) for number in range(frames))
     expected = b"".join(b"line %d\n" % number * 50_000 for number in range(frames))
     assert b"".join(source.iter_utf8(io.BytesIO(content))) == expected
 
 
-def test_zstandard_in_small_pieces_of_a_pipe():
+def test_zstandard_in_small_chunks_from_a_pipe():
     content = zstandard.compress(b"one\ntwo\n")
-    assert b"".join(source.iter_utf8(Pieces([content[at : at + 1] for at in range(len(content))]))) == b"one\ntwo\n"
+    assert b"".join(source.iter_utf8(Chunks([content[at : at + 1] for at in range(len(content))]))) == b"one\ntwo\n"
 
 
 def test_damaged_zstandard():
@@ -127,7 +126,7 @@ def test_damaged_zstandard():
         list(source.iter_utf8(io.BytesIO(content[:20] + b"\xff" * 40 + content[60:])))
 
 
-def test_a_few_packed_bytes_may_hold_much():
+def test_a_small_file_that_decompresses_to_gigabytes_is_read_in_chunks():
     """A bomb of 100 MB comes in pieces that fit."""
     content = zstandard.compress(b"\0" * 100_000_000)
     pieces = source._unzstd(iter([content]))

@@ -59,7 +59,7 @@ def pieces(content, size=1 << 16, limit=30, is_message=is_message):
         (b'[{"role": 1},' + b'{"role": 2},' * 9 + b"{}]\n3", [(1, TOO_LONG), (2, b"3")]),
     ],
 )
-def test_split(content, expected, size):
+def test_split_values(content, expected, size):
     assert pieces(content, size) == expected
 
 
@@ -82,11 +82,11 @@ def test_split(content, expected, size):
         (b'{\n"a": [\n{\n"b": 2\n}\n]\n}', [(1, b'{\n"a": [\n{\n"b": 2\n}\n]\n}')]),
     ],
 )
-def test_the_way_back_after_a_value_that_is_not_closed(content, expected):
+def test_recovery_after_a_value_that_is_not_closed(content, expected):
     assert pieces(content) == expected
 
 
-def test_a_value_comes_as_soon_as_it_is_closed():
+def test_a_value_is_yielded_as_soon_as_it_is_closed():
     def live():
         yield b'{"a":\n'
         yield b"1}\n"
@@ -95,7 +95,7 @@ def test_a_value_comes_as_soon_as_it_is_closed():
     assert next(split_values(live(), 1, 30, is_message)) == Frame(1, b'{"a":\n1}')
 
 
-def test_an_element_comes_as_soon_as_it_is_closed():
+def test_an_element_is_yielded_as_soon_as_it_is_closed():
     def live():
         yield b"[\n"
         yield b" {},\n"
@@ -113,16 +113,16 @@ anything = st.recursive(
 
 @given(st.lists(anything, min_size=1), st.sampled_from([None, 0, 2]), st.integers(1, 20))
 def test_the_elements_of_any_array(values, indent, size):
-    found = pieces(json.dumps(values, indent=indent).encode(), size, 1 << 20, lambda element: False)
-    assert [json.loads(content) for _, content in found] == values
+    split = pieces(json.dumps(values, indent=indent).encode(), size, 1 << 20, lambda element: False)
+    assert [json.loads(content) for _, content in split] == values
 
 
 @given(st.text(alphabet='{}[]",\\\n x1').map(str.encode), st.integers(1, 9))
 def test_nothing_is_lost_silently(content, size):
-    """All but white space, commas, and the brackets of arrays is in a chunk, or there is a fault."""
-    found = pieces(content, size)
-    lines = [line for line, _ in found]
-    assert lines == sorted(lines) or found[-1][1] == UNCLOSED_ARRAY
-    if all(isinstance(piece, bytes) for _, piece in found):
-        kept = b"".join(piece for _, piece in found)
+    """All but white space, commas, and the brackets of arrays is in a frame, or there is an error."""
+    split = pieces(content, size)
+    lines = [line for line, _ in split]
+    assert lines == sorted(lines) or split[-1][1] == UNCLOSED_ARRAY
+    if all(isinstance(piece, bytes) for _, piece in split):
+        kept = b"".join(piece for _, piece in split)
         assert sorted(kept.translate(None, b" \n,[]")) == sorted(content.translate(None, b" \n,[]"))

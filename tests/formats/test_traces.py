@@ -4,11 +4,10 @@ import pytest
 
 from guardcli.formats import RecordError, parse, traces
 from guardcli.formats.claims import Claims
-
-from .rows import said
+from tests.formats.in_memory import conversation
 
 HI, HELLO = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}
-BOTH = [(None, said(("user", "hi"), ("assistant", "hello")))]
+BOTH = [(None, conversation(("user", "hi"), ("assistant", "hello")))]
 
 
 @pytest.mark.parametrize(
@@ -25,7 +24,7 @@ def test_matches(value):
 
 
 @pytest.mark.parametrize("value", [[], "x", {}, {"input": "hi"}, {"trace_id": "t"}, {"run_type": "llm"}])
-def test_matches_noop(value):
+def test_does_not_match(value):
     assert not traces.matches(value)
 
 
@@ -68,10 +67,10 @@ def test_langsmith(given, answered):
 
 def test_a_text_that_only_begins_like_json_is_a_text():
     value = {"trace_id": "t", "input": "[not json] hi", "output": "{}"}
-    assert traces.parse(value, Claims()) == [(None, said(("user", "[not json] hi"), ("assistant", "{}")))]
+    assert traces.parse(value, Claims()) == [(None, conversation(("user", "[not json] hi"), ("assistant", "{}")))]
 
 
-def test_json_texts_are_no_unread_text_beside_the_conversation():
+def test_parsed_json_texts_are_not_unread_text():
     assert (
         parse({"trace_id": "t", "input": json.dumps([HI]), "output": json.dumps(HELLO)}).messages == BOTH[0][1].messages
     )
@@ -91,7 +90,7 @@ def test_json_texts_are_no_unread_text_beside_the_conversation():
         ({"run_type": "llm", "inputs": {"messages": [{"role": "user"}]}}, "message 1 has no content"),
     ],
 )
-def test_unreadable(value, reason):
+def test_record_errors(value, reason):
     with pytest.raises(RecordError) as error:
         traces.parse(value, Claims())
     assert error.value.reason.startswith(reason)
@@ -133,7 +132,7 @@ def test_arguments_without_text():
         [[{"role": "user", "content": "hi"}], [{"role": "user", "content": "how do I build it"}]],
     ],
 )
-def test_json_that_somebody_typed_is_judged_as_it_stands(typed):
+def test_json_that_a_user_typed_is_judged_as_text(typed):
     """Also where the answer is JSON, so that all of the row looks as an exporter writes it."""
     conversation = parse({"trace_id": "t", "input": json.dumps(typed), "output": '{"answer": "Sorry."}'})
     assert conversation.unread == ()

@@ -4,8 +4,7 @@ import pytest
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.formats import read, transcript
-
-from .rows import Pipe, rows, said, told
+from tests.formats.in_memory import Pipe, conversation, read_all, read_texts
 
 
 @pytest.mark.parametrize(
@@ -35,11 +34,11 @@ def test_matches(line):
         "Dear user: x",
     ],
 )
-def test_matches_noop(line):
+def test_does_not_match(line):
     assert not transcript.matches(line)
 
 
-def test_conversations():
+def test_parse_conversations():
     content = b"""
 User: how do I reset my password?
 Assistant: Open settings
@@ -56,33 +55,33 @@ System: note
 
 [user] after the line
 """
-    assert rows(content) == [
+    assert read_all(content) == [
         Record(
             Key("in", 2),
-            said(
+            conversation(
                 ("user", "how do I reset my password?"),
                 ("assistant", "Open settings\n\nand press the button."),
             ),
         ),
-        Record(Key("in", 7), said(("user", "thanks"))),
+        Record(Key("in", 7), conversation(("user", "thanks"))),
         Record(
             Key("in", 9),
             Conversation(
                 (Message("user", "another\nSystem: note"), Message("assistant", "yes")), flags=("unknown_speaker",)
             ),
         ),
-        Record(Key("in", 15), said(("user", "after the line"))),
+        Record(Key("in", 15), conversation(("user", "after the line"))),
     ]
 
 
 def test_a_blank_line_before_an_assistant_ends_nothing():
-    assert told(b"User: a\r\n\r\nAssistant: b\r\n") == [(1, None, [("user", "a"), ("assistant", "b")])]
+    assert read_texts(b"User: a\r\n\r\nAssistant: b\r\n") == [(1, None, [("user", "a"), ("assistant", "b")])]
 
 
-def test_invalid_utf8_spoils_its_conversation_only():
-    assert rows(b"User: a\nBot: \xff\n\nUser: b") == [
+def test_invalid_utf8_is_an_error_of_its_conversation_only():
+    assert read_all(b"User: a\nBot: \xff\n\nUser: b") == [
         Malformed(Key("in", 1), "invalid UTF-8 at byte 6 of line 2: 0xff; if Latin-1: iconv -f LATIN1"),
-        Record(Key("in", 4), said(("user", "b"))),
+        Record(Key("in", 4), conversation(("user", "b"))),
     ]
 
 
@@ -91,7 +90,7 @@ def test_text_without_a_speaker_is_not_dropped():
         (1, None, [("user", "a")]),
         (3, None, "text before the first speaker (such as `User:`): 'who?'"),
     ]
-    assert told(b"User: a\n---\nwho?\nUser: b\n") == expected
+    assert read_texts(b"User: a\n---\nwho?\nUser: b\n") == expected
 
 
 @pytest.mark.parametrize(
@@ -110,45 +109,45 @@ def test_text_without_a_speaker_is_not_dropped():
 def test_the_limit_is_on_the_conversation(content, expected):
     reason = "the conversation is longer than 10 bytes; --max-record-bytes sets the limit"
     expected = [(line, part, reason if heard == "too long" else heard) for line, part, heard in expected]
-    assert told(content, max_record_bytes=10) == expected
+    assert read_texts(content, max_record_bytes=10) == expected
 
 
 def test_forced():
-    assert told(b"---\nSystem: x\nUser: y", format="transcript") == [(2, None, [("system", "x"), ("user", "y")])]
+    assert read_texts(b"---\nSystem: x\nUser: y", format="transcript") == [(2, None, [("system", "x"), ("user", "y")])]
 
 
 TURNS = b"User: hi\nAssistant: hello\n"
 
 
-def test_a_transcript_is_not_found_in_a_pipe():
+def test_transcripts_are_not_detected_in_a_pipe():
     notes: list[str] = []
-    found = [row.conversation.messages[0].content for row in read(Pipe(TURNS), "-", on_note=notes.append)]
-    assert found == ["User: hi", "Assistant: hello"]
+    texts = [row.conversation.messages[0].content for row in read(Pipe(TURNS), "-", on_note=notes.append)]
+    assert texts == ["User: hi", "Assistant: hello"]
     assert notes[0].startswith("the first line looks like a turn of a transcript; from a pipe each line is one message")
     notes.clear()
     assert len(list(read(io.BytesIO(TURNS), "f", on_note=notes.append))) == 1
     assert notes == ["read as a transcript, by its first line; --input-format lines reads it as text"]
 
 
-def test_one_line_that_looks_like_a_turn_does_not_swallow_the_prompts_behind_it():
+def test_one_line_that_looks_like_a_turn_does_not_swallow_the_prompts_after_it():
     content = b"User: what does this word mean?\nhow do I build it\nand what is this\n"
-    assert [said for _, _, said in told(content)] == [[("user", line)] for line in content.decode().splitlines()]
+    assert [said for _, _, said in read_texts(content)] == [[("user", line)] for line in content.decode().splitlines()]
 
 
 @pytest.mark.parametrize("line", ["Support: yes", "**Support**: yes", "<support> yes", "[Ann Lee] yes", "Dr. No: yes"])
-def test_a_speaker_that_is_not_known_is_told(line):
-    (record,) = rows(f"User: hi\n{line}\nUser: thanks\n".encode())
+def test_an_unknown_speaker_is_flagged(line):
+    (record,) = read_all(f"User: hi\n{line}\nUser: thanks\n".encode())
     assert record.conversation.flags == ("unknown_speaker",)
     assert line in record.conversation.messages[0].content
 
 
 @pytest.mark.parametrize("line", ["see https://x.example", "at 10:30 then", "yes", "- a: b", "so it is, I think: yes"])
 def test_other_lines_are_text(line):
-    (record,) = rows(f"User: hi\n{line}\nBot: yes\n".encode())
+    (record,) = read_all(f"User: hi\n{line}\nBot: yes\n".encode())
     assert record.conversation.flags == ()
 
 
-def test_a_system_turn_is_trusted_only_where_the_format_is_forced():
+def test_system_turns_are_read_only_if_the_format_is_given():
     content = b"User: a\n---\nSystem: how do I build it\nUser: b\n"
-    assert [row for row in rows(content) if isinstance(row, Malformed)]
-    assert told(content, format="transcript")[1] == (3, None, [("system", "how do I build it"), ("user", "b")])
+    assert [row for row in read_all(content) if isinstance(row, Malformed)]
+    assert read_texts(content, format="transcript")[1] == (3, None, [("system", "how do I build it"), ("user", "b")])

@@ -11,7 +11,7 @@ import pytest
 from guardcli import formats
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.formats.unread_text import IgnoredPaths
-from tests.formats.rows import rows
+from tests.formats.in_memory import read_all
 
 USER = [{"role": "user", "content": "hi"}]
 SYSTEM = {"role": "system", "content": "how do I build it"}
@@ -90,10 +90,10 @@ def test_text_under_a_name_that_holds_speech_is_refused(value: dict[str, Any], p
 @pytest.mark.parametrize(("value", "place"), REFUSED, ids=lambda value: json.dumps(value)[:70])
 def test_the_options_that_the_message_names_settle_it(value: dict[str, Any], place: str) -> None:
     content = json.dumps(value).encode()
-    (ignored,) = rows(content, ignore=place)
+    (ignored,) = read_all(content, ignore=place)
     assert isinstance(ignored, Record)
     assert ignored.conversation.unread == ()
-    judged = rows(content, text_fields=[place])
+    judged = read_all(content, text_fields=[place])
     assert all(isinstance(row, Record) for row in judged)
     assert judged[0].conversation.messages == ignored.conversation.messages  # type: ignore[union-attr]
     assert [row.key.part for row in judged][1:], "a row of its own"
@@ -133,7 +133,7 @@ def test_other_text_is_listed_by_path(value: dict[str, Any], places: tuple[str, 
     conversation = formats.parse(value)
     assert sorted(conversation.unread) == sorted(places)
     assert "unread_text" in conversation.flags
-    (ignored,) = rows(json.dumps(value).encode(), ignore=",".join(places))
+    (ignored,) = read_all(json.dumps(value).encode(), ignore=",".join(places))
     assert isinstance(ignored, Record)
     assert (ignored.conversation.unread, ignored.conversation.flags) == ((), ())
 
@@ -170,7 +170,7 @@ ACCOUNTED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("value", ACCOUNTED, ids=lambda value: json.dumps(value)[:70])
-def test_what_is_judged_or_metadata_is_no_matter(value: dict[str, Any]) -> None:
+def test_judged_text_and_metadata_are_not_listed(value: dict[str, Any]) -> None:
     conversation = formats.parse(value)
     assert (conversation.unread, conversation.flags) == ((), ())
 
@@ -187,7 +187,7 @@ NOT_A_RENDERING = [
 
 
 @pytest.mark.parametrize("text", NOT_A_RENDERING)
-def test_a_rendering_with_anything_else_in_it_is_a_second_text(text: str) -> None:
+def test_a_rendering_with_other_text_in_it_is_not_a_copy(text: str) -> None:
     with pytest.raises(formats.RecordError, match="`text` has text"):
         formats.parse({"messages": USER, "text": text})
 
@@ -204,7 +204,7 @@ def test_definitions_of_tools_are_counted() -> None:
     assert (conversation.skipped, conversation.unread) == (("tool_definition",) * 2, ())
 
 
-def test_a_path_covers_what_is_below_it_and_lists_do_not_count() -> None:
+def test_ignored_paths_cover_everything_below_them_and_leave_out_lists() -> None:
     ignored = IgnoredPaths.from_text('a.b, messages[].note,"x.y"')
     assert ignored.covers(("a", "b"))
     assert ignored.covers(("a", 3, "b", "c"))
@@ -216,29 +216,29 @@ def test_a_path_covers_what_is_below_it_and_lists_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("text", ["", ",", "a..b", "["])
-def test_what_is_no_path(text: str) -> None:
+def test_invalid_paths(text: str) -> None:
     with pytest.raises(ValueError, match=r"no place|no path"):
         IgnoredPaths.from_text(text)
 
 
-def test_a_text_field_makes_a_record_of_a_value_of_no_format() -> None:
+def test_text_fields_make_records_of_values_without_a_format() -> None:
     content = json.dumps({"id": "a", "comment": {"body": ["one text", "", "another text"]}, "n": 1}).encode()
-    found = rows(content, text_fields=["comment.body"])
-    assert [row.key.part for row in found] == ["comment.body.0", "comment.body.1"]
-    assert [row.conversation.messages[0].content for row in found] == ["one text", "another text"]  # type: ignore[union-attr]
-    (missing,) = rows(content, text_fields=["elsewhere"])
+    records = read_all(content, text_fields=["comment.body"])
+    assert [row.key.part for row in records] == ["comment.body.0", "comment.body.1"]
+    assert [row.conversation.messages[0].content for row in records] == ["one text", "another text"]  # type: ignore[union-attr]
+    (missing,) = read_all(content, text_fields=["elsewhere"])
     assert isinstance(missing, Malformed)
 
 
-def test_a_row_lists_so_many_paths_and_says_that_there_are_more() -> None:
+def test_a_row_lists_a_limited_number_of_paths() -> None:
     conversation = formats.parse({"prompt": "hi", **{f"note{n}": f"note number {n} here" for n in range(200)}})
     assert len(conversation.unread) == 101
     assert conversation.unread[-1] == "…"
 
 
 def test_every_conversation_of_a_record_says_what_was_not_read() -> None:
-    found = rows(json.dumps({"chosen": "Human: hi", "rejected": "Human: bye", "title": TEXT}).encode())
-    assert [row.conversation.unread for row in found if isinstance(row, Record)] == [("title",)] * 2
+    records = read_all(json.dumps({"chosen": "Human: hi", "rejected": "Human: bye", "title": TEXT}).encode())
+    assert [row.conversation.unread for row in records if isinstance(row, Record)] == [("title",)] * 2
 
 
 def test_reasoning_is_judged_with_its_message_and_flagged() -> None:
@@ -248,7 +248,7 @@ def test_reasoning_is_judged_with_its_message_and_flagged() -> None:
     assert (conversation.messages[0].content, conversation.flags) == (f"{TEXT}\nNo.", ("reasoning",))
 
 
-def test_a_refusal_beside_a_content_is_judged_too() -> None:
+def test_a_refusal_is_judged_with_the_content() -> None:
     message = {"role": "assistant", "content": "a", "refusal": "b"}
     assert formats.parse({"messages": [message]}).messages[0].content == "a\nb"
 
@@ -272,11 +272,11 @@ def test_two_names_for_two_different_roles(message: dict[str, str]) -> None:
 
 
 def test_a_field_that_a_reader_skips_is_judged_where_an_option_names_it() -> None:
-    found = rows(json.dumps({"prompt": "hi", "system": TEXT}).encode(), text_fields=["system"])
-    assert [row.key.part for row in found] == [None, "system"]
+    records = read_all(json.dumps({"prompt": "hi", "system": TEXT}).encode(), text_fields=["system"])
+    assert [row.key.part for row in records] == [None, "system"]
 
 
-def test_calls_that_stand_in_additional_kwargs_alone_are_counted() -> None:
+def test_tool_calls_only_in_additional_kwargs_are_counted() -> None:
     call = {"type": "ai", "content": "ok", "additional_kwargs": {"function_call": {"name": "x", "arguments": TEXT}}}
     assert formats.parse({"run_type": "llm", "inputs": "hi", "outputs": [call]}).skipped == ("tool_call",)
 
@@ -288,6 +288,6 @@ def test_many_marks_and_blank_rows_take_no_time_of_their_own() -> None:
         b"\xef\xbb\xbf" * 300_000 + b"hi\n",
         b"id,prompt\n1,hi\n" + b"\n" * 1_000_000 + b"2,hi\n",
     ):
-        assert rows(content, max_record_bytes=1 << 24)
+        assert read_all(content, max_record_bytes=1 << 24)
     texts = [{"role": "user", "content": f"a{n}"} for n in range(5_000)]
-    assert rows(json.dumps({"messages": texts, "note": "a " * 500_000}).encode(), max_record_bytes=1 << 24)
+    assert read_all(json.dumps({"messages": texts, "note": "a " * 500_000}).encode(), max_record_bytes=1 << 24)

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.formats import INPUT_FORMATS, RecordError, parse, read
-
-from .rows import Pieces, rows, said, told
+from tests.formats.in_memory import Chunks, conversation, read_all, read_texts
 
 HI = [("user", "hi")]
 KNOWN = (
@@ -47,13 +46,13 @@ def test_a_file_of_mixed_formats():
     }
     a, b = (Conversation((Message("user", text),), "7") for text in "ab")
     seen: list[str] = []
-    assert rows("\n".join(map(json.dumps, content.values())).encode(), on_detect=seen.append) == [
+    assert read_all("\n".join(map(json.dumps, content.values())).encode(), on_detect=seen.append) == [
         Record(Key("in", 1, None, "c1"), Conversation((Message("user", "hi"),), "c1"), content[1]),
         Record(Key("in", 2, None, "h"), Conversation((Message("user", "hi"),), "h"), content[2]),
         Record(Key("in", 3, "chosen", "7"), a, transcripts),
         Record(Key("in", 3, "rejected", "7"), b, transcripts),
         Record(Key("in", 4, None, "t"), Conversation((Message("user", "hi"),), "t"), content[4]),
-        Record(Key("in", 5), said(("user", "hi"))),
+        Record(Key("in", 5), conversation(("user", "hi"))),
         Malformed(Key("in", 6, None, "bad"), "empty conversation: messages has no messages", content[6]),
         Malformed(
             Key("in", 7),
@@ -82,11 +81,11 @@ def test_a_file_of_mixed_formats():
     ],
 )
 def test_read(content, expected):
-    assert told(content) == expected
+    assert read_texts(content) == expected
 
 
-def test_a_repaired_record_says_so():
-    (record,) = rows(b'{"prompt": "a\\ud83d"}')
+def test_a_repaired_record_is_flagged():
+    (record,) = read_all(b'{"prompt": "a\\ud83d"}')
     expected = Conversation((Message("user", "a\ufffd"),), flags=("invalid_unicode",))
     assert record == Record(Key("in", 1), expected, {"prompt": "a\ufffd"})
 
@@ -104,22 +103,22 @@ def test_a_repaired_record_says_so():
 )
 def test_forced(format, content, expected):
     seen: list[str] = []
-    assert told(content, format=format, on_detect=seen.append) == [(1, None, expected)]
+    assert read_texts(content, format=format, on_detect=seen.append) == [(1, None, expected)]
     assert seen == []
 
 
 def test_an_unknown_format():
     with pytest.raises(ValueError, match=r"unknown format 'xml'; known are batches, .*"):
-        rows(b"", format="xml")
+        read_all(b"", format="xml")
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("hi", said(("user", "hi"))),
-        ([{"role": "user", "content": "hi"}], said(("user", "hi"))),
+        ("hi", conversation(("user", "hi"))),
+        ([{"role": "user", "content": "hi"}], conversation(("user", "hi"))),
         ({"id": 5, "prompt": "hi"}, Conversation((Message("user", "hi"),), "5")),
-        ({"input": ["hi"]}, said(("user", "hi"))),
+        ({"input": ["hi"]}, conversation(("user", "hi"))),
         ("\ud83d\ude00", Conversation((Message("user", "😀"),), flags=("invalid_unicode",))),
     ],
 )
@@ -137,7 +136,7 @@ def test_parse(value, expected):
         ({"messages": []}, "empty conversation: messages has no messages"),
     ],
 )
-def test_parse_unreadable(value, reason):
+def test_parse_errors(value, reason):
     with pytest.raises(RecordError) as error:
         parse(value)
     assert error.value.reason == reason
@@ -185,7 +184,7 @@ def check_live(written, format=None):
     assert heard.empty()
 
 
-def test_a_conversation_of_a_transcript_on_a_live_pipe_does_not_wait_for_the_next():
+def test_a_transcript_on_a_live_pipe_does_not_wait_for_the_next_conversation():
     check_live(b"User: hi\n---\n", format="transcript")
 
 
@@ -208,13 +207,13 @@ def test_memory_is_bounded_on_a_record_of_50_megabytes(before, after, line):
 
     tracemalloc.start()
     try:
-        *_, malformed, last = read(Pieces(content()), "in")
+        *_, malformed, last = read(Chunks(content()), "in")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert isinstance(malformed, Malformed)
     assert malformed.reason.endswith("is longer than 1048576 bytes; --max-record-bytes sets the limit")
-    assert last == Record(Key("in", line), said(("user", "hi")))
+    assert last == Record(Key("in", line), conversation(("user", "hi")))
     assert peak < 8 << 20  # measured: 2 to 5 MiB
 
 
@@ -243,25 +242,25 @@ bytes_like_ours = st.lists(
 
 @given(bytes_like_ours, st.sampled_from([None, *INPUT_FORMATS]), st.sampled_from([8, 1 << 20]))
 def test_any_bytes_are_read(content, format, limit):
-    found = rows(content, format=format, max_record_bytes=limit)
-    assert all(row.key.line >= 1 for row in found)
-    keys = [(row.key.line, row.key.part) for row in found]
+    records = read_all(content, format=format, max_record_bytes=limit)
+    assert all(row.key.line >= 1 for row in records)
+    keys = [(row.key.line, row.key.part) for row in records]
     assert len(set(keys)) == len(keys)
     header_alone = format == "csv"
-    assert found or header_alone or not content.strip(b"\xef\xbb\xbf \t\r\n\f\v-[],\0\x1e\x1f\x8b")
+    assert records or header_alone or not content.strip(b"\xef\xbb\xbf \t\r\n\f\v-[],\0\x1e\x1f\x8b")
 
 
 @given(bytes_like_ours.filter(lambda content: content.strip()), st.data())
-def test_the_size_of_the_pieces_does_not_matter(content, data):
+def test_the_size_of_the_chunks_does_not_matter(content, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=9)))
     pieces = [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
-    assert list(read(Pieces(pieces), "in")) == list(read(Pieces([content]), "in"))
+    assert list(read(Chunks(pieces), "in")) == list(read(Chunks([content]), "in"))
 
 
 @given(st.lists(lists, min_size=1).filter(lambda values: isinstance(values[0], (dict, str))))
 def test_every_line_of_json_lines_is_accounted_for(values):
-    found = rows("\n".join(map(json.dumps, values)).encode())
-    lines = [row.key.line for row in found]
+    records = read_all("\n".join(map(json.dumps, values)).encode())
+    lines = [row.key.line for row in records]
     assert lines == sorted(lines)
     assert set(lines) == set(range(1, len(values) + 1))
 
@@ -274,8 +273,8 @@ def test_an_array_is_read_like_json_lines(values, how):
     indent, limit = how
 
     def heard(content):
-        found = rows(content, max_record_bytes=limit)
-        return [getattr(row, "conversation", None) or row.reason.replace("the line", "the value") for row in found]
+        records = read_all(content, max_record_bytes=limit)
+        return [getattr(row, "conversation", None) or row.reason.replace("the line", "the value") for row in records]
 
     in_lines = "\n".join(map(json.dumps, values)).encode()
     assert heard(json.dumps(values, indent=indent).encode()) == heard(in_lines)
@@ -290,14 +289,14 @@ def test_an_array_is_read_like_json_lines(values, how):
         'app | {"messages": [{"role": "user",', 'ht?"}]}', '"role": "user",', "}", "],", ' "content": "hi"}',
     ],
 )  # fmt: skip
-def test_a_record_in_a_stream_of_text_is_neither_read_nor_passed_as_text(line):
+def test_a_json_record_among_text_lines_is_an_error(line):
     """What one person writes must not change how it is read, nor hide behind how it looks."""
     for content in (f"Log of today\n{line}\n", f"Log of today\n{line}\nbye"):
         first, second, *_ = list(read(BytesIO(content.encode()), "in"))
         assert first.conversation.messages[0].content == "Log of today"
         assert isinstance(second, Malformed), line
         assert second.reason.endswith("--input-format lines reads every line as a text")
-    assert [row for row in rows(f"x\n{line}".encode(), format="lines") if isinstance(row, Malformed)] == []
+    assert [row for row in read_all(f"x\n{line}".encode(), format="lines") if isinstance(row, Malformed)] == []
 
 
 @pytest.mark.parametrize(
@@ -308,15 +307,15 @@ def test_a_record_in_a_stream_of_text_is_neither_read_nor_passed_as_text(line):
     ],
 )  # fmt: skip
 def test_text_is_text(line):
-    found = list(read(BytesIO(f"Hello\n{line}\n".encode()), "in"))
-    assert [row.conversation.messages[0].content for row in found] == ["Hello", line]
+    records = list(read(BytesIO(f"Hello\n{line}\n".encode()), "in"))
+    assert [row.conversation.messages[0].content for row in records] == ["Hello", line]
 
 
-def test_a_stream_of_records_has_no_text():
-    found = list(read(BytesIO(b'{"prompt": "hi"}\nhow do I build a bomb?\n'), "in"))
-    assert isinstance(found[1], Malformed)
+def test_text_among_json_records_is_an_error():
+    records = list(read(BytesIO(b'{"prompt": "hi"}\nhow do I build a bomb?\n'), "in"))
+    assert isinstance(records[1], Malformed)
 
 
 def test_forced_lines_stay_lines():
-    found = list(read(BytesIO(b'x\n{"prompt": "hi"}\n'), "in", format="lines"))
-    assert found[1].conversation.messages[0].content == '{"prompt": "hi"}'
+    records = list(read(BytesIO(b'x\n{"prompt": "hi"}\n'), "in", format="lines"))
+    assert records[1].conversation.messages[0].content == '{"prompt": "hi"}'
