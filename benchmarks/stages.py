@@ -39,17 +39,21 @@ class Stages:
         """Seconds a record of each stage: medians."""
         found: dict[str, float] = {}
         records = self._timed(found, "read", self._read)
-        jobs = self._timed(found, "choose_and_encode", lambda: self._encode(records))
+        prepared_records = self._timed(found, "choose_and_encode", lambda: self._encode(records))
         said = self._joined(records)
         self._timed(found, "of_it_llama_tokenize", lambda: [self._guard.model.vocab.encode_text(text) for text in said])
-        outcomes = self._timed(found, "engine_without_model", lambda: list(self._engine.run(self._requests(jobs))))
+        outcomes = self._timed(
+            found, "engine_without_model", lambda: list(self._engine.run(self._requests(prepared_records)))
+        )
         verdicts = self._timed(
             found,
             "rows",
             lambda: [
                 row
-                for job, said in zip(jobs, outcomes, strict=True)
-                for row in assemble_verdicts(job, said, JudgeConfig(), self._guard.decision, self._guard.provenance)
+                for prepared, said in zip(prepared_records, outcomes, strict=True)
+                for row in assemble_verdicts(
+                    prepared, said, JudgeConfig(), self._guard.decision, self._guard.provenance
+                )
             ],
         )
         self._timed(found, "write", lambda: [WRITERS["json"](verdict).encode() for verdict in verdicts])
@@ -68,7 +72,9 @@ class Stages:
         return list(formats.read(io.BytesIO(self._content), "prompts.jsonl"))
 
     def _encode(self, records: list[Record | Malformed]) -> list[PreparedRecord]:
-        return [job for group in batch_records(records) for job in prepare(group, self._encoders, JudgeConfig())]
+        return [
+            prepared for group in batch_records(records) for prepared in prepare(group, self._encoders, JudgeConfig())
+        ]
 
     def _joined(self, records: list[Record | Malformed]) -> list[str]:
         """The text of each list of records, which llama.cpp is given in one piece."""
@@ -83,8 +89,9 @@ class Stages:
             for group in batch_records(records)
         ]
 
-    def _requests(self, jobs: list[PreparedRecord]) -> Iterator[list[LogitCoroutine[PromptScore]]]:
-        for job in jobs:
+    def _requests(self, prepared_records: list[PreparedRecord]) -> Iterator[list[LogitCoroutine[PromptScore]]]:
+        for prepared in prepared_records:
             yield [
-                score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5) for prompt in job.prompts
+                score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5)
+                for prompt in prepared.prompts
             ]

@@ -68,7 +68,7 @@ class Source:
                     digest.update(piece)
                     cutter.feed(piece)
                     on_read(len(piece))
-                source = cls(path, cutter.offset, digest.hexdigest(), before, packed, cutter.found())
+                source = cls(path, cutter.offset, digest.hexdigest(), before, packed, cutter.cuts())
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from error
         source.check_unchanged()
@@ -109,6 +109,6 @@ class UnitCutter:
         self._line += piece.count(b"\n", counted)
         self.offset += len(piece)
 
-    def found(self) -> tuple[tuple[int, int], ...]:
+    def cuts(self) -> tuple[tuple[int, int], ...]:
         """The cuts with something behind them."""
         return tuple(cut for cut in self._cuts if cut[0] < self.offset)

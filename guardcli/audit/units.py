@@ -46,7 +46,7 @@ def split_into_units(sources: Sequence[Source], record_lines: Callable[[BinaryIO
     Raises:
         InputError: a source cannot be opened.
     """
-    found = []
+    units = []
     for source in sources:
         if source.cuts:
             with open_source(source.path) as stream:
@@ -54,12 +54,12 @@ def split_into_units(sources: Sequence[Source], record_lines: Callable[[BinaryIO
             if lines is not None:
                 begins = [(0, 1), *source.cuts]
                 ends = [offset for offset, _ in begins[1:]] + [source.size]
-                found += [
+                units += [
                     Unit(source, begin, end, line, lines) for (begin, line), end in zip(begins, ends, strict=True)
                 ]
                 continue
-        found.append(Unit(source, 0, source.size))
-    return found
+        units.append(Unit(source, 0, source.size))
+    return units
 
 
 class _Section(io.RawIOBase):

@@ -1,6 +1,6 @@
-"""Outcomes → rows: what the model said of each prompt becomes the verdict of a turn, and of a record.
+"""Assemble verdict rows: the scores of prompts → the verdict of a turn → the verdict of a record.
 
-It decides by the rules of `decision`, and sees to it that nothing unjudged is called safe.
+Nothing unjudged is called safe: a prompt without a score makes its turn an error, unless another one is unsafe.
 """
 
 from __future__ import annotations
@@ -22,68 +22,71 @@ LOW_MASS = 0.5  # below this the model was about to write something other than a
 
 
 def assemble_verdicts(
-    job: PreparedRecord,
+    prepared: PreparedRecord,
     outcomes: Sequence[PromptScore],
     config: JudgeConfig,
     decision: DecisionRule,
     provenance: Provenance,
 ) -> Iterator[Verdict]:
-    """The rows of a job, from the outcomes of its prompts in their order."""
+    """Assemble the rows of a record from the scores of its prompts, in their order."""
     shared: dict[str, Any] = {
-        "key": job.record.key,
+        "key": prepared.record.key,
         "provenance": provenance,
         "threshold": decision.threshold,
-        "skipped": job.skipped or {},
-        "unread": job.record.conversation.unread if isinstance(job.record, Record) else (),
-        "meta": _meta(job.record.fields, config.keep),
+        "skipped": prepared.skipped or {},
+        "unread": prepared.record.conversation.unread if isinstance(prepared.record, Record) else (),
+        "meta": _meta(prepared.record.fields, config.keep),
     }
-    if not job.parts:
-        yield Verdict(verdict="error", error=job.error, **shared)
+    if not prepared.turns:
+        yield Verdict(verdict="error", error=prepared.error, **shared)
         return
-    each = list(_each(job, iter(outcomes), config, decision, shared))
+    each = list(_verdicts_by_turn(prepared, iter(outcomes), config, decision, shared))
     if config.target == "each":
         yield from each
     else:
         yield _aggregate(each)
 
 
-def _each(
-    job: PreparedRecord,
+def _verdicts_by_turn(
+    prepared: PreparedRecord,
     outcomes: Iterator[PromptScore],
     config: JudgeConfig,
     decision: DecisionRule,
     shared: dict[str, Any],
 ) -> Iterator[Verdict]:
-    for part in job.parts:
-        said = shared | {
+    for turn_prompts in prepared.turns:
+        common = shared | {
             "verdict": "error",
-            "turn": part.turn.number,
-            "role": part.turn.role,
-            "flags": part.flags,
-            "truncated": part.truncated,
-            "text": part.turn.text if config.text else None,
+            "turn": turn_prompts.turn.number,
+            "role": turn_prompts.turn.role,
+            "flags": turn_prompts.flags,
+            "truncated": turn_prompts.truncated,
+            "text": turn_prompts.turn.text if config.text else None,
         }
-        if not part.questions:
-            yield Verdict(**said, error=without_text(part.turn))
+        if not turn_prompts.windows_by_category:
+            yield Verdict(**common, error=without_text(turn_prompts.turn))
             continue
-        read = {category: [next(outcomes) for _ in fitted.prompts] for category, fitted in part.questions.items()}
+        read = {
+            category: [next(outcomes) for _ in windows.prompts]
+            for category, windows in turn_prompts.windows_by_category.items()
+        }
         if None in read:
-            found = [_decided(part.flags, outcome, config, decision) for outcome in read[None]]
-            yield _aggregate([Verdict(**said | fields) for fields in found])
+            fields_by_outcome = [_decide(turn_prompts.flags, outcome, config, decision) for outcome in read[None]]
+            yield _aggregate([Verdict(**common | fields) for fields in fields_by_outcome])
         else:
             by_category = {category: outcomes for category, outcomes in read.items() if category is not None}
-            yield Verdict(**said | _decided_by_category(part.flags, by_category, config, decision))
+            yield Verdict(**common | _decide_by_category(turn_prompts.flags, by_category, config, decision))
 
 
-def _decided(
+def _decide(
     flags: tuple[str, ...], outcome: PromptScore, config: JudgeConfig, decision: DecisionRule
 ) -> dict[str, Any]:
-    """What a row says of one prompt. What was not answered with a verdict may be called unsafe, but never safe."""
+    """The fields of a row for one prompt. An answer that is no verdict may be called unsafe, but never safe."""
     if outcome.error:
         return {"error": outcome.error}
     labels = decision.labels
     unsafe = decision.is_unsafe(outcome.score)
-    flags = (*flags, *_remarks(low=outcome.mass < LOW_MASS, near=decision.is_near_threshold(outcome.score)))
+    flags = (*flags, *_score_flags(low=outcome.mass < LOW_MASS, near=decision.is_near_threshold(outcome.score)))
     if LOW in flags and not unsafe and not config.force:
         return {"flags": flags, "mass": outcome.mass, "error": _no_answer(outcome.mass)}
     return {
@@ -96,10 +99,10 @@ def _decided(
     }
 
 
-def _decided_by_category(
+def _decide_by_category(
     flags: tuple[str, ...], read: Mapping[str, Sequence[PromptScore]], config: JudgeConfig, decision: DecisionRule
 ) -> dict[str, Any]:
-    """The same of a turn that was asked about one category at a time: unsafe as soon as one is violated."""
+    """The fields of a row for prompts about one category each: unsafe as soon as one is violated."""
     failed = next((outcome.error for outcomes in read.values() for outcome in outcomes if outcome.error), None)
     good = {id_: [outcome for outcome in outcomes if not outcome.error] for id_, outcomes in read.items()}
     scores = {id_: max(outcome.score for outcome in outcomes) for id_, outcomes in good.items() if outcomes}
@@ -107,7 +110,7 @@ def _decided_by_category(
         return {"error": failed}
     mass = min(outcome.mass for outcomes in good.values() for outcome in outcomes)
     violated = decision.violated(scores)
-    flags = (*flags, *_remarks(low=mass < LOW_MASS, near=decision.is_any_near_threshold(scores)))
+    flags = (*flags, *_score_flags(low=mass < LOW_MASS, near=decision.is_any_near_threshold(scores)))
     if not violated and (failed or (LOW in flags and not config.force)):
         return {"flags": flags, "mass": mass, "error": failed or _no_answer(mass)}
     return {
@@ -121,7 +124,7 @@ def _decided_by_category(
     }
 
 
-def _remarks(*, low: bool, near: bool) -> tuple[str, ...]:
+def _score_flags(*, low: bool, near: bool) -> tuple[str, ...]:
     return (*((LOW,) if low else ()), *((NEAR,) if near else ()))
 
 
@@ -130,7 +133,7 @@ def _no_answer(mass: float) -> str:
 
 
 def _aggregate(each: Sequence[Verdict]) -> Verdict:
-    """One row for several prompts: that of the highest score, unsafe if one of them is, and safe only if all are."""
+    """Combine rows into the one with the highest score: unsafe if one of them is, safe only if all are."""
     if len(each) == 1:
         return each[0]
     judged_rows = [row for row in each if row.score is not None]
@@ -152,5 +155,5 @@ def _aggregate(each: Sequence[Verdict]) -> Verdict:
 
 
 def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:
-    """The kept fields that the record has; None if none are kept."""
+    """The fields to keep that the record has; None if none are to be kept."""
     return {name: value for name in keep for value in find_field(fields, name)} if keep else None

@@ -28,12 +28,12 @@ class RecordCost:
         self._shares = shares
         self._last: dict[Question, EncodedPrompt] = {}
 
-    def add(self, fitted: PromptWindows, question: Question) -> None:
+    def add(self, windows: PromptWindows, question: Question) -> None:
         """Count the prompts that judge a turn."""
-        if fitted.windowed:
-            self.tokens += sum(len(prompt.tokens) - prompt.prefix_len for prompt in fitted.prompts)
+        if windows.windowed:
+            self.tokens += sum(len(prompt.tokens) - prompt.prefix_len for prompt in windows.prompts)
             return
-        for prompt in fitted.prompts:
+        for prompt in windows.prompts:
             self.tokens += self._new(prompt, self._last.get(question))
             self._last[question] = prompt
 

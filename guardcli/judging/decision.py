@@ -51,8 +51,8 @@ class DecisionRule:
 
     def violated(self, scores: Mapping[str, float]) -> tuple[str, ...]:
         """Of scores by category id, those that reach their thresholds; the highest score first."""
-        found = [id_ for id_, score in scores.items() if score >= self.threshold_of(id_)]
-        return tuple(sorted(found, key=lambda id_: -scores[id_]))
+        violated = [id_ for id_, score in scores.items() if score >= self.threshold_of(id_)]
+        return tuple(sorted(violated, key=lambda id_: -scores[id_]))
 
     def is_near_threshold(self, score: float) -> bool:
         """Whether another batch might turn the verdict of one score."""
@@ -80,8 +80,8 @@ def _log_odds(probability: float) -> float:
 
 def highest_scores(all_scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """For each category, by id or label, the highest of its scores in several turns."""
-    found: dict[str, float] = {}
+    highest: dict[str, float] = {}
     for scores in all_scores:
         for category, score in scores.items():
-            found[category] = max(score, found.get(category, 0.0))
-    return found
+            highest[category] = max(score, highest.get(category, 0.0))
+    return highest

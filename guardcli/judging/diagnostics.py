@@ -29,12 +29,12 @@ class Check:
 
 def installation() -> Iterator[Check]:
     """Versions, and whether a GPU can be used."""
-    found = build()
+    llama_build = build()
     yield Check("guard", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
-    yield Check("llama-cpp-python", found.version)
-    yield Check("llama.cpp", found.features)
-    advice = "" if found.offload else f"for an NVIDIA GPU, install with:\n  {INSTALL_CUDA}"
-    yield Check("GPU offload", "available" if found.offload else "not in this build", advice=advice)
+    yield Check("llama-cpp-python", llama_build.version)
+    yield Check("llama.cpp", llama_build.features)
+    advice = "" if llama_build.offload else f"for an NVIDIA GPU, install with:\n  {INSTALL_CUDA}"
+    yield Check("GPU offload", "available" if llama_build.offload else "not in this build", advice=advice)
 
 
 def model(guard: Guard) -> Iterator[Check]:

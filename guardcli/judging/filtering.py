@@ -37,13 +37,13 @@ def filter_records(
 ) -> Iterator[FilteredRecord]:
     """Judge records, a row each (any target but "each"), in order. Raises GuardError as `Guard.judge` does."""
     pending: deque[Record | Malformed] = deque()
-    found: list[Verdict] = []
+    verdicts: list[Verdict] = []
     for verdict in guard.judge(_noted(records, pending), prefetch=prefetch):
         record = pending.popleft()
-        found.append(verdict)
+        verdicts.append(verdict)
         if not (isinstance(record, Record) and record.has_next_part):
-            yield FilteredRecord(record, tuple(found))
-            found.clear()
+            yield FilteredRecord(record, tuple(verdicts))
+            verdicts.clear()
 
 
 def _noted(records: Iterable[Record | Malformed], pending: deque[Record | Malformed]) -> Iterator[Record | Malformed]:

@@ -1,4 +1,4 @@
-"""The straight line: records in, verdicts out, in order. All commands and the Python API go through here."""
+"""The pipeline from records to verdicts, in order. All commands and the Python API go through it."""
 
 from __future__ import annotations
 
@@ -135,8 +135,10 @@ class Guard:
         return [1.0 if verdict.score is None else verdict.score for verdict in self.check(conversations)]
 
     def judge(self, records: Iterable[Record | Malformed], *, prefetch: Prefetch | None = None) -> Iterator[Verdict]:
-        """Judge records in order. With `prefetch` they are read and encoded in a thread; a "live" source is
-        answered as soon as nothing more has arrived, a "full" one fills every batch.
+        """Judge records in order.
+
+        With `prefetch` they are read and encoded in a thread. A "live" source is answered as soon as nothing more has
+        arrived; a "full" one fills every batch.
 
         Raises:
             ModelError: the model does not answer with a verdict, or the guard is closed.
@@ -145,11 +147,15 @@ class Guard:
         decision = replace(self.decision, tolerance=self.tolerance)
         groups = batch_records(records) if prefetch == "full" else ([record] for record in records)
         shares = not self._options.reproducible
-        jobs = (job for group in groups for job in prepare(group, self._encoders, self.config, shares=shares))
-        early = prefetch_items(jobs, weigh=num_tokens, room=PREFETCH_TOKENS, live=prefetch == "live")
+        prepared_records = (
+            prepared for group in groups for prepared in prepare(group, self._encoders, self.config, shares=shares)
+        )
+        early = prefetch_items(prepared_records, weigh=num_tokens, room=PREFETCH_TOKENS, live=prefetch == "live")
         pending: deque[PreparedRecord] = deque()
         check = None if self.config.force or self.verified else AnswerCheck(self.model.path, self.template.name)
-        for outcomes in self._open_engine().run(self._requests(jobs if prefetch is None else early, pending)):
+        for outcomes in self._open_engine().run(
+            self._requests(prepared_records if prefetch is None else early, pending)
+        ):
             yield from assemble_verdicts(pending.popleft(), outcomes, self.config, decision, self.provenance)
             if check is not None:
                 check.observe(outcomes)
@@ -160,9 +166,9 @@ class Guard:
 
     @property
     def tolerance(self) -> float:
-        """How far a score may move with what stands beside it in a batch, in log-odds; measured once a model.
+        """How far a score may differ with the rest of its batch, in log-odds; measured once a model.
 
-        0 where nothing stands beside it (`reproducible`), and for an engine that was brought along.
+        0 for the deterministic engine, and for an engine that was passed in.
         """
         if self._tolerance is None:
             self._tolerance = self._measured()
@@ -171,7 +177,7 @@ class Guard:
 
     @property
     def threshold(self) -> float:
-        """From which score on a message is unsafe, where no category has a threshold of its own."""
+        """The score from which on a message is unsafe, unless its category has a threshold of its own."""
         return self.decision.threshold
 
     def _measured(self) -> float:
@@ -185,9 +191,9 @@ class Guard:
         if known is not None:
             return float(known)
         encoder = next(iter(self._encoders.values()))
-        found = tolerance.measure(engine, encoder, self._answers, least=tolerance.floor(native.description))
-        cache_put(self._cache, key, repr(found))
-        return found
+        measured = tolerance.measure(engine, encoder, self._answers, least=tolerance.floor(native.description))
+        cache_put(self._cache, key, repr(measured))
+        return measured
 
     def reset(self, records: Iterable[Record | Malformed] = ()) -> None:
         """Clear the KV cache, but for the prompt prefixes that `records` need, and reset the statistics.
@@ -244,14 +250,14 @@ class Guard:
         list_from = 0.0 if self.config.scores else self.decision.threshold
         if self.per_category:
             list_from = math.inf  # a prompt that asks about one category lists no others
-        for job in source:
-            if job is None:
+        for prepared in source:
+            if prepared is None:
                 yield None
                 continue
-            pending.append(job)
+            pending.append(prepared)
             yield [
                 score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=list_from)
-                for prompt in job.prompts
+                for prompt in prepared.prompts
             ]
 
 

@@ -1,4 +1,4 @@
-"""Records on their way to the engine: what of them is judged, and by which prompts."""
+"""Prepare records for the engine: choose the messages that are judged, and encode their prompts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,20 @@ MAX_RECORD_TOKENS = 1 << 16  # that are evaluated for a record: 20 minutes for a
 
 @dataclass(frozen=True, slots=True)
 class JudgeConfig:
-    """What is judged, from which score on it is unsafe, and what a row carries besides.
+    """How records are judged, and what their rows contain.
 
-    `threshold` is in [0, 1]; a score that reaches it is unsafe; None leaves it to the taxonomy. With `scores`
-    the categories of safe rows are read as well. `per_category` asks about one category at a time, each by a prompt
-    of its own; a taxonomy with thresholds by category does so by itself. `keep` names fields of the record
-    ("meta.lang" is one inside another). A record that needs more than `max_record_tokens`, counted as `RecordCost`
-    does, is an error, and nothing of it is evaluated. `force` takes the word of a model that was about to write
-    something other than a verdict.
+    Args:
+        target: the messages that are judged.
+        threshold: in [0, 1]; a score that reaches it is unsafe. None: the taxonomy's.
+        as_user: roles besides the user's whose messages are judged as the user's.
+        scores: read the categories of safe rows as well.
+        per_category: ask about one category at a time, each in a prompt of its own. A taxonomy with thresholds for
+            categories switches this on.
+        keep: fields of the record that are copied into the row; "meta.lang" is inside "meta".
+        text: put the judged message into the row.
+        force: use the scores of a model even if it was about to write something other than a verdict.
+        max_record_tokens: a record that needs more evaluated tokens, as `RecordCost` counts them, is an error, and
+            nothing of it is evaluated.
     """
 
     target: Target = "any"
@@ -56,20 +62,23 @@ class JudgeConfig:
 
 @dataclass(frozen=True, slots=True)
 class TurnPrompts:
-    """A judged turn with what is asked of it: by category id, or under None where one prompt asks for all; nothing if
-    it has no text."""
+    """A judged turn and its prompts.
+
+    `windows_by_category` has one entry by category id with `per_category`, else one entry under None; it is empty if
+    the turn has no text.
+    """
 
     turn: Turn
-    questions: Mapping[str | None, PromptWindows]
+    windows_by_category: Mapping[str | None, PromptWindows]
     flags: tuple[str, ...]
 
     @property
     def prompts(self) -> list[EncodedPrompt]:
-        return [prompt for fitted in self.questions.values() for prompt in fitted.prompts]
+        return [prompt for windows in self.windows_by_category.values() for prompt in windows.prompts]
 
     @property
     def truncated(self) -> bool:
-        return any(fitted.truncated for fitted in self.questions.values())
+        return any(windows.truncated for windows in self.windows_by_category.values())
 
     @property
     def tokens(self) -> int:
@@ -78,52 +87,50 @@ class TurnPrompts:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRecord:
-    """A record with all that is judged in it, or the reason why nothing is."""
+    """A record with the turns that are judged, or with the error why none is."""
 
     record: Record | Malformed
-    parts: tuple[TurnPrompts, ...] = ()
+    turns: tuple[TurnPrompts, ...] = ()
     skipped: Mapping[str, int] | None = None
     error: str | None = None
 
     @property
     def prompts(self) -> list[EncodedPrompt]:
-        return [prompt for part in self.parts for prompt in part.prompts]
+        return [prompt for turn_prompts in self.turns for prompt in turn_prompts.prompts]
 
 
 def prepare(
     records: Sequence[Record | Malformed], encoders: PromptEncoders, config: JudgeConfig, *, shares: bool = True
 ) -> Iterator[PreparedRecord]:
-    """Choose what is judged in each record and encode it, the judged turns of all records at once.
+    """Prepare records. Their judged turns are encoded together; prompts are built one record at a time, as those of
+    one record may take a hundred megabytes.
 
-    `shares` tells whether prompts of one record share what they begin with, beyond their heads.
-
-    Prompts are made as they are asked for: those of one record may take a hundred megabytes.
+    With `shares`, prompts of one record share a common beginning in the KV cache beyond their prefixes.
     """
     drafts = [_draft(record, encoders, config) for record in records]
-    begun = [draft for draft in drafts if isinstance(draft, _Draft)]
+    with_turns = [draft for draft in drafts if isinstance(draft, _Draft)]
     with suppress(
         ModelError, UnicodeError, ControlTokenError
     ):  # raised again by the record that is to blame, after those before it
-        _encoder(encoders).encode_ahead([(draft.encoded, at) for draft in begun for at in draft.places])
+        _encoder(encoders).encode_turns([(draft.encoded, at) for draft in with_turns for at in draft.chosen_indices])
     for draft in drafts:
         if isinstance(draft, PreparedRecord):
             yield draft
             continue
         try:
-            yield _job(draft, encoders, RecordCost(shares=shares), config.max_record_tokens)
+            yield _prepare_record(draft, encoders, RecordCost(shares=shares), config.max_record_tokens)
         except ControlTokenError as reason:
             yield PreparedRecord(draft.record, skipped=draft.all_turns.skipped, error=str(reason))
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A record of which is known what is judged: turns in their order, and where those with text stand among the
-    shown ones."""
+    """A record and its judged turns. `chosen_indices` are the places of those with text among the turns shown."""
 
     record: Record
     all_turns: Turns
     chosen: Sequence[Turn]
-    places: Sequence[int]
+    chosen_indices: Sequence[int]
     encoded: EncodedTurns
 
 
@@ -136,39 +143,39 @@ def _draft(record: Record | Malformed, encoders: PromptEncoders, config: JudgeCo
     except NothingToJudge as reason:
         return PreparedRecord(record, skipped=all_turns.skipped, error=str(reason))
     shown = all_turns.shown
-    place = {turn.number: at for at, turn in enumerate(shown)}
-    places = [place[turn.number] for turn in chosen if not turn.blank]
-    return _Draft(record, all_turns, chosen, places, _encoder(encoders).conversation(shown))
+    index_by_number = {turn.number: at for at, turn in enumerate(shown)}
+    indices = [index_by_number[turn.number] for turn in chosen if not turn.blank]
+    return _Draft(record, all_turns, chosen, indices, _encoder(encoders).conversation(shown))
 
 
 def _encoder(encoders: PromptEncoders) -> PromptEncoder:
-    """Any of them: turns read the same after every prefix."""
+    """Any of the encoders: a turn has the same ids after every prefix."""
     return next(iter(encoders.values()))
 
 
-def _job(draft: _Draft, encoders: PromptEncoders, cost: RecordCost, limit: int) -> PreparedRecord:
-    parts, total = [], 0
-    for part in _parts(draft, encoders):
-        parts.append(part)
-        total += part.tokens
-        for category, fitted in part.questions.items():
-            cost.add(fitted, (category, part.turn.speaker))
+def _prepare_record(draft: _Draft, encoders: PromptEncoders, cost: RecordCost, limit: int) -> PreparedRecord:
+    turn_prompts_list, total = [], 0
+    for turn_prompts in _parts(draft, encoders):
+        turn_prompts_list.append(turn_prompts)
+        total += turn_prompts.tokens
+        for category, windows in turn_prompts.windows_by_category.items():
+            cost.add(windows, (category, turn_prompts.turn.speaker))
         error = None
         if cost.tokens > limit:
-            error = _too_dear(len(draft.chosen), limit)
+            error = _too_expensive(len(draft.chosen), limit)
         elif total > MAX_TOKENS:
             error = _too_large(len(draft.chosen))
         if error is not None:
             return PreparedRecord(draft.record, skipped=draft.all_turns.skipped, error=error)
-    return PreparedRecord(draft.record, tuple(parts), draft.all_turns.skipped)
+    return PreparedRecord(draft.record, tuple(turn_prompts_list), draft.all_turns.skipped)
 
 
-def num_tokens(job: PreparedRecord) -> int:
+def num_tokens(prepared: PreparedRecord) -> int:
     """How much of the look-ahead a job takes: its tokens, and some for what a record takes without any."""
-    return 64 + sum(part.tokens for part in job.parts)
+    return 64 + sum(turn_prompts.tokens for turn_prompts in prepared.turns)
 
 
-def _too_dear(count: int, limit: int) -> str:
+def _too_expensive(count: int, limit: int) -> str:
     less = ", or judge only the last message (--target last)" if count > 1 else ""
     return f"to judge it takes more than {limit:,} evaluated tokens: raise --max-record-tokens{less}"
 
@@ -184,13 +191,13 @@ def _parts(draft: _Draft, encoders: PromptEncoders) -> Iterator[TurnPrompts]:
     shown = draft.encoded.shown
     marked = list(accumulate((imitates_marker(turn.text) for turn in shown), or_))  # in what is shown up to here
     flags = (*draft.record.conversation.flags, *(() if draft.all_turns.alternating else ("role_order",)))
-    places = iter(draft.places)
+    indices = iter(draft.chosen_indices)
     for turn in draft.chosen:
         if turn.blank:
             yield TurnPrompts(turn, {}, flags)
             continue
-        at = next(places)
+        at = next(indices)
         questions = {category: encoder.fit(draft.encoded, at) for category, encoder in encoders.items()}
         marker = ("marker_in_content",) if marked[at] else ()
-        windowed = ("windowed",) if any(fitted.windowed for fitted in questions.values()) else ()
+        windowed = ("windowed",) if any(windows.windowed for windows in questions.values()) else ()
         yield TurnPrompts(turn, questions, (*flags, *marker, *windowed))

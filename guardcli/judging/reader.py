@@ -131,8 +131,8 @@ def location_of(row: VerdictRow) -> str:
 
 def group_by_record(rows: Iterable[VerdictRow]) -> Iterator[tuple[RecordKey, list[VerdictRow]]]:
     """The rows of each record, which stand together."""
-    for key, found in groupby(rows, key=record_key):
-        yield key, list(found)
+    for key, rows_of_record in groupby(rows, key=record_key):
+        yield key, list(rows_of_record)
 
 
 def _row(content: bytes, place: str) -> VerdictRow:

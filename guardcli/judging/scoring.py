@@ -86,16 +86,16 @@ def _categories(length: int, answers: AnswerGrammar) -> LogitCoroutine[tuple[tup
     if rest := choice.path(first):  # what leads to the choice was evaluated, and this follows
         length += len(tokens)
         tokens = rest
-    found = [first]
-    while (others := answers.remaining(tuple(found))).children and length + len(tokens) + _LONGEST_ID <= end:
+    listed_ids = [first]
+    while (others := answers.remaining(tuple(listed_ids))).children and length + len(tokens) + _LONGEST_ID <= end:
         options = (*answers.ends, *others.children)
         chosen = options[int(np.argmax((yield from _ask(tokens, length, options))))]
         length += len(tokens)
         if chosen in answers.ends:
             break
         id_, tokens, length = yield from _walk(others.children[chosen], [chosen], length, answers.after_id)
-        found.append(id_)
-    return tuple(found), listed
+        listed_ids.append(id_)
+    return tuple(listed_ids), listed
 
 
 def _distribution(
@@ -108,11 +108,11 @@ def _distribution(
     tokens = tokens + forced
     options = (*node.children, *(after if node.id is not None else ()))
     probabilities = _softmax((yield from _ask(tokens, length, options)))
-    found = {} if node.id is None else {node.id: sum(probabilities[len(node.children) :])}
+    by_id = {} if node.id is None else {node.id: sum(probabilities[len(node.children) :])}
     for probability, (token, child) in zip(probabilities, node.children.items(), strict=False):
         below = yield from _distribution(child, [token], length + len(tokens), after)
-        found |= {id_: probability * share for id_, share in below.items()}
-    return found
+        by_id |= {id_: probability * share for id_, share in below.items()}
+    return by_id
 
 
 def _walk(

@@ -18,12 +18,12 @@ def split_into_windows(text: str, room: int, count: Callable[[str], int]) -> lis
     """Where windows of at most `room` tokens begin and end in a text; `count` is how many tokens a piece has."""
     density = max(count(text), 1) / max(len(text), 1)  # tokens a character
     overlap = min(OVERLAP, room // 4)
-    found: list[tuple[int, int]] = []
+    windows: list[tuple[int, int]] = []
     start, end = 0, _end(text, 0, room, density, count)
     while True:
-        found.append((start, end))
+        windows.append((start, end))
         if end >= len(text):
-            return found
+            return windows
         before = end
         start = _next(text, start, end, overlap, density, count)
         while (end := _end(text, start, room, density, count)) <= before:  # the overlap leaves no room for the next

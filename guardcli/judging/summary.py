@@ -74,9 +74,9 @@ class Summary:
         """
         named = Counter(self.reasons)
         others = named.pop(OTHER_REASONS, 0)
-        found = named.most_common(most)
-        others += named.total() - sum(number for _, number in found)
-        return [*found, (OTHER_REASONS, others)] if others else found
+        top = named.most_common(most)
+        others += named.total() - sum(number for _, number in top)
+        return [*top, (OTHER_REASONS, others)] if others else top
 
     def share(self, kind: str) -> float:
         """The share of rows with a verdict; 0 where there are none."""
@@ -85,50 +85,50 @@ class Summary:
 
 def summarize(rows: Iterable[VerdictRow], *, time: str | None = None) -> Summary:
     """Read rows once. `time` names a kept field (in `meta`) with a date or an epoch, as `day_of` reads them."""
-    found = Summary()
+    summary = Summary()
     most_confident: TopK[VerdictRow] = TopK(CASES)
     borderline: TopK[VerdictRow] = TopK(CASES)
     for row in rows:
-        _count(found, row, time)
+        _count(summary, row, time)
         score = row["score"]
         if score is None:
             continue
-        found.histogram[min(BINS - 1, int(score * BINS))] += 1
+        summary.histogram[min(BINS - 1, int(score * BINS))] += 1
         if row["verdict"] == "unsafe":
             most_confident.add(score, row)
         borderline.add(-abs(score - row["threshold"]), row)
-    found.most_confident, found.borderline = most_confident.items(), borderline.items()
-    return found
+    summary.most_confident, summary.borderline = most_confident.items(), borderline.items()
+    return summary
 
 
-def _count(found: Summary, row: VerdictRow, time: str | None) -> None:
+def _count(summary: Summary, row: VerdictRow, time: str | None) -> None:
     kind = row["verdict"]
-    found.verdicts[kind] += 1
-    found.flags.update(row["flags"])
-    found.by_source.setdefault(row["source"] or "", Counter())[kind] += 1
+    summary.verdicts[kind] += 1
+    summary.flags.update(row["flags"])
+    summary.by_source.setdefault(row["source"] or "", Counter())[kind] += 1
     taxonomy = row["taxonomy"]
-    found.made_by[row.get("model") or "", row.get("template") or "", taxonomy.get("name") or "", row["scoring"]] += 1
-    found.thresholds[row["threshold"]] += 1
+    summary.made_by[row.get("model") or "", row.get("template") or "", taxonomy.get("name") or "", row["scoring"]] += 1
+    summary.thresholds[row["threshold"]] += 1
     if kind == "unsafe":
-        found.categories.update(row["categories"] or ())
+        summary.categories.update(row["categories"] or ())
     if kind == "error":
         reason = _kind(row["error"])
-        known = reason in found.reasons or len(found.reasons) < REASONS
-        found.reasons[reason if known else OTHER_REASONS] += 1
+        known = reason in summary.reasons or len(summary.reasons) < REASONS
+        summary.reasons[reason if known else OTHER_REASONS] += 1
     if time is not None:
-        _count_day(found, row["meta"] or {}, time, kind)
+        _count_day(summary, row["meta"] or {}, time, kind)
 
 
-def _count_day(found: Summary, meta: dict[str, Any], time: str, kind: str) -> None:
+def _count_day(summary: Summary, meta: dict[str, Any], time: str, kind: str) -> None:
     value = meta.get(time)
-    found.timed += value is not None
+    summary.timed += value is not None
     day = day_of(value)
     if day is not None:
-        found.by_day.setdefault(day, Counter())[kind] += 1
+        summary.by_day.setdefault(day, Counter())[kind] += 1
         return
-    found.undated += 1
-    if found.unread_date is None:
-        found.unread_date = value
+    summary.undated += 1
+    if summary.unread_date is None:
+        summary.unread_date = value
 
 
 def _kind(reason: str | None) -> str:

@@ -1,14 +1,14 @@
-"""Turns → encoded prompts that fit the context: earlier turns give way, a judged message never does.
+"""Truncation: encode prompts that fit the context. Earlier turns are dropped, the judged message is kept whole.
 
-Earlier turns are dropped in steps, so that the prompts of a long conversation begin alike and share what they begin
-with. In a context with room for eight turns of one length, a step is two of them:
+Turns are dropped in steps, so that the prompts of a long conversation share a prefix. In a context with room for eight
+turns of one length, a step is two of them:
 
 judged        9   10   11   12   13
 would fit   2-9 3-10 4-11 5-12 6-13
 kept        3-9 3-10 5-11 5-12 7-13
 
-A judged message that alone is too long is cut into overlapping windows, each a prompt of its own. Nothing is
-dropped without being told. Each piece of a prompt is encoded once: the prefix, the suffix, and each turn.
+A judged message that is too long by itself is split into overlapping windows, each a prompt of its own. Rows have a
+flag for either. Each piece of a prompt is encoded once: the prefix, the suffix, and each turn.
 """
 
 from __future__ import annotations
@@ -27,25 +27,24 @@ from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.text.segments import TokenIds
 
 STEPS = 4  # earlier turns are dropped by a quarter of the room at a time
-LEAST_KEPT = 0.5  # of the tokens of earlier turns that would fit
+MIN_KEPT = 0.5  # of the tokens of earlier turns that would fit
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """A prompt's ids up to where the verdict is read; the first `prefix_len` are the same for all of its kind."""
+    """The ids of a prompt, shape (n,), up to where the verdict is read. The first `prefix_len` are the policy's."""
 
     tokens: TokenIds
     prefix_len: int
 
 
-PromptEncoders: TypeAlias = (
-    "Mapping[str | None, PromptEncoder]"  # by the category asked about; None asks about all at once
-)
+# By the category id that the prompt asks about; under None it asks about all.
+PromptEncoders: TypeAlias = "Mapping[str | None, PromptEncoder]"
 
 
 @dataclass(frozen=True, slots=True)
 class PromptWindows:
-    """The prompts that judge one turn; more than one if it is `windowed`. `truncated`: earlier turns are missing."""
+    """The prompts that judge one turn: several windows if it is too long. `truncated`: earlier turns are missing."""
 
     prompts: tuple[EncodedPrompt, ...]
     truncated: bool = False
@@ -84,7 +83,7 @@ class PromptEncoder:
         """The ids of one turn as it stands in a conversation."""
         return self._vocab.encode(self._renderer.turn(turn), follows=True)
 
-    def encode_ahead(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
+    def encode_turns(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
         """Encode turns of several conversations, by their indices, at once."""
         pieces = [self._renderer.turn(turns.shown[at]) for turns, at in wanted]
         for (turns, at), ids in zip(wanted, self._vocab.encode_batch(pieces), strict=True):
@@ -93,7 +92,7 @@ class PromptEncoder:
     def fit(self, turns: EncodedTurns, at: int) -> PromptWindows:
         """The prompt for the turn at an index, with the turns before it.
 
-        Where not all of them fit, less than a step of those that would is dropped, and at least `LEAST_KEPT` is kept.
+        Where not all of them fit, less than a step of those that would is dropped, and at least `MIN_KEPT` is kept.
         """
         turn = turns.shown[at]
         room = self._room(turn.speaker) - len(turns[at])
@@ -120,7 +119,7 @@ class PromptEncoder:
         wanted = -(-begins[earliest] // step) * step
         start = bisect_right(begins, wanted) - 1
         kept, fits = (begins[at] - begins[first] for first in (start, earliest))
-        return start if kept >= LEAST_KEPT * fits else earliest
+        return start if kept >= MIN_KEPT * fits else earliest
 
     def _room(self, speaker: Speaker) -> int:
         return self._limit - len(self._prefix(speaker)) - len(self._suffix(speaker))

@@ -171,13 +171,13 @@ class LlamaModel:
 
     def free_gpu_memory(self) -> int | None:
         """Bytes that the GPUs still have free; None where no GPU tells."""
-        free, total, found = ctypes.c_size_t(), ctypes.c_size_t(), 0
+        free, total, free_total = ctypes.c_size_t(), ctypes.c_size_t(), 0
         for number in range(_ggml.ggml_backend_dev_count()):
             device = _ggml.ggml_backend_dev_get(ctypes.c_size_t(number))
             if _ggml.ggml_backend_dev_type(device) in _GPU_TYPES:
                 _ggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
-                found += free.value
-        return found or None
+                free_total += free.value
+        return free_total or None
 
     def close(self) -> None:
         """Free the model, and the adapters with it; engines on it must be closed before."""

@@ -168,15 +168,15 @@ class Vocab:
 
     def _lengths_of(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         """How many bytes of text each token stands for: characters, as byte-level vocabularies are written."""
-        found: npt.NDArray[np.int64] = self._lengths[ids]
-        if not found.all():
+        lengths: npt.NDArray[np.int64] = self._lengths[ids]
+        if not lengths.all():
             with self._lock:
                 handle = self._open_handle()
-                for token in np.unique(ids[found == 0]).tolist():
+                for token in np.unique(ids[lengths == 0]).tolist():
                     text = llama_cpp.llama_vocab_get_text(handle, token)
                     self._lengths[token] = len(text.decode("utf-8", "replace"))
-            found = self._lengths[ids]
-        return found
+            lengths = self._lengths[ids]
+        return lengths
 
     def _cuts_in_tokens(self, segments: Sequence[Segment], text: str) -> Iterator[int]:
         """Where to cut so that no user-defined token is matched with a part of a user's text.
@@ -212,10 +212,10 @@ class Vocab:
 
     def _user_defined(self, tokens: npt.NDArray[np.int64]) -> re.Pattern[str] | None:
         """All user-defined tokens of more than one character, the longest first; None if there are none."""
-        found = [
+        texts = [
             llama_cpp.llama_vocab_get_text(self._handle, token).decode("utf-8", "replace") for token in tokens.tolist()
         ]
-        long = sorted((text for text in found if len(text) > 1), key=len, reverse=True)
+        long = sorted((text for text in texts if len(text) > 1), key=len, reverse=True)
         return re.compile("|".join(map(re.escape, long))) if long else None
 
     def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:

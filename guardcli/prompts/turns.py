@@ -62,7 +62,7 @@ def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
     """Sort a conversation's messages into turns; roles in `as_user` ("system", "developer", "tool") speak as the user
     wherever they stand."""
     left_out: list[str] = list(conversation.skipped)
-    found = []
+    visible = []
     context = conversation.num_operator_messages
     for number, message in enumerate(conversation.messages, start=1):
         left_out += message.skipped
@@ -73,9 +73,9 @@ def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
         text = message.content.strip()
         if not text and not message.skipped:
             left_out.append("empty")
-        found.append(Turn(number, message.role, speaker, text, message.skipped))
-    with_text = [turn for turn in found if not turn.blank]
-    return Turns(tuple(found), dict(Counter(sorted(left_out))) if left_out else {}, _alternating(with_text))
+        visible.append(Turn(number, message.role, speaker, text, message.skipped))
+    with_text = [turn for turn in visible if not turn.blank]
+    return Turns(tuple(visible), dict(Counter(sorted(left_out))) if left_out else {}, _alternating(with_text))
 
 
 def judged(all_turns: Turns, target: Target) -> tuple[Turn, ...]:
@@ -133,6 +133,6 @@ def _speaker(role: Role, as_user: Collection[Role], *, is_context: bool) -> Spea
     return None if silent and role not in as_user else "User"
 
 
-def _alternating(found: Sequence[Turn]) -> bool:
+def _alternating(visible: Sequence[Turn]) -> bool:
     """Whether user and assistant take turns, the user first, as in the conversations of the training set."""
-    return (not found or found[0].speaker == "User") and all(a.speaker != b.speaker for a, b in pairwise(found))
+    return (not visible or visible[0].speaker == "User") and all(a.speaker != b.speaker for a, b in pairwise(visible))

@@ -111,7 +111,7 @@ def test_cuts_do_not_depend_on_how_a_file_is_read(tmp_path: Path) -> None:
         cutter = UnitCutter(100)
         for at in range(0, len(content), piece):
             cutter.feed(content[at : at + piece])
-        assert cutter.found() == cuts
+        assert cutter.cuts() == cuts
 
 
 def items_of(plan: AuditPlan) -> list[Item]:

@@ -40,11 +40,11 @@ def cost(model: Model, conversation: Conversation, *, shares: bool) -> int:
     encoder = PromptEncoder(
         Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load(POLICY)), model.vocab, CTX - MAX_ANSWER_TOKENS
     )
-    (job,) = prepare([Record(Key(None, 1), conversation)], {None: encoder}, JudgeConfig(max_record_tokens=10**9))
+    (prepared,) = prepare([Record(Key(None, 1), conversation)], {None: encoder}, JudgeConfig(max_record_tokens=10**9))
     counted = RecordCost(shares=shares)
-    for part in job.parts:
-        for fitted in part.questions.values():
-            counted.add(fitted, (None, part.turn.speaker))
+    for part in prepared.turns:
+        for windows in part.windows_by_category.values():
+            counted.add(windows, (None, part.turn.speaker))
     return counted.tokens
 
 

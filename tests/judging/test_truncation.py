@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from guardcli import EngineOptions, Guard
 from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.judging.preparation import JudgeConfig, prepare
-from guardcli.judging.truncation import LEAST_KEPT, STEPS, PromptEncoder
+from guardcli.judging.truncation import MIN_KEPT, STEPS, PromptEncoder
 from guardcli.models import Model
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
@@ -27,11 +27,11 @@ def test_pieces_make_the_whole(model: Model, texts: list[str], template: str) ->
     renderer = Renderer(TEMPLATES[template], Taxonomy.load("llama-guard-3"))
     shown = [Turn(n, "user", "User" if n % 2 else "Agent", text) for n, text in enumerate(texts, start=1)]
     encoder = PromptEncoder(renderer, model.vocab, 100_000)
-    fitted = encoder.fit(encoder.conversation(shown), len(shown) - 1)
+    windows = encoder.fit(encoder.conversation(shown), len(shown) - 1)
     prompt = renderer.render(shown)
     whole = model.vocab.encode(prompt.segments) + model.vocab.encode_text(prompt.answer_prefix)
-    assert [list(encoded.tokens) for encoded in fitted.prompts] == [list(whole)]
-    assert not fitted.truncated
+    assert [list(encoded.tokens) for encoded in windows.prompts] == [list(whole)]
+    assert not windows.truncated
 
 
 def test_the_prefix_is_the_same_for_all_conversations_with_a_speaker(model: Model) -> None:
@@ -58,8 +58,8 @@ def user(number: int, text: str) -> Turn:
 def kept(encoder: PromptEncoder, turns: Sequence[Turn], at: int) -> int:
     """How many turns the prompt for one shows, it included."""
     encoded = encoder.conversation(turns)
-    fitted = encoder.fit(encoded, at)
-    (prompt,) = fitted.prompts
+    windows = encoder.fit(encoded, at)
+    (prompt,) = windows.prompts
     alone = encoder.fit(encoder.conversation([turns[at]]), 0).prompts[0]
     left = len(prompt.tokens) - len(alone.tokens)
     start = at
@@ -67,7 +67,7 @@ def kept(encoder: PromptEncoder, turns: Sequence[Turn], at: int) -> int:
         start -= 1
         left -= len(encoded[start])
     assert left == 0
-    assert fitted.truncated is (start > 0)
+    assert windows.truncated is (start > 0)
     return at + 1 - start
 
 
@@ -94,7 +94,7 @@ def test_half_of_what_fits_is_kept_and_all_but_a_step(model: Model, lengths: lis
         most = next(n for n in range(at + 1, 0, -1) if sum(sizes[at + 1 - n : at + 1]) <= room)
         fits, shown = (sum(sizes[at + 1 - n : at]) for n in (most, count))
         assert count <= most
-        assert shown >= LEAST_KEPT * fits
+        assert shown >= MIN_KEPT * fits
         assert shown > fits - room / STEPS
         if most == at + 1:
             assert count == most
@@ -126,4 +126,4 @@ def test_prompts_are_the_same_however_many_records_are_encoded_at_once(model: Mo
     renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
     encoders = {None: PromptEncoder(renderer, model.vocab, 1_400)}
     together = list(prepare(records, encoders, JudgeConfig()))
-    assert together == [job for record in records for job in prepare([record], encoders, JudgeConfig())]
+    assert together == [prepared for record in records for prepared in prepare([record], encoders, JudgeConfig())]
