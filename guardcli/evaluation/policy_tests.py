@@ -1,7 +1,7 @@
-"""A taxonomy's tests: run, held against what they expect, explained, and what would make them pass.
+"""Run the tests of a taxonomy, explain why some fail, and suggest what would make them pass.
 
-A case comes from the taxonomy's `tests`, or from labelled data. Nothing is judged twice: what the model said of a case
-is remembered for as long as it reads the same policy, and new thresholds are applied to that.
+A test case comes from the taxonomy's `tests`, or from a labeled data set. Nothing is judged twice: verdicts are cached
+as long as the model reads the same prompt, and new thresholds are applied to the cached scores.
 """
 
 from __future__ import annotations
@@ -20,77 +20,89 @@ from guardcli.judging.reader import VerdictRow
 from guardcli.judging.writers import jsonl
 from guardcli.taxonomy import Taxonomy
 
-Status = Literal["passed", "failed", "todo", "todo passed"]
+PolicyTestStatus = Literal["passed", "failed", "todo", "todo passed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A conversation, of which the last message is judged, and what is expected of it: the verdict, and category ids
-    that must be among those listed. `labelled` cases come from data and not from the taxonomy."""
+class PolicyTestCase:
+    """A conversation whose last message is judged, and the expected verdict.
+
+    `categories` are ids that must be among those listed. `labeled` cases come from a data set and not from the
+    taxonomy. A `todo` case is known to fail.
+    """
 
     name: str
-    place: str
+    location: str
     conversation: Conversation
     expect: Literal["safe", "unsafe"]
     categories: tuple[str, ...] = ()
     todo: bool = False
-    labelled: bool = False
+    labeled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a case: the row of its verdict, and why it is not as expected (None: it is)."""
+class PolicyTestResult:
+    """The verdict row of a case, and the reason why it is not as expected; None if it is."""
 
-    case: Case
+    case: PolicyTestCase
     row: VerdictRow
     reason: str | None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> PolicyTestStatus:
         if self.reason is None:
             return "todo passed" if self.case.todo else "passed"
         return "todo" if self.case.todo else "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """All cases of a taxonomy, as it decides them now."""
+class PolicyTestRun:
+    """The results of all cases under one version of a taxonomy."""
 
-    results: tuple[Result, ...]
+    results: tuple[PolicyTestResult, ...]
     decision: DecisionRule
 
     def flag_rate(self) -> float | None:
-        """The share of the labelled safe cases that are called unsafe, or cannot be judged; None if there are none."""
-        benign = [result for result in self.results if result.case.labelled and result.case.expect == "safe"]
+        """The fraction of the labeled safe cases that are not called safe; None if there are none."""
+        benign = [result for result in self.results if result.case.labeled and result.case.expect == "safe"]
         wrong = sum(result.row["verdict"] != "safe" for result in benign)
         return wrong / len(benign) if benign else None
 
-    def failed(self, *, labelled: bool) -> list[Result]:
-        """The cases that failed; `labelled` ones only if asked for."""
-        return [r for r in self.results if r.status == "failed" and (labelled or not r.case.labelled)]
+    def failed(self, *, labeled: bool) -> list[PolicyTestResult]:
+        """The cases that failed; labeled ones only if `labeled`."""
+        return [r for r in self.results if r.status == "failed" and (labeled or not r.case.labeled)]
 
 
-def cases_of(taxonomy: Taxonomy) -> list[Case]:
-    """The tests that a taxonomy holds."""
-    found = []
+def cases_from_taxonomy(taxonomy: Taxonomy) -> list[PolicyTestCase]:
+    """The cases in the `tests` of a taxonomy."""
+    cases = []
     for test in taxonomy.tests:
-        said = (("user", test.prompt), ("assistant", test.response))
-        messages = tuple(Message(role, text) for role, text in said if text is not None)  # type: ignore[arg-type]
-        place = f"{test.place.path}:{test.place.line}"
-        found.append(Case(test.name, place, Conversation(messages), test.expect, test.categories, test.todo))
-    return found
+        turns = (("user", test.prompt), ("assistant", test.response))
+        messages = tuple(Message(role, text) for role, text in turns if text is not None)  # type: ignore[arg-type]
+        location = f"{test.place.path}:{test.place.line}"
+        cases.append(
+            PolicyTestCase(
+                name=test.name,
+                location=location,
+                conversation=Conversation(messages),
+                expect=test.expect,
+                categories=test.categories,
+                todo=test.todo,
+            )
+        )
+    return cases
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """Cases from labelled records, and how many records are none, by reason."""
+class LabeledCases:
+    """Cases from labeled records, and how many records were left out, by reason."""
 
-    cases: tuple[Case, ...] = ()
+    cases: tuple[PolicyTestCase, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def labelled(records: Iterable[Record | Malformed], field_spec: FieldSpec | None = None) -> Data:
-    """Cases of records that have a label, wherever `evaluation.datasets` finds it.
+def cases_from_records(records: Iterable[Record | Malformed], field_spec: FieldSpec | None = None) -> LabeledCases:
+    """Make cases of the records that have a label.
 
     Raises:
         InputError: a record cannot be read, or its label is neither safe nor unsafe.
@@ -98,44 +110,52 @@ def labelled(records: Iterable[Record | Malformed], field_spec: FieldSpec | None
     dataset = read_dataset(records, field_spec)
     for unreadable in dataset.unreadable:
         raise InputError(f"{unreadable.key.location}: {unreadable.reason}")
-    return Data(tuple(map(_case, dataset.samples)), dataset.left_out)
+    return LabeledCases(tuple(map(_case, dataset.samples)), dataset.left_out)
 
 
-def _case(sample: Sample) -> Case:
+def _case(sample: Sample) -> PolicyTestCase:
     record = sample.record
-    place = record.key.location
+    location = record.key.location
     if isinstance(record, Malformed):
-        raise InputError(f"{place}: {record.reason}")
+        raise InputError(f"{location}: {record.reason}")
     expect: Literal["safe", "unsafe"] = "unsafe" if sample.unsafe else "safe"
-    return Case(record.key.id or place, place, record.conversation, expect, labelled=True)
+    return PolicyTestCase(
+        name=record.key.id or location,
+        location=location,
+        conversation=record.conversation,
+        expect=expect,
+        labeled=True,
+    )
 
 
-class Session:
+class PolicyTestSession:
     """Runs the tests of a taxonomy while it is being edited, on one model that stays loaded."""
 
     def __init__(self, open_guard: Callable[[Taxonomy], Guard]) -> None:
-        """`open_guard` puts a taxonomy on the model; it reads scores for every row (`scores`) and judges the last
-        message."""
+        """`open_guard` opens a guard of the model with a taxonomy; it must judge the last message, with `scores`."""
         self._open = open_guard
         self._guard: Guard | None = None
-        self._known: dict[Conversation, VerdictRow] = {}
+        self._rows: dict[Conversation, VerdictRow] = {}
 
-    def run(self, taxonomy: Taxonomy, cases: Sequence[Case]) -> Run:
-        """Hold a taxonomy against cases; only those are judged that the model has not seen under what it reads now.
+    def run(self, taxonomy: Taxonomy, cases: Sequence[PolicyTestCase]) -> PolicyTestRun:
+        """Run cases under a taxonomy. Only cases without a cached verdict are judged.
 
         Raises:
             GuardError: the taxonomy does not fit the model, or the model fails.
         """
-        guard = self._opened(taxonomy)
+        guard = self._guard_for(taxonomy)
         decision = DecisionRule.from_taxonomy(taxonomy, guard.config.threshold)
-        fresh = list(dict.fromkeys(case.conversation for case in cases if case.conversation not in self._known))
+        fresh = list(dict.fromkeys(case.conversation for case in cases if case.conversation not in self._rows))
         records = (Record(Key(None, number), conversation) for number, conversation in enumerate(fresh, start=1))
         for conversation, verdict in zip(fresh, guard.judge(records), strict=True):
-            self._known[conversation] = jsonl.row(verdict)
+            self._rows[conversation] = jsonl.row(verdict)
         ids = guard.decision.ids
-        rows = (redecision.redecide(self._known[case.conversation], decision, ids) for case in cases)
-        results = (Result(case, row, reason(case, row, decision)) for case, row in zip(cases, rows, strict=True))
-        return Run(tuple(results), decision)
+        rows = (redecision.redecide(self._rows[case.conversation], decision, ids) for case in cases)
+        results = (
+            PolicyTestResult(case, row, failure_reason(case, row, decision))
+            for case, row in zip(cases, rows, strict=True)
+        )
+        return PolicyTestRun(tuple(results), decision)
 
     def close(self) -> None:
         """Free the engine; the model stays."""
@@ -143,98 +163,103 @@ class Session:
             self._guard.close()
             self._guard = None
 
-    def _opened(self, taxonomy: Taxonomy) -> Guard:
-        """The guard of what the model reads; another one, with nothing known, if that changed."""
+    def _guard_for(self, taxonomy: Taxonomy) -> Guard:
+        """The guard for a taxonomy: a new one, without cached verdicts, if the model now reads another prompt."""
         before = self._guard
-        one_by_one = any(category.threshold is not None for category in taxonomy.categories)
+        per_category = any(category.threshold is not None for category in taxonomy.categories)
         same = before is not None and before.taxonomy.prompt_digest == taxonomy.prompt_digest
-        if before is not None and same and before.per_category == (before.config.per_category or one_by_one):
+        if before is not None and same and before.per_category == (before.config.per_category or per_category):
             return before
         guard = self._open(taxonomy)  # if this fails, the one before stays
         self.close()
         self._guard = guard
-        self._known.clear()
+        self._rows.clear()
         return guard
 
 
-def reason(case: Case, row: VerdictRow, decision: DecisionRule) -> str | None:
-    """Why a row is not what a case expects; None if it is."""
+def failure_reason(case: PolicyTestCase, row: VerdictRow, decision: DecisionRule) -> str | None:
+    """The reason why a row is not as a case expects; None if it is."""
     verdict, listed = row["verdict"], row["categories"]
     if verdict == "error":
         return f"could not be judged: {row['error']}"
     if verdict != case.expect:
-        return f"{verdict}{_by(row)}, {case.expect} expected"
-    wanted = [decision.labels[id_] for id_ in case.categories]
-    if listed is not None and (missing := [label for label in wanted if label not in listed]):
+        return f"{verdict}{_listed_categories(row)}, {case.expect} expected"
+    expected = [decision.labels[id_] for id_ in case.categories]
+    if listed is not None and (missing := [label for label in expected if label not in listed]):
         return f"lists {', '.join(listed)} and not {', '.join(missing)}"
     return None
 
 
-def suggestions(run: Run, result: Result) -> list[str]:
-    """What would make a failed case pass: a move of a threshold with what it costs elsewhere, or the category that
-    took the verdict instead."""
+def suggest_fixes(run: PolicyTestRun, result: PolicyTestResult) -> list[str]:
+    """Suggest what would make a failed case pass: another threshold, with its effect on the other cases; or a
+    description that separates two categories."""
     row, case = result.row, result.case
     if row["score"] is None:
         return []
     if row["verdict"] == case.expect:
-        return [_who_took_it(result, run.decision)]
-    return [_cost(run, result, moved, words) for words, moved in _moves(result, run.decision)] or [
-        "no threshold makes it pass: change what the model reads, by a description or an example"
-    ]
+        return [_suggest_descriptions(result, run.decision)]
+    return [
+        _describe_threshold_change(run, result, changed_rule, words)
+        for words, changed_rule in _threshold_changes(result, run.decision)
+    ] or ["no threshold makes it pass: change what the model reads, by a description or an example"]
 
 
-def _by(row: VerdictRow) -> str:
+def _listed_categories(row: VerdictRow) -> str:
     return f" ({', '.join(row['categories'])})" if row["verdict"] == "unsafe" and row["categories"] else ""
 
 
-def _moves(result: Result, decision: DecisionRule) -> Iterator[tuple[str, DecisionRule]]:
-    """Thresholds that give the expected verdict, and what to write for them."""
+def _threshold_changes(result: PolicyTestResult, decision: DecisionRule) -> Iterator[tuple[str, DecisionRule]]:
+    """Yield the thresholds that give the expected verdict: what to write for them, and the decision rule with them."""
     row, case = result.row, result.case
     if row["scoring"] != "each":
-        threshold = _threshold_for(row["score"], case.expect)
+        threshold = _nearest_threshold(row["score"], case.expect)
         if threshold is not None:
             yield f"threshold: {threshold:g} (now {decision.threshold:g})", replace(decision, threshold=threshold)
         return
     ids = decision.ids
     scores = {ids[label]: score for label, score in row["category_scores"].items()}
     if case.expect == "safe":
-        changed = {id_: _threshold_for(scores[id_], "safe") for id_ in decision.violated(scores)}
+        changed = {id_: _nearest_threshold(scores[id_], "safe") for id_ in decision.violated(scores)}
     else:
         id_ = max(case.categories or scores, key=lambda id_: scores[id_] - decision.threshold_of(id_))
-        changed = {id_: _threshold_for(scores[id_], "unsafe")}
-    known = {id_: threshold for id_, threshold in changed.items() if threshold is not None}
-    if len(known) == len(changed):
+        changed = {id_: _nearest_threshold(scores[id_], "unsafe")}
+    thresholds = {id_: threshold for id_, threshold in changed.items() if threshold is not None}
+    if len(thresholds) == len(changed):
         words = ", ".join(
-            f"{id_} {threshold:g} (now {decision.threshold_of(id_):g})" for id_, threshold in known.items()
+            f"{id_} {threshold:g} (now {decision.threshold_of(id_):g})" for id_, threshold in thresholds.items()
         )
-        yield f"threshold of {words}", replace(decision, thresholds={**decision.thresholds, **known})
+        yield f"threshold of {words}", replace(decision, thresholds={**decision.thresholds, **thresholds})
 
 
-def _threshold_for(score: float, expect: str) -> float | None:
-    """The nearest threshold of four decimals under which a score gets a verdict; None if there is none in (0, 1]."""
+def _nearest_threshold(score: float, expect: str) -> float | None:
+    """The nearest threshold of four decimals that gives a score the expected verdict; None if none in (0, 1] does."""
     steps = math.floor(score * 10_000) if expect == "unsafe" else math.floor(score * 10_000) + 1
     return steps / 10_000 if 0 < steps <= 10_000 else None
 
 
-def _cost(run: Run, result: Result, moved: DecisionRule, words: str) -> str:
-    """A move, with the cases that it would break and those that it would mend besides."""
+def _describe_threshold_change(
+    run: PolicyTestRun, result: PolicyTestResult, changed_rule: DecisionRule, words: str
+) -> str:
+    """What to write, and how many other cases it would break or fix."""
     ids = run.decision.ids
-    broken, mended = [], 0
+    regressed, fixed = [], 0
     for other in run.results:
-        passes = reason(other.case, redecision.redecide(other.row, moved, ids), moved) is None
+        passes = failure_reason(other.case, redecision.redecide(other.row, changed_rule, ids), changed_rule) is None
         if other.reason is None and not passes:
-            broken.append(other.case.name)
-        mended += other.reason is not None and passes and other is not result
+            regressed.append(other.case.name)
+        fixed += other.reason is not None and passes and other is not result
     cost = (
-        f"breaks {len(broken)} ({', '.join(broken[:3])}{', …' if len(broken) > 3 else ''})" if broken else "breaks none"
+        f"breaks {len(regressed)} ({', '.join(regressed[:3])}{', …' if len(regressed) > 3 else ''})"
+        if regressed
+        else "breaks none"
     )
-    return f"{words}: {cost}" + (f", mends {mended} more" if mended else "")
+    return f"{words}: {cost}" + (f", mends {fixed} more" if fixed else "")
 
 
-def _who_took_it(result: Result, decision: DecisionRule) -> str:
+def _suggest_descriptions(result: PolicyTestResult, decision: DecisionRule) -> str:
     listed: Mapping[str, float] = result.row["listed_scores"] or result.row["category_scores"] or {}
-    wanted = [decision.labels[id_] for id_ in result.case.categories]
-    shares = ", ".join(f"{label} {listed.get(label, 0.0):.3f}" for label in wanted)
+    expected = [decision.labels[id_] for id_ in result.case.categories]
+    shares = ", ".join(f"{label} {listed.get(label, 0.0):.3f}" for label in expected)
     first = max(listed, key=lambda label: listed[label], default="-")
     return (
         f"{first} took the verdict ({listed.get(first, 0.0):.3f}; {shares}): tell the two apart by their descriptions"

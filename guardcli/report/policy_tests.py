@@ -6,15 +6,20 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from guardcli.evaluation.policy_tests import Result, Run, Status, suggestions
+from guardcli.evaluation.policy_tests import PolicyTestResult, PolicyTestRun, PolicyTestStatus, suggest_fixes
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.text.escaping import escape_controls, escape_terminal, pluralize
 
-_STYLES: dict[Status, str] = {"failed": "bold red", "todo": "yellow", "todo passed": "yellow", "passed": "green"}
+_STYLES: dict[PolicyTestStatus, str] = {
+    "failed": "bold red",
+    "todo": "yellow",
+    "todo passed": "yellow",
+    "passed": "green",
+}
 _SHOWN = 20  # labelled cases that failed; of the taxonomy's own tests all are shown
 
 
-def as_text(run: Run, *, suggest: bool, colour: bool, width: int) -> str:
+def as_text(run: PolicyTestRun, *, suggest: bool, colour: bool, width: int) -> str:
     """What failed, with score, threshold and distance; with `suggest`, what would make it pass; and the counts."""
     shown, left_out = _shown(run)
     text = ""
@@ -28,11 +33,11 @@ def as_text(run: Run, *, suggest: bool, colour: bool, width: int) -> str:
         for result in shown:
             if result.status == "failed":
                 text += styled(result.case.name, "bold", colour=colour)
-                text += "".join(f"  {escape_terminal(line)}\n" for line in suggestions(run, result)) + "\n"
+                text += "".join(f"  {escape_terminal(line)}\n" for line in suggest_fixes(run, result)) + "\n"
     return text + f"{summary(run)}\n"
 
 
-def summary(run: Run) -> str:
+def summary(run: PolicyTestRun) -> str:
     """The counts, in one line."""
     counts = Counter(result.status for result in run.results)
     parts = [f"{counts[status]:,} {status}" for status in _STYLES if counts[status]]
@@ -42,19 +47,19 @@ def summary(run: Run) -> str:
     return ", ".join(parts) or "no tests"
 
 
-def changes(before: Run, after: Run, *, colour: bool) -> str:
+def changes(before: PolicyTestRun, after: PolicyTestRun, *, colour: bool) -> str:
     """What a new run says otherwise than the last one: tests that turned, and scores that moved."""
     known = {result.case.name: result for result in before.results}
     return "".join(_change(known[r.case.name], r, colour) for r in after.results if r.case.name in known)
 
 
-def as_junit(run: Run, name: str) -> str:
+def as_junit(run: PolicyTestRun, name: str) -> str:
     """JUnit's XML: a test case each; a `todo` that fails is skipped. What XML has no place for is escaped as text."""
     counts = Counter(result.status for result in run.results)
     numbers = {"tests": str(len(run.results)), "failures": str(counts["failed"]), "skipped": str(counts["todo"])}
     suite = ElementTree.Element("testsuite", {"name": escape_controls(name), **numbers})
     for result in run.results:
-        path, _, line = result.case.place.rpartition(":")
+        path, _, line = result.case.location.rpartition(":")
         case = ElementTree.SubElement(
             suite,
             "testcase",
@@ -72,13 +77,13 @@ def as_junit(run: Run, name: str) -> str:
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _shown(run: Run) -> tuple[list[Result], int]:
-    own = [r for r in run.results if r.status != "passed" and not r.case.labelled]
-    others = [r for r in run.results if r.status != "passed" and r.case.labelled]
+def _shown(run: PolicyTestRun) -> tuple[list[PolicyTestResult], int]:
+    own = [r for r in run.results if r.status != "passed" and not r.case.labeled]
+    others = [r for r in run.results if r.status != "passed" and r.case.labeled]
     return own + others[:_SHOWN], max(0, len(others) - _SHOWN)
 
 
-def _row(result: Result, run: Run) -> Sequence[Cell]:
+def _row(result: PolicyTestResult, run: PolicyTestRun) -> Sequence[Cell]:
     row = result.row
     score, threshold = _score(result), row["threshold"]
     if row["scoring"] == "each" and row["category_scores"]:
@@ -86,10 +91,10 @@ def _row(result: Result, run: Run) -> Sequence[Cell]:
     numbers = ("-", "-", "-") if score is None else (f"{score:.4f}", f"{threshold:g}", f"{score - threshold:+.4f}")
     why = result.reason or "it passes now: remove `todo`"
     status = (result.status, _STYLES[result.status])
-    return [result.case.name, status, result.case.place, result.case.expect, *numbers, why]
+    return [result.case.name, status, result.case.location, result.case.expect, *numbers, why]
 
 
-def _nearest(result: Result, run: Run) -> tuple[float, float]:
+def _nearest(result: PolicyTestResult, run: PolicyTestRun) -> tuple[float, float]:
     """The score by category that is furthest above its threshold, or least below it, and that threshold."""
     decision = run.decision
     ids = decision.ids
@@ -98,20 +103,21 @@ def _nearest(result: Result, run: Run) -> tuple[float, float]:
     return scores[id_], decision.threshold_of(id_)
 
 
-def _score(result: Result) -> float | None:
+def _score(result: PolicyTestResult) -> float | None:
     score: float | None = result.row["score"]
     return score
 
 
-def _change(before: Result, after: Result, colour: bool) -> str:
-    moved = _moved(before, after)
+def _change(before: PolicyTestResult, after: PolicyTestResult, colour: bool) -> str:
+    score_change = _format_score_change(before, after)
     if before.status == after.status:
-        return f"  {escape_terminal(after.case.name)}: {moved}\n" if moved else ""
-    return styled(f"  {after.case.name}: {after.status} (was {before.status}){', ' if moved else ''}{moved}",
-                  _STYLES[after.status], colour=colour)  # fmt: skip
+        return f"  {escape_terminal(after.case.name)}: {score_change}\n" if score_change else ""
+    status = f"  {after.case.name}: {after.status} (was {before.status})"
+    line = f"{status}, {score_change}" if score_change else status
+    return styled(line, _STYLES[after.status], colour=colour)
 
 
-def _moved(before: Result, after: Result) -> str:
+def _format_score_change(before: PolicyTestResult, after: PolicyTestResult) -> str:
     scores = (_score(before), _score(after))
     if None in scores or scores[0] == scores[1]:
         return ""

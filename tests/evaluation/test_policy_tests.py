@@ -10,7 +10,14 @@ import pytest
 from guardcli import Guard, JudgeConfig, Taxonomy
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
-from guardcli.evaluation.policy_tests import Case, Run, Session, cases_of, labelled, suggestions
+from guardcli.evaluation.policy_tests import (
+    PolicyTestCase,
+    PolicyTestRun,
+    PolicyTestSession,
+    cases_from_records,
+    cases_from_taxonomy,
+    suggest_fixes,
+)
 from guardcli.models import Model
 from tests.fake import FakeEngine, words
 from tests.judging.test_per_category import ByCategory
@@ -46,14 +53,14 @@ class Opened:
         return sum(len(engine.prompts) for engine in self.engines)
 
 
-def run(model: Model, text: str = POLICY, make: Callable[[], FakeEngine] = lambda: FakeEngine(SCORES)) -> Run:
+def run(model: Model, text: str = POLICY, make: Callable[[], FakeEngine] = lambda: FakeEngine(SCORES)) -> PolicyTestRun:
     taxonomy = Taxonomy.parse(text, "p.yaml")
-    return Session(Opened(model, make)).run(taxonomy, cases_of(taxonomy))
+    return PolicyTestSession(Opened(model, make)).run(taxonomy, cases_from_taxonomy(taxonomy))
 
 
 def test_cases_of_a_taxonomy() -> None:
-    first, *_, last = cases_of(Taxonomy.parse(POLICY, "p.yaml"))
-    assert first == Case("bread", "p.yaml:7", Conversation((Message("user", "bread"),)), "safe")
+    first, *_, last = cases_from_taxonomy(Taxonomy.parse(POLICY, "p.yaml"))
+    assert first == PolicyTestCase("bread", "p.yaml:7", Conversation((Message("user", "bread"),)), "safe")
     assert last.conversation.messages == (Message("user", "bread"), Message("assistant", "nothing"))
     assert last.todo
 
@@ -66,7 +73,7 @@ def test_statuses_and_reasons(model: Model) -> None:
         ("bomb", "passed", None),
         ("later", "todo", "safe, unsafe expected"),
     ]
-    assert [r.case.name for r in found.failed(labelled=True)] == ["knife"]
+    assert [r.case.name for r in found.failed(labeled=True)] == ["knife"]
 
 
 @pytest.mark.parametrize(
@@ -82,8 +89,8 @@ def test_why_a_test_fails(model: Model, edit: tuple[str, str], status: str, reas
     text = POLICY.replace(*edit)
     if "'  '" in text:  # nothing to say is refused when the file is read; a conversation may still hold nothing
         taxonomy = Taxonomy.parse(POLICY, "p.yaml")
-        blank = [Case("bomb", "p.yaml:9", Conversation((Message("user", " "),)), "unsafe")]
-        found = Session(Opened(model, lambda: FakeEngine(SCORES))).run(taxonomy, blank)
+        blank = [PolicyTestCase("bomb", "p.yaml:9", Conversation((Message("user", " "),)), "unsafe")]
+        found = PolicyTestSession(Opened(model, lambda: FakeEngine(SCORES))).run(taxonomy, blank)
         result = found.results[0]
     else:
         result = run(model, text).results[2]
@@ -93,16 +100,16 @@ def test_why_a_test_fails(model: Model, edit: tuple[str, str], status: str, reas
 def test_a_todo_that_passes_is_told(model: Model) -> None:
     found = run(model, POLICY.replace("response: nothing", "response: bomb"))
     assert found.results[-1].status == "todo passed"
-    assert len(found.failed(labelled=True)) == 1
+    assert len(found.failed(labeled=True)) == 1
 
 
 def test_only_what_the_model_has_not_seen_is_judged(model: Model) -> None:
     opened = Opened(model, lambda: FakeEngine(SCORES))
-    session = Session(opened)
+    session = PolicyTestSession(opened)
 
     def again(text: str) -> list[str]:
         taxonomy = Taxonomy.parse(text, "p.yaml")
-        return [result.status for result in session.run(taxonomy, cases_of(taxonomy)).results]
+        return [result.status for result in session.run(taxonomy, cases_from_taxonomy(taxonomy)).results]
 
     assert again(POLICY) == ["passed", "failed", "passed", "todo"]
     assert (len(opened.engines), opened.prompts) == (1, 4)
@@ -118,13 +125,13 @@ def test_only_what_the_model_has_not_seen_is_judged(model: Model) -> None:
 
 def test_a_taxonomy_that_does_not_fit_leaves_the_session_as_it_was(model: Model) -> None:
     opened = Opened(model, lambda: FakeEngine(SCORES))
-    session = Session(opened)
+    session = PolicyTestSession(opened)
     taxonomy = Taxonomy.parse(POLICY, "p.yaml")
-    session.run(taxonomy, cases_of(taxonomy))
+    session.run(taxonomy, cases_from_taxonomy(taxonomy))
     with pytest.raises(Exception, match="cannot write O1"):
-        session.run(Taxonomy.parse("name: x\ncategories: [{id: O1, name: A}]\n"), cases_of(taxonomy))
+        session.run(Taxonomy.parse("name: x\ncategories: [{id: O1, name: A}]\n"), cases_from_taxonomy(taxonomy))
     before = opened.prompts
-    assert session.run(taxonomy, cases_of(taxonomy)).results[0].status == "passed"
+    assert session.run(taxonomy, cases_from_taxonomy(taxonomy)).results[0].status == "passed"
     assert opened.prompts == before
 
 
@@ -157,7 +164,7 @@ def test_a_taxonomy_that_does_not_fit_leaves_the_session_as_it_was(model: Model)
 def test_suggestions(model: Model, edit: tuple[str, str], name: str, expected: list[str]) -> None:
     found = run(model, POLICY.replace(*edit) if edit[0] else POLICY)
     (result,) = (result for result in found.results if result.case.name == name)
-    assert suggestions(found, result) == expected
+    assert suggest_fixes(found, result) == expected
 
 
 @pytest.mark.parametrize(("score", "expect"), [(0.0, "unsafe"), (1.0, "safe")])
@@ -165,7 +172,7 @@ def test_no_threshold_helps(model: Model, score: float, expect: str) -> None:
     text = POLICY[: POLICY.index("tests:")] + f"tests:\n  - {{name: x, prompt: x, expect: {expect}}}\n"
     found = run(model, text, lambda: FakeEngine(lambda _text: score))
     found.results[0].row["score"] = score  # the fake keeps a little off the ends
-    (said,) = suggestions(found, found.results[0])
+    (said,) = suggest_fixes(found, found.results[0])
     assert said.startswith("no threshold makes it pass: change what the model reads")
 
 
@@ -173,7 +180,7 @@ def test_suggestions_move_the_threshold_of_a_category(model: Model) -> None:
     text = POLICY.replace("name: Cars}", "name: Cars, threshold: 0.6}")
     scores = {"knife": {"S2": 0.55, "S1": 0.1}, "bomb": {"S1": 0.9}, "bread": {"S2": 0.57}}
     found = run(model, text, lambda: ByCategory(scores))
-    assert suggestions(found, found.results[1]) == ["threshold of S2 0.55 (now 0.6): breaks 1 (bread)"]
+    assert suggest_fixes(found, found.results[1]) == ["threshold of S2 0.55 (now 0.6): breaks 1 (bread)"]
 
 
 def record(line: int, label: Any, text: str = "hi") -> Record:
@@ -181,9 +188,9 @@ def record(line: int, label: Any, text: str = "hi") -> Record:
 
 
 def test_labelled_records() -> None:
-    found = labelled([record(1, "safe"), record(2, None), record(3, "unsafe"), record(4, float("nan"))])
+    found = cases_from_records([record(1, "safe"), record(2, None), record(3, "unsafe"), record(4, float("nan"))])
     assert found.left_out == {"without a label": 2}
-    assert [(case.name, case.place, case.expect, case.labelled) for case in found.cases] == [
+    assert [(case.name, case.location, case.expect, case.labeled) for case in found.cases] == [
         ("r1", "d.jsonl:1", "safe", True),
         ("r3", "d.jsonl:3", "unsafe", True),
     ]
@@ -199,14 +206,14 @@ def test_labelled_records() -> None:
 )
 def test_labels_that_are_none(bad: Record | Malformed, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        labelled([record(1, "safe"), bad])
+        cases_from_records([record(1, "safe"), bad])
 
 
 def test_the_flag_rate_counts_what_could_not_be_judged_as_flagged(model: Model) -> None:
     records = [record(1, "safe"), record(2, "safe", "bomb"), record(3, "safe", " "), record(4, "unsafe")]
-    data = labelled(records).cases
-    found = Session(Opened(model, lambda: FakeEngine(SCORES))).run(Taxonomy.parse(POLICY), data)
+    data = cases_from_records(records).cases
+    found = PolicyTestSession(Opened(model, lambda: FakeEngine(SCORES))).run(Taxonomy.parse(POLICY), data)
     assert found.flag_rate() == pytest.approx(2 / 3)
     assert run(model).flag_rate() is None
-    assert len(found.failed(labelled=True)) == 3
-    assert found.failed(labelled=False) == []
+    assert len(found.failed(labeled=True)) == 3
+    assert found.failed(labeled=False) == []

@@ -19,7 +19,14 @@ from guardcli.cli.policies import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.evaluation.datasets import FieldSpec
-from guardcli.evaluation.policy_tests import Case, Data, Run, Session, cases_of, labelled
+from guardcli.evaluation.policy_tests import (
+    LabeledCases,
+    PolicyTestCase,
+    PolicyTestRun,
+    PolicyTestSession,
+    cases_from_records,
+    cases_from_taxonomy,
+)
 from guardcli.report import policy_tests as report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_line, pluralize
@@ -73,7 +80,7 @@ def test(
     output.check_outputs({"--junit": junit}, [*files, *taxonomy.files, *judging.files()])
     data = _labelled(files, field_spec, input_format, gated=max_flag_rate is not None)
     with judging.load() as model:
-        session = Session(lambda edited: judging.open(edited, model=model))
+        session = PolicyTestSession(lambda edited: judging.open(edited, model=model))
         try:
             run = session.run(taxonomy, _cases(taxonomy, data))
             _tell(run, suggest=suggest)
@@ -86,8 +93,8 @@ def test(
     return _code(run, max_flag_rate)
 
 
-def _cases(taxonomy: Taxonomy, data: Sequence[Case]) -> list[Case]:
-    cases = [*cases_of(taxonomy), *data]
+def _cases(taxonomy: Taxonomy, data: Sequence[PolicyTestCase]) -> list[PolicyTestCase]:
+    cases = [*cases_from_taxonomy(taxonomy), *data]
     if not cases:
         raise InputError(
             f"{taxonomy.place.path} has no `tests`, and no labelled data is named: there is nothing to test"
@@ -97,7 +104,7 @@ def _cases(taxonomy: Taxonomy, data: Sequence[Case]) -> list[Case]:
 
 def _labelled(
     files: tuple[str, ...], field_spec: FieldSpec, input_format: str | None, *, gated: bool
-) -> tuple[Case, ...]:
+) -> tuple[PolicyTestCase, ...]:
     """The labelled cases; how many records are none is told.
 
     Raises:
@@ -105,9 +112,9 @@ def _labelled(
     """
     if not files and not gated:
         return ()
-    data = Data()
+    data = LabeledCases()
     if files:
-        data = labelled(inputs.Reading(input_format).records(inputs.sources(files)), field_spec)
+        data = cases_from_records(inputs.Reading(input_format).records(inputs.sources(files)), field_spec)
     left_out = ", ".join(f"{pluralize(number, 'record')} {reason}" for reason, number in data.left_out.items())
     place = ", ".join(files) or "no labelled data"
     if not data.cases and files:
@@ -121,25 +128,25 @@ def _labelled(
     return data.cases
 
 
-def _tell(run: Run, *, suggest: bool) -> None:
+def _tell(run: PolicyTestRun, *, suggest: bool) -> None:
     output.write(report.as_text(run, suggest=suggest, colour=output.in_colour(), width=output.width()))
 
 
-def _code(run: Run, max_flag_rate: float | None) -> int:
+def _code(run: PolicyTestRun, max_flag_rate: float | None) -> int:
     if any(result.row["verdict"] == "error" for result in run.results):
         return UNJUDGED
     rate = run.flag_rate()
     if max_flag_rate is not None and rate is not None and rate > max_flag_rate:
         output.say(f"guard: {rate:.2%} of the labelled safe ones are flagged, and {max_flag_rate:.2%} are allowed")
         return FINDINGS
-    return FINDINGS if run.failed(labelled=max_flag_rate is None) else OK
+    return FINDINGS if run.failed(labeled=max_flag_rate is None) else OK
 
 
 def _watch(
     load: Callable[[], Taxonomy],
     taxonomy: Taxonomy,
-    run: Run,
-    again: Callable[[Taxonomy], Run],
+    run: PolicyTestRun,
+    again: Callable[[Taxonomy], PolicyTestRun],
     *,
     suggest: bool,
 ) -> None:
