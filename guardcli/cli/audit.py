@@ -168,7 +168,7 @@ def audit(
     except ManifestMismatchError as error:
         raise OutputError(*_manifest_mismatch(error)) from error
     except Interrupted as interrupted:
-        output.say(f"guard: ended by {interrupted}: the same command goes on")
+        output.echo_err(f"guard: ended by {interrupted}: the same command goes on")
         return 128 + interrupted.number
     left_out = [] if allow_left_out else files.left_out
     return _summed_up(path, max_unsafe, max_errors, left_out, quiet=quiet)
@@ -196,10 +196,10 @@ def _run(
     """Finish the run, on the guard that is open already unless its memory is needed before."""
     if journal.state.finished:
         if not quiet:
-            output.say(f"guard: {journal.path} is finished: {pluralize(journal.checkpoint.rows, 'row')}")
+            output.echo_err(f"guard: {journal.path} is finished: {pluralize(journal.checkpoint.rows, 'row')}")
         return
     if journal.checkpoint.rows and not quiet:
-        output.say(f"guard: {journal.path} has {pluralize(journal.checkpoint.rows, 'row')}: going on from there")
+        output.echo_err(f"guard: {journal.path} has {pluralize(journal.checkpoint.rows, 'row')}: going on from there")
     if not journal.state.needs_isolation:
         _judge(journal, plan, guard, interrupts, quiet=quiet)
         return
@@ -213,15 +213,15 @@ def _run(
 
 def _isolate(journal: Journal, plan: AuditPlan, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
     died = "by a fault" if journal.state.faults else f"{journal.state.silent_deaths} times"
-    output.say(f"guard: the run ended in one block {died}: its records are tried one by one")
+    output.echo_err(f"guard: the run ended in one block {died}: its records are tried one by one")
     progress = AuditProgress()
     with Ticker(progress.trial_line, quiet=quiet):
         guilty = isolate_poison_records(journal, plan, judging.open, progress=progress, interrupts=interrupts)
     for one in guilty:
         place = f"{plan.units[one.unit].source.path}:{one.line}" + (f":{one.part}" if one.part else "")
-        output.say(f"guard: {escape_terminal(place)} ends the process ({one.signal}): it becomes an error row")
+        output.echo_err(f"guard: {escape_terminal(place)} ends the process ({one.signal}): it becomes an error row")
     if not guilty:
-        output.say("guard: none of them ends the process: the block is begun again")
+        output.echo_err("guard: none of them ends the process: the block is begun again")
 
 
 def _judge(journal: Journal, plan: AuditPlan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
@@ -239,13 +239,13 @@ def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path])
     Raises:
         OutputError: the output would be written over something that the run reads.
     """
-    output.check_no_input(path, others, "-o")
+    output.check_output_file(path, others, "-o")
     written = files_of(path)
     # An output without a journal is no audit's; an empty one was left by a run that was killed at its very beginning.
     own = written if path.exists() and (written[1].exists() or not path.stat().st_size) else ()
     files = expand_paths(names, outputs=own)
     for file in written:
-        output.check_no_input(file, [*files.paths, *others], "-o")
+        output.check_output_file(file, [*files.paths, *others], "-o")
     if files.left_out:
         _name(
             "not read",
@@ -259,11 +259,11 @@ def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path])
 
 
 def _name(what: str, numbers: str, lines: Sequence[str]) -> None:
-    output.say(f"guard: {what}: {numbers}")
+    output.echo_err(f"guard: {what}: {numbers}")
     for line in lines[:_NAMED]:
-        output.say(f"  {line}")
+        output.echo_err(f"  {line}")
     if len(lines) > _NAMED:
-        output.say(f"  and {len(lines) - _NAMED:,} more")
+        output.echo_err(f"  and {len(lines) - _NAMED:,} more")
 
 
 def _limits(guard: Guard, tokens: int | None) -> BlockLimits:
@@ -302,26 +302,26 @@ def _summed_up(
     summary = summarize(reader.read_verdicts(str(path)))
     total, verdicts = summary.total, summary.verdicts
     if not quiet:
-        output.say_text(report.as_text(summary))
+        output.echo_err_text(report.as_text(summary))
     if not total:
-        output.say("guard: nothing to judge: the input holds no records")
+        output.echo_err("guard: nothing to judge: the input holds no records")
         return UNJUDGED
     if max_unsafe is not None and max_errors is None:
         max_errors = CountOrFraction(0)  # what could not be judged is not known to be safe
     unread = summary.flags[UNREAD_TEXT]
     if max_errors is not None and max_errors.is_exceeded(verdicts["error"] + unread, total):
         told = f", and {pluralize(unread, 'row')} of records with text that was not judged" if unread else ""
-        output.say(
+        output.echo_err(
             f"guard: {verdicts['error']:,} of {total:,} could not be judged{told}: more than --max-errors allows"
         )
         return UNJUDGED
     if left_out and (max_unsafe is not None or max_errors is not None):
-        output.say(
+        output.echo_err(
             f"guard: the gates cover what was read, but not {describe_skipped(left_out)}: name these as inputs to have "
             "them judged, or pass --allow-left-out"
         )
         return UNJUDGED
     if max_unsafe is not None and max_unsafe.is_exceeded(verdicts["unsafe"], total):
-        output.say(f"guard: {verdicts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
+        output.echo_err(f"guard: {verdicts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
         return FINDINGS
     return OK

@@ -85,13 +85,13 @@ def check(
             if not only or verdict.verdict in only:
                 output.write(line(verdict) + "\n")
         if stats:
-            output.say(_stats(guard.stats, tally.total(), time.monotonic() - start))
+            output.echo_err(_stats(guard.stats, tally.total(), time.monotonic() - start))
     code = _finish(tally, unread, exit_zero=exit_zero)
     return exit_codes.USAGE_ERROR if remarks.are_missing() else code
 
 
 def _writer(output_format: str) -> Writer:
-    return text.coloured if output_format == "text" and output.in_colour() else WRITERS[output_format]
+    return text.coloured if output_format == "text" and output.use_color() else WRITERS[output_format]
 
 
 def _stats(stats: EngineStats, rows: int, seconds: float) -> str:
@@ -106,15 +106,15 @@ def _stats(stats: EngineStats, rows: int, seconds: float) -> str:
 
 
 def _tell(source: str, format_name: str) -> None:
-    output.say(f"guard: {source}: {format_name}")
+    output.echo_err(f"guard: {source}: {format_name}")
 
 
 def _finish(tally: Counter[str], unread: int, *, exit_zero: bool) -> int:
     """The exit code. What a reader of the rows might miss is said on stderr."""
     if not tally:
-        output.say("guard: nothing to judge: the input holds no records")
+        output.echo_err("guard: nothing to judge: the input holds no records")
     if tally["error"]:
-        output.say(f"guard: {tally['error']:,} of {pluralize(tally.total(), 'row')} could not be judged")
+        output.echo_err(f"guard: {tally['error']:,} of {pluralize(tally.total(), 'row')} could not be judged")
     if unread:
-        output.say(f"guard: {pluralize(unread, 'row')} of records with text that was not judged (unread)")
+        output.echo_err(f"guard: {pluralize(unread, 'row')} of records with text that was not judged (unread)")
     return exit_codes.for_verdicts(tally, exit_zero=exit_zero, unread=unread)

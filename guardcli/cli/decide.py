@@ -115,4 +115,4 @@ def _after(changes: Counter[tuple[str, str]]) -> Iterator[tuple[str, int]]:
 def _tell(changes: Counter[tuple[str, str]]) -> None:
     moved = {pair: count for pair, count in changes.items() if pair[0] != pair[1]}
     what = "".join(f", {count:,} {was} → {now}" for (was, now), count in sorted(moved.items()))
-    output.say(f"guard: {sum(moved.values()):,} of {pluralize(changes.total(), 'verdict')} changed{what}")
+    output.echo_err(f"guard: {sum(moved.values()):,} of {pluralize(changes.total(), 'verdict')} changed{what}")

@@ -77,7 +77,7 @@ def diff(
         comparison = compare_runs(reader.read_verdicts(files[0]), reader.read_verdicts(files[1]))
     output.write(_written(comparison, names, output_format, with_text=with_text))
     if not comparison.num_matched:
-        output.say("guard: the two runs have no record in common")
+        output.echo_err("guard: the two runs have no record in common")
     unjudged = any("error" in verdicts for verdicts in comparison.verdicts)
     if unjudged or not comparison.num_matched:
         return UNJUDGED
@@ -115,4 +115,4 @@ def _written(comparison: Comparison, names: tuple[str, str], output_format: str,
         return json.dumps(found, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
     if output_format == "html":
         return report.as_page(comparison, *names, with_text=with_text)
-    return report.as_text(comparison, *names, colour=output.in_colour(), width=output.width())
+    return report.as_text(comparison, *names, colour=output.use_color(), width=output.table_width())

@@ -183,7 +183,7 @@ def eval_(
     if html is not None or verdicts is not None:
         judged_by = files_read(models or _named_by("GUARD_MODEL"), lora, policies)
         reads: list[str | Path] = [*named, *runs, *(one.path for one in maps), *judged_by]
-        output.check_outputs({"--html": html, "--verdicts": verdicts}, reads)
+        output.check_output_files({"--html": html, "--verdicts": verdicts}, reads)
     label_target = target if target in ("user", "assistant") else None
     dataset = read_dataset(
         reading.records(named), field_spec, label_target=label_target, truncate=target not in ("any", "last")
@@ -198,7 +198,7 @@ def eval_(
     if verdicts is not None and not models:
         raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
     with ExitStack() as stack:
-        aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=()))
+        aside = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=()))
         judged = eval_systems.JudgedSystems(
             models=models,
             policies=policies,
@@ -229,7 +229,7 @@ def eval_(
     )
     evaluation = report.Report(evaluate(dataset, systems, config), ablations, ", ".join(named))
     if html is not None:
-        output.save(html, report.as_page(evaluation, with_text=not no_text))
+        output.write_file(html, report.as_page(evaluation, with_text=not no_text))
     output.write(_written(evaluation, output_format))
     return _code(evaluation, gates)
 
@@ -280,7 +280,7 @@ def _written(evaluation: report.Report, output_format: str) -> str:
         return report.as_json(evaluation)
     if output_format == "markdown":
         return report.as_markdown(evaluation)
-    return report.as_text(evaluation, colour=output.in_colour(), width=output.width())
+    return report.as_text(evaluation, colour=output.use_color(), width=output.table_width())
 
 
 def _code(evaluation: report.Report, gates: Gates) -> int:
@@ -290,7 +290,7 @@ def _code(evaluation: report.Report, gates: Gates) -> int:
     ]
     missed = [line for result in results for line in gates.missed(result)]
     for line in empty or missed:
-        output.say(f"guard: {escape_terminal(line)}")
+        output.echo_err(f"guard: {escape_terminal(line)}")
     unreadable = len(evaluation.evaluation.dataset.unreadable)
     if any(gates.too_many_errors(result, unreadable) for result in results):
         return UNJUDGED

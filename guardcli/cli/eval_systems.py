@@ -46,7 +46,7 @@ class JudgedSystems:
     shots: Sequence[int]
     adapters: Sequence[Adapter]
     judging: Callable[[str, Sequence[Adapter]], Judging]
-    aside: output.Aside | None = None
+    aside: output.VerdictFile | None = None
     category_maps: Sequence[CategoryMap] = ()
     ablate_policy: bool = False
     seed: int = 0
@@ -91,7 +91,7 @@ def systems_from_fields(samples: Sequence[Sample], fields: Sequence[ScoreField])
         system = system_from_field(field.name, samples, field.path, threshold=field.threshold)
         for what, number in count_unscored(system).items():
             missing = f"{pluralize(number, 'record')} without {what}"
-            output.say(escape_terminal(f"guard: --score-field {field.name}={field.path}: {missing}"))
+            output.echo_err(escape_terminal(f"guard: --score-field {field.name}={field.path}: {missing}"))
         yield system
 
 
@@ -135,7 +135,7 @@ def _system(
 
 
 def _rows(
-    guard: Guard, samples: Sequence[Sample], name: str, aside: output.Aside | None = None
+    guard: Guard, samples: Sequence[Sample], name: str, aside: output.VerdictFile | None = None
 ) -> Iterator[VerdictRow]:
     """The rows of samples, with word on a terminal of how far it is."""
     told = 0.0
@@ -143,11 +143,11 @@ def _rows(
         if aside is not None:
             aside.write([jsonl.line(verdict)])
         yield jsonl.row(verdict)
-        if output.on_terminal() and time.monotonic() - told > 0.1:
+        if output.stderr_is_terminal() and time.monotonic() - told > 0.1:
             told = time.monotonic()
-            output.tell(f"{escape_terminal(name)}: {number:,} of {len(samples):,}")
-    if output.on_terminal():
-        output.tell(None)
+            output.show_progress(f"{escape_terminal(name)}: {number:,} of {len(samples):,}")
+    if output.stderr_is_terminal():
+        output.show_progress(None)
 
 
 def _named(identity: str) -> str:

@@ -66,9 +66,9 @@ def filter_(
     with ExitStack() as stack:
         judging = Judging(**options)
         if verdicts is not None:
-            output.check_no_input(verdicts, [*named, *judging.files()], "--verdicts")
+            output.check_output_file(verdicts, [*named, *judging.files()], "--verdicts")
         guard = stack.enter_context(judging.open())
-        aside = None if verdicts is None else stack.enter_context(output.Aside(verdicts, inputs=named))
+        aside = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=named))
         remarks = inputs.Remarks(options["as_user"], text_fields=reading.text_field)
         records = remarks.of(reading.records(named))
         written = _Passed()
@@ -79,12 +79,14 @@ def filter_(
                 code = UNJUDGED
                 reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread)}"
                 location = escape_field(verdict.key.location)
-                output.say(f"guard: withheld, not judged: {location}: {escape_terminal(reason)}")
+                output.echo_err(f"guard: withheld, not judged: {location}: {escape_terminal(reason)}")
             passes = filtered.passes(invert=invert)
             refused = _refused(filtered) if annotate and passes else None
             if refused:
                 code = UNJUDGED
-                output.say(f"guard: withheld, not annotated: {escape_field(filtered.record.key.location)}: {refused}")
+                output.echo_err(
+                    f"guard: withheld, not annotated: {escape_field(filtered.record.key.location)}: {refused}"
+                )
             written.write(filtered, passes=passes and not refused, annotate=annotate)
     return USAGE_ERROR if remarks.are_missing() else code
 

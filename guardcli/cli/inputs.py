@@ -141,7 +141,7 @@ class Reading:
             ignore=self.ignore,
             text_fields=self.text_field,
             on_detect=lambda name: on_detect(source, name),
-            on_note=lambda words: output.say(f"guard: {escape_terminal(source)}: {words}"),
+            on_note=lambda words: output.echo_err(f"guard: {escape_terminal(source)}: {words}"),
             on_text=on_text,
         )
         return found if requests is None else (_joined(record, requests) for record in found)
@@ -198,7 +198,7 @@ class Remarks:
             return False
         for option, names in (("--keep", self._not_kept), ("--text-field", self._not_judged)):
             for name in sorted(names):
-                output.say(f"guard: {option} {escape_terminal(shlex.quote(name))}: no record has such a field")
+                output.echo_err(f"guard: {option} {escape_terminal(shlex.quote(name))}: no record has such a field")
         return bool(self._not_kept or self._not_judged)
 
     def _see(self, record: Record) -> None:
@@ -225,18 +225,18 @@ class Remarks:
             return
         self._paths.add(path)
         if len(self._paths) > PATHS_TOLD or path == MORE_PATHS:
-            output.say("guard: there is more text that is not judged: guard check --paths FILES lists all of it")
+            output.echo_err("guard: there is more text that is not judged: guard check --paths FILES lists all of it")
             return
         option = escape_terminal(shlex.quote(path))
         judged = "" if path.endswith(TEXT_AS_KEY) else f", --text-field {option} judges it"
-        output.say(
+        output.echo_err(
             f"guard: {escape_terminal(place)}: the text under {escape_terminal(path)} is not judged: "
             f"--ignore {option} calls it metadata{judged}"
         )
 
     def _tell(self, what: str, place: str, words: str) -> None:
         self._told.add(what)
-        output.say(f"guard: {escape_terminal(place)}: {words}")
+        output.echo_err(f"guard: {escape_terminal(place)}: {words}")
 
 
 _READING_OPTIONS = (

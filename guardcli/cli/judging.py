@@ -167,7 +167,7 @@ class Judging:
             )
         if self.verbose:
             named = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
-            output.say(f"guard: {guard.model.identity}, {named}, threshold {guard.threshold}")
+            output.echo_err(f"guard: {guard.model.identity}, {named}, threshold {guard.threshold}")
         return guard
 
     def load(self) -> Model:
@@ -190,10 +190,10 @@ class Judging:
         if not self.model:
             raise ModelError(*NO_MODEL)
         if self.verbose:
-            set_log_sink(output.say_log)
-        output.say_what_is_logged(verbose=self.verbose)
+            set_log_sink(output.echo_err_log)
+        output.show_log(verbose=self.verbose)
         if not told and self.model in BUNDLED_MODELS:
-            output.say(f"guard: {BUNDLED_MODELS[self.model].notice}")
+            output.echo_err(f"guard: {BUNDLED_MODELS[self.model].notice}")
         return self.model
 
     def _options(self) -> EngineOptions:

@@ -77,28 +77,28 @@ def _run(arguments: Sequence[str] | None) -> int:
         result = cli.main(args=arguments, prog_name="guard", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
-        output.say_text(_shown(error))
+        output.echo_err_text(_shown(error))
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except (ReaderGone, SystemExit):  # click exits where nobody reads its help
         return BROKEN_PIPE
     except TaxonomyError as error:  # each line says file:line:column, as editors read it
-        output.say(*map(str, error.problems))
+        output.echo_err(*map(str, error.problems))
         return USAGE_ERROR
     except GuardError as error:
         first, *more = error.lines
-        output.say(f"guard: {escape_terminal(first)}", *map(escape_terminal, more))
+        output.echo_err(f"guard: {escape_terminal(first)}", *map(escape_terminal, more))
         return USAGE_ERROR
     except OSError as error:  # a full disk under --help, for one
-        output.say(f"guard: {escape_terminal(str(error))}")
+        output.echo_err(f"guard: {escape_terminal(str(error))}")
         return USAGE_ERROR
     except Exception as error:
         if (lack := _lack(error)) is not None:
-            output.say(f"guard: {escape_terminal(lack)}")
+            output.echo_err(f"guard: {escape_terminal(lack)}")
             return USAGE_ERROR
-        output.say_text(traceback.format_exc())
-        output.say(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
+        output.echo_err_text(traceback.format_exc())
+        output.echo_err(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
         return INTERNAL_ERROR
 
 
@@ -114,12 +114,12 @@ def _shown(error: click.ClickException) -> str:
 
 def _hear_of_warnings() -> None:
     """Let Python's warnings, and what libraries log, be said as all else is: names of the input may stand in them."""
-    logging.lastResort = output.Sayer(logging.WARNING)
+    logging.lastResort = output.StderrHandler(logging.WARNING)
     warnings.showwarning = _say_warning
 
 
 def _say_warning(message: Warning | str, category: type[Warning], *_place: Any, **_line: Any) -> None:
-    output.say(f"guard: {category.__name__}: {message}")
+    output.echo_err(f"guard: {category.__name__}: {message}")
 
 
 def _lack(error: Exception) -> str | None:

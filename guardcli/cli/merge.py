@@ -40,11 +40,13 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     Exits with 2 if a shard is missing, not finished, or of another run.
     """
     journals = [f"{shard}{SUFFIX}" for shard in shards]
-    to_stdout = output.check_only_output(path, [*shards, *journals], "-o")
+    to_stdout = output.check_output(path, [*shards, *journals], "-o")
     sources, units = _verified(shards)
     lines = (line for _, line in heapq.merge(*(_placed(shard, sources) for shard in shards)))
     rows = _to_stdout(lines) if to_stdout else _to_file(lines, path)
-    output.say(f"guard: {pluralize(rows, 'row')} of {pluralize(units, 'unit')} in {pluralize(len(shards), 'shard')}")
+    output.echo_err(
+        f"guard: {pluralize(rows, 'row')} of {pluralize(units, 'unit')} in {pluralize(len(shards), 'shard')}"
+    )
     return OK
 
 

@@ -1,4 +1,7 @@
-"""Where a command's data go: stdout as bytes, a record at a time, and an end of it that is no error."""
+"""What a command writes: data to stdout and files, and messages, progress and logs to stderr.
+
+Everything passes here, so that nothing hostile reaches a terminal, and no output overwrites an input.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +23,25 @@ from guardcli.text.escaping import escape_controls, escape_line, escape_lines
 
 
 def write(text: str) -> None:
-    """Write and flush, so that a reader at the other end of a pipe has the record at once.
+    """Write text to stdout and flush, so that the next program in a pipe gets each record at once.
 
-    Nothing that commands a terminal or reorders a line leaves by this door, wherever it came from. Line breaks do: a
-    name that stands in a line is escaped (`escape_line`) where the line is made.
+    Characters that control a terminal or reorder a line are escaped. Newlines are not: escape a name
+    (`escape_line`) where you put it into a line.
 
     Raises:
-        ReaderGone: nobody reads any more.
-        OutputError: it cannot be written, to a full disk for one.
+        ReaderGone: The pipe is closed.
+        OutputError: It cannot be written, for example to a full disk.
     """
-    write_bytes(escape_controls(text, color=in_colour()).encode())
+    write_bytes(escape_controls(text, color=use_color()).encode())
 
 
 def write_bytes(data: bytes) -> None:
-    """The same of bytes, as they are: records that pass a filter, a prompt to the byte."""
+    """Write bytes to stdout as they are, and flush: records that pass a filter, or the exact bytes of a prompt.
+
+    Raises:
+        ReaderGone: The pipe is closed.
+        OutputError: It cannot be written.
+    """
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -43,42 +51,47 @@ def write_bytes(data: bytes) -> None:
         raise OutputError(f"cannot write to stdout: {getattr(error, 'strerror', None) or 'it is closed'}") from error
 
 
-def save(path: Path, text: str) -> None:
-    """Write a file whole or not at all, as `write` does. Raises OutputError: it cannot be written."""
-    with replacing(path) as place:
-        place.write_text(escape_controls(text), "utf-8")
+def write_file(path: Path, text: str) -> None:
+    """Write a file atomically, escaped as by `write`. Raises OutputError if it cannot be written."""
+    with replacing(path) as temporary:
+        temporary.write_text(escape_controls(text), "utf-8")
 
 
-def check_only_output(path: Path | None, inputs: Sequence[str | Path], option: str) -> bool:
-    """Check the one output of a command; whether it is stdout: None, "-", /dev/stdout, or where the shell sends it.
+def check_output(path: Path | None, inputs: Sequence[str | Path], option: str) -> bool:
+    """Check the main output of a command, and return whether it is stdout.
+
+    It is stdout if it is None, "-", /dev/stdout, or the file to which the shell redirects stdout.
 
     Raises:
-        OutputError: it is a folder, or one of the `inputs`.
+        OutputError: It is a folder, or one of the inputs.
     """
     to_stdout = path is None or str(path) == "-" or _same_file(_status(path), _status_of(sys.stdout))
     if to_stdout:
         check_stdout(inputs)
     elif path is not None:
-        check_no_input(path, inputs, option)
+        check_output_file(path, inputs, option)
     return to_stdout
 
 
-def check_outputs(outputs: Mapping[str, Path | None], inputs: Sequence[str | Path]) -> None:
-    """Check what options would write, by option, before anything is opened.
+def check_output_files(outputs: Mapping[str, Path | None], inputs: Sequence[str | Path]) -> None:
+    """Check the files that options would write, before anything is opened.
+
+    Args:
+        outputs: The path of each option, such as `{"--html": path}`; None if the option is not given.
 
     Raises:
-        OutputError: one is a folder, stdout or one of the `inputs`, or two are the same file, by whatever names.
+        OutputError: One is a folder, stdout or one of the inputs, or two are the same file.
     """
     given = [(option, path) for option, path in outputs.items() if path is not None]
     for option, path in given:
-        check_no_input(path, inputs, option)
+        check_output_file(path, inputs, option)
     for (first, one), (second, other) in combinations(given, 2):
         if _same_place(one, other):
             raise OutputError(f"{first} and {second} would both write {other}")
 
 
-def check_no_input(path: Path, inputs: Sequence[str | Path], option: str) -> None:
-    """The same for one output."""
+def check_output_file(path: Path, inputs: Sequence[str | Path], option: str) -> None:
+    """Check a file that an option would write. Raises OutputError if it is a folder, stdout or one of the inputs."""
     if str(path) == "-":
         raise OutputError(f"{option} does not write to stdout: name a file")
     status = _status(path)
@@ -86,16 +99,16 @@ def check_no_input(path: Path, inputs: Sequence[str | Path], option: str) -> Non
         raise OutputError(f"{path} is a folder: {option} writes a file")
     if _is_regular(status) and _same_file(status, _status_of(sys.stdout)):
         raise OutputError(f"stdout goes to {path} already: {option} would write over it")
-    _check_no_input(str(path), status, inputs, option)
+    _check_not_an_input(str(path), status, inputs, option)
 
 
 def check_stdout(inputs: Sequence[str | Path]) -> None:
-    """Raise OutputError: stdout goes to one of the inputs, which would grow as it is read."""
-    _check_no_input("stdout", _status_of(sys.stdout), inputs, "the command")
+    """Raise OutputError if stdout is redirected to one of the inputs, which would grow while it is read."""
+    _check_not_an_input("stdout", _status_of(sys.stdout), inputs, "the command")
 
 
-def _check_no_input(name: str, output: os.stat_result | None, inputs: Sequence[str | Path], writer: str) -> None:
-    """Links are followed, and hard links found out; what is no regular file is not written over."""
+def _check_not_an_input(name: str, output: os.stat_result | None, inputs: Sequence[str | Path], writer: str) -> None:
+    """Raise OutputError if a regular file is also an input, by any path, symbolic link or hard link."""
     if not _is_regular(output):
         return
     for input_ in map(str, inputs):
@@ -105,7 +118,7 @@ def _check_no_input(name: str, output: os.stat_result | None, inputs: Sequence[s
 
 
 def _same_place(one: Path, other: Path) -> bool:
-    """Whether two outputs, which may not be there yet, are one file."""
+    """Return whether two outputs, which may not exist yet, are the same file."""
     statuses = _status(one), _status(other)
     if None in statuses:
         return os.path.realpath(one) == os.path.realpath(other)
@@ -123,37 +136,37 @@ def _is_regular(status: os.stat_result | None) -> bool:
 def _status(path: str | Path) -> os.stat_result | None:
     try:
         return os.stat(path)
-    except (OSError, ValueError):  # what is wrong with it is told when it is opened
+    except (OSError, ValueError):  # opening it reports the error
         return None
 
 
 def _status_of(stream: TextIO | None) -> os.stat_result | None:
     try:
         return None if stream is None else os.fstat(stream.fileno())
-    except (OSError, ValueError):  # closed, or none of the system's
+    except (OSError, ValueError):  # closed, or without a file descriptor
         return None
 
 
-class Aside:
-    """A file that verdicts are written to beside the run, each as soon as it is there."""
+class VerdictFile:
+    """The file of `--verdicts`: rows are appended and flushed as they are judged. Use it as a context manager."""
 
     def __init__(self, path: Path, *, inputs: Sequence[str | Path]) -> None:
-        """Begin the file anew. Raises OutputError: it cannot be written, or is one of the `inputs`."""
-        check_no_input(path, inputs, "--verdicts")
+        """Create or truncate the file. Raises OutputError if it cannot be written, or is one of the inputs."""
+        check_output_file(path, inputs, "--verdicts")
         try:
             self._file = path.open("w", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
     def write(self, lines: Iterable[str]) -> None:
-        """Write lines, and flush. Raises OutputError."""
+        """Write lines and flush. Raises OutputError."""
         try:
             self._file.writelines(f"{line}\n" for line in lines)
             self._file.flush()
         except OSError as error:
             raise OutputError(f"cannot write {self._file.name}: {error.strerror}") from error
 
-    def __enter__(self) -> Aside:
+    def __enter__(self) -> VerdictFile:
         return self
 
     def __exit__(
@@ -163,73 +176,73 @@ class Aside:
 
 
 _CLEAR_LINE = "\r\x1b[2K"
-_shown = False  # whether a state stands on the terminal's last line
+_has_progress_line = False  # whether the terminal's last line shows progress, without a newline
 
 
-def say(*messages: str) -> None:
-    """Tell a person something on stderr, a line each; whether it can be heard must not change how the run ends.
+def echo_err(*messages: str) -> None:
+    """Write messages to stderr, one per line, escaped: names of files, policies and models may be hostile.
 
-    Names of files, policies and models stand in messages: nothing of them commands the terminal or begins a line.
+    Errors of stderr are ignored, so that a closed one does not change the exit code.
     """
-    say_text("".join(f"{escape_line(message)}\n" for message in messages))
+    echo_err_text("".join(f"{escape_line(message)}\n" for message in messages))
 
 
-def say_text(text: str) -> None:
-    """The same of a text that has its line breaks: a table, a traceback."""
-    if _shown:
-        tell(None)
-    _say(escape_lines(text))
+def echo_err_text(text: str) -> None:
+    """Write text of several lines to stderr, such as a table or a traceback."""
+    if _has_progress_line:
+        show_progress(None)
+    _write_stderr(escape_lines(text))
 
 
-def say_log(text: str) -> None:
-    """The same of what llama.cpp logs: a line, or a part of one. A model's metadata stand in it."""
+def echo_err_log(text: str) -> None:
+    """Write a line of llama.cpp's log, or a part of one, to stderr. It may quote a model's metadata."""
     body = text.rstrip("\n")
-    say_text(escape_line(body) + text[len(body) :])
+    echo_err_text(escape_line(body) + text[len(body) :])
 
 
-def _say(text: str) -> None:
+def _write_stderr(text: str) -> None:
     with contextlib.suppress(OSError, AttributeError):  # Python has no stderr at all where it was closed
         sys.stderr.write(text)
         sys.stderr.flush()
 
 
-def on_terminal() -> bool:
-    """Whether somebody looks at stderr."""
+def stderr_is_terminal() -> bool:
+    """Return whether stderr is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def tell(state: str | None) -> None:
-    """Tell how far something is: on a terminal over what was told before, else on its own line. None: it is over."""
-    global _shown
-    if on_terminal():
-        _say(f"{_CLEAR_LINE}{escape_line(state or '')[: shutil.get_terminal_size().columns - 1]}")
-        _shown = state is not None
+def show_progress(state: str | None) -> None:
+    """Show progress on stderr: on a terminal in place of the last state, else as a line. None clears the line."""
+    global _has_progress_line
+    if stderr_is_terminal():
+        _write_stderr(f"{_CLEAR_LINE}{escape_line(state or '')[: shutil.get_terminal_size().columns - 1]}")
+        _has_progress_line = state is not None
     elif state is not None:
-        say(state)
+        echo_err(state)
 
 
-class Sayer(logging.Handler):
-    """Says on stderr what is logged."""
+class StderrHandler(logging.Handler):
+    """Writes log records to stderr, escaped."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(f"guard: {record.getMessage()}")
+        echo_err(f"guard: {record.getMessage()}")
 
 
-def say_what_is_logged(*, verbose: bool) -> None:
-    """Let the package's own log be heard on stderr: warnings, and with `verbose` what it chooses by itself."""
+def show_log(*, verbose: bool) -> None:
+    """Show the package's log on stderr: warnings, and with `verbose` the engine settings too."""
     log = logging.getLogger("guardcli")
-    log.handlers, log.propagate = [Sayer()], False
+    log.handlers, log.propagate = [StderrHandler()], False
     log.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def width() -> int:
-    """The columns that a table on stdout may have: those of the terminal, or 120 in a pipe."""
-    on_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return shutil.get_terminal_size().columns if on_terminal else 120
+def table_width() -> int:
+    """Return the width of tables on stdout in columns: the terminal's, or 120 if stdout is not a terminal."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if is_terminal else 120
 
 
-def in_colour() -> bool:
-    """Colour on a terminal only; NO_COLOR and FORCE_COLOR have the last word."""
+def use_color() -> bool:
+    """Return whether to color stdout: on a terminal only, unless NO_COLOR or FORCE_COLOR is set."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout is not None and sys.stdout.isatty())

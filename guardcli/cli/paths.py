@@ -50,24 +50,24 @@ def show(reading: Reading, sources: Sequence[str]) -> int:
             if len(reasons) < LONGEST_EXAMPLE:
                 reasons.setdefault(record.reason.split(":")[0], f"{record.key.location}: {record.reason}")
     if not records:
-        output.say("guard: nothing to list: the input holds no records")
+        output.echo_err("guard: nothing to list: the input holds no records")
         return exit_codes.UNJUDGED
     if rows := _rows(listing):
-        output.write(table(("", "texts", "path", "example"), rows, width=output.width(), right=(1,)))
+        output.write(table(("", "texts", "path", "example"), rows, width=output.table_width(), right=(1,)))
     else:
         output.write("plain text: every record is judged whole\n")
     for reason in reasons.values():
-        output.say(f"guard: {escape_terminal(reason)}")
+        output.echo_err(f"guard: {escape_terminal(reason)}")
     if listing.more:
-        output.say(f"guard: {pluralize(listing.more, 'text')} more, under other paths")
+        output.echo_err(f"guard: {pluralize(listing.more, 'text')} more, under other paths")
     left = [
         path for (path, fate) in sorted(listing.places) if fate in (TextStatus.UNREAD.value, TextStatus.ERROR.value)
     ]
     if left:
         named = ",".join(dict.fromkeys(left))
-        output.say("guard: not judged, and nothing says that it is metadata. If all of it is:")
-        output.say(f"  --ignore {escape_terminal(shlex.quote(named))}")
-        output.say("or --text-field PATH, for each field that is to be judged as a user's message.")
+        output.echo_err("guard: not judged, and nothing says that it is metadata. If all of it is:")
+        output.echo_err(f"  --ignore {escape_terminal(shlex.quote(named))}")
+        output.echo_err("or --text-field PATH, for each field that is to be judged as a user's message.")
     return exit_codes.UNJUDGED if left or unreadable else exit_codes.OK
 
 

@@ -33,7 +33,7 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
     if inputs.help_for_a_person(files):
         return USAGE_ERROR
     files = files or ("-",)
-    to_stdout = output.check_only_output(path, files, "-o")
+    to_stdout = output.check_output(path, files, "-o")
     rows = chain.from_iterable(reader.read_verdicts(file) for file in files)
     summary = summarize(rows, time=time)
     if time is not None and summary.total:
@@ -42,9 +42,9 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
     if path is None or to_stdout:
         output.write(page)
     else:
-        output.save(path, page)
+        output.write_file(path, page)
     if not summary.total:
-        output.say("guard: there are no verdicts in it")
+        output.echo_err("guard: there are no verdicts in it")
     return OK if summary.total else UNJUDGED
 
 
@@ -59,7 +59,7 @@ def _check_time(summary: Summary, time: str) -> None:
         )
     if summary.undated:
         example = "" if summary.unread_date is None else f", such as {summary.unread_date!r}"
-        output.say(
+        output.echo_err(
             f"guard: {summary.undated:,} of {pluralize(summary.total, 'row')} have no readable date in "
             f"{escape_terminal(time)}{escape_terminal(example)}: they are not in the table over time"
         )

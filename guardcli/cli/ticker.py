@@ -17,7 +17,7 @@ class Ticker:
 
     def __init__(self, state: Callable[[], str], *, quiet: bool = False, every: float | None = None) -> None:
         self._state = state
-        self._every = every or (EVERY_ON_TERMINAL if output.on_terminal() else EVERY)
+        self._every = every or (EVERY_ON_TERMINAL if output.stderr_is_terminal() else EVERY)
         self._over = Event()
         self._thread = None if quiet else Thread(target=self._run, name="guard-ticker", daemon=True)
 
@@ -32,10 +32,10 @@ class Ticker:
         if self._thread is not None:
             self._over.set()
             self._thread.join()
-            output.tell(None)
+            output.show_progress(None)
 
     def _run(self) -> None:
         pause = min(FIRST, self._every)
         while not self._over.wait(pause):
-            output.tell(self._state())
+            output.show_progress(self._state())
             pause = self._every

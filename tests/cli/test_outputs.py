@@ -118,18 +118,19 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_every_option_that_is_a_file_is_known_as_an_output_or_as_an_input() -> None:
-    found = {
+    files = {
         (name, option.opts[0])
         for name, command in commands(cli)
         for option in command.params
         if isinstance(option, click.Option)
+        and option.opts[0] != "--extends-root"  # a folder that every command only reads
         and (isinstance(option.type, click.Path | click.File) or {"-o", "--output"} & {*option.opts})
     }
-    assert found == OUTPUTS.keys() | INPUTS
+    assert files == OUTPUTS.keys() | INPUTS
 
 
 def test_commands_write_files_by_the_functions_that_this_holds_for_only() -> None:
-    """A command writes by `output.save` or `output.Aside`, or into what `replacing` gives it."""
+    """A command writes by `output.write_file` or `output.VerdictFile`, or into what `replacing` gives it."""
     written = set()
     for path in sorted((ROOT / "guardcli" / "cli").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -141,7 +142,7 @@ def test_commands_write_files_by_the_functions_that_this_holds_for_only() -> Non
                 name == "open" and modes & {*MODES}
             ):
                 written.add((path.name, *on))
-    assert written == {("merge.py", "place"), ("new.py", "place"), ("output.py", "place"), ("output.py", "path")}
+    assert written == {("merge.py", "place"), ("new.py", "place"), ("output.py", "temporary"), ("output.py", "path")}
 
 
 MODES = tuple("".join(mode) for mode in product("wxa", ("", "b", "+", "b+")))
@@ -242,7 +243,7 @@ def test_an_output_in_the_file_that_stdout_goes_to(desk: Path, key: tuple[str, s
 
 
 def test_what_is_no_regular_file_is_not_written_over(desk: Path) -> None:
-    output.check_outputs({"--html": Path("/dev/null"), "--verdicts": Path("/dev/null")}, ["/dev/null"])
+    output.check_output_files({"--html": Path("/dev/null"), "--verdicts": Path("/dev/null")}, ["/dev/null"])
 
 
 def test_all_files_of_a_split_model_are_inputs(desk: Path) -> None:

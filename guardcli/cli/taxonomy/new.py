@@ -75,11 +75,11 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
     # What is wrong with its name, for one, is told before anything is written.
     Taxonomy.parse(text, str(path), extends_root=extends_root)
     _write(path, text)
-    output.say(f"guard: wrote {path}")
+    output.echo_err(f"guard: wrote {path}")
     schema = path.with_name(_SCHEMA)
     if not os.path.lexists(schema):
         _write(schema, json_schema.as_text())
-        output.say(f"guard: wrote {schema}")
+        output.echo_err(f"guard: wrote {schema}")
     return OK
 
 

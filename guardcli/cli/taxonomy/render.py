@@ -93,7 +93,7 @@ def _render(
         try:
             prompts = list(_prompts(record, renderer, target, as_user))
         except NothingToJudge as reason:
-            output.say(f"guard: {escape_terminal(record.key.location)}: {escape_terminal(str(reason))}")
+            output.echo_err(f"guard: {escape_terminal(record.key.location)}: {escape_terminal(str(reason))}")
             code = UNJUDGED
             continue
         if as_raw and len(prompts) > 1:
@@ -158,4 +158,4 @@ def _segment(segment: Segment) -> str:
 
 
 def _style(words: str, **style: str) -> str:
-    return click.style(words, **style) if output.in_colour() else words  # type: ignore[arg-type]
+    return click.style(words, **style) if output.use_color() else words  # type: ignore[arg-type]

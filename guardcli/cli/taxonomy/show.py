@@ -31,7 +31,7 @@ def show(*, name: str, extends_root: Path | None) -> int:
     """Show what a taxonomy says: what it extends and changes, and what each category means."""
     taxonomy = Taxonomy.load(name, extends_root=extends_root)
     parent = taxonomy.parent(extends_root=extends_root)
-    colour = output.in_colour()
+    colour = output.use_color()
     output.write(styled(f"{taxonomy.name} ({taxonomy.place.path})", "bold", colour=colour))
     for line in _facts(taxonomy, parent):
         output.write(f"{escape_terminal(line)}\n")
@@ -88,4 +88,4 @@ def _meaning(category: Category) -> str:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: Sequence[int] = ()) -> str:
-    return table(headings, rows, colour=output.in_colour(), width=output.width(), right=right)
+    return table(headings, rows, colour=output.use_color(), width=output.table_width(), right=right)

@@ -77,7 +77,7 @@ def test(
     load = partial(Taxonomy.load, name, extends_root=extends_root)
     taxonomy = load()
     judging = Judging(**options, target="last", scores=True)
-    output.check_outputs({"--junit": junit}, [*files, *taxonomy.files, *judging.files()])
+    output.check_output_files({"--junit": junit}, [*files, *taxonomy.files, *judging.files()])
     data = _labelled(files, field_spec, input_format, gated=max_flag_rate is not None)
     with judging.load() as model:
         session = PolicyTestSession(lambda edited: judging.open(edited, model=model))
@@ -85,7 +85,7 @@ def test(
             run = session.run(taxonomy, _cases(taxonomy, data))
             _tell(run, suggest=suggest)
             if junit is not None:
-                output.save(junit, report.as_junit(run, taxonomy.name))
+                output.write_file(junit, report.as_junit(run, taxonomy.name))
             if watch:
                 _watch(load, taxonomy, run, lambda edited: session.run(edited, _cases(edited, data)), suggest=suggest)
         finally:
@@ -124,12 +124,12 @@ def _labelled(
     if gated and all(case.expect != "safe" for case in data.cases):
         raise InputError(f"{place}: --max-flag-rate needs records that are labelled safe, and there are none")
     if left_out:
-        output.say(f"guard: left out: {left_out}")
+        output.echo_err(f"guard: left out: {left_out}")
     return data.cases
 
 
 def _tell(run: PolicyTestRun, *, suggest: bool) -> None:
-    output.write(report.as_text(run, suggest=suggest, colour=output.in_colour(), width=output.width()))
+    output.write(report.as_text(run, suggest=suggest, colour=output.use_color(), width=output.table_width()))
 
 
 def _code(run: PolicyTestRun, max_flag_rate: float | None) -> int:
@@ -137,7 +137,7 @@ def _code(run: PolicyTestRun, max_flag_rate: float | None) -> int:
         return UNJUDGED
     rate = run.flag_rate()
     if max_flag_rate is not None and rate is not None and rate > max_flag_rate:
-        output.say(f"guard: {rate:.2%} of the labelled safe ones are flagged, and {max_flag_rate:.2%} are allowed")
+        output.echo_err(f"guard: {rate:.2%} of the labelled safe ones are flagged, and {max_flag_rate:.2%} are allowed")
         return FINDINGS
     return FINDINGS if run.failed(labeled=max_flag_rate is None) else OK
 
@@ -171,7 +171,7 @@ def _watch(
             continue
         if taxonomy.files != files:
             files, seen = taxonomy.files, _stamps(taxonomy.files)
-        changed = report.changes(before, run, colour=output.in_colour())
+        changed = report.changes(before, run, colour=output.use_color())
         what = "changed:" if changed else "nothing changed"
         output.write(f"\n{_clock()} {time.monotonic() - start:.2f} s, {what}\n{changed}\n")
         _tell(run, suggest=suggest)

@@ -50,9 +50,9 @@ def export(*, folder: Path, path: Path, base_path: Path | None) -> int:
     manifest = read_manifest(checkpoint_folder)
     if manifest and manifest["base"] != base.fingerprint():
         raise InputError(f"{checkpoint_folder} was trained on other weights than those in {base.folder}")
-    output.check_no_input(path, [*checkpoint.files, *base.files, *manifest_paths(checkpoint_folder)], "-o")
+    output.check_output_file(path, [*checkpoint.files, *base.files, *manifest_paths(checkpoint_folder)], "-o")
     num_matrices = export_gguf(checkpoint, base, path, template=manifest.get("template"))
-    output.say(
+    output.echo_err(
         f"guard: {path}: the adapter of {checkpoint_folder}, of rank {checkpoint.rank}, for {num_matrices:,} matrices"
     )
     return OK

@@ -128,7 +128,7 @@ def prepare(
     prompt_template = TEMPLATES[template]
     policy = Taxonomy.load(taxonomy or prompt_template.taxonomy, extends_root=extends_root)
     reads: list[str | Path] = [*inputs.sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
-    to_stdout = output.check_only_output(path, reads, "-o")
+    to_stdout = output.check_output(path, reads, "-o")
     config = PrepareConfig(
         template=prompt_template,
         taxonomy=policy,
@@ -146,7 +146,7 @@ def prepare(
     stats = PrepareStats()
     examples = list(prepare_examples(reading.records(inputs.sources(files)), config, evaluation, stats))
     if stats.overlaps:
-        output.say_text(f"guard: {format_overlaps(stats)}\n")
+        output.echo_err_text(f"guard: {format_overlaps(stats)}\n")
         if not drop_overlap:
             raise InputError("they must not be trained on: --drop-overlap leaves them out")
     return _finish(None if to_stdout else path, examples, stats, samples=samples, seed=seed)
@@ -154,15 +154,15 @@ def prepare(
 
 def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareStats, *, samples: int, seed: int) -> int:
     shown = Random(seed).sample(examples, min(samples, len(examples)))
-    output.say_text(format_preparation(stats, shown, colour=False, width=output.width()))
+    output.echo_err_text(format_preparation(stats, shown, colour=False, width=output.table_width()))
     if not examples:
-        output.say(f"guard: none of {pluralize(stats.num_records, 'record')} can be used: no example is written")
+        output.echo_err(f"guard: none of {pluralize(stats.num_records, 'record')} can be used: no example is written")
         return UNJUDGED
     written = "".join(f"{example.to_json()}\n" for example in examples)
     if path is None:
         output.write(written)
     else:
-        output.save(path, written)
+        output.write_file(path, written)
     num_records = pluralize(stats.num_records, "record")
-    output.say(f"guard: {path or '-'}: {pluralize(len(examples), 'example')} of {num_records}")
+    output.echo_err(f"guard: {path or '-'}: {pluralize(len(examples), 'example')} of {num_records}")
     return OK

@@ -168,11 +168,11 @@ def train(
     data = TrainingData.from_datasets(dataset, held_out, tokenizer)
     run_dir = RunDir(folder, training_manifest(base, dataset, held_out, config), resume=resume)
     if run_dir.step:
-        output.say(f"guard: {folder} has {pluralize(run_dir.step, 'step')}: going on from there")
+        output.echo_err(f"guard: {folder} has {pluralize(run_dir.step, 'step')}: going on from there")
     model = LoraModel(base, config, threads=threads)
     last = _show_progress(fine_tune(model, data, run_dir, config))
     result = "" if last is None else f": {_metrics(last)}"
-    output.say(f"guard: {folder} is trained{result}")
+    output.echo_err(f"guard: {folder} is trained{result}")
     return OK
 
 
@@ -182,15 +182,15 @@ def _check_folder(folder: Path, base: Path, data: Sequence[Path]) -> None:
         if base.is_dir() and folder.samefile(base):
             raise OutputError(f"{folder} is an input: -o would write into it")
     else:
-        output.check_no_input(folder, data, "-o")
+        output.check_output_file(folder, data, "-o")
     for file in run_files(folder):
-        output.check_no_input(file, data, "-o")
+        output.check_output_file(file, data, "-o")
 
 
 def _read(path: Path, tokenizer: Tokenizer, config: TrainConfig) -> TokenizedDataset:
     dataset = TokenizedDataset.from_file(path, tokenizer, max_length=config.max_length)
     if dataset.num_too_long:
-        output.say(
+        output.echo_err(
             f"guard: {path}: {pluralize(dataset.num_too_long, 'example')} of more than "
             f"{config.max_length:,} tokens left out"
         )
@@ -205,12 +205,12 @@ def _show_progress(run: Iterator[TrainProgress]) -> TrainProgress | None:
         now = time.monotonic()
         first = first or last
         if last.auprc is not None:
-            output.tell(None)
-            output.say(f"guard: step {last.step:,}: {_metrics(last)}")
-        elif now - shown >= (0.5 if output.on_terminal() else _PROGRESS_INTERVAL):
+            output.show_progress(None)
+            output.echo_err(f"guard: step {last.step:,}: {_metrics(last)}")
+        elif now - shown >= (0.5 if output.stderr_is_terminal() else _PROGRESS_INTERVAL):
             shown = now
-            output.tell(_progress_line(last, last.step - first.step, now - start))
-    output.tell(None)
+            output.show_progress(_progress_line(last, last.step - first.step, now - start))
+    output.show_progress(None)
     return last
 
 
