@@ -14,7 +14,7 @@ import pytest
 from guardcli.judging.writers import WRITERS
 from guardcli.models.registry import BUNDLED_MODELS
 from guardcli.prompts import TEMPLATES
-from guardcli.taxonomy import shipped
+from guardcli.taxonomy import bundled_taxonomies
 from tests import tiny, tiny_base
 from tests.cli.running import environment, guard
 
@@ -183,7 +183,7 @@ def test_the_table_of_the_row_names_every_field(desk: Path) -> None:
     assert named == set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("name", [*shipped(), *WRITERS, *TEMPLATES])
+@pytest.mark.parametrize("name", [*bundled_taxonomies(), *WRITERS, *TEMPLATES])
 def test_names_are_told(name: str) -> None:
     assert re.search(rf"\b{re.escape(name)}\b", README) or name.startswith("llama-guard-3-8b")
 

@@ -28,8 +28,7 @@ from guardcli.judging import Guard, reader
 from guardcli.judging.reader import VerdictRow
 from guardcli.judging.writers import jsonl
 from guardcli.models import Adapter, Model
-from guardcli.taxonomy import Taxonomy
-from guardcli.taxonomy.files import shipped
+from guardcli.taxonomy import Taxonomy, bundled_taxonomies
 from guardcli.text.escaping import escape_terminal, pluralize
 
 
@@ -71,9 +70,9 @@ def systems_from_runs(
     samples: Sequence[Sample], paths: Sequence[str], policies: Sequence[Taxonomy]
 ) -> Iterator[System]:
     """Stored runs: a file may hold several, told apart by model, template, scoring and policy. Raises InputError."""
-    if not paths:  # the shipped taxonomies are read for these alone
+    if not paths:  # the bundled taxonomies are read for these alone
         return
-    known = [*policies, *map(Taxonomy.load, shipped())]
+    known = [*policies, *map(Taxonomy.load, bundled_taxonomies())]
     for path in paths:
         runs: dict[tuple[Any, ...], list[VerdictRow]] = {}
         for row in reader.read_verdicts(path):
@@ -162,7 +161,7 @@ def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
     if policy is None:
         raise GuardError("--shots counts the examples in a taxonomy: name one with -t")
     if shots and not any(category.examples for category in policy.categories):
-        raise TaxonomyError(policy.place.problem("no category has `examples`, and --shots asks for them"))
+        raise TaxonomyError(policy.location.problem("no category has `examples`, and --shots asks for them"))
     categories = tuple(replace(category, examples=category.examples[:shots]) for category in policy.categories)
     return replace(policy, categories=categories)
 

@@ -79,7 +79,7 @@ def cases_from_taxonomy(taxonomy: Taxonomy) -> list[PolicyTestCase]:
     for test in taxonomy.tests:
         turns = (("user", test.prompt), ("assistant", test.response))
         messages = tuple(Message(role, text) for role, text in turns if text is not None)  # type: ignore[arg-type]
-        location = f"{test.place.path}:{test.place.line}"
+        location = f"{test.location.path}:{test.location.line}"
         cases.append(
             PolicyTestCase(
                 name=test.name,

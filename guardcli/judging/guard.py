@@ -276,7 +276,7 @@ def _renderers(template: Template, taxonomy: Taxonomy, *, per_category: bool) ->
     whole = Renderer(template, taxonomy)  # tells all that is wrong with any category
     if not per_category:
         return {None: whole}
-    return {category.id: Renderer(template, taxonomy.only(category.id)) for category in taxonomy.categories}
+    return {category.id: Renderer(template, taxonomy.single_category(category.id)) for category in taxonomy.categories}
 
 
 def _warn_of_long_prefix(longest: int, limit: int) -> None:

@@ -35,7 +35,7 @@ _ASSESSMENT_2 = (
 class Template:
     """The prompt template of one generation of models.
 
-    `source` says where the wording is from, and `taxonomy` is the shipped one that the models were trained on. A model
+    `source` says where the wording is from, and `taxonomy` is the bundled one that the models were trained on. A model
     is of this generation if its chat template holds all `chat_template_marks`, or else if its name matches
     `model_name`.
 
@@ -70,7 +70,7 @@ class Template:
         if wrong := [category for category in taxonomy.categories if not self.ids.fullmatch(category.id)]:
             named = ", ".join(category.id for category in wrong)
             raise TaxonomyError(
-                wrong[0].place.problem(
+                wrong[0].location.problem(
                     f"the template {self.name} cannot write {named}: its ids are {self.id_description}; "
                     f"choose another template, or a taxonomy with such ids, as {self.taxonomy} has"
                 )

@@ -6,8 +6,8 @@ models: which ids a generation can write, and how a category reads in its prompt
 
 from __future__ import annotations
 
-from guardcli.taxonomy.files import shipped
+from guardcli.taxonomy.files import bundled_taxonomies
 from guardcli.taxonomy.taxonomy import Taxonomy
-from guardcli.taxonomy.values import Category, Example, Place, PolicyTest
+from guardcli.taxonomy.types import Category, Example, Location, PolicyTest
 
-__all__ = ["Category", "Example", "Place", "PolicyTest", "Taxonomy", "shipped"]
+__all__ = ["Category", "Example", "Location", "PolicyTest", "Taxonomy", "bundled_taxonomies"]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
-from guardcli.taxonomy.values import Category, Detail
+from guardcli.taxonomy.types import Category, Detail
 
 _DIGITS = 16
 

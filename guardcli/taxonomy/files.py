@@ -1,4 +1,4 @@
-"""Where taxonomy files are, and their text. It knows the shipped names, and nothing of what a file says."""
+"""Where taxonomy files are, and their text. It knows the bundled names, and nothing of what a file says."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from typing import BinaryIO
 
 from guardcli.errors import Code, Problem, TaxonomyError
 from guardcli.files.regular import open_regular
-from guardcli.taxonomy.problems import nearest, quoted
+from guardcli.taxonomy.problems import quoted, suggestion
 
-_LIMIT = 1 << 20  # bytes; the longest shipped file has 5 KiB
+_MAX_BYTES = 1 << 20  # bytes; the longest bundled file has 5 KiB
 _DESCRIPTOR = re.compile(r"/dev/fd/\d+|/proc/self/fd/\d+|/dev/stdin")
 _PACKAGE = Path(__file__).parents[1]
 
 
-def shipped() -> tuple[str, ...]:
+def bundled_taxonomies() -> tuple[str, ...]:
     """The names of the taxonomies that come with the package, sorted."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.yaml")))
+    return tuple(sorted(path.stem for path in _bundled_folder().glob("*.yaml")))
 
 
-def find(name: str, beside: Path = Path()) -> Path | None:
-    """The file that `name` means: a shipped one, or a path relative to `beside`; None if it is neither.
+def find_file(name: str, relative_to: Path = Path()) -> Path | None:
+    """The file that `name` means: a bundled one, or a path relative to `relative_to`; None if it is neither.
 
-    A shipped name wins over a file of the same name, so that no stray file changes what a name stands for.
+    A bundled name wins over a file of the same name, so that no stray file changes what a name stands for.
     """
-    if name in shipped():
-        return _folder() / f"{name}.yaml"
-    path = beside / name
+    if name in bundled_taxonomies():
+        return _bundled_folder() / f"{name}.yaml"
+    path = relative_to / name
     is_path = os.sep in name or name.endswith((".yaml", ".yml")) or os.path.isfile(path)
     return path if is_path else None
 
 
-def unknown(name: str) -> str:
+def unknown_name_message(name: str) -> str:
     """The message for a name that `find` does not know."""
-    near = nearest(name, shipped()) or "a file needs a path, such as ./policy.yaml;"
-    return f"there is no taxonomy {quoted(name)}: {near} shipped are {', '.join(shipped())}"
+    near = suggestion(name, bundled_taxonomies()) or "a file needs a path, such as ./policy.yaml;"
+    return f"there is no taxonomy {quoted(name)}: {near} shipped are {', '.join(bundled_taxonomies())}"
 
 
-def read(path: Path, *, descriptors: bool = True) -> str:
+def read_text(path: Path, *, descriptors: bool = True) -> str:
     """The text of a regular file, or of a pipe that is open already, as `-t <(make-policy)` names one.
 
     Args:
@@ -52,12 +52,12 @@ def read(path: Path, *, descriptors: bool = True) -> str:
         TaxonomyError: it cannot be opened, is not a regular file, is too large, or is not UTF-8.
     """
     try:
-        with _opened(path, descriptors=descriptors) as file:
-            data = file.read(_LIMIT + 1) or b""
+        with _open_file(path, descriptors=descriptors) as file:
+            data = file.read(_MAX_BYTES + 1) or b""
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unreadable(path, f"cannot be read: {reason}") from error
-    if len(data) > _LIMIT:
+    if len(data) > _MAX_BYTES:
         raise _unreadable(
             path, "is larger than 1 MiB: is this a taxonomy? share parts with `extends`", code="too-large"
         )
@@ -69,17 +69,17 @@ def is_descriptor(path: str) -> bool:
     return bool(_DESCRIPTOR.fullmatch(path))
 
 
-def within(path: Path, folders: Iterable[Path]) -> bool:
+def is_within(path: Path, folders: Iterable[Path]) -> bool:
     """Whether a path leads to a file below one of the folders, once all links are followed."""
-    target = _resolved(path)
-    return any(target.is_relative_to(_resolved(folder)) for folder in folders)
+    target = _real_path(path)
+    return any(target.is_relative_to(_real_path(folder)) for folder in folders)
 
 
-def _resolved(path: Path) -> Path:
+def _real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _opened(path: Path, *, descriptors: bool) -> BinaryIO:
+def _open_file(path: Path, *, descriptors: bool) -> BinaryIO:
     if descriptors and is_descriptor(str(path)) and stat.S_ISFIFO(os.stat(path).st_mode):
         descriptor = os.open(
             path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -104,7 +104,7 @@ def _unreadable(path: Path, message: str, line: int = 1, column: int = 1, *, cod
     return TaxonomyError(Problem(str(path), line, column, message, code))
 
 
-def _folder() -> Path:
+def _bundled_folder() -> Path:
     """In an installed package beside the code; in a checkout one folder up, where people look for them."""
     inside = _PACKAGE / "taxonomies"
     return inside if inside.is_dir() else _PACKAGE.parent / "taxonomies"

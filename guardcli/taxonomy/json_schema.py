@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from guardcli.taxonomy.files import shipped
+from guardcli.taxonomy.files import bundled_taxonomies
 
 _BLANK, _INSIDE = r"\s", r"[^\n\r\t]"
 _LINE = rf"^{_BLANK}*\S(?:{_INSIDE}*\S)?{_BLANK}*$"
@@ -47,7 +47,7 @@ def as_text() -> str:
 def _taxonomy() -> dict[str, Any]:
     return {
         "name": _text("What the output calls the policy.", _LINE),
-        "extends": _text(f"Start from another taxonomy: {', '.join(shipped())}, or a path.", _LINE),
+        "extends": _text(f"Start from another taxonomy: {', '.join(bundled_taxonomies())}, or a path.", _LINE),
         "drop": _list("Ids of the other taxonomy's categories to leave out.", {"type": "string", "pattern": _ID}),
         "detail": {
             "description": "What of a category the model reads: its name, or all that defines it.",

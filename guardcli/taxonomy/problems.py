@@ -7,17 +7,17 @@ from difflib import get_close_matches
 from itertools import islice
 
 from guardcli.errors import Code, Problem, TaxonomyError
-from guardcli.taxonomy.values import Place
+from guardcli.taxonomy.types import Location
 
-_QUOTED = 60  # characters; a message is one line, whatever the file holds
-_TOLD = 100  # problems; a person corrects some and validates again
-_LISTED = 30  # words; of more than these a message says how many there are
+_MAX_QUOTED_LENGTH = 60  # characters; a message is one line, whatever the file holds
+_MAX_REPORTED = 100  # problems; a person corrects some and validates again
+_MAX_LISTED = 30  # words; of more than these a message says how many there are
 
 # A look-up compares a word with each that is known, letter by letter. What a file may ask for is bounded in each of
 # the three directions, or a megabyte of misspelt words would take hours.
-_LOOK_UPS = 20
-_CANDIDATES = 200
-_LONGEST_WORD = 40
+_MAX_LOOKUPS = 20
+_MAX_CANDIDATES = 200
+_MAX_WORD_LENGTH = 40
 
 
 class Problems:
@@ -25,10 +25,10 @@ class Problems:
 
     def __init__(self) -> None:
         self._files: dict[str, int] = {}
-        self._found: list[Problem] = []
-        self._look_ups = 0
+        self._problems: list[Problem] = []
+        self._lookups = 0
 
-    def open(self, path: str) -> None:
+    def add_file(self, path: str) -> None:
         """The problems of `path` come after those of the files opened before it."""
         self._files.setdefault(path, len(self._files))
 
@@ -37,32 +37,32 @@ class Problems:
         """The files opened, in that order."""
         return tuple(self._files)
 
-    def add(self, place: Place, message: str, code: Code = "taxonomy") -> None:
-        self._found.append(place.problem(message, code))
+    def add(self, location: Location, message: str, code: Code = "taxonomy") -> None:
+        self._problems.append(location.problem(message, code))
 
     def include(self, others: Problems | TaxonomyError) -> None:
-        self._found.extend(others._found if isinstance(others, Problems) else others.problems)
+        self._problems.extend(others._problems if isinstance(others, Problems) else others.problems)
 
-    def closest(self, text: str, known: Collection[str]) -> str | None:
+    def closest_match(self, text: str, known: Collection[str]) -> str | None:
         """The known word that a text is near to; None after too many look-ups, which cost time."""
-        self._look_ups += 1
-        return closest(text, known) if self._look_ups <= _LOOK_UPS else None
+        self._lookups += 1
+        return closest_match(text, known) if self._lookups <= _MAX_LOOKUPS else None
 
-    def nearest(self, text: str, known: Collection[str]) -> str:
+    def suggestion(self, text: str, known: Collection[str]) -> str:
         """`did you mean …?` where something known is near; else nothing."""
-        return did_you_mean(self.closest(text, known))
+        return did_you_mean(self.closest_match(text, known))
 
-    def raise_any(self) -> None:
+    def raise_if_any(self) -> None:
         """Raise TaxonomyError if there are any: file by file, each in the order of its lines, up to a number of them.
 
         An aliased node is read once for each alias, so the same problem may have been found more than once.
         """
-        if self._found:
-            found = sorted(dict.fromkeys(self._found), key=lambda p: (self._files[p.path], p.line, p.column))
-            raise TaxonomyError(*found[:_TOLD], *_untold(found[_TOLD:]))
+        if self._problems:
+            found = sorted(dict.fromkeys(self._problems), key=lambda p: (self._files[p.path], p.line, p.column))
+            raise TaxonomyError(*found[:_MAX_REPORTED], *_unreported(found[_MAX_REPORTED:]))
 
 
-def _untold(problems: list[Problem]) -> list[Problem]:
+def _unreported(problems: list[Problem]) -> list[Problem]:
     if not problems:
         return []
     first = problems[0]
@@ -76,34 +76,34 @@ def quoted(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:_QUOTED])
-    return visible if len(text) <= _QUOTED else f"{visible}…"
+    visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:_MAX_QUOTED_LENGTH])
+    return visible if len(text) <= _MAX_QUOTED_LENGTH else f"{visible}…"
 
 
-def listed(words: Iterable[str]) -> str:
+def join_words(words: Iterable[str]) -> str:
     """Words with commas between them; of many only the first, and how many more there are."""
     every = list(map(_shown, words))
-    more = [f"and {len(every) - _LISTED:,} more"] if len(every) > _LISTED else []
-    return ", ".join([*every[:_LISTED], *more])
+    more = [f"and {len(every) - _MAX_LISTED:,} more"] if len(every) > _MAX_LISTED else []
+    return ", ".join([*every[:_MAX_LISTED], *more])
 
 
-def nearest(text: str, known: Collection[str]) -> str:
+def suggestion(text: str, known: Collection[str]) -> str:
     """`did you mean …?` where something known is near; else nothing."""
-    return did_you_mean(closest(text, known))
+    return did_you_mean(closest_match(text, known))
 
 
 def did_you_mean(word: str | None) -> str:
     return f"did you mean {quoted(word)}?" if word else ""
 
 
-def closest(text: str, known: Collection[str]) -> str | None:
+def closest_match(text: str, known: Collection[str]) -> str | None:
     """Which of the known words a text is near to, whatever its case. Of many, some that begin alike are looked at."""
-    if len(text) > _LONGEST_WORD:
+    if len(text) > _MAX_WORD_LENGTH:
         return None
-    likely = (word for word in known if len(word) <= _LONGEST_WORD)
-    if len(known) > _CANDIDATES:
+    likely = (word for word in known if len(word) <= _MAX_WORD_LENGTH)
+    if len(known) > _MAX_CANDIDATES:
         first = text[:1].lower()
         likely = (word for word in likely if word[:1].lower() == first)
-    by_case = {word.lower(): word for word in islice(likely, _CANDIDATES)}
+    by_case = {word.lower(): word for word in islice(likely, _MAX_CANDIDATES)}
     near = get_close_matches(text.lower(), list(by_case), n=1)
     return by_case[near[0]] if near else None

@@ -11,44 +11,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import fields, tree
-from guardcli.taxonomy.fields import Word, boolean, choice, items, probability, text, word
-from guardcli.taxonomy.problems import Problems, closest, quoted
-from guardcli.taxonomy.tree import Mapping, Scalar, Value
-from guardcli.taxonomy.values import Detail, Example, Label, Place
-from guardcli.taxonomy.wording import (
+from guardcli.taxonomy import field_types, yaml_nodes
+from guardcli.taxonomy.field_types import LocatedText, boolean, choice, items, probability, text, word
+from guardcli.taxonomy.problems import Problems, closest_match, quoted
+from guardcli.taxonomy.rules import (
     ID,
-    encodable,
+    no_control_characters,
+    no_hidden_characters,
+    no_lookalike_letters,
+    no_lookalike_letters_anywhere,
     no_marker,
     no_period,
-    no_verdict,
+    no_surrogates,
+    not_like_a_verdict,
     one_line,
-    one_script,
     one_word,
-    printable,
-    visible,
-    word_of_one_script,
 )
+from guardcli.taxonomy.types import Detail, Example, Label, Location
+from guardcli.taxonomy.yaml_nodes import MappingNode, Node, ScalarNode
 
 
 @dataclass(frozen=True, slots=True)
 class DraftCategory:
     """`given` has the fields that the file gives, and no others: the rest may be inherited."""
 
-    id: Word
+    id: LocatedText
     given: dict[str, Any]
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True)
 class DraftTest:
-    name: Word
+    name: LocatedText
     prompt: str | None
     response: str | None
     expect: Label
-    categories: tuple[Word, ...]
+    categories: tuple[LocatedText, ...]
     todo: bool
-    place: Place
+    location: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class Draft:
 
     name: str
     description: str | None
-    extends: Word | None
-    drop: tuple[Word, ...]
+    extends: LocatedText | None
+    drop: tuple[LocatedText, ...]
     detail: Detail | None
     threshold: float | None
     categories: tuple[DraftCategory, ...]
     tests: tuple[DraftTest, ...]
     complete: bool
-    place: Place
+    location: Location
 
 
 def read(text: str, path: str, problems: Problems) -> Draft:
@@ -73,15 +73,15 @@ def read(text: str, path: str, problems: Problems) -> Draft:
     Raises:
         TaxonomyError: it is no YAML, or no taxonomy; every lesser problem goes to `problems`.
     """
-    problems.open(path)
+    problems.add_file(path)
     found = Problems()
-    found.open(path)
-    root = tree.parse(text, path, found, quote=_LIKE_A_TAXONOMY.search(text) is not None)
+    found.add_file(path)
+    root = yaml_nodes.parse(text, path, found, quote=_LIKE_A_TAXONOMY.search(text) is not None)
     if not _is_taxonomy(root):
-        raise TaxonomyError(root.place.problem(_NO_TAXONOMY, "no-taxonomy"))
+        raise TaxonomyError(root.location.problem(_NO_TAXONOMY, "no-taxonomy"))
     problems.include(found)
-    given = fields.mapping(root, "the file", problems, known=_TAXONOMY, required=["name"]) or {}
-    draft = _draft(given, root.place)
+    given = field_types.mapping(root, "the file", problems, known=_TAXONOMY, required=["name"]) or {}
+    draft = _draft(given, root.location)
     if draft.extends is None:
         _check_alone(given, draft, problems)
     _check_unique((category.id for category in draft.categories), "category", problems)
@@ -89,20 +89,20 @@ def read(text: str, path: str, problems: Problems) -> Draft:
     return draft
 
 
-def _is_taxonomy(root: Value) -> bool:
+def _is_taxonomy(root: Node) -> bool:
     """Whether a file says something that only a taxonomy says, or only what it is called.
 
     What is wrong with any other file, such as one that `extends` names by mistake or by malice, is told without a
     word of what it holds.
     """
-    if not isinstance(root, Mapping):
+    if not isinstance(root, MappingNode):
         return False
     keys = [key.text for key, _ in root.entries]
     own = [key for key in _TAXONOMY if key not in _OF_ANY_FILE]
-    return _OF_ANY_FILE.issuperset(keys) or any(closest(key, own) for key in keys[:_LOOKED_AT])
+    return _OF_ANY_FILE.issuperset(keys) or any(closest_match(key, own) for key in keys[:_LOOKED_AT])
 
 
-def _draft(given: dict[str, Any], place: Place) -> Draft:
+def _draft(given: dict[str, Any], location: Location) -> Draft:
     categories = given.get("categories", ())
     inherits_all = "extends" in given and "categories" not in given
     return Draft(
@@ -115,83 +115,83 @@ def _draft(given: dict[str, Any], place: Place) -> Draft:
         categories=tuple(category for category in categories if category.id.text),
         tests=given.get("tests", ()),
         complete=inherits_all or (bool(categories) and all(category.id.text for category in categories)),
-        place=place,
+        location=location,
     )
 
 
 def _check_alone(given: dict[str, Any], draft: Draft, problems: Problems) -> None:
     if "categories" not in given:
         message = "`categories` is missing: list them, or start from another taxonomy with `extends`"
-        problems.add(draft.place, message)
+        problems.add(draft.location, message)
     for dropped in draft.drop:
         problems.add(
-            dropped.place,
+            dropped.location,
             f"{quoted(dropped.text)} cannot be dropped: `drop` needs `extends`, a taxonomy to drop it from",
         )
 
 
-def _check_unique(words: Iterable[Word], what: str, problems: Problems) -> None:
-    first: dict[str, Word] = {}
+def _check_unique(words: Iterable[LocatedText], what: str, problems: Problems) -> None:
+    first: dict[str, LocatedText] = {}
     for found in words:
         before = first.setdefault(found.text, found)
         if before is not found and found.text:
-            line = before.place.line
-            problems.add(found.place, f"{quoted(found.text)} is already the {what} in line {line}: rename one")
+            line = before.location.line
+            problems.add(found.location, f"{quoted(found.text)} is already the {what} in line {line}: rename one")
 
 
-def _id(value: Value, what: str, problems: Problems) -> str:
-    if isinstance(value, Scalar) and ID.fullmatch(value.text):
+def _id(value: Node, what: str, problems: Problems) -> str:
+    if isinstance(value, ScalarNode) and ID.fullmatch(value.text):
         return value.text
-    if not isinstance(value, Scalar) or value.kind == "null":
-        problems.add(value.place, fields.mismatch(value, what, "an id, such as S1"))
+    if not isinstance(value, ScalarNode) or value.kind == "null":
+        problems.add(value.location, field_types.mismatch(value, what, "an id, such as S1"))
         return ""
     problems.add(
-        value.place,
+        value.location,
         f"{quoted(value.text)} is no category id: write a capital letter and a number from 1 to 999; "
         "ids reach the model unchanged, and Llama Guard writes S1, O3",
     )
     return ""
 
 
-def _dropped(value: Value, what: str, problems: Problems) -> str:
-    if isinstance(value, Scalar) and value.kind != "null" and not ID.fullmatch(value.text):
-        problems.add(value.place, f"{quoted(value.text)} is no category id: `drop` takes ids, such as S13")
+def _dropped(value: Node, what: str, problems: Problems) -> str:
+    if isinstance(value, ScalarNode) and value.kind != "null" and not ID.fullmatch(value.text):
+        problems.add(value.location, f"{quoted(value.text)} is no category id: `drop` takes ids, such as S13")
         return ""
     return _id(value, what, problems)
 
 
-def _example(value: Value, what: str, problems: Problems) -> Example | None:
-    given = fields.mapping(value, what, problems, known=_EXAMPLE, required=["user", "verdict"])
+def _example(value: Node, what: str, problems: Problems) -> Example | None:
+    given = field_types.mapping(value, what, problems, known=_EXAMPLE, required=["user", "verdict"])
     if given is None:
         return None
     return Example(given.get("user", ""), given.get("assistant"), given.get("verdict", ""))
 
 
-def _category(value: Value, what: str, problems: Problems) -> DraftCategory:
-    given = fields.mapping(value, what, problems, known=_CATEGORY, required=["id"]) or {}
-    return DraftCategory(given.pop("id", Word("", value.place)), given, value.place)
+def _category(value: Node, what: str, problems: Problems) -> DraftCategory:
+    given = field_types.mapping(value, what, problems, known=_CATEGORY, required=["id"]) or {}
+    return DraftCategory(given.pop("id", LocatedText("", value.location)), given, value.location)
 
 
-def _test(value: Value, what: str, problems: Problems) -> DraftTest | None:
-    given = fields.mapping(value, what, problems, known=_TEST, required=["name", "expect"])
+def _test(value: Node, what: str, problems: Problems) -> DraftTest | None:
+    given = field_types.mapping(value, what, problems, known=_TEST, required=["name", "expect"])
     if given is None:
         return None
     if "prompt" not in given and "response" not in given:
-        problems.add(value.place, "the test says nothing: add `prompt`, `response` or both")
+        problems.add(value.location, "the test says nothing: add `prompt`, `response` or both")
     if given.get("expect") == "safe" and given.get("categories"):
         message = "a test that expects safe has no categories: remove them, or expect unsafe"
-        problems.add(given["categories"][0].place, message)
+        problems.add(given["categories"][0].location, message)
     absent = {"prompt": None, "response": None, "categories": (), "todo": False}
-    named = {"name": Word("", value.place), "expect": ""}
-    return DraftTest(**{**absent, **named, **given}, place=value.place)
+    named = {"name": LocatedText("", value.location), "expect": ""}
+    return DraftTest(**{**absent, **named, **given}, location=value.location)
 
 
 # What people and models read is what people see: nothing hidden, nothing that poses as something else.
-_plain = (visible, one_script, no_marker)
-_line = text(printable, one_line, *_plain)
-_read_by_model = text(printable, *_plain)
+_plain = (no_hidden_characters, no_lookalike_letters, no_marker)
+_line = text(no_control_characters, one_line, *_plain)
+_read_by_model = text(no_control_characters, *_plain)
 _bullets = items(_line)
-_said = text(encodable)  # conversations may hold anything, markers too: that is what is judged
+_said = text(no_surrogates)  # conversations may hold anything, markers too: that is what is judged
 
 _EXAMPLE = {
     "user": _read_by_model,
@@ -201,8 +201,17 @@ _EXAMPLE = {
 
 _CATEGORY = {
     "id": word(_id),
-    "name": text(printable, one_line, *_plain, no_period),
-    "key": word(text(printable, visible, word_of_one_script, no_marker, one_word, no_verdict)),
+    "name": text(no_control_characters, one_line, *_plain, no_period),
+    "key": word(
+        text(
+            no_control_characters,
+            no_hidden_characters,
+            no_lookalike_letters_anywhere,
+            no_marker,
+            one_word,
+            not_like_a_verdict,
+        )
+    ),
     "description": _read_by_model,
     "should_not": _bullets,
     "can": _bullets,

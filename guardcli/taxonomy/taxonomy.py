@@ -7,9 +7,9 @@ from pathlib import Path
 
 from guardcli.errors import GuardError
 from guardcli.taxonomy import digests, files, schema
-from guardcli.taxonomy.extends import Opened, policy_tests, resolve
+from guardcli.taxonomy.inheritance import ExtendsChain, resolve, resolve_tests
 from guardcli.taxonomy.problems import Problems
-from guardcli.taxonomy.values import Category, Detail, Place, PolicyTest
+from guardcli.taxonomy.types import Category, Detail, Location, PolicyTest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Taxonomy:
     detail: Detail
     threshold: float | None
     tests: tuple[PolicyTest, ...]
-    place: Place = field(compare=False)
+    location: Location = field(compare=False)
     description: str | None = field(default=None, compare=False)
     extends: str | None = field(default=None, compare=False)
     files: tuple[str, ...] = field(default=(), compare=False)
@@ -36,13 +36,13 @@ class Taxonomy:
         object.__setattr__(self, "prompt_digest", digests.prompt_digest(self.detail, self.categories))
         object.__setattr__(self, "decision_digest", digests.decision_digest(self.threshold, self.categories))
 
-    def only(self, id_: str) -> Taxonomy:
+    def single_category(self, id_: str) -> Taxonomy:
         """The same taxonomy with one category, for asking about that one alone."""
         return replace(self, categories=tuple(category for category in self.categories if category.id == id_))
 
     @classmethod
     def load(cls, name_or_path: str | Path, *, extends_root: Path | None = None) -> Taxonomy:
-        """A shipped taxonomy by its name, or a file.
+        """A bundled taxonomy by its name, or a file.
 
         Args:
             extends_root: A folder below which `extends` may lead, besides that of the file itself.
@@ -51,25 +51,25 @@ class Taxonomy:
             TaxonomyError: with all that is wrong with the file.
             GuardError: there is no such taxonomy.
         """
-        path = name_or_path if isinstance(name_or_path, Path) else files.find(name_or_path)
+        path = name_or_path if isinstance(name_or_path, Path) else files.find_file(name_or_path)
         if path is None:
-            raise GuardError(files.unknown(str(name_or_path)))
-        return cls.parse(files.read(path), str(path), extends_root=extends_root)
+            raise GuardError(files.unknown_name_message(str(name_or_path)))
+        return cls.parse(files.read_text(path), str(path), extends_root=extends_root)
 
     @classmethod
     def parse(cls, text: str, path: str = "<string>", *, extends_root: Path | None = None) -> Taxonomy:
         """The taxonomy that `text` holds; `extends` is relative to `path`. Raises TaxonomyError, as `load` does."""
         problems = Problems()
         draft = schema.read(text, path, problems)
-        policy = resolve(draft, Opened((path,), extends_root), problems)
-        tests = tuple(policy_tests(draft, policy, problems))
-        problems.raise_any()
+        policy = resolve(draft, ExtendsChain((path,), extends_root), problems)
+        tests = tuple(resolve_tests(draft, policy, problems))
+        problems.raise_if_any()
         return cls(
-            draft.name, tuple(policy.categories.values()), policy.detail, policy.threshold, tests, draft.place,
+            draft.name, tuple(policy.categories.values()), policy.detail, policy.threshold, tests, draft.location,
             draft.description, draft.extends.text if draft.extends else None, problems.files,
         )  # fmt: skip
 
     def parent(self, *, extends_root: Path | None = None) -> Taxonomy | None:
         """The taxonomy that this one extends. Raises TaxonomyError if that changed since."""
-        path = files.find(self.extends, Path(self.place.path).parent) if self.extends else None
+        path = files.find_file(self.extends, Path(self.location.path).parent) if self.extends else None
         return None if path is None else Taxonomy.load(path, extends_root=extends_root)

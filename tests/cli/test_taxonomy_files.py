@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.taxonomy import Taxonomy, shipped
+from guardcli.taxonomy import Taxonomy, bundled_taxonomies
 from tests.cli.running import guard
 from tests.test_house import loaded_by
 
@@ -26,9 +26,10 @@ tests:
 """
 
 
-def test_list_names_what_is_shipped() -> None:
+def test_list_names_the_bundled_taxonomies() -> None:
     done = guard("taxonomy", "list")
-    assert [line.split()[0] for line in done.stdout.splitlines()[2:] if not line.startswith(" ")] == list(shipped())
+    names = [line.split()[0] for line in done.stdout.splitlines()[2:] if not line.startswith(" ")]
+    assert names == list(bundled_taxonomies())
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -51,7 +52,7 @@ def test_show_tells_what_a_file_changes(tmp_path: Path) -> None:
     assert "S13" not in table
 
 
-def test_show_of_a_shipped_one_has_no_empty_columns() -> None:
+def test_show_of_a_bundled_taxonomy_has_no_empty_columns() -> None:
     table = guard("taxonomy", "show", "llama-guard-3").stdout.partition("\n\n")[2]
     assert table.splitlines()[0].split() == ["id", "name", "meaning"]
 
@@ -70,8 +71,8 @@ def test_new_writes_a_file_that_is_valid_with_every_hint_taken(tmp_path: Path) -
     assert json.loads((tmp_path / "taxonomy.schema.json").read_text())["title"] == "guard taxonomy"
 
 
-@pytest.mark.parametrize("name", shipped())
-def test_new_extends_any_shipped_one(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", bundled_taxonomies())
+def test_new_extends_any_bundled_taxonomy(tmp_path: Path, name: str) -> None:
     assert guard("taxonomy", "new", "x", "--extends", name, cwd=tmp_path).returncode == 0
     assert guard("taxonomy", "validate", "x.yaml", cwd=tmp_path).returncode == 0
 

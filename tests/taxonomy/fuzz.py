@@ -26,8 +26,8 @@ import yaml
 from guardcli.errors import TaxonomyError
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
-from guardcli.taxonomy import Taxonomy, shipped
-from guardcli.taxonomy.tree import SLOW_LIMIT
+from guardcli.taxonomy import Taxonomy, bundled_taxonomies
+from guardcli.taxonomy.yaml_nodes import SLOW_LIMIT
 from guardcli.text.hidden import hidden
 from guardcli.text.segments import render_text
 from tests.taxonomy.test_broken_files import BROKEN as BROKEN_FILES
@@ -43,7 +43,7 @@ PARENT = "name: parent\ncategories:\n- {id: S1, name: Hate, key: hate}\n- {id: S
 CHILD = "name: child\nextends: parent.yaml\ndrop: [S2]\ncategories: [{id: S3, name: Spam, key: spam}]\n"
 VALID = [
     *(FULL, CHILD, PARENT, FULL.replace("detail: full", "detail: names")),
-    *(Path(Taxonomy.load(name).place.path).read_text("utf-8") for name in shipped()),
+    *(Path(Taxonomy.load(name).location.path).read_text("utf-8") for name in bundled_taxonomies()),
 ]
 BROKEN = [path.read_text("utf-8", "replace") for path in sorted(BROKEN_FILES.glob("*.yaml"))]
 TOKENS = [*(f"{key}: " for key in KEYS.split()), *YAML, *ODD, *VALUES]
@@ -305,7 +305,7 @@ def _check_policy(policy: Taxonomy, data: bytes) -> None:
 def _check_other_parser(policy: Taxonomy, data: bytes) -> None:
     """A first line that makes the text long has it read by libyaml, which may refuse it, but not read it otherwise."""
     try:
-        other = Taxonomy.parse(f"# {'x' * SLOW_LIMIT}\n{data.decode()}", policy.place.path)
+        other = Taxonomy.parse(f"# {'x' * SLOW_LIMIT}\n{data.decode()}", policy.location.path)
     except TaxonomyError:
         return
     expect(other == policy and other.prompt_digest == policy.prompt_digest, "libyaml reads another policy")

@@ -105,7 +105,7 @@ def test_order_is_read_and_decides_nothing() -> None:
     assert turned.decision_digest == taxonomy.decision_digest
 
 
-def test_the_digests_of_a_shipped_taxonomy_are_stable() -> None:
+def test_the_digests_of_a_bundled_taxonomy_are_stable() -> None:
     """They are in stored verdicts: a change here invalidates the scores of every user."""
     taxonomy = Taxonomy.load("llama-guard-3")
     assert (taxonomy.prompt_digest, taxonomy.decision_digest) == ("6c2a66d22e86e27a", "7a8ffe3f52c4d642")

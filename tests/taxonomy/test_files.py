@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import GuardError, TaxonomyError
-from guardcli.taxonomy import Taxonomy, shipped
+from guardcli.taxonomy import Taxonomy, bundled_taxonomies
 from tests.irregular import IRREGULAR
 from tests.taxonomy.broken import WHOLE
 
@@ -30,10 +30,10 @@ def test_a_path(folder: Path, name: str) -> None:
     (folder / "sub").mkdir()
     (folder / name).write_text(WHOLE)
     assert Taxonomy.load(name) == Taxonomy.parse(WHOLE)
-    assert Taxonomy.load(folder / name).place.path == str(folder / name)
+    assert Taxonomy.load(folder / name).location.path == str(folder / name)
 
 
-def test_a_stray_file_does_not_change_what_a_shipped_name_means(folder: Path) -> None:
+def test_a_stray_file_does_not_change_what_a_bundled_name_means(folder: Path) -> None:
     (folder / "llama-guard-3").write_text(WHOLE)
     assert Taxonomy.load("llama-guard-3").name == "llama-guard-3"
     assert Taxonomy.load("./llama-guard-3").name == "a"
@@ -51,7 +51,7 @@ def test_a_stray_file_does_not_change_what_a_shipped_name_means(folder: Path) ->
 def test_an_unknown_name(name: str, advice: str) -> None:
     with pytest.raises(GuardError) as caught:
         Taxonomy.load(name)
-    shown = ", ".join(shipped())
+    shown = ", ".join(bundled_taxonomies())
     assert str(caught.value) == f"there is no taxonomy `{name}`: {advice} shipped are {shown}"
 
 
@@ -145,7 +145,7 @@ def test_a_byte_order_mark(folder: Path) -> None:
     assert Taxonomy.load("t.yaml") == Taxonomy.parse(WHOLE)
 
 
-def test_a_wheel_has_the_shipped_files_inside(tmp_path: Path) -> None:
+def test_a_wheel_has_the_bundled_files_inside(tmp_path: Path) -> None:
     """Only these three packages and the errors are there: nothing else of guardcli is needed, nor llama_cpp."""
     package = tmp_path / "guardcli"
     for name in ("taxonomy", "text", "files"):
@@ -153,6 +153,6 @@ def test_a_wheel_has_the_shipped_files_inside(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "taxonomies", package / "taxonomies")
     shutil.copy(ROOT / "guardcli/errors.py", package)
     (package / "__init__.py").touch()
-    code = "from guardcli.taxonomy import Taxonomy; print(Taxonomy.load('llama-guard-3').place.path)"
+    code = "from guardcli.taxonomy import Taxonomy; print(Taxonomy.load('llama-guard-3').location.path)"
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ran.stdout == f"{package / 'taxonomies/llama-guard-3.yaml'}\n"

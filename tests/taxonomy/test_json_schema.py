@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import Taxonomy, schema, shipped
+from guardcli.taxonomy import Taxonomy, bundled_taxonomies, schema
 from guardcli.taxonomy.json_schema import json_schema
 
 SCHEMA = json_schema()
@@ -30,9 +30,9 @@ def test_it_is_a_schema() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("name", shipped())
-def test_it_takes_what_is_shipped(name: str) -> None:
-    with open(Taxonomy.load(name).place.path, encoding="utf-8") as file:
+@pytest.mark.parametrize("name", bundled_taxonomies())
+def test_it_takes_the_bundled_taxonomies(name: str) -> None:
+    with open(Taxonomy.load(name).location.path, encoding="utf-8") as file:
         VALIDATOR.validate(yaml.safe_load(file))
 
 

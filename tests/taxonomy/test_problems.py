@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardcli.taxonomy.problems import Problems, closest, listed
+from guardcli.taxonomy.problems import Problems, closest_match, join_words
 from tests.taxonomy.broken import complaints
 
 CATEGORIES = "".join(f"  - {{id: S{number}, name: x, key: category-{number:03}}}\n" for number in range(1, 301))
@@ -36,15 +36,15 @@ def test_twenty_words_are_looked_up_and_of_many_known_ones_thirty_are_listed() -
 
 def test_look_ups_end() -> None:
     problems = Problems()
-    assert [problems.closest("hats", ["hate"]) for _ in range(22)] == ["hate"] * 20 + [None] * 2
+    assert [problems.closest_match("hats", ["hate"]) for _ in range(22)] == ["hate"] * 20 + [None] * 2
 
 
 def test_a_near_word_is_found_among_many_that_begin_alike() -> None:
-    assert closest("Violance", ["violence", *(f"h{number}" for number in range(5000))]) == "violence"
+    assert closest_match("Violance", ["violence", *(f"h{number}" for number in range(5000))]) == "violence"
 
 
 def test_long_words_are_not_compared_and_shown_in_part() -> None:
-    assert closest("x" * 41, ["x" * 40]) is None
-    assert closest("x" * 40, ["x" * 41]) is None
-    assert closest("x" * 40, ["x" * 39]) == "x" * 39
-    assert listed(["x" * 100, "\x1b"]) == f"{'x' * 60}…, \\x1b"
+    assert closest_match("x" * 41, ["x" * 40]) is None
+    assert closest_match("x" * 40, ["x" * 41]) is None
+    assert closest_match("x" * 40, ["x" * 39]) == "x" * 39
+    assert join_words(["x" * 100, "\x1b"]) == f"{'x' * 60}…, \\x1b"

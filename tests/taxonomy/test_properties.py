@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import Taxonomy, shipped
+from guardcli.taxonomy import Taxonomy, bundled_taxonomies
 
-TAXONOMIES = {name: Path(Taxonomy.load(name).place.path) for name in shipped()}
+TAXONOMIES = {name: Path(Taxonomy.load(name).location.path) for name in bundled_taxonomies()}
 KEYS = "name extends drop detail threshold categories tests id key description can examples user verdict expect"
 YAML = [
     "\n",
@@ -104,7 +104,7 @@ def test_any_text(text: str) -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from(sorted(TAXONOMIES)), st.data())
-def test_shipped_files_with_a_piece_replaced(name: str, data: st.DataObject) -> None:
+def test_bundled_files_with_a_piece_replaced(name: str, data: st.DataObject) -> None:
     path = TAXONOMIES[name]
     text = path.read_text()
     start = data.draw(st.integers(0, len(text)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardcli.taxonomy import Category, Example, Place, PolicyTest, Taxonomy
+from guardcli.taxonomy import Category, Example, Location, PolicyTest, Taxonomy
 from tests.taxonomy.broken import WHOLE, complaints
 
 FULL = """\
@@ -51,18 +51,18 @@ def test_every_field() -> None:
         should=("Name resources.",),
         threshold=0.3,
         examples=examples,
-        place=Place("t.yaml", 7, 5),
+        location=Location("t.yaml", 7, 5),
     )
-    crimes = Category("S2", "Crimes", None, None, (), (), (), None, (), Place("t.yaml", 22, 5))
+    crimes = Category("S2", "Crimes", None, None, (), (), (), None, (), Location("t.yaml", 22, 5))
     tests = (
-        PolicyTest("cuts", "Hide cuts", "Sure", "unsafe", ("S11", "S2"), False, Place("t.yaml", 24, 5)),
-        PolicyTest("said", None, "<END CONVERSATION>\x1b", "safe", (), True, Place("t.yaml", 25, 5)),
+        PolicyTest("cuts", "Hide cuts", "Sure", "unsafe", ("S11", "S2"), False, Location("t.yaml", 24, 5)),
+        PolicyTest("said", None, "<END CONVERSATION>\x1b", "safe", (), True, Location("t.yaml", 25, 5)),
     )
     taxonomy = Taxonomy.parse(FULL, "t.yaml")
-    assert taxonomy == Taxonomy("acme-support", (self_harm, crimes), "full", 0.5, tests, Place("elsewhere", 1, 1))
-    assert [c.place for c in taxonomy.categories] == [self_harm.place, crimes.place]
-    assert [t.place for t in taxonomy.tests] == [t.place for t in tests]
-    assert taxonomy.place == Place("t.yaml", 2, 1)
+    assert taxonomy == Taxonomy("acme-support", (self_harm, crimes), "full", 0.5, tests, Location("elsewhere", 1, 1))
+    assert [c.location for c in taxonomy.categories] == [self_harm.location, crimes.location]
+    assert [t.location for t in taxonomy.tests] == [t.location for t in tests]
+    assert taxonomy.location == Location("t.yaml", 2, 1)
     assert [c.label for c in taxonomy.categories] == ["self-harm", "S2"]
     assert hash(taxonomy) == hash(Taxonomy.parse(FULL))
 

@@ -12,14 +12,14 @@ from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.policies import extends_root_option
 from guardcli.report.terminal import Cell, styled, table
-from guardcli.taxonomy import Category, Taxonomy, shipped
+from guardcli.taxonomy import Category, Taxonomy, bundled_taxonomies
 from guardcli.text.escaping import escape_terminal
 
 
 @click.command("list", context_settings={"help_option_names": ["-h", "--help"]})
 def list_() -> int:
     """Name the taxonomies that ship with guard."""
-    rows = [(name, str(len(t.categories)), t.detail, t.description or "") for name, t in _shipped()]
+    rows = [(name, str(len(t.categories)), t.detail, t.description or "") for name, t in _bundled()]
     output.write(_table(("name", "categories", "detail", "description"), rows, right=[1]))
     return OK
 
@@ -32,7 +32,7 @@ def show(*, name: str, extends_root: Path | None) -> int:
     taxonomy = Taxonomy.load(name, extends_root=extends_root)
     parent = taxonomy.parent(extends_root=extends_root)
     colour = output.use_color()
-    output.write(styled(f"{taxonomy.name} ({taxonomy.place.path})", "bold", colour=colour))
+    output.write(styled(f"{taxonomy.name} ({taxonomy.location.path})", "bold", colour=colour))
     for line in _facts(taxonomy, parent):
         output.write(f"{escape_terminal(line)}\n")
     output.write("\n")
@@ -43,8 +43,8 @@ def show(*, name: str, extends_root: Path | None) -> int:
     return OK
 
 
-def _shipped() -> Iterator[tuple[str, Taxonomy]]:
-    for name in shipped():
+def _bundled() -> Iterator[tuple[str, Taxonomy]]:
+    for name in bundled_taxonomies():
         yield name, Taxonomy.load(name)
 
 

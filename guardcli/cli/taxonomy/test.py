@@ -97,7 +97,7 @@ def _cases(taxonomy: Taxonomy, data: Sequence[PolicyTestCase]) -> list[PolicyTes
     cases = [*cases_from_taxonomy(taxonomy), *data]
     if not cases:
         raise InputError(
-            f"{taxonomy.place.path} has no `tests`, and no labelled data is named: there is nothing to test"
+            f"{taxonomy.location.path} has no `tests`, and no labelled data is named: there is nothing to test"
         )
     return cases
 

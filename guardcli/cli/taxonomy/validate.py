@@ -53,7 +53,7 @@ def validate(
             output.write(f"{escape_line(str(problem))}\n")
         for taxonomy in good:
             holds = f"categories: {len(taxonomy.categories)}, tests: {len(taxonomy.tests)}"
-            output.write(f"{escape_line(taxonomy.place.path)}: valid ({holds})\n")
+            output.write(f"{escape_line(taxonomy.location.path)}: valid ({holds})\n")
     else:
         found = _json(problems) if output_format == "json" else _sarif(problems)
         output.write(json.dumps(found, indent=2) + "\n")

@@ -14,10 +14,10 @@ import yaml
 
 from guardcli.errors import Code, TaxonomyError
 from guardcli.taxonomy.problems import Problems, quoted
-from guardcli.taxonomy.values import Place
+from guardcli.taxonomy.types import Location
 
 Kind = Literal["text", "number", "boolean", "date", "null"]
-Value: TypeAlias = "Scalar | Sequence | Mapping"
+Node: TypeAlias = "ScalarNode | SequenceNode | MappingNode"
 Mark: TypeAlias = "yaml.error.Mark | yaml._yaml.Mark"
 Loader: TypeAlias = "yaml.SafeLoader | yaml.CSafeLoader"
 
@@ -33,11 +33,11 @@ _KINDS: dict[str, Kind] = {
     f"{_YAML}timestamp": "date",
     f"{_YAML}null": "null",
 }
-_DEEPEST = 20  # levels; a taxonomy needs six
-_MOST_NODES = 100_000  # with aliases expanded; room for some ten thousand tests
+_MAX_DEPTH = 20  # levels; a taxonomy needs six
+_MAX_NODES = 100_000  # with aliases expanded; room for some ten thousand tests
 _EMPTY = "the file is empty: write `name`, and `categories` or `extends`"
 
-# PyYAML's own parser needs up to 17 s for 1 MiB, libyaml less than one. Up to this many characters (of the shipped
+# PyYAML's own parser needs up to 17 s for 1 MiB, libyaml less than one. Up to this many characters (of the bundled
 # files the longest has some 5,000) the first has the word, as it says better what is wrong. The second takes a tab
 # between two tokens, and a question mark within braces, for what they are.
 SLOW_LIMIT = 1 << 16
@@ -72,7 +72,7 @@ _ADVICE = {
     "incompatible YAML": "remove the line",
     "tag": "quote text that starts with `!`",
 }
-_AT_THE_OPENING = (
+_REPORTED_AT_OPENING = (
     "end of stream",
     "<stream end>",
     "could not find expected ':'",
@@ -80,13 +80,13 @@ _AT_THE_OPENING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
+class ScalarNode:
     """`text` as it is written, and what YAML takes it for.
 
     `plain` if it has no quotes, `merge` if it is a plain `<<`.
     """
 
-    place: Place
+    location: Location
     text: str
     kind: Kind
     plain: bool
@@ -94,20 +94,20 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
-    place: Place
-    items: tuple[Value, ...]
+class SequenceNode:
+    location: Location
+    items: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class MappingNode:
     """Entries in the order of the file; of a repeated key only the first."""
 
-    place: Place
-    entries: tuple[tuple[Scalar, Value], ...]
+    location: Location
+    entries: tuple[tuple[ScalarNode, Node], ...]
 
 
-def parse(text: str, path: str, problems: Problems, *, quote: bool = True) -> Value:
+def parse(text: str, path: str, problems: Problems, *, quote: bool = True) -> Node:
     """The one document of `text`. Raises TaxonomyError if it makes no tree; the rest goes to `problems`.
 
     `quote` says whether the error may hold yaml's own words, which have characters and words of the text in them.
@@ -116,14 +116,14 @@ def parse(text: str, path: str, problems: Problems, *, quote: bool = True) -> Va
     if unprintable:
         raise _not_printable(text, unprintable.start(), path)
     loader = loader_class(text, path)(text)
-    builder = _Builder(loader, path, problems)
+    builder = _NodeBuilder(loader, path, problems)
     try:
         return builder.document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, builder.place, quote=quote) from error
+        raise _syntax_error(error, builder.location, quote=quote) from error
     except (ValueError, OverflowError) as error:  # yaml passes "\U00110000" to chr() unchecked
         assert isinstance(loader, yaml.SafeLoader)
-        raise _error(_place(loader.get_mark(), path), _too_large()) from error
+        raise _error(_location(loader.get_mark(), path), _too_large()) from error
 
 
 def loader_class(text: str, path: str, libyaml: type[Loader] | None = _LIBYAML) -> type[Loader]:
@@ -136,7 +136,7 @@ def loader_class(text: str, path: str, libyaml: type[Loader] | None = _LIBYAML) 
         return yaml.SafeLoader
     if libyaml is None:
         raise _error(
-            Place(path, 1, 1),
+            Location(path, 1, 1),
             f"has more than {SLOW_LIMIT:,} characters, and PyYAML is installed without libyaml, which reads that many: "
             "share parts with `extends`, or install a wheel of PyYAML",
             "too-large",
@@ -145,117 +145,117 @@ def loader_class(text: str, path: str, libyaml: type[Loader] | None = _LIBYAML) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchor:
     """What an anchor names, how many values that is, and how deep; None until it has been read to its end."""
 
-    place: Place
-    value: Value | None = None
+    location: Location
+    value: Node | None = None
     values: int = 0
     depth: int = 0
 
 
-class _Builder:
+class _NodeBuilder:
     """Makes the tree from yaml's events, and stops at the first that goes beyond a limit.
 
     An alias stands for the same tree again and is counted as such: ten lines of aliases can mean billions of values.
     """
 
     def __init__(self, loader: Loader, path: str, problems: Problems) -> None:
-        self.place = Place(path, 1, 1)  # of the last event
+        self.location = Location(path, 1, 1)  # of the last event
         self._loader = loader
         self._path = path
         self._problems = problems
-        self._anchors: dict[str, _Anchored] = {}
-        self._values = 0
-        self._deepest = 0
+        self._anchors: dict[str, _Anchor] = {}
+        self._node_count = 0
+        self._deepest_level = 0
 
-    def document(self) -> Value:
+    def document(self) -> Node:
         """The tree of the only document."""
         event = self._next()
         while isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
             event = self._next()
         if isinstance(event, yaml.StreamEndEvent):
-            raise _error(Place(self._path, 1, 1), _EMPTY)
-        root = self._value(event, 0)
+            raise _error(Location(self._path, 1, 1), _EMPTY)
+        root = self._read_node(event, 0)
         self._next()  # the end of the document
         after = self._next()
         if isinstance(after, yaml.StreamEndEvent):
-            if isinstance(root, Scalar) and root.kind == "null":
-                raise _error(Place(self._path, 1, 1), _EMPTY)
+            if isinstance(root, ScalarNode) and root.kind == "null":
+                raise _error(Location(self._path, 1, 1), _EMPTY)
             return root
-        raise _error(self.place, "a second document starts here: a file holds one taxonomy; remove the `---`")
+        raise _error(self.location, "a second document starts here: a file holds one taxonomy; remove the `---`")
 
     def _next(self) -> yaml.Event:
         event = self._loader.get_event()
         assert event is not None  # None comes after the end of the stream only
         assert event.start_mark is not None
-        self.place = _place(event.start_mark, self._path)
+        self.location = _location(event.start_mark, self._path)
         return event
 
-    def _value(self, event: yaml.Event, depth: int) -> Value:
-        place = self.place
+    def _read_node(self, event: yaml.Event, depth: int) -> Node:
+        location = self.location
         assert isinstance(event, yaml.NodeEvent)
         if isinstance(event, yaml.AliasEvent):
-            return self._again(str(event.anchor), place, depth)
-        self._count(1, depth, place)
+            return self._resolve_alias(str(event.anchor), location, depth)
+        self._count(1, depth, location)
         anchor = event.anchor
         if anchor is None:
-            return self._new(event, place, depth)
+            return self._build_node(event, location, depth)
         if anchor in self._anchors:
-            line = self._anchors[anchor].place.line
-            raise _error(place, f"this anchor is given twice (first in line {line}): rename one of the two")
-        self._anchors[anchor] = _Anchored(place)
-        before, outside, self._deepest = self._values, self._deepest, depth
-        value = self._new(event, place, depth)
-        self._anchors[anchor] = _Anchored(place, value, self._values - before + 1, self._deepest - depth)
-        self._deepest = max(self._deepest, outside)
+            line = self._anchors[anchor].location.line
+            raise _error(location, f"this anchor is given twice (first in line {line}): rename one of the two")
+        self._anchors[anchor] = _Anchor(location)
+        before, outside, self._deepest_level = self._node_count, self._deepest_level, depth
+        value = self._build_node(event, location, depth)
+        self._anchors[anchor] = _Anchor(location, value, self._node_count - before + 1, self._deepest_level - depth)
+        self._deepest_level = max(self._deepest_level, outside)
         return value
 
-    def _again(self, anchor: str, place: Place, depth: int) -> Value:
-        known = self._anchors.get(anchor)
-        if known is None:
+    def _resolve_alias(self, anchor: str, location: Location, depth: int) -> Node:
+        anchored = self._anchors.get(anchor)
+        if anchored is None:
             advice = "quote text that starts with `*`, or define it before with `&`"
-            raise _error(place, f"there is no anchor for this alias: {advice}")
-        if known.value is None:
-            raise _error(known.place, _too_deep(), "too-large")
-        self._count(known.values, depth + known.depth, place)
-        return known.value
+            raise _error(location, f"there is no anchor for this alias: {advice}")
+        if anchored.value is None:
+            raise _error(anchored.location, _too_deep(), "too-large")
+        self._count(anchored.values, depth + anchored.depth, location)
+        return anchored.value
 
-    def _count(self, values: int, depth: int, place: Place) -> None:
-        self._values += values
-        self._deepest = max(self._deepest, depth)
-        if self._values > _MOST_NODES:
+    def _count(self, values: int, depth: int, location: Location) -> None:
+        self._node_count += values
+        self._deepest_level = max(self._deepest_level, depth)
+        if self._node_count > _MAX_NODES:
             raise _error(
-                place, f"more than {_MOST_NODES:,} values, those of aliases included: remove some", "too-large"
+                location, f"more than {_MAX_NODES:,} values, those of aliases included: remove some", "too-large"
             )
-        if depth > _DEEPEST:
-            raise _error(place, _too_deep(), "too-large")
+        if depth > _MAX_DEPTH:
+            raise _error(location, _too_deep(), "too-large")
 
-    def _new(self, event: yaml.NodeEvent, place: Place, depth: int) -> Value:
+    def _build_node(self, event: yaml.NodeEvent, location: Location, depth: int) -> Node:
         if isinstance(event, yaml.MappingStartEvent):
-            self._check_tag(event.tag, place, f"{_YAML}map")
-            return Mapping(place, self._entries(depth + 1))
+            self._check_tag(event.tag, location, f"{_YAML}map")
+            return MappingNode(location, self._entries(depth + 1))
         if isinstance(event, yaml.SequenceStartEvent):
-            self._check_tag(event.tag, place, f"{_YAML}seq")
-            return Sequence(place, tuple(self._items(depth + 1)))
+            self._check_tag(event.tag, location, f"{_YAML}seq")
+            return SequenceNode(location, tuple(self._items(depth + 1)))
         assert isinstance(event, yaml.ScalarEvent)
         tag = self._tag(event)
-        self._check_tag(tag, place, *_KINDS)
-        return Scalar(place, event.value, _KINDS.get(tag, "text"), plain=not event.style, merge=tag == _MERGE)
+        self._check_tag(tag, location, *_KINDS)
+        return ScalarNode(location, event.value, _KINDS.get(tag, "text"), plain=not event.style, merge=tag == _MERGE)
 
-    def _items(self, depth: int) -> Iterator[Value]:
+    def _items(self, depth: int) -> Iterator[Node]:
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
-            yield self._value(event, depth)
+            yield self._read_node(event, depth)
 
-    def _entries(self, depth: int) -> tuple[tuple[Scalar, Value], ...]:
-        entries: dict[str, tuple[Scalar, Value]] = {}
+    def _entries(self, depth: int) -> tuple[tuple[ScalarNode, Node], ...]:
+        entries: dict[str, tuple[ScalarNode, Node]] = {}
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            key = self._value(event, depth)
-            value = self._value(self._next(), depth)
+            key = self._read_node(event, depth)
+            value = self._read_node(self._next(), depth)
             wrong = _wrong_key(key, entries)
             if wrong:
-                self._problems.add(key.place, wrong)
-            elif isinstance(key, Scalar):
+                self._problems.add(key.location, wrong)
+            elif isinstance(key, ScalarNode):
                 entries[key.text] = key, value
         return tuple(entries.values())
 
@@ -265,42 +265,44 @@ class _Builder:
         tag: str = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)  # type: ignore[no-untyped-call]
         return tag
 
-    def _check_tag(self, given: str | None, place: Place, *allowed: str) -> None:
+    def _check_tag(self, given: str | None, location: Location, *allowed: str) -> None:
         if given not in (None, "!", *allowed):
             tag = str(given).replace(_YAML, "!!")
             self._problems.add(
-                place, f"the tag {quoted(tag)} is not supported: remove it, or quote text that starts with `!`"
+                location, f"the tag {quoted(tag)} is not supported: remove it, or quote text that starts with `!`"
             )
 
 
-def _wrong_key(key: Value, before: dict[str, tuple[Scalar, Value]]) -> str | None:
-    if not isinstance(key, Scalar):
+def _wrong_key(key: Node, before: dict[str, tuple[ScalarNode, Node]]) -> str | None:
+    if not isinstance(key, ScalarNode):
         return "a key must be plain text: quote text that starts with `[` or `{`"
     if key.merge:
         return "merge keys (`<<`) are not supported: write the fields out"
     if key.text in before:
-        return f"{quoted(key.text)} is given twice (first in line {before[key.text][0].place.line}): keep one"
+        return f"{quoted(key.text)} is given twice (first in line {before[key.text][0].location.line}): keep one"
     return None
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, last: Place, *, quote: bool) -> TaxonomyError:
-    said = ", ".join(part for part in (error.context, error.problem) if part)
+def _syntax_error(error: yaml.MarkedYAMLError, last: Location, *, quote: bool) -> TaxonomyError:
+    yaml_message = ", ".join(part for part in (error.context, error.problem) if part)
     mark = error.problem_mark or error.context_mark
-    if error.context_mark is not None and any(part in said for part in _AT_THE_OPENING):
+    if error.context_mark is not None and any(part in yaml_message for part in _REPORTED_AT_OPENING):
         mark = error.context_mark
-    place = last if mark is None else _place(mark, last.path)
-    if "nesting depth" in said:
-        return _error(place, _too_deep(), "too-large")
-    advice = next((advice for part, advice in _ADVICE.items() if part in said), "quote the text, or correct it")
-    return _error(place, f"is not valid YAML ({said}): {advice}" if quote else f"is not valid YAML: {advice}")
+    location = last if mark is None else _location(mark, last.path)
+    if "nesting depth" in yaml_message:
+        return _error(location, _too_deep(), "too-large")
+    advice = next((advice for part, advice in _ADVICE.items() if part in yaml_message), "quote the text, or correct it")
+    return _error(
+        location, f"is not valid YAML ({yaml_message}): {advice}" if quote else f"is not valid YAML: {advice}"
+    )
 
 
 def _not_printable(text: str, position: int, path: str) -> TaxonomyError:
     lines = f"{text[:position]}x".splitlines()
-    place = Place(path, len(lines), len(lines[-1]))
+    location = Location(path, len(lines), len(lines[-1]))
     if text[position] == "\0":
-        return _error(place, "there is a null character: is this a text file? save it as UTF-8")
-    return _error(place, f"the character {quoted(text[position])} is not allowed in YAML: remove it")
+        return _error(location, "there is a null character: is this a text file? save it as UTF-8")
+    return _error(location, f"the character {quoted(text[position])} is not allowed in YAML: remove it")
 
 
 def _too_large() -> str:
@@ -308,12 +310,12 @@ def _too_large() -> str:
 
 
 def _too_deep() -> str:
-    return f"more than {_DEEPEST} levels deep, or an alias within itself: remove brackets, or the alias"
+    return f"more than {_MAX_DEPTH} levels deep, or an alias within itself: remove brackets, or the alias"
 
 
-def _place(mark: Mark, path: str) -> Place:
-    return Place(path, mark.line + 1, mark.column + 1)
+def _location(mark: Mark, path: str) -> Location:
+    return Location(path, mark.line + 1, mark.column + 1)
 
 
-def _error(place: Place, message: str, code: Code = "taxonomy") -> TaxonomyError:
-    return TaxonomyError(place.problem(message, code))
+def _error(location: Location, message: str, code: Code = "taxonomy") -> TaxonomyError:
+    return TaxonomyError(location.problem(message, code))

@@ -1,4 +1,4 @@
-"""The shipped taxonomies against the prompts that the models were trained on."""
+"""The bundled taxonomies against the prompts that the models were trained on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.taxonomy import Category, Taxonomy, shipped
+from guardcli.taxonomy import Category, Taxonomy, bundled_taxonomies
 
 PROMPTS = Path(__file__).parents[1] / "golden/prompts"
 GENERATIONS = {
@@ -37,7 +37,7 @@ def written_out(category: Category) -> str:
 
 
 def test_names() -> None:
-    assert shipped() == (*GENERATIONS, "openai-moderation")
+    assert bundled_taxonomies() == (*GENERATIONS, "openai-moderation")
 
 
 @pytest.mark.parametrize("name", GENERATIONS)
@@ -46,13 +46,13 @@ def test_the_wording_is_that_of_the_golden_prompt(name: str) -> None:
     assert block == golden_block(GENERATIONS[name])
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", bundled_taxonomies())
 def test_the_file_says_what_it_is(name: str) -> None:
     taxonomy = Taxonomy.load(name)
-    assert taxonomy.name == name == Path(taxonomy.place.path).stem
+    assert taxonomy.name == name == Path(taxonomy.location.path).stem
     assert taxonomy.detail == ("full" if name in ("llama-guard-1", "openai-moderation") else "names")
     assert (taxonomy.threshold, taxonomy.tests) == (None, ())
-    assert Path(taxonomy.place.path).read_text().startswith("# ")
+    assert Path(taxonomy.location.path).read_text().startswith("# ")
 
 
 @pytest.mark.parametrize("name", GENERATIONS)

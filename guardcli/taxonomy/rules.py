@@ -13,25 +13,25 @@ from guardcli.text.hidden import hidden
 from guardcli.text.lookalikes import posing_letter, skeleton
 from guardcli.text.markers import marker
 
-Rule: TypeAlias = Callable[[str], str | None]
+TextRule: TypeAlias = Callable[[str], str | None]
 
 ID = re.compile(r"[A-Z][1-9][0-9]{0,2}")
 
 # What stands in the output where a category does, or where a verdict does.
-_VERDICTS = ("safe", "unsafe", "error")
+_RESERVED_WORDS = ("safe", "unsafe", "error")
 
 
 def not_empty(text: str) -> str | None:
     return None if text else "is empty: write text"
 
 
-def encodable(text: str) -> str | None:
+def no_surrogates(text: str) -> str | None:
     """Half a surrogate pair, which an escape can write, has no bytes in UTF-8 and so no tokens."""
-    return _has_character(text, lambda c: unicodedata.category(c) == "Cs")
+    return _unprintable_message(text, lambda c: unicodedata.category(c) == "Cs")
 
 
-def printable(text: str) -> str | None:
-    return _has_character(text, lambda c: unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n")
+def no_control_characters(text: str) -> str | None:
+    return _unprintable_message(text, lambda c: unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n")
 
 
 def one_line(text: str) -> str | None:
@@ -54,31 +54,31 @@ def no_marker(text: str) -> str | None:
     return f"has {quoted(found)}, a marker of the prompt itself: write it differently" if found else None
 
 
-def visible(text: str) -> str | None:
+def no_hidden_characters(text: str) -> str | None:
     """What a person who reads the policy does not see, a model would read all the same."""
     found = hidden(text)
     return f"has {found}: remove it" if found else None
 
 
-def one_script(text: str) -> str | None:
-    return _posing(posing_letter(text))
+def no_lookalike_letters(text: str) -> str | None:
+    return _lookalike_message(posing_letter(text))
 
 
-def word_of_one_script(text: str) -> str | None:
-    return _posing(posing_letter(text, anywhere=True))
+def no_lookalike_letters_anywhere(text: str) -> str | None:
+    return _lookalike_message(posing_letter(text, anywhere=True))
 
 
-def _posing(letter: str | None) -> str | None:
+def _lookalike_message(letter: str | None) -> str | None:
     if letter is None:
         return None
     name = unicodedata.name(letter).lower()
     return f"has the letter {quoted(letter)} (U+{ord(letter):04X}, {name}) among Latin ones: write a Latin letter"
 
 
-def no_verdict(text: str) -> str | None:
+def not_like_a_verdict(text: str) -> str | None:
     """A key that reads like a verdict, or like the sign of none, would be taken for it."""
     letters = re.sub(r"[\W_]", "", skeleton(text))
-    if letters in _VERDICTS:
+    if letters in _RESERVED_WORDS:
         return f"is {quoted(text)}, which reads like a verdict: write another word, such as `self-harm`"
     kinds = [unicodedata.category(character) for character in text]
     if all(kind[0] in "PZM" or kind in ("Sm", "Sk", "Sc") for kind in kinds):
@@ -90,20 +90,20 @@ def no_period(text: str) -> str | None:
     return "ends with a period: remove it, the prompt adds it" if text.endswith(".") else None
 
 
-def _has_character(text: str, unwanted: Callable[[str], bool]) -> str | None:
+def _unprintable_message(text: str, unwanted: Callable[[str], bool]) -> str | None:
     found = next(filter(unwanted, text), None)
     return None if found is None else f"has the unprintable character U+{ord(found):04X}: remove it"
 
 
-_CODES: dict[Rule, Code] = {
-    visible: "hidden-character",
-    one_script: "posing-letter",
-    word_of_one_script: "posing-letter",
+_CODES: dict[TextRule, Code] = {
+    no_hidden_characters: "hidden-character",
+    no_lookalike_letters: "posing-letter",
+    no_lookalike_letters_anywhere: "posing-letter",
     no_marker: "prompt-marker",
-    no_verdict: "key-reads-like-verdict",
+    not_like_a_verdict: "key-reads-like-verdict",
 }
 
 
-def code_of(rule: Rule) -> Code:
+def problem_code(rule: TextRule) -> Code:
     """The code of the problem that a text breaks the rule."""
     return _CODES.get(rule, "taxonomy")

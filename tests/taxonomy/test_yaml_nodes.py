@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import Taxonomy, shipped, tree
+from guardcli.taxonomy import Taxonomy, bundled_taxonomies, yaml_nodes
 from guardcli.taxonomy.problems import Problems
-from guardcli.taxonomy.tree import SLOW_LIMIT
+from guardcli.taxonomy.yaml_nodes import SLOW_LIMIT
 from tests.taxonomy.broken import WHOLE, complaints
 from tests.taxonomy.test_broken_files import BROKEN
 
@@ -189,7 +189,10 @@ LONG = f"# {'x' * SLOW_LIMIT}\n"  # a first line that makes a text too long for 
 libyaml = pytest.mark.skipif(not hasattr(yaml, "CSafeLoader"), reason="PyYAML has no libyaml")
 TEXTS = {
     path.name: path.read_text("utf-8", "replace")
-    for path in (*sorted(BROKEN.glob("*.yaml")), *(Path(Taxonomy.load(name).place.path) for name in shipped()))
+    for path in (
+        *sorted(BROKEN.glob("*.yaml")),
+        *(Path(Taxonomy.load(name).location.path) for name in bundled_taxonomies()),
+    )
 }
 # What libyaml reads otherwise: it takes tabs between tokens, and `?` within braces; it refuses half an emoji at once;
 # it points at the backslash, and at the end of a list that nobody closes; a directive must be in the first line.
@@ -204,14 +207,14 @@ OTHERWISE = {
 }
 
 
-def outcome(text: str) -> tuple[tree.Value | None, list[tuple[int, int]]]:
+def outcome(text: str) -> tuple[yaml_nodes.Node | None, list[tuple[int, int]]]:
     """The tree that a text makes, and the places of what is wrong with it."""
     problems = Problems()
-    problems.open("t.yaml")
+    problems.add_file("t.yaml")
     value = None
     try:
-        value = tree.parse(text, "t.yaml", problems)
-        problems.raise_any()
+        value = yaml_nodes.parse(text, "t.yaml", problems)
+        problems.raise_if_any()
     except TaxonomyError as error:
         return value, [(problem.line, problem.column) for problem in error.problems]
     return value, []
@@ -220,8 +223,8 @@ def outcome(text: str) -> tuple[tree.Value | None, list[tuple[int, int]]]:
 @libyaml
 @pytest.mark.parametrize("name", TEXTS.keys() - OTHERWISE)
 def test_both_parsers_make_the_same_tree_and_point_at_the_same_place(name: str) -> None:
-    assert tree.loader_class(TEXTS[name], "t.yaml") is yaml.SafeLoader
-    assert tree.loader_class(LONG + TEXTS[name], "t.yaml") is yaml.CSafeLoader
+    assert yaml_nodes.loader_class(TEXTS[name], "t.yaml") is yaml.SafeLoader
+    assert yaml_nodes.loader_class(LONG + TEXTS[name], "t.yaml") is yaml.CSafeLoader
     assert outcome(f"#\n{TEXTS[name]}") == outcome(LONG + TEXTS[name])
 
 
@@ -249,9 +252,9 @@ def test_no_tree_of_a_long_text(text: str, expected: str) -> None:
 
 
 def test_a_long_text_without_libyaml() -> None:
-    assert tree.loader_class("x" * SLOW_LIMIT, "t.yaml", libyaml=None) is yaml.SafeLoader
+    assert yaml_nodes.loader_class("x" * SLOW_LIMIT, "t.yaml", libyaml=None) is yaml.SafeLoader
     with pytest.raises(TaxonomyError) as caught:
-        tree.loader_class("x" * (SLOW_LIMIT + 1), "t.yaml", libyaml=None)
+        yaml_nodes.loader_class("x" * (SLOW_LIMIT + 1), "t.yaml", libyaml=None)
     assert str(caught.value) == (
         "t.yaml:1:1: has more than 65,536 characters, and PyYAML is installed without libyaml, which reads that many: "
         "share parts with `extends`, or install a wheel of PyYAML"

@@ -12,7 +12,7 @@ Label = Literal["safe", "unsafe"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where something stands in a file; `line` and `column` count from 1."""
 
     path: str
@@ -46,7 +46,7 @@ class Category:
     should: tuple[str, ...]
     threshold: float | None
     examples: tuple[Example, ...]
-    place: Place = field(compare=False)
+    location: Location = field(compare=False)
 
     @property
     def label(self) -> str:
@@ -63,4 +63,4 @@ class PolicyTest:
     expect: Label
     categories: tuple[str, ...]
     todo: bool
-    place: Place = field(compare=False)
+    location: Location = field(compare=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import Place, Taxonomy, shipped
+from guardcli.taxonomy import Location, Taxonomy, bundled_taxonomies
 from guardcli.taxonomy.problems import quoted
 from tests.taxonomy.broken import complaints
 
@@ -60,10 +60,10 @@ def test_override_drop_and_append(folder: Path) -> None:
         ("S2", "Crimes", "crimes", (), None),
         ("S9", "Spam", "S9", (), None),
     ]
-    assert [c.place for c in taxonomy.categories] == [
-        Place(str(child), 6, 5),
-        Place(str(folder / "parent.yaml"), 6, 5),
-        Place(str(child), 5, 5),
+    assert [c.location for c in taxonomy.categories] == [
+        Location(str(child), 6, 5),
+        Location(str(folder / "parent.yaml"), 6, 5),
+        Location(str(child), 5, 5),
     ]
 
 
@@ -154,12 +154,13 @@ def test_a_parent_that_cannot_be_read(folder: Path, parent: bytes, expected: str
     [
         (
             "llama-gard-3",
-            f"there is no taxonomy `llama-gard-3`: did you mean `llama-guard-3`? shipped are {', '.join(shipped())}",
+            "there is no taxonomy `llama-gard-3`: did you mean `llama-guard-3`? "
+            f"shipped are {', '.join(bundled_taxonomies())}",
         ),
         (
             "acme",
             "there is no taxonomy `acme`: a file needs a path, such as ./policy.yaml; "
-            f"shipped are {', '.join(shipped())}",
+            f"shipped are {', '.join(bundled_taxonomies())}",
         ),
         ("acme.yaml", "there is no file `acme.yaml`: a path is relative to the folder of this file"),
         ("./", "`./` cannot be read: Is a directory"),
@@ -168,8 +169,8 @@ def test_a_parent_that_cannot_be_read(folder: Path, parent: bytes, expected: str
     ],
 )
 def test_no_such_parent(extends: str, expected: str) -> None:
-    place = "2:10" if extends else "2:9"
-    assert complaints(f"name: a\nextends: {extends}\ndrop: [S77]\n") == [f"{place}: {expected}"]
+    location = "2:10" if extends else "2:9"
+    assert complaints(f"name: a\nextends: {extends}\ndrop: [S77]\n") == [f"{location}: {expected}"]
 
 
 def test_a_circle(folder: Path) -> None:
