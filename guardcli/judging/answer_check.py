@@ -1,4 +1,4 @@
-"""Whether a model answers with verdicts at all: judged by its first prompts, before anybody relies on it."""
+"""Check with the first prompts of a run that the model answers with verdicts at all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from guardcli.errors import ModelError
 from guardcli.judging.assembly import LOW_MASS
 from guardcli.judging.scoring import PromptScore
 
-FIRST_PROMPTS, MIN_PROMPTS = 16, 4  # over how many it is made sure; and the least
+MAX_PROMPTS, MIN_PROMPTS = 16, 4  # that are looked at, at most; that are enough to refuse a model
 
 
 @dataclass(slots=True)
 class AnswerCheck:
-    """What a model answered to its first prompts."""
+    """Statistics of the first prompts: how many were answered with low mass, and the mass of the last of them."""
 
     path: Path
     template: str
@@ -24,9 +24,9 @@ class AnswerCheck:
     mass: float = 1.0
 
     def observe(self, outcomes: Sequence[PromptScore]) -> None:
-        """Raise ModelError as soon as most of a few prompts were about to be answered with something else."""
+        """Add scores. Raises ModelError once most prompts were about to be answered with something else."""
         for outcome in outcomes:
-            if self.num_prompts < FIRST_PROMPTS and outcome.error is None:
+            if self.num_prompts < MAX_PROMPTS and outcome.error is None:
                 self.num_prompts += 1
                 if outcome.mass < LOW_MASS:
                     self.low, self.mass = self.low + 1, outcome.mass
@@ -34,7 +34,7 @@ class AnswerCheck:
             self.finish()
 
     def finish(self) -> None:
-        """The same, however few prompts there were."""
+        """Raise ModelError if most prompts so far were about to be answered with something else."""
         if 2 * self.low > self.num_prompts:
             raise ModelError(
                 f"{self.path} does not answer with a verdict: P(safe) + P(unsafe) is {self.mass:.2g} where "

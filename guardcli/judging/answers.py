@@ -1,7 +1,9 @@
-"""What the model may answer, in its own token ids: the two verdicts, and lists of the taxonomy's ids.
+"""The grammar of a guard's answer, in token ids: a verdict, then a list of the taxonomy's ids.
 
-Ids are kept as tries of token sequences, so that an answer can only ever be read as one of them. It asks
-nothing and decides nothing.
+Ids are tries of token sequences, so that an answer can never be malformed. For O1, O10 and O2, one character a token:
+
+    O ── 1 (O1) ── 0 (O10)
+      └─ 2 (O2)
 """
 
 from __future__ import annotations
@@ -14,19 +16,19 @@ from guardcli.models import Vocab
 from guardcli.prompts.templates import SAFE, SEPARATOR, UNSAFE
 from guardcli.taxonomy import Taxonomy
 
-_REMEMBERED = 1000  # lists of ids
+_CACHE_SIZE = 1000  # lists of ids
 
 
 @dataclass(frozen=True, slots=True)
 class Trie:
-    """Token sequences as a tree. `id` is the category id that ends here; a longer one may go on (O1, O10)."""
+    """A node of a trie of token sequences. `id` is the category id that ends here; a longer one may continue."""
 
     children: dict[int, Trie] = field(default_factory=dict)
     id: str | None = None
 
     @classmethod
     def from_sequences(cls, sequences: Mapping[str, Iterable[int]]) -> Trie:
-        """The trie of category ids with their tokens."""
+        """Build the trie of category ids from their tokens."""
         by_first: dict[int, dict[str, list[int]]] = {}
         ended = None
         for id_, tokens in sequences.items():
@@ -37,7 +39,7 @@ class Trie:
         return cls({token: Trie.from_sequences(rest) for token, rest in by_first.items()}, ended)
 
     def unique_path(self) -> tuple[list[int], Trie]:
-        """The tokens that every sequence goes on with, and the node behind them, where there is a choice."""
+        """The tokens that all sequences share from here, and the node after them, where there is a choice."""
         tokens, node = [], self
         while node.id is None and len(node.children) == 1:
             ((token, node),) = node.children.items()
@@ -45,7 +47,7 @@ class Trie:
         return tokens, node
 
     def path(self, id_: str) -> list[int] | None:
-        """The tokens from here to a category id; None if it is not below."""
+        """The tokens from here to a category id; None if it is not below this node."""
         if self.id == id_:
             return []
         for token, child in self.children.items():
@@ -55,7 +57,7 @@ class Trie:
         return None
 
     def without(self, ids: Collection[str]) -> Trie:
-        """The same trie, less some category ids."""
+        """A copy without some category ids."""
         children = {token: child.without(ids) for token, child in self.children.items()}
         kept = {token: child for token, child in children.items() if child.children or child.id is not None}
         return Trie(kept, None if self.id in ids else self.id)
@@ -63,10 +65,11 @@ class Trie:
 
 @dataclass(frozen=True, slots=True)
 class AnswerGrammar:
-    """Every answer that can be read, by token ids.
+    """The token ids of an answer::
 
-    `line_break` comes between the verdict and the list; `first` holds the ids as they begin a list, `further`
-    as they go on with it, separator included; one of `ends` ends the answer.
+        unsafe line_break first further further … end
+
+    `first` has the ids as they begin the list, `further` with the separator before them. One of `ends` ends it.
     """
 
     safe: int
@@ -75,7 +78,7 @@ class AnswerGrammar:
     first: Trie
     further: Trie
     ends: tuple[int, ...]
-    _left: dict[tuple[str, ...], Trie] = field(default_factory=dict, compare=False, repr=False)
+    _cache: dict[tuple[str, ...], Trie] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_taxonomy(cls, taxonomy: Taxonomy, vocab: Vocab) -> AnswerGrammar:
@@ -96,16 +99,16 @@ class AnswerGrammar:
         )
 
     def remaining(self, listed: tuple[str, ...]) -> Trie:
-        """What may go on with a list of these ids; remembered, for most lists are short and few."""
-        if listed not in self._left:
-            if len(self._left) >= _REMEMBERED:
-                self._left.clear()
-            self._left[listed] = self.further.without(listed)
-        return self._left[listed]
+        """The ids that may follow a list of `listed` ids. Cached, as most lists are short and few."""
+        if listed not in self._cache:
+            if len(self._cache) >= _CACHE_SIZE:
+                self._cache.clear()
+            self._cache[listed] = self.further.without(listed)
+        return self._cache[listed]
 
     @property
     def after_id(self) -> tuple[int, ...]:
-        """The tokens of which one follows a complete id: the end, or what begins the next one."""
+        """The tokens that may follow a complete id: the end, or the beginning of the next id."""
         return (*self.ends, *self.further.children)
 
 
@@ -117,7 +120,7 @@ def _single(tokens: Iterable[int], word: str) -> int:
 
 
 def _after(encode: Callable[[str], Iterable[int]], before: str, text: str) -> list[int]:
-    """The tokens of a text behind another one."""
+    """The tokens of a text that follows another one."""
     start, whole = list(encode(before)), list(encode(before + text))
     if whole[: len(start)] != start:
         raise ModelError(f"the model's vocabulary joins {before!r} and {text!r}: its lists cannot be read")

@@ -1,4 +1,4 @@
-"""Records some at a time, for what is cheaper done for many at once. What ends the reading comes after them."""
+"""Batch records, so that their turns can be encoded together."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ CHARACTERS = 1 << 18  # up to 32 bytes of buffer for each
 
 
 def batch_records(records: Iterable[Record | Malformed]) -> Iterator[list[Record | Malformed]]:
-    """The records in their order, in lists of at most `RECORDS`; one that brings a list to `CHARACTERS` is its last."""
-    chunk: list[Record | Malformed] = []
+    """Yield lists of at most `RECORDS` records; a list ends with the record that brings it to `CHARACTERS`.
+
+    Records that were read before an exception are yielded before it is raised.
+    """
+    batch: list[Record | Malformed] = []
     size, most = 0, FIRST
     try:
         for record in records:
-            chunk.append(record)
+            batch.append(record)
             size += text_length(record)
-            if len(chunk) >= most or size >= CHARACTERS:
-                yield chunk
-                chunk, size, most = [], 0, min(2 * most, RECORDS)
+            if len(batch) >= most or size >= CHARACTERS:
+                yield batch
+                batch, size, most = [], 0, min(2 * most, RECORDS)
     except Exception:
-        if chunk:
-            yield chunk
+        if batch:
+            yield batch
         raise
-    if chunk:
-        yield chunk
+    if batch:
+        yield batch

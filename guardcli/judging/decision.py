@@ -1,7 +1,4 @@
-"""Scores → verdicts: thresholds, one for all or one a category, and how near a score is to its own.
-
-It knows neither the model nor the conversation: live scores and stored ones are decided by the same rules.
-"""
+"""The decision: scores and thresholds → safe or unsafe. Live and stored scores are decided by the same rule."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ from guardcli.taxonomy import Taxonomy
 class DecisionRule:
     """A score that reaches its threshold, both in [0, 1], is unsafe.
 
-    `thresholds` are those of categories, by id, where each is scored by itself; `threshold` is that of all others, and
-    of the one score where there is but one. `labels` are what the output calls each category id, in the taxonomy's
-    order. A score may move by `tolerance`, in log-odds, with its batch.
+    `thresholds` are those of categories, by id, for scores by category; `threshold` is for all other categories, and
+    for a single score. `labels` are the names of the category ids in the output, in the taxonomy's order. A score may
+    differ by `tolerance`, in log-odds, with the rest of its batch.
     """
 
     threshold: float
@@ -28,7 +25,7 @@ class DecisionRule:
 
     @classmethod
     def from_taxonomy(cls, taxonomy: Taxonomy, threshold: float | None = None) -> DecisionRule:
-        """As a taxonomy says, with another `threshold` in place of its own (not of its categories') if one is given."""
+        """The rule of a taxonomy. A `threshold` replaces the taxonomy's own, but not those of its categories."""
         given = (threshold, taxonomy.threshold, 0.5)
         return cls(
             threshold=next(threshold for threshold in given if threshold is not None),
@@ -42,24 +39,24 @@ class DecisionRule:
 
     @property
     def ids(self) -> dict[str, str]:
-        """The category id behind each label: `labels` the other way round."""
+        """The category id of each label."""
         return {label: id_ for id_, label in self.labels.items()}
 
     def is_unsafe(self, score: float) -> bool:
-        """Whether the one score of a message makes it unsafe."""
+        """Whether a single score is unsafe."""
         return score >= self.threshold
 
     def violated(self, scores: Mapping[str, float]) -> tuple[str, ...]:
-        """Of scores by category id, those that reach their thresholds; the highest score first."""
+        """The categories whose scores reach their thresholds, the highest score first."""
         violated = [id_ for id_, score in scores.items() if score >= self.threshold_of(id_)]
         return tuple(sorted(violated, key=lambda id_: -scores[id_]))
 
     def is_near_threshold(self, score: float) -> bool:
-        """Whether another batch might turn the verdict of one score."""
+        """Whether the verdict of a single score could differ in another batch."""
         return self._within(_margin(score, self.threshold))
 
     def is_any_near_threshold(self, scores: Mapping[str, float]) -> bool:
-        """Whether another batch might turn the verdict of scores by category: that of the largest margin decides."""
+        """Whether the verdict of scores by category could differ in another batch. The largest margin decides."""
         return self._within(max(_margin(score, self.threshold_of(id_)) for id_, score in scores.items()))
 
     def _within(self, margin: float) -> bool:
@@ -67,7 +64,7 @@ class DecisionRule:
 
 
 def _margin(score: float, threshold: float) -> float:
-    """How far a score is above its threshold, in log-odds; minus infinity where that has no meaning (both 0 or 1)."""
+    """How far a score is above its threshold, in log-odds; -inf if both are 0 or both are 1."""
     margin = _log_odds(score) - _log_odds(threshold)
     return -math.inf if math.isnan(margin) else margin
 
@@ -79,7 +76,7 @@ def _log_odds(probability: float) -> float:
 
 
 def highest_scores(all_scores: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """For each category, by id or label, the highest of its scores in several turns."""
+    """The highest score of each category over several turns."""
     highest: dict[str, float] = {}
     for scores in all_scores:
         for category, score in scores.items():

@@ -1,4 +1,4 @@
-"""Records with their verdicts: which of them pass. It reads and writes nothing."""
+"""Filter records by their verdicts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from guardcli.judging.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class FilteredRecord:
-    """A record of the input, and the verdict of each conversation in it."""
+    """A record and the verdicts of all conversations in it."""
 
     record: Record | Malformed
     verdicts: tuple[Verdict, ...]
 
     @property
     def unjudged(self) -> list[Verdict]:
-        """Those that have no verdict, or not of all of the record's text."""
+        """The verdicts that are errors, or that do not cover all text of the record."""
         return [verdict for verdict in self.verdicts if verdict.verdict == "error" or verdict.unread]
 
     @property
@@ -28,17 +28,17 @@ class FilteredRecord:
         return any(verdict.verdict == "unsafe" for verdict in self.verdicts)
 
     def passes(self, *, invert: bool) -> bool:
-        """Whether it is let through: the safe, or with `invert` the unsafe; what could not be judged never is."""
+        """Whether the record passes: if it is safe, or with `invert` if it is unsafe. Unjudged records never pass."""
         return not self.unjudged and self.unsafe is invert
 
 
 def filter_records(
     guard: Guard, records: Iterable[Record | Malformed], *, prefetch: Prefetch | None = None
 ) -> Iterator[FilteredRecord]:
-    """Judge records, a row each (any target but "each"), in order. Raises GuardError as `Guard.judge` does."""
+    """Judge records in order, with any target but "each". Raises GuardError as `Guard.judge` does."""
     pending: deque[Record | Malformed] = deque()
     verdicts: list[Verdict] = []
-    for verdict in guard.judge(_noted(records, pending), prefetch=prefetch):
+    for verdict in guard.judge(_remember(records, pending), prefetch=prefetch):
         record = pending.popleft()
         verdicts.append(verdict)
         if not (isinstance(record, Record) and record.has_next_part):
@@ -46,7 +46,9 @@ def filter_records(
             verdicts.clear()
 
 
-def _noted(records: Iterable[Record | Malformed], pending: deque[Record | Malformed]) -> Iterator[Record | Malformed]:
+def _remember(
+    records: Iterable[Record | Malformed], pending: deque[Record | Malformed]
+) -> Iterator[Record | Malformed]:
     for record in records:
         pending.append(record)
         yield record

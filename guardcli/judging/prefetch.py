@@ -1,6 +1,6 @@
-"""An iterator run ahead in a thread: reading and encoding go on while the model is at work.
+"""Prefetch an iterator in a thread, so that records are read and encoded while the model evaluates.
 
-The order is kept, look-ahead is bounded by weight, and an exception comes out where its item would have.
+The order is kept, the buffer is bounded by weight, and an exception is raised in its place.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-WAKE = 0.5  # seconds: Ctrl-C that comes just before a wait without end is not seen in it
+WAKE = 0.5  # seconds: a wait without a timeout would not see a Ctrl-C that comes just before it
 
 
 def prefetch_items(
     items: Iterable[T], *, weigh: Callable[[T], int], room: int, live: bool = False
 ) -> Iterator[T | None]:
-    """The same items, read ahead as far as their weights fill `room`; one heavier than that waits for all before it.
+    """Yield the same items, read ahead until their weights fill `room`. A heavier item waits until the buffer is empty.
 
-    With `live`, a None says that the next one has not arrived yet; asking again waits for it. A None also
-    comes before an exception of the items.
+    With `live`, None is yielded when the next item has not arrived yet; the next call waits for it. None is also
+    yielded before an exception of `items` is raised.
     """
     buffer = _Buffer(weigh, room)
     Thread(target=buffer.fill, args=(items,), name="guard-ahead", daemon=True).start()
     try:
         while True:
-            if live and not buffer.arrived():
+            if live and not buffer.is_ready():
                 yield None
             try:
                 item = buffer.take()
@@ -42,7 +42,7 @@ def prefetch_items(
 
 
 class _Buffer(Generic[T]):
-    """What was read and not yet taken, and how reading ended."""
+    """The items that were read and not taken yet, and the exception that ended the reading."""
 
     def __init__(self, weigh: Callable[[T], int], room: int) -> None:
         self._weigh = weigh
@@ -54,7 +54,7 @@ class _Buffer(Generic[T]):
         self._changed = Condition()
 
     def fill(self, items: Iterable[T]) -> None:
-        """Read to the end, an exception, or a stop. Runs in the thread."""
+        """Read until the end, an exception, or `stop`. Runs in the thread."""
         end: BaseException = StopIteration()
         try:
             for item in items:
@@ -75,13 +75,13 @@ class _Buffer(Generic[T]):
             self._changed.notify_all()
             return not self._stopped
 
-    def arrived(self) -> bool:
-        """Whether taking would not wait."""
+    def is_ready(self) -> bool:
+        """Whether `take` would return at once."""
         with self._changed:
             return bool(self._items) or self._end is not None
 
     def take(self) -> T:
-        """The next item. Raises what ended the reading, StopIteration if nothing did."""
+        """Return the next item. Raises the exception that ended the reading; StopIteration at the end."""
         with self._changed:
             while not self._items and self._end is None:
                 self._changed.wait(WAKE)

@@ -1,6 +1,6 @@
-"""Stored scores decided again: new thresholds on a row that a run has written, without the model.
+"""Decide stored rows again with other thresholds, without the model.
 
-What only the model could tell (the categories of a message that was safe before) stays open, and the row says so.
+Categories of a message that was safe before may never have been read from the model; then the row has a flag.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guardcli.judging.decision import DecisionRule
-
-VerdictRow = Mapping[str, Any]
+from guardcli.judging.reader import VerdictRow
 
 NOT_READ = "categories_not_read"
 
@@ -49,7 +48,7 @@ def redecide(row: VerdictRow, decision: DecisionRule, ids: Mapping[str, str]) ->
 
 
 def _categories(row: VerdictRow, labels: Mapping[str, str]) -> list[str] | None:
-    """Those that were read; of a row that was safe the one that would be listed first, or None if none was read."""
+    """The categories of an unsafe row; for one that was safe the most probable first one, None if it was not read."""
     if row["verdict"] == "unsafe" and row["categories"] is not None:
         return [labels[label] for label in row["categories"]]
     listed = row.get("listed_scores")
@@ -57,13 +56,13 @@ def _categories(row: VerdictRow, labels: Mapping[str, str]) -> list[str] | None:
 
 
 def _flags(row: VerdictRow, decision: DecisionRule) -> list[str]:
-    """Without what was true of the old threshold only."""
+    """The flags that do not depend on the old threshold."""
     gone = {NOT_READ} | ({"near_threshold"} if row["threshold"] != decision.threshold or decision.thresholds else set())
     return [flag for flag in row["flags"] if flag not in gone]
 
 
 def _fail_closed(row: dict[str, Any]) -> dict[str, Any]:
-    """A row that was unsafe and would be safe now; an error if a part of it was not judged, or answered otherwise."""
+    """A row that becomes safe; an error instead if a part of it was not judged, or not answered with a verdict."""
     if row["error"] is None and "low_mass" not in row["flags"]:
         return row
     nothing: dict[str, Any] = {"score": None, "listed_scores": None, "category_scores": None, "categories": []}

@@ -1,8 +1,11 @@
-"""Logits → what the model says of one prompt: P(unsafe), and the categories that it would list.
+"""Score one prompt: P(unsafe), and the categories that the model would list.
 
-Nothing is sampled. The score is the softmax over the two verdicts at the place where one of them is written;
-categories are read by feeding the model its own answer, over the trie of the ids that it may write. A logit
-that is not finite is an error, never a verdict.
+Nothing is sampled. The score is the softmax over the two verdicts at the position where one of them is written.
+Categories are decoded greedily over the trie of the ids that may follow:
+
+    prompt … ⏎⏎ ▸ unsafe ⏎ ▸ S1 , S9 <end>        ▸ where logits are read
+
+A logit that is not finite is an error, never a verdict.
 """
 
 from __future__ import annotations
@@ -23,11 +26,10 @@ _LONGEST_ID = 8  # tokens of an id with its separator, and some over
 
 @dataclass(frozen=True, slots=True)
 class PromptScore:
-    """What the model says of one prompt.
+    """The score of one prompt.
 
-    `score` is P(unsafe) of the two verdicts, in [0, 1], and `mass` the probability of the two together among
-    all tokens. `listed` has, for each category id, the probability that it is the one listed first, if it was
-    read. With an `error` nothing else counts.
+    `score` is P(unsafe) / (P(safe) + P(unsafe)), in [0, 1]; `mass` is P(safe) + P(unsafe) among all tokens. `listed`
+    has the probability of each category id to be listed first, if it was read. With an `error` the rest is undefined.
     """
 
     score: float = math.nan
@@ -44,7 +46,7 @@ class _NotFinite(Exception):
 def score_prompt(
     prompt: TokenIds, prefix_len: int, answers: AnswerGrammar, *, list_from: float
 ) -> LogitCoroutine[PromptScore]:
-    """The request that judges one prompt, which ends where the verdict comes next.
+    """A coroutine that scores a prompt. The prompt ends where the model would write its verdict.
 
     Categories are read if the score reaches `list_from`, in [0, 1].
     """
@@ -74,9 +76,9 @@ def _score(logits: Logits) -> tuple[float, float]:
 
 
 def _categories(length: int, answers: AnswerGrammar) -> LogitCoroutine[tuple[tuple[str, ...], dict[str, float]]]:
-    """The ids that the model would list, the most probable first id first, and the distribution of that one.
+    """Decode the listed ids, starting with the most probable first one; return them and the distribution of the first.
 
-    A list ends where the room for answers does: after some 15 ids of four tokens, which no guard lists.
+    The list is cut at MAX_ANSWER_TOKENS: after some 15 ids of four tokens, more than any guard lists.
     """
     forced, choice = answers.first.unique_path()
     tokens = [answers.unsafe, *answers.line_break, *forced]
@@ -101,7 +103,7 @@ def _categories(length: int, answers: AnswerGrammar) -> LogitCoroutine[tuple[tup
 def _distribution(
     node: Trie, tokens: list[int], length: int, after: tuple[int, ...]
 ) -> LogitCoroutine[dict[str, float]]:
-    """The probability of each id below a node, to which `tokens` lead after the first `length` tokens."""
+    """The probability of each id below a node. `tokens` lead to the node; they follow the first `length` tokens."""
     forced, node = node.unique_path()
     if not node.children:
         return {node.id or "": 1.0}
@@ -118,7 +120,7 @@ def _distribution(
 def _walk(
     node: Trie, tokens: list[int], length: int, after: tuple[int, ...]
 ) -> LogitCoroutine[tuple[str, list[int], int]]:
-    """Follow the likeliest tokens to an id: the id, and what is still to be evaluated from which length on."""
+    """Decode one id greedily. Returns it, the tokens that are not evaluated yet, and the length before them."""
     while True:
         forced, node = node.unique_path()
         tokens = tokens + forced
@@ -133,7 +135,7 @@ def _walk(
 
 
 def _ask(tokens: list[int], length: int, options: tuple[int, ...]) -> LogitCoroutine[tuple[float, ...]]:
-    """The logits of `options` behind `tokens`, which follow the first `length` tokens of the sequence."""
+    """Query the logits of `options` after `tokens`, which follow the first `length` tokens of the sequence."""
     query = LogitQuery(length + len(tokens) - 1, options)
     (logits,) = yield RequestStep(array("i", tokens), (query,), keep_len=length)
     _check(logits.values)

@@ -1,4 +1,4 @@
-"""A text that is longer than the context, in windows that overlap: what stands within the overlap is whole in one.
+"""Split a text that is longer than the context into overlapping windows::
 
 text      ├──────────────────────────────────────────┤
 windows   ├────────────────┤
@@ -15,7 +15,10 @@ OVERLAP = 64  # tokens that neighboring windows have in common, or a quarter of 
 
 
 def split_into_windows(text: str, room: int, count: Callable[[str], int]) -> list[tuple[int, int]]:
-    """Where windows of at most `room` tokens begin and end in a text; `count` is how many tokens a piece has."""
+    """Split a text into windows of at most `room` tokens; (begin, end) of each, in characters.
+
+    `count` returns the number of tokens of a text.
+    """
     density = max(count(text), 1) / max(len(text), 1)  # tokens a character
     overlap = min(OVERLAP, room // 4)
     windows: list[tuple[int, int]] = []
@@ -31,7 +34,7 @@ def split_into_windows(text: str, room: int, count: Callable[[str], int]) -> lis
 
 
 def _end(text: str, start: int, room: int, density: float, count: Callable[[str], int]) -> int:
-    """How far a window can go: about as far as the density says, and less as long as that is too much."""
+    """The end of a window: estimated by the density of tokens, and shortened until it fits."""
     end = min(len(text), start + max(1, int(room / density)))
     while end - start > 1 and (tokens := count(text[start:end])) > room:
         end = start + max(1, min(end - start - 1, (end - start) * room // tokens))
@@ -39,7 +42,7 @@ def _end(text: str, start: int, room: int, density: float, count: Callable[[str]
 
 
 def _next(text: str, start: int, end: int, overlap: int, density: float, count: Callable[[str], int]) -> int:
-    """Where the next window begins: so many tokens before the end of this one, but behind its middle."""
+    """The beginning of the next window: `overlap` tokens before the end of this one, but after its middle."""
     width = int(overlap / density) + 1
     middle = start + max(1, (end - start) // 2)
     begin = max(middle, end - width)

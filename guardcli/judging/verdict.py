@@ -1,4 +1,4 @@
-"""The verdict of a record, with all that is needed to check and repeat it. Writers turn it into bytes."""
+"""The verdict row: what was decided about a record, and all that is needed to check and repeat it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guardcli.conversation import Json, Key, Role
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """By what a record was judged: the same for every row of a run.
+    """What a record was judged with; the same for every row of a run.
 
     `scoring` is "verdict", the probability of the word; `labels` pairs each category id with what the output
     calls it, in the taxonomy's order.

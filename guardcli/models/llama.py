@@ -1,7 +1,4 @@
-"""Loading a model through llama.cpp: settings in, a native model out, and llama.cpp's log kept in hand.
-
-One of the two doors of llama_cpp (the other is `guardcli.engine.context`). It knows no tokens and no prompts.
-"""
+"""Load a model and its adapters through llama.cpp, and capture llama.cpp's log."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Segments → token ids, such that no text of a user becomes a token of the prompt's own.
 
 Special tokens are made by name. All text between two of them is encoded in one piece, with the parsing of
-special tokens off, which gives the ids that the models were trained on. It knows no prompts and no weights.
+special tokens off, which gives the ids that the models were trained on.
 """
 
 from __future__ import annotations
