@@ -19,7 +19,7 @@ MOST_PATHS = 1000  # that are listed; an object whose keys are data may have any
 
 @dataclass(slots=True)
 class _Place:
-    """A path and a fate: how many texts there are, and one of them."""
+    """How many texts have a path and a status, and one of them."""
 
     example: str
     count: int = 0
@@ -30,12 +30,12 @@ class _Listing:
     places: dict[tuple[str, str], _Place] = field(default_factory=dict)
     more: int = 0
 
-    def add(self, path: str, text: str, fate: str) -> None:
+    def add(self, path: str, text: str, status: str) -> None:
         """Count a text."""
-        if (path, fate) not in self.places and len(self.places) >= MOST_PATHS:
+        if (path, status) not in self.places and len(self.places) >= MOST_PATHS:
             self.more += 1
             return
-        self.places.setdefault((path, fate), _Place(" ".join(text.split())[:LONGEST_EXAMPLE])).count += 1
+        self.places.setdefault((path, status), _Place(" ".join(text.split())[:LONGEST_EXAMPLE])).count += 1
 
 
 def show(reading: Reading, sources: Sequence[str]) -> int:
@@ -61,7 +61,7 @@ def show(reading: Reading, sources: Sequence[str]) -> int:
     if listing.more:
         output.echo_err(f"guard: {pluralize(listing.more, 'text')} more, under other paths")
     left = [
-        path for (path, fate) in sorted(listing.places) if fate in (TextStatus.UNREAD.value, TextStatus.ERROR.value)
+        path for (path, status) in sorted(listing.places) if status in (TextStatus.UNREAD.value, TextStatus.ERROR.value)
     ]
     if left:
         named = ",".join(dict.fromkeys(left))
@@ -74,10 +74,10 @@ def show(reading: Reading, sources: Sequence[str]) -> int:
 def _rows(listing: _Listing) -> list[tuple[str, str, str, str]]:
     """What happens to texts, how many there are, where, and one of them."""
     places = sorted(listing.places.items(), key=lambda item: (_ORDER.index(item[0][1]), item[0][0]))
-    return [(fate, f"{place.count:,}", path, place.example) for (path, fate), place in places]
+    return [(status, f"{place.count:,}", path, place.example) for (path, status), place in places]
 
 
-_FATES = (
+_STATUSES = (
     TextStatus.ERROR,
     TextStatus.UNREAD,
     TextStatus.JUDGED,
@@ -86,4 +86,4 @@ _FATES = (
     TextStatus.METADATA_BY_PLACE,
     TextStatus.METADATA_BY_FORM,
 )
-_ORDER = [fate.value for fate in _FATES]
+_ORDER = [status.value for status in _STATUSES]

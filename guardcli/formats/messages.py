@@ -20,9 +20,15 @@ from guardcli.formats.prose import Prose, classify
 
 # The types of parts that are text, and the field with the text.
 _TEXT_PARTS = {
-    "text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal", "thinking": "thinking",
-    "reasoning": "text", "reasoning_text": "text", "summary_text": "text",
-}  # fmt: skip
+    "text": "text",
+    "input_text": "text",
+    "output_text": "text",
+    "refusal": "refusal",
+    "thinking": "thinking",
+    "reasoning": "text",
+    "reasoning_text": "text",
+    "summary_text": "text",
+}
 
 _SKIPPED_PARTS = {
     "image_url": "image",
@@ -118,15 +124,15 @@ def read_message(
     """
     if not isinstance(item, dict):
         raise RecordError(f"message {number} is {describe_type(item)}; it must be an object")
-    place = f"message {number}"
+    location = f"message {number}"
     if role is None:
         role = _read_role(item, number, dialect)
-    calls = _count_tool_calls(item, place, claims)
-    outside = _read_text_outside_content(item, place, claims)
+    calls = _count_tool_calls(item, location, claims)
+    outside = _read_text_outside_content(item, location, claims)
     name = _content_name(item, dialect)
     if name is None and not calls and not outside:
-        raise RecordError(f"{place} has no content")
-    text, skipped = ("", ()) if name is None else read_content(item, name, place, claims, dialect)
+        raise RecordError(f"{location} has no content")
+    text, skipped = ("", ()) if name is None else read_content(item, name, location, claims, dialect)
     before, after = outside or ([], [])
     return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls)
 
@@ -143,7 +149,7 @@ def read_system_prompt(value: dict[str, Json], claims: Claims, name: str = "syst
 
 
 def read_content(
-    item: dict[str, Json], name: str, place: str, claims: Claims, dialect: Dialect = OPENAI
+    item: dict[str, Json], name: str, location: str, claims: Claims, dialect: Dialect = OPENAI
 ) -> tuple[str, tuple[str, ...]]:
     """Return the text of a message's content, and the kind of each part that is not text."""
     content = item[name]
@@ -154,7 +160,7 @@ def read_content(
         return content, ()
     if not isinstance(content, list):
         raise RecordError(
-            f"{place}: {_content_label(name)} is {describe_type(content)}; it must be text, null, or a list of parts"
+            f"{location}: {_content_label(name)} is {describe_type(content)}; it must be text, null, or a list of parts"
         )
     texts, skipped = [], []
     for index, part in enumerate(content):
@@ -162,7 +168,7 @@ def read_content(
             claims.claim(content, index)
             texts.append(part)
             continue
-        text, kind = _read_part(part, f"{place}: part {index + 1}", claims, dialect)
+        text, kind = _read_part(part, f"{location}: part {index + 1}", claims, dialect)
         if kind is None:
             texts.append(text)
         elif kind:
@@ -191,22 +197,24 @@ def _content_name(item: dict[str, Json], dialect: Dialect) -> str | None:
     return next((name for name in names if item[name] not in (None, [])), names[-1] if names else None)
 
 
-def _read_text_outside_content(item: dict[str, Json], place: str, claims: Claims) -> tuple[list[str], list[str]] | None:
+def _read_text_outside_content(
+    item: dict[str, Json], location: str, claims: Claims
+) -> tuple[list[str], list[str]] | None:
     """Return the text in other fields that comes before the content (reasoning), and after it (refusal, audio)."""
-    before = [_read_text(item, name, place, claims) for name in _REASONING_FIELDS if isinstance(item.get(name), str)]
+    before = [_read_text(item, name, location, claims) for name in _REASONING_FIELDS if isinstance(item.get(name), str)]
     if any(before):
         claims.flags.append(REASONING)
-    after = [_read_text(item, "refusal", place, claims)] if item.get("refusal") is not None else []
+    after = [_read_text(item, "refusal", location, claims)] if item.get("refusal") is not None else []
     audio = item.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
-        after.append(_read_text(audio, "transcript", place, claims))
+        after.append(_read_text(audio, "transcript", location, claims))
     return (list(dict.fromkeys(before)), after) if before or after else None
 
 
-def _count_tool_calls(item: dict[str, Json], place: str, claims: Claims) -> tuple[str, ...]:
+def _count_tool_calls(item: dict[str, Json], location: str, claims: Claims) -> tuple[str, ...]:
     calls = item.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
-        raise RecordError(f"{place}: tool_calls is {describe_type(calls)}; it must be a list")
+        raise RecordError(f"{location}: tool_calls is {describe_type(calls)}; it must be a list")
     count = len(calls or ())
     for name in ("function_call", "toolInvocations", "invalid_tool_calls"):
         called = item.get(name)
@@ -216,24 +224,24 @@ def _count_tool_calls(item: dict[str, Json], place: str, claims: Claims) -> tupl
     return ("tool_call",) * count
 
 
-def _read_part(part: Json, place: str, claims: Claims, dialect: Dialect) -> tuple[str, str | None]:
+def _read_part(part: Json, location: str, claims: Claims, dialect: Dialect) -> tuple[str, str | None]:
     """Return the text of a part and None; or "" and the kind of a part that is not text ("" if the part is empty)."""
     if not isinstance(part, dict):
-        raise RecordError(f"{place} is {describe_type(part)}; it must be text or an object with a type")
+        raise RecordError(f"{location} is {describe_type(part)}; it must be text or an object with a type")
     type_ = part.get("type")
     if not isinstance(type_, str):
-        raise RecordError(f"{place} has no type")
+        raise RecordError(f"{location} has no type")
     name = dialect.part_texts.get(type_) or _TEXT_PARTS.get(type_)
     if name is not None:
         if type_ in _REASONING_PARTS:
             claims.flags.append(REASONING)
-        return _read_text(part, name, place, claims), None
+        return _read_text(part, name, location, claims), None
     if type_ == "step-start":  # a separator between the steps of an answer
         return "", ""
     if type_ not in _SKIPPED_PARTS and not _is_tool_type(type_):
         name = next((name for name in _TEXT_FIELDS if isinstance(part.get(name), str)), None)
         if name is not None:
-            return _read_text(part, name, place, claims), None
+            return _read_text(part, name, location, claims), None
     kind = _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool_type(type_) else "")
     if kind in _PAYLOAD_KINDS:
         claims.claim_all(part)
@@ -254,11 +262,11 @@ def _part_kind(type_: str) -> str:
     return "part" if classify(type_) is Prose.SENTENCE else type_[:_MAX_KIND_LENGTH]
 
 
-def _read_text(holder: dict[str, Json], name: str, place: str, claims: Claims) -> str:
-    value = holder.get(name)
+def _read_text(container: dict[str, Json], name: str, location: str, claims: Claims) -> str:
+    value = container.get(name)
     if not isinstance(value, str):
-        raise RecordError(f"{place}: {name} is {describe_type(value)}; it must be text")
-    claims.claim(holder, name)
+        raise RecordError(f"{location}: {name} is {describe_type(value)}; it must be text")
+    claims.claim(container, name)
     return value
 
 

@@ -237,7 +237,14 @@ def _read_csv(
         if isinstance(row, BadFrame):
             yield Malformed(Key(source, row.line), row.reason, before=row.before)
         elif row.line >= options.start:
-            records = records_from_value(row.value, (), row.raw, Key(source, row.line), row_options, on_detect)
+            records = records_from_value(
+                row.value,
+                flags=(),
+                raw=row.raw,
+                key=Key(source, row.line),
+                options=row_options,
+                on_detect=on_detect,
+            )
             yield from _attach_before(row.before, records)
 
 
@@ -257,7 +264,9 @@ def _read_parquet(
             if len(raw) > limit:
                 yield Malformed(Key(source, row), too_long_message("the row", limit))
             else:
-                yield from records_from_value(value, (), raw, Key(source, row), options, on_detect)
+                yield from records_from_value(
+                    value, flags=(), raw=raw, key=Key(source, row), options=options, on_detect=on_detect
+                )
     except StreamError as error:
         yield Malformed(Key(source, row + 1), str(error))
 

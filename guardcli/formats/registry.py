@@ -71,11 +71,12 @@ def records_from_bytes(frame: Frame, key: Key, options: ReadOptions, on_detect: 
         value, flags = decoding.decode_json(frame.content, frame.line)
     except RecordError as error:
         return [Malformed(key, error.reason)]
-    return records_from_value(value, flags, frame.raw or frame.content + b"\n", key, options, on_detect)
+    raw = frame.raw or frame.content + b"\n"
+    return records_from_value(value, flags=flags, raw=raw, key=key, options=options, on_detect=on_detect)
 
 
 def records_from_value(
-    value: Json, flags: tuple[str, ...], raw: bytes, key: Key, options: ReadOptions, on_detect: OnDetect
+    value: Json, *, flags: tuple[str, ...], raw: bytes, key: Key, options: ReadOptions, on_detect: OnDetect
 ) -> list[Record | Malformed]:
     """Return the records in one JSON value.
 

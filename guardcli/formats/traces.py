@@ -33,12 +33,21 @@ _CONTENT_NAMES = (
 )  # fmt: skip
 
 _ROLES_BY_TYPE: dict[str, Role] = {
-    "human": "user", "ai": "assistant", "chat": "user", "system": "system", "tool": "tool", "function": "tool",
-}  # fmt: skip
+    "human": "user",
+    "ai": "assistant",
+    "chat": "user",
+    "system": "system",
+    "tool": "tool",
+    "function": "tool",
+}
 _ROLES_BY_CLASS: dict[str, Role] = {
-    "HumanMessage": "user", "AIMessage": "assistant", "AIMessageChunk": "assistant", "SystemMessage": "system",
-    "ToolMessage": "tool", "FunctionMessage": "tool",
-}  # fmt: skip
+    "HumanMessage": "user",
+    "AIMessage": "assistant",
+    "AIMessageChunk": "assistant",
+    "SystemMessage": "system",
+    "ToolMessage": "tool",
+    "FunctionMessage": "tool",
+}
 
 
 def matches(value: Json) -> bool:
