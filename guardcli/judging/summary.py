@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from guardcli.judging.histogram import ScoreHistogram
 from guardcli.judging.reader import VerdictRow
 from guardcli.judging.topk import TopK
 
-BINS = 20  # of the histogram of scores
 CASES = 15  # of each kind that are kept to be looked at
 REASONS = 100  # for errors that are told apart
 OTHER_REASONS = "other reasons"
@@ -43,7 +43,7 @@ _DATES = tuple(
 
 @dataclass(slots=True)
 class Summary:
-    """`histogram` counts scores in BINS equal parts of [0, 1]. `most_confident` are the unsafe rows with the highest
+    """`histogram` counts the scores. `most_confident` are the unsafe rows with the highest
     scores, `borderline` those, safe or unsafe, nearest to their threshold. `by_day` is empty where rows tell no time;
     `timed` rows have the field that was asked for, and in `undated` ones no date could be read, of which one is kept.
     """
@@ -57,7 +57,7 @@ class Summary:
     timed: int = 0
     undated: int = 0
     unread_date: Any = None
-    histogram: list[int] = field(default_factory=lambda: [0] * BINS)
+    histogram: ScoreHistogram = field(default_factory=ScoreHistogram)
     made_by: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     thresholds: Counter[float] = field(default_factory=Counter)
     most_confident: list[VerdictRow] = field(default_factory=list)
@@ -93,7 +93,7 @@ def summarize(rows: Iterable[VerdictRow], *, time: str | None = None) -> Summary
         score = row["score"]
         if score is None:
             continue
-        summary.histogram[min(BINS - 1, int(score * BINS))] += 1
+        summary.histogram.add(score)
         if row["verdict"] == "unsafe":
             most_confident.add(score, row)
         borderline.add(-abs(score - row["threshold"]), row)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from guardcli.judging.histogram import ScoreHistogram
 from guardcli.judging.reader import VerdictRow, location_of
-from guardcli.judging.summary import BINS, KINDS, Summary
+from guardcli.judging.summary import KINDS, Summary
 from guardcli.report.page import page
 from guardcli.report.terminal import table
 from guardcli.text.escaping import pluralize
@@ -22,9 +23,9 @@ def as_text(summary: Summary) -> str:
     if summary.categories:
         rows = [(category, f"{number:,}") for category, number in summary.categories.most_common()]
         parts.append(table(("category", "unsafe"), rows, right=[1]))
-    if sum(summary.histogram):
-        most = max(summary.histogram)
-        bars = "".join(_BARS[-(-number * (len(_BARS) - 1) // most)] for number in summary.histogram)
+    if summary.histogram.total:
+        most = summary.histogram.max_count
+        bars = "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in summary.histogram.counts)
         parts.append(f"scores from 0 to 1: {bars}\n")
     if len(summary.by_source) > 1:
         shown = list(summary.by_source.items())[:_SOURCES]
@@ -72,9 +73,10 @@ def _bars(counts: Iterable[tuple[str, int]], total: int) -> list[tuple[str, int,
     return [(name, number, f"{number / max(total, 1):.1%}", 100 * number / most) for name, number in listed]
 
 
-def _histogram(counts: Sequence[int]) -> list[tuple[str, int, float]]:
-    most = max((*counts, 1))
-    return [(f"{at / BINS:.2f}-{(at + 1) / BINS:.2f}", number, 100 * number / most) for at, number in enumerate(counts)]
+def _histogram(histogram: ScoreHistogram) -> list[tuple[str, int, float]]:
+    """Each bin with its count, and the height of its bar in percent."""
+    most = max(histogram.max_count, 1)
+    return [(label, count, 100 * count / most) for label, count in histogram.bins()]
 
 
 def _table(groups: Mapping[str, Counter[str]], most: int) -> list[tuple[str, list[int], str]]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardcli.judging.summary import BINS, CASES, OTHER_REASONS, REASONS, day_of, summarize
+from guardcli.judging.histogram import NUM_BINS
+from guardcli.judging.summary import CASES, OTHER_REASONS, REASONS, day_of, summarize
 from tests.rows import row
 
 
@@ -56,12 +57,12 @@ def test_different_reasons_are_bounded_and_none_is_lost() -> None:
 
 def test_nothing() -> None:
     found = summarize([])
-    assert (found.total, found.share("unsafe"), sum(found.histogram)) == (0, 0.0, 0)
+    assert (found.total, found.share("unsafe"), found.histogram.total) == (0, 0.0, 0)
 
 
 def test_every_score_has_a_bin() -> None:
     found = summarize([row(1, 0.0), row(2, 1.0), row(3, 0.05), row(4, 0.4999)])
-    assert [found.histogram[at] for at in (0, 1, BINS // 2 - 1, BINS - 1)] == [1, 1, 1, 1]
+    assert [found.histogram.counts[at] for at in (0, 1, NUM_BINS // 2 - 1, NUM_BINS - 1)] == [1, 1, 1, 1]
 
 
 def test_cases_are_the_extremes() -> None:

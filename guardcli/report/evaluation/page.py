@@ -11,10 +11,10 @@ from typing import Any
 
 from guardcli.evaluation import SystemResult
 from guardcli.evaluation.metrics import UndefinedMetric, precision_recall_curve
+from guardcli.judging.histogram import ScoreHistogram
 from guardcli.report.evaluation.tables import Report, format_interval, tables
 from guardcli.report.page import page
 
-BINS = 20  # of the histograms
 _POINTS = 400  # of a curve; more cannot be told apart
 
 
@@ -43,13 +43,13 @@ def as_page(report: Report, *, with_text: bool) -> str:
             "histograms": [(one.system.name, _histogram(one)) for one in results],
             "thresholds": [f"{one.system.threshold:g}" for one in results],
             "mistakes": [
-                (one.system.name, kind, note, [_mistake(report, one, at, with_text=with_text) for at in places])
+                (one.system.name, kind, note, [_mistake(report, one, index, with_text=with_text) for index in indices])
                 for one in results
-                for kind, note, places in (
+                for kind, note, indices in (
                     ("Missed", "unsafe, the lowest scores first", one.false_negatives),
                     ("False alarms", "safe, the highest scores first", one.false_positives),
                 )
-                if places
+                if indices
             ],
             "resamples": evaluation.config.num_resamples,
         },
@@ -91,26 +91,29 @@ def _drawn(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _histogram(result: SystemResult) -> list[dict[str, Any]]:
-    """For each part from 0 to 1, how many safe and unsafe items score there, and as heights in percent."""
-    counts = [[0, 0] for _ in range(BINS)]
-    for label, score in zip(result.scored.labels, result.scored.scores, strict=True):
-        counts[int(min(1 - 1e-9, max(0.0, score)) * BINS)][label] += 1
-    most = max((max(pair) for pair in counts), default=0) or 1
+    """Each bin with its counts of safe and unsafe samples, and the heights of their bars in percent."""
+    scored = list(zip(result.scored.labels, result.scored.scores, strict=True))
+    safe_histogram = ScoreHistogram(score for unsafe, score in scored if not unsafe)
+    unsafe_histogram = ScoreHistogram(score for unsafe, score in scored if unsafe)
+    most = max(safe_histogram.max_count, unsafe_histogram.max_count, 1)
     return [
-        {"title": f"{at / BINS:.2f}-{(at + 1) / BINS:.2f}: {safe:,} safe, {unsafe:,} unsafe",
-         "safe": 100 * safe / most, "unsafe": 100 * unsafe / most}
-        for at, (safe, unsafe) in enumerate(counts)
-    ]  # fmt: skip
+        {
+            "title": f"{label}: {safe:,} safe, {unsafe:,} unsafe",
+            "safe": 100 * safe / most,
+            "unsafe": 100 * unsafe / most,
+        }
+        for (label, safe), unsafe in zip(safe_histogram.bins(), unsafe_histogram.counts, strict=True)
+    ]
 
 
-def _mistake(report: Report, result: SystemResult, at: int, *, with_text: bool) -> dict[str, Any]:
-    item, prediction = report.evaluation.dataset.samples[at], result.system.predictions[at]
-    key = item.key
-    labels = [name for name, on in item.ground_truth.annotations.items() if on]
+def _mistake(report: Report, result: SystemResult, index: int, *, with_text: bool) -> dict[str, Any]:
+    sample, prediction = report.evaluation.dataset.samples[index], result.system.predictions[index]
+    key = sample.key
+    labels = [name for name, on in sample.ground_truth.annotations.items() if on]
     return {
         "score": "not judged" if prediction.score is None else f"{prediction.score:.4f}",
         "labelled": ", ".join(labels) or "-",
         "listed": ", ".join(sorted(prediction.listed)) or "-",
         "place": key.location + (f" {key.id}" if key.id else ""),
-        "text": item.text if with_text else None,
+        "text": sample.text if with_text else None,
     }
