@@ -11,6 +11,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
+from guardcli.cli.ticker import Ticker
 from guardcli.errors import OutputError
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
@@ -30,7 +31,6 @@ from guardcli.training import (
 )
 
 _DEFAULT = TrainConfig()
-_PROGRESS_INTERVAL = 10.0  # seconds between lines where stderr is not a terminal
 _BAR_WIDTH = 20  # characters
 
 
@@ -197,21 +197,35 @@ def _read(path: Path, tokenizer: Tokenizer, config: TrainConfig) -> TokenizedDat
     return dataset
 
 
+class _TrainStatus:
+    """The last step of a run, and how long its steps take."""
+
+    def __init__(self) -> None:
+        self.last: TrainProgress | None = None
+        self._first: TrainProgress | None = None
+        self._start = time.monotonic()
+
+    def update(self, progress: TrainProgress) -> None:
+        """A step is done."""
+        self._first = self._first or progress
+        self.last = progress
+
+    def line(self) -> str:
+        """One line for a person."""
+        if self.last is None or self._first is None:
+            return "before the first step"
+        return _progress_line(self.last, self.last.step - self._first.step, time.monotonic() - self._start)
+
+
 def _show_progress(run: Iterator[TrainProgress]) -> TrainProgress | None:
-    """Run to the end and show progress: in place on a terminal, else as a line now and then. Returns the last step."""
-    start = shown = time.monotonic()
-    first = last = None
-    for last in run:
-        now = time.monotonic()
-        first = first or last
-        if last.auprc is not None:
-            output.show_progress(None)
-            output.echo_err(f"guard: step {last.step:,}: {_metrics(last)}")
-        elif now - shown >= (0.5 if output.stderr_is_terminal() else _PROGRESS_INTERVAL):
-            shown = now
-            output.show_progress(_progress_line(last, last.step - first.step, now - start))
-    output.show_progress(None)
-    return last
+    """Run to the end and show progress. Returns the last step."""
+    status = _TrainStatus()
+    with Ticker(status.line):
+        for progress in run:
+            status.update(progress)
+            if progress.auprc is not None:
+                output.echo_err(f"guard: step {progress.step:,}: {_metrics(progress)}")
+    return status.last
 
 
 def _metrics(progress: TrainProgress) -> str:
