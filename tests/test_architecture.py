@@ -45,6 +45,17 @@ def test_every_file_exists(name: str) -> None:
     assert (PACKAGE / name).exists() or (ROOT / name).exists()
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_test_and_benchmark_on_a_page_exists(page: Path) -> None:
+    text = page.read_text("utf-8")
+    modules = re.findall(r"python -m ((?:tests|benchmarks)[.]\w[\w.]*)", text)
+    named = [
+        *re.findall(r"`((?:tests|benchmarks)/[\w/]+\.py)`", text),
+        *(f"{name.replace('.', '/')}.py" for name in modules),
+    ]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_there_are_twenty_questions() -> None:
     assert len(rows("Where is …?")) >= 20
 
