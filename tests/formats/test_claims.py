@@ -1,4 +1,4 @@
-"""What stands at a place that an option names, and what is read there."""
+"""Values and texts at the paths that options name."""
 
 from __future__ import annotations
 

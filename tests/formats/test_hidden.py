@@ -1,4 +1,4 @@
-"""Text that stands where no format looks: such a record is refused, for it would be called safe unread."""
+"""Text where no format looks: such a record is rejected, because it would pass as safe unread."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
-from guardcli.formats import INPUT_FORMATS, RecordError, parse, read
+from guardcli.formats import INPUT_FORMATS, read
 from tests.formats.in_memory import Chunks, conversation, read_all, read_texts
 
 HI = [("user", "hi")]
@@ -110,44 +110,6 @@ def test_forced(format, content, expected):
 def test_an_unknown_format():
     with pytest.raises(ValueError, match=r"unknown format 'xml'; known are batches, .*"):
         read_all(b"", format="xml")
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("hi", conversation(("user", "hi"))),
-        ([{"role": "user", "content": "hi"}], conversation(("user", "hi"))),
-        ({"id": 5, "prompt": "hi"}, Conversation((Message("user", "hi"),), "5")),
-        ({"input": ["hi"]}, conversation(("user", "hi"))),
-        ("\ud83d\ude00", Conversation((Message("user", "😀"),), flags=("invalid_unicode",))),
-    ],
-)
-def test_parse(value, expected):
-    assert parse(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        (None, f"no known format: null; {KNOWN}"),
-        (["hi"], f"no known format: a list; {KNOWN}"),
-        (("hi",), f"no known format: a Python tuple; {KNOWN}"),
-        ({"input": ["a", "b"]}, "2 conversations in one value; pass them one by one"),
-        ({"messages": []}, "empty conversation: messages has no messages"),
-    ],
-)
-def test_parse_errors(value, reason):
-    with pytest.raises(RecordError) as error:
-        parse(value)
-    assert error.value.reason == reason
-
-
-def test_parse_nested_too_deeply():
-    value: list = []
-    for _ in range(100_000):
-        value = [value]
-    with pytest.raises(RecordError, match="nested too deeply"):
-        parse(value)
 
 
 @pytest.mark.parametrize(
