@@ -111,8 +111,8 @@ def _decided(rows: Iterable[VerdictRow], judged: Guard, other: Guard) -> Iterato
 
 def _written(comparison: Comparison, names: tuple[str, str], output_format: str, *, with_text: bool) -> str:
     if output_format == "json":
-        found = jsonl.finite(report.as_json(comparison, *names))  # rows that were edited may hold NaN in `meta`
-        return json.dumps(found, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
+        value = jsonl.finite(report.as_json(comparison, *names))  # rows that were edited may hold NaN in `meta`
+        return json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
     if output_format == "html":
         return report.as_page(comparison, *names, with_text=with_text)
     return report.as_text(comparison, *names, colour=output.use_color(), width=output.table_width())

@@ -97,12 +97,12 @@ def systems_from_fields(samples: Sequence[Sample], fields: Sequence[ScoreField])
 def number_duplicate_names(systems: Sequence[System]) -> list[System]:
     """Number the systems whose name another one has: "a", "a (2)"."""
     counts: Counter[str] = Counter()
-    found = []
+    numbered = []
     for system in systems:
         counts[system.name] += 1
         again = counts[system.name]
-        found.append(replace(system, name=f"{system.name} ({again})") if again > 1 else system)
-    return found
+        numbered.append(replace(system, name=f"{system.name} ({again})") if again > 1 else system)
+    return numbered
 
 
 def _system(

@@ -29,7 +29,7 @@ def as_text(summary: Summary) -> str:
         parts.append(f"scores from 0 to 1: {bars}\n")
     if len(summary.by_source) > 1:
         shown = list(summary.by_source.items())[:_SOURCES]
-        rows_of = [(source, *(f"{found[kind]:,}" for kind in KINDS)) for source, found in shown]
+        rows_of = [(source, *(f"{counts[kind]:,}" for kind in KINDS)) for source, counts in shown]
         parts.append(table(("source", *KINDS), rows_of, right=[1, 2, 3]))
     if summary.reasons:
         rows = [(reason, f"{number:,}") for reason, number in summary.main_reasons(_REASONS)]
@@ -81,10 +81,10 @@ def _histogram(histogram: ScoreHistogram) -> list[tuple[str, int, float]]:
 
 def _table(groups: Mapping[str, Counter[str]], most: int) -> list[tuple[str, list[int], str]]:
     """Each group with its counts and its share of unsafe rows."""
-    found = []
+    rows = []
     for name, counts in list(groups.items())[:most]:
-        found.append((name, [counts[kind] for kind in KINDS], f"{counts['unsafe'] / counts.total():.2%}"))
-    return found
+        rows.append((name, [counts[kind] for kind in KINDS], f"{counts['unsafe'] / counts.total():.2%}"))
+    return rows
 
 
 def _cases(rows: Iterable[VerdictRow], with_text: bool) -> list[dict[str, Any]]:

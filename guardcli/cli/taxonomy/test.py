@@ -183,14 +183,14 @@ def _write(*lines: str) -> None:
 
 def _stamps(files: Sequence[str]) -> list[tuple[int, int] | None]:
     """What changes when a file is saved; None while an editor has it out of its place."""
-    found: list[tuple[int, int] | None] = []
+    stamps: list[tuple[int, int] | None] = []
     for file in files:
         try:
             stat = os.stat(file)
-            found.append((stat.st_mtime_ns, stat.st_ino))
+            stamps.append((stat.st_mtime_ns, stat.st_ino))
         except OSError:
-            found.append(None)
-    return found
+            stamps.append(None)
+    return stamps
 
 
 def _clock() -> str:
