@@ -38,9 +38,9 @@ from guardcli.audit import (
 from guardcli.audit.journal import Journal, ManifestMismatchError, files_of, peek_manifest
 from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
-from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
+from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
-from guardcli.cli.ticker import Ticker
+from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import OutputError
 from guardcli.formats import UNREAD_TEXT
 from guardcli.judging import Guard, reader
@@ -127,10 +127,10 @@ def audit(
     """
     if str(path) == "-":
         raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
-    judging = Judging(**options)
-    files = _input_files(names, path, [*requests, *judging.files()])
+    guard_options = GuardOptions(**options)
+    files = _input_files(names, path, [*requests, *guard_options.files()])
     asked = inputs.asked(requests)
-    remarks = inputs.Remarks(judging.as_user)
+    remarks = inputs.Remarks(guard_options.as_user)
 
     def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
         return remarks.of(
@@ -145,17 +145,17 @@ def audit(
         )
 
     preparation = AuditPreparation(_size(files.paths))
-    with Ticker(preparation.line, quiet=quiet):
+    with ProgressLine(preparation.line, quiet=quiet):
         sources = [Source.from_path(name, unit_bytes, on_read=preparation.read) for name in files.paths]
         plan = AuditPlan(split_into_units(sources, reading.record_lines), read, shard)
         preparation.loading = True
-        opened = judging.open()
+        opened = guard_options.open()
     try:
         with opened as guard, Interrupts() as interrupts:
             plan = replace(plan, limits=_limits(guard, block_tokens or block_tokens_of(peek_manifest(path))))
             told = make_manifest(
                 guard,
-                options=_told_options(judging),
+                options=_told_options(guard_options),
                 reading=asdict(reading),
                 requests=[Source.from_path(file) for file in requests],
                 inputs=sources,
@@ -164,7 +164,7 @@ def audit(
                 shard=(shard.number, shard.count),
             )
             with Journal(path, told) as journal:
-                _run(journal, plan, guard, judging, interrupts, quiet=quiet)
+                _run(journal, plan, guard, guard_options, interrupts, quiet=quiet)
     except ManifestMismatchError as error:
         raise OutputError(*_manifest_mismatch(error)) from error
     except Interrupted as interrupted:
@@ -191,7 +191,7 @@ def _manifest_mismatch(error: ManifestMismatchError) -> list[str]:
 
 
 def _run(
-    journal: Journal, plan: AuditPlan, guard: Guard, judging: Judging, interrupts: Interrupts, *, quiet: bool
+    journal: Journal, plan: AuditPlan, guard: Guard, guard_options: GuardOptions, interrupts: Interrupts, *, quiet: bool
 ) -> None:
     """Finish the run, on the guard that is open already unless its memory is needed before."""
     if journal.state.finished:
@@ -204,19 +204,21 @@ def _run(
         _judge(journal, plan, guard, interrupts, quiet=quiet)
         return
     guard.close()
-    _isolate(journal, plan, judging, interrupts, quiet=quiet)
+    _isolate(journal, plan, guard_options, interrupts, quiet=quiet)
     with interrupts.deferred():  # not while llama.cpp loads: its callbacks would drop the exception
-        again = judging.open()
+        again = guard_options.open()
     with again:
         _judge(journal, plan, again, interrupts, quiet=quiet)
 
 
-def _isolate(journal: Journal, plan: AuditPlan, judging: Judging, interrupts: Interrupts, *, quiet: bool) -> None:
+def _isolate(
+    journal: Journal, plan: AuditPlan, guard_options: GuardOptions, interrupts: Interrupts, *, quiet: bool
+) -> None:
     died = "by a fault" if journal.state.faults else f"{journal.state.silent_deaths} times"
     output.echo_err(f"guard: the run ended in one block {died}: its records are tried one by one")
     progress = AuditProgress()
-    with Ticker(progress.trial_line, quiet=quiet):
-        guilty = isolate_poison_records(journal, plan, judging.open, progress=progress, interrupts=interrupts)
+    with ProgressLine(progress.trial_line, quiet=quiet):
+        guilty = isolate_poison_records(journal, plan, guard_options.open, progress=progress, interrupts=interrupts)
     for one in guilty:
         place = f"{plan.units[one.unit].source.path}:{one.line}" + (f":{one.part}" if one.part else "")
         output.echo_err(f"guard: {escape_terminal(place)} ends the process ({one.signal}): it becomes an error row")
@@ -229,7 +231,7 @@ def _judge(journal: Journal, plan: AuditPlan, guard: Guard, interrupts: Interrup
         guard.verified = True  # it has answered before
     journal.watch_faults()
     progress = AuditProgress()
-    with Ticker(progress.line, quiet=quiet):
+    with ProgressLine(progress.line, quiet=quiet):
         run_audit(guard, journal, plan, jsonl.line, progress=progress, interrupts=interrupts)
 
 
@@ -274,19 +276,19 @@ def _limits(guard: Guard, tokens: int | None) -> BlockLimits:
     return BlockLimits(tokens=tokens or chosen, prompts=prompts)
 
 
-def _told_options(judging: Judging) -> dict[str, Any]:
+def _told_options(guard_options: GuardOptions) -> dict[str, Any]:
     """The options that move scores or rows, and that neither the guard nor how inputs are read tells."""
     return {
-        "reproducible": judging.reproducible,
-        "gpu": judging.gpu,
-        "gpu_layers": judging.gpu_layers,
-        "target": judging.target,
-        "as_user": sorted(judging.as_user),
-        "scores": judging.scores,
-        "keep": list(judging.keep),
-        "show_text": judging.show_text,
-        "force": judging.force,
-        "max_record_tokens": judging.max_record_tokens,
+        "reproducible": guard_options.reproducible,
+        "gpu": guard_options.gpu,
+        "gpu_layers": guard_options.gpu_layers,
+        "target": guard_options.target,
+        "as_user": sorted(guard_options.as_user),
+        "scores": guard_options.scores,
+        "keep": list(guard_options.keep),
+        "show_text": guard_options.show_text,
+        "force": guard_options.force,
+        "max_record_tokens": guard_options.max_record_tokens,
     }
 
 

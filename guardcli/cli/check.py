@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from guardcli.cli import exit_codes, inputs, output, paths
-from guardcli.cli.judging import Judging, model_options, record_options, taxonomy_option
+from guardcli.cli import exit_codes, inputs, output, text_listing
+from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.engine import EngineStats
 from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
 from guardcli.text.escaping import pluralize
@@ -66,18 +66,18 @@ def check(
         return exit_codes.USAGE_ERROR
     named = inputs.sources(files)
     output.check_stdout(named)
-    judging = Judging(**options)
+    guard_options = GuardOptions(**options)
     if output_format in NEEDS_SCORES:
-        judging = replace(judging, scores=True)
+        guard_options = replace(guard_options, scores=True)
     if list_paths:
-        return paths.show(reading, named)
-    tell = _tell if judging.verbose else lambda _source, _format: None
-    remarks = inputs.Remarks(judging.as_user, keep=judging.keep, text_fields=reading.text_field)
+        return text_listing.list_text(reading, named)
+    tell = _tell if guard_options.verbose else lambda _source, _format: None
+    remarks = inputs.Remarks(guard_options.as_user, keep=guard_options.keep, text_fields=reading.text_field)
     records = remarks.of(reading.records(named, on_detect=tell))
     tally: Counter[str] = Counter()
     unread = 0
     line = _writer(output_format)
-    with judging.open() as guard:
+    with guard_options.open() as guard:
         start = time.monotonic()
         for verdict in guard.judge(records, prefetch="live" if inputs.live(named) else "full"):
             tally[verdict.verdict] += 1

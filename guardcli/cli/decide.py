@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from guardcli.cli import exit_codes, inputs, output
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import InputError
 from guardcli.judging import DecisionRule, reader, redecision

@@ -13,8 +13,8 @@ import click
 
 from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
-from guardcli.cli.judging import Judging, model_options, record_options
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.extends_root_option import extends_root_option
+from guardcli.cli.guard_options import GuardOptions, model_options, record_options
 from guardcli.conversation import Malformed, Record
 from guardcli.evaluation import Comparison, compare_runs
 from guardcli.judging import Guard, reader, redecision
@@ -68,8 +68,8 @@ def diff(
         records = reading.records(inputs.sources(files))
         names = taxonomies[0], taxonomies[1]
         first, second = (Taxonomy.load(name, extends_root=extends_root) for name in names)
-        judging = Judging(**options | {"show_text": options["show_text"] or with_text})
-        comparison = _judged(records, first, second, judging)
+        guard_options = GuardOptions(**options | {"show_text": options["show_text"] or with_text})
+        comparison = _judged(records, first, second, guard_options)
     else:
         if len(files) != 2:
             raise click.UsageError("name two files of verdicts, or two policies with -t and the data to judge")
@@ -84,11 +84,13 @@ def diff(
     return OK if exit_zero or not (comparison.num_changed or any(comparison.unmatched)) else FINDINGS
 
 
-def _judged(records: Iterable[Record | Malformed], first: Taxonomy, second: Taxonomy, judging: Judging) -> Comparison:
+def _judged(
+    records: Iterable[Record | Malformed], first: Taxonomy, second: Taxonomy, guard_options: GuardOptions
+) -> Comparison:
     """Judge under both policies with one model; once only where the model reads the same."""
     with ExitStack() as stack:
-        before = stack.enter_context(judging.open(first))
-        after = stack.enter_context(judging.open(second, model=before.model))
+        before = stack.enter_context(guard_options.open(first))
+        after = stack.enter_context(guard_options.open(second, model=before.model))
         if first.prompt_digest != second.prompt_digest or before.per_category != after.per_category:
             ones, others = tee(records)
             return compare_runs(_rows(before, ones), _rows(after, others))

@@ -10,7 +10,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.exit_codes import FINDINGS, OK
-from guardcli.cli.judging import Judging, model_options, taxonomy_option
+from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
 from guardcli.judging import diagnostics as examination
 from guardcli.judging.diagnostics import Check
 from guardcli.text.escaping import escape_line
@@ -24,17 +24,17 @@ def doctor(**options: Any) -> int:
 
     Exits with 0 if all is well, 1 if something is wrong with the model, 2 if it cannot be loaded.
     """
-    judging = Judging(**options)
+    guard_options = GuardOptions(**options)
     found = [_written(finding) for finding in examination.installation()]
-    if judging.model:
-        found += [_written(finding) for finding in _examined(judging)]
+    if guard_options.model:
+        found += [_written(finding) for finding in _examined(guard_options)]
     else:
         output.write("model: none named (-m): not examined\n")
     return OK if all(found) else FINDINGS
 
 
-def _examined(judging: Judging) -> Iterator[Check]:
-    with replace(judging, force=True).open() as guard:
+def _examined(guard_options: GuardOptions) -> Iterator[Check]:
+    with replace(guard_options, force=True).open() as guard:
         yield from examination.model(guard)
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from guardcli.cli import eval_systems, inputs, output
-from guardcli.cli.eval_values import MapOption, ScoreField, ScoreFieldOption, ThresholdObjectiveOption
+from guardcli.cli.dataset_options import dataset_options
+from guardcli.cli.eval_options import MapOption, ScoreField, ScoreFieldOption, ThresholdObjectiveOption
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED, USAGE_ERROR
+from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.gates import Gates, gate_options
-from guardcli.cli.judging import NO_MODEL, Judging, engine_options, files_read
-from guardcli.cli.labelling import label_options
+from guardcli.cli.guard_options import NO_MODEL, GuardOptions, engine_options, guard_files
 from guardcli.cli.options import PathOption
-from guardcli.cli.policies import extends_root_option
 from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import AblationResult, EvalConfig, System, evaluate, group_by_field
 from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabeledDataset, read_dataset
@@ -71,7 +71,7 @@ from guardcli.text.escaping import escape_terminal
     metavar="NAME=PATH[@P]",
     help="Another tool's score in the records, such as openai=moderation.category_scores. Repeatable.",
 )
-@label_options
+@dataset_options
 @click.option(
     "--map",
     "maps",
@@ -181,7 +181,7 @@ def eval_(
     names = taxonomies or _named_by("GUARD_TAXONOMY")
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]
     if html is not None or verdicts is not None:
-        judged_by = files_read(models or _named_by("GUARD_MODEL"), lora, policies)
+        judged_by = guard_files(models or _named_by("GUARD_MODEL"), lora, policies)
         reads: list[str | Path] = [*named, *runs, *(one.path for one in maps), *judged_by]
         output.check_output_files({"--html": html, "--verdicts": verdicts}, reads)
     label_target = target if target in ("user", "assistant") else None
@@ -204,7 +204,7 @@ def eval_(
             policies=policies,
             shots=shots,
             adapters=lora,
-            judging=lambda model, adapters: Judging(
+            make_guard_options=lambda model, adapters: GuardOptions(
                 **options, model=model, lora=tuple(adapters), target=target or "last", scores=True
             ),
             aside=aside,

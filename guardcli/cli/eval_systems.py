@@ -11,8 +11,8 @@ from itertools import product
 from typing import Any
 
 from guardcli.cli import output
-from guardcli.cli.eval_values import ScoreField
-from guardcli.cli.judging import Judging
+from guardcli.cli.eval_options import ScoreField
+from guardcli.cli.guard_options import GuardOptions
 from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.evaluation import (
     AblationResult,
@@ -44,7 +44,7 @@ class JudgedSystems:
     policies: Sequence[Taxonomy]
     shots: Sequence[int]
     adapters: Sequence[Adapter]
-    judging: Callable[[str, Sequence[Adapter]], Judging]
+    make_guard_options: Callable[[str, Sequence[Adapter]], GuardOptions]
     aside: output.VerdictFile | None = None
     category_maps: Sequence[CategoryMap] = ()
     ablate_policy: bool = False
@@ -60,10 +60,10 @@ def judge_systems(samples: Sequence[Sample], run: JudgedSystems) -> Iterator[tup
     policies: list[Taxonomy | None] = [*run.policies] or [None]
     shots: list[int | None] = [*run.shots] or [None]
     for name, on in product(run.models, [(), *((adapter,) for adapter in run.adapters)]):
-        judging = run.judging(name, on)
-        with judging.load() as model:
+        guard_options = run.make_guard_options(name, on)
+        with guard_options.load() as model:
             for policy, most in product(policies, shots):
-                yield _system(samples, run, judging, model, policy, most)
+                yield _system(samples, run, guard_options, model, policy, most)
 
 
 def systems_from_runs(
@@ -108,12 +108,12 @@ def number_duplicate_names(systems: Sequence[System]) -> list[System]:
 def _system(
     samples: Sequence[Sample],
     run: JudgedSystems,
-    judging: Judging,
+    guard_options: GuardOptions,
     model: Model,
     policy: Taxonomy | None,
     shots: int | None,
 ) -> tuple[System, list[AblationResult]]:
-    with judging.open(_with_shots(policy, shots), model=model) as guard:
+    with guard_options.open(_with_shots(policy, shots), model=model) as guard:
         taxonomy = guard.taxonomy
         name = f"{_named(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
         categories = CategoryIndex.from_taxonomy(taxonomy)
@@ -127,7 +127,7 @@ def _system(
         return system, []
 
     def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[VerdictRow]:
-        with judging.open(changed, model=model) as other:
+        with guard_options.open(changed, model=model) as other:
             return list(_rows(other, some, f"{name}, other policies"))
 
     return system, policy_ablation(samples, system, native_categories, taxonomy, judge, seed=run.seed)

@@ -11,7 +11,7 @@ import click
 
 from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
-from guardcli.cli.judging import Judging, model_options, taxonomy_option
+from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
 from guardcli.conversation import Record
 from guardcli.formats.decoding import parse_nested_json
 from guardcli.formats.layout import strip_marks
@@ -64,10 +64,10 @@ def filter_(
     output.check_stdout(named)
     code = OK
     with ExitStack() as stack:
-        judging = Judging(**options)
+        guard_options = GuardOptions(**options)
         if verdicts is not None:
-            output.check_output_file(verdicts, [*named, *judging.files()], "--verdicts")
-        guard = stack.enter_context(judging.open())
+            output.check_output_file(verdicts, [*named, *guard_options.files()], "--verdicts")
+        guard = stack.enter_context(guard_options.open())
         aside = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=named))
         remarks = inputs.Remarks(options["as_user"], text_fields=reading.text_field)
         records = remarks.of(reading.records(named))

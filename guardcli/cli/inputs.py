@@ -16,7 +16,7 @@ import click
 
 from guardcli import formats
 from guardcli.cli import output
-from guardcli.cli.options import PathOption, PathsOption, given
+from guardcli.cli.options import PathOption, PathsOption, add_options
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
 from guardcli.formats import MORE_PATHS, TEXT_AS_KEY, UNKNOWN_SPEAKER, find_field, has_value_at
@@ -279,7 +279,7 @@ def reading_options(command: F) -> F:
         own = {field.name: options.pop(field.name) for field in fields(Reading)}
         return command(*args, reading=Reading(**own), **options)
 
-    reading: F = given(reads, _READING_OPTIONS)  # type: ignore[assignment]
+    reading: F = add_options(reads, _READING_OPTIONS)  # type: ignore[assignment]
     return reading
 
 

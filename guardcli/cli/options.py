@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
-def given(command: F, options: Sequence[Callable[[F], F]]) -> F:
+def add_options(command: F, options: Sequence[Callable[[F], F]]) -> F:
     """A command with options, which its help shows in their order."""
     for option in reversed(options):
         command = option(command)

@@ -8,7 +8,7 @@ import pytest
 
 from guardcli.audit import AuditPreparation, AuditProgress
 from guardcli.audit.journal import Checkpoint
-from guardcli.cli.ticker import Ticker
+from guardcli.cli.progress_line import ProgressLine
 from guardcli.conversation import Key
 from guardcli.judging import Provenance, Verdict
 
@@ -70,13 +70,13 @@ def test_it_is_told_from_a_thread_until_the_work_is_done(capsys: pytest.CaptureF
             over.set()
         return f"state {asked[-1]}"
 
-    with Ticker(state, every=0.01):
+    with ProgressLine(state, interval=0.01):
         assert over.wait(10)
     assert capsys.readouterr().err.splitlines()[:3] == ["state 0", "state 1", "state 2"]
 
 
 def test_a_quiet_run_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with Ticker(lambda: "state", quiet=True, every=0.001):
+    with ProgressLine(lambda: "state", quiet=True, interval=0.001):
         pass
     assert capsys.readouterr().err == ""
 

@@ -10,7 +10,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.files.atomic import replacing
 from guardcli.taxonomy import Category, Taxonomy, json_schema
 

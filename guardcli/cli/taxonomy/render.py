@@ -11,7 +11,7 @@ import click
 
 from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
@@ -71,10 +71,10 @@ def render(
 
 def _loaded(path: str, template: str | None) -> Model:
     """A model for its vocabulary: nothing is evaluated, and llama_cpp is imported here only."""
-    from guardcli.cli.judging import cache
+    from guardcli.cli.guard_options import cache_path
     from guardcli.models import Model, Offload
 
-    return Model.load(path, template=template, offload=Offload("off"), cache=cache())
+    return Model.load(path, template=template, offload=Offload("off"), cache=cache_path())
 
 
 def _render(

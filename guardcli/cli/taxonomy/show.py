@@ -10,7 +10,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.report.terminal import Cell, styled, table
 from guardcli.taxonomy import Category, Taxonomy, bundled_taxonomies
 from guardcli.text.escaping import escape_terminal

@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.dataset_options import dataset_options
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
-from guardcli.cli.judging import Judging, model_options
-from guardcli.cli.labelling import label_options
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.extends_root_option import extends_root_option
+from guardcli.cli.guard_options import GuardOptions, model_options
 from guardcli.cli.probability import Probability
 from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.evaluation.datasets import FieldSpec
@@ -47,7 +47,7 @@ _POLL = 0.2  # seconds between looks at the files
 )
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the results as JUnit's XML, too.")
 @extends_root_option
-@label_options
+@dataset_options
 @inputs.input_format
 @model_options
 def test(
@@ -76,11 +76,11 @@ def test(
     """
     load = partial(Taxonomy.load, name, extends_root=extends_root)
     taxonomy = load()
-    judging = Judging(**options, target="last", scores=True)
-    output.check_output_files({"--junit": junit}, [*files, *taxonomy.files, *judging.files()])
+    guard_options = GuardOptions(**options, target="last", scores=True)
+    output.check_output_files({"--junit": junit}, [*files, *taxonomy.files, *guard_options.files()])
     data = _labelled(files, field_spec, input_format, gated=max_flag_rate is not None)
-    with judging.load() as model:
-        session = PolicyTestSession(lambda edited: judging.open(edited, model=model))
+    with guard_options.load() as model:
+        session = PolicyTestSession(lambda edited: guard_options.open(edited, model=model))
         try:
             run = session.run(taxonomy, _cases(taxonomy, data))
             _tell(run, suggest=suggest)

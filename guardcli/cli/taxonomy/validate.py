@@ -13,7 +13,7 @@ import click
 from guardcli import __version__
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK, USAGE_ERROR
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.errors import CODES, Problem, TaxonomyError
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy

@@ -8,9 +8,9 @@ from random import Random
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.dataset_options import dataset_options
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
-from guardcli.cli.labelling import label_options
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
 from guardcli.errors import InputError
@@ -51,7 +51,7 @@ from guardcli.training.augmentation import (
     help="The policy; else the one that the model was trained on  [env: GUARD_TAXONOMY]",
 )
 @extends_root_option
-@label_options
+@dataset_options
 @click.option(
     "--map",
     "map_",

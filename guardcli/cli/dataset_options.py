@@ -1,4 +1,4 @@
-"""The options of commands that read labelled records: which schema they have, where labels and categories are."""
+"""The options of commands that read labeled data sets: their schema, and the fields of labels and categories."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from guardcli import formats
-from guardcli.cli.options import ParsedOption, given
+from guardcli.cli.options import ParsedOption, add_options
 from guardcli.evaluation.datasets import DATASET_SCHEMAS, Bound, FieldSpec, LabelField
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,7 +33,7 @@ class LabelOption(ParsedOption[LabelField]):
 
 @dataclass(frozen=True, slots=True)
 class CategoryField:
-    """Where the categories are, and from which number on one of them applies."""
+    """The field of the categories, and the bound from which a number means that a category applies."""
 
     path: str
     bound: Bound | None = None
@@ -52,7 +52,11 @@ class CategoryOption(ParsedOption[CategoryField]):
 
 
 def _condition(text: str) -> tuple[str, tuple[str, ...], Bound | None]:
-    """A path, the values behind "=", and the bound behind another operator. Raises ValueError."""
+    """Parse a path with its values or its bound. Raises ValueError.
+
+    >>> _condition("grade=bad,worse"), _condition("toxicity >= 0.5")
+    (('grade', ('bad', 'worse'), None), ('toxicity', (), Bound(operator='>=', limit=0.5)))
+    """
     match = _CONDITION.fullmatch(text)
     path, operator, behind = (match[1].strip(), match[2], match[3]) if match else (text, None, "")
     formats.parse_path(path)
@@ -96,16 +100,16 @@ _OPTIONS = (
 )
 
 
-def label_options(command: F) -> F:
-    """Give a command these options; it gets them as `where`."""
+def dataset_options(command: F) -> F:
+    """Add the options of labeled data sets; the command gets them as `field_spec`."""
 
     @wraps(command)
-    def placed(
+    def with_field_spec(
         *args: Any, schema: str | None, label: LabelField | None, categories: CategoryField | None, **options: Any
     ) -> Any:
         path, bound = (None, None) if categories is None else (categories.path, categories.bound)
         field_spec = FieldSpec(label=label, categories=path, schema=schema, category_bound=bound)
         return command(*args, field_spec=field_spec, **options)
 
-    labelled: F = given(placed, _OPTIONS)  # type: ignore[assignment]
-    return labelled
+    decorated: F = add_options(with_field_spec, _OPTIONS)  # type: ignore[assignment]
+    return decorated

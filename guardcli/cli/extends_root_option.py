@@ -1,4 +1,4 @@
-"""The option that says where a policy's `extends` may lead, on each command that reads policies."""
+"""The option `--extends-root` of commands that read policies: the folder whose files `extends` may name."""
 
 from __future__ import annotations
 

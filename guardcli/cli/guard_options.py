@@ -1,4 +1,4 @@
-"""The options of every command that judges with a model, and the `Guard` that they describe."""
+"""The options of commands that judge with a model, and the `Guard` that they configure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import click
 
 from guardcli.cli import inputs, output
-from guardcli.cli.lora import AdapterOption
-from guardcli.cli.options import given
-from guardcli.cli.policies import extends_root_option
+from guardcli.cli.adapter_option import AdapterOption
+from guardcli.cli.extends_root_option import extends_root_option
+from guardcli.cli.options import add_options
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, EngineOptions, FlashAttention
@@ -123,8 +123,8 @@ _RECORD_OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
-    """The options' values, by the options' names."""
+class GuardOptions:
+    """The values of the options, by their names."""
 
     model: str | None
     template: str | None
@@ -152,51 +152,51 @@ class Judging:
     show_text: bool = False
 
     def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
-        """Load the model, and the taxonomy, unless they are given. Raises GuardError, with what to do."""
-        path = self._prepared(told=model is not None)
-        with _ending_at_ctrl_c():
+        """Return a guard; load the model and the taxonomy unless they are given. Raises GuardError."""
+        path = self._check_model(show_notice=model is None)
+        with _default_sigint():
             guard = Guard(
                 model or path,
-                taxonomy or self._taxonomy(),
+                taxonomy or self._load_taxonomy(),
                 template=self.template,
                 config=self._judge_config(),
-                options=self._options(),
+                options=self._engine_options(),
                 adapters=self.lora,
                 offload=Offload(self.gpu, self.gpu_layers),
-                cache=cache(),
+                cache=cache_path(),
             )
         if self.verbose:
-            named = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
-            output.echo_err(f"guard: {guard.model.identity}, {named}, threshold {guard.threshold}")
+            settings = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
+            output.echo_err(f"guard: {guard.model.identity}, {settings}, threshold {guard.threshold}")
         return guard
 
     def load(self) -> Model:
-        """Load the model alone, for several guards on it. Raises GuardError, with what to do."""
-        path = self._prepared()
-        with _ending_at_ctrl_c():
+        """Load the model alone, to share it between guards. Raises GuardError."""
+        path = self._check_model()
+        with _default_sigint():
             offload = Offload(self.gpu, self.gpu_layers)
-            return Model.load(path, template=self.template, adapters=self.lora, offload=offload, cache=cache())
+            return Model.load(path, template=self.template, adapters=self.lora, offload=offload, cache=cache_path())
 
     def files(self) -> list[Path]:
-        """The files that judging reads: model, adapters, and the policy's. Raises GuardError: no such policy."""
+        """Return the files of the model, the adapters and the taxonomy. Raises GuardError: no such taxonomy."""
         models = [self.model] if self.model else []
-        return files_read(models, self.lora, list(filter(None, [self._taxonomy()])))
+        return guard_files(models, self.lora, list(filter(None, [self._load_taxonomy()])))
 
-    def _taxonomy(self) -> Taxonomy | None:
+    def _load_taxonomy(self) -> Taxonomy | None:
         return Taxonomy.load(self.taxonomy, extends_root=self.extends_root) if self.taxonomy else None
 
-    def _prepared(self, *, told: bool = False) -> str:
-        """The model's path, once what is logged can be heard; what is to be known of the model is told but once."""
+    def _check_model(self, *, show_notice: bool = True) -> str:
+        """Set up the log and return the model's name or path. Raises ModelError if there is none."""
         if not self.model:
             raise ModelError(*NO_MODEL)
         if self.verbose:
             set_log_sink(output.echo_err_log)
         output.show_log(verbose=self.verbose)
-        if not told and self.model in BUNDLED_MODELS:
+        if show_notice and self.model in BUNDLED_MODELS:
             output.echo_err(f"guard: {BUNDLED_MODELS[self.model].notice}")
         return self.model
 
-    def _options(self) -> EngineOptions:
+    def _engine_options(self) -> EngineOptions:
         return EngineOptions(
             ctx_size=self.ctx_size,
             parallel=self.parallel,
@@ -221,8 +221,8 @@ class Judging:
         )
 
 
-def files_read(models: Iterable[str], adapters: Iterable[Adapter], policies: Iterable[Taxonomy]) -> list[Path]:
-    """The files of models (all of a split one), adapters, and policies with what they extend."""
+def guard_files(models: Iterable[str], adapters: Iterable[Adapter], policies: Iterable[Taxonomy]) -> list[Path]:
+    """Return the files of models (all parts of a split one), adapters, and policies with those that they extend."""
     return [
         *(part for model in models for part in parts_of(find_model(model))),
         *(adapter.path for adapter in adapters),
@@ -231,41 +231,43 @@ def files_read(models: Iterable[str], adapters: Iterable[Adapter], policies: Ite
 
 
 def model_options(command: F) -> F:
-    """Give a command the options on model and engine, as keyword arguments for `Judging(**options)`."""
-    return given(command, (_model_option, *_ENGINE_OPTIONS))
+    """Add the options of the model and the engine: the keyword arguments of `GuardOptions`."""
+    return add_options(command, (_model_option, *_ENGINE_OPTIONS))
 
 
 def engine_options(command: F) -> F:
-    """The same but for the one that names the model, for a command that takes several."""
-    return given(command, _ENGINE_OPTIONS)
+    """Add the options of the engine without `--model`, for a command that takes several models."""
+    return add_options(command, _ENGINE_OPTIONS)
 
 
 def taxonomy_option(command: F) -> F:
-    """Give a command the options on its one taxonomy."""
-    return given(command, (_taxonomy_name, extends_root_option))
+    """Add the options of a command's one taxonomy."""
+    return add_options(command, (_taxonomy_name, extends_root_option))
 
 
 def record_options(command: F) -> F:
-    """Give a command the options on what of a record is judged, and what its row holds."""
-    return given(command, _RECORD_OPTIONS)
+    """Add the options that say what is judged in a record, and what its row contains."""
+    return add_options(command, _RECORD_OPTIONS)
 
 
 @contextmanager
-def _ending_at_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end the process at once while llama.cpp loads: a KeyboardInterrupt would be raised in the callback
-    of its log, where ctypes drops it."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:  # ignored in the background of a shell, or somebody else's
+def _default_sigint() -> Iterator[None]:
+    """Let Ctrl-C end the process at once while llama.cpp loads.
+
+    Python would raise KeyboardInterrupt in the callback of llama.cpp's log, where ctypes drops it.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not signal.default_int_handler:  # ignored in the background of a shell, or somebody else's
         yield
         return
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)
 
 
-def cache() -> Path:
-    """Where digests of models are remembered."""
+def cache_path() -> Path:
+    """Return the file in which the digests of models are cached."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(base) / "guardcli" / "models.json"

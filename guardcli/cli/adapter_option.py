@@ -1,4 +1,4 @@
-"""An adapter as an option's value: `adapter.gguf`, or with a scale `adapter.gguf:0.5`."""
+"""The value of `--lora`: `adapter.gguf`, or `adapter.gguf:0.5` with a scale."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from guardcli.models import Adapter
 
 
 class AdapterOption(ParsedOption[Adapter]):
-    """A file that is there; whether it fits the model is found out when that is loaded."""
+    """An adapter file, which must exist. Whether it fits the model is checked when the model is loaded."""
 
     name = "adapter"
 

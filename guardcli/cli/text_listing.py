@@ -38,7 +38,7 @@ class _Listing:
         self.places.setdefault((path, status), _Place(" ".join(text.split())[:LONGEST_EXAMPLE])).count += 1
 
 
-def show(reading: Reading, sources: Sequence[str]) -> int:
+def list_text(reading: Reading, sources: Sequence[str]) -> int:
     """Write the list to stdout, and under it the option that settles what is open. The exit code: 0 if nothing is."""
     listing = _Listing()
     records = unreadable = 0
