@@ -11,7 +11,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
-from guardcli.cli.ticker import Ticker
+from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import OutputError
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
@@ -220,7 +220,7 @@ class _TrainStatus:
 def _show_progress(run: Iterator[TrainProgress]) -> TrainProgress | None:
     """Run to the end and show progress. Returns the last step."""
     status = _TrainStatus()
-    with Ticker(status.line):
+    with ProgressLine(status.line):
         for progress in run:
             status.update(progress)
             if progress.auprc is not None:
