@@ -11,11 +11,13 @@ from guardcli.conversation import Malformed, Record
 
 BLOCK_RECORDS = 512
 
-_MOST_TOKENS, _LEAST_TOKENS = 1 << 17, 1 << 12  # of a block
-_LEAST_TOKENS_OF_A_PROMPT = 1 << 11  # where categories are asked about one by one: each has a prefix to evaluate
-_BYTE_TOKENS = 7 * 10**12  # bytes of the model times tokens: what two CPU cores do in some 30 seconds
-_GPU = 32  # so much more does a GPU
-_TOKEN_BYTES, _MESSAGE_TOKENS = 4, 8  # UTF-8 bytes that make a token, and tokens around a message, about
+_MAX_TOKENS, _MIN_TOKENS = 1 << 17, 1 << 8  # of a block
+_BYTES_TIMES_TOKENS = 25 * 10**11  # model bytes times tokens that two CPU cores process in 30 seconds, about
+_GPU_SPEEDUP = 32
+_BYTES_A_TOKEN = 4  # of UTF-8
+_TOKENS_A_PROMPT = (
+    72  # around a message: the label of its speaker, and the end of the prompt, which asks for the verdict
+)
 
 POISON_MESSAGE = "judging this record ended the process: it is left out"
 
@@ -27,27 +29,31 @@ class BlockLimits:
     """The size of a block: it ends with the record that reaches `records`, or `tokens` in `prompts` for each record."""
 
     records: int = BLOCK_RECORDS
-    tokens: int = _MOST_TOKENS
+    tokens: int = _MAX_TOKENS
     prompts: int = 1
 
 
-def choose_block_tokens(model_bytes: int, *, prompts: int = 1, offloaded: bool = False) -> int:
+def choose_block_tokens(model_bytes: int, *, offloaded: bool = False) -> int:
     """Choose the tokens of a block: about 30 seconds of work for two CPU cores, within bounds.
 
+    `python -m benchmarks.blocks` measures how long blocks take.
+
     >>> choose_block_tokens(1_300_000_000)  # Llama Guard 3 1B in Q8_0
-    5384
+    1923
     """
-    work = _BYTE_TOKENS * (_GPU if offloaded else 1) // max(1, model_bytes)
-    least = max(_LEAST_TOKENS, _LEAST_TOKENS_OF_A_PROMPT * prompts if prompts > 1 else 0)
-    return min(max(work, least), max(_MOST_TOKENS, least))
+    work = _BYTES_TIMES_TOKENS * (_GPU_SPEEDUP if offloaded else 1) // max(1, model_bytes)
+    return min(max(work, _MIN_TOKENS), _MAX_TOKENS)
 
 
 def estimate_tokens(item: Item) -> int:
-    """Estimate the tokens of a record's text from its UTF-8 bytes; 0 if it cannot be judged."""
+    """Estimate the tokens of a record's prompts from its UTF-8 bytes, the policy left out; 0 if it cannot be judged.
+
+    Prompts of one conversation share its beginning, so each message counts once.
+    """
     if isinstance(item, Malformed):
         return 0
     texts = [message.content.encode("utf-8", "replace") for message in item.conversation.messages]
-    return sum(_MESSAGE_TOKENS + len(text) // _TOKEN_BYTES for text in texts)
+    return sum(_TOKENS_A_PROMPT + len(text) // _BYTES_A_TOKEN for text in texts)
 
 
 @dataclass(frozen=True, slots=True)

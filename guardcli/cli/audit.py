@@ -272,7 +272,7 @@ def _limits(guard: Guard, tokens: int | None) -> BlockLimits:
     """The limits of a block: as given, or as the run began with, or by the size of the model."""
     prompts = len(guard.taxonomy.categories) if guard.per_category else 1
     native = guard.model.llama
-    chosen = choose_block_tokens(native.size, prompts=prompts, offloaded=native.offloaded)
+    chosen = choose_block_tokens(native.size, offloaded=native.offloaded)
     return BlockLimits(tokens=tokens or chosen, prompts=prompts)
 
 

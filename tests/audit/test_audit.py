@@ -69,23 +69,24 @@ def test_a_line_is_never_parted() -> None:
 @pytest.mark.parametrize(
     ("limits", "sizes"),
     [
-        (BlockLimits(tokens=200), [2, 2, 1]),
-        (BlockLimits(tokens=100), [1, 1, 1, 1, 1]),
+        (BlockLimits(tokens=344), [2, 2, 1]),
+        (BlockLimits(tokens=345), [3, 2]),
+        (BlockLimits(tokens=172), [1, 1, 1, 1, 1]),
         (BlockLimits(tokens=1), [1, 1, 1, 1, 1]),
-        (BlockLimits(tokens=2800, prompts=14), [2, 2, 1]),
+        (BlockLimits(tokens=4816, prompts=14), [2, 2, 1]),
         (BlockLimits(), [5]),
     ],
 )
 def test_a_block_ends_with_the_record_that_reaches_its_tokens(limits: BlockLimits, sizes: list[int]) -> None:
-    items: list[Item] = [record(line, "x" * 400) for line in range(1, 6)]  # 108 tokens each
+    items: list[Item] = [record(line, "x" * 400) for line in range(1, 6)]  # 172 tokens each
     assert [len(block.items) for block in split_into_blocks(0, items, limits)] == sizes
 
 
 def test_the_limit_of_a_block_follows_from_the_size_of_the_model() -> None:
     sizes = (15_000_000, 1_300_000_000, 8_500_000_000)
-    assert [choose_block_tokens(size) for size in sizes] == [1 << 17, 5384, 1 << 12]
-    assert [choose_block_tokens(size, prompts=14) for size in sizes] == [1 << 17, 28_672, 28_672]
-    assert [choose_block_tokens(size, offloaded=True) for size in sizes] == [1 << 17, 1 << 17, 26_352]
+    assert [choose_block_tokens(size) for size in sizes] == [1 << 17, 1923, 294]
+    assert [choose_block_tokens(size, offloaded=True) for size in sizes] == [1 << 17, 61_538, 9_411]
+    assert choose_block_tokens(10**12) == 256
 
 
 def test_a_file_of_lines_is_cut_behind_the_line_that_reaches_the_size(tmp_path: Path) -> None:
