@@ -114,6 +114,11 @@ def test_what_is_light_stays_light(code: str) -> None:
     assert not {"llama_cpp", "numpy", "rich", "yaml", "torch"} & loaded_by(code)
 
 
+@pytest.mark.parametrize("command", ["decide", "merge", "report", "taxonomy"])
+def test_commands_without_a_model_do_not_load_llama_cpp(command: str) -> None:
+    assert not {"llama_cpp", "numpy", "torch"} & loaded_by(f"import guardcli.cli.{command}")
+
+
 def test_help_imports_no_command() -> None:
     """How long it takes is measured by `python -m benchmarks.startup`."""
     commands = {module.partition(":")[0] for module, _ in _COMMANDS.values()}

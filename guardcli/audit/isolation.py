@@ -18,13 +18,15 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from guardcli.audit.blocks import Item
 from guardcli.errors import EngineError
-from guardcli.judging import Guard
 
-OpenGuard: TypeAlias = Callable[[], Guard]
+if TYPE_CHECKING:
+    from guardcli.judging import Guard
+
+OpenGuard: TypeAlias = "Callable[[], Guard]"
 
 _FAULTS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 _EVIDENCE = {int(number) for number in (*_FAULTS, signal.SIGKILL)}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guardcli.audit.blocks import BlockLimits
 from guardcli.audit.sources import Source
-from guardcli.judging import Guard
-from guardcli.models.llama import build
+
+if TYPE_CHECKING:
+    from guardcli.judging import Guard
 
 VERSION = 1
 
@@ -34,6 +35,8 @@ def make_manifest(
     """The manifest of a run. `options` are those that the guard does not tell, by their names on the command line, and
     `units` tells how the inputs are cut."""
     by = guard.provenance
+    from guardcli.models.llama import build  # llama.cpp is not loaded to read a journal
+
     made = build()
     return {
         "version": VERSION,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from guardcli.audit.blocks import Block
 from guardcli.audit.journal import Checkpoint
-from guardcli.judging import Guard, Verdict
+
+if TYPE_CHECKING:
+    from guardcli.judging import Guard, Verdict
 
 _COLUMNS = 79
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from guardcli.audit.blocks import Block, BlockLimits, Item, replace_poison_records, split_into_blocks
 from guardcli.audit.isolation import OpenGuard, isolate_records
@@ -21,9 +21,11 @@ from guardcli.audit.signals import Interrupts
 from guardcli.audit.sources import Source
 from guardcli.audit.units import Unit
 from guardcli.errors import InputError
-from guardcli.judging import Guard, Verdict
 
-Line: TypeAlias = Callable[[Verdict], str]
+if TYPE_CHECKING:
+    from guardcli.judging import Guard, Verdict
+
+Line: TypeAlias = "Callable[[Verdict], str]"
 
 
 @dataclass(frozen=True, slots=True)
