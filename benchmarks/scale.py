@@ -31,7 +31,7 @@ from guardcli.models import Model
 
 
 def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
-    return inputs.Reading().records_of(
+    return inputs.InputOptions().read_stream(
         stream, unit.source.path, start=start, first_line=unit.first_line, record_lines=unit.record_lines
     )
 
@@ -41,7 +41,7 @@ def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, obj
     began = time.monotonic()
     memory: dict[int, float] = {}
     first = 0.0
-    plan = AuditPlan(split_into_units([Source.from_path(source)], inputs.Reading().record_lines), read)
+    plan = AuditPlan(split_into_units([Source.from_path(source)], inputs.InputOptions().find_record_lines), read)
     with Model.load("starter", template="llama-guard-3-8b") as model, Journal(output, {}) as journal:
         rows = journal.checkpoint.rows
 

@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_read_to_its_end_ends_nothing_else(run: Run, tmp_p
 def test_a_file_that_vanishes_takes_no_row_with_it(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = tmp_path / "good"
     good.write_text(GOOD)
-    monkeypatch.setattr("guardcli.cli.inputs.sources", lambda files: files)
+    monkeypatch.setattr("guardcli.cli.inputs.resolve_sources", lambda files: files)
     assert run(str(good), "gone") == (2, f"judged # {good}:1 ok user#1 -\n")
 
 

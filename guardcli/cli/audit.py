@@ -39,6 +39,7 @@ from guardcli.audit.journal import Journal, ManifestMismatchError, files_of, pee
 from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
+from guardcli.cli.input_warnings import InputWarnings
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import OutputError
@@ -91,8 +92,8 @@ _NAMED = 10  # so many files are named of those that are not read
     help="Let the gates pass although something in a folder, such as a hidden file, is not read.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-@inputs.reading_options
-@inputs.requests
+@inputs.input_options
+@inputs.requests_option
 @model_options
 @taxonomy_option
 @record_options
@@ -107,7 +108,7 @@ def audit(
     max_errors: CountOrFraction | None,
     allow_left_out: bool,
     quiet: bool,
-    reading: inputs.Reading,
+    input_options: inputs.InputOptions,
     requests: tuple[str, ...],
     **options: Any,
 ) -> int:
@@ -129,12 +130,12 @@ def audit(
         raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
     guard_options = GuardOptions(**options)
     files = _input_files(names, path, [*requests, *guard_options.files()])
-    asked = inputs.asked(requests)
-    remarks = inputs.Remarks(guard_options.as_user)
+    asked = inputs.load_requests(requests)
+    warnings = InputWarnings(guard_options.as_user)
 
     def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
-        return remarks.of(
-            reading.records_of(
+        return warnings.watch(
+            input_options.read_stream(
                 stream,
                 unit.source.path,
                 start=start,
@@ -147,7 +148,7 @@ def audit(
     preparation = AuditPreparation(_size(files.paths))
     with ProgressLine(preparation.line, quiet=quiet):
         sources = [Source.from_path(name, unit_bytes, on_read=preparation.read) for name in files.paths]
-        plan = AuditPlan(split_into_units(sources, reading.record_lines), read, shard)
+        plan = AuditPlan(split_into_units(sources, input_options.find_record_lines), read, shard)
         preparation.loading = True
         opened = guard_options.open()
     try:
@@ -156,7 +157,7 @@ def audit(
             told = make_manifest(
                 guard,
                 options=_told_options(guard_options),
-                reading=asdict(reading),
+                reading=asdict(input_options),
                 requests=[Source.from_path(file) for file in requests],
                 inputs=sources,
                 units={"bytes": unit_bytes, "number": len(plan.units)},

@@ -11,13 +11,14 @@ import click
 
 from guardcli.cli import exit_codes, inputs, output, text_listing
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
+from guardcli.cli.input_warnings import InputWarnings
 from guardcli.engine import EngineStats
 from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
 from guardcli.text.escaping import pluralize
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@inputs.files
+@inputs.files_argument
 @model_options
 @taxonomy_option
 @record_options
@@ -37,7 +38,7 @@ from guardcli.text.escaping import pluralize
     "--paths", "list_paths", is_flag=True, help="List where the input has text and what happens to it; needs no model."
 )
 @click.option("--stats", is_flag=True, help="Tell on stderr what was evaluated, what was shared, and how fast.")
-@inputs.reading_options
+@inputs.input_options
 def check(
     *,
     files: tuple[str, ...],
@@ -46,7 +47,7 @@ def check(
     exit_zero: bool,
     list_paths: bool,
     stats: bool,
-    reading: inputs.Reading,
+    input_options: inputs.InputOptions,
     **options: Any,
 ) -> int:
     """Judge conversations from FILES, or stdin: one verdict each, in order.
@@ -62,24 +63,24 @@ def check(
     Exits with 0 if all is safe, 1 if something is unsafe, 2 on wrong usage, 3 if something could not be judged
     (which outranks 1) or nothing was there to judge, 130 if interrupted, 141 if the reader went away.
     """
-    if inputs.help_for_a_person(files):
+    if inputs.show_help_if_interactive(files):
         return exit_codes.USAGE_ERROR
-    named = inputs.sources(files)
-    output.check_stdout(named)
+    sources = inputs.resolve_sources(files)
+    output.check_stdout(sources)
     guard_options = GuardOptions(**options)
     if output_format in NEEDS_SCORES:
         guard_options = replace(guard_options, scores=True)
     if list_paths:
-        return text_listing.list_text(reading, named)
+        return text_listing.list_text(input_options, sources)
     tell = _tell if guard_options.verbose else lambda _source, _format: None
-    remarks = inputs.Remarks(guard_options.as_user, keep=guard_options.keep, text_fields=reading.text_field)
-    records = remarks.of(reading.records(named, on_detect=tell))
+    warnings = InputWarnings(guard_options.as_user, keep=guard_options.keep, text_fields=input_options.text_field)
+    records = warnings.watch(input_options.read(sources, on_detect=tell))
     tally: Counter[str] = Counter()
     unread = 0
     line = _writer(output_format)
     with guard_options.open() as guard:
         start = time.monotonic()
-        for verdict in guard.judge(records, prefetch="live" if inputs.live(named) else "full"):
+        for verdict in guard.judge(records, prefetch="live" if inputs.is_live(sources) else "full"):
             tally[verdict.verdict] += 1
             unread += bool(verdict.unread)
             if not only or verdict.verdict in only:
@@ -87,7 +88,7 @@ def check(
         if stats:
             output.echo_err(_stats(guard.stats, tally.total(), time.monotonic() - start))
     code = _finish(tally, unread, exit_zero=exit_zero)
-    return exit_codes.USAGE_ERROR if remarks.are_missing() else code
+    return exit_codes.USAGE_ERROR if warnings.report_missing_fields() else code
 
 
 def _writer(output_format: str) -> Writer:

@@ -46,7 +46,7 @@ def decide(
     \b
     guard decide verdicts.jsonl -t policy.yaml > decided.jsonl
     """
-    if inputs.help_for_a_person(files):
+    if inputs.show_help_if_interactive(files):
         return exit_codes.USAGE_ERROR
     files = files or ("-",)
     output.check_stdout(files)

@@ -25,7 +25,7 @@ from guardcli.taxonomy import Taxonomy
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@inputs.files
+@inputs.files_argument
 @click.option(
     "-t", "--taxonomy", "taxonomies", multiple=True, metavar="NAME|YAML", help="Twice: the policies to compare."
 )
@@ -40,7 +40,7 @@ from guardcli.taxonomy import Taxonomy
 )
 @click.option("--with-text", is_flag=True, help="Put messages into the HTML page.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although verdicts differ.")
-@inputs.reading_options
+@inputs.input_options
 @model_options
 @record_options
 def diff(
@@ -51,7 +51,7 @@ def diff(
     output_format: str,
     with_text: bool,
     exit_zero: bool,
-    reading: inputs.Reading,
+    input_options: inputs.InputOptions,
     **options: Any,
 ) -> int:
     """Compare two runs: two files of verdicts, or one input judged under two policies.
@@ -65,7 +65,7 @@ def diff(
     if taxonomies:
         if len(taxonomies) != 2:
             raise click.UsageError("-t/--taxonomy names the policies to compare: give it twice")
-        records = reading.records(inputs.sources(files))
+        records = input_options.read(inputs.resolve_sources(files))
         names = taxonomies[0], taxonomies[1]
         first, second = (Taxonomy.load(name, extends_root=extends_root) for name in names)
         guard_options = GuardOptions(**options | {"show_text": options["show_text"] or with_text})

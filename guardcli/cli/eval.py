@@ -132,8 +132,8 @@ from guardcli.text.escaping import escape_terminal
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of all that is drawn."
 )
 @gate_options
-@inputs.reading_options
-@inputs.as_user
+@inputs.input_options
+@inputs.as_user_option
 @engine_options
 def eval_(
     *,
@@ -159,7 +159,7 @@ def eval_(
     seed: int,
     gates: Gates,
     lora: tuple[Adapter, ...],
-    reading: inputs.Reading,
+    input_options: inputs.InputOptions,
     **options: Any,
 ) -> int:
     """Hold verdicts against the labels of LABELLED records: AUPRC, F1 and more, overall and by category.
@@ -175,20 +175,20 @@ def eval_(
     Exits with 0 if all gates are met, 1 if not, 2 on wrong usage or where no record has the label that a gate needs, 3
     if something could not be judged.
     """
-    if inputs.help_for_a_person(files):
+    if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
-    named = inputs.sources(files)
+    sources = inputs.resolve_sources(files)
     names = taxonomies or _named_by("GUARD_TAXONOMY")
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]
     if html is not None or verdicts is not None:
         judged_by = guard_files(models or _named_by("GUARD_MODEL"), lora, policies)
-        reads: list[str | Path] = [*named, *runs, *(one.path for one in maps), *judged_by]
+        reads: list[str | Path] = [*sources, *runs, *(one.path for one in maps), *judged_by]
         output.check_output_files({"--html": html, "--verdicts": verdicts}, reads)
     label_target = target if target in ("user", "assistant") else None
     dataset = read_dataset(
-        reading.records(named), field_spec, label_target=label_target, truncate=target not in ("any", "last")
+        input_options.read(sources), field_spec, label_target=label_target, truncate=target not in ("any", "last")
     )
-    _check(dataset, named, by, gates)
+    _check(dataset, sources, by, gates)
     if not (runs or fields):  # with these, the model of the environment is not asked for
         models = models or _named_by("GUARD_MODEL")
     if ablate_policy and not models:
@@ -227,7 +227,7 @@ def eval_(
         num_resamples=resamples,
         seed=seed,
     )
-    evaluation = report.Report(evaluate(dataset, systems, config), ablations, ", ".join(named))
+    evaluation = report.Report(evaluate(dataset, systems, config), ablations, ", ".join(sources))
     if html is not None:
         output.write_file(html, report.as_page(evaluation, with_text=not no_text))
     output.write(_written(evaluation, output_format))
@@ -261,16 +261,16 @@ def _check_maps(maps: Sequence[CategoryMap], systems: Sequence[System]) -> None:
             raise InputError(f"--map {one.policy}=…: the policies are {', '.join(policies) or 'unknown'}")
 
 
-def _check(dataset: LabeledDataset, named: Sequence[str], by: Sequence[str], gates: Gates) -> None:
+def _check(dataset: LabeledDataset, sources: Sequence[str], by: Sequence[str], gates: Gates) -> None:
     if not dataset.samples:
         left_out = dataset.left_out + Counter({"unreadable": len(dataset.unreadable)})
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items()) or "no records"
         raise InputError(
-            f"{', '.join(named)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
+            f"{', '.join(sources)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
             "values mean unsafe"
         )
     for problem in gates.unmeasurable(sample.unsafe for sample in dataset.samples):
-        raise InputError(f"{', '.join(named)}: {problem}")
+        raise InputError(f"{', '.join(sources)}: {problem}")
     for path in by:
         group_by_field(dataset.samples, path)
 

@@ -12,6 +12,7 @@ import click
 from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
+from guardcli.cli.input_warnings import InputWarnings
 from guardcli.conversation import Record
 from guardcli.formats.decoding import parse_nested_json
 from guardcli.formats.layout import strip_marks
@@ -24,7 +25,7 @@ ANNOTATION = "guard"  # the field of a record that holds its verdict
 
 
 @click.command("filter", context_settings={"help_option_names": ["-h", "--help"]})
-@inputs.files
+@inputs.files_argument
 @click.option("--invert", is_flag=True, help="Withhold the safe, and pass the unsafe.")
 @click.option("--annotate", is_flag=True, help="Add the verdict to each record, as its field `guard`.")
 @click.option("--verdicts", type=click.Path(path_type=Path), metavar="FILE", help="Write the rows there, too.")
@@ -35,8 +36,8 @@ ANNOTATION = "guard"  # the field of a record that holds its verdict
     show_default=True,
     help="What is judged: every message (any), the last one, or the last of a role.",
 )
-@inputs.as_user
-@inputs.reading_options
+@inputs.as_user_option
+@inputs.input_options
 @model_options
 @taxonomy_option
 def filter_(
@@ -45,7 +46,7 @@ def filter_(
     invert: bool,
     annotate: bool,
     verdicts: Path | None,
-    reading: inputs.Reading,
+    input_options: inputs.InputOptions,
     **options: Any,
 ) -> int:
     """Pass records from FILES, or stdin, through as they are; withhold those in which a message is unsafe.
@@ -58,21 +59,21 @@ def filter_(
 
     Exits with 0, 2 on wrong usage, 3 if something could not be judged.
     """
-    if inputs.help_for_a_person(files):
+    if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
-    named = inputs.sources(files)
-    output.check_stdout(named)
+    sources = inputs.resolve_sources(files)
+    output.check_stdout(sources)
     code = OK
     with ExitStack() as stack:
         guard_options = GuardOptions(**options)
         if verdicts is not None:
-            output.check_output_file(verdicts, [*named, *guard_options.files()], "--verdicts")
+            output.check_output_file(verdicts, [*sources, *guard_options.files()], "--verdicts")
         guard = stack.enter_context(guard_options.open())
-        aside = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=named))
-        remarks = inputs.Remarks(options["as_user"], text_fields=reading.text_field)
-        records = remarks.of(reading.records(named))
+        aside = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=sources))
+        warnings = InputWarnings(options["as_user"], text_fields=input_options.text_field)
+        records = warnings.watch(input_options.read(sources))
         written = _Passed()
-        for filtered in filter_records(guard, records, prefetch="live" if inputs.live(named) else "full"):
+        for filtered in filter_records(guard, records, prefetch="live" if inputs.is_live(sources) else "full"):
             if aside is not None:
                 aside.write(map(jsonl.line, filtered.verdicts))
             for verdict in filtered.unjudged:
@@ -88,7 +89,7 @@ def filter_(
                     f"guard: withheld, not annotated: {escape_field(filtered.record.key.location)}: {refused}"
                 )
             written.write(filtered, passes=passes and not refused, annotate=annotate)
-    return USAGE_ERROR if remarks.are_missing() else code
+    return USAGE_ERROR if warnings.report_missing_fields() else code
 
 
 @dataclass(slots=True)

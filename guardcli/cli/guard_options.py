@@ -115,7 +115,7 @@ _RECORD_OPTIONS = (
         show_default=True,
         help="What is judged: every message (any), the last one, the last of a role, or each in a row of its own.",
     ),
-    inputs.as_user,
+    inputs.as_user_option,
     click.option("--scores", is_flag=True, help="For every row, the probability of each category to be listed first."),
     click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record to meta. Repeatable."),
     click.option("--show-text", is_flag=True, help="Put the judged message into the row."),

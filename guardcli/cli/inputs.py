@@ -1,12 +1,11 @@
-"""Files and stdin as one stream of records, and what kind of stream it is."""
+"""Read records from files and stdin, and the options that say how."""
 
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -19,26 +18,25 @@ from guardcli.cli import output
 from guardcli.cli.options import PathOption, PathsOption, add_options
 from guardcli.conversation import Conversation, Malformed, Record
 from guardcli.errors import InputError
-from guardcli.formats import MORE_PATHS, TEXT_AS_KEY, UNKNOWN_SPEAKER, find_field, has_value_at
 from guardcli.text.escaping import escape_terminal
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_RECORD_BYTES = 1 << 20
 
-files = click.argument("files", nargs=-1, metavar="[FILES]...")
-input_format = click.option(
+files_argument = click.argument("files", nargs=-1, metavar="[FILES]...")
+input_format_option = click.option(
     "--input-format",
     type=click.Choice(formats.INPUT_FORMATS),
     help="Take the input as this format instead of sniffing it.",
 )
-requests = click.option(
+requests_option = click.option(
     "--requests",
     multiple=True,
     metavar="FILE",
     help="Batch requests that the answers in the input belong to, by `custom_id`. Repeatable.",
 )
-as_user = click.option(
+as_user_option = click.option(
     "--as-user",
     type=click.Choice(["system", "developer", "tool"]),
     multiple=True,
@@ -47,11 +45,11 @@ as_user = click.option(
 )
 
 
-def sources(files: Sequence[str]) -> tuple[str, ...]:
-    """The inputs by name, stdin ("-") if there are none.
+def resolve_sources(files: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the inputs, or "-" (stdin) if there are none.
 
     Raises:
-        InputError: one does not exist, or cannot be read: told before a model is loaded.
+        InputError: A file does not exist or cannot be read. Checked here, before a model is loaded.
     """
     for file in files:
         if file == "-":
@@ -65,28 +63,35 @@ def sources(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(files) or ("-",)
 
 
-def help_for_a_person(files: Sequence[str]) -> bool:
-    """Give the command's help on stderr instead of silence, if nothing is given and stdin is a terminal; whether so."""
-    waits = waits_for_a_person(files)
-    if waits:
+def show_help_if_interactive(files: Sequence[str]) -> bool:
+    """If the command would wait for input from a terminal, write its help to stderr and return True."""
+    interactive = stdin_is_interactive(files)
+    if interactive:
         click.echo(click.get_current_context().get_help(), err=True)
-    return waits
+    return interactive
 
 
-def waits_for_a_person(files: Sequence[str]) -> bool:
-    """Whether nothing is given and stdin is a terminal: then help is better than silence."""
+def stdin_is_interactive(files: Sequence[str]) -> bool:
+    """Return whether no file is named and stdin is a terminal."""
     return not files and sys.stdin is not None and sys.stdin.isatty()
 
 
-def live(sources: Sequence[str]) -> bool:
-    """Whether some input is no regular file: its records are answered as they arrive."""
-    return not all(_regular(source) for source in sources)
+def is_live(sources: Sequence[str]) -> bool:
+    """Return whether an input is a pipe or a terminal, so that each record must be answered as it arrives."""
+    return not all(_is_regular(source) for source in sources)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How inputs are read: in which format if it is not to be found out, where in a JSON record the conversation is,
-    how long a record may be, which fields are metadata, and which ones hold text to be judged besides."""
+class InputOptions:
+    """The options of reading, as `formats.read` takes them.
+
+    Attributes:
+        input_format: The format; detected if None.
+        messages_path: Where in a JSON record the conversation is.
+        max_record_bytes: A longer record is malformed.
+        ignore: Comma-separated paths of metadata, whose text is not judged.
+        text_field: Paths of text to judge in addition, as user messages.
+    """
 
     input_format: str | None = None
     messages_path: str | None = None
@@ -94,7 +99,7 @@ class Reading:
     ignore: str | None = None
     text_field: tuple[str, ...] = ()
 
-    def records(
+    def read(
         self,
         sources: Sequence[str],
         *,
@@ -103,19 +108,25 @@ class Reading:
         on_detect: Callable[[str, str], None] = lambda _source, _format: None,
         on_text: Callable[[str, str, str], None] | None = None,
     ) -> Iterator[Record | Malformed]:
-        """The records of all inputs, in order, from line `start` of each on. `on_detect` is told (source, format), and
-        `on_text` each text of a JSON record: its path, the text, and what becomes of it.
+        """Yield the records of all inputs in order.
+
+        Args:
+            sources: Paths of files, or "-" for stdin.
+            start: The first line of each input to yield records from.
+            requests: The requests of a batch run by `custom_id`; each record is an answer to one of them.
+            on_detect: Called with (source, format) for each detected format.
+            on_text: Called with (path, text, status) for each text of a JSON record.
 
         Raises:
-            InputError: one cannot be opened.
+            InputError: An input cannot be opened.
         """
         for source in sources:
             with formats.open_source(source) as stream:
-                yield from self.records_of(
+                yield from self.read_stream(
                     stream, source, start=start, requests=requests, on_detect=on_detect, on_text=on_text
                 )
 
-    def records_of(
+    def read_stream(
         self,
         stream: BinaryIO,
         source: str,
@@ -127,9 +138,14 @@ class Reading:
         on_detect: Callable[[str, str], None] = lambda _source, _format: None,
         on_text: Callable[[str, str, str], None] | None = None,
     ) -> Iterator[Record | Malformed]:
-        """The same of one input that is open; `source` is its name in the keys. It may be a part of a file, as
-        `formats.read` has it."""
-        found = formats.read(
+        """Yield the records of one open input, or of a part of a file.
+
+        Args:
+            source: The name of the input in the keys.
+            first_line: The number of the stream's first line in the file.
+            record_lines: The result of `find_record_lines` for the file.
+        """
+        records = formats.read(
             stream,
             source,
             format=self.input_format,
@@ -141,13 +157,13 @@ class Reading:
             ignore=self.ignore,
             text_fields=self.text_field,
             on_detect=lambda name: on_detect(source, name),
-            on_note=lambda words: output.echo_err(f"guard: {escape_terminal(source)}: {words}"),
+            on_note=lambda note: output.echo_err(f"guard: {escape_terminal(source)}: {note}"),
             on_text=on_text,
         )
-        return found if requests is None else (_joined(record, requests) for record in found)
+        return records if requests is None else (_join_request(record, requests) for record in records)
 
-    def record_lines(self, stream: BinaryIO) -> formats.RecordLines | None:
-        """What a file holds in which no record goes beyond its line; None if others do."""
+    def find_record_lines(self, stream: BinaryIO) -> formats.RecordLines | None:
+        """Return where the records of a file begin if each of its records is on one line, else None."""
         return formats.find_record_lines(
             stream,
             format=self.input_format,
@@ -156,91 +172,8 @@ class Reading:
         )
 
 
-PATHS_TOLD = 10  # of unread text; --paths lists all
-
-
-class Remarks:
-    """What a person should know of how records are read: each thing is told once, on stderr, at the first record.
-
-    `keep` and `text_fields` are fields that options name.
-    """
-
-    def __init__(
-        self, as_user: Collection[str] = (), *, keep: Sequence[str] = (), text_fields: Sequence[str] = ()
-    ) -> None:
-        self._told: set[str] = set(as_user)
-        self._paths: set[str] = set()
-        self._records = 0
-        self._not_kept = set(keep)
-        self._not_judged = {path: place for path in text_fields for place in formats.parse_paths(path)}
-
-    def of(self, records: Iterable[Record | Malformed]) -> Iterator[Record | Malformed]:
-        """Records as they are; what there is to tell of one is told before it is handed on."""
-        for record in records:
-            self._records += 1
-            if self._not_kept:
-                self._not_kept = {
-                    name for name in self._not_kept if not any(True for _ in find_field(record.fields, name))
-                }
-            if self._not_judged:
-                self._not_judged = {
-                    path: place
-                    for path, place in self._not_judged.items()
-                    if not has_value_at(dict(record.fields), place)
-                }
-            if isinstance(record, Record):
-                self._see(record)
-            yield record
-
-    def are_missing(self) -> bool:
-        """Say which fields that options name were in no record; whether there are any."""
-        if not self._records:
-            return False
-        for option, names in (("--keep", self._not_kept), ("--text-field", self._not_judged)):
-            for name in sorted(names):
-                output.echo_err(f"guard: {option} {escape_terminal(shlex.quote(name))}: no record has such a field")
-        return bool(self._not_kept or self._not_judged)
-
-    def _see(self, record: Record) -> None:
-        conversation = record.conversation
-        for path in conversation.unread:
-            self._unread(path, record.key.location)
-        if conversation.num_operator_messages and (role := conversation.messages[0].role) not in self._told:
-            self._tell(
-                role,
-                record.key.location,
-                f"{role} messages before the first turn are the operator's: they are counted in `skipped`, and not "
-                f"judged; --as-user {role} judges them",
-            )
-        if UNKNOWN_SPEAKER in conversation.flags and UNKNOWN_SPEAKER not in self._told:
-            self._tell(
-                UNKNOWN_SPEAKER,
-                record.key.location,
-                "a line begins with a name that is no known speaker; it was read as part of the message before it "
-                f"(flag {UNKNOWN_SPEAKER})",
-            )
-
-    def _unread(self, path: str, place: str) -> None:
-        if path in self._paths or len(self._paths) > PATHS_TOLD:
-            return
-        self._paths.add(path)
-        if len(self._paths) > PATHS_TOLD or path == MORE_PATHS:
-            output.echo_err("guard: there is more text that is not judged: guard check --paths FILES lists all of it")
-            return
-        option = escape_terminal(shlex.quote(path))
-        judged = "" if path.endswith(TEXT_AS_KEY) else f", --text-field {option} judges it"
-        output.echo_err(
-            f"guard: {escape_terminal(place)}: the text under {escape_terminal(path)} is not judged: "
-            f"--ignore {option} calls it metadata{judged}"
-        )
-
-    def _tell(self, what: str, place: str, words: str) -> None:
-        self._told.add(what)
-        output.echo_err(f"guard: {escape_terminal(place)}: {words}")
-
-
-_READING_OPTIONS = (
-    input_format,
+_INPUT_OPTIONS = (
+    input_format_option,
     click.option(
         "--messages-path",
         type=PathOption(),
@@ -271,40 +204,40 @@ _READING_OPTIONS = (
 )
 
 
-def reading_options(command: F) -> F:
-    """Give a command the options on how inputs are read; it gets them as `reading`."""
+def input_options(command: F) -> F:
+    """Add the options of reading; the command gets them as `input_options`."""
 
     @wraps(command)
-    def reads(*args: Any, **options: Any) -> Any:
-        own = {field.name: options.pop(field.name) for field in fields(Reading)}
-        return command(*args, reading=Reading(**own), **options)
+    def with_input_options(*args: Any, **options: Any) -> Any:
+        values = {field.name: options.pop(field.name) for field in fields(InputOptions)}
+        return command(*args, input_options=InputOptions(**values), **options)
 
-    reading: F = add_options(reads, _READING_OPTIONS)  # type: ignore[assignment]
-    return reading
+    decorated: F = add_options(with_input_options, _INPUT_OPTIONS)  # type: ignore[assignment]
+    return decorated
 
 
-def asked(files: Sequence[str]) -> dict[str, Conversation] | None:
-    """The conversations of batch requests by their `custom_id`, all in memory; None if no file is named.
+def load_requests(files: Sequence[str]) -> dict[str, Conversation] | None:
+    """Return the conversations of batch requests by `custom_id`, or None if no file is named.
 
     Raises:
-        InputError: a request cannot be read, or two have one id.
+        InputError: A request cannot be read, or two have the same id.
     """
     if not files:
         return None
-    found: dict[str, Conversation] = {}
-    for record in Reading().records(sources(files)):
-        place, id_ = record.key.location, record.key.id
+    conversations: dict[str, Conversation] = {}
+    for record in InputOptions().read(resolve_sources(files)):
+        location, id_ = record.key.location, record.key.id
         if isinstance(record, Malformed) or id_ is None:
             reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"
-            raise InputError(f"{place}: no request: {reason}")
-        if id_ in found:
-            raise InputError(f"{place}: the custom_id {id_!r} stands twice among the requests")
-        found[id_] = record.conversation
-    return found
+            raise InputError(f"{location}: no request: {reason}")
+        if id_ in conversations:
+            raise InputError(f"{location}: the custom_id {id_!r} stands twice among the requests")
+        conversations[id_] = record.conversation
+    return conversations
 
 
-def _joined(record: Record | Malformed, requests: Mapping[str, Conversation]) -> Record | Malformed:
-    """An answer behind what it answers."""
+def _join_request(record: Record | Malformed, requests: Mapping[str, Conversation]) -> Record | Malformed:
+    """Put the messages of an answer after those of its request."""
     if isinstance(record, Malformed):
         return record
     request = requests.get(record.key.id or "")
@@ -321,9 +254,9 @@ def _joined(record: Record | Malformed, requests: Mapping[str, Conversation]) ->
     return replace(record, conversation=conversation)
 
 
-def _regular(source: str) -> bool:
+def _is_regular(source: str) -> bool:
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode if source == "-" else Path(source).stat().st_mode
-    except (OSError, ValueError, AttributeError):  # a closed stdin is told when it is read
+    except (OSError, ValueError, AttributeError):  # reading a closed stdin reports the error
         return False
     return stat.S_ISREG(mode)

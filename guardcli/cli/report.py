@@ -30,7 +30,7 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
     \b
     guard report verdicts.jsonl -o report.html
     """
-    if inputs.help_for_a_person(files):
+    if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
     files = files or ("-",)
     to_stdout = output.check_output(path, files, "-o")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from guardcli.cli import exit_codes, output
-from guardcli.cli.inputs import Reading
+from guardcli.cli.inputs import InputOptions
 from guardcli.conversation import Malformed
 from guardcli.formats import TextStatus
 from guardcli.report.terminal import table
@@ -38,12 +38,12 @@ class _Listing:
         self.places.setdefault((path, status), _Place(" ".join(text.split())[:LONGEST_EXAMPLE])).count += 1
 
 
-def list_text(reading: Reading, sources: Sequence[str]) -> int:
+def list_text(input_options: InputOptions, sources: Sequence[str]) -> int:
     """Write the list to stdout, and under it the option that settles what is open. The exit code: 0 if nothing is."""
     listing = _Listing()
     records = unreadable = 0
     reasons: dict[str, str] = {}
-    for record in reading.records(sources, on_text=listing.add):
+    for record in input_options.read(sources, on_text=listing.add):
         records += 1
         if isinstance(record, Malformed):
             unreadable += 1

@@ -59,13 +59,13 @@ class Deadly:
 
 
 def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
-    return inputs.Reading().records_of(
+    return inputs.InputOptions().read_stream(
         stream, unit.source.path, start=start, first_line=unit.first_line, record_lines=unit.record_lines
     )
 
 
 def plan_of(source: str) -> AuditPlan:
-    cut = split_into_units([Source.from_path(source, UNIT)], inputs.Reading().record_lines)
+    cut = split_into_units([Source.from_path(source, UNIT)], inputs.InputOptions().find_record_lines)
     return AuditPlan(cut, read, limits=BlockLimits(records=BLOCK))
 
 

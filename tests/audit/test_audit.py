@@ -122,7 +122,9 @@ def items_of(plan: AuditPlan) -> list[Item]:
 def test_units_read_one_after_the_other_are_the_whole(data: Path) -> None:
     plan = plan_of(str(data))
     assert len(plan.units) > 2
-    whole = items_of(AuditPlan(split_into_units([Source.from_path(str(data))], inputs.Reading().record_lines), read))
+    whole = items_of(
+        AuditPlan(split_into_units([Source.from_path(str(data))], inputs.InputOptions().find_record_lines), read)
+    )
     assert items_of(plan) == whole
     shards = [replace_in(plan, shard=Shard(number, 2)) for number in (1, 2)]
     parts = [items_of(shard) for shard in shards]
@@ -136,7 +138,7 @@ def test_what_is_no_file_of_lines_is_one_unit(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"prompt":"one"}\n' * 20))
     (tmp_path / "c.jsonl").write_text('{"prompt":"one"}\n' * 4)
     sources = [Source.from_path(str(path), 20) for path in sorted(tmp_path.iterdir())]
-    units = split_into_units(sources, inputs.Reading().record_lines)
+    units = split_into_units(sources, inputs.InputOptions().find_record_lines)
     assert [(Path(unit.source.path).name, unit.begin, unit.end, unit.first_line) for unit in units] == [
         ("a.json", 0, sources[0].size, 1),
         ("b.jsonl.gz", 0, sources[1].size, 1),

@@ -28,7 +28,7 @@ _SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("taxonomy_", metavar="TAXONOMY")
-@inputs.files
+@inputs.files_argument
 @click.option(
     "--template", type=click.Choice(list(TEMPLATES)), help="The prompt to render; the model's, if one is given."
 )
@@ -38,8 +38,8 @@ _SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
 )
 @click.option("--raw", "as_raw", is_flag=True, help="Exactly the bytes of the vendor's rendering, and no more.")
 @extends_root_option
-@inputs.as_user
-@inputs.input_format
+@inputs.as_user_option
+@inputs.input_format_option
 def render(
     *,
     taxonomy_: str,
@@ -57,7 +57,7 @@ def render(
     \b
     echo 'How do I bake bread?' | guard taxonomy render llama-guard-3 --template llama-guard-3-8b
     """
-    if inputs.help_for_a_person(files):
+    if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
     if template is None and model is None:
         raise click.UsageError("name the prompt with --template, or a model with -m")
@@ -65,7 +65,7 @@ def render(
     with ExitStack() as stack:
         loaded = stack.enter_context(_loaded(model, template)) if model is not None else None
         renderer = Renderer(TEMPLATES[template or (loaded.template if loaded else "")], policy)
-        records = inputs.Reading(input_format).records(inputs.sources(files))
+        records = inputs.InputOptions(input_format).read(inputs.resolve_sources(files))
         return _render(records, renderer, loaded, target, as_user, as_raw=as_raw)
 
 

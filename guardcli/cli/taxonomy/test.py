@@ -48,7 +48,7 @@ _POLL = 0.2  # seconds between looks at the files
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the results as JUnit's XML, too.")
 @extends_root_option
 @dataset_options
-@inputs.input_format
+@inputs.input_format_option
 @model_options
 def test(
     *,
@@ -114,7 +114,7 @@ def _labelled(
         return ()
     data = LabeledCases()
     if files:
-        data = cases_from_records(inputs.Reading(input_format).records(inputs.sources(files)), field_spec)
+        data = cases_from_records(inputs.InputOptions(input_format).read(inputs.resolve_sources(files)), field_spec)
     left_out = ", ".join(f"{pluralize(number, 'record')} {reason}" for reason, number in data.left_out.items())
     place = ", ".join(files) or "no labelled data"
     if not data.cases and files:

@@ -90,8 +90,8 @@ from guardcli.training.augmentation import (
     type=click.Choice(["user", "assistant"]),
     help="Whose last message is trained on; the message that the label is about if left out.",
 )
-@inputs.as_user
-@inputs.reading_options
+@inputs.as_user_option
+@inputs.input_options
 def prepare(
     *,
     files: tuple[str, ...],
@@ -110,7 +110,7 @@ def prepare(
     samples: int,
     target: LabelTarget | None,
     as_user: tuple[Role, ...],
-    reading: inputs.Reading,
+    input_options: inputs.InputOptions,
 ) -> int:
     """Make training examples of LABELLED records (or stdin).
 
@@ -123,11 +123,11 @@ def prepare(
 
     Exits with 0 if there are examples, 2 on wrong usage or where data overlap, 3 if no record could be used.
     """
-    if inputs.help_for_a_person(files):
+    if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
     prompt_template = TEMPLATES[template]
     policy = Taxonomy.load(taxonomy or prompt_template.taxonomy, extends_root=extends_root)
-    reads: list[str | Path] = [*inputs.sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
+    reads: list[str | Path] = [*inputs.resolve_sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
     to_stdout = output.check_output(path, reads, "-o")
     config = PrepareConfig(
         template=prompt_template,
@@ -141,10 +141,10 @@ def prepare(
         as_user=frozenset(as_user),
     )
     prompt_template.check(policy)
-    excluded = inputs.Reading().records(inputs.sources(exclude)) if exclude else ()
+    excluded = inputs.InputOptions().read(inputs.resolve_sources(exclude)) if exclude else ()
     evaluation = ContaminationIndex.from_records(excluded, as_user=config.as_user)
     stats = PrepareStats()
-    examples = list(prepare_examples(reading.records(inputs.sources(files)), config, evaluation, stats))
+    examples = list(prepare_examples(input_options.read(inputs.resolve_sources(files)), config, evaluation, stats))
     if stats.overlaps:
         output.echo_err_text(f"guard: {format_overlaps(stats)}\n")
         if not drop_overlap:
