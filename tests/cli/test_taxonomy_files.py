@@ -77,6 +77,12 @@ def test_new_extends_any_bundled_taxonomy(tmp_path: Path, name: str) -> None:
     assert guard("taxonomy", "validate", "x.yaml", cwd=tmp_path).returncode == 0
 
 
+def test_new_quotes_a_name_that_yaml_would_read_as_something_else(tmp_path: Path) -> None:
+    (tmp_path / "a\nname: b").mkdir()
+    assert guard("taxonomy", "new", "a\nname: b/c: d", cwd=tmp_path).returncode == 0
+    assert Taxonomy.load(tmp_path / "a\nname: b" / "c: d.yaml").name == "c: d"
+
+
 def test_new_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text("mine")
     done = guard("taxonomy", "new", "acme", cwd=tmp_path)

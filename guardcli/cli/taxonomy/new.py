@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from guardcli.cli.exit_codes import OK
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.files.atomic import replacing
 from guardcli.taxonomy import Category, Taxonomy, json_schema
+from guardcli.text.escaping import escape_line
 
 _SCHEMA = "taxonomy.schema.json"
 
@@ -23,14 +25,14 @@ _START = """\
 # `guard taxonomy render {file} --template …`, and hold it against its tests with `guard taxonomy test {file}`.
 
 name: {name}
-extends: {extends}           # the categories of {extends} hold, but for what is said here
+extends: {extends}           # the categories of {parent} hold, but for what is said here
 
 # drop: [{last}]              # leave some out
 # threshold: 0.5              # a score from here on is unsafe; `guard decide` applies a new one to stored verdicts
 # detail: full                # let the model read what describes a category, not only its name
 
 categories:
-  - id: {first}                    # an id of {extends} overrides what is given below ({first} is {first_name})
+  - id: {first}                    # an id of {parent} overrides what is given below ({first} is {first_name})
     key: {key}   # what the output calls it; the model still reads and writes {first}
   # - id: {fresh}                 # another id adds a category; the model reads its name
   #   name: Recommending Competitors
@@ -63,9 +65,10 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
     parent = Taxonomy.load(extends, extends_root=extends_root)
     text = _START.format(
         schema=_SCHEMA,
-        file=path,
-        name=path.stem,
-        extends=extends,
+        file=escape_line(str(path)),  # in a comment, which ends with its line
+        name=_scalar(path.stem),
+        extends=_scalar(extends),
+        parent=escape_line(extends),
         first=parent.categories[0].id,
         first_name=parent.categories[0].name,
         key=parent.categories[0].key or _word(parent.categories[0]),
@@ -86,6 +89,11 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
 def _write(path: Path, text: str) -> None:
     with replacing(path, new=True) as place:
         place.write_text(text, "utf-8")
+
+
+def _scalar(text: str) -> str:
+    """Text as a value of YAML, in quotes unless it needs none."""
+    return text if re.fullmatch(r"[A-Za-z./][\w./-]*", text) else json.dumps(text)
 
 
 def _word(category: Category) -> str:
