@@ -52,7 +52,7 @@ def decide(
     output.check_stdout(files)
     taxonomy = Taxonomy.load(edited, extends_root=extends_root)
     decision = DecisionRule.from_taxonomy(taxonomy, threshold)
-    ids = _ids(taxonomy, Taxonomy.load(was, extends_root=extends_root) if was else taxonomy)
+    ids = _ids(taxonomy, taxonomy if was is None else Taxonomy.load(was, extends_root=extends_root))
     named = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
     changes: Counter[tuple[str, str]] = Counter()
     unread = 0

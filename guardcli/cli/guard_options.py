@@ -183,7 +183,9 @@ class GuardOptions:
         return guard_files(models, self.lora, list(filter(None, [self._load_taxonomy()])))
 
     def _load_taxonomy(self) -> Taxonomy | None:
-        return Taxonomy.load(self.taxonomy, extends_root=self.extends_root) if self.taxonomy else None
+        if self.taxonomy is None:  # an empty name is not "none", but an error
+            return None
+        return Taxonomy.load(self.taxonomy, extends_root=self.extends_root)
 
     def _check_model(self, *, show_notice: bool = True) -> str:
         """Set up the log and return the model's name or path. Raises ModelError if there is none."""

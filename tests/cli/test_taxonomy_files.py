@@ -182,3 +182,24 @@ def test_every_command_that_reads_a_policy_says_what_it_may_extend(command: list
     assert "is outside of this file's folder" not in allowed.stdout + allowed.stderr
     assert "Traceback" not in allowed.stderr
     assert "no such option" not in allowed.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "check -m MODEL -t",
+        "audit in.jsonl -o out -m MODEL -t",
+        "decide in.jsonl -t",
+        "decide in.jsonl -t llama-guard-3 --was",
+        "diff in.jsonl -m MODEL -t llama-guard-3 -t",
+        "eval in.jsonl -m MODEL -t",
+        "taxonomy show",
+        "tune prepare in.jsonl -o out --template llama-guard-3-8b -t",
+    ],
+)
+def test_an_empty_name_is_no_taxonomy(command: str, guard_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text("")
+    words = [str(guard_path) if word == "MODEL" else word for word in command.split()]
+    done = guard(*words, "", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("guard: there is no taxonomy ``: ")

@@ -126,7 +126,7 @@ def prepare(
     if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
     prompt_template = TEMPLATES[template]
-    policy = Taxonomy.load(taxonomy or prompt_template.taxonomy, extends_root=extends_root)
+    policy = Taxonomy.load(prompt_template.taxonomy if taxonomy is None else taxonomy, extends_root=extends_root)
     reads: list[str | Path] = [*inputs.resolve_sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
     to_stdout = output.check_output(path, reads, "-o")
     config = PrepareConfig(
