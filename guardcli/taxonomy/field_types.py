@@ -1,33 +1,55 @@
-"""Values of the tree → Python's: text, a number, a choice, a list, a mapping with known keys.
+"""The types that a field of a taxonomy file can have.
 
-Every reader takes a value, what a message calls it, and the problems; a value it cannot read becomes a
-problem and something empty, so that reading goes on. It knows YAML's habits of mistaking text for something
-else, and nothing of what a taxonomy holds.
+Each type says twice what it accepts, in one place: `parse` reads a YAML node, and `json_schema` describes the same
+values to an editor. `schema` builds its tables from these types:
+
+    Field("threshold", Number(minimum=0, maximum=1, example=0.5), "A score from here on is unsafe; …")
+
+A node that cannot be read is reported and becomes something empty, so that one run reports every problem of a file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from guardcli.taxonomy.problems import Problems, did_you_mean, quoted
-from guardcli.taxonomy.rules import TextRule, not_empty, problem_code
+from guardcli.taxonomy.rules import ID, TextRule, not_empty, problem_code
 from guardcli.taxonomy.types import Location
 from guardcli.taxonomy.yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-Reader: TypeAlias = Callable[[Node, str, Problems], Any]
-
-_PROBABILITY = "a number from 0 to 1, such as 0.5"
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9]*)?")
 _EXPONENT = re.compile(r"([-+]?[0-9]{1,20})(\.[0-9]{0,20})?[eE]([-+]?)([0-9]{1,2})")
 
 
+class FieldType(Protocol):
+    """What a field, or an item of a list, accepts."""
+
+    def parse(self, node: Node, label: str, problems: Problems) -> Any:
+        """Read a value. `label` names it in messages, such as "`name`" or "an item of `can`"."""
+        ...
+
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        """Describe the accepted values in JSON Schema (draft-07)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a mapping."""
+
+    name: str
+    type: FieldType
+    description: str
+    required: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class LocatedText:
-    """Text that is checked again later, against other parts of the file."""
+    """Text together with where it was read, to be checked later against other parts of the file."""
 
     text: str
     location: Location
@@ -36,124 +58,232 @@ class LocatedText:
         return bool(self.text)
 
 
-def text(*rules: TextRule) -> Reader:
-    """Text without the blanks around it, on which the first rule that is broken is reported."""
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text without the blanks around it. Of the rules, the first that it breaks is reported.
 
-    def read(value: Node, what: str, problems: Problems) -> str:
-        if not isinstance(value, ScalarNode) or value.kind != "text":
-            problems.add(value.location, _not_text(value, what))
+    `pattern` and `excluded` are the part of the rules that JSON Schema can express.
+    """
+
+    rules: tuple[TextRule, ...]
+    pattern: str
+    excluded: tuple[str, ...] = ()
+
+    def parse(self, node: Node, label: str, problems: Problems) -> str:
+        if not isinstance(node, ScalarNode) or node.kind != "text":
+            problems.add(node.location, _not_text(node, label))
             return ""
-        stripped = value.text.strip()
-        for rule in (not_empty, *rules):
+        stripped = node.text.strip()
+        for rule in (not_empty, *self.rules):
             if broken := rule(stripped):
-                problems.add(value.location, f"{what} {broken}", problem_code(rule))
+                problems.add(node.location, f"{label} {broken}", problem_code(rule))
                 return ""
         return stripped
 
-    return read
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        schema = {"type": "string", "pattern": self.pattern, **_described(description)}
+        return schema | ({"not": {"anyOf": [{"pattern": p} for p in self.excluded]}} if self.excluded else {})
 
 
-def word(read: Reader) -> Reader:
-    return lambda value, what, problems: LocatedText(read(value, what, problems), value.location)
+@dataclass(frozen=True, slots=True)
+class CategoryId:
+    """The id of a category, such as S1. `advice` tells what to write where there is another word."""
 
+    advice: str
 
-def items(read: Reader, *, least: int = 0) -> Reader:
-    """A list, as a tuple without the items that could not be read."""
-
-    def read_items(value: Node, what: str, problems: Problems) -> tuple[Any, ...]:
-        if not isinstance(value, SequenceNode):
-            problems.add(value.location, mismatch(value, what, "a list, each item after `- `"))
-            return ()
-        if len(value.items) < least:
-            problems.add(value.location, f"{what} is empty: list at least one")
-        found = [read(item, f"an item of {what}", problems) for item in value.items]
-        return tuple(filter(None, found))
-
-    return read_items
-
-
-def choice(*allowed: str) -> Reader:
-    wanted = " or ".join(allowed)
-
-    def read(value: Node, what: str, problems: Problems) -> str:
-        if isinstance(value, ScalarNode) and value.text in allowed:
-            return value.text
-        if isinstance(value, ScalarNode) and value.kind != "null":
-            problems.add(value.location, f"{what} is {quoted(value.text)}: write {wanted}")
+    def parse(self, node: Node, label: str, problems: Problems) -> str:
+        if isinstance(node, ScalarNode) and ID.fullmatch(node.text):
+            return node.text
+        if not isinstance(node, ScalarNode) or node.kind == "null":
+            problems.add(node.location, _mismatch(node, label, "an id, such as S1"))
         else:
-            problems.add(value.location, mismatch(value, what, wanted))
+            problems.add(node.location, f"{quoted(node.text)} is no category id: {self.advice}")
         return ""
 
-    return read
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{ID.pattern}$", **_described(description)}
 
 
-def boolean(value: Node, what: str, problems: Problems) -> bool:
-    if isinstance(value, ScalarNode) and value.kind == "boolean":
-        return value.text.lower() in ("true", "yes", "on")
-    problems.add(value.location, mismatch(value, what, "true or false"))
-    return False
+@dataclass(frozen=True, slots=True)
+class WithLocation:
+    """A type of text whose values keep where they were read."""
+
+    type: Text | CategoryId
+
+    def parse(self, node: Node, label: str, problems: Problems) -> LocatedText:
+        return LocatedText(self.type.parse(node, label, problems), node.location)
+
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        return self.type.json_schema(description)
 
 
-def probability(value: Node, what: str, problems: Problems) -> float | None:
-    number = _number(value) if isinstance(value, ScalarNode) and value.kind == "number" else None
-    if number is None or not 0 <= number <= 1:
-        problems.add(value.location, _not_probability(value, what))
-        return None
-    return number + 0.0  # -0.0 is 0.0: equal decisions have equal digests
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words."""
 
+    words: tuple[str, ...]
 
-def mapping(
-    value: Node, what: str, problems: Problems, *, known: Mapping[str, Reader], required: Sequence[str]
-) -> dict[str, Any] | None:
-    """What the known keys hold, in the order of the file; None if the value is no mapping."""
-    if not isinstance(value, MappingNode):
-        problems.add(value.location, mismatch(value, what, "a mapping, `key: value` in each line"))
-        return None
-    given, meant = {}, set()
-    for key, entry in value.entries:
-        if key.text in known:
-            given[key.text] = known[key.text](entry, f"`{key.text}`", problems)
+    def parse(self, node: Node, label: str, problems: Problems) -> str:
+        expected = " or ".join(self.words)
+        if isinstance(node, ScalarNode) and node.text in self.words:
+            return node.text
+        if isinstance(node, ScalarNode) and node.kind != "null":
+            problems.add(node.location, f"{label} is {quoted(node.text)}: write {expected}")
         else:
-            near = problems.closest_match(key.text, known)
-            meant.add(near)
-            advice = did_you_mean(near) or f"known are {', '.join(known)}"
-            problems.add(key.location, f"unknown key {quoted(key.text)}: {advice}")
-    for name in required:
-        if name not in given and name not in meant:  # one mistake is told once
-            problems.add(value.location, f"`{name}` is missing: add `{name}: …`")
-    return given
+            problems.add(node.location, _mismatch(node, label, expected))
+        return ""
+
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        return {"enum": list(self.words), **_described(description)}
 
 
-def _number(value: ScalarNode) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    """True or false, in any of the spellings of YAML 1.1."""
+
+    def parse(self, node: Node, label: str, problems: Problems) -> bool:
+        if isinstance(node, ScalarNode) and node.kind == "boolean":
+            return node.text.lower() in ("true", "yes", "on")
+        problems.add(node.location, _mismatch(node, label, "true or false"))
+        return False
+
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        return {"type": "boolean", **_described(description)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A number within bounds, both included. Messages give `example`."""
+
+    minimum: float
+    maximum: float
+    example: float
+
+    def parse(self, node: Node, label: str, problems: Problems) -> float | None:
+        number = _to_float(node) if isinstance(node, ScalarNode) and node.kind == "number" else None
+        if number is None or not self._holds(number):
+            problems.add(node.location, self._not_number(node, label))
+            return None
+        return number + 0.0  # -0.0 is 0.0: equal decisions have equal digests
+
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        return {"type": "number", "minimum": self.minimum, "maximum": self.maximum, **_described(description)}
+
+    def _holds(self, number: float) -> bool:
+        return self.minimum <= number <= self.maximum
+
+    def _not_number(self, node: Node, label: str) -> str:
+        expected = f"a number from {self.minimum:g} to {self.maximum:g}, such as {self.example:g}"
+        if not isinstance(node, ScalarNode) or node.kind not in ("number", "text"):
+            return _mismatch(node, label, expected)
+        if node.kind == "number" and _BASE_60.fullmatch(node.text):
+            return f"{quoted(node.text)} is read as the number {_from_base_60(node.text)}: write {expected}"
+        if node.kind == "number":
+            return f"{label} is {quoted(node.text)}: write {expected}"
+        exponent = _EXPONENT.fullmatch(node.text)
+        if exponent and node.plain and self._holds(float(node.text)):
+            return f"{quoted(node.text)} is read as text by YAML 1.1: write {_respelled(exponent)}"
+        if not node.plain and _to_float(node) is not None:
+            return f"{label} is text: remove the quotes"
+        return f"{label} is {quoted(node.text)}: write {expected}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list, as a tuple without the items that could not be read."""
+
+    items: FieldType
+    min_items: int = 0
+
+    def parse(self, node: Node, label: str, problems: Problems) -> tuple[Any, ...]:
+        if not isinstance(node, SequenceNode):
+            problems.add(node.location, _mismatch(node, label, "a list, each item after `- `"))
+            return ()
+        if len(node.items) < self.min_items:
+            problems.add(node.location, f"{label} is empty: list at least one")
+        values = [self.items.parse(item, f"an item of {label}", problems) for item in node.items]
+        return tuple(filter(None, values))
+
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        schema = {"type": "array", **_described(description), "items": self.items.json_schema()}
+        return schema | ({"minItems": self.min_items} if self.min_items else {})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsCheck:
+    """A check of several fields of a mapping together, and the keywords by which JSON Schema makes the same check."""
+
+    report: Callable[[dict[str, Any], Location, Problems], None]
+    json_schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingOf:
+    """A mapping with a table of fields, and what is made of it.
+
+    `from_fields` gets the fields that the file has, in the order of the file, and the location of the mapping. It gets
+    no fields where the node is not a mapping, which is reported.
+    """
+
+    fields: tuple[Field, ...]
+    from_fields: Callable[[dict[str, Any], Location], Any]
+    check: FieldsCheck | None = None
+
+    def parse(self, node: Node, label: str, problems: Problems) -> Any:
+        if not isinstance(node, MappingNode):
+            problems.add(node.location, _mismatch(node, label, "a mapping, `key: value` in each line"))
+            return self.from_fields({}, node.location)
+        values = self._parse_entries(node, problems)
+        if self.check is not None:
+            self.check.report(values, node.location, problems)
+        return self.from_fields(values, node.location)
+
+    def json_schema(self, description: str = "") -> dict[str, Any]:
+        return {
+            "type": "object",
+            **_described(description),
+            "properties": {field.name: field.type.json_schema(field.description) for field in self.fields},
+            "required": [field.name for field in self.fields if field.required],
+            "additionalProperties": False,
+            **(self.check.json_schema if self.check is not None else {}),
+        }
+
+    def _parse_entries(self, node: MappingNode, problems: Problems) -> dict[str, Any]:
+        types = {field.name: field.type for field in self.fields}
+        values, meant = {}, set()
+        for key, value in node.entries:
+            if key.text in types:
+                values[key.text] = types[key.text].parse(value, f"`{key.text}`", problems)
+            else:
+                near = problems.closest_match(key.text, types)
+                meant.add(near)
+                advice = did_you_mean(near) or f"known are {', '.join(types)}"
+                problems.add(key.location, f"unknown key {quoted(key.text)}: {advice}")
+        for field in self.fields:
+            if field.required and field.name not in values and field.name not in meant:  # one mistake is told once
+                problems.add(node.location, f"`{field.name}` is missing: add `{field.name}: …`")
+        return values
+
+
+def _described(description: str) -> dict[str, str]:
+    return {"description": description} if description else {}
+
+
+def _to_float(node: ScalarNode) -> float | None:
     try:
-        return float(value.text)
+        return float(node.text)
     except ValueError:  # hexadecimal, base 60, `.nan`: all read as numbers by YAML
         return None
 
 
-def _not_text(value: Node, what: str) -> str:
-    if isinstance(value, MappingNode):
-        return f"{what} is a mapping: write text, in quotes if it has a colon or begins with a brace"
-    if not isinstance(value, ScalarNode) or value.kind == "null":
-        return mismatch(value, what, "text")
-    base_60 = _BASE_60.fullmatch(value.text)
-    taken_for = f"the number {_from_base_60(value.text)}" if base_60 else f"a {value.kind}"
-    return f"{quoted(value.text)} is read as {taken_for}: quote it"
-
-
-def _not_probability(value: Node, what: str) -> str:
-    if not isinstance(value, ScalarNode) or value.kind not in ("number", "text"):
-        return mismatch(value, what, _PROBABILITY)
-    if value.kind == "number" and _BASE_60.fullmatch(value.text):
-        return f"{quoted(value.text)} is read as the number {_from_base_60(value.text)}: write {_PROBABILITY}"
-    if value.kind == "number":
-        return f"{what} is {quoted(value.text)}: write {_PROBABILITY}"
-    exponent = _EXPONENT.fullmatch(value.text)
-    if exponent and value.plain and 0 <= float(value.text) <= 1:
-        return f"{quoted(value.text)} is read as text by YAML 1.1: write {_respelled(exponent)}"
-    if not value.plain and _number(value) is not None:
-        return f"{what} is text: remove the quotes"
-    return f"{what} is {quoted(value.text)}: write {_PROBABILITY}"
+def _not_text(node: Node, label: str) -> str:
+    if isinstance(node, MappingNode):
+        return f"{label} is a mapping: write text, in quotes if it has a colon or begins with a brace"
+    if not isinstance(node, ScalarNode) or node.kind == "null":
+        return _mismatch(node, label, "text")
+    base_60 = _BASE_60.fullmatch(node.text)
+    taken_for = f"the number {_from_base_60(node.text)}" if base_60 else f"a {node.kind}"
+    return f"{quoted(node.text)} is read as {taken_for}: quote it"
 
 
 def _respelled(number: re.Match[str]) -> str:
@@ -163,20 +293,21 @@ def _respelled(number: re.Match[str]) -> str:
 
 
 def _from_base_60(number: str) -> str:
+    """`1:30`, which YAML 1.1 reads as 90."""
     total = 0.0
     for digits in number.replace("_", "").lstrip("+-").split(":"):
         total = total * 60 + float(digits)
     return f"{-total if number.startswith('-') else total:.15g}"
 
 
-def mismatch(value: Node, what: str, wanted: str) -> str:
-    """What is said of a value of another kind."""
-    if isinstance(value, MappingNode):
-        found = "a mapping"
-    elif isinstance(value, SequenceNode):
-        found = "a list"
-    elif value.kind == "null":
-        return f"{what} has no value: write {wanted}"
+def _mismatch(node: Node, label: str, expected: str) -> str:
+    """The message for a node of another kind: "`can` is text: write a list, …"."""
+    if isinstance(node, MappingNode):
+        kind = "a mapping"
+    elif isinstance(node, SequenceNode):
+        kind = "a list"
+    elif node.kind == "null":
+        return f"{label} has no value: write {expected}"
     else:
-        found = "text" if value.kind == "text" else f"a {value.kind}"
-    return f"{what} is {found}: write {wanted}"
+        kind = "text" if node.kind == "text" else f"a {node.kind}"
+    return f"{label} is {kind}: write {expected}"

@@ -1,7 +1,9 @@
-"""A Draft and its parents → the categories that hold, and the tests that can be run on them.
+"""Resolve a draft: merge it with the files that it extends, and find the categories that its tests name.
 
-It follows `extends` from file to file, and checks what one file says of another: what is dropped, overridden,
-named by a test.
+child.yaml      extends: parent.yaml, drop: [S2], categories: [S3]
+parent.yaml     extends: llama-guard-3, categories: [S1 with another name]
+llama-guard-3   categories: S1 … S14
+the policy      S1 with the other name, S3 as in child.yaml, S4 … S14
 """
 
 from __future__ import annotations
@@ -10,34 +12,25 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import files, schema
+from guardcli.taxonomy import files
+from guardcli.taxonomy.draft import Draft, DraftCategory, DraftTest
 from guardcli.taxonomy.field_types import LocatedText
+from guardcli.taxonomy.parser import parse_draft
 from guardcli.taxonomy.problems import Problems, join_words, quoted, suggestion
 from guardcli.taxonomy.rules import ID
-from guardcli.taxonomy.schema import Draft, DraftCategory, DraftTest
 from guardcli.taxonomy.types import Category, Detail, PolicyTest
 from guardcli.text.lookalikes import skeleton
 
 _MAX_FILES = 16
-_BLANK: dict[str, Any] = {
-    "key": None,
-    "description": None,
-    "should_not": (),
-    "can": (),
-    "should": (),
-    "threshold": None,
-    "examples": (),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPolicy:
-    """What holds after a file and its parents.
+    """A file merged with its parents.
 
-    If it is not `complete`, some categories could not be read: what is missing here may be one of them.
+    If it is not `complete`, some categories could not be read, and a name that is missing here may be one of theirs.
     """
 
     detail: Detail
@@ -52,35 +45,36 @@ _UNREADABLE = replace(_EMPTY, complete=False)
 
 @dataclass(frozen=True, slots=True)
 class ExtendsChain:
-    """The files that led here, the one that is being read last, and a folder below which it may extend files.
+    """The files from the policy up to the parent that is being read, and which files that one may extend.
 
-    Below the folder that it is in it may, too, wherever it is: a file is as valid by itself as it is as a parent.
+    A file may extend those in its own folder and below, and those below `extends_root`. The folder that counts is that
+    of each file itself, so that a file is as valid on its own as it is as a parent.
     """
 
     files: tuple[str, ...]
     extends_root: Path | None = None
 
     @property
-    def last(self) -> str:
+    def current(self) -> str:
         return self.files[-1]
 
     def followed_by(self, path: str) -> ExtendsChain:
         return replace(self, files=(*self.files, path))
 
     def allows(self, path: Path) -> bool:
-        """Whether the last file may extend the one at `path`: a stranger's policy must not read what is elsewhere."""
+        """Whether the current file may extend the one at `path`. A stranger's policy must not read any file."""
         folders = [] if self.extends_root is None else [self.extends_root]
-        if not files.is_descriptor(self.last):  # one that came through a pipe has no folder
-            folders += [Path(self.last).parent, Path(os.path.realpath(self.last)).parent]
+        if not files.is_descriptor(self.current):  # a pipe has no folder
+            folders += [Path(self.current).parent, Path(os.path.realpath(self.current)).parent]
         return files.is_within(path, folders)
 
 
 def resolve(draft: Draft, chain: ExtendsChain, problems: Problems) -> ResolvedPolicy:
-    """The draft laid over its parents."""
+    """Merge a draft with its parents, which are read here."""
     parent = _resolve_parent(draft.extends, chain, problems) if draft.extends is not None else _EMPTY
     _check_drop(draft, parent, problems)
     categories = {**parent.categories, **_merged_categories(draft, parent, problems)}
-    dropped = {word.text for word in draft.drop} - {own.id.text for own in draft.categories}
+    dropped = {id.text for id in draft.drop} - {own.id.text for own in draft.categories}
     kept = {id: category for id, category in categories.items() if id not in dropped}
     policy = ResolvedPolicy(
         detail=draft.detail or parent.detail,
@@ -95,7 +89,7 @@ def resolve(draft: Draft, chain: ExtendsChain, problems: Problems) -> ResolvedPo
 
 
 def resolve_tests(draft: Draft, policy: ResolvedPolicy, problems: Problems) -> Iterator[PolicyTest]:
-    """The draft's tests, their categories as ids."""
+    """The tests of a draft, with the categories that they name by id or by key as ids."""
     ids = {category.label: id for id, category in policy.categories.items()}
     ids.update({id: id for id in policy.categories})
     known = join_words(dict.fromkeys(category.label for category in policy.categories.values()))
@@ -105,15 +99,15 @@ def resolve_tests(draft: Draft, policy: ResolvedPolicy, problems: Problems) -> I
 
 
 def _resolve_parent(extends: LocatedText, chain: ExtendsChain, problems: Problems) -> ResolvedPolicy:
-    if not extends.text:  # a problem already
+    if not extends:  # already reported
         return _UNREADABLE
-    path = files.find_file(extends.text, Path(chain.last).parent)
+    path = files.find_file(extends.text, Path(chain.current).parent)
     if path is not None and extends.text not in files.bundled_taxonomies() and not chain.allows(path):
         problems.add(extends.location, _outside_message(extends.text), "extends-outside")
         return _UNREADABLE
-    wrong = files.unknown_name_message(extends.text) if path is None else _parent_message(extends.text, path, chain)
-    if wrong or path is None:
-        problems.add(extends.location, str(wrong))
+    message = files.unknown_name_message(extends.text) if path is None else _parent_message(extends.text, path, chain)
+    if message or path is None:
+        problems.add(extends.location, str(message))
         return _UNREADABLE
     try:
         text = files.read_text(path, descriptors=False)
@@ -125,7 +119,7 @@ def _resolve_parent(extends: LocatedText, chain: ExtendsChain, problems: Problem
 
 def _resolve_text(text: str, chain: ExtendsChain, problems: Problems) -> ResolvedPolicy:
     try:
-        draft = schema.read(text, chain.last, problems)
+        draft = parse_draft(text, chain.current, problems)
     except TaxonomyError as error:
         problems.include(error)
         return _UNREADABLE
@@ -158,24 +152,24 @@ def _merged_categories(draft: Draft, parent: ResolvedPolicy, problems: Problems)
     merged: dict[str, Category] = {}
     for own in draft.categories:
         category = _merged_category(own, parent, problems)
-        merged.setdefault(own.id.text, category)  # a repeated id is a problem already: the first one counts
+        merged.setdefault(own.id.text, category)  # a repeated id is already reported
     return merged
 
 
 def _merged_category(own: DraftCategory, parent: ResolvedPolicy, problems: Problems) -> Category:
-    given = dict(own.given)
-    if "key" in given:
-        given["key"] = given["key"].text
+    fields = dict(own.fields)
+    if "key" in fields:
+        fields["key"] = fields["key"].text
     inherited = parent.categories.get(own.id.text)
     if inherited is not None:
-        return replace(inherited, **given, location=own.location)
-    if "name" not in given and parent.complete:
+        return replace(inherited, **fields, location=own.location)
+    if "name" not in fields and parent.complete:
         problems.add(own.location, f"`name` is missing: {quoted(own.id.text)} is new here, so add `name: …`")
-    return Category(**{"id": own.id.text, "name": "", **_BLANK, **given}, location=own.location)
+    return Category(**{"id": own.id.text, "name": "", **fields}, location=own.location)
 
 
 def _check_drop(draft: Draft, parent: ResolvedPolicy, problems: Problems) -> None:
-    if draft.extends is None:  # and so a problem already
+    if draft.extends is None:  # already reported
         return
     own = {category.id.text for category in draft.categories}
     has = join_words(parent.categories)
@@ -190,11 +184,10 @@ def _check_drop(draft: Draft, parent: ResolvedPolicy, problems: Problems) -> Non
 
 
 def _check_keys(draft: Draft, policy: ResolvedPolicy, problems: Problems) -> None:
-    """Of two categories with one key, or keys that look the same, the problem is the one that this file gave it, or
-    gave it last."""
-    giving = {own.id.text: own.given["key"] for own in draft.categories if "key" in own.given}
-    taken = {skeleton(c.key): id for id, c in policy.categories.items() if c.key and id not in giving}
-    for id, key in giving.items():
+    """Report keys that are the same, or look the same. The one to change is in this file, and the later one in it."""
+    own_keys = {own.id.text: own.fields["key"] for own in draft.categories if "key" in own.fields}
+    taken = {skeleton(c.key): id for id, c in policy.categories.items() if c.key and id not in own_keys}
+    for id, key in own_keys.items():
         owner = taken.setdefault(skeleton(key.text), id)
         if owner != id and key:
             problems.add(key.location, f"the key {quoted(key.text)} is already that of {owner}: choose another")
@@ -208,4 +201,12 @@ def _category_id(word: LocatedText, ids: dict[str, str], known: str, policy: Res
 
 
 def _policy_test(test: DraftTest, categories: tuple[str, ...]) -> PolicyTest:
-    return PolicyTest(test.name.text, test.prompt, test.response, test.expect, categories, test.todo, test.location)
+    return PolicyTest(
+        name=test.name.text,
+        prompt=test.prompt,
+        response=test.response,
+        expect=test.expect,
+        categories=categories,
+        todo=test.todo,
+        location=test.location,
+    )

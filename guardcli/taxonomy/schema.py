@@ -1,19 +1,31 @@
-"""What one taxonomy file says: its keys, what each may hold, and the Draft that is read from them.
+"""The fields of a taxonomy file: one table a mapping, each row with a name, a type and a description.
 
-It knows one file. What a category inherits, and whether what is named exists, is decided in `extends`.
+`parser` reads YAML by these tables, and `json_schema` makes the schema for editors of them. A field that is added here
+is read, checked, suggested for a misspelt key, and completed by editors.
+
+What no table can express is checked elsewhere: `parser` checks that names are unique, and `inheritance` that the
+categories that a file names exist.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import field_types, yaml_nodes
-from guardcli.taxonomy.field_types import LocatedText, boolean, choice, items, probability, text, word
-from guardcli.taxonomy.problems import Problems, closest_match, quoted
+from guardcli.taxonomy.draft import Draft, DraftCategory, DraftTest, example_from_fields
+from guardcli.taxonomy.field_types import (
+    Boolean,
+    CategoryId,
+    Choice,
+    Field,
+    FieldsCheck,
+    ListOf,
+    MappingOf,
+    Number,
+    Text,
+    WithLocation,
+)
+from guardcli.taxonomy.files import bundled_taxonomies
+from guardcli.taxonomy.problems import Problems, quoted
 from guardcli.taxonomy.rules import (
     ID,
     no_control_characters,
@@ -27,223 +39,152 @@ from guardcli.taxonomy.rules import (
     one_line,
     one_word,
 )
-from guardcli.taxonomy.types import Detail, Example, Label, Location
-from guardcli.taxonomy.yaml_nodes import MappingNode, Node, ScalarNode
+from guardcli.taxonomy.types import Detail, Label, Location
 
-
-@dataclass(frozen=True, slots=True)
-class DraftCategory:
-    """`given` has the fields that the file gives, and no others: the rest may be inherited."""
-
-    id: LocatedText
-    given: dict[str, Any]
-    location: Location
-
-
-@dataclass(frozen=True, slots=True)
-class DraftTest:
-    name: LocatedText
-    prompt: str | None
-    response: str | None
-    expect: Label
-    categories: tuple[LocatedText, ...]
-    todo: bool
-    location: Location
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """One file, before its parent is known; `complete` if the id of every category could be read."""
-
-    name: str
-    description: str | None
-    extends: LocatedText | None
-    drop: tuple[LocatedText, ...]
-    detail: Detail | None
-    threshold: float | None
-    categories: tuple[DraftCategory, ...]
-    tests: tuple[DraftTest, ...]
-    complete: bool
-    location: Location
-
-
-def read(text: str, path: str, problems: Problems) -> Draft:
-    """What a file says.
-
-    Raises:
-        TaxonomyError: it is no YAML, or no taxonomy; every lesser problem goes to `problems`.
-    """
-    problems.add_file(path)
-    found = Problems()
-    found.add_file(path)
-    root = yaml_nodes.parse(text, path, found, quote=_LIKE_A_TAXONOMY.search(text) is not None)
-    if not _is_taxonomy(root):
-        raise TaxonomyError(root.location.problem(_NO_TAXONOMY, "no-taxonomy"))
-    problems.include(found)
-    given = field_types.mapping(root, "the file", problems, known=_TAXONOMY, required=["name"]) or {}
-    draft = _draft(given, root.location)
-    if draft.extends is None:
-        _check_alone(given, draft, problems)
-    _check_unique((category.id for category in draft.categories), "category", problems)
-    _check_unique((test.name for test in draft.tests), "test", problems)
-    return draft
-
-
-def _is_taxonomy(root: Node) -> bool:
-    """Whether a file says something that only a taxonomy says, or only what it is called.
-
-    What is wrong with any other file, such as one that `extends` names by mistake or by malice, is told without a
-    word of what it holds.
-    """
-    if not isinstance(root, MappingNode):
-        return False
-    keys = [key.text for key, _ in root.entries]
-    own = [key for key in _TAXONOMY if key not in _OF_ANY_FILE]
-    return _OF_ANY_FILE.issuperset(keys) or any(closest_match(key, own) for key in keys[:_LOOKED_AT])
-
-
-def _draft(given: dict[str, Any], location: Location) -> Draft:
-    categories = given.get("categories", ())
-    inherits_all = "extends" in given and "categories" not in given
-    return Draft(
-        name=given.get("name", ""),
-        description=given.get("description"),
-        extends=given.get("extends"),
-        drop=given.get("drop", ()),
-        detail=given.get("detail"),
-        threshold=given.get("threshold"),
-        categories=tuple(category for category in categories if category.id.text),
-        tests=given.get("tests", ()),
-        complete=inherits_all or (bool(categories) and all(category.id.text for category in categories)),
-        location=location,
-    )
-
-
-def _check_alone(given: dict[str, Any], draft: Draft, problems: Problems) -> None:
-    if "categories" not in given:
-        message = "`categories` is missing: list them, or start from another taxonomy with `extends`"
-        problems.add(draft.location, message)
-    for dropped in draft.drop:
-        problems.add(
-            dropped.location,
-            f"{quoted(dropped.text)} cannot be dropped: `drop` needs `extends`, a taxonomy to drop it from",
-        )
-
-
-def _check_unique(words: Iterable[LocatedText], what: str, problems: Problems) -> None:
-    first: dict[str, LocatedText] = {}
-    for found in words:
-        before = first.setdefault(found.text, found)
-        if before is not found and found.text:
-            line = before.location.line
-            problems.add(found.location, f"{quoted(found.text)} is already the {what} in line {line}: rename one")
-
-
-def _id(value: Node, what: str, problems: Problems) -> str:
-    if isinstance(value, ScalarNode) and ID.fullmatch(value.text):
-        return value.text
-    if not isinstance(value, ScalarNode) or value.kind == "null":
-        problems.add(value.location, field_types.mismatch(value, what, "an id, such as S1"))
-        return ""
-    problems.add(
-        value.location,
-        f"{quoted(value.text)} is no category id: write a capital letter and a number from 1 to 999; "
-        "ids reach the model unchanged, and Llama Guard writes S1, O3",
-    )
-    return ""
-
-
-def _dropped(value: Node, what: str, problems: Problems) -> str:
-    if isinstance(value, ScalarNode) and value.kind != "null" and not ID.fullmatch(value.text):
-        problems.add(value.location, f"{quoted(value.text)} is no category id: `drop` takes ids, such as S13")
-        return ""
-    return _id(value, what, problems)
-
-
-def _example(value: Node, what: str, problems: Problems) -> Example | None:
-    given = field_types.mapping(value, what, problems, known=_EXAMPLE, required=["user", "verdict"])
-    if given is None:
-        return None
-    return Example(given.get("user", ""), given.get("assistant"), given.get("verdict", ""))
-
-
-def _category(value: Node, what: str, problems: Problems) -> DraftCategory:
-    given = field_types.mapping(value, what, problems, known=_CATEGORY, required=["id"]) or {}
-    return DraftCategory(given.pop("id", LocatedText("", value.location)), given, value.location)
-
-
-def _test(value: Node, what: str, problems: Problems) -> DraftTest | None:
-    given = field_types.mapping(value, what, problems, known=_TEST, required=["name", "expect"])
-    if given is None:
-        return None
-    if "prompt" not in given and "response" not in given:
-        problems.add(value.location, "the test says nothing: add `prompt`, `response` or both")
-    if given.get("expect") == "safe" and given.get("categories"):
-        message = "a test that expects safe has no categories: remove them, or expect unsafe"
-        problems.add(given["categories"][0].location, message)
-    absent = {"prompt": None, "response": None, "categories": (), "todo": False}
-    named = {"name": LocatedText("", value.location), "expect": ""}
-    return DraftTest(**{**absent, **named, **given}, location=value.location)
-
+# Types of text. Each has its rules, and a pattern for what of them a regular expression can say: that texts are not
+# blank, have no line break, or do not end with a period.
+_NOT_BLANK = r"\S"
+_ONE_LINE = r"^\s*\S(?:[^\n\r\t]*\S)?\s*$"
+_NO_PERIOD = r"^\s*(?:\S[^\n\r\t]*)?[^\s.]\s*$"
+_ONE_WORD = r"^\s*[^\s,]*[^\s!-/:-@\[-`{-~][^\s,]*\s*$"  # with a character that is no punctuation
+_LIKE_AN_ID = rf"^\s*{ID.pattern}\s*$"
+_LIKE_A_VERDICT = r"^[\W_]*(?:[Ss][Aa][Ff][Ee]|[Uu][Nn][Ss][Aa][Ff][Ee]|[Ee][Rr][Rr][Oo][Rr])[\W_]*$"
 
 # What people and models read is what people see: nothing hidden, nothing that poses as something else.
-_plain = (no_hidden_characters, no_lookalike_letters, no_marker)
-_line = text(no_control_characters, one_line, *_plain)
-_read_by_model = text(no_control_characters, *_plain)
-_bullets = items(_line)
-_said = text(no_surrogates)  # conversations may hold anything, markers too: that is what is judged
-
-_EXAMPLE = {
-    "user": _read_by_model,
-    "assistant": _read_by_model,
-    "verdict": choice("safe", "unsafe"),
-}
-
-_CATEGORY = {
-    "id": word(_id),
-    "name": text(no_control_characters, one_line, *_plain, no_period),
-    "key": word(
-        text(
-            no_control_characters,
-            no_hidden_characters,
-            no_lookalike_letters_anywhere,
-            no_marker,
-            one_word,
-            not_like_a_verdict,
-        )
+_AS_SEEN = (no_hidden_characters, no_lookalike_letters, no_marker)
+_LINE = Text((no_control_characters, one_line, *_AS_SEEN), _ONE_LINE)
+_PARAGRAPHS = Text((no_control_characters, *_AS_SEEN), _NOT_BLANK)
+_CATEGORY_NAME = Text((no_control_characters, one_line, *_AS_SEEN, no_period), _NO_PERIOD)
+_KEY = Text(
+    (
+        no_control_characters,
+        no_hidden_characters,
+        no_lookalike_letters_anywhere,
+        no_marker,
+        one_word,
+        not_like_a_verdict,
     ),
-    "description": _read_by_model,
-    "should_not": _bullets,
-    "can": _bullets,
-    "should": _bullets,
-    "threshold": probability,
-    "examples": items(_example),
-}
-
-_TEST = {
-    "name": word(_line),
-    "prompt": _said,
-    "response": _said,
-    "expect": choice("safe", "unsafe"),
-    "categories": items(word(_line)),
-    "todo": boolean,
-}
-
-_NO_TAXONOMY = (
-    "the file is no taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or `extends`"
+    _ONE_WORD,
+    excluded=(_LIKE_AN_ID, _LIKE_A_VERDICT),
 )
-_OF_ANY_FILE = {"name", "description"}
-_LOOKED_AT = 100  # keys of a file
-_TAXONOMY = {
-    "name": _line,
-    "extends": word(_line),
-    "drop": items(word(_dropped)),
-    "detail": choice("names", "full"),
-    "threshold": probability,
-    "description": _read_by_model,  # for the people who read the file
-    "categories": items(_category, least=1),
-    "tests": items(_test),
-}
+_CONVERSATION = Text((no_surrogates,), _NOT_BLANK)  # may hold anything, markers too: that is what is judged
 
-# A text that is no YAML, but has one of the keys where keys are.
-_LIKE_A_TAXONOMY = re.compile(rf"(?:^|[{{,])[ \t]*[\"']?(?:{'|'.join(_TAXONOMY)})[\"']?[ \t]*:", re.MULTILINE)
+_CATEGORY_ID = CategoryId(
+    "write a capital letter and a number from 1 to 999; ids reach the model unchanged, and Llama Guard writes S1, O3"
+)
+_VERDICT = Choice(get_args(Label))
+_THRESHOLD = Number(minimum=0, maximum=1, example=0.5)
+
+EXAMPLE = MappingOf(
+    fields=(
+        Field("user", _PARAGRAPHS, "What the user says.", required=True),
+        Field("assistant", _PARAGRAPHS, "What the assistant answers."),
+        Field("verdict", _VERDICT, "What the model should say of it.", required=True),
+    ),
+    from_fields=example_from_fields,
+)
+
+CATEGORY = MappingOf(
+    fields=(
+        Field("id", WithLocation(_CATEGORY_ID), "The code that the model writes, such as S11.", required=True),
+        Field("name", _CATEGORY_NAME, "The name that the model reads, without a period at its end."),
+        Field("key", WithLocation(_KEY), "What the output calls it, one word such as self-harm."),
+        Field("description", _PARAGRAPHS, "For people, and for the model with `detail: full`."),
+        Field("should_not", ListOf(_LINE), "What a model should not do, a line each."),
+        Field("can", ListOf(_LINE), "What is allowed all the same."),
+        Field("should", ListOf(_LINE), "What a model should do."),
+        Field("threshold", _THRESHOLD, "A threshold of its own; each category is then scored by a prompt of its own."),
+        Field("examples", ListOf(EXAMPLE), "Few-shot examples, which the model reads behind the category."),
+    ),
+    from_fields=DraftCategory.from_fields,
+)
+
+
+def _check_test(fields: dict[str, Any], location: Location, problems: Problems) -> None:
+    if "prompt" not in fields and "response" not in fields:
+        problems.add(location, "the test says nothing: add `prompt`, `response` or both")
+    if fields.get("expect") == "safe" and fields.get("categories"):
+        message = "a test that expects safe has no categories: remove them, or expect unsafe"
+        problems.add(fields["categories"][0].location, message)
+
+
+TEST = MappingOf(
+    fields=(
+        Field("name", WithLocation(_LINE), "What the test is called.", required=True),
+        Field("prompt", _CONVERSATION, "What the user says."),
+        Field("response", _CONVERSATION, "What the assistant answers; then this is what is judged."),
+        Field("expect", _VERDICT, "The verdict expected.", required=True),
+        Field("categories", ListOf(WithLocation(_LINE)), "Ids or keys that must be among the listed ones."),
+        Field("todo", Boolean(), "It is known to fail: tell, but do not count it."),
+    ),
+    from_fields=DraftTest.from_fields,
+    check=FieldsCheck(
+        _check_test,
+        {
+            "anyOf": [{"required": ["prompt"]}, {"required": ["response"]}],
+            "if": {"required": ["expect", "categories"], "properties": {"expect": {"const": "safe"}}},
+            "then": {"properties": {"categories": {"maxItems": 0}}},
+        },
+    ),
+)
+
+
+def _check_without_parent(fields: dict[str, Any], location: Location, problems: Problems) -> None:
+    """A file that extends none has categories, and drops none. Their names are checked in `inheritance`."""
+    if "extends" in fields:
+        return
+    if "categories" not in fields:
+        problems.add(location, "`categories` is missing: list them, or start from another taxonomy with `extends`")
+    for id in fields.get("drop", ()):
+        problems.add(
+            id.location, f"{quoted(id.text)} cannot be dropped: `drop` needs `extends`, a taxonomy to drop it from"
+        )
+
+
+TAXONOMY = MappingOf(
+    fields=(
+        Field("name", _LINE, "What the output calls the policy.", required=True),
+        Field(
+            "extends",
+            WithLocation(_LINE),
+            f"Start from another taxonomy: {', '.join(bundled_taxonomies())}, or a path.",
+        ),
+        Field(
+            "drop",
+            ListOf(WithLocation(CategoryId("`drop` takes ids, such as S13"))),
+            "Ids of the other taxonomy's categories to leave out.",
+        ),
+        Field(
+            "detail",
+            Choice(get_args(Detail)),
+            "What of a category the model reads: its name, or all that defines it.",
+        ),
+        Field("threshold", _THRESHOLD, "A score from here on is unsafe; 0.5 if left out."),
+        Field("description", _PARAGRAPHS, "For the people who read the file."),
+        Field(
+            "categories",
+            ListOf(CATEGORY, min_items=1),
+            "What is unsafe; one that has the id of an extended one overrides it.",
+        ),
+        Field("tests", ListOf(TEST), "Conversations and the verdicts expected of them, for guard taxonomy test."),
+    ),
+    from_fields=Draft.from_fields,
+    check=FieldsCheck(
+        _check_without_parent,
+        {
+            "allOf": [
+                {
+                    "if": {"not": {"required": ["extends"]}},
+                    "then": {
+                        "required": ["categories"],
+                        "properties": {"categories": {"items": {"required": ["id", "name"]}}},
+                    },
+                },
+                {
+                    "if": {"required": ["drop"], "properties": {"drop": {"minItems": 1}}},
+                    "then": {"required": ["extends"]},
+                },
+            ]
+        },
+    ),
+)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from guardcli.errors import GuardError
-from guardcli.taxonomy import digests, files, schema
+from guardcli.taxonomy import digests, files
 from guardcli.taxonomy.inheritance import ExtendsChain, resolve, resolve_tests
+from guardcli.taxonomy.parser import parse_draft
 from guardcli.taxonomy.problems import Problems
 from guardcli.taxonomy.types import Category, Detail, Location, PolicyTest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Taxonomy:
     """`threshold` is None where the file leaves it open; `detail` says what of a category the model reads.
 
@@ -60,14 +61,21 @@ class Taxonomy:
     def parse(cls, text: str, path: str = "<string>", *, extends_root: Path | None = None) -> Taxonomy:
         """The taxonomy that `text` holds; `extends` is relative to `path`. Raises TaxonomyError, as `load` does."""
         problems = Problems()
-        draft = schema.read(text, path, problems)
+        draft = parse_draft(text, path, problems)
         policy = resolve(draft, ExtendsChain((path,), extends_root), problems)
         tests = tuple(resolve_tests(draft, policy, problems))
         problems.raise_if_any()
         return cls(
-            draft.name, tuple(policy.categories.values()), policy.detail, policy.threshold, tests, draft.location,
-            draft.description, draft.extends.text if draft.extends else None, problems.files,
-        )  # fmt: skip
+            name=draft.name,
+            categories=tuple(policy.categories.values()),
+            detail=policy.detail,
+            threshold=policy.threshold,
+            tests=tests,
+            location=draft.location,
+            description=draft.description,
+            extends=draft.extends.text if draft.extends else None,
+            files=problems.files,
+        )
 
     def parent(self, *, extends_root: Path | None = None) -> Taxonomy | None:
         """The taxonomy that this one extends. Raises TaxonomyError if that changed since."""

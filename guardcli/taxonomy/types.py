@@ -1,4 +1,4 @@
-"""What a taxonomy is made of: immutable values that know their place in the file, and nothing of YAML."""
+"""The values that a taxonomy is made of. Each knows its location in a file, for messages about it."""
 
 from __future__ import annotations
 
@@ -13,39 +13,43 @@ Label = Literal["safe", "unsafe"]
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where something stands in a file; `line` and `column` count from 1."""
+    """A position in a file. `line` and `column` count from 1."""
 
     path: str
     line: int
     column: int
 
     def problem(self, message: str, code: Code = "taxonomy") -> Problem:
-        """Something wrong at this place."""
+        """A problem at this location."""
         return Problem(self.path, self.line, self.column, message, code)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A few-shot example: what was said, and the verdict the model should learn from it."""
+    """A few-shot example: a conversation, and the verdict that the model should give on it."""
 
     user: str
     assistant: str | None
     verdict: Label
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """One category: the model reads and writes its `id`; output calls it by its `label`."""
+    """One category. The model reads and writes its `id`; output calls it by its `label`: its key, if it has one.
+
+    With `detail: names` the model reads only its name and examples, and with `detail: full` also its description and
+    what a model should not, can and should do.
+    """
 
     id: str
     name: str
-    key: str | None
-    description: str | None
-    should_not: tuple[str, ...]
-    can: tuple[str, ...]
-    should: tuple[str, ...]
-    threshold: float | None
-    examples: tuple[Example, ...]
+    key: str | None = None
+    description: str | None = None
+    should_not: tuple[str, ...] = ()
+    can: tuple[str, ...] = ()
+    should: tuple[str, ...] = ()
+    threshold: float | None = None
+    examples: tuple[Example, ...] = ()
     location: Location = field(compare=False)
 
     @property
@@ -53,9 +57,9 @@ class Category:
         return self.key or self.id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTest:
-    """A conversation and the verdict expected of it; `categories` are ids, however the file named them."""
+    """A conversation and the verdict expected of it. `categories` are ids, even where the file gives keys."""
 
     name: str
     prompt: str | None

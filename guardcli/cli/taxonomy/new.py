@@ -13,7 +13,8 @@ from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.files.atomic import replacing
-from guardcli.taxonomy import Category, Taxonomy, json_schema
+from guardcli.taxonomy import Category, Taxonomy
+from guardcli.taxonomy.json_schema import json_schema_text
 from guardcli.text.escaping import escape_line
 
 _SCHEMA = "taxonomy.schema.json"
@@ -81,7 +82,7 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
     output.echo_err(f"guard: wrote {path}")
     schema = path.with_name(_SCHEMA)
     if not os.path.lexists(schema):
-        _write(schema, json_schema.as_text())
+        _write(schema, json_schema_text())
         output.echo_err(f"guard: wrote {schema}")
     return OK
 

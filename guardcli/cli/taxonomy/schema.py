@@ -6,7 +6,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
-from guardcli.taxonomy import json_schema
+from guardcli.taxonomy.json_schema import json_schema_text
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,5 +18,5 @@ def schema() -> int:
 
     and in the first line of a taxonomy: # yaml-language-server: $schema=taxonomy.schema.json
     """
-    output.write(json_schema.as_text())
+    output.write(json_schema_text())
     return OK

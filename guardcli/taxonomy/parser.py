@@ -1,0 +1,65 @@
+"""Parse one taxonomy file: YAML text → Draft."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from guardcli.errors import TaxonomyError
+from guardcli.taxonomy import yaml_nodes
+from guardcli.taxonomy.draft import Draft
+from guardcli.taxonomy.field_types import LocatedText
+from guardcli.taxonomy.problems import Problems, closest_match, quoted
+from guardcli.taxonomy.schema import TAXONOMY
+from guardcli.taxonomy.yaml_nodes import MappingNode, Node
+
+_NOT_A_TAXONOMY = (
+    "the file is no taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or `extends`"
+)
+_KEYS = [field.name for field in TAXONOMY.fields]
+_KEYS_OF_ANY_FILE = {"name", "description"}
+_MAX_KEYS = 100  # of a file that are compared with those of a taxonomy
+
+# A text that is no YAML, but has one of the keys where keys are.
+_LIKE_A_TAXONOMY = re.compile(rf"(?:^|[{{,])[ \t]*[\"']?(?:{'|'.join(_KEYS)})[\"']?[ \t]*:", re.MULTILINE)
+
+
+def parse_draft(text: str, path: str, problems: Problems) -> Draft:
+    """Parse the text of one file, and add what is wrong with it to `problems`.
+
+    Raises:
+        TaxonomyError: it is not YAML, or not a taxonomy.
+    """
+    problems.add_file(path)
+    yaml_problems = Problems()
+    yaml_problems.add_file(path)
+    root = yaml_nodes.parse(text, path, yaml_problems, quote=_LIKE_A_TAXONOMY.search(text) is not None)
+    if not _is_taxonomy(root):
+        raise TaxonomyError(root.location.problem(_NOT_A_TAXONOMY, "no-taxonomy"))
+    problems.include(yaml_problems)
+    draft: Draft = TAXONOMY.parse(root, "the file", problems)
+    _check_unique((category.id for category in draft.categories), "category", problems)
+    _check_unique((test.name for test in draft.tests), "test", problems)
+    return draft
+
+
+def _is_taxonomy(root: Node) -> bool:
+    """Whether the keys of a file are those of a taxonomy; `name` and `description` alone are enough.
+
+    `extends` may name any file, by mistake or by malice. If that file is not a taxonomy, its message must not quote a
+    word of it.
+    """
+    if not isinstance(root, MappingNode):
+        return False
+    keys = [key.text for key, _ in root.entries]
+    own_keys = [key for key in _KEYS if key not in _KEYS_OF_ANY_FILE]
+    return _KEYS_OF_ANY_FILE.issuperset(keys) or any(closest_match(key, own_keys) for key in keys[:_MAX_KEYS])
+
+
+def _check_unique(names: Iterable[LocatedText], kind: str, problems: Problems) -> None:
+    first: dict[str, LocatedText] = {}
+    for name in names:
+        before = first.setdefault(name.text, name)
+        if before is not name and name:
+            line = before.location.line
+            problems.add(name.location, f"{quoted(name.text)} is already the {kind} in line {line}: rename one")
