@@ -36,9 +36,9 @@ def _group(rows: Sequence[tuple[str, float]], top: int) -> Iterator[str]:
     most = max(value for _, value in rows)
     for at, (name, value) in enumerate(rows):
         y, width = top + at * _ROW, value / most * _WIDTH
-        colour = "#1a7f4b" if name == "guard" else "#9aa5b1"
+        color = "#1a7f4b" if name == "guard" else "#9aa5b1"
         yield (
             f'<text x="{_LEFT - 8}" y="{y + 15}" text-anchor="end">{escape(name)}</text>'
-            f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="20" fill="{colour}"/>'
+            f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="20" fill="{color}"/>'
             f'<text x="{_LEFT + width + 6:.1f}" y="{y + 15}">{value:.2f}</text>'
         )

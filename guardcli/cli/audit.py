@@ -47,7 +47,7 @@ from guardcli.formats import UNREAD_TEXT
 from guardcli.judging import Guard, reader
 from guardcli.judging.summary import summarize
 from guardcli.judging.writers import jsonl
-from guardcli.report import audit as report
+from guardcli.report import audit_report
 from guardcli.text.escaping import escape_terminal, pluralize
 
 _NAMED = 10  # so many files are named of those that are not read
@@ -305,7 +305,7 @@ def _summed_up(
     summary = summarize(reader.read_verdicts(str(path)))
     total, verdicts = summary.total, summary.verdicts
     if not quiet:
-        output.echo_err_text(report.as_text(summary))
+        output.echo_err_text(audit_report.as_text(summary))
     if not total:
         output.echo_err("guard: nothing to judge: the input holds no records")
         return UNJUDGED

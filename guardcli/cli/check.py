@@ -92,7 +92,7 @@ def check(
 
 
 def _writer(output_format: str) -> Writer:
-    return text.coloured if output_format == "text" and output.use_color() else WRITERS[output_format]
+    return text.colored if output_format == "text" and output.use_color() else WRITERS[output_format]
 
 
 def _stats(stats: EngineStats, rows: int, seconds: float) -> str:

@@ -20,7 +20,7 @@ from guardcli.evaluation import Comparison, compare_runs
 from guardcli.judging import Guard, reader, redecision
 from guardcli.judging.reader import VerdictRow
 from guardcli.judging.writers import jsonl
-from guardcli.report import diff as report
+from guardcli.report import diff_report
 from guardcli.taxonomy import Taxonomy
 
 
@@ -113,8 +113,8 @@ def _decided(rows: Iterable[VerdictRow], judged: Guard, other: Guard) -> Iterato
 
 def _written(comparison: Comparison, names: tuple[str, str], output_format: str, *, with_text: bool) -> str:
     if output_format == "json":
-        value = jsonl.finite(report.as_json(comparison, *names))  # rows that were edited may hold NaN in `meta`
+        value = jsonl.finite(diff_report.as_json(comparison, *names))  # rows that were edited may hold NaN in `meta`
         return json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
     if output_format == "html":
-        return report.as_page(comparison, *names, with_text=with_text)
-    return report.as_text(comparison, *names, colour=output.use_color(), width=output.table_width())
+        return diff_report.as_page(comparison, *names, with_text=with_text)
+    return diff_report.as_text(comparison, *names, color=output.use_color(), width=output.table_width())

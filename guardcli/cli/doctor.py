@@ -11,7 +11,7 @@ import click
 from guardcli.cli import output
 from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
-from guardcli.judging import diagnostics as examination
+from guardcli.judging import diagnostics
 from guardcli.judging.diagnostics import Check
 from guardcli.text.escaping import escape_line
 
@@ -25,22 +25,22 @@ def doctor(**options: Any) -> int:
     Exits with 0 if all is well, 1 if something is wrong with the model, 2 if it cannot be loaded.
     """
     guard_options = GuardOptions(**options)
-    found = [_written(finding) for finding in examination.installation()]
+    passed = [_write_check(check) for check in diagnostics.installation()]
     if guard_options.model:
-        found += [_written(finding) for finding in _examined(guard_options)]
+        passed += [_write_check(check) for check in _check_model(guard_options)]
     else:
         output.write("model: none named (-m): not examined\n")
-    return OK if all(found) else FINDINGS
+    return OK if all(passed) else FINDINGS
 
 
-def _examined(guard_options: GuardOptions) -> Iterator[Check]:
+def _check_model(guard_options: GuardOptions) -> Iterator[Check]:
     with replace(guard_options, force=True).open() as guard:
-        yield from examination.model(guard)
+        yield from diagnostics.model(guard)
 
 
-def _written(finding: Check) -> bool:
-    """Write a finding; whether it is good."""
-    mark = "" if finding.good else "  <- WRONG"
-    advice = "" if finding.good and "\n" not in finding.advice else f"\n  {finding.advice}"
-    output.write(f"{finding.name}: {escape_line(finding.value)}{mark}{advice}\n")
-    return finding.good
+def _write_check(check: Check) -> bool:
+    """Write the line of a check, and return whether it passed."""
+    mark = "" if check.good else "  <- WRONG"
+    advice = "" if check.good and "\n" not in check.advice else f"\n  {check.advice}"
+    output.write(f"{check.name}: {escape_line(check.value)}{mark}{advice}\n")
+    return check.good

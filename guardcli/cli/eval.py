@@ -25,7 +25,7 @@ from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabeledDataset,
 from guardcli.evaluation.metrics import ThresholdObjective
 from guardcli.models import Adapter
 from guardcli.prompts.turns import Target
-from guardcli.report import evaluation as report
+from guardcli.report import evaluation_report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_terminal
 
@@ -227,9 +227,9 @@ def eval_(
         num_resamples=resamples,
         seed=seed,
     )
-    evaluation = report.Report(evaluate(dataset, systems, config), ablations, ", ".join(sources))
+    evaluation = evaluation_report.EvaluationReport(evaluate(dataset, systems, config), ablations, ", ".join(sources))
     if html is not None:
-        output.write_file(html, report.as_page(evaluation, with_text=not no_text))
+        output.write_file(html, evaluation_report.as_page(evaluation, with_text=not no_text))
     output.write(_written(evaluation, output_format))
     return _code(evaluation, gates)
 
@@ -275,15 +275,15 @@ def _check(dataset: LabeledDataset, sources: Sequence[str], by: Sequence[str], g
         group_by_field(dataset.samples, path)
 
 
-def _written(evaluation: report.Report, output_format: str) -> str:
+def _written(evaluation: evaluation_report.EvaluationReport, output_format: str) -> str:
     if output_format == "json":
-        return report.as_json(evaluation)
+        return evaluation_report.as_json(evaluation)
     if output_format == "markdown":
-        return report.as_markdown(evaluation)
-    return report.as_text(evaluation, colour=output.use_color(), width=output.table_width())
+        return evaluation_report.as_markdown(evaluation)
+    return evaluation_report.as_text(evaluation, color=output.use_color(), width=output.table_width())
 
 
-def _code(evaluation: report.Report, gates: Gates) -> int:
+def _code(evaluation: evaluation_report.EvaluationReport, gates: Gates) -> int:
     results = evaluation.evaluation.results
     empty = [
         f"{one.system.name}: {why} with a verdict" for one in results for why in gates.unmeasurable(one.scored.labels)

@@ -12,7 +12,7 @@ from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.errors import InputError
 from guardcli.judging import reader
 from guardcli.judging.summary import Summary, summarize
-from guardcli.report.audit import as_page
+from guardcli.report.audit_report import as_page
 from guardcli.text.escaping import escape_terminal, pluralize
 
 

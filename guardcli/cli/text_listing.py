@@ -10,7 +10,7 @@ from guardcli.cli import exit_codes, output
 from guardcli.cli.inputs import InputOptions
 from guardcli.conversation import Malformed
 from guardcli.formats import TextStatus
-from guardcli.report.terminal import table
+from guardcli.report.terminal import format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
 LONGEST_EXAMPLE = 40  # characters
@@ -53,7 +53,7 @@ def list_text(input_options: InputOptions, sources: Sequence[str]) -> int:
         output.echo_err("guard: nothing to list: the input holds no records")
         return exit_codes.UNJUDGED
     if rows := _rows(listing):
-        output.write(table(("", "texts", "path", "example"), rows, width=output.table_width(), right=(1,)))
+        output.write(format_table(("", "texts", "path", "example"), rows, width=output.table_width(), right=(1,)))
     else:
         output.write("plain text: every record is judged whole\n")
     for reason in reasons.values():

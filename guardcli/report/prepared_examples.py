@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from guardcli.report.terminal import table
+from guardcli.report.terminal import format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 from guardcli.training.augmentation import PrepareStats, TrainingExample
 
@@ -13,12 +13,12 @@ _MAX_SAMPLE_LENGTH = 240  # characters
 _MAX_OVERLAPS = 5
 
 
-def format_preparation(stats: PrepareStats, samples: Sequence[TrainingExample], *, colour: bool, width: int) -> str:
+def format_preparation(stats: PrepareStats, samples: Sequence[TrainingExample], *, color: bool, width: int) -> str:
     """Tables of counts, then the samples."""
-    parts = [table(["examples", *_KINDS], list(_by_label(stats)), colour=colour, width=width, right=(1, 2, 3))]
+    parts = [format_table(["examples", *_KINDS], list(_by_label(stats)), color=color, width=width, right=(1, 2, 3))]
     for heading, counts in (("violated", stats.categories), ("left out", stats.skipped)):
         rows = [(name, f"{count:,}") for name, count in counts.most_common()]
-        parts += [table([heading, ""], rows, colour=colour, width=width, right=(1,))] if rows else []
+        parts += [format_table([heading, ""], rows, color=color, width=width, right=(1,))] if rows else []
     return "\n".join([*parts, *map(_sample, samples)])
 
 

@@ -1,4 +1,4 @@
-"""Tables as text: aligned columns, in colour on request, and nothing in a cell that could command a terminal."""
+"""Tables as text: aligned columns, in color on request, and nothing in a cell that could command a terminal."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Cell = str | tuple[str, str]  # text, or text with a style of rich's
 _PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
-def table(
+def format_table(
     headings: Sequence[str],
     rows: Iterable[Sequence[Cell]],
     *,
-    colour: bool = False,
+    color: bool = False,
     width: int = 120,
     right: Sequence[int] = (),
 ) -> str:
@@ -33,24 +33,24 @@ def table(
         drawn.add_column(_text(heading), justify=justify, overflow="fold")
     for row in rows:
         drawn.add_row(*map(_text, row))
-    return shown(drawn, colour=colour, width=width)
+    return _render(drawn, color=color, width=width)
 
 
-def shown(drawn: Table | Text, *, colour: bool, width: int) -> str:
+def _render(drawn: Table | Text, *, color: bool, width: int) -> str:
     """What rich makes of something, as text; lines have no blanks at their ends."""
     console = Console(
-        file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour, highlight=False, emoji=False,
-        color_system="standard" if colour else None, legacy_windows=False,
+        file=io.StringIO(), width=width, force_terminal=color, no_color=not color, highlight=False, emoji=False,
+        color_system="standard" if color else None, legacy_windows=False,
     )  # fmt: skip
     console.print(drawn)
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
-def styled(text: str, style: str, *, colour: bool) -> str:
+def format_styled(text: str, style: str, *, color: bool) -> str:
     """One line of text in a style."""
     line = escape_terminal(text)
-    return shown(Text(line, style=style, no_wrap=True), colour=colour, width=10_000) if colour else f"{line}\n"
+    return _render(Text(line, style=style, no_wrap=True), color=color, width=10_000) if color else f"{line}\n"
 
 
 def _text(cell: Cell) -> Text:

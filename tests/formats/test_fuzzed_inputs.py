@@ -139,8 +139,8 @@ def fault_of(verdict: Verdict) -> str | None:
             json.loads(line, parse_constant=_refuse)
     if not lines["text"].isprintable():
         return f"text: {lines['text']!r}"
-    if text.coloured(verdict).count("\x1b") != 2:
-        return f"colored: {text.coloured(verdict)!r}"
+    if text.colored(verdict).count("\x1b") != 2:
+        return f"colored: {text.colored(verdict)!r}"
     if verdict.verdict == "error" and not verdict.error:
         return "an error without a reason"
     return None

@@ -14,7 +14,7 @@ from guardcli.evaluation import EvalConfig, evaluate
 from guardcli.evaluation.comparison import compare_runs
 from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.judging.summary import summarize
-from guardcli.report import audit, diff, evaluation
+from guardcli.report import audit_report, diff_report, evaluation_report
 from tests.evaluation.planted import item, system
 from tests.rows import row
 
@@ -36,18 +36,18 @@ def pages() -> dict[str, str]:
     after = [row(1, 0.9, id=HOSTILE, text=HOSTILE, source=HOSTILE, categories=[HOSTILE], flags=[HOSTILE])]
     error = [row(2, None, error=HOSTILE, source="b")]
     return {
-        "diff": diff.as_page(compare_runs(before, after), HOSTILE, HOSTILE, with_text=True),
-        "evaluation": evaluation.as_page(_evaluation(), with_text=True),
-        "audit": audit.as_page(summarize([*after, *error]), HOSTILE, with_text=True),
+        "diff": diff_report.as_page(compare_runs(before, after), HOSTILE, HOSTILE, with_text=True),
+        "evaluation": evaluation_report.as_page(_evaluation(), with_text=True),
+        "audit": audit_report.as_page(summarize([*after, *error]), HOSTILE, with_text=True),
     }
 
 
-def _evaluation() -> evaluation.Report:
+def _evaluation() -> evaluation_report.Report:
     found = [item(1, True, HOSTILE, x=HOSTILE), item(2, False, x="b")]
     said = Conversation((Message("user", HOSTILE),), HOSTILE)
     found = [replace(one, record=Record(Key(HOSTILE, 1, id=HOSTILE), said, one.fields)) for one in found]
     systems = [system([0.2, 0.9], name=HOSTILE), system([0.2, None], name="b")]
-    return evaluation.Report(
+    return evaluation_report.Report(
         evaluate(LabeledDataset(tuple(found)), systems, EvalConfig(slice_by=("x",), num_resamples=100)), {}, HOSTILE
     )
 

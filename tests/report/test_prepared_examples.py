@@ -29,7 +29,7 @@ def example(said: str) -> TrainingExample:
 
 
 def shown(stats: PrepareStats, *samples: TrainingExample) -> str:
-    return format_preparation(stats, samples, colour=False, width=80)
+    return format_preparation(stats, samples, color=False, width=80)
 
 
 def test_summary_counts_examples_categories_and_skipped_records() -> None:

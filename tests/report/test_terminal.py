@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from guardcli.report.terminal import styled, table
+from guardcli.report.terminal import format_styled, format_table
 
 
 def test_columns_are_aligned_and_lines_have_no_blanks_at_their_ends() -> None:
-    shown = table(("name", "n"), [("a", "1"), ("longer", "1,000")], right=[1])
+    shown = format_table(("name", "n"), [("a", "1"), ("longer", "1,000")], right=[1])
     assert shown == "name         n\n--------------\na            1\nlonger   1,000\n"
 
 
 def test_hostile_cells_are_escaped() -> None:
     hostile = "\x1b[2J[red]x[/red]\n:smile:"
-    shown = table((hostile,), [(hostile,)])
+    shown = format_table((hostile,), [(hostile,)])
     assert "\x1b" not in shown
     assert shown.count("\\x1b[2J[red]x[/red]\\n:smile:") == 2
 
 
 def test_long_cells_are_folded_to_the_width() -> None:
-    shown = table(("a", "b"), [("x", "word " * 20)], width=40)
+    shown = format_table(("a", "b"), [("x", "word " * 20)], width=40)
     assert all(len(line) <= 40 for line in shown.splitlines())
     assert shown.count("word") == 20
 
 
 def test_colour_on_request_only() -> None:
     rows = [(("unsafe", "bold red"),)]
-    assert "\x1b[" not in table(("v",), rows)
-    assert "\x1b[1;31munsafe\x1b[0m" in table(("v",), rows, colour=True)
-    assert styled("x", "bold", colour=False) == "x\n"
-    assert styled("x", "bold", colour=True) == "\x1b[1mx\x1b[0m\n"
+    assert "\x1b[" not in format_table(("v",), rows)
+    assert "\x1b[1;31munsafe\x1b[0m" in format_table(("v",), rows, color=True)
+    assert format_styled("x", "bold", color=False) == "x\n"
+    assert format_styled("x", "bold", color=True) == "\x1b[1mx\x1b[0m\n"

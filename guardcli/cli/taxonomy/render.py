@@ -151,7 +151,7 @@ def _remark(words: str) -> str:
 
 
 def _segment(segment: Segment) -> str:
-    """Special tokens in colour; a user's text such that it cannot command the terminal."""
+    """Special tokens in color; a user's text such that it cannot command the terminal."""
     if segment.special:
         return _style(segment.text, **_SPECIAL)
     return "\n".join(map(escape_terminal, segment.text.split("\n"))) if segment.untrusted else segment.text

@@ -11,7 +11,7 @@ import click
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.extends_root_option import extends_root_option
-from guardcli.report.terminal import Cell, styled, table
+from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.taxonomy import Category, Taxonomy, bundled_taxonomies
 from guardcli.text.escaping import escape_terminal
 
@@ -31,8 +31,8 @@ def show(*, name: str, extends_root: Path | None) -> int:
     """Show what a taxonomy says: what it extends and changes, and what each category means."""
     taxonomy = Taxonomy.load(name, extends_root=extends_root)
     parent = taxonomy.parent(extends_root=extends_root)
-    colour = output.use_color()
-    output.write(styled(f"{taxonomy.name} ({taxonomy.location.path})", "bold", colour=colour))
+    color = output.use_color()
+    output.write(format_styled(f"{taxonomy.name} ({taxonomy.location.path})", "bold", color=color))
     for line in _facts(taxonomy, parent):
         output.write(f"{escape_terminal(line)}\n")
     output.write("\n")
@@ -88,4 +88,4 @@ def _meaning(category: Category) -> str:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: Sequence[int] = ()) -> str:
-    return table(headings, rows, colour=output.use_color(), width=output.table_width(), right=right)
+    return format_table(headings, rows, color=output.use_color(), width=output.table_width(), right=right)

@@ -27,7 +27,7 @@ from guardcli.evaluation.policy_tests import (
     cases_from_records,
     cases_from_taxonomy,
 )
-from guardcli.report import policy_tests as report
+from guardcli.report import policy_test_report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_line, pluralize
 
@@ -85,7 +85,7 @@ def test(
             run = session.run(taxonomy, _cases(taxonomy, data))
             _tell(run, suggest=suggest)
             if junit is not None:
-                output.write_file(junit, report.as_junit(run, taxonomy.name))
+                output.write_file(junit, policy_test_report.as_junit(run, taxonomy.name))
             if watch:
                 _watch(load, taxonomy, run, lambda edited: session.run(edited, _cases(edited, data)), suggest=suggest)
         finally:
@@ -129,7 +129,7 @@ def _labelled(
 
 
 def _tell(run: PolicyTestRun, *, suggest: bool) -> None:
-    output.write(report.as_text(run, suggest=suggest, colour=output.use_color(), width=output.table_width()))
+    output.write(policy_test_report.as_text(run, suggest=suggest, color=output.use_color(), width=output.table_width()))
 
 
 def _code(run: PolicyTestRun, max_flag_rate: float | None) -> int:
@@ -171,7 +171,7 @@ def _watch(
             continue
         if taxonomy.files != files:
             files, seen = taxonomy.files, _stamps(taxonomy.files)
-        changed = report.changes(before, run, colour=output.use_color())
+        changed = policy_test_report.changes(before, run, color=output.use_color())
         what = "changed:" if changed else "nothing changed"
         output.write(f"\n{_clock()} {time.monotonic() - start:.2f} s, {what}\n{changed}\n")
         _tell(run, suggest=suggest)

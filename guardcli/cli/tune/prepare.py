@@ -154,7 +154,7 @@ def prepare(
 
 def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareStats, *, samples: int, seed: int) -> int:
     shown = Random(seed).sample(examples, min(samples, len(examples)))
-    output.echo_err_text(format_preparation(stats, shown, colour=False, width=output.table_width()))
+    output.echo_err_text(format_preparation(stats, shown, color=False, width=output.table_width()))
     if not examples:
         output.echo_err(f"guard: none of {pluralize(stats.num_records, 'record')} can be used: no example is written")
         return UNJUDGED

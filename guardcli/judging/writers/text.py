@@ -17,7 +17,7 @@ from guardcli.text.escaping import escape_field, escape_terminal
 if TYPE_CHECKING:
     from guardcli.judging.verdict import Verdict
 
-_COLOURS = {"safe": "\x1b[32m", "unsafe": "\x1b[1;31m", "error": "\x1b[33m"}
+_COLORS = {"safe": "\x1b[32m", "unsafe": "\x1b[1;31m", "error": "\x1b[33m"}
 
 
 def line(verdict: Verdict) -> str:
@@ -45,6 +45,6 @@ def _remarks(verdict: Verdict) -> str:
     return f"[{','.join(map(escape_field, remarks))}]" if remarks else "-"
 
 
-def coloured(verdict: Verdict) -> str:
-    """The same line for a terminal, its verdict in colour."""
-    return f"{_COLOURS[verdict.verdict]}{verdict.verdict}\x1b[0m{line(verdict)[len(verdict.verdict) :]}"
+def colored(verdict: Verdict) -> str:
+    """The same line for a terminal, its verdict in color."""
+    return f"{_COLORS[verdict.verdict]}{verdict.verdict}\x1b[0m{line(verdict)[len(verdict.verdict) :]}"

@@ -82,7 +82,7 @@ def test_line(verdict: Verdict, expected: str) -> None:
     assert text.line(verdict) == expected
 
 
-@pytest.mark.parametrize(("kind", "colour"), [("safe", "32"), ("unsafe", "1;31"), ("error", "33")])
-def test_only_the_verdict_has_a_colour(kind: str, colour: str) -> None:
+@pytest.mark.parametrize(("kind", "color"), [("safe", "32"), ("unsafe", "1;31"), ("error", "33")])
+def test_only_the_verdict_has_a_colour(kind: str, color: str) -> None:
     verdict = VERDICTS[kind]
-    assert text.coloured(verdict) == text.line(verdict).replace(kind, f"\x1b[{colour}m{kind}\x1b[0m", 1)
+    assert text.colored(verdict) == text.line(verdict).replace(kind, f"\x1b[{color}m{kind}\x1b[0m", 1)

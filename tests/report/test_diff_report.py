@@ -6,7 +6,7 @@ import json
 import re
 
 from guardcli.evaluation.comparison import compare_runs
-from guardcli.report import diff
+from guardcli.report import diff_report
 from tests.rows import row
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
@@ -17,7 +17,7 @@ AFTER = [row(1, 0.2), row(2, 0.6, id=HOSTILE, text=HOSTILE), row(3, None)]
 def test_as_text() -> None:
     found = compare_runs(BEFORE, AFTER[:2])
     found.flips["safe", "unsafe"][0][1]["id"] = "c2"
-    assert diff.as_text(found, "a.jsonl", "b.jsonl", colour=False, width=120) == (
+    assert diff_report.as_text(found, "a.jsonl", "b.jsonl", color=False, width=120) == (
         "before: a.jsonl\nafter:  b.jsonl\n2 rows in both, 1 only before, 0 only after\n"
         "agreement 50.00%, 1 verdict changed (McNemar's test: p = 1)\n"
         "\nbefore   after    rows\n----------------------\nsafe     safe        1\nsafe     unsafe      1\n"
@@ -33,7 +33,7 @@ def test_as_text() -> None:
 
 
 def test_as_json_holds_the_rows() -> None:
-    found = json.loads(json.dumps(diff.as_json(compare_runs(BEFORE, AFTER), "a", "b")))
+    found = json.loads(json.dumps(diff_report.as_json(compare_runs(BEFORE, AFTER), "a", "b")))
     assert (found["matched"], found["changed"], found["unmatched"]) == (3, 2, [0, 0])
     assert found["verdicts"] == [
         {"before": "safe", "after": "safe", "rows": 1},
@@ -44,7 +44,7 @@ def test_as_json_holds_the_rows() -> None:
 
 
 def test_a_page_escapes_everything_and_loads_nothing() -> None:
-    page = diff.as_page(compare_runs(BEFORE, AFTER), "a.jsonl", HOSTILE, with_text=True)
+    page = diff_report.as_page(compare_runs(BEFORE, AFTER), "a.jsonl", HOSTILE, with_text=True)
     assert "<script" not in page
     assert "<img" not in page
     assert page.count("&lt;script&gt;") >= 3
@@ -54,12 +54,14 @@ def test_a_page_escapes_everything_and_loads_nothing() -> None:
 
 def test_messages_are_in_a_page_on_request_only() -> None:
     after = [row(2, 0.6, text="a secret")]
-    assert "a secret" not in diff.as_page(compare_runs([row(2, 0.4)], after), "a", "b", with_text=False)
-    assert "a secret" in diff.as_page(compare_runs([row(2, 0.4)], after), "a", "b", with_text=True)
+    assert "a secret" not in diff_report.as_page(compare_runs([row(2, 0.4)], after), "a", "b", with_text=False)
+    assert "a secret" in diff_report.as_page(compare_runs([row(2, 0.4)], after), "a", "b", with_text=True)
 
 
 def test_no_id_hides_or_reorders_the_line_that_it_stands_in() -> None:
     odd = "a\u202eb\x1b[2J\u2066c\x9b"
-    page = diff.as_page(compare_runs([row(2, 0.4, id=odd)], [row(2, 0.6, id=odd, text=odd)]), odd, "b", with_text=True)
+    page = diff_report.as_page(
+        compare_runs([row(2, 0.4, id=odd)], [row(2, 0.6, id=odd, text=odd)]), odd, "b", with_text=True
+    )
     assert not re.search("[\u202e\u2066\x1b\x9b]", page)
     assert "a\\u202eb\\x1b[2J\\u2066c\\x9b" in page

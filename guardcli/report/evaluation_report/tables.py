@@ -9,7 +9,7 @@ from typing import Literal
 
 from guardcli.evaluation import AblationResult, Evaluation, Slice, SystemResult, ThresholdPick
 from guardcli.evaluation.metrics import Interval
-from guardcli.report.terminal import styled, table
+from guardcli.report.terminal import format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
 NONE = "-"
@@ -25,7 +25,7 @@ _MAX_UNMAPPED = 8  # native categories that a note names
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EvaluationReport:
     """An evaluation, the policy ablations by the name of the system, and the name of the data."""
 
     evaluation: Evaluation
@@ -60,17 +60,17 @@ class Table:
         return range(1, len(self.headings))
 
 
-def as_text(report: Report, *, colour: bool, width: int) -> str:
+def as_text(report: EvaluationReport, *, color: bool, width: int) -> str:
     """All tables, with their titles, for a terminal of so many columns."""
     parts = [f"{escape_terminal(report.heading)}\n"]
     for one in tables(report):
-        title = styled(one.title, "bold", colour=colour)
+        title = format_styled(one.title, "bold", color=color)
         note = f"{escape_terminal(one.note)}\n" if one.note else ""
-        parts.append(title + table(one.headings, one.rows, colour=colour, width=width, right=one.right) + note)
+        parts.append(title + format_table(one.headings, one.rows, color=color, width=width, right=one.right) + note)
     return "\n".join(parts)
 
 
-def as_markdown(report: Report) -> str:
+def as_markdown(report: EvaluationReport) -> str:
     """The same as Markdown."""
     parts = [f"{_escaped(report.heading)}\n"]
     for one in tables(report):
@@ -81,7 +81,7 @@ def as_markdown(report: Report) -> str:
     return "\n".join(parts)
 
 
-def tables(report: Report) -> Iterator[Table]:
+def tables(report: EvaluationReport) -> Iterator[Table]:
     """Every table there is something to put in."""
     results = report.evaluation.results
     yield _systems(results, strict=report.evaluation.config.strict)
@@ -123,7 +123,7 @@ def _systems(results: Sequence[SystemResult], *, strict: bool) -> Table:
     return Table("Overall", ("", *(system.name for system in systems)), tuple(rows), note.strip())
 
 
-def _comparisons(report: Report) -> Table:
+def _comparisons(report: EvaluationReport) -> Table:
     rows = [
         (
             one.system, f"{one.num_samples:,}", format_interval(one.auprc, "+"), _p(one.auprc_p),

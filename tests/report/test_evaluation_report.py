@@ -12,7 +12,7 @@ from guardcli.conversation import Key, Malformed
 from guardcli.evaluation import AblationResult, EvalConfig, evaluate
 from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.evaluation.metrics import ThresholdObjective
-from guardcli.report.evaluation import Report, as_json, as_markdown, as_page, as_text
+from guardcli.report.evaluation_report import EvaluationReport, as_json, as_markdown, as_page, as_text
 from tests.evaluation.planted import item, system
 
 HOSTILE = "<script>document.title='owned'</script>|\x1b[31m"
@@ -24,16 +24,16 @@ ONE = system([0.9, 0.2, 0.3, 0.6, 0.8], categories=[{"S1": 0.9}, {"S1": 0.1}, {"
 TWO = replace(system([0.9, 0.1, 0.8, None, 0.7], name=HOSTILE), seconds=1.5, tokens=1234)
 
 
-def report(*systems: Any, **config: Any) -> Report:
+def report(*systems: Any, **config: Any) -> EvaluationReport:
     labelled = LabeledDataset(
         ITEMS, (Malformed(Key("set.jsonl", 9), "not JSON"),), Counter({"without a label": 2}), Counter({"xstest": 5})
     )
     evaluation = evaluate(labelled, systems, EvalConfig(num_resamples=100, **config))
-    return Report(evaluation, {"one": [AblationResult("own removed", 10, 2, 1)]}, "set.jsonl")
+    return EvaluationReport(evaluation, {"one": [AblationResult("own removed", 10, 2, 1)]}, "set.jsonl")
 
 
 def test_as_text() -> None:
-    text = as_text(report(ONE), colour=False, width=120)
+    text = as_text(report(ONE), color=False, width=120)
     assert text.startswith(
         "set.jsonl: 5 labelled records, 3 unsafe (60.0%); read as xstest; 2 without a label; "
         "1 cannot be read (line 9: not JSON)\n"
@@ -52,7 +52,7 @@ def test_several_systems_slices_and_thresholds() -> None:
         report(
             ONE, TWO, slice_by=("lang",), objectives=(ThresholdObjective("f1"), ThresholdObjective("precision", 0.9))
         ),
-        colour=False,
+        color=False,
         width=160,
     )
     for title in (
@@ -111,6 +111,6 @@ def test_the_page_draws_what_there_is_and_runs_nothing() -> None:
 
 def test_a_page_without_curves() -> None:
     labelled = LabeledDataset(ITEMS[:1])
-    page = as_page(Report(evaluate(labelled, [system([0.9])]), {}, "x"), with_text=True)
+    page = as_page(EvaluationReport(evaluate(labelled, [system([0.9])]), {}, "x"), with_text=True)
     assert "Precision and recall" not in page
     assert "all 1 items are unsafe" in page

@@ -18,7 +18,7 @@ from guardcli.text.escaping import escape_controls
 _PAGES = Path(__file__).parent / "pages"
 
 
-def page(template: str, values: Mapping[str, Any]) -> str:
+def render_page(template: str, values: Mapping[str, Any]) -> str:
     """A page of `pages/`, by its file's name."""
     environment = Environment(
         loader=FileSystemLoader(_PAGES),

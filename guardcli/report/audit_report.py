@@ -9,8 +9,8 @@ from typing import Any
 from guardcli.judging.histogram import ScoreHistogram
 from guardcli.judging.reader import VerdictRow, location_of
 from guardcli.judging.summary import KINDS, Summary
-from guardcli.report.page import page
-from guardcli.report.terminal import table
+from guardcli.report.html_page import render_page
+from guardcli.report.terminal import format_table
 from guardcli.text.escaping import pluralize
 
 _BARS = " ▁▂▃▄▅▆▇█"  # of a histogram of one line
@@ -22,7 +22,7 @@ def as_text(summary: Summary) -> str:
     parts = [f"{pluralize(summary.total, 'row')}: " + ", ".join(f"{summary.verdicts[kind]:,} {kind}" for kind in KINDS)]
     if summary.categories:
         rows = [(category, f"{number:,}") for category, number in summary.categories.most_common()]
-        parts.append(table(("category", "unsafe"), rows, right=[1]))
+        parts.append(format_table(("category", "unsafe"), rows, right=[1]))
     if summary.histogram.total:
         most = summary.histogram.max_count
         bars = "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in summary.histogram.counts)
@@ -30,16 +30,16 @@ def as_text(summary: Summary) -> str:
     if len(summary.by_source) > 1:
         shown = list(summary.by_source.items())[:_SOURCES]
         rows_of = [(source, *(f"{counts[kind]:,}" for kind in KINDS)) for source, counts in shown]
-        parts.append(table(("source", *KINDS), rows_of, right=[1, 2, 3]))
+        parts.append(format_table(("source", *KINDS), rows_of, right=[1, 2, 3]))
     if summary.reasons:
         rows = [(reason, f"{number:,}") for reason, number in summary.main_reasons(_REASONS)]
-        parts.append(table(("could not be judged because", "rows"), rows, right=[1]))
+        parts.append(format_table(("could not be judged because", "rows"), rows, right=[1]))
     return "\n".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
 
 
 def as_page(summary: Summary, title: str, *, with_text: bool) -> str:
     """One HTML page; messages only `with_text`, and only if the rows hold them."""
-    return page(
+    return render_page(
         "audit.html",
         {
             "title": title,

@@ -8,10 +8,10 @@ from typing import Any
 
 from guardcli.evaluation import Metrics, ObjectivePicks, Slice, SystemComparison, SystemResult, ThresholdPick
 from guardcli.evaluation.metrics import Interval
-from guardcli.report.evaluation.tables import Report
+from guardcli.report.evaluation_report.tables import EvaluationReport
 
 
-def as_json(report: Report) -> str:
+def as_json(report: EvaluationReport) -> str:
     """One object; a metric that is not defined is null."""
     evaluation = report.evaluation
     dataset = evaluation.dataset
@@ -33,7 +33,7 @@ def as_json(report: Report) -> str:
     return json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
 
 
-def _system(report: Report, result: SystemResult) -> dict[str, Any]:
+def _system(report: EvaluationReport, result: SystemResult) -> dict[str, Any]:
     system = result.system
     return {
         "system": system.name,
@@ -107,7 +107,7 @@ def _comparison(one: SystemComparison) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _location(report: Report, index: int) -> dict[str, Any]:
+def _location(report: EvaluationReport, index: int) -> dict[str, Any]:
     key = report.evaluation.dataset.samples[index].key
     return {"source": key.source, "line": key.line, "part": key.part, "id": key.id}
 

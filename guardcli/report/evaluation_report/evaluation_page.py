@@ -12,15 +12,15 @@ from typing import Any
 from guardcli.evaluation import SystemResult
 from guardcli.evaluation.metrics import UndefinedMetric, precision_recall_curve
 from guardcli.judging.histogram import ScoreHistogram
-from guardcli.report.evaluation.tables import Report, format_interval, tables
-from guardcli.report.page import page
+from guardcli.report.evaluation_report.tables import EvaluationReport, format_interval, tables
+from guardcli.report.html_page import render_page
 
 _POINTS = 400  # of a curve; more cannot be told apart
 
 
 @dataclass(frozen=True, slots=True)
 class CurveLine:
-    """A curve as points for a square of 100 by 100, y downwards; `number` chooses its colour."""
+    """A curve as points for a square of 100 by 100, y downwards; `number` chooses its color."""
 
     name: str
     number: int
@@ -28,11 +28,11 @@ class CurveLine:
     note: str = ""
 
 
-def as_page(report: Report, *, with_text: bool) -> str:
+def as_page(report: EvaluationReport, *, with_text: bool) -> str:
     """The page; messages only if `with_text`."""
     evaluation = report.evaluation
     results = evaluation.results
-    return page(
+    return render_page(
         "evaluation.html",
         {
             "heading": report.heading,
@@ -106,7 +106,7 @@ def _histogram(result: SystemResult) -> list[dict[str, Any]]:
     ]
 
 
-def _mistake(report: Report, result: SystemResult, index: int, *, with_text: bool) -> dict[str, Any]:
+def _mistake(report: EvaluationReport, result: SystemResult, index: int, *, with_text: bool) -> dict[str, Any]:
     sample, prediction = report.evaluation.dataset.samples[index], result.system.predictions[index]
     key = sample.key
     labels = [name for name, on in sample.ground_truth.annotations.items() if on]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from guardcli.evaluation.policy_tests import PolicyTestResult, PolicyTestRun, PolicyTestStatus, suggest_fixes
-from guardcli.report.terminal import Cell, styled, table
+from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_controls, escape_terminal, pluralize
 
 _STYLES: dict[PolicyTestStatus, str] = {
@@ -19,20 +19,20 @@ _STYLES: dict[PolicyTestStatus, str] = {
 _SHOWN = 20  # labelled cases that failed; of the taxonomy's own tests all are shown
 
 
-def as_text(run: PolicyTestRun, *, suggest: bool, colour: bool, width: int) -> str:
+def as_text(run: PolicyTestRun, *, suggest: bool, color: bool, width: int) -> str:
     """What failed, with score, threshold and distance; with `suggest`, what would make it pass; and the counts."""
     shown, left_out = _shown(run)
     text = ""
     if shown:
         headings = ("test", "result", "where", "expected", "score", "threshold", "distance", "why")
         rows = [_row(result, run) for result in shown]
-        text += table(headings, rows, colour=colour, width=width, right=[4, 5, 6]) + "\n"
+        text += format_table(headings, rows, color=color, width=width, right=[4, 5, 6]) + "\n"
     if left_out:
         text += f"… and {pluralize(left_out, 'more labelled case')}\n\n"
     if suggest:
         for result in shown:
             if result.status == "failed":
-                text += styled(result.case.name, "bold", colour=colour)
+                text += format_styled(result.case.name, "bold", color=color)
                 text += "".join(f"  {escape_terminal(line)}\n" for line in suggest_fixes(run, result)) + "\n"
     return text + f"{summary(run)}\n"
 
@@ -47,10 +47,10 @@ def summary(run: PolicyTestRun) -> str:
     return ", ".join(parts) or "no tests"
 
 
-def changes(before: PolicyTestRun, after: PolicyTestRun, *, colour: bool) -> str:
+def changes(before: PolicyTestRun, after: PolicyTestRun, *, color: bool) -> str:
     """What a new run says otherwise than the last one: tests that turned, and scores that moved."""
     known = {result.case.name: result for result in before.results}
-    return "".join(_change(known[r.case.name], r, colour) for r in after.results if r.case.name in known)
+    return "".join(_change(known[r.case.name], r, color) for r in after.results if r.case.name in known)
 
 
 def as_junit(run: PolicyTestRun, name: str) -> str:
@@ -108,13 +108,13 @@ def _score(result: PolicyTestResult) -> float | None:
     return score
 
 
-def _change(before: PolicyTestResult, after: PolicyTestResult, colour: bool) -> str:
+def _change(before: PolicyTestResult, after: PolicyTestResult, color: bool) -> str:
     score_change = _format_score_change(before, after)
     if before.status == after.status:
         return f"  {escape_terminal(after.case.name)}: {score_change}\n" if score_change else ""
     status = f"  {after.case.name}: {after.status} (was {before.status})"
     line = f"{status}, {score_change}" if score_change else status
-    return styled(line, _STYLES[after.status], colour=colour)
+    return format_styled(line, _STYLES[after.status], color=color)
 
 
 def _format_score_change(before: PolicyTestResult, after: PolicyTestResult) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 
 from guardcli.evaluation import Comparison, RowPair, score_delta
 from guardcli.judging.reader import VerdictRow, location_of
-from guardcli.report.page import page
-from guardcli.report.terminal import Cell, styled, table
+from guardcli.report.html_page import render_page
+from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
-_COLOURS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
+_COLORS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
 
 
 def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
     }
 
 
-def as_text(comparison: Comparison, before: str, after: str, *, colour: bool, width: int) -> str:
+def as_text(comparison: Comparison, before: str, after: str, *, color: bool, width: int) -> str:
     """The same on a terminal."""
     lines = [
         f"before: {escape_terminal(before)}\nafter:  {escape_terminal(after)}\n"
@@ -43,18 +43,16 @@ def as_text(comparison: Comparison, before: str, after: str, *, colour: bool, wi
         f"agreement {_share(comparison.agreement)}, {pluralize(comparison.num_changed, 'verdict')} changed "
         f"(McNemar's test: p = {comparison.p_value:.3g})\n"
     ]
-    verdicts = [
-        (_coloured(row["before"]), _coloured(row["after"]), f"{row['rows']:,}") for row in _verdicts(comparison)
-    ]
-    lines.append(table(("before", "after", "rows"), verdicts, colour=colour, width=width, right=[2]))
+    verdicts = [(_colored(row["before"]), _colored(row["after"]), f"{row['rows']:,}") for row in _verdicts(comparison)]
+    lines.append(format_table(("before", "after", "rows"), verdicts, color=color, width=width, right=[2]))
     if categories := [(r["category"], f"{r['gained']:,}", f"{r['lost']:,}") for r in _categories(comparison)]:
         headings = ("category", "newly listed", "no longer listed")
-        lines.append(table(headings, categories, colour=colour, width=width, right=[1, 2]))
+        lines.append(format_table(headings, categories, color=color, width=width, right=[1, 2]))
     for group in _groups(comparison, with_text=False):
         shown = [(*row["scores"], row["moved"], row["categories"], row["place"]) for row in group["rows"]]
         columns = ("before", "after", "moved", "categories", "where")
-        title = styled(f"{group['title']} ({group['note']})", "bold", colour=colour)
-        lines.append(title + table(columns, shown, colour=colour, width=width, right=[0, 1, 2]))
+        title = format_styled(f"{group['title']} ({group['note']})", "bold", color=color)
+        lines.append(title + format_table(columns, shown, color=color, width=width, right=[0, 1, 2]))
     return "\n".join(lines)
 
 
@@ -65,7 +63,7 @@ def as_page(comparison: Comparison, before: str, after: str, *, with_text: bool)
         "p_value": f"{comparison.p_value:.3g}",
         "groups": list(_groups(comparison, with_text=with_text)),
     }
-    return page("diff.html", values)
+    return render_page("diff.html", values)
 
 
 def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:
@@ -108,5 +106,5 @@ def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-def _coloured(verdict: str) -> Cell:
-    return verdict, _COLOURS[verdict]
+def _colored(verdict: str) -> Cell:
+    return verdict, _COLORS[verdict]
