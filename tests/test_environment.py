@@ -17,7 +17,7 @@ def seen(action: str, **variables: str) -> list[str]:
     return subprocess.run(command, env=inherited | variables, capture_output=True, text=True, check=True).stdout.split()
 
 
-@pytest.mark.parametrize("action", ["guardcli.Guard", "from guardcli import cli; cli._run(['--version'])"])
+@pytest.mark.parametrize("action", ["guardcli.Guard", "from guardcli.cli import main; main._run(['--version'])"])
 def test_it_is_set_for_the_command_and_for_the_library(action: str) -> None:
     assert seen(action)[-2:] == ["2000", "1"]
 
