@@ -9,7 +9,7 @@
     ├── ModelError        a model that cannot be loaded, or cannot be trusted with this template
     ├── EngineError       llama.cpp failed while evaluating
     └── TuneError         a training that cannot begin, or cannot go on
-    ReaderGone            whoever read our output closed it: the end, and no error
+    StdoutClosed          the reader of stdout closed it: the run ends, without an error
 
 A record that cannot be judged is no exception: it is a `Malformed` value and becomes an `error` verdict.
 Errors of foreign libraries are translated where the library enters (the doors named in the README).
@@ -56,8 +56,11 @@ class TuneError(GuardError):
     """A training that cannot begin, or cannot go on; checkpoints that were written stand."""
 
 
-class ReaderGone(Exception):
-    """Whoever read the output closed it; a run ends quietly. (No OSError: click would exit with 1.)"""
+class StdoutClosed(Exception):
+    """The reader of stdout closed it: the run ends without a message.
+
+    Not an OSError, because click would exit with 1.
+    """
 
 
 Code = Literal[

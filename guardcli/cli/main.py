@@ -20,7 +20,7 @@ from guardcli import __version__, environment
 from guardcli.cli import output
 from guardcli.cli.exit_codes import BROKEN_PIPE, INTERNAL_ERROR, INTERRUPTED, USAGE_ERROR
 from guardcli.cli.lazy import LazyGroup
-from guardcli.errors import GuardError, ReaderGone, TaxonomyError
+from guardcli.errors import GuardError, StdoutClosed, TaxonomyError
 from guardcli.text.escaping import escape_line, escape_terminal
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
@@ -81,7 +81,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except (ReaderGone, SystemExit):  # click exits where nobody reads its help
+    except (StdoutClosed, SystemExit):  # click exits where nobody reads its help
         return BROKEN_PIPE
     except TaxonomyError as error:  # each line says file:line:column, as editors read it
         output.echo_err(*map(str, error.problems))

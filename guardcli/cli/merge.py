@@ -14,7 +14,7 @@ from guardcli.audit.journal import SUFFIX, RunStatus, read_run
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
 from guardcli.errors import InputError
-from guardcli.files.atomic import replacing
+from guardcli.files.atomic import atomic_write
 from guardcli.text.escaping import pluralize
 
 Placed = tuple[tuple[int, int], bytes]
@@ -60,7 +60,7 @@ def _to_stdout(lines: Iterator[bytes]) -> int:
 
 def _to_file(lines: Iterator[bytes], path: Path) -> int:
     rows = 0
-    with replacing(path, new=True) as place, place.open("wb") as file:
+    with atomic_write(path, exclusive=True) as place, place.open("wb") as file:
         for line in lines:
             file.write(line)
             rows += 1

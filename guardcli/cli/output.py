@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from guardcli.errors import OutputError, ReaderGone
-from guardcli.files.atomic import replacing
+from guardcli.errors import OutputError, StdoutClosed
+from guardcli.files.atomic import atomic_write
 from guardcli.text.escaping import escape_controls, escape_line, escape_lines
 
 
@@ -29,7 +29,7 @@ def write(text: str) -> None:
     (`escape_line`) where you put it into a line.
 
     Raises:
-        ReaderGone: The pipe is closed.
+        StdoutClosed: The pipe is closed.
         OutputError: It cannot be written, for example to a full disk.
     """
     write_bytes(escape_controls(text, color=use_color()).encode())
@@ -39,21 +39,21 @@ def write_bytes(data: bytes) -> None:
     """Write bytes to stdout as they are, and flush: records that pass a filter, or the exact bytes of a prompt.
 
     Raises:
-        ReaderGone: The pipe is closed.
+        StdoutClosed: The pipe is closed.
         OutputError: It cannot be written.
     """
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        raise ReaderGone from error
+        raise StdoutClosed from error
     except (OSError, AttributeError) as error:  # Python has no stdout at all where it was closed
         raise OutputError(f"cannot write to stdout: {getattr(error, 'strerror', None) or 'it is closed'}") from error
 
 
 def write_file(path: Path, text: str) -> None:
     """Write a file atomically, escaped as by `write`. Raises OutputError if it cannot be written."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(escape_controls(text), "utf-8")
 
 

@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, and opened only if they are regular ones."""
+"""Write files atomically, and open regular files only."""

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all: into a temporary file beside it, which then takes its place."""
+"""Write a file atomically: into a temporary file in the same folder, which then replaces it."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from pathlib import Path
 
 from guardcli.errors import OutputError
 
-# The folder cannot be changed, or the file is mounted by itself, as in a container: it can only be written in place.
-_IN_PLACE = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS)
+# The folder is read-only, or the file is a mount of its own as in a container: write it in place.
+_IN_PLACE_ERRORS = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS)
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
-    """A path to write to; at the end, unless something is raised, what was written there takes the place of `path`.
+def atomic_write(path: Path, *, exclusive: bool = False) -> Iterator[Path]:
+    """Yield a temporary path to write to, which replaces `path` when the block ends without an exception.
 
     ::
 
-        with replacing(Path("report.html")) as place:
-            place.write_text(page)
+        with atomic_write(Path("report.html")) as temporary:
+            temporary.write_text(page)
 
-    Until then the old file is whole. Its permissions are kept; where `path` is a link, what it leads to is replaced.
-    What is no regular file, such as a FIFO or /dev/stdout, is written directly.
+    The old file is complete until then, and its permissions are kept. If `path` is a symbolic link, its target is
+    replaced. A FIFO or a device such as /dev/stdout is written directly: the yielded path is `path`.
 
     Args:
-        new: Refuse a file that is there already.
+        exclusive: Raise OutputError if the file exists.
 
     Raises:
-        OutputError: it cannot be written, or is there already.
+        OutputError: It cannot be written, or exists already.
     """
     temporary: Path | None = None
     try:
         old = _status(path)
-        if new and os.path.lexists(path) and (old is None or _replaceable(old)):
+        if exclusive and os.path.lexists(path) and (old is None or _replaceable(old)):
             raise _exists(path)
         target = Path(os.path.realpath(path))
         temporary = _temporary(target, old) if old is None or _is_at(target, old) else None
         yield temporary or path
         if temporary is not None:
-            _move(temporary, target, new=new)
+            _move(temporary, target, exclusive=exclusive)
             temporary = None
     except FileExistsError as error:
         raise _exists(path) from error
@@ -57,19 +57,19 @@ def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
 
 
 def _temporary(target: Path, old: os.stat_result | None) -> Path | None:
-    """An empty file beside the target, with the permissions of the old one; None if it must be written in place."""
+    """Create an empty file beside the target with the old permissions; return None if it must be written in place."""
     if old is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     path = target.with_name(f".guard-{secrets.token_hex(8)}.tmp")
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if old is None else 0o600)
     except OSError as error:
-        if old is not None and error.errno in _IN_PLACE:
+        if old is not None and error.errno in _IN_PLACE_ERRORS:
             return None
         raise
     try:
         if old is not None:
-            with contextlib.suppress(OSError):  # somebody else's file becomes one's own, as with any editor
+            with contextlib.suppress(OSError):  # without the right to, the new file belongs to us, as with any editor
                 os.fchown(file, old.st_uid, old.st_gid)
             os.fchmod(file, stat.S_IMODE(old.st_mode))
     except OSError:  # a file system without permissions
@@ -80,10 +80,10 @@ def _temporary(target: Path, old: os.stat_result | None) -> Path | None:
     return path
 
 
-def _move(temporary: Path, target: Path, *, new: bool) -> None:
-    if new:
+def _move(temporary: Path, target: Path, *, exclusive: bool) -> None:
+    if exclusive:
         try:
-            os.link(temporary, target)  # unlike a rename, it fails where something is there by now
+            os.link(temporary, target)  # unlike a rename, it fails if the target exists by now
         except FileExistsError:
             raise
         except OSError:  # a file system without hard links
@@ -96,7 +96,7 @@ def _move(temporary: Path, target: Path, *, new: bool) -> None:
     try:
         os.replace(temporary, target)
     except OSError as error:
-        if error.errno not in _IN_PLACE:
+        if error.errno not in _IN_PLACE_ERRORS:
             raise
         shutil.copyfile(temporary, target)
         temporary.unlink()
@@ -110,7 +110,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _is_at(target: Path, status: os.stat_result) -> bool:
-    """Whether a regular file has that path: /dev/fd/3 may lead to one that has none any more."""
+    """Return whether the path names that regular file: /dev/fd/3 may lead to one that was unlinked."""
     there = _status(target)
     return stat.S_ISREG(status.st_mode) and there is not None and os.path.samestat(there, status)
 

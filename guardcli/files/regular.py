@@ -1,4 +1,4 @@
-"""Open regular files only: a FIFO may keep its reader waiting for ever, and a device such as /dev/zero never ends."""
+"""Open regular files only: reading a FIFO may block forever, and a device such as /dev/zero never ends."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ IRREGULAR = "not a regular file"
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """Open a file to read its bytes; links are followed.
+    """Open a file to read bytes; links are followed.
 
     Raises:
-        OSError: it cannot be opened, or is a FIFO, a device, a socket or a directory.
-        ValueError: a null byte in the path.
+        OSError: It cannot be opened, or is a FIFO, a device, a socket or a directory.
+        ValueError: The path has a null byte.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -32,7 +32,7 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def stat_regular(path: str | Path) -> os.stat_result:
-    """The status of a file. Raises OSError: there is none, or it is not a regular file."""
+    """Return the status of a file. Raises OSError if it does not exist, or is not a regular file."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise _irregular(path, status.st_mode)

@@ -13,7 +13,7 @@ from guardcli.errors import ModelError
 from guardcli.judging.cost import RecordCost
 from guardcli.judging.truncation import EncodedPrompt, EncodedTurns, PromptEncoder, PromptEncoders, PromptWindows
 from guardcli.models import ControlTokenError
-from guardcli.prompts import imitates_marker
+from guardcli.prompts import contains_marker
 from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
 
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
@@ -189,7 +189,7 @@ def _too_large(count: int) -> str:
 
 def _parts(draft: _Draft, encoders: PromptEncoders) -> Iterator[TurnPrompts]:
     shown = draft.encoded.shown
-    marked = list(accumulate((imitates_marker(turn.text) for turn in shown), or_))  # in what is shown up to here
+    marked = list(accumulate((contains_marker(turn.text) for turn in shown), or_))  # in what is shown up to here
     flags = (*draft.record.conversation.flags, *(() if draft.all_turns.alternating else ("role_order",)))
     indices = iter(draft.chosen_indices)
     for turn in draft.chosen:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from guardcli.errors import OutputError
-from guardcli.files.atomic import replacing
+from guardcli.files.atomic import atomic_write
 from guardcli.files.regular import open_regular
 
 _MAX_BYTES = 1 << 20  # of the file
@@ -52,7 +52,7 @@ def cache_put(cache: Path | None, key: str, value: str) -> None:
     with contextlib.suppress(OSError, OutputError):
         cache.parent.mkdir(parents=True, exist_ok=True)
         _clear(cache)
-        with replacing(cache) as place:
+        with atomic_write(cache) as place:
             place.write_text(text, "ascii")
 
 

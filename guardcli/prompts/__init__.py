@@ -2,6 +2,6 @@
 
 from guardcli.prompts.renderer import Prompt, Renderer
 from guardcli.prompts.templates import TEMPLATES, Template, detect_template
-from guardcli.text.markers import imitates_marker
+from guardcli.text.markers import contains_marker
 
-__all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "detect_template", "imitates_marker"]
+__all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "contains_marker", "detect_template"]

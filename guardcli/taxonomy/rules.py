@@ -9,9 +9,9 @@ from typing import TypeAlias
 
 from guardcli.errors import Code
 from guardcli.taxonomy.problems import quoted
-from guardcli.text.hidden import hidden
-from guardcli.text.lookalikes import posing_letter, skeleton
-from guardcli.text.markers import marker
+from guardcli.text.hidden_characters import find_hidden_character
+from guardcli.text.lookalikes import find_lookalike, skeleton
+from guardcli.text.markers import find_marker
 
 TextRule: TypeAlias = Callable[[str], str | None]
 
@@ -50,22 +50,22 @@ def one_word(text: str) -> str | None:
 
 
 def no_marker(text: str) -> str | None:
-    found = marker(text)
+    found = find_marker(text)
     return f"has {quoted(found)}, a marker of the prompt itself: write it differently" if found else None
 
 
 def no_hidden_characters(text: str) -> str | None:
     """What a person who reads the policy does not see, a model would read all the same."""
-    found = hidden(text)
+    found = find_hidden_character(text)
     return f"has {found}: remove it" if found else None
 
 
 def no_lookalike_letters(text: str) -> str | None:
-    return _lookalike_message(posing_letter(text))
+    return _lookalike_message(find_lookalike(text))
 
 
 def no_lookalike_letters_anywhere(text: str) -> str | None:
-    return _lookalike_message(posing_letter(text, anywhere=True))
+    return _lookalike_message(find_lookalike(text, anywhere=True))
 
 
 def _lookalike_message(letter: str | None) -> str | None:

@@ -1,1 +1,1 @@
-"""Text on its way to a terminal or to a tokenizer: escaped, normalized, or marked as untrusted."""
+"""Functions on text: escape it for a terminal, find hidden characters, look-alikes and imitated markers; segments."""

@@ -1,7 +1,8 @@
-"""Text that imitates the prompt's own structure: markers, labels of speakers, the vendor's sentences, special tokens.
+"""Find text that imitates the structure of a prompt: section markers, speaker labels, the vendor's sentences, and
+special tokens.
 
-No tokenizer can tell the plain-text ones from the real ones, and a model reads over case, spacing and look-alikes: they
-are sought in the skeleton of a text.
+A tokenizer cannot tell imitations in plain text from the real ones, and a model ignores case, spacing and look-alikes.
+The search is therefore in the skeleton of a text.
 """
 
 from __future__ import annotations
@@ -26,23 +27,22 @@ _TOKENS = re.compile(
 _LABELS = re.compile(r"^[^\w\n]*(?:user|agent|human|assistant|system)[^\w\n]*:", re.IGNORECASE | re.MULTILINE)
 
 
-def marker(text: str) -> str | None:
-    """The first imitation, as it is written where it is written plainly."""
-    plain = skeleton(text)
-    found = _search(plain)
-    return (_search(text) or found) if found else None
+def find_marker(text: str) -> str | None:
+    """Return the first imitation, or None: as it is written if it is plain, else its skeleton."""
+    in_skeleton = _search(skeleton(text))
+    return (_search(text) or in_skeleton) if in_skeleton else None
 
 
-def imitates_marker(text: str) -> bool:
-    """Whether a text imitates a marker."""
+def contains_marker(text: str) -> bool:
+    """Return whether a text has an imitation."""
     return _search(skeleton(text)) is not None
 
 
 def _search(plain: str) -> str | None:
-    # A search takes ten times as long as to see that what it needs is not there.
-    found = (
+    # The tests with `in` are ten times as fast as the searches, and most text fails them.
+    match = (
         (("<" in plain or "[" in plain) and _TOKENS.search(plain))
         or (":" in plain and _LABELS.search(plain))
         or (_SENTENCES.search(plain) if any(map(plain.lower().__contains__, ("safe", "violated"))) else None)
     )
-    return found[0].strip() if found else None
+    return match[0].strip() if match else None

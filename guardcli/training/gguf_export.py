@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from guardcli.errors import InputError, TuneError
-from guardcli.files.atomic import replacing
+from guardcli.files.atomic import atomic_write
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
 from guardcli.training.base_model import BaseModel
 from guardcli.training.dependencies import require
@@ -101,7 +101,7 @@ def export_gguf(checkpoint: LoraCheckpoint, base: BaseModel, path: Path, *, temp
         writer.add_string(TEMPLATE, template)
     for name, values in tensors.items():
         writer.add_tensor(name, values)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         writer.write_header_to_file(temporary)
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

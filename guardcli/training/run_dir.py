@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from guardcli.errors import InputError, OutputError
-from guardcli.files.atomic import replacing
+from guardcli.files.atomic import atomic_write
 
 OPTIMIZER_FILE = "state.pt"
 # What a manifest means that was written before these options existed.
@@ -53,7 +53,7 @@ class RunDir:
             if differences := _differences(defaults | _read_json(file), manifest):
                 raise OutputError(f"{self.folder} holds another run; what differs: {differences}")
         else:
-            with replacing(file) as temporary:
+            with atomic_write(file) as temporary:
                 temporary.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
         checkpoint = self.last_checkpoint
         self.step = step_of(checkpoint) if checkpoint else 0
@@ -101,7 +101,7 @@ class RunDir:
         file = self.folder / _LOG
         lines = file.read_text("utf-8").splitlines(keepends=True) if file.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= self.step]
-        with replacing(file) as temporary:
+        with atomic_write(file) as temporary:
             temporary.write_text("".join(kept if self.step else []), "utf-8")
 
 

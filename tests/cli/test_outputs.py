@@ -130,7 +130,7 @@ def test_every_option_that_is_a_file_is_known_as_an_output_or_as_an_input() -> N
 
 
 def test_commands_write_files_by_the_functions_that_this_holds_for_only() -> None:
-    """A command writes by `output.write_file` or `output.VerdictFile`, or into what `replacing` gives it."""
+    """A command writes by `output.write_file` or `output.VerdictFile`, or into what `atomic_write` gives it."""
     written = set()
     for path in sorted((ROOT / "guardcli" / "cli").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

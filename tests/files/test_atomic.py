@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import OutputError
-from guardcli.files.atomic import replacing
+from guardcli.files.atomic import atomic_write
 from tests.unprivileged import PREFIX, needs_permissions
 
 HERE = Path(__file__).parents[2]
 
 
 def put(path: Path, text: str, *, new: bool = False) -> None:
-    with replacing(path, new=new) as place:
+    with atomic_write(path, exclusive=new) as place:
         place.write_text(text)
 
 
@@ -31,7 +31,7 @@ def mode(path: Path) -> int:
 def test_the_old_file_is_whole_until_the_new_one_is(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("old")
-    with replacing(path) as place:
+    with atomic_write(path) as place:
         place.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -46,7 +46,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, error: BaseException | 
         path.write_text("old")
 
     def fail() -> None:
-        with replacing(path, new=new) as place:
+        with atomic_write(path, exclusive=new) as place:
             place.write_text("half")
             raise error
 
@@ -141,7 +141,7 @@ def test_nor_what_came_while_it_was_written(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "x"
 
     def race() -> None:
-        with replacing(path, new=True) as place:
+        with atomic_write(path, exclusive=True) as place:
             place.write_text("new")
             path.write_text("theirs")
 

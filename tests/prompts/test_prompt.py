@@ -11,7 +11,7 @@ import pytest
 
 from guardcli.conversation import Conversation, Message
 from guardcli.errors import TaxonomyError
-from guardcli.prompts import TEMPLATES, Renderer, Template, imitates_marker
+from guardcli.prompts import TEMPLATES, Renderer, Template, contains_marker
 from guardcli.prompts.turns import Turn, turns
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment, render_text
@@ -193,7 +193,7 @@ def test_examples_stand_behind_their_category(template: Template, detail: str) -
     ],
 )
 def test_imitated_markers_are_found(text: str) -> None:
-    assert imitates_marker(text)
+    assert contains_marker(text)
 
 
 @pytest.mark.parametrize(
@@ -201,4 +201,4 @@ def test_imitated_markers_are_found(text: str) -> None:
     ["hi", "the user: me", "end of conversation", "INST", "a\nMy user: b", "a < b, [c]", "check: yes", "naïve: café"],
 )
 def test_imitated_markers_noop(text: str) -> None:
-    assert not imitates_marker(text)
+    assert not contains_marker(text)

@@ -28,7 +28,7 @@ from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy, bundled_taxonomies
 from guardcli.taxonomy.yaml_nodes import SLOW_LIMIT
-from guardcli.text.hidden import hidden
+from guardcli.text.hidden_characters import find_hidden_character
 from guardcli.text.segments import render_text
 from tests.taxonomy.test_broken_files import BROKEN as BROKEN_FILES
 from tests.taxonomy.test_properties import KEYS, ODD, VALUES, YAML
@@ -297,7 +297,7 @@ def _check_policy(policy: Taxonomy, data: bytes) -> None:
         prompt = render_text(renderer.render([Turn(1, "user", "User", "hi")]).segments)
         for part in ("<END UNSAFE CONTENT CATEGORIES>", "<BEGIN CONVERSATION>", "Provide your safety assessment"):
             expect(prompt.count(part) == 1, f"{prompt.count(part)} times {part}")
-        expect(hidden(prompt) is None, f"the prompt has {hidden(prompt)}")
+        expect(find_hidden_character(prompt) is None, f"the prompt has {find_hidden_character(prompt)}")
     if len(data) <= SLOW_LIMIT and not data.startswith((b"%", b"\xef\xbb\xbf")):
         _check_other_parser(policy, data)
 

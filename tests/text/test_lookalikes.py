@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardcli.text.lookalikes import posing_letter, skeleton
+from guardcli.text.lookalikes import find_lookalike, skeleton
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from guardcli.text.lookalikes import posing_letter, skeleton
     ],
 )
 def test_found(text: str, letter: str) -> None:
-    assert posing_letter(text) == letter
+    assert find_lookalike(text) == letter
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_found(text: str, letter: str) -> None:
     ],
 )
 def test_noop(text: str) -> None:
-    assert posing_letter(text) is None
+    assert find_lookalike(text) is None
 
 
 @pytest.mark.parametrize(("text", "letter"), [("saf\u0435", "\u0435"), ("\u03b1gent", "\u03b1"), ("\u0441o", "\u0441")])
 def test_anywhere(text: str, letter: str) -> None:
-    assert posing_letter(text, anywhere=True) == letter
+    assert find_lookalike(text, anywhere=True) == letter
 
 
 @pytest.mark.parametrize("blank", ["\u115f", "\u1160", "\u3164", "\uffa0", "\u2800", "\u2065", "\U000e0fff", "\ufe0f"])

@@ -12,7 +12,7 @@ import click
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.extends_root_option import extends_root_option
-from guardcli.files.atomic import replacing
+from guardcli.files.atomic import atomic_write
 from guardcli.taxonomy import Category, Taxonomy
 from guardcli.taxonomy.json_schema import json_schema_text
 from guardcli.text.escaping import escape_line
@@ -88,7 +88,7 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path, new=True) as place:
+    with atomic_write(path, exclusive=True) as place:
         place.write_text(text, "utf-8")
 
 

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from guardcli.text.hidden import hidden
+from guardcli.text.hidden_characters import find_hidden_character
 
 FLAG = "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbeng") + "\U000e007f"
 
@@ -43,7 +43,7 @@ FLAG = "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in "gbeng") 
     ],
 )
 def test_found(text: str, expected: str) -> None:
-    assert hidden(text) == expected
+    assert find_hidden_character(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_found(text: str, expected: str) -> None:
     ],
 )
 def test_noop(text: str) -> None:
-    assert hidden(text) is None
+    assert find_hidden_character(text) is None
 
 
 def test_every_format_character_is_hidden_in_a_latin_word_but_those_that_show_something() -> None:
     every = filter(lambda c: unicodedata.category(c) == "Cf", map(chr, range(sys.maxunicode + 1)))
-    shown = {character for character in every if hidden(f"a{character}b") is None}
+    shown = {character for character in every if find_hidden_character(f"a{character}b") is None}
     assert shown <= set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")

@@ -1,7 +1,7 @@
-"""Characters that nobody sees: what a person checks is then not what a model reads.
+"""Find characters that are invisible, so that a model reads what a person does not see.
 
-Some do work where they stand, and are seen by it: joiners within words of Arabic and Indic scripts and within emoji,
-the selector that makes a symbol an emoji, the tags of three flags.
+Some are allowed where they change what is shown: joiners in words of Arabic and Indic scripts and in emoji, the
+selector that turns a symbol into an emoji, and the tags of three flags.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _JOINING = {
 }
 
 
-def hidden(text: str) -> str | None:
-    """What the first hidden character is, such as `the invisible character U+200B (zero width space)`."""
+def find_hidden_character(text: str) -> str | None:
+    """Describe the first hidden character, such as `the invisible character U+200B (zero width space)`, or None."""
     if text.isascii():
         return None
     text = _FLAGS.sub("\U0001f3f4", text)
@@ -35,7 +35,7 @@ def hidden(text: str) -> str | None:
     if not kinds:
         return None
     for at, character in enumerate(text):
-        if character in kinds and not _works(text, at):
+        if character in kinds and not _has_effect(text, at):
             name = unicodedata.name(character, "").lower()
             return f"the {kinds[character]} U+{ord(character):04X}" + (f" ({name})" if name else "")
     return None
@@ -56,8 +56,8 @@ def _kind(character: str) -> str | None:
     return None
 
 
-def _works(text: str, at: int) -> bool:
-    """Whether an invisible character changes how what stands before it is shown."""
+def _has_effect(text: str, at: int) -> bool:
+    """Return whether an invisible character changes how its neighbors are shown."""
     character, before, after = text[at], text[at - 1 : at], text[at + 1 : at + 2]
     if not before:
         return False
@@ -71,7 +71,7 @@ def _works(text: str, at: int) -> bool:
 
 
 def _is_symbol(character: str) -> bool:
-    """Part of an emoji."""
+    """Return whether a character can be part of an emoji."""
     return character == "\ufe0f" or unicodedata.category(character or " ")[0] == "S"
 
 
