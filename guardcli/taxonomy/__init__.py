@@ -1,7 +1,15 @@
-"""A taxonomy: the categories a model judges by, and how a verdict is made of its scores.
+"""Taxonomies: the categories that a model judges by, and the thresholds that make verdicts of its scores.
 
-Written as YAML by its user and read strictly, with every problem at its line. It knows neither prompts nor
-models: which ids a generation can write, and how a category reads in its prompt, is decided above.
+    taxonomy = Taxonomy.load("policy.yaml")     # or the name of a bundled one, such as "llama-guard-3"
+    taxonomy.categories[0].label                # "self-harm"
+
+A file is parsed strictly, in these steps. Every problem has a line, a column and a code.
+
+    files        name or path → text
+    yaml_nodes   text → nodes that keep their location
+    parser       nodes → Draft, by the field tables in schema
+    inheritance  Draft and its parents → categories and tests
+    taxonomy     Taxonomy, with its digests
 """
 
 from __future__ import annotations

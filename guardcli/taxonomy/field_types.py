@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from guardcli.taxonomy.problems import Problems, did_you_mean, quoted
+from guardcli.taxonomy.problems import Problems, did_you_mean
 from guardcli.taxonomy.rules import ID, TextRule, not_empty, problem_code
 from guardcli.taxonomy.types import Location
 from guardcli.taxonomy.yaml_nodes import MappingNode, Node, ScalarNode, SequenceNode
+from guardcli.text.quoting import quote
 
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9]*)?")
 _EXPONENT = re.compile(r"([-+]?[0-9]{1,20})(\.[0-9]{0,20})?[eE]([-+]?)([0-9]{1,2})")
@@ -97,7 +98,7 @@ class CategoryId:
         if not isinstance(node, ScalarNode) or node.kind == "null":
             problems.add(node.location, _mismatch(node, label, "an id, such as S1"))
         else:
-            problems.add(node.location, f"{quoted(node.text)} is no category id: {self.advice}")
+            problems.add(node.location, f"{quote(node.text)} is no category id: {self.advice}")
         return ""
 
     def json_schema(self, description: str = "") -> dict[str, Any]:
@@ -128,7 +129,7 @@ class Choice:
         if isinstance(node, ScalarNode) and node.text in self.words:
             return node.text
         if isinstance(node, ScalarNode) and node.kind != "null":
-            problems.add(node.location, f"{label} is {quoted(node.text)}: write {expected}")
+            problems.add(node.location, f"{label} is {quote(node.text)}: write {expected}")
         else:
             problems.add(node.location, _mismatch(node, label, expected))
         return ""
@@ -177,15 +178,15 @@ class Number:
         if not isinstance(node, ScalarNode) or node.kind not in ("number", "text"):
             return _mismatch(node, label, expected)
         if node.kind == "number" and _BASE_60.fullmatch(node.text):
-            return f"{quoted(node.text)} is read as the number {_from_base_60(node.text)}: write {expected}"
+            return f"{quote(node.text)} is read as the number {_from_base_60(node.text)}: write {expected}"
         if node.kind == "number":
-            return f"{label} is {quoted(node.text)}: write {expected}"
+            return f"{label} is {quote(node.text)}: write {expected}"
         exponent = _EXPONENT.fullmatch(node.text)
         if exponent and node.plain and self._holds(float(node.text)):
-            return f"{quoted(node.text)} is read as text by YAML 1.1: write {_respelled(exponent)}"
+            return f"{quote(node.text)} is read as text by YAML 1.1: write {_respelled(exponent)}"
         if not node.plain and _to_float(node) is not None:
             return f"{label} is text: remove the quotes"
-        return f"{label} is {quoted(node.text)}: write {expected}"
+        return f"{label} is {quote(node.text)}: write {expected}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,7 @@ class MappingOf:
                 near = problems.closest_match(key.text, types)
                 meant.add(near)
                 advice = did_you_mean(near) or f"known are {', '.join(types)}"
-                problems.add(key.location, f"unknown key {quoted(key.text)}: {advice}")
+                problems.add(key.location, f"unknown key {quote(key.text)}: {advice}")
         for field in self.fields:
             if field.required and field.name not in values and field.name not in meant:  # one mistake is told once
                 problems.add(node.location, f"`{field.name}` is missing: add `{field.name}: …`")
@@ -283,7 +284,7 @@ def _not_text(node: Node, label: str) -> str:
         return _mismatch(node, label, "text")
     base_60 = _BASE_60.fullmatch(node.text)
     taken_for = f"the number {_from_base_60(node.text)}" if base_60 else f"a {node.kind}"
-    return f"{quoted(node.text)} is read as {taken_for}: quote it"
+    return f"{quote(node.text)} is read as {taken_for}: quote it"
 
 
 def _respelled(number: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Where taxonomy files are, and their text. It knows the bundled names, and nothing of what a file says."""
+"""Find taxonomy files, and read their text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from guardcli.errors import Code, Problem, TaxonomyError
 from guardcli.files.regular import open_regular
-from guardcli.taxonomy.problems import quoted, suggestion
+from guardcli.taxonomy.problems import suggestion
+from guardcli.text.quoting import quote
 
 _MAX_BYTES = 1 << 20  # bytes; the longest bundled file has 5 KiB
 _DESCRIPTOR = re.compile(r"/dev/fd/\d+|/proc/self/fd/\d+|/dev/stdin")
@@ -39,7 +40,7 @@ def find_file(name: str, relative_to: Path = Path()) -> Path | None:
 def unknown_name_message(name: str) -> str:
     """The message for a name that `find` does not know."""
     near = suggestion(name, bundled_taxonomies()) or "a file needs a path, such as ./policy.yaml;"
-    return f"there is no taxonomy {quoted(name)}: {near} shipped are {', '.join(bundled_taxonomies())}"
+    return f"there is no taxonomy {quote(name)}: {near} shipped are {', '.join(bundled_taxonomies())}"
 
 
 def read_text(path: Path, *, descriptors: bool = True) -> str:

@@ -18,10 +18,11 @@ from guardcli.taxonomy import files
 from guardcli.taxonomy.draft import Draft, DraftCategory, DraftTest
 from guardcli.taxonomy.field_types import LocatedText
 from guardcli.taxonomy.parser import parse_draft
-from guardcli.taxonomy.problems import Problems, join_words, quoted, suggestion
+from guardcli.taxonomy.problems import Problems, join_words, suggestion
 from guardcli.taxonomy.rules import ID
 from guardcli.taxonomy.types import Category, Detail, PolicyTest
 from guardcli.text.lookalikes import skeleton
+from guardcli.text.quoting import quote
 
 _MAX_FILES = 16
 
@@ -112,7 +113,7 @@ def _resolve_parent(extends: LocatedText, chain: ExtendsChain, problems: Problem
     try:
         text = files.read_text(path, descriptors=False)
     except TaxonomyError as error:  # the line to correct is the one that names the file
-        problems.add(extends.location, f"{quoted(extends.text)} {error.problems[0].message}")
+        problems.add(extends.location, f"{quote(extends.text)} {error.problems[0].message}")
         return _UNREADABLE
     return _resolve_text(text, chain.followed_by(str(path)), problems)
 
@@ -128,7 +129,7 @@ def _resolve_text(text: str, chain: ExtendsChain, problems: Problems) -> Resolve
 
 def _outside_message(name: str) -> str:
     return (
-        f"{quoted(name)} is outside of this file's folder: move it into the folder or one below, "
+        f"{quote(name)} is outside of this file's folder: move it into the folder or one below, "
         "or allow the folder that it is in with --extends-root"
     )
 
@@ -136,7 +137,7 @@ def _outside_message(name: str) -> str:
 def _parent_message(name: str, path: Path, chain: ExtendsChain) -> str | None:
     if not os.path.exists(path):
         near = suggestion(Path(name).stem, files.bundled_taxonomies())
-        return f"there is no file {quoted(name)}: {near or 'a path is relative to the folder of this file'}"
+        return f"there is no file {quote(name)}: {near or 'a path is relative to the folder of this file'}"
     return _chain_message(str(path), chain)
 
 
@@ -164,7 +165,7 @@ def _merged_category(own: DraftCategory, parent: ResolvedPolicy, problems: Probl
     if inherited is not None:
         return replace(inherited, **fields, location=own.location)
     if "name" not in fields and parent.complete:
-        problems.add(own.location, f"`name` is missing: {quoted(own.id.text)} is new here, so add `name: …`")
+        problems.add(own.location, f"`name` is missing: {quote(own.id.text)} is new here, so add `name: …`")
     return Category(**{"id": own.id.text, "name": "", **fields}, location=own.location)
 
 
@@ -175,11 +176,11 @@ def _check_drop(draft: Draft, parent: ResolvedPolicy, problems: Problems) -> Non
     has = join_words(parent.categories)
     for word in draft.drop:
         if word.text in own:
-            problems.add(word.location, f"{quoted(word.text)} is both dropped and defined here: do one of the two")
+            problems.add(word.location, f"{quote(word.text)} is both dropped and defined here: do one of the two")
         elif parent.complete and parent.categories and word.text not in parent.categories:
             problems.add(
                 word.location,
-                f"{quoted(word.text)} cannot be dropped: {quoted(draft.extends.text)} has only {has}",
+                f"{quote(word.text)} cannot be dropped: {quote(draft.extends.text)} has only {has}",
             )
 
 
@@ -190,13 +191,13 @@ def _check_keys(draft: Draft, policy: ResolvedPolicy, problems: Problems) -> Non
     for id, key in own_keys.items():
         owner = taken.setdefault(skeleton(key.text), id)
         if owner != id and key:
-            problems.add(key.location, f"the key {quoted(key.text)} is already that of {owner}: choose another")
+            problems.add(key.location, f"the key {quote(key.text)} is already that of {owner}: choose another")
 
 
 def _category_id(word: LocatedText, ids: dict[str, str], known: str, policy: ResolvedPolicy, problems: Problems) -> str:
     if word.text not in ids and policy.complete and policy.categories:
         near = "" if ID.fullmatch(word.text) else problems.suggestion(word.text, ids)  # another number is no near miss
-        problems.add(word.location, f"there is no category {quoted(word.text)}: {near or f'known are {known}'}")
+        problems.add(word.location, f"there is no category {quote(word.text)}: {near or f'known are {known}'}")
     return ids.get(word.text, word.text)
 
 

@@ -9,9 +9,10 @@ from guardcli.errors import TaxonomyError
 from guardcli.taxonomy import yaml_nodes
 from guardcli.taxonomy.draft import Draft
 from guardcli.taxonomy.field_types import LocatedText
-from guardcli.taxonomy.problems import Problems, closest_match, quoted
+from guardcli.taxonomy.problems import Problems, closest_match
 from guardcli.taxonomy.schema import TAXONOMY
 from guardcli.taxonomy.yaml_nodes import MappingNode, Node
+from guardcli.text.quoting import quote
 
 _NOT_A_TAXONOMY = (
     "the file is no taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or `extends`"
@@ -62,4 +63,4 @@ def _check_unique(names: Iterable[LocatedText], kind: str, problems: Problems) -
         before = first.setdefault(name.text, name)
         if before is not name and name:
             line = before.location.line
-            problems.add(name.location, f"{quoted(name.text)} is already the {kind} in line {line}: rename one")
+            problems.add(name.location, f"{quote(name.text)} is already the {kind} in line {line}: rename one")

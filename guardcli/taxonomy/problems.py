@@ -1,4 +1,4 @@
-"""The problems found in a taxonomy so far, and how a message quotes what the file says."""
+"""Collect the problems of a taxonomy, and suggest what a misspelt word may mean."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import islice
 
 from guardcli.errors import Code, Problem, TaxonomyError
 from guardcli.taxonomy.types import Location
+from guardcli.text.quoting import abbreviate, quote
 
-_MAX_QUOTED_LENGTH = 60  # characters; a message is one line, whatever the file holds
 _MAX_REPORTED = 100  # problems; a person corrects some and validates again
 _MAX_LISTED = 30  # words; of more than these a message says how many there are
 
@@ -55,11 +55,11 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raise TaxonomyError if there are any: file by file, each in the order of its lines, up to a number of them.
 
-        An aliased node is read once for each alias, so the same problem may have been found more than once.
+        An aliased node is read once for each alias, so the same problem may have been added more than once.
         """
         if self._problems:
-            found = sorted(dict.fromkeys(self._problems), key=lambda p: (self._files[p.path], p.line, p.column))
-            raise TaxonomyError(*found[:_MAX_REPORTED], *_unreported(found[_MAX_REPORTED:]))
+            in_order = sorted(dict.fromkeys(self._problems), key=lambda p: (self._files[p.path], p.line, p.column))
+            raise TaxonomyError(*in_order[:_MAX_REPORTED], *_unreported(in_order[_MAX_REPORTED:]))
 
 
 def _unreported(problems: list[Problem]) -> list[Problem]:
@@ -70,19 +70,9 @@ def _unreported(problems: list[Problem]) -> list[Problem]:
     return [Problem(first.path, first.line, first.column, message, "too-many-problems")]
 
 
-def quoted(text: str) -> str:
-    """`text` in backticks, on one line and safe to print: a file may hold escapes that move the cursor."""
-    return f"`{_shown(text)}`"
-
-
-def _shown(text: str) -> str:
-    visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:_MAX_QUOTED_LENGTH])
-    return visible if len(text) <= _MAX_QUOTED_LENGTH else f"{visible}…"
-
-
 def join_words(words: Iterable[str]) -> str:
     """Words with commas between them; of many only the first, and how many more there are."""
-    every = list(map(_shown, words))
+    every = list(map(abbreviate, words))
     more = [f"and {len(every) - _MAX_LISTED:,} more"] if len(every) > _MAX_LISTED else []
     return ", ".join([*every[:_MAX_LISTED], *more])
 
@@ -93,7 +83,7 @@ def suggestion(text: str, known: Collection[str]) -> str:
 
 
 def did_you_mean(word: str | None) -> str:
-    return f"did you mean {quoted(word)}?" if word else ""
+    return f"did you mean {quote(word)}?" if word else ""
 
 
 def closest_match(text: str, known: Collection[str]) -> str | None:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from guardcli.errors import Code
-from guardcli.taxonomy.problems import quoted
 from guardcli.text.hidden_characters import find_hidden_character
 from guardcli.text.lookalikes import find_lookalike, skeleton
 from guardcli.text.markers import find_marker
+from guardcli.text.quoting import quote
 
 TextRule: TypeAlias = Callable[[str], str | None]
 
@@ -43,21 +43,21 @@ def one_line(text: str) -> str | None:
 def one_word(text: str) -> str | None:
     """A key stands in lists and columns of the output."""
     if re.search(r"[\s,]", text):
-        return f"is {quoted(text)}: write it as one word, such as `self-harm`"
+        return f"is {quote(text)}: write it as one word, such as `self-harm`"
     if ID.fullmatch(text if text.isascii() else skeleton(text).upper()):
-        return f"is {quoted(text)}, which reads like an id: write a word, such as `self-harm`"
+        return f"is {quote(text)}, which reads like an id: write a word, such as `self-harm`"
     return None
 
 
 def no_marker(text: str) -> str | None:
-    found = find_marker(text)
-    return f"has {quoted(found)}, a marker of the prompt itself: write it differently" if found else None
+    imitation = find_marker(text)
+    return f"has {quote(imitation)}, a marker of the prompt itself: write it differently" if imitation else None
 
 
 def no_hidden_characters(text: str) -> str | None:
     """What a person who reads the policy does not see, a model would read all the same."""
-    found = find_hidden_character(text)
-    return f"has {found}: remove it" if found else None
+    description = find_hidden_character(text)
+    return f"has {description}: remove it" if description else None
 
 
 def no_lookalike_letters(text: str) -> str | None:
@@ -72,17 +72,17 @@ def _lookalike_message(letter: str | None) -> str | None:
     if letter is None:
         return None
     name = unicodedata.name(letter).lower()
-    return f"has the letter {quoted(letter)} (U+{ord(letter):04X}, {name}) among Latin ones: write a Latin letter"
+    return f"has the letter {quote(letter)} (U+{ord(letter):04X}, {name}) among Latin ones: write a Latin letter"
 
 
 def not_like_a_verdict(text: str) -> str | None:
     """A key that reads like a verdict, or like the sign of none, would be taken for it."""
     letters = re.sub(r"[\W_]", "", skeleton(text))
     if letters in _RESERVED_WORDS:
-        return f"is {quoted(text)}, which reads like a verdict: write another word, such as `self-harm`"
+        return f"is {quote(text)}, which reads like a verdict: write another word, such as `self-harm`"
     kinds = [unicodedata.category(character) for character in text]
     if all(kind[0] in "PZM" or kind in ("Sm", "Sk", "Sc") for kind in kinds):
-        return f"is {quoted(text)}: write a word with letters, such as `self-harm`"
+        return f"is {quote(text)}: write a word with letters, such as `self-harm`"
     return None
 
 
@@ -91,8 +91,8 @@ def no_period(text: str) -> str | None:
 
 
 def _unprintable_message(text: str, unwanted: Callable[[str], bool]) -> str | None:
-    found = next(filter(unwanted, text), None)
-    return None if found is None else f"has the unprintable character U+{ord(found):04X}: remove it"
+    character = next(filter(unwanted, text), None)
+    return None if character is None else f"has the unprintable character U+{ord(character):04X}: remove it"
 
 
 _CODES: dict[TextRule, Code] = {

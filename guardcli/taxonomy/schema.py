@@ -25,7 +25,7 @@ from guardcli.taxonomy.field_types import (
     WithLocation,
 )
 from guardcli.taxonomy.files import bundled_taxonomies
-from guardcli.taxonomy.problems import Problems, quoted
+from guardcli.taxonomy.problems import Problems
 from guardcli.taxonomy.rules import (
     ID,
     no_control_characters,
@@ -40,6 +40,7 @@ from guardcli.taxonomy.rules import (
     one_word,
 )
 from guardcli.taxonomy.types import Detail, Label, Location
+from guardcli.text.quoting import quote
 
 # Types of text. Each has its rules, and a pattern for what of them a regular expression can say: that texts are not
 # blank, have no line break, or do not end with a period.
@@ -137,7 +138,7 @@ def _check_without_parent(fields: dict[str, Any], location: Location, problems: 
         problems.add(location, "`categories` is missing: list them, or start from another taxonomy with `extends`")
     for id in fields.get("drop", ()):
         problems.add(
-            id.location, f"{quoted(id.text)} cannot be dropped: `drop` needs `extends`, a taxonomy to drop it from"
+            id.location, f"{quote(id.text)} cannot be dropped: `drop` needs `extends`, a taxonomy to drop it from"
         )
 
 

@@ -1,7 +1,7 @@
-"""YAML text → a tree of plain values that remember their places; the only module that imports yaml.
+"""Parse YAML into nodes that keep their location and their spelling.
 
-It knows YAML and its traps (documents, tags, aliases, duplicate keys), and nothing of taxonomies. The tree is
-made from yaml's events, not from what yaml would construct, which has lost its places and its spelling.
+The nodes are made from yaml's events, because the values that yaml constructs have neither. Multiple documents, unknown
+tags, merge keys and repeated keys are refused, and aliases are counted, so that no file expands without bound.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Literal, TypeAlias
 import yaml
 
 from guardcli.errors import Code, TaxonomyError
-from guardcli.taxonomy.problems import Problems, quoted
+from guardcli.taxonomy.problems import Problems
 from guardcli.taxonomy.types import Location
+from guardcli.text.quoting import quote
 
 Kind = Literal["text", "number", "boolean", "date", "null"]
 Node: TypeAlias = "ScalarNode | SequenceNode | MappingNode"
@@ -269,7 +270,7 @@ class _NodeBuilder:
         if given not in (None, "!", *allowed):
             tag = str(given).replace(_YAML, "!!")
             self._problems.add(
-                location, f"the tag {quoted(tag)} is not supported: remove it, or quote text that starts with `!`"
+                location, f"the tag {quote(tag)} is not supported: remove it, or quote text that starts with `!`"
             )
 
 
@@ -279,7 +280,7 @@ def _wrong_key(key: Node, before: dict[str, tuple[ScalarNode, Node]]) -> str | N
     if key.merge:
         return "merge keys (`<<`) are not supported: write the fields out"
     if key.text in before:
-        return f"{quoted(key.text)} is given twice (first in line {before[key.text][0].location.line}): keep one"
+        return f"{quote(key.text)} is given twice (first in line {before[key.text][0].location.line}): keep one"
     return None
 
 
@@ -302,7 +303,7 @@ def _not_printable(text: str, position: int, path: str) -> TaxonomyError:
     location = Location(path, len(lines), len(lines[-1]))
     if text[position] == "\0":
         return _error(location, "there is a null character: is this a text file? save it as UTF-8")
-    return _error(location, f"the character {quoted(text[position])} is not allowed in YAML: remove it")
+    return _error(location, f"the character {quote(text[position])} is not allowed in YAML: remove it")
 
 
 def _too_large() -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from guardcli.errors import TaxonomyError
 from guardcli.taxonomy import Location, Taxonomy, bundled_taxonomies
-from guardcli.taxonomy.problems import quoted
+from guardcli.text.quoting import quote
 from tests.taxonomy.broken import complaints
 
 PARENT = """\
@@ -225,7 +225,7 @@ def test_outside_of_the_folder_of_the_file(folder: Path, inside: Path) -> None:
     outside = ["../parent.yaml", "../none.yaml", str(folder / "parent.yaml"), "link.yaml", "linked/parent.yaml", "../"]
     for extends in outside:
         path = write(inside, f"name: a\nextends: {extends}\n")
-        assert problems(path) == [f"t.yaml:2:10: {OUTSIDE.format(quoted(extends))}"]
+        assert problems(path) == [f"t.yaml:2:10: {OUTSIDE.format(quote(extends))}"]
 
 
 def test_inside_of_the_folder_of_the_file(folder: Path, inside: Path) -> None:
@@ -253,8 +253,8 @@ def test_a_parent_is_held_to_its_own_folder(folder: Path, inside: Path) -> None:
     """A file is as valid by itself as it is as a parent."""
     write(inside, "name: b\nextends: ../parent.yaml\n", "b.yaml")
     alone, child = inside / "b.yaml", write(folder, "name: a\nextends: inside/b.yaml\n")
-    assert problems(alone) == [f"b.yaml:2:10: {OUTSIDE.format(quoted('../parent.yaml'))}"]
-    assert problems(child) == [f"inside/b.yaml:2:10: {OUTSIDE.format(quoted('../parent.yaml'))}"]
+    assert problems(alone) == [f"b.yaml:2:10: {OUTSIDE.format(quote('../parent.yaml'))}"]
+    assert problems(child) == [f"inside/b.yaml:2:10: {OUTSIDE.format(quote('../parent.yaml'))}"]
     assert Taxonomy.load(child, extends_root=folder).categories == Taxonomy.parse(PARENT).categories
 
 

@@ -55,8 +55,8 @@ def validate(
             holds = f"categories: {len(taxonomy.categories)}, tests: {len(taxonomy.tests)}"
             output.write(f"{escape_line(taxonomy.location.path)}: valid ({holds})\n")
     else:
-        found = _json(problems) if output_format == "json" else _sarif(problems)
-        output.write(json.dumps(found, indent=2) + "\n")
+        value = _json(problems) if output_format == "json" else _sarif(problems)
+        output.write(json.dumps(value, indent=2) + "\n")
     return USAGE_ERROR if problems else OK
 
 
