@@ -1,4 +1,4 @@
-"""`guard audit`: judge millions of records, killed at any moment, nothing lost."""
+"""`guard audit`: judge large inputs into a file, resumable after a crash at any moment."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from guardcli.judging.writers import jsonl
 from guardcli.report import audit_report
 from guardcli.text.escaping import escape_terminal, pluralize
 
-_NAMED = 10  # so many files are named of those that are not read
+_MAX_NAMES = 10  # files that are not read are named up to this number
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -130,7 +130,7 @@ def audit(
         raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
     guard_options = GuardOptions(**options)
     files = _input_files(names, path, [*requests, *guard_options.files()])
-    asked = inputs.load_requests(requests)
+    conversations = inputs.load_requests(requests)
     warnings = InputWarnings(guard_options.as_user)
 
     def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
@@ -141,11 +141,11 @@ def audit(
                 start=start,
                 first_line=unit.first_line,
                 record_lines=unit.record_lines,
-                requests=asked,
+                requests=conversations,
             )
         )
 
-    preparation = AuditPreparation(_size(files.paths))
+    preparation = AuditPreparation(_total_size(files.paths))
     with ProgressLine(preparation.line, quiet=quiet):
         sources = [Source.from_path(name, unit_bytes, on_read=preparation.read) for name in files.paths]
         plan = AuditPlan(split_into_units(sources, input_options.find_record_lines), read, shard)
@@ -154,9 +154,9 @@ def audit(
     try:
         with opened as guard, Interrupts() as interrupts:
             plan = replace(plan, limits=_limits(guard, block_tokens or block_tokens_of(peek_manifest(path))))
-            told = make_manifest(
+            manifest = make_manifest(
                 guard,
-                options=_told_options(guard_options),
+                options=_manifest_options(guard_options),
                 reading=asdict(input_options),
                 requests=[Source.from_path(file) for file in requests],
                 inputs=sources,
@@ -164,7 +164,7 @@ def audit(
                 blocks=plan.limits,
                 shard=(shard.number, shard.count),
             )
-            with Journal(path, told) as journal:
+            with Journal(path, manifest) as journal:
                 _run(journal, plan, guard, guard_options, interrupts, quiet=quiet)
     except ManifestMismatchError as error:
         raise OutputError(*_manifest_mismatch(error)) from error
@@ -172,11 +172,11 @@ def audit(
         output.echo_err(f"guard: ended by {interrupted}: the same command goes on")
         return 128 + interrupted.number
     left_out = [] if allow_left_out else files.left_out
-    return _summed_up(path, max_unsafe, max_errors, left_out, quiet=quiet)
+    return _finish(path, max_unsafe, max_errors, left_out, quiet=quiet)
 
 
-def _size(paths: Sequence[str]) -> int:
-    """The bytes of all files that can be read."""
+def _total_size(paths: Sequence[str]) -> int:
+    """Return the size of all files that can be read, in bytes."""
     total = 0
     for path in paths:
         with suppress(OSError):
@@ -185,16 +185,19 @@ def _size(paths: Sequence[str]) -> int:
 
 
 def _manifest_mismatch(error: ManifestMismatchError) -> list[str]:
-    told = describe_differences(error.before, error.after)
-    if len(told) == 1:
-        return [f"{error.path} belongs to another run: {told[0]}; or choose another name"]
-    return [f"{error.path} belongs to another run; undo what differs, or choose another name:", *told]
+    differences = describe_differences(error.before, error.after)
+    if len(differences) == 1:
+        return [f"{error.path} belongs to another run: {differences[0]}; or choose another name"]
+    return [f"{error.path} belongs to another run; undo what differs, or choose another name:", *differences]
 
 
 def _run(
     journal: Journal, plan: AuditPlan, guard: Guard, guard_options: GuardOptions, interrupts: Interrupts, *, quiet: bool
 ) -> None:
-    """Finish the run, on the guard that is open already unless its memory is needed before."""
+    """Run the audit to its end. Isolate poison records first if the last attempts died in one block.
+
+    Isolation loads the model in other processes, so the guard is closed before it and opened again after it.
+    """
     if journal.state.finished:
         if not quiet:
             output.echo_err(f"guard: {journal.path} is finished: {pluralize(journal.checkpoint.rows, 'row')}")
@@ -207,29 +210,35 @@ def _run(
     guard.close()
     _isolate(journal, plan, guard_options, interrupts, quiet=quiet)
     with interrupts.deferred():  # not while llama.cpp loads: its callbacks would drop the exception
-        again = guard_options.open()
-    with again:
-        _judge(journal, plan, again, interrupts, quiet=quiet)
+        reopened = guard_options.open()
+    with reopened:
+        _judge(journal, plan, reopened, interrupts, quiet=quiet)
 
 
 def _isolate(
     journal: Journal, plan: AuditPlan, guard_options: GuardOptions, interrupts: Interrupts, *, quiet: bool
 ) -> None:
+    """Find the records of the current block that crash the process, and write them as error rows."""
     died = "by a fault" if journal.state.faults else f"{journal.state.silent_deaths} times"
     output.echo_err(f"guard: the run ended in one block {died}: its records are tried one by one")
     progress = AuditProgress()
     with ProgressLine(progress.trial_line, quiet=quiet):
-        guilty = isolate_poison_records(journal, plan, guard_options.open, progress=progress, interrupts=interrupts)
-    for one in guilty:
-        place = f"{plan.units[one.unit].source.path}:{one.line}" + (f":{one.part}" if one.part else "")
-        output.echo_err(f"guard: {escape_terminal(place)} ends the process ({one.signal}): it becomes an error row")
-    if not guilty:
+        poison_records = isolate_poison_records(
+            journal, plan, guard_options.open, progress=progress, interrupts=interrupts
+        )
+    for record in poison_records:
+        part = f":{record.part}" if record.part else ""
+        location = f"{plan.units[record.unit].source.path}:{record.line}{part}"
+        output.echo_err(
+            f"guard: {escape_terminal(location)} ends the process ({record.signal}): it becomes an error row"
+        )
+    if not poison_records:
         output.echo_err("guard: none of them ends the process: the block is begun again")
 
 
 def _judge(journal: Journal, plan: AuditPlan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
     if journal.checkpoint.rows:
-        guard.verified = True  # it has answered before
+        guard.verified = True  # checked when the run began
     journal.watch_faults()
     progress = AuditProgress()
     with ProgressLine(progress.line, quiet=quiet):
@@ -237,48 +246,53 @@ def _judge(journal: Journal, plan: AuditPlan, guard: Guard, interrupts: Interrup
 
 
 def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path]) -> InputFiles:
-    """The files to judge, once what is not read is told. The output of this very run is no input.
+    """Return the files to judge, and report those that are not read. The run's own output is not an input.
+
+    Args:
+        others: Other files that the run reads, such as the model.
 
     Raises:
-        OutputError: the output would be written over something that the run reads.
+        OutputError: The output would overwrite a file that the run reads.
     """
     output.check_output_file(path, others, "-o")
-    written = files_of(path)
-    # An output without a journal is no audit's; an empty one was left by a run that was killed at its very beginning.
-    own = written if path.exists() and (written[1].exists() or not path.stat().st_size) else ()
-    files = expand_paths(names, outputs=own)
-    for file in written:
+    output_files = files_of(path)
+    # A file without a journal is not an audit's output, unless it is empty: then the run was killed at its beginning.
+    is_own = path.exists() and (output_files[1].exists() or not path.stat().st_size)
+    files = expand_paths(names, outputs=output_files if is_own else ())
+    for file in output_files:
         output.check_output_file(file, [*files.paths, *others], "-o")
     if files.left_out:
-        _name(
+        _list_files(
             "not read",
             describe_skipped(files.left_out),
             [f"{escape_terminal(one.path)}: {one.kind}" for one in files.left_out],
         )
     if files.duplicates:
-        same = [f"{escape_terminal(one.path)}: the same as {escape_terminal(one.read_as)}" for one in files.duplicates]
-        _name("read once", pluralize(len(same), "other name"), same)
+        duplicates = [
+            f"{escape_terminal(one.path)}: the same as {escape_terminal(one.read_as)}" for one in files.duplicates
+        ]
+        _list_files("read once", pluralize(len(duplicates), "other name"), duplicates)
     return files
 
 
-def _name(what: str, numbers: str, lines: Sequence[str]) -> None:
-    output.echo_err(f"guard: {what}: {numbers}")
-    for line in lines[:_NAMED]:
+def _list_files(heading: str, counts: str, lines: Sequence[str]) -> None:
+    output.echo_err(f"guard: {heading}: {counts}")
+    for line in lines[:_MAX_NAMES]:
         output.echo_err(f"  {line}")
-    if len(lines) > _NAMED:
-        output.echo_err(f"  and {len(lines) - _NAMED:,} more")
+    if len(lines) > _MAX_NAMES:
+        output.echo_err(f"  and {len(lines) - _MAX_NAMES:,} more")
 
 
 def _limits(guard: Guard, tokens: int | None) -> BlockLimits:
-    """The limits of a block: as given, or as the run began with, or by the size of the model."""
+    """Return the limits of a block: `tokens` (of the option or an earlier attempt), or by the size of the model."""
     prompts = len(guard.taxonomy.categories) if guard.per_category else 1
-    native = guard.model.llama
-    chosen = choose_block_tokens(native.size, offloaded=native.offloaded)
-    return BlockLimits(tokens=tokens or chosen, prompts=prompts)
+    llama = guard.model.llama
+    default = choose_block_tokens(llama.size, offloaded=llama.offloaded)
+    return BlockLimits(tokens=tokens or default, prompts=prompts)
 
 
-def _told_options(guard_options: GuardOptions) -> dict[str, Any]:
-    """The options that move scores or rows, and that neither the guard nor how inputs are read tells."""
+def _manifest_options(guard_options: GuardOptions) -> dict[str, Any]:
+    """Return the options that change scores or rows, beside those that the guard and the input options describe."""
     return {
         "reproducible": guard_options.reproducible,
         "gpu": guard_options.gpu,
@@ -293,7 +307,7 @@ def _told_options(guard_options: GuardOptions) -> dict[str, Any]:
     }
 
 
-def _summed_up(
+def _finish(
     path: Path,
     max_unsafe: CountOrFraction | None,
     max_errors: CountOrFraction | None,
@@ -301,9 +315,9 @@ def _summed_up(
     *,
     quiet: bool,
 ) -> int:
-    """Read the verdicts once more, from the first run or the tenth: the summary, and the exit code by the gates."""
+    """Summarize the verdicts of all attempts, and return the exit code by the gates."""
     summary = summarize(reader.read_verdicts(str(path)))
-    total, verdicts = summary.total, summary.verdicts
+    total, counts = summary.total, summary.verdicts
     if not quiet:
         output.echo_err_text(audit_report.as_text(summary))
     if not total:
@@ -312,10 +326,10 @@ def _summed_up(
     if max_unsafe is not None and max_errors is None:
         max_errors = CountOrFraction(0)  # what could not be judged is not known to be safe
     unread = summary.flags[UNREAD_TEXT]
-    if max_errors is not None and max_errors.is_exceeded(verdicts["error"] + unread, total):
-        told = f", and {pluralize(unread, 'row')} of records with text that was not judged" if unread else ""
+    if max_errors is not None and max_errors.is_exceeded(counts["error"] + unread, total):
+        with_unread = f", and {pluralize(unread, 'row')} of records with text that was not judged" if unread else ""
         output.echo_err(
-            f"guard: {verdicts['error']:,} of {total:,} could not be judged{told}: more than --max-errors allows"
+            f"guard: {counts['error']:,} of {total:,} could not be judged{with_unread}: more than --max-errors allows"
         )
         return UNJUDGED
     if left_out and (max_unsafe is not None or max_errors is not None):
@@ -324,7 +338,7 @@ def _summed_up(
             "them judged, or pass --allow-left-out"
         )
         return UNJUDGED
-    if max_unsafe is not None and max_unsafe.is_exceeded(verdicts["unsafe"], total):
-        output.echo_err(f"guard: {verdicts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
+    if max_unsafe is not None and max_unsafe.is_exceeded(counts["unsafe"], total):
+        output.echo_err(f"guard: {counts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
         return FINDINGS
     return OK

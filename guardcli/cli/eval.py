@@ -269,7 +269,7 @@ def _check(dataset: LabeledDataset, sources: Sequence[str], by: Sequence[str], g
             f"{', '.join(sources)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
             "values mean unsafe"
         )
-    for problem in gates.unmeasurable(sample.unsafe for sample in dataset.samples):
+    for problem in gates.find_unmeasurable(sample.unsafe for sample in dataset.samples):
         raise InputError(f"{', '.join(sources)}: {problem}")
     for path in by:
         group_by_field(dataset.samples, path)
@@ -286,13 +286,15 @@ def _written(evaluation: evaluation_report.EvaluationReport, output_format: str)
 def _code(evaluation: evaluation_report.EvaluationReport, gates: Gates) -> int:
     results = evaluation.evaluation.results
     empty = [
-        f"{one.system.name}: {why} with a verdict" for one in results for why in gates.unmeasurable(one.scored.labels)
+        f"{one.system.name}: {why} with a verdict"
+        for one in results
+        for why in gates.find_unmeasurable(one.scored.labels)
     ]
-    missed = [line for result in results for line in gates.missed(result)]
+    missed = [line for result in results for line in gates.find_missed(result)]
     for line in empty or missed:
         output.echo_err(f"guard: {escape_terminal(line)}")
     unreadable = len(evaluation.evaluation.dataset.unreadable)
-    if any(gates.too_many_errors(result, unreadable) for result in results):
+    if any(gates.exceeds_max_errors(result, unreadable) for result in results):
         return UNJUDGED
     if empty:
         return USAGE_ERROR

@@ -1,4 +1,4 @@
-"""The gates of an evaluation, for CI: the least and the most that figures may be."""
+"""The gates of `guard eval` for CI: bounds on metrics, such as `--min-auprc 0.9` and `--max-fpr 0.05`."""
 
 from __future__ import annotations
 
@@ -17,60 +17,72 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _MIN_METRICS = {"auprc": "AUPRC", "auroc": "AUROC", "f1": "F1", "precision": "precision", "recall": "recall"}
 _MAX_METRICS = {"fpr": "false positive rate"}
-_NEEDED_LABELS = {  # which labels a figure is made of
-    "auprc": (True, False), "auroc": (True, False), "f1": (True,), "precision": (True,), "recall": (True,),
+_NEEDED_LABELS = {  # True is unsafe; without a sample of these labels the metric is undefined
+    "auprc": (True, False),
+    "auroc": (True, False),
+    "f1": (True,),
+    "precision": (True,),
+    "recall": (True,),
     "fpr": (False,),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """`least` and `most` are limits of figures by name; `errors` is how many may be left unjudged, none if None.
+    """Bounds that each system must meet.
 
-    A gate without the labels that it is measured by is an error, and neither met nor missed: see `unmeasurable`.
+    Without the labels that a metric needs, its gate is neither met nor missed: that is an error, see
+    `find_unmeasurable`.
+
+    Attributes:
+        minima: The lower bounds by metric.
+        maxima: The upper bounds by metric.
+        max_errors: How many samples may be left unjudged; none if None.
     """
 
-    least: dict[str, float]
-    most: dict[str, float]
-    errors: CountOrFraction | None
+    minima: dict[str, float]
+    maxima: dict[str, float]
+    max_errors: CountOrFraction | None
 
-    def missed(self, result: SystemResult) -> Iterator[str]:
-        """What a system misses, in words. A figure that there is none of misses its gate, such as the precision of a
-        system that flags nothing."""
-        for limits, words, sign in ((self.least, _MIN_METRICS, 1), (self.most, _MAX_METRICS, -1)):
+    def find_missed(self, result: SystemResult) -> Iterator[str]:
+        """Describe each gate that a system misses.
+
+        An undefined metric misses its gate, such as the precision of a system that flags nothing.
+        """
+        for limits, words, sign in ((self.minima, _MIN_METRICS, 1), (self.maxima, _MAX_METRICS, -1)):
             for name, limit in limits.items():
-                figure = getattr(result.metrics, name)
-                if figure is None:
+                metric = getattr(result.metrics, name)
+                if metric is None:
                     yield f"{result.system.name}: there is no {words[name]}, and a gate asks for it"
-                elif sign * figure.value < sign * limit:
+                elif sign * metric.value < sign * limit:
                     side = "below" if sign > 0 else "above"
-                    yield f"{result.system.name}: {words[name]} is {figure.value:.4f}, {side} {limit:g}"
+                    yield f"{result.system.name}: {words[name]} is {metric.value:.4f}, {side} {limit:g}"
 
-    def unmeasurable(self, labels: Iterable[bool]) -> Iterator[str]:
-        """The gates that cannot be measured on such labels, and why."""
-        there = set(labels)
-        for side, limits in (("min", self.least), ("max", self.most)):
+    def find_unmeasurable(self, labels: Iterable[bool]) -> Iterator[str]:
+        """Describe each gate whose metric is undefined because these labels are all safe, or all unsafe."""
+        present = set(labels)
+        for side, limits in (("min", self.minima), ("max", self.maxima)):
             for name in limits:
                 for label in _NEEDED_LABELS[name]:
-                    if label not in there:
+                    if label not in present:
                         yield f"--{side}-{name} needs {'unsafe' if label else 'safe'} records, and there are none"
 
-    def too_many_errors(self, result: SystemResult, unreadable: int) -> bool:
-        """Whether more is left unjudged than may be, with records that could not even be read."""
+    def exceeds_max_errors(self, result: SystemResult, num_unreadable: int) -> bool:
+        """Return whether more records are unjudged or unreadable than `max_errors` allows."""
         metrics = result.metrics
-        return (self.errors or CountOrFraction(0)).is_exceeded(
-            metrics.num_errors + unreadable, metrics.num_samples + unreadable
+        return (self.max_errors or CountOrFraction(0)).is_exceeded(
+            metrics.num_errors + num_unreadable, metrics.num_samples + num_unreadable
         )
 
 
 def gate_options(command: F) -> F:
-    """Give a command the gates as options; it gets them as `gates`."""
+    """Add the options of gates; the command gets them as `gates`."""
 
     @wraps(command)
     def with_gates(*args: Any, max_errors: CountOrFraction | None, **options: Any) -> Any:
-        least = {name: limit for name in _MIN_METRICS if (limit := options.pop(f"min_{name}")) is not None}
-        most = {name: limit for name in _MAX_METRICS if (limit := options.pop(f"max_{name}")) is not None}
-        return command(*args, gates=Gates(least, most, max_errors), **options)
+        minima = {name: limit for name in _MIN_METRICS if (limit := options.pop(f"min_{name}")) is not None}
+        maxima = {name: limit for name in _MAX_METRICS if (limit := options.pop(f"max_{name}")) is not None}
+        return command(*args, gates=Gates(minima, maxima, max_errors), **options)
 
     wrapped: Any = with_gates
     wrapped = click.option(
@@ -83,5 +95,5 @@ def gate_options(command: F) -> F:
         for name, word in reversed(words.items()):
             help_ = f"Exit with 1 if a system's {word} is {'lower' if side == 'min' else 'higher'}."
             wrapped = click.option(f"--{side}-{name}", type=Probability(), metavar="P", help=help_)(wrapped)
-    gated: F = wrapped
-    return gated
+    decorated: F = wrapped
+    return decorated

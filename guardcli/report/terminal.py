@@ -1,4 +1,4 @@
-"""Tables as text: aligned columns, in color on request, and nothing in a cell that could command a terminal."""
+"""Format tables and styled lines for a terminal, by rich. Hostile text in a cell is escaped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ def format_table(
     width: int = 120,
     right: Sequence[int] = (),
 ) -> str:
-    """A table of at most `width` columns of a terminal; the columns in `right` hold numbers."""
+    """Format a table.
+
+    Args:
+        color: Style the headings and the cells that have a style.
+        width: The width of the terminal; long cells are wrapped.
+        right: The columns to align right, by index.
+    """
     drawn = Table(box=_PLAIN, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for at, heading in enumerate(headings):
         justify: Literal["left", "right"] = "right" if at in right else "left"
@@ -37,18 +43,24 @@ def format_table(
 
 
 def _render(drawn: Table | Text, *, color: bool, width: int) -> str:
-    """What rich makes of something, as text; lines have no blanks at their ends."""
+    """Render a table or a text by rich, without blanks at the ends of lines."""
     console = Console(
-        file=io.StringIO(), width=width, force_terminal=color, no_color=not color, highlight=False, emoji=False,
-        color_system="standard" if color else None, legacy_windows=False,
-    )  # fmt: skip
+        file=io.StringIO(),
+        width=width,
+        force_terminal=color,
+        no_color=not color,
+        color_system="standard" if color else None,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+    )
     console.print(drawn)
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
 def format_styled(text: str, style: str, *, color: bool) -> str:
-    """One line of text in a style."""
+    """Format one line of text in a style of rich, such as "bold red"."""
     line = escape_terminal(text)
     return _render(Text(line, style=style, no_wrap=True), color=color, width=10_000) if color else f"{line}\n"
 

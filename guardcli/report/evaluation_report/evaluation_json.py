@@ -101,10 +101,15 @@ def _picks(picks: ObjectivePicks) -> dict[str, Any]:
 
 def _comparison(one: SystemComparison) -> dict[str, Any]:
     return {
-        "first": one.baseline, "system": one.system, "records": one.num_samples, "auprc": _interval(one.auprc),
-        "auprc_p": one.auprc_p, "only_it_is_right": one.fixed, "only_the_first_is_right": one.regressed,
+        "first": one.baseline,
+        "system": one.system,
+        "records": one.num_samples,
+        "auprc": _interval(one.auprc),
+        "auprc_p": one.auprc_p,
+        "only_it_is_right": one.fixed,
+        "only_the_first_is_right": one.regressed,
         "mcnemar_p": one.mcnemar_p,
-    }  # fmt: skip
+    }
 
 
 def _location(report: EvaluationReport, index: int) -> dict[str, Any]:

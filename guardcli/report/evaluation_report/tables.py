@@ -126,11 +126,16 @@ def _systems(results: Sequence[SystemResult], *, strict: bool) -> Table:
 def _comparisons(report: EvaluationReport) -> Table:
     rows = [
         (
-            one.system, f"{one.num_samples:,}", format_interval(one.auprc, "+"), _p(one.auprc_p),
-            f"{one.fixed:,}", f"{one.regressed:,}", _p(one.mcnemar_p),
+            one.system,
+            f"{one.num_samples:,}",
+            format_interval(one.auprc, "+"),
+            _p(one.auprc_p),
+            f"{one.fixed:,}",
+            f"{one.regressed:,}",
+            _p(one.mcnemar_p),
         )
         for one in report.evaluation.comparisons
-    ]  # fmt: skip
+    ]
     note = "Paired, on the records that count for both."
     headings = ("system", "records", "AUPRC", "p", "only it is right", "only the first is", "p (McNemar)")
     return Table(f"Against {report.evaluation.comparisons[0].baseline}", headings, tuple(rows), note)
