@@ -72,22 +72,22 @@ def check(
         guard_options = replace(guard_options, scores=True)
     if list_paths:
         return text_listing.list_text(input_options, sources)
-    tell = _tell if guard_options.verbose else lambda _source, _format: None
+    on_detect = _show_format if guard_options.verbose else lambda _source, _format: None
     warnings = InputWarnings(guard_options.as_user, keep=guard_options.keep, text_fields=input_options.text_field)
-    records = warnings.watch(input_options.read(sources, on_detect=tell))
-    tally: Counter[str] = Counter()
+    records = warnings.watch(input_options.read(sources, on_detect=on_detect))
+    verdict_counts: Counter[str] = Counter()
     unread = 0
-    line = _writer(output_format)
+    format_line = _writer(output_format)
     with guard_options.open() as guard:
         start = time.monotonic()
         for verdict in guard.judge(records, prefetch="live" if inputs.is_live(sources) else "full"):
-            tally[verdict.verdict] += 1
+            verdict_counts[verdict.verdict] += 1
             unread += bool(verdict.unread)
             if not only or verdict.verdict in only:
-                output.write(line(verdict) + "\n")
+                output.write(format_line(verdict) + "\n")
         if stats:
-            output.echo_err(_stats(guard.stats, tally.total(), time.monotonic() - start))
-    code = _finish(tally, unread, exit_zero=exit_zero)
+            output.echo_err(_stats(guard.stats, verdict_counts.total(), time.monotonic() - start))
+    code = _finish(verdict_counts, unread, exit_zero=exit_zero)
     return exit_codes.USAGE_ERROR if warnings.report_missing_fields() else code
 
 
@@ -96,7 +96,7 @@ def _writer(output_format: str) -> Writer:
 
 
 def _stats(stats: EngineStats, rows: int, seconds: float) -> str:
-    """What a run took, on one line. A prompt's tokens that were not evaluated were shared with another's."""
+    """Format what a run took, on one line. Tokens that were not evaluated were found in the prefix cache."""
     distinct = f", {stats.unique_tokens:,} distinct" if stats.unique_tokens else ""
     shared = 1 - stats.prefill_tokens / stats.prompt_tokens if stats.prompt_tokens else 0
     return (
@@ -106,16 +106,18 @@ def _stats(stats: EngineStats, rows: int, seconds: float) -> str:
     )
 
 
-def _tell(source: str, format_name: str) -> None:
+def _show_format(source: str, format_name: str) -> None:
     output.echo_err(f"guard: {source}: {format_name}")
 
 
-def _finish(tally: Counter[str], unread: int, *, exit_zero: bool) -> int:
-    """The exit code. What a reader of the rows might miss is said on stderr."""
-    if not tally:
+def _finish(verdict_counts: Counter[str], unread: int, *, exit_zero: bool) -> int:
+    """Report on stderr what was not judged, and return the exit code."""
+    if not verdict_counts:
         output.echo_err("guard: nothing to judge: the input holds no records")
-    if tally["error"]:
-        output.echo_err(f"guard: {tally['error']:,} of {pluralize(tally.total(), 'row')} could not be judged")
+    if verdict_counts["error"]:
+        output.echo_err(
+            f"guard: {verdict_counts['error']:,} of {pluralize(verdict_counts.total(), 'row')} could not be judged"
+        )
     if unread:
         output.echo_err(f"guard: {pluralize(unread, 'row')} of records with text that was not judged (unread)")
-    return exit_codes.for_verdicts(tally, exit_zero=exit_zero, unread=unread)
+    return exit_codes.for_verdicts(verdict_counts, exit_zero=exit_zero, unread=unread)

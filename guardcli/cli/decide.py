@@ -51,68 +51,72 @@ def decide(
     files = files or ("-",)
     output.check_stdout(files)
     taxonomy = Taxonomy.load(edited, extends_root=extends_root)
-    decision = DecisionRule.from_taxonomy(taxonomy, threshold)
-    ids = _ids(taxonomy, taxonomy if was is None else Taxonomy.load(was, extends_root=extends_root))
-    named = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
+    rule = DecisionRule.from_taxonomy(taxonomy, threshold)
+    ids = _ids_by_label(taxonomy, taxonomy if was is None else Taxonomy.load(was, extends_root=extends_root))
+    taxonomy_field = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
     changes: Counter[tuple[str, str]] = Counter()
     unread = 0
-    for place, row in _rows(files):
-        _check(row, taxonomy, place)
+    for location, row in _read_rows(files):
+        _check_digest(row, taxonomy, location)
         try:
-            decided = redecision.redecide(row, decision, _used(row, ids, place))
+            decided = redecision.redecide(row, rule, _ids_in_row(row, ids, location))
         except ValueError as error:
-            raise InputError(f"{place}: {error}") from None
+            raise InputError(f"{location}: {error}") from None
         changes[row["verdict"], decided["verdict"]] += 1
         unread += bool(row["unread"])
-        output.write(dumps(decided | {"taxonomy": named}) + "\n")
-    _tell(changes)
-    return exit_codes.for_verdicts(Counter(dict(_after(changes))), exit_zero=exit_zero, unread=unread)
+        output.write(dumps(decided | {"taxonomy": taxonomy_field}) + "\n")
+    _report_changes(changes)
+    return exit_codes.for_verdicts(_verdict_counts(changes), exit_zero=exit_zero, unread=unread)
 
 
-def _rows(files: tuple[str, ...]) -> Iterator[tuple[str, VerdictRow]]:
+def _read_rows(files: tuple[str, ...]) -> Iterator[tuple[str, VerdictRow]]:
     for file in files:
         for number, row in enumerate(reader.read_verdicts(file), start=1):
             yield f"{file}: row {number}", row
 
 
-def _ids(taxonomy: Taxonomy, before: Taxonomy) -> dict[str, str]:
-    """The category id behind each label of the policy before."""
+def _ids_by_label(taxonomy: Taxonomy, before: Taxonomy) -> dict[str, str]:
+    """Return the category id of each label of the old policy. Raises InputError if its prompt differs."""
     if taxonomy.prompt_digest != before.prompt_digest:
         raise InputError(f"--was {before.name}: the model reads it differently from {taxonomy.name}: run again")
     return {category.label: category.id for category in before.categories}
 
 
-def _check(row: VerdictRow, taxonomy: Taxonomy, place: str) -> None:
-    read = row["taxonomy"].get("prompt")
-    if read != taxonomy.prompt_digest:
+def _check_digest(row: VerdictRow, taxonomy: Taxonomy, location: str) -> None:
+    """Raise InputError if a row was judged with another prompt, so that its scores do not hold for the taxonomy."""
+    digest = row["taxonomy"].get("prompt")
+    if digest != taxonomy.prompt_digest:
         raise InputError(
-            f"{place} was judged by another policy: what the model read ({_named(row)}, prompt "
-            f"{escape_terminal(str(read))}) is not what {taxonomy.name} says now (prompt {taxonomy.prompt_digest}). "
+            f"{location} was judged by another policy: what the model read ({_taxonomy_name(row)}, prompt "
+            f"{escape_terminal(str(digest))}) is not what {taxonomy.name} says now (prompt {taxonomy.prompt_digest}). "
             "Thresholds can be applied afterwards; names, descriptions, "
             "examples and the list of categories need a new run of guard check."
         )
 
 
-def _named(row: VerdictRow) -> str:
+def _taxonomy_name(row: VerdictRow) -> str:
     return escape_terminal(str(row["taxonomy"].get("name")))
 
 
-def _used(row: VerdictRow, ids: Mapping[str, str], place: str) -> Mapping[str, str]:
-    """The ids of the labels that a row uses."""
+def _ids_in_row(row: VerdictRow, ids: Mapping[str, str], location: str) -> Mapping[str, str]:
+    """Return the ids of the labels in a row. Raises InputError if the policy does not know one."""
     labels = {*(row["categories"] or ()), *(row.get("listed_scores") or ()), *(row.get("category_scores") or ())}
     if unknown := sorted(labels - ids.keys()):
         raise InputError(
-            f"{place} names the category {unknown[0]!r}, which the policy does not: give the old one by --was"
+            f"{location} names the category {unknown[0]!r}, which the policy does not: give the old one by --was"
         )
     return {label: ids[label] for label in labels}
 
 
-def _after(changes: Counter[tuple[str, str]]) -> Iterator[tuple[str, int]]:
-    for verdict in ("safe", "unsafe", "error"):
-        yield verdict, sum(count for (_, now), count in changes.items() if now == verdict)
+def _verdict_counts(changes: Counter[tuple[str, str]]) -> Counter[str]:
+    """Count the new verdicts."""
+    counts: Counter[str] = Counter()
+    for (_, now), count in changes.items():
+        counts[now] += count
+    return counts
 
 
-def _tell(changes: Counter[tuple[str, str]]) -> None:
+def _report_changes(changes: Counter[tuple[str, str]]) -> None:
     moved = {pair: count for pair, count in changes.items() if pair[0] != pair[1]}
-    what = "".join(f", {count:,} {was} → {now}" for (was, now), count in sorted(moved.items()))
-    output.echo_err(f"guard: {sum(moved.values()):,} of {pluralize(changes.total(), 'verdict')} changed{what}")
+    details = "".join(f", {count:,} {was} → {now}" for (was, now), count in sorted(moved.items()))
+    output.echo_err(f"guard: {sum(moved.values()):,} of {pluralize(changes.total(), 'verdict')} changed{details}")

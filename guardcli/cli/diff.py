@@ -69,13 +69,13 @@ def diff(
         names = taxonomies[0], taxonomies[1]
         first, second = (Taxonomy.load(name, extends_root=extends_root) for name in names)
         guard_options = GuardOptions(**options | {"show_text": options["show_text"] or with_text})
-        comparison = _judged(records, first, second, guard_options)
+        comparison = _compare_policies(records, first, second, guard_options)
     else:
         if len(files) != 2:
             raise click.UsageError("name two files of verdicts, or two policies with -t and the data to judge")
         names = files[0], files[1]
         comparison = compare_runs(reader.read_verdicts(files[0]), reader.read_verdicts(files[1]))
-    output.write(_written(comparison, names, output_format, with_text=with_text))
+    output.write(_format(comparison, names, output_format, with_text=with_text))
     if not comparison.num_matched:
         output.echo_err("guard: the two runs have no record in common")
     unjudged = any("error" in verdicts for verdicts in comparison.verdicts)
@@ -84,34 +84,38 @@ def diff(
     return OK if exit_zero or not (comparison.num_changed or any(comparison.unmatched)) else FINDINGS
 
 
-def _judged(
+def _compare_policies(
     records: Iterable[Record | Malformed], first: Taxonomy, second: Taxonomy, guard_options: GuardOptions
 ) -> Comparison:
-    """Judge under both policies with one model; once only where the model reads the same."""
+    """Compare the verdicts of two policies with one model.
+
+    If both policies make the same prompts, judge once and redecide the rows for the other. The rows are those of the
+    lower threshold, because only unsafe rows have categories.
+    """
     with ExitStack() as stack:
         before = stack.enter_context(guard_options.open(first))
         after = stack.enter_context(guard_options.open(second, model=before.model))
         if first.prompt_digest != second.prompt_digest or before.per_category != after.per_category:
             ones, others = tee(records)
             return compare_runs(_rows(before, ones), _rows(after, others))
-        if before.threshold <= after.threshold:  # what is unsafe by the lower one has its categories read
-            rows, again_rows = tee(_rows(before, records))
-            return compare_runs(rows, _decided(again_rows, before, after))
-        rows, again_rows = tee(_rows(after, records))
-        return compare_runs(_decided(again_rows, after, before), rows)
+        if before.threshold <= after.threshold:
+            rows, copies = tee(_rows(before, records))
+            return compare_runs(rows, _redecided(copies, before, after))
+        rows, copies = tee(_rows(after, records))
+        return compare_runs(_redecided(copies, after, before), rows)
 
 
 def _rows(guard: Guard, records: Iterable[Record | Malformed]) -> Iterator[VerdictRow]:
     return (jsonl.row(verdict) for verdict in guard.judge(records))
 
 
-def _decided(rows: Iterable[VerdictRow], judged: Guard, other: Guard) -> Iterator[VerdictRow]:
-    """The rows of a run as the other policy decides them."""
+def _redecided(rows: Iterable[VerdictRow], judged: Guard, other: Guard) -> Iterator[VerdictRow]:
+    """Yield the rows of one guard as the other one decides them."""
     ids = judged.decision.ids
     return (redecision.redecide(row, other.decision, ids) for row in rows)
 
 
-def _written(comparison: Comparison, names: tuple[str, str], output_format: str, *, with_text: bool) -> str:
+def _format(comparison: Comparison, names: tuple[str, str], output_format: str, *, with_text: bool) -> str:
     if output_format == "json":
         value = jsonl.finite(diff_report.as_json(comparison, *names))  # rows that were edited may hold NaN in `meta`
         return json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False) + "\n"

@@ -21,7 +21,7 @@ from guardcli.judging.writers import jsonl
 from guardcli.prompts.turns import TARGETS
 from guardcli.text.escaping import escape_field, escape_terminal
 
-ANNOTATION = "guard"  # the field of a record that holds its verdict
+ANNOTATION = "guard"  # the field of `--annotate`
 
 
 @click.command("filter", context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,53 +69,52 @@ def filter_(
         if verdicts is not None:
             output.check_output_file(verdicts, [*sources, *guard_options.files()], "--verdicts")
         guard = stack.enter_context(guard_options.open())
-        aside = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=sources))
+        verdict_file = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=sources))
         warnings = InputWarnings(options["as_user"], text_fields=input_options.text_field)
         records = warnings.watch(input_options.read(sources))
-        written = _Passed()
+        writer = _RecordWriter()
         for filtered in filter_records(guard, records, prefetch="live" if inputs.is_live(sources) else "full"):
-            if aside is not None:
-                aside.write(map(jsonl.line, filtered.verdicts))
+            if verdict_file is not None:
+                verdict_file.write(map(jsonl.line, filtered.verdicts))
             for verdict in filtered.unjudged:
                 code = UNJUDGED
                 reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread)}"
                 location = escape_field(verdict.key.location)
                 output.echo_err(f"guard: withheld, not judged: {location}: {escape_terminal(reason)}")
             passes = filtered.passes(invert=invert)
-            refused = _refused(filtered) if annotate and passes else None
+            refused = _why_not_annotated(filtered) if annotate and passes else None
             if refused:
                 code = UNJUDGED
                 output.echo_err(
                     f"guard: withheld, not annotated: {escape_field(filtered.record.key.location)}: {refused}"
                 )
-            written.write(filtered, passes=passes and not refused, annotate=annotate)
+            writer.write(filtered, passes=passes and not refused, annotate=annotate)
     return USAGE_ERROR if warnings.report_missing_fields() else code
 
 
 @dataclass(slots=True)
-class _Passed:
-    """What was written so far: whether a line is open, and from which source."""
+class _RecordWriter:
+    """Writes records to stdout, with a newline where an input ends without one."""
 
-    source: str | None = None
-    is_open: bool = False
+    mid_line: bool = False  # whether the last byte was not a newline
 
     def write(self, filtered: FilteredRecord, *, passes: bool, annotate: bool) -> None:
-        """The record's own bytes, if it passes; what stands in front of them (a header, blank lines) in any case."""
+        """Write a record's bytes if it passes, and the bytes before it (a CSV header, blank lines) in any case."""
         record = filtered.record
         data = b"" if annotate else record.before
         if passes:
-            assert isinstance(record, Record)  # what is none has no verdict, and does not pass
+            assert isinstance(record, Record)  # a Malformed has only errors, and does not pass
             data += _annotated(record, filtered) if annotate else record.raw
         if not data:
             return
-        if self.is_open:  # the last line of the file before had no end
+        if self.mid_line:  # the file before ended without a newline
             data = b"\n" + data
-        self.is_open = not data.endswith(b"\n")
+        self.mid_line = not data.endswith(b"\n")
         output.write_bytes(data)
 
 
-def _refused(filtered: FilteredRecord) -> str | None:
-    """Why a record cannot be annotated: it is no JSON object, or has such a field already."""
+def _why_not_annotated(filtered: FilteredRecord) -> str | None:
+    """Return why a record cannot be annotated: it is not a JSON object, or has such a field already."""
     record = filtered.record
     if not isinstance(record, Record) or not isinstance(parse_nested_json(strip_marks(record.raw).decode()), dict):
         return "it is no JSON object, and has no place for a field"
@@ -125,7 +124,7 @@ def _refused(filtered: FilteredRecord) -> str | None:
 
 
 def _annotated(record: Record, filtered: FilteredRecord) -> bytes:
-    """The record's own bytes, with the verdict as the last field of its object."""
+    """Return the record's bytes with the verdict as the last field of its object."""
     rows = [jsonl.row(verdict) for verdict in filtered.verdicts]
     verdict = jsonl.dumps({ANNOTATION: rows[0] if len(rows) == 1 else rows})
     body = record.raw.rstrip()

@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they run: the help of one need not load the others."""
+"""A click group that imports a command only when it runs, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import click
 
 
 class LazyGroup(click.Group):
-    """`lazy` has for each command where it is ("module:attribute") and what the group's help says of it."""
+    """A group of lazily imported commands.
+
+    Args:
+        lazy: For each command its location ("module:attribute"), and its line in the help of the group.
+    """
 
     def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

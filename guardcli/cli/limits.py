@@ -1,4 +1,4 @@
-"""Option values that are parts of a whole: a limit (`0.1%`, `0.001`, `25` rows), and a shard (`2/8`)."""
+"""Option values that are parts of a total: a limit (`0.1%`, `0.001`, `25` rows) and a shard (`2/8`)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from guardcli.cli.options import ParsedOption
 
 @dataclass(frozen=True, slots=True)
 class CountOrFraction:
-    """A limit on how many of a total may be something: a whole number of them, or a fraction in [0, 1]."""
+    """A limit on a part of a total: a count, or a fraction in [0, 1]."""
 
     value: float
     is_count: bool = False
 
     def is_exceeded(self, count: int, total: int) -> bool:
-        """Whether `count` of a total are more than the limit allows.
+        """Return whether `count` of `total` is more than the limit allows.
 
         >>> CountOrFraction(0.1).is_exceeded(2, 10), CountOrFraction(5, is_count=True).is_exceeded(5, 9)
         (True, False)

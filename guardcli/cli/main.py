@@ -1,7 +1,4 @@
-"""The `guard` command: its subcommands, imported when they are called, and exceptions → exit codes.
-
-It knows the names of the commands and nothing of what they do.
-"""
+"""The `guard` command: its subcommands, imported when they are called, and exceptions → exit codes."""
 
 from __future__ import annotations
 
@@ -59,14 +56,14 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit with its code. Data are on stdout; all that is said here goes to stderr."""
+    """Run a command and exit with its code. Messages go to stderr."""
     if sys.stderr is None:  # it was closed; click and traceback need one
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    _hear_of_warnings()
+    _redirect_warnings()
     code = _run(arguments)
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None and not _flushed(stream):
-            _close(stream)
+        if stream is not None and not _try_flush(stream):
+            _discard(stream)
     sys.exit(code)
 
 
@@ -77,7 +74,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         result = cli.main(args=arguments, prog_name="guard", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
-        output.echo_err_text(_shown(error))
+        output.echo_err_text(_usage_message(error))
         return USAGE_ERROR
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -94,55 +91,55 @@ def _run(arguments: Sequence[str] | None) -> int:
         output.echo_err(f"guard: {escape_terminal(str(error))}")
         return USAGE_ERROR
     except Exception as error:
-        if (lack := _lack(error)) is not None:
-            output.echo_err(f"guard: {escape_terminal(lack)}")
+        if (cause := _environment_cause(error)) is not None:
+            output.echo_err(f"guard: {escape_terminal(cause)}")
             return USAGE_ERROR
         output.echo_err_text(traceback.format_exc())
         output.echo_err(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
         return INTERNAL_ERROR
 
 
-def _shown(error: click.ClickException) -> str:
-    """click's message for wrong usage; what stands in it of the command line begins no line of its own."""
+def _usage_message(error: click.ClickException) -> str:
+    """Return click's message for wrong usage, in which an argument of the user cannot begin a new line."""
     message = error.format_message()
     if not isinstance(error, click.MissingParameter):  # which lists the choices, a line each
         message = escape_line(message)
-    shown = io.StringIO()
-    click.UsageError(message, getattr(error, "ctx", None)).show(shown)
-    return shown.getvalue()
+    buffer = io.StringIO()
+    click.UsageError(message, getattr(error, "ctx", None)).show(buffer)
+    return buffer.getvalue()
 
 
-def _hear_of_warnings() -> None:
-    """Let Python's warnings, and what libraries log, be said as all else is: names of the input may stand in them."""
+def _redirect_warnings() -> None:
+    """Write Python's warnings and libraries' logs through `output`, which escapes hostile names."""
     logging.lastResort = output.StderrHandler(logging.WARNING)
-    warnings.showwarning = _say_warning
+    warnings.showwarning = _show_warning
 
 
-def _say_warning(message: Warning | str, category: type[Warning], *_place: Any, **_line: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *_place: Any, **_line: Any) -> None:
     output.echo_err(f"guard: {category.__name__}: {message}")
 
 
-def _lack(error: Exception) -> str | None:
-    """What the machine or the installation lacks, where that is what ended the run; None: it is a bug of guard."""
+def _environment_cause(error: Exception) -> str | None:
+    """Describe what the machine or the installation lacks if that caused the error; None if it is a bug of guard."""
     if isinstance(error, MemoryError):
         return "out of memory: allow more (ulimit -v), or choose a smaller model or --ctx-size"
     if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):
         return "cannot start a thread: the limit of processes (ulimit -u) or of memory (ulimit -v) is reached"
-    of_llama_cpp = isinstance(error, RuntimeError) and str(error).startswith("Failed to load shared library")
-    of_others = isinstance(error, ImportError) and not (error.name or "").startswith("guardcli")
-    if of_llama_cpp or of_others:
+    is_llama_cpp = isinstance(error, RuntimeError) and str(error).startswith("Failed to load shared library")
+    is_import = isinstance(error, ImportError) and not (error.name or "").startswith("guardcli")
+    if is_llama_cpp or is_import:
         return f"cannot load a library: {_first_cause(error)}; install guardcli again, or allow more memory (ulimit -v)"
     return None
 
 
 def _first_cause(error: BaseException) -> str:
-    """The first line of the error that others were raised from: numpy's own message is a page."""
+    """Return the first line of the root cause: numpy's own message is a page long."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return str(error).split("\n")[0]
 
 
-def _flushed(stream: TextIO) -> bool:
+def _try_flush(stream: TextIO) -> bool:
     try:
         stream.flush()
     except OSError:
@@ -150,6 +147,6 @@ def _flushed(stream: TextIO) -> bool:
     return True
 
 
-def _close(stream: TextIO) -> None:
-    """Let Python's own flush at exit go nowhere instead of complaining."""
+def _discard(stream: TextIO) -> None:
+    """Send Python's own flush at exit to /dev/null, so that it does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

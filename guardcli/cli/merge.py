@@ -1,4 +1,4 @@
-"""`guard merge`: join the shards of an audit in the order of the input, and verify that they are all there."""
+"""`guard merge`: join the shards of an audit in the order of the input, and verify that they are complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from guardcli.errors import InputError
 from guardcli.files.atomic import atomic_write
 from guardcli.text.escaping import pluralize
 
-Placed = tuple[tuple[int, int], bytes]
+PositionedRow = tuple[tuple[int, int], bytes]  # (input, line), and the row
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,66 +41,72 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     """
     journals = [f"{shard}{SUFFIX}" for shard in shards]
     to_stdout = output.check_output(path, [*shards, *journals], "-o")
-    sources, units = _verified(shards)
-    lines = (line for _, line in heapq.merge(*(_placed(shard, sources) for shard in shards)))
-    rows = _to_stdout(lines) if to_stdout else _to_file(lines, path)
+    positions, num_units = _verify(shards)
+    lines = (line for _, line in heapq.merge(*(_positioned_rows(shard, positions) for shard in shards)))
+    num_rows = _write_stdout(lines) if to_stdout else _write_file(lines, path)
     output.echo_err(
-        f"guard: {pluralize(rows, 'row')} of {pluralize(units, 'unit')} in {pluralize(len(shards), 'shard')}"
+        f"guard: {pluralize(num_rows, 'row')} of {pluralize(num_units, 'unit')} in {pluralize(len(shards), 'shard')}"
     )
     return OK
 
 
-def _to_stdout(lines: Iterator[bytes]) -> int:
-    rows = 0
+def _write_stdout(lines: Iterator[bytes]) -> int:
+    num_rows = 0
     for line in lines:
         output.write_bytes(line)
-        rows += 1
-    return rows
+        num_rows += 1
+    return num_rows
 
 
-def _to_file(lines: Iterator[bytes], path: Path) -> int:
-    rows = 0
-    with atomic_write(path, exclusive=True) as place, place.open("wb") as file:
+def _write_file(lines: Iterator[bytes], path: Path) -> int:
+    num_rows = 0
+    with atomic_write(path, exclusive=True) as temporary, temporary.open("wb") as file:
         for line in lines:
             file.write(line)
-            rows += 1
-    return rows
+            num_rows += 1
+    return num_rows
 
 
-def _verified(shards: Sequence[Path]) -> tuple[dict[str, int], int]:
-    """The place of each input in the order of the run, and the number of its units, once the shards are known to be one
-    run, and whole."""
+def _verify(shards: Sequence[Path]) -> tuple[dict[str, int], int]:
+    """Check that the shards are one complete run.
+
+    Returns:
+        The position of each input in the run, and the number of units.
+
+    Raises:
+        InputError: A shard is missing, not finished, given twice, or of another run.
+    """
     first: Mapping[str, Any] | None = None
     seen: dict[int, Path] = {}
     total = 0
     for shard in shards:
         run = read_run(shard)
-        number, of = _shard_of(run, shard)
+        index, count = _shard_of(run, shard)
         if not run.finished:
             raise InputError(f"{shard} is not finished: start its audit again, and it goes on")
         rest = {name: value for name, value in run.manifest.items() if name != "shard"}
         if first is None:
-            first, total = rest, of
-        if rest != first or of != total:
+            first, total = rest, count
+        if rest != first or count != total:
             raise InputError(f"{shard} is of another run than {shards[0]}")
-        if number in seen:
-            raise InputError(f"{shard} and {seen[number]} are both shard {number}/{of}")
-        seen[number] = shard
+        if index in seen:
+            raise InputError(f"{shard} and {seen[index]} are both shard {index}/{count}")
+        seen[index] = shard
     missing = sorted(set(range(1, total + 1)) - set(seen))
     if missing or first is None:
         raise InputError(f"not all units are there: missing {', '.join(f'shard {one}/{total}' for one in missing)}")
-    return {path: place for place, path in enumerate(_paths(first, shards[0]))}, _units(first, shards[0])
+    return {path: position for position, path in enumerate(_paths(first, shards[0]))}, _num_units(first, shards[0])
 
 
 def _shard_of(run: RunStatus, shard: Path) -> tuple[int, int]:
-    """Which shard of how many an output is. Raises InputError: its manifest does not say."""
+    """Return which shard of how many an output is. Raises InputError if its manifest does not say."""
     match run.manifest.get("shard"):
-        case [int(number), int(of)] if 1 <= number <= of:
-            return number, of
+        case [int(index), int(count)] if 1 <= index <= count:
+            return index, count
     raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a shard such as [1, 2]")
 
 
-def _units(manifest: Mapping[str, Any], shard: Path) -> int:
+def _num_units(manifest: Mapping[str, Any], shard: Path) -> int:
     match manifest.get("units"):
         case {"number": int(number)} if number >= 0:
             return number
@@ -114,19 +120,19 @@ def _paths(manifest: Mapping[str, Any], shard: Path) -> list[str]:
     raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected inputs with a path each")
 
 
-def _placed(shard: Path, sources: dict[str, int]) -> Iterator[Placed]:
-    """The rows of a shard as they stand, each with its place in the input."""
+def _positioned_rows(shard: Path, positions: dict[str, int]) -> Iterator[PositionedRow]:
+    """Yield the rows of a shard, each with its position in the input. Raises InputError if they are not in order."""
     before = (-1, -1)
     for number, line in enumerate(_lines(shard), start=1):
         try:
             row = json.loads(line)
-            place = (sources[row["source"]], int(row["line"]))
+            position = (positions[row["source"]], int(row["line"]))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(f"{shard}:{number}: not a row of this run") from error
-        if place < before:
+        if position < before:
             raise InputError(f"{shard}:{number}: out of order: the shard was changed")
-        before = place
-        yield place, line
+        before = position
+        yield position, line
 
 
 def _lines(shard: Path) -> Iterator[bytes]:

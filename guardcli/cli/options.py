@@ -1,4 +1,4 @@
-"""What options are made of: several given to a command at once, and a value that several have."""
+"""Add several options to a command at once, and base classes of option values."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ T = TypeVar("T")
 
 
 def add_options(command: F, options: Sequence[Callable[[F], F]]) -> F:
-    """A command with options, which its help shows in their order."""
+    """Add options to a command; its help shows them in this order."""
     for option in reversed(options):
         command = option(command)
     return command
 
 
 class ParsedOption(click.ParamType[T]):
-    """A value that is read from text by `parse`; one that is no text was read before."""
+    """An option value that `parse` makes from text. A default that is not text is used as it is."""
 
     def parse(self, text: str) -> T:
-        """The value. Raises ValueError: the text is none; its words are shown."""
+        """Return the value. Raises ValueError, whose message click shows to the user."""
         raise NotImplementedError
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
@@ -37,7 +37,7 @@ class ParsedOption(click.ParamType[T]):
 
 
 class PathsOption(ParsedOption[str]):
-    """Where in records some fields are, parted by commas."""
+    """Comma-separated paths of fields in a record."""
 
     name = "paths"
 
@@ -47,7 +47,7 @@ class PathsOption(ParsedOption[str]):
 
 
 class PathOption(ParsedOption[str]):
-    """Where in a record a field is."""
+    """The path of a field in a record."""
 
     name = "path"
 

@@ -1,4 +1,4 @@
-"""A number in [0, 1] as an option's value."""
+"""The option value of probabilities and thresholds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class Probability(click.FloatRange):
-    """A number in [0, 1]. click's own range lets NaN pass, above which nothing would ever be unsafe."""
+    """A number in [0, 1]. click's own range accepts NaN, with which nothing would ever be unsafe."""
 
     def __init__(self) -> None:
         super().__init__(0, 1)

@@ -1,4 +1,4 @@
-"""`guard check --paths`: where the input has text, how often, and what happens to it, without a model."""
+"""`guard check --paths`: list the paths of text in the input, how often each occurs, and whether it is judged."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from guardcli.formats import TextStatus
 from guardcli.report.terminal import format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
-LONGEST_EXAMPLE = 40  # characters
-MOST_PATHS = 1000  # that are listed; an object whose keys are data may have any number
+_MAX_EXAMPLE_LENGTH = 40  # characters
+_MAX_REASONS = 40
+_MAX_PATHS = 1000  # an object whose keys are data may have any number
 
 
 @dataclass(slots=True)
-class _Place:
-    """How many texts have a path and a status, and one of them."""
+class _Texts:
+    """The texts with one path and one status: their number, and the beginning of the first."""
 
     example: str
     count: int = 0
@@ -27,29 +28,33 @@ class _Place:
 
 @dataclass(slots=True)
 class _Listing:
-    places: dict[tuple[str, str], _Place] = field(default_factory=dict)
-    more: int = 0
+    texts: dict[tuple[str, str], _Texts] = field(default_factory=dict)  # by path and status
+    num_unlisted: int = 0
 
     def add(self, path: str, text: str, status: str) -> None:
         """Count a text."""
-        if (path, status) not in self.places and len(self.places) >= MOST_PATHS:
-            self.more += 1
+        if (path, status) not in self.texts and len(self.texts) >= _MAX_PATHS:
+            self.num_unlisted += 1
             return
-        self.places.setdefault((path, status), _Place(" ".join(text.split())[:LONGEST_EXAMPLE])).count += 1
+        self.texts.setdefault((path, status), _Texts(" ".join(text.split())[:_MAX_EXAMPLE_LENGTH])).count += 1
 
 
 def list_text(input_options: InputOptions, sources: Sequence[str]) -> int:
-    """Write the list to stdout, and under it the option that settles what is open. The exit code: 0 if nothing is."""
+    """Write the list to stdout, and to stderr the options for text that is not judged.
+
+    Returns:
+        The exit code: 0 if all text is judged or known to be metadata, else 3.
+    """
     listing = _Listing()
-    records = unreadable = 0
+    num_records = num_unreadable = 0
     reasons: dict[str, str] = {}
     for record in input_options.read(sources, on_text=listing.add):
-        records += 1
+        num_records += 1
         if isinstance(record, Malformed):
-            unreadable += 1
-            if len(reasons) < LONGEST_EXAMPLE:
+            num_unreadable += 1
+            if len(reasons) < _MAX_REASONS:
                 reasons.setdefault(record.reason.split(":")[0], f"{record.key.location}: {record.reason}")
-    if not records:
+    if not num_records:
         output.echo_err("guard: nothing to list: the input holds no records")
         return exit_codes.UNJUDGED
     if rows := _rows(listing):
@@ -58,23 +63,22 @@ def list_text(input_options: InputOptions, sources: Sequence[str]) -> int:
         output.write("plain text: every record is judged whole\n")
     for reason in reasons.values():
         output.echo_err(f"guard: {escape_terminal(reason)}")
-    if listing.more:
-        output.echo_err(f"guard: {pluralize(listing.more, 'text')} more, under other paths")
-    left = [
-        path for (path, status) in sorted(listing.places) if status in (TextStatus.UNREAD.value, TextStatus.ERROR.value)
-    ]
-    if left:
-        named = ",".join(dict.fromkeys(left))
+    if listing.num_unlisted:
+        output.echo_err(f"guard: {pluralize(listing.num_unlisted, 'text')} more, under other paths")
+    open_statuses = (TextStatus.UNREAD.value, TextStatus.ERROR.value)
+    unjudged = [path for (path, status) in sorted(listing.texts) if status in open_statuses]
+    if unjudged:
+        paths = ",".join(dict.fromkeys(unjudged))
         output.echo_err("guard: not judged, and nothing says that it is metadata. If all of it is:")
-        output.echo_err(f"  --ignore {escape_terminal(shlex.quote(named))}")
+        output.echo_err(f"  --ignore {escape_terminal(shlex.quote(paths))}")
         output.echo_err("or --text-field PATH, for each field that is to be judged as a user's message.")
-    return exit_codes.UNJUDGED if left or unreadable else exit_codes.OK
+    return exit_codes.UNJUDGED if unjudged or num_unreadable else exit_codes.OK
 
 
 def _rows(listing: _Listing) -> list[tuple[str, str, str, str]]:
-    """What happens to texts, how many there are, where, and one of them."""
-    places = sorted(listing.places.items(), key=lambda item: (_ORDER.index(item[0][1]), item[0][0]))
-    return [(status, f"{place.count:,}", path, place.example) for (path, status), place in places]
+    """Return the rows of the table: status, number of texts, path, example."""
+    by_status = sorted(listing.texts.items(), key=lambda item: (_ORDER.index(item[0][1]), item[0][0]))
+    return [(status, f"{texts.count:,}", path, texts.example) for (path, status), texts in by_status]
 
 
 _STATUSES = (

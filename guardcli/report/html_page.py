@@ -1,7 +1,7 @@
 """Self-contained HTML pages from the templates in `pages/`: every value is escaped, and nothing is fetched.
 
-What stands in a page is mostly hostile input: a chat log. Jinja escapes by default here, and a template that names
-something that is not there is an error.
+A page shows hostile input: chat logs. Jinja therefore escapes every value, and a template that uses an undefined name
+is an error.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ _PAGES = Path(__file__).parent / "pages"
 
 
 def render_page(template: str, values: Mapping[str, Any]) -> str:
-    """A page of `pages/`, by its file's name."""
+    """Render a template of `pages/`, by its file's name."""
     environment = Environment(
         loader=FileSystemLoader(_PAGES),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=_escape_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(values)
 
 
-def _shown(value: object) -> object:
-    """A value as a page shows it: no text can hide a part of itself, or reorder the line that it stands in."""
+def _escape_value(value: object) -> object:
+    """Escape the characters in a value that could hide or reorder text in the page."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return escape_controls(value)

@@ -142,7 +142,12 @@ def test_commands_write_files_by_the_functions_that_this_holds_for_only() -> Non
                 name == "open" and modes & {*MODES}
             ):
                 written.add((path.name, *on))
-    assert written == {("merge.py", "place"), ("new.py", "place"), ("output.py", "temporary"), ("output.py", "path")}
+    assert written == {
+        ("merge.py", "temporary"),
+        ("new.py", "temporary"),
+        ("output.py", "temporary"),
+        ("output.py", "path"),
+    }
 
 
 MODES = tuple("".join(mode) for mode in product("wxa", ("", "b", "+", "b+")))

@@ -88,8 +88,8 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    with atomic_write(path, exclusive=True) as place:
-        place.write_text(text, "utf-8")
+    with atomic_write(path, exclusive=True) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def _scalar(text: str) -> str:
