@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,52 @@ def test_outside_libraries_come_in_by_their_doors(path: Path) -> None:
 def test_every_module_says_what_it_is(path: Path) -> None:
     text = path.read_text("utf-8")
     assert not text or ast.get_docstring(ast.parse(text))
+
+
+# Names that say nothing to somebody who knows the field; each had a better one.
+PRIVATE_NOUNS = {
+    "Ahead", "Aim", "Fitted", "Held", "How", "Known", "Largest", "Natives", "Primed", "Sifted", "Standing", "Trust",
+    "ahead", "found", "held", "sieve", "sifted",
+}  # fmt: skip
+ALIASES = {("numpy", "np"), ("numpy.typing", "npt"), ("libggml", "_ggml"), ("importlib.metadata", "metadata")}
+
+
+def names(path: Path) -> Iterator[str]:
+    """The modules, classes, functions, parameters and variables that a file names."""
+    yield path.stem
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_names_are_the_fields(path: Path) -> None:
+    assert not PRIVATE_NOUNS.intersection(names(path))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_import_is_renamed(path: Path) -> None:
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    aliases = [alias for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names]
+    assert {(alias.name, alias.asname) for alias in aliases if alias.asname not in (None, alias.name)} <= ALIASES
+
+
+def test_no_class_name_stands_for_two_classes() -> None:
+    classes = Counter(
+        node.name
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, number in classes.items() if number > 1] == []
+
+
+def test_there_are_about_a_dozen_rooms() -> None:
+    assert len({house_of(path) for path in modules()} - {"__init__", "__main__"}) <= 16
 
 
 def loaded_by(code: str) -> set[str]:

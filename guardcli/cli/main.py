@@ -101,6 +101,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _usage_message(error: click.ClickException) -> str:
     """Return click's message for wrong usage, in which an argument of the user cannot begin a new line."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return f"{error.format_message()}\n"
     message = error.format_message()
     if not isinstance(error, click.MissingParameter):  # which lists the choices, a line each
         message = escape_line(message)

@@ -67,3 +67,10 @@ def test_a_bug_stays_one(tmp_path: Path, code: str) -> None:
     done = guard("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
     assert "this is a bug in guard" in done.stderr
     assert done.returncode == INTERNAL_ERROR
+
+
+@pytest.mark.parametrize("group", [[], ["taxonomy"], ["tune"]])
+def test_a_group_without_a_command_shows_its_help(group: list[str]) -> None:
+    done = guard(*group)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == guard(*group, "--help").stdout

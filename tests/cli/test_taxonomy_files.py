@@ -203,3 +203,11 @@ def test_an_empty_name_is_no_taxonomy(command: str, guard_path: Path, tmp_path: 
     done = guard(*words, "", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("guard: there is no taxonomy ``: ")
+
+
+@pytest.mark.parametrize("name", ["", ".yaml"])
+def test_new_asks_for_a_name(tmp_path: Path, name: str) -> None:
+    done = guard("taxonomy", "new", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.endswith("Error: the policy has no name: give one, such as acme-support\n")
+    assert list(tmp_path.iterdir()) == []

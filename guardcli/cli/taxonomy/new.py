@@ -63,6 +63,8 @@ tests:                          # conversations, and the verdicts that you expec
 def new(*, name: str, extends: str, extends_root: Path | None) -> int:
     """Write NAME.yaml, a commented taxonomy to start from, and beside it the schema that editors complete it with."""
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+    if path.name in (".yaml", ".yml"):
+        raise click.UsageError("the policy has no name: give one, such as acme-support")
     parent = Taxonomy.load(extends, extends_root=extends_root)
     text = _START.format(
         schema=_SCHEMA,
