@@ -1,4 +1,4 @@
-"""A `Comparison` for people and for programs: as text, as JSON, as a page."""
+"""Format a `Comparison` of two runs: for a terminal, as JSON, and as an HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COLORS = {"safe": "green", "unsafe": "bold red", "error": "yellow"}
 
 
 def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
-    """All figures, and the rows that are shown, as they stood in both runs."""
+    """Return all metrics, and the rows that are shown, each as it is in both runs."""
     return {
         "before": before,
         "after": after,
@@ -35,15 +35,18 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
 
 
 def as_text(comparison: Comparison, before: str, after: str, *, color: bool, width: int) -> str:
-    """The same on a terminal."""
+    """Format the comparison for a terminal."""
     lines = [
         f"before: {escape_terminal(before)}\nafter:  {escape_terminal(after)}\n"
         f"{pluralize(comparison.num_matched, 'row')} in both, {comparison.unmatched[0]:,} only before, "
         f"{comparison.unmatched[1]:,} only after\n"
-        f"agreement {_share(comparison.agreement)}, {pluralize(comparison.num_changed, 'verdict')} changed "
+        f"agreement {_format_fraction(comparison.agreement)}, {pluralize(comparison.num_changed, 'verdict')} changed "
         f"(McNemar's test: p = {comparison.p_value:.3g})\n"
     ]
-    verdicts = [(_colored(row["before"]), _colored(row["after"]), f"{row['rows']:,}") for row in _verdicts(comparison)]
+    verdicts = [
+        (_color_verdict(row["before"]), _color_verdict(row["after"]), f"{row['rows']:,}")
+        for row in _verdicts(comparison)
+    ]
     lines.append(format_table(("before", "after", "rows"), verdicts, color=color, width=width, right=[2]))
     if categories := [(r["category"], f"{r['gained']:,}", f"{r['lost']:,}") for r in _categories(comparison)]:
         headings = ("category", "newly listed", "no longer listed")
@@ -57,9 +60,9 @@ def as_text(comparison: Comparison, before: str, after: str, *, color: bool, wid
 
 
 def as_page(comparison: Comparison, before: str, after: str, *, with_text: bool) -> str:
-    """The same as one HTML page; messages only `with_text`, and only if the rows hold them."""
+    """Return one self-contained HTML page. Messages are shown only if `with_text`, and only if the rows have them."""
     values = as_json(comparison, before, after) | {
-        "agreement": _share(comparison.agreement),
+        "agreement": _format_fraction(comparison.agreement),
         "p_value": f"{comparison.p_value:.3g}",
         "groups": list(_groups(comparison, with_text=with_text)),
     }
@@ -79,18 +82,18 @@ def _groups(comparison: Comparison, *, with_text: bool) -> Iterator[dict[str, An
     for (was, now), pairs in comparison.flips.items():
         total = comparison.verdicts[was, now]
         note = f"{total:,}" if total == len(pairs) else f"{len(pairs)} of {total:,}, the largest moves first"
-        yield {"title": f"{was} → {now}", "note": note, "rows": [_line(pair, with_text) for pair in pairs]}
+        yield {"title": f"{was} → {now}", "note": note, "rows": [_pair_row(pair, with_text) for pair in pairs]}
     if comparison.largest_deltas:
-        rows = [_line(pair, with_text) for pair in comparison.largest_deltas]
+        rows = [_pair_row(pair, with_text) for pair in comparison.largest_deltas]
         yield {"title": "Largest moves of the score", "note": f"{len(rows)}", "rows": rows}
 
 
-def _line(pair: RowPair, with_text: bool) -> dict[str, Any]:
+def _pair_row(pair: RowPair, with_text: bool) -> dict[str, Any]:
     before, after = pair
     lists = [",".join(row["categories"] or ()) or "-" for row in pair]
     return {
         "verdicts": [before["verdict"], after["verdict"]],
-        "scores": [_score(before), _score(after)],
+        "scores": [_format_score(before), _format_score(after)],
         "moved": f"{score_delta(pair):+.4f}" if before["score"] is not None and after["score"] is not None else "-",
         "categories": lists[0] if lists[0] == lists[1] else " → ".join(lists),
         "place": location_of(after),
@@ -98,13 +101,13 @@ def _line(pair: RowPair, with_text: bool) -> dict[str, Any]:
     }
 
 
-def _score(row: VerdictRow) -> str:
+def _format_score(row: VerdictRow) -> str:
     return "-" if row["score"] is None else f"{row['score']:.4f}"
 
 
-def _share(share: float | None) -> str:
+def _format_fraction(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
-def _colored(verdict: str) -> Cell:
+def _color_verdict(verdict: str) -> Cell:
     return verdict, _COLORS[verdict]

@@ -1,4 +1,4 @@
-"""The results of a taxonomy's tests: a table of what failed, what changed since the last run, and JUnit for CI."""
+"""Format the results of a policy's tests: failures, changes since the last run, and JUnit XML for CI."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ _SHOWN = 20  # labelled cases that failed; of the taxonomy's own tests all are s
 
 
 def as_text(run: PolicyTestRun, *, suggest: bool, color: bool, width: int) -> str:
-    """What failed, with score, threshold and distance; with `suggest`, what would make it pass; and the counts."""
-    shown, left_out = _shown(run)
+    """Format the failed tests with score, threshold and distance, and the counts.
+
+    With `suggest`, add what would make each test pass.
+    """
+    shown, left_out = _select_shown(run)
     text = ""
     if shown:
         headings = ("test", "result", "where", "expected", "score", "threshold", "distance", "why")
@@ -34,11 +37,11 @@ def as_text(run: PolicyTestRun, *, suggest: bool, color: bool, width: int) -> st
             if result.status == "failed":
                 text += format_styled(result.case.name, "bold", color=color)
                 text += "".join(f"  {escape_terminal(line)}\n" for line in suggest_fixes(run, result)) + "\n"
-    return text + f"{summary(run)}\n"
+    return text + f"{format_counts(run)}\n"
 
 
-def summary(run: PolicyTestRun) -> str:
-    """The counts, in one line."""
+def format_counts(run: PolicyTestRun) -> str:
+    """Format the number of tests by status, in one line."""
     counts = Counter(result.status for result in run.results)
     parts = [f"{counts[status]:,} {status}" for status in _STYLES if counts[status]]
     rate = run.flag_rate()
@@ -47,14 +50,14 @@ def summary(run: PolicyTestRun) -> str:
     return ", ".join(parts) or "no tests"
 
 
-def changes(before: PolicyTestRun, after: PolicyTestRun, *, color: bool) -> str:
-    """What a new run says otherwise than the last one: tests that turned, and scores that moved."""
+def format_changes(before: PolicyTestRun, after: PolicyTestRun, *, color: bool) -> str:
+    """Format what differs from the last run: tests with a new status, and scores that changed."""
     known = {result.case.name: result for result in before.results}
-    return "".join(_change(known[r.case.name], r, color) for r in after.results if r.case.name in known)
+    return "".join(_format_change(known[r.case.name], r, color) for r in after.results if r.case.name in known)
 
 
 def as_junit(run: PolicyTestRun, name: str) -> str:
-    """JUnit's XML: a test case each; a `todo` that fails is skipped. What XML has no place for is escaped as text."""
+    """Return JUnit XML. A `todo` that fails is skipped. Characters that XML does not allow are escaped as text."""
     counts = Counter(result.status for result in run.results)
     numbers = {"tests": str(len(run.results)), "failures": str(counts["failed"]), "skipped": str(counts["todo"])}
     suite = ElementTree.Element("testsuite", {"name": escape_controls(name), **numbers})
@@ -77,7 +80,7 @@ def as_junit(run: PolicyTestRun, name: str) -> str:
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _shown(run: PolicyTestRun) -> tuple[list[PolicyTestResult], int]:
+def _select_shown(run: PolicyTestRun) -> tuple[list[PolicyTestResult], int]:
     own = [r for r in run.results if r.status != "passed" and not r.case.labeled]
     others = [r for r in run.results if r.status != "passed" and r.case.labeled]
     return own + others[:_SHOWN], max(0, len(others) - _SHOWN)
@@ -87,15 +90,15 @@ def _row(result: PolicyTestResult, run: PolicyTestRun) -> Sequence[Cell]:
     row = result.row
     score, threshold = _score(result), row["threshold"]
     if row["scoring"] == "each" and row["category_scores"]:
-        score, threshold = _nearest(result, run)
+        score, threshold = _closest_score(result, run)
     numbers = ("-", "-", "-") if score is None else (f"{score:.4f}", f"{threshold:g}", f"{score - threshold:+.4f}")
     why = result.reason or "it passes now: remove `todo`"
     status = (result.status, _STYLES[result.status])
     return [result.case.name, status, result.case.location, result.case.expect, *numbers, why]
 
 
-def _nearest(result: PolicyTestResult, run: PolicyTestRun) -> tuple[float, float]:
-    """The score by category that is furthest above its threshold, or least below it, and that threshold."""
+def _closest_score(result: PolicyTestResult, run: PolicyTestRun) -> tuple[float, float]:
+    """Return the category score that is furthest above its threshold, or least below it, and that threshold."""
     decision = run.decision
     ids = decision.ids
     scores = {ids[label]: score for label, score in result.row["category_scores"].items()}
@@ -108,7 +111,7 @@ def _score(result: PolicyTestResult) -> float | None:
     return score
 
 
-def _change(before: PolicyTestResult, after: PolicyTestResult, color: bool) -> str:
+def _format_change(before: PolicyTestResult, after: PolicyTestResult, color: bool) -> str:
     score_change = _format_score_change(before, after)
     if before.status == after.status:
         return f"  {escape_terminal(after.case.name)}: {score_change}\n" if score_change else ""

@@ -1,4 +1,4 @@
-"""Formats what `guard tune prepare` made for a terminal: counts, what was left out, and a few examples."""
+"""Format what `guard tune prepare` made for a terminal: counts, what was left out, and a few examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_OVERLAPS = 5
 
 
 def format_preparation(stats: PrepareStats, samples: Sequence[TrainingExample], *, color: bool, width: int) -> str:
-    """Tables of counts, then the samples."""
+    """Format tables of counts, then the samples."""
     parts = [format_table(["examples", *_KINDS], list(_by_label(stats)), color=color, width=width, right=(1, 2, 3))]
     for heading, counts in (("violated", stats.categories), ("left out", stats.skipped)):
         rows = [(name, f"{count:,}") for name, count in counts.most_common()]
@@ -23,7 +23,7 @@ def format_preparation(stats: PrepareStats, samples: Sequence[TrainingExample], 
 
 
 def format_overlaps(stats: PrepareStats) -> str:
-    """The records that an evaluation set has too; the first few by location."""
+    """Format the number of records that are also in an evaluation set, and the locations of the first."""
     lines = [f"{pluralize(len(stats.overlaps), 'record')} found in an evaluation set:"]
     for key, overlap in stats.overlaps[:_MAX_OVERLAPS]:
         lines.append(f"  {escape_terminal(key.location)} {overlap.kind} {escape_terminal(overlap.location)}")
@@ -36,7 +36,7 @@ def _by_label(stats: PrepareStats) -> Iterator[tuple[str, ...]]:
 
 
 def _sample(example: TrainingExample) -> str:
-    """The location, kind and categories of an example, the end of its conversation, and its answer."""
+    """Format the location, kind and categories of an example, the end of its conversation, and its answer."""
     conversation = escape_terminal("\n".join(segment.text for segment in example.prompt if segment.untrusted))
     answer = escape_terminal("".join(segment.text for segment in example.answer))
     excerpt = conversation if len(conversation) <= _MAX_SAMPLE_LENGTH else f"… {conversation[-_MAX_SAMPLE_LENGTH:]}"

@@ -171,7 +171,7 @@ def _watch(
             continue
         if taxonomy.files != files:
             files, seen = taxonomy.files, _stamps(taxonomy.files)
-        changed = policy_test_report.changes(before, run, color=output.use_color())
+        changed = policy_test_report.format_changes(before, run, color=output.use_color())
         what = "changed:" if changed else "nothing changed"
         output.write(f"\n{_clock()} {time.monotonic() - start:.2f} s, {what}\n{changed}\n")
         _tell(run, suggest=suggest)

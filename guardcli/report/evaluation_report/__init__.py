@@ -1,4 +1,4 @@
-"""An `Evaluation` for people and for programs: tables for a terminal and as Markdown, JSON, a page with curves."""
+"""Format an `Evaluation`: tables for a terminal or as Markdown, JSON, and an HTML page with curves."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An evaluation as one page: its tables, precision-recall and reliability curves, scores by label, and what went wrong.
+"""Format an evaluation as one HTML page: tables, curves, histograms and the worst mistakes.
 
-Curves are drawn as SVG in the page itself; nothing is fetched.
+Curves are inline SVG, and the page fetches nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CurveLine:
 
 
 def as_page(report: EvaluationReport, *, with_text: bool) -> str:
-    """The page; messages only if `with_text`."""
+    """Return one self-contained HTML page. Messages are shown only if `with_text`."""
     evaluation = report.evaluation
     results = evaluation.results
     return render_page(
@@ -66,7 +66,9 @@ def _curves(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
         for recall, precision in zip(curve.recall, curve.precision, strict=True):
             steps += [(before, precision), (recall, precision)]  # average precision adds up such steps
             before = recall
-        yield CurveLine(result.system.name, number, _drawn(_thinned(steps)), format_interval(result.metrics.auprc))
+        yield CurveLine(
+            result.system.name, number, _svg_points(_thin_out(steps)), format_interval(result.metrics.auprc)
+        )
 
 
 def _reliability(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
@@ -74,11 +76,11 @@ def _reliability(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
         calibration = result.metrics.calibration
         if calibration is not None:
             points = [(one.mean_score, one.fraction_unsafe) for one in calibration.bins]
-            yield CurveLine(result.system.name, number, _drawn(points), f"{calibration.error:.3f}")
+            yield CurveLine(result.system.name, number, _svg_points(points), f"{calibration.error:.3f}")
 
 
-def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points that stand apart by at least a part of the square's side, and the last one."""
+def _thin_out(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Drop points that are too near to the one before to be seen. The first and the last one stay."""
     kept = points[:1]
     for point in points[1:-1]:
         if max(abs(point[0] - kept[-1][0]), abs(point[1] - kept[-1][1])) >= 1 / _POINTS:
@@ -86,12 +88,12 @@ def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return kept + points[-1:]
 
 
-def _drawn(points: Sequence[tuple[float, float]]) -> str:
+def _svg_points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{100 * x:.2f},{100 - 100 * y:.2f}" for x, y in points)
 
 
 def _histogram(result: SystemResult) -> list[dict[str, Any]]:
-    """Each bin with its counts of safe and unsafe samples, and the heights of their bars in percent."""
+    """Return each bin with its counts of safe and unsafe samples, and the heights of their bars in percent."""
     scored = list(zip(result.scored.labels, result.scored.scores, strict=True))
     safe_histogram = ScoreHistogram(score for unsafe, score in scored if not unsafe)
     unsafe_histogram = ScoreHistogram(score for unsafe, score in scored if unsafe)

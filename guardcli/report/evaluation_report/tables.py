@@ -61,7 +61,7 @@ class Table:
 
 
 def as_text(report: EvaluationReport, *, color: bool, width: int) -> str:
-    """All tables, with their titles, for a terminal of so many columns."""
+    """Format all tables for a terminal of `width` columns."""
     parts = [f"{escape_terminal(report.heading)}\n"]
     for one in tables(report):
         title = format_styled(one.title, "bold", color=color)
@@ -71,7 +71,7 @@ def as_text(report: EvaluationReport, *, color: bool, width: int) -> str:
 
 
 def as_markdown(report: EvaluationReport) -> str:
-    """The same as Markdown."""
+    """Format all tables as Markdown."""
     parts = [f"{_escaped(report.heading)}\n"]
     for one in tables(report):
         rules = ("---:" if at in one.right else "---" for at in range(len(one.headings)))
@@ -82,7 +82,7 @@ def as_markdown(report: EvaluationReport) -> str:
 
 
 def tables(report: EvaluationReport) -> Iterator[Table]:
-    """Every table there is something to put in."""
+    """Yield every table that has rows."""
     results = report.evaluation.results
     yield _systems(results, strict=report.evaluation.config.strict)
     if report.evaluation.comparisons:
@@ -101,7 +101,7 @@ def tables(report: EvaluationReport) -> Iterator[Table]:
 
 
 def _systems(results: Sequence[SystemResult], *, strict: bool) -> Table:
-    """A column a system, so that all intervals have room."""
+    """Return the table with a row for each metric and a column for each system: intervals are wide."""
     all_metrics = [result.metrics for result in results]
     rows = [(words, *(format_interval(getattr(one, name)) for one in all_metrics)) for words, name in _METRICS]
     calibrations = [one.calibration for one in all_metrics]
@@ -213,7 +213,7 @@ def _ablation(results: Sequence[AblationResult], suffix: str) -> Table:
 
 
 def format_interval(interval: Interval | None, sign: Literal["", "+"] = "") -> str:
-    """A value with its interval, such as "0.912 (0.880, 0.941)"; with "+" positive ones have their sign."""
+    """Format a value with its interval, such as "0.912 (0.880, 0.941)"; with "+" positive ones have their sign."""
     if interval is None:
         return NONE
     value, low, high = (f"{number:{sign}.3f}" for number in (interval.value, interval.low, interval.high))
@@ -239,6 +239,6 @@ def _unmapped_names(result: SystemResult) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text of the input in Markdown: nothing of it makes a table, a tag, a link or a mention."""
+    """Escape text of the input for Markdown, so that it cannot make a table, a tag, a link or a mention."""
     escaped = "".join(f"\\{letter}" if letter in "\\`*_[]<>#|~:@" else letter for letter in escape_terminal(text))
     return re.sub(r"(?i)\bwww\.", r"www\\.", escaped)
