@@ -1,4 +1,4 @@
-"""What llama.cpp's libraries read from the environment when they are loaded, set to what suits a filter."""
+"""What llama.cpp's and numpy's libraries read from the environment as they are loaded, set to what suits a filter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ def prepare() -> None:
     2,000 rounds it keeps half, and loses 1 % on an idle machine (`python -m benchmarks.busy`).
 
     When llama.cpp aborts it would start a debugger, whose output goes to stdout, among the verdicts.
+
+    OpenBLAS, which comes with numpy, starts its threads and takes their memory when it is loaded, though nothing here
+    multiplies matrices by it. Where a limit forbids that, it ends the process with a code of its own.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -67,6 +67,9 @@ def write(
     context: int = 4096,
     name: str = "tiny",
     chat_template: str | None = None,
+    tokenizer: str = "gpt2",
+    pretokenizer: str = "llama-bpe",
+    lacking: int | None = None,
     made: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Write a model, of weights that were `made` before or of a seed. With `answers` it puts nearly all its probability
@@ -74,7 +77,7 @@ def write(
 
     `half` stores F16 instead of F32. `reads` makes a model that means something: for each word its category, such as
     "S9", and how strongly it speaks for it. Such a word anywhere in the prompt makes it unsafe; 1.0 is beyond doubt.
-    `control` are bytes whose tokens are typed as control tokens.
+    `control` are bytes whose tokens are typed as control tokens, and `lacking` is a byte that has no token.
     """
     words = [form for word in reads or () for form in (word, f"Ġ{word}")]
     merges = tuple(dict.fromkeys((*MERGES, *_chains(words))))
@@ -82,6 +85,8 @@ def write(
     types = [
         gguf.TokenType.CONTROL if token in set(control) else type_ for token, type_ in zip(tokens, types, strict=True)
     ]
+    absent = None if lacking is None else byte_symbols()[lacking]
+    listed = ["<absent>" if token == absent else token for token in tokens]
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
     writer.add_context_length(context)
@@ -93,9 +98,9 @@ def write(
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(width // 4)
     writer.add_vocab_size(len(tokens))
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("llama-bpe")
-    writer.add_token_list(tokens)
+    writer.add_tokenizer_model(tokenizer)
+    writer.add_tokenizer_pre(pretokenizer)
+    writer.add_token_list(listed)
     writer.add_token_types(types)
     writer.add_token_merges(list(merges))
     writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))

@@ -39,6 +39,8 @@ def validate_conversation(conversation: Conversation) -> Conversation:
     Raises:
         RecordError: A message, a role or a text is of the wrong type, or a text contains NUL.
     """
+    if not isinstance(conversation.messages, tuple | list):
+        raise RecordError(f"messages is {describe_type(conversation.messages)}; it must be a tuple of messages")
     for number, message in enumerate(conversation.messages, start=1):
         if not isinstance(message, Message):
             raise RecordError(f"message {number} is {describe_type(message)}; it must be a Message")

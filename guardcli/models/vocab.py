@@ -21,11 +21,30 @@ import numpy.typing as npt
 from guardcli.errors import ModelError
 from guardcli.text.segments import Segment, TokenIds
 
+_TOKENIZERS = ("gpt2", "llama")  # byte-level BPE and SentencePiece; for others llama.cpp drops text or crashes
 # llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose recursion
 # overflows the stack on a long piece: 40,000 characters end the process, 20,000 do not. Where a piece ends is another
 # question for each of them (`_` is a letter for some and punctuation for others), but none goes on from a blank to what
 # is none; so text is cut where there is no blank, or nothing else, for that long.
 _SAFE_PRETOKENIZERS = {"llama-bpe", "llama3", "llama-v3"}
+# Pre-tokenizers that no cut of this kind makes safe: python -m tests.models.test_fuzzed_pretokenizers tries all.
+_REFUSED_PRETOKENIZERS = {
+    "exaone-moe": "some texts of many words make llama.cpp crash",
+    "superbpe": "some texts of many digits take llama.cpp minutes",
+    "whitespace": "texts with several blanks make llama.cpp crash",
+    # These encode characters, and no bytes: llama.cpp drops what the vocabulary does not have.
+    "gemma4": "llama.cpp may drop text",
+    "granite-embed-multi-311m": "llama.cpp may drop text",
+    "sarvam-moe": "llama.cpp may drop text",
+}
+# Characters that have between them every byte of UTF-8 but those of control characters.
+_ALL_BYTES = (
+    *map(chr, range(0x20, 0x7F)),
+    *map(chr, range(0x80, 0xC0)),  # C2, and all that may follow a first byte
+    *(chr((first & 0x1F) << 6) for first in range(0xC3, 0xE0)),
+    *(chr((first & 0x0F) << 12 or 0x800) for first in range(0xE0, 0xF0)),
+    *(chr((first & 0x07) << 18 or 0x10000) for first in range(0xF0, 0xF5)),
+)
 _JOINED = 1 << 20  # characters: llama.cpp counts in 32 bits, and a buffer of 8 bytes a byte stays
 _LONG_RUN = re.compile(r"\S{4000}|\s{4000}")
 
@@ -41,6 +60,7 @@ class Vocab:
     """A model's vocabulary. `kind` and `pre` are its `tokenizer.ggml.model` and `tokenizer.ggml.pre`."""
 
     def __init__(self, handle: Any, kind: str, pre: str) -> None:
+        _check_tokenizer(kind, pre)
         self._handle: Any = handle
         self._lock = Lock()
         self._buffer = (llama_cpp.llama_token * 4096)()  # one for all calls: to make a ctypes array takes 60 µs
@@ -57,6 +77,8 @@ class Vocab:
         self._plain = not self._sentencepiece and not self._bounded and self._matched is None
         self._lengths = np.zeros(llama_cpp.llama_vocab_n_tokens(handle), dtype=np.int64)  # in bytes, as they are needed
         self._specials: dict[str, int] = {}
+        if not self._sentencepiece:
+            self._check_symbols(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED > 0)
 
     def close(self) -> None:
         """Let nothing be encoded any more: the model is about to be freed, and a thread may be reading ahead."""
@@ -210,6 +232,19 @@ class Vocab:
                 "on some text: the file is damaged, or its tokenizer is another one"
             )
 
+    def _check_symbols(self, user_defined: npt.NDArray[np.bool_]) -> None:
+        """Raise ModelError unless byte-level BPE has a token for every byte of text: llama.cpp drops those that have
+        none, and what they stand for would not be judged."""
+        for character in _ALL_BYTES:
+            ids = np.frombuffer(self.encode_text(character), dtype=np.int32)
+            if user_defined[ids].any():  # stands for the character as it is
+                continue
+            if self._lengths_of(ids).sum() < len(character.encode()):
+                raise ModelError(
+                    f"the model's vocabulary has no token for a byte of U+{ord(character):04X}, and llama.cpp would "
+                    "drop such text: the file is damaged, or its tokenizer is another one"
+                )
+
     def _user_defined(self, tokens: npt.NDArray[np.int64]) -> re.Pattern[str] | None:
         """All user-defined tokens of more than one character, the longest first; None if there are none."""
         texts = [
@@ -236,6 +271,14 @@ class Vocab:
         if self._handle is None:
             raise ModelError("the model is closed")
         return self._handle
+
+
+def _check_tokenizer(kind: str, pre: str) -> None:
+    """Raise ModelError where llama.cpp's way to encode text loses some of it, or can end or halt the process."""
+    if kind not in _TOKENIZERS:
+        raise ModelError(f"the model's tokenizer {kind!r} is not supported; expected {' or '.join(_TOKENIZERS)}")
+    if kind == "gpt2" and (reason := _REFUSED_PRETOKENIZERS.get(pre)):
+        raise ModelError(f"the model's pre-tokenizer {pre!r} is not supported: {reason}")
 
 
 def _joinable(text: str) -> bool:

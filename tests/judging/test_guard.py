@@ -392,6 +392,7 @@ STRANGE: list[Any] = [
     LOOP,
     Conversation((Message("user", None),)),  # type: ignore[arg-type]
     Conversation((Message("user", b"x"),)),  # type: ignore[arg-type]
+    Conversation(None),  # type: ignore[arg-type]
     Conversation((Message("wizard", "x"),)),  # type: ignore[arg-type]
     Conversation(("hi",)),  # type: ignore[arg-type]
     Conversation((Message("user", "hi\0there"),)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -104,9 +105,10 @@ class Watched(Vocab):
     """Notes what llama.cpp is asked, and lets the lengths of some tokens be other than they are."""
 
     def __init__(self, model: Model) -> None:
-        super().__init__(model.llama.vocab, "gpt2", "llama-bpe")
         self.calls: list[bytes] = []
         self.longer: dict[int, int] = {}
+        super().__init__(model.llama.vocab, "gpt2", "llama-bpe")
+        self.calls.clear()
 
     def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:
         self.calls.append(text)
@@ -213,3 +215,24 @@ def test_a_sentencepiece_vocabulary_without_byte_tokens_is_refused(model: Model)
     """llama.cpp would abort at the first text that needs one."""
     with pytest.raises(ModelError, match="lacks the tokens of 256 bytes"):
         Vocab(model.llama.vocab, "llama", "default")
+
+
+@pytest.mark.parametrize(
+    ("kind", "pre", "why"),
+    [
+        ("t5", "default", "tokenizer 't5' is not supported; expected gpt2 or llama"),
+        ("none", "", "tokenizer 'none' is not supported; expected gpt2 or llama"),
+        ("gpt2", "whitespace", "pre-tokenizer 'whitespace' is not supported: texts with several blanks"),
+        ("gpt2", "superbpe", "pre-tokenizer 'superbpe' is not supported: some texts of many digits"),
+    ],
+)
+def test_a_tokenizer_that_no_cut_makes_safe_is_refused(model: Model, kind: str, pre: str, why: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(why)):
+        Vocab(model.llama.vocab, kind, pre)
+
+
+def test_a_byte_level_vocabulary_without_a_byte_is_refused(tmp_path: Path) -> None:
+    """llama.cpp would drop every character that has it."""
+    path = tiny.write(tmp_path / "lacking.gguf", lacking=0xC3)
+    with pytest.raises(ModelError, match=re.escape("has no token for a byte of U+00C0, and llama.cpp would drop")):
+        Model.load(path, template="llama-guard-3-8b")
