@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from guardcli.engine.context import LlamaContext
-from guardcli.engine.request import EngineStats, MemoryUsage, RequestGroups, T
+from guardcli.engine.context_engine import ContextEngine
+from guardcli.engine.request import EngineStats, RequestGroups, T
 from guardcli.engine.request_queue import RequestQueue
 from guardcli.engine.scheduler import Scheduler
 from guardcli.engine.sequence import EMPTY, KvSequence
@@ -21,26 +22,13 @@ from guardcli.text.segments import TokenIds
 WINDOW_BATCHES = 4  # how many batches of new tokens the engine looks ahead
 
 
-class BatchedEngine:
+class BatchedEngine(ContextEngine):
     """Runs requests in shared batches on a context that it owns."""
 
     def __init__(self, context: LlamaContext) -> None:
-        self.stats = EngineStats()
-        self._context = context
+        super().__init__(context)
         self._busy = False
         self._scheduler = Scheduler(context)
-
-    @property
-    def max_model_len(self) -> int:
-        return self._context.params.max_model_len
-
-    @property
-    def context_params(self) -> dict[str, int | bool | str]:
-        return self._context.params.as_json()
-
-    @property
-    def memory_usage(self) -> MemoryUsage:
-        return self._context.memory_usage
 
     def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
         """See `Engine.run`. One run at a time."""
@@ -80,10 +68,6 @@ class BatchedEngine:
         if not kept or not self._scheduler.cache.evict_except(kept):
             self._scheduler.reset()
             self._evaluate(kept)
-
-    def close(self) -> None:
-        """Free the context."""
-        self._context.close()
 
     def _check_idle(self) -> None:
         if self._busy:

@@ -16,12 +16,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from guardcli.engine.context import LlamaContext
+from guardcli.engine.context_engine import ContextEngine
 from guardcli.engine.request import (
     EngineStats,
     LogitCoroutine,
     LogitQuery,
     Logits,
-    MemoryUsage,
     RequestGroups,
     RequestStep,
     T,
@@ -33,25 +33,12 @@ from guardcli.text.segments import TokenIds
 _SEQ_ID = 0
 
 
-class DeterministicEngine:
+class DeterministicEngine(ContextEngine):
     """Runs one request after the other on a context that it owns."""
 
     def __init__(self, context: LlamaContext) -> None:
-        self.stats = EngineStats()
-        self._context = context
+        super().__init__(context)
         self._prefix: TokenArray = np.empty(0, dtype=np.int32)  # the one in the cache
-
-    @property
-    def max_model_len(self) -> int:
-        return self._context.params.max_model_len
-
-    @property
-    def context_params(self) -> dict[str, int | bool | str]:
-        return self._context.params.as_json()
-
-    @property
-    def memory_usage(self) -> MemoryUsage:
-        return self._context.memory_usage
 
     def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
         """See `Engine.run`."""
@@ -65,10 +52,6 @@ class DeterministicEngine:
         if not any(np.array_equal(self._prefix, as_array(prefix)) for prefix in prefixes):
             self._context.clear_cache()
             self._prefix = self._prefix[:0]
-
-    def close(self) -> None:
-        """Free the context."""
-        self._context.close()
 
     def _run_group(self, requests: list[LogitCoroutine[T]]) -> list[T]:
         """Run the requests of a group by their prefixes, to change the one in the cache as seldom as possible."""
