@@ -20,7 +20,7 @@ from guardcli.formats.errors import StreamError
     ],
 )
 def test_text_is_not_rejected(head):
-    magic.reject_non_text(head)
+    assert magic.reject_non_text(head) is None
 
 
 @pytest.mark.parametrize(
