@@ -23,7 +23,7 @@ from llama_cpp import Llama
 from llama_cpp import llama_cpp as native
 
 from benchmarks.workloads import TEMPLATE, Item, Prompt, Workload, depth, marked
-from guardcli import EngineOptions, Guard, JudgeConfig, Model, Offload
+from guardcli import EngineConfig, Guard, JudgeConfig, Model, Offload
 from guardcli.engine import EngineStats
 from guardcli.engine.token_arrays import common_prefix_len
 from guardcli.models.llama import _amx_crashes
@@ -70,8 +70,8 @@ class GuardItself:
 
     def __init__(self, model: Model, machine: Machine, workload: Workload, threshold: float) -> None:
         config = JudgeConfig(target=workload.target, force=True, threshold=threshold)
-        options = EngineOptions(threads=machine.threads)
-        self._guard = Guard(model, workload.policy(), template=TEMPLATE, config=config, options=options)
+        engine = EngineConfig(threads=machine.threads)
+        self._guard = Guard(model, workload.policy(), config=config, engine=engine)
 
     @property
     def stats(self) -> EngineStats:
@@ -99,8 +99,7 @@ def with_verdicts(
     """The items, a fifth of their prompts unsafe: those that the random model scores highest; and the threshold."""
     each = replace(workload, target="each" if workload.target == "any" else workload.target)
     config = JudgeConfig(target=each.target, force=True, threshold=1.0)
-    options = EngineOptions(threads=machine.threads)
-    guard = Guard(model, each.policy(), template=TEMPLATE, config=config, options=options)
+    guard = Guard(model, each.policy(), config=config, engine=EngineConfig(threads=machine.threads))
     scores = [verdict.score or 0.0 for verdict in guard.check(item.conversation for item in items)]
     guard.close()
     return marked(items, scores, share=SHARE_UNSAFE)

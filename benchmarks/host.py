@@ -28,7 +28,7 @@ from benchmarks.stages import Stages
 from benchmarks.workloads import TEMPLATE, TURNS, Workload, distinct
 from guardcli import Guard, JudgeConfig, Model, Offload, formats
 from guardcli.conversation import Malformed, Record
-from guardcli.engine import BatchedEngine, ContextParams, EngineOptions, Logits, MemoryUsage, Resources
+from guardcli.engine import BatchedEngine, ContextParams, EngineConfig, Logits, MemoryUsage, Resources
 from guardcli.engine.context import LlamaContext
 from guardcli.engine.sizing import autotune
 from guardcli.judging.writers import WRITERS
@@ -81,7 +81,7 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
     prefix_lens = [len(model.vocab.encode(renderer.prefix(speaker))) for speaker in SPEAKERS]
     engine = null_engine(prefix_lens, offloaded=False)
     config = JudgeConfig(target=workload.target, force=True, threshold=1.0)
-    guard = Guard(model, workload.policy(), template=TEMPLATE, config=config, engine=engine)
+    guard = Guard(model, workload.policy(), config=config, engine=engine)
     for _ in guard.check(item.conversation for item in items):
         pass
     guard.close()
@@ -166,7 +166,7 @@ def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
 
 def null_engine(prefix_lens: Sequence[int] = (256, 256), *, offloaded: bool = True) -> BatchedEngine:
     resources = Resources(n_ctx_train=8192, kv_bytes_per_token=1, free_memory=None, offloaded=offloaded, cores=1)
-    return BatchedEngine(NullContext(autotune(resources, EngineOptions(), prefix_lens)))
+    return BatchedEngine(NullContext(autotune(resources, EngineConfig(), prefix_lens)))
 
 
 def _on_one_core(work: Callable[[], T]) -> T:

@@ -19,7 +19,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from guardcli import EngineOptions, Guard, JudgeConfig, Model, Offload, formats
+from guardcli import EngineConfig, Guard, JudgeConfig, Model, Offload, formats
 from guardcli.conversation import Record
 from guardcli.judging.tolerance import floor
 from guardcli.models.llama import build
@@ -51,15 +51,13 @@ def main(paths: Sequence[str], source: str, count: int, template: str, threads: 
 def coverage(path: str, texts: Sequence[str], template: str, threads: int) -> dict[str, object]:
     """The row of a model: its tolerance, what it takes to measure it, and the movement of the texts."""
     with Model.load(path, template=template, offload=Offload("off")) as model:
-        batched = EngineOptions(threads=threads)
+        batched = EngineConfig(threads=threads)
         shuffled = random.Random(1).sample(range(len(texts)), len(texts))
         threes = [shuffled[at : at + 3] for at in range(0, len(texts), 3)]
-        found = [
-            _log_odds(model, template, EngineOptions(threads=threads, reproducible=True), texts, [range(len(texts))])
-        ]
+        found = [_log_odds(model, EngineConfig(threads=threads, reproducible=True), texts, [range(len(texts))])]
         for runs in ([range(len(texts))], [shuffled], threes):
-            found.append(_log_odds(model, template, batched, texts, runs))
-        with _guard(model, template, batched) as guard:
+            found.append(_log_odds(model, batched, texts, runs))
+        with _guard(model, batched) as guard:
             tolerance = guard.tolerance
             least = floor(model.llama.description)
             description = model.llama.description
@@ -89,18 +87,14 @@ def _texts(source: str, count: int) -> list[str]:
         return list(islice((text for text in messages if text.strip() and len(text) <= LONGEST), count))
 
 
-def _guard(model: Model, template: str, options: EngineOptions) -> Guard:
-    return Guard(
-        model, "llama-guard-3", template=template, config=JudgeConfig(force=True, threshold=1), options=options
-    )
+def _guard(model: Model, engine: EngineConfig) -> Guard:
+    return Guard(model, "llama-guard-3", config=JudgeConfig(force=True, threshold=1), engine=engine)
 
 
-def _log_odds(
-    model: Model, template: str, options: EngineOptions, texts: Sequence[str], runs: Sequence[Sequence[int]]
-) -> Odds:
+def _log_odds(model: Model, engine: EngineConfig, texts: Sequence[str], runs: Sequence[Sequence[int]]) -> Odds:
     """The log-odds of "unsafe" of each text, judged in runs of the texts of these indices."""
     found = np.full(len(texts), np.nan)
-    with _guard(model, template, options) as guard:
+    with _guard(model, engine) as guard:
         for run in runs:
             for at, verdict in zip(run, guard.check(texts[at] for at in run), strict=True):
                 score = math.nan if verdict.score is None else verdict.score

@@ -17,10 +17,10 @@ from guardcli import environment
 
 if TYPE_CHECKING:
     from guardcli.conversation import Conversation, Message
-    from guardcli.engine import EngineOptions
+    from guardcli.engine import EngineConfig
     from guardcli.errors import GuardError
     from guardcli.judging import Guard, JudgeConfig, Verdict
-    from guardcli.models import Adapter, Model, Offload
+    from guardcli.models import Adapter, Model, ModelConfig, Offload
     from guardcli.taxonomy import Taxonomy
 
 __version__ = "0.1.0"
@@ -28,11 +28,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "Adapter": "guardcli.models",
     "Conversation": "guardcli.conversation",
-    "EngineOptions": "guardcli.engine",
+    "EngineConfig": "guardcli.engine",
     "Guard": "guardcli.judging",
     "GuardError": "guardcli.errors",
     "Message": "guardcli.conversation",
     "Model": "guardcli.models",
+    "ModelConfig": "guardcli.models",
     "Offload": "guardcli.models",
     "JudgeConfig": "guardcli.judging",
     "Taxonomy": "guardcli.taxonomy",
@@ -42,16 +43,21 @@ _HOMES = {
 __all__ = [
     "Adapter",
     "Conversation",
-    "EngineOptions",
+    "EngineConfig",
     "Guard",
     "GuardError",
     "JudgeConfig",
     "Message",
     "Model",
+    "ModelConfig",
     "Offload",
     "Taxonomy",
     "Verdict",
 ]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -32,7 +32,10 @@ def judged_text(prompt: str) -> str:
 class FakeEngine:
     """Answers with `score(judged message)` as P(unsafe), NaN included, and lists the taxonomy's first category."""
 
-    def __init__(self, score: Callable[[str], float], max_model_len: int = 4096, mass: float = 1.0) -> None:
+    def __init__(
+        self, score: Callable[[str], float], max_model_len: int = 4096, mass: float = 1.0, reproducible: bool = False
+    ) -> None:
+        self.reproducible = reproducible
         self.stats = EngineStats()
         self.max_model_len = max_model_len
         self.memory_usage = MemoryUsage(max_model_len, 0, 0)

@@ -11,7 +11,7 @@ from types import FrameType
 import pytest
 
 import guardcli
-from guardcli import EngineOptions, Guard, JudgeConfig
+from guardcli import EngineConfig, Guard, JudgeConfig
 from guardcli.formats import open_source, read
 from guardcli.judging.writers import text
 from guardcli.models import Model
@@ -93,7 +93,7 @@ def test_a_record_visits_the_files_on_the_page(model: Model, tmp_path: Path) -> 
             for verdict in guard.judge(read(stream, str(path))):
                 text.line(verdict)
 
-    with Guard(model, "llama-guard-3", config=JudgeConfig(threshold=0), options=EngineOptions(threads=1)) as guard:
+    with Guard(model, "llama-guard-3", config=JudgeConfig(threshold=0), engine=EngineConfig(threads=1)) as guard:
         for profile in (None, trace):
             guard.reset()
             sys.setprofile(profile)

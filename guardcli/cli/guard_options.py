@@ -18,11 +18,11 @@ from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.options import add_options
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
-from guardcli.engine import MAX_PARALLEL, EngineOptions, FlashAttention
+from guardcli.engine import MAX_PARALLEL, EngineConfig, FlashAttention
 from guardcli.errors import ModelError
 from guardcli.judging import Guard, JudgeConfig
 from guardcli.judging.preparation import MAX_RECORD_TOKENS
-from guardcli.models import Adapter, Gpu, Model, Offload, set_log_sink
+from guardcli.models import Adapter, Gpu, Model, ModelConfig, set_log_sink
 from guardcli.models.identity import parts_of
 from guardcli.models.registry import BUNDLED_MODELS, find_model
 from guardcli.prompts import TEMPLATES
@@ -153,16 +153,13 @@ class GuardOptions:
 
     def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
         """Return a guard; load the model and the taxonomy unless they are given. Raises GuardError."""
-        path = self._check_model(show_notice=model is None)
+        model_config = self.model_config(show_notice=model is None)
         with _default_sigint():
             guard = Guard(
-                model or path,
+                model or model_config,
                 taxonomy or self._load_taxonomy(),
-                template=self.template,
-                config=self._judge_config(),
-                options=self._engine_options(),
-                adapters=self.lora,
-                offload=Offload(self.gpu, self.gpu_layers),
+                config=self.judge_config(),
+                engine=self.engine_config(),
                 cache=cache_path(),
             )
         if self.verbose:
@@ -172,10 +169,9 @@ class GuardOptions:
 
     def load(self) -> Model:
         """Load the model alone, to share it between guards. Raises GuardError."""
-        path = self._check_model()
+        model_config = self.model_config()
         with _default_sigint():
-            offload = Offload(self.gpu, self.gpu_layers)
-            return Model.load(path, template=self.template, adapters=self.lora, offload=offload, cache=cache_path())
+            return model_config.load(cache=cache_path())
 
     def files(self) -> list[Path]:
         """Return the files of the model, the adapters and the taxonomy. Raises GuardError: no such taxonomy."""
@@ -187,8 +183,8 @@ class GuardOptions:
             return None
         return Taxonomy.load(self.taxonomy, extends_root=self.extends_root)
 
-    def _check_model(self, *, show_notice: bool = True) -> str:
-        """Set up the log and return the model's name or path. Raises ModelError if there is none."""
+    def model_config(self, *, show_notice: bool = True) -> ModelConfig:
+        """Set up the log and return what is loaded. Raises ModelError if no model is named."""
         if not self.model:
             raise ModelError(*NO_MODEL)
         if self.verbose:
@@ -196,10 +192,13 @@ class GuardOptions:
         output.show_log(verbose=self.verbose)
         if show_notice and self.model in BUNDLED_MODELS:
             output.echo_err(f"guard: {BUNDLED_MODELS[self.model].notice}")
-        return self.model
+        return ModelConfig(
+            self.model, template=self.template, adapters=self.lora, gpu=self.gpu, gpu_layers=self.gpu_layers
+        )
 
-    def _engine_options(self) -> EngineOptions:
-        return EngineOptions(
+    def engine_config(self) -> EngineConfig:
+        """Return how an engine is opened."""
+        return EngineConfig(
             ctx_size=self.ctx_size,
             parallel=self.parallel,
             threads=self.threads,
@@ -209,7 +208,8 @@ class GuardOptions:
             flash_attention=self.flash_attention,
         )
 
-    def _judge_config(self) -> JudgeConfig:
+    def judge_config(self) -> JudgeConfig:
+        """Return what is judged of a record, and what its row contains."""
         return JudgeConfig(
             target=self.target,
             threshold=self.threshold,

@@ -23,7 +23,7 @@ from guardcli.engine.resources import available_cores, free_memory
 from guardcli.engine.sizing import (
     MAX_PARALLEL,
     ContextParams,
-    EngineOptions,
+    EngineConfig,
     FlashAttention,
     Resources,
     autotune,
@@ -38,7 +38,7 @@ __all__ = [
     "ContextParams",
     "DeterministicEngine",
     "Engine",
-    "EngineOptions",
+    "EngineConfig",
     "EngineStats",
     "FlashAttention",
     "LogitCoroutine",
@@ -54,13 +54,13 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 
-def open_engine(model: LlamaModel, options: EngineOptions | None = None, *, prefix_lens: Sequence[int] = ()) -> Engine:
+def open_engine(model: LlamaModel, options: EngineConfig | None = None, *, prefix_lens: Sequence[int] = ()) -> Engine:
     """Open an engine on a model; `prefix_lens` are the lengths in tokens of the prefixes that its prompts have.
 
     Raises:
         EngineError: the context is longer than the model was trained for, or llama.cpp cannot make it.
     """
-    options = options or EngineOptions()
+    options = options or EngineConfig()
     resources = Resources(
         n_ctx_train=model.n_ctx_train,
         kv_bytes_per_token=model.kv_bytes_per_token,

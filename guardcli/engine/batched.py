@@ -25,6 +25,8 @@ WINDOW_BATCHES = 4  # how many batches of new tokens the engine looks ahead
 class BatchedEngine(ContextEngine):
     """Runs requests in shared batches on a context that it owns."""
 
+    reproducible = False
+
     def __init__(self, context: LlamaContext) -> None:
         super().__init__(context)
         self._busy = False

@@ -36,6 +36,8 @@ _SEQ_ID = 0
 class DeterministicEngine(ContextEngine):
     """Runs one request after the other on a context that it owns."""
 
+    reproducible = True
+
     def __init__(self, context: LlamaContext) -> None:
         super().__init__(context)
         self._prefix: TokenArray = np.empty(0, dtype=np.int32)  # the one in the cache

@@ -92,6 +92,10 @@ class Engine(Protocol):
     stats: EngineStats
 
     @property
+    def reproducible(self) -> bool:
+        """Whether each prompt is evaluated by itself, so that its logits depend on nothing else to the bit."""
+
+    @property
     def max_model_len(self) -> int:
         """The longest sequence in tokens, answers included."""
 

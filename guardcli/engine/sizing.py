@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 from guardcli.engine.plan import MAX_CACHED_PREFIXES
 from guardcli.errors import EngineError
@@ -36,9 +36,9 @@ _BATCH_ON_CPU, _BATCH_ON_GPU = 512, 2048
 _UBATCH = 512
 
 
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What a user may set; None or "auto" leaves it to `autotune`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """How an engine is opened; None or "auto" leaves it to `autotune`.
 
     `ctx_size` is the longest prompt in tokens, `parallel` how many prompts are evaluated at a time, `batch_size` how
     many tokens are in a batch, and `ubatch_size` how many of these are evaluated at once (llama.cpp's n_ubatch).
@@ -56,12 +56,19 @@ class EngineOptions:
     flash_attention: FlashAttention = "auto"
 
     def __post_init__(self) -> None:
-        """Raises ValueError: a number below 1, or more prompts at a time than llama.cpp has sequences for."""
+        """Raises ValueError: a number below 1, more prompts at a time than llama.cpp has sequences for, or an unknown
+        value of `flash_attention`."""
         numbers = (self.ctx_size, self.parallel, self.threads, self.batch_size, self.ubatch_size)
         if any(number is not None and number < 1 for number in numbers):
             raise ValueError("ctx_size, parallel, threads, batch_size and ubatch_size are at least 1")
         if self.parallel is not None and self.parallel > MAX_PARALLEL:
             raise ValueError(f"parallel is at most {MAX_PARALLEL}")
+        if self.flash_attention not in get_args(FlashAttention):
+            raise ValueError(f"flash_attention is one of {', '.join(get_args(FlashAttention))}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +131,7 @@ class ContextParams:
         }
 
 
-def autotune(resources: Resources, options: EngineOptions, prefix_lens: Sequence[int] = ()) -> ContextParams:
+def autotune(resources: Resources, options: EngineConfig, prefix_lens: Sequence[int] = ()) -> ContextParams:
     """Choose the sizes that `options` leave open; `prefix_lens` are the lengths of the prefixes known to come.
 
     Raises:
@@ -172,7 +179,7 @@ def explain(params: ContextParams, resources: Resources) -> str:
     )
 
 
-def _ctx_size(resources: Resources, options: EngineOptions, prefix_tokens: int) -> int:
+def _ctx_size(resources: Resources, options: EngineConfig, prefix_tokens: int) -> int:
     """The longest prompt: halved until the KV cache fits into the free memory."""
     ctx_size = min(resources.n_ctx_train, _CTX)
     while resources.free_memory is not None and ctx_size > _MIN_CTX:
@@ -183,7 +190,7 @@ def _ctx_size(resources: Resources, options: EngineOptions, prefix_tokens: int) 
     return ctx_size
 
 
-def _kv_cells(ctx_size: int, options: EngineOptions, prefix_tokens: int) -> int:
+def _kv_cells(ctx_size: int, options: EngineConfig, prefix_tokens: int) -> int:
     """Cells for the longest prompt, as many again for others besides it, and the prefixes; a multiple of 256."""
     cells = ctx_size if options.reproducible else 2 * ctx_size + prefix_tokens
     return -(-cells // 256) * 256

@@ -6,7 +6,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -16,7 +16,7 @@ from guardcli.conversation import Conversation, Json, Key, Malformed, Record
 from guardcli.engine import (
     MAX_ANSWER_TOKENS,
     Engine,
-    EngineOptions,
+    EngineConfig,
     EngineStats,
     LogitCoroutine,
     MemoryUsage,
@@ -34,7 +34,7 @@ from guardcli.judging.preparation import JudgeConfig, PreparedRecord, num_tokens
 from guardcli.judging.scoring import PromptScore, score_prompt
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.judging.verdict import Provenance, Verdict
-from guardcli.models import Adapter, ControlTokenError, Model, Offload
+from guardcli.models import ControlTokenError, Model, ModelConfig
 from guardcli.models.cache import cache_get, cache_put
 from guardcli.models.llama import build
 from guardcli.prompts import TEMPLATES, Renderer, Template
@@ -59,39 +59,40 @@ class Guard:
 
     def __init__(
         self,
-        model: Model | str | Path,
+        model: Model | ModelConfig | str | Path,
         taxonomy: Taxonomy | str | Path | None = None,
         *,
-        template: str | None = None,
         config: JudgeConfig | None = None,
-        engine: Engine | None = None,
-        options: EngineOptions | None = None,
-        adapters: Sequence[Adapter] = (),
-        offload: Offload | None = None,
+        engine: EngineConfig | Engine | None = None,
         cache: Path | None = None,
     ) -> None:
-        """Load what is given by name or path; the default taxonomy is the one that the model was trained on.
+        """Load what is given by name or path.
 
-        `adapters` are put on a model that is loaded here. `cache` is a file that remembers digests and tolerances of
-        models. `engine` puts another engine at the seam.
+        Args:
+            model: the path of a GGUF, the name of a bundled model, either with more options in a `ModelConfig`, or a
+                loaded model, which stays open when the guard is closed.
+            taxonomy: the policy; the one that the model was trained on if None.
+            config: what is judged of a record, and what its row contains.
+            engine: the context and the threads; or an engine, which the guard then owns.
+            cache: a file that remembers digests and tolerances of models.
 
         Raises:
             GuardError: the model or the taxonomy cannot be used, or not together.
         """
-        chosen = None if template is None else _template(template)
         policy = None if taxonomy is None else _taxonomy(taxonomy)  # mistakes are told before gigabytes are read
         self._closed = False
         self.verified = False  # whether the model has shown that it answers with verdicts
         self._engine: Engine | None = None
         self._owned = not isinstance(model, Model)
         if not isinstance(model, Model):
-            model = Model.load(model, template=template, adapters=adapters, offload=offload, cache=cache)
+            model = (model if isinstance(model, ModelConfig) else ModelConfig(model)).load(cache=cache)
         self.model = model
-        self._options = options or EngineOptions()
-        self._tolerance = 0.0 if engine is not None or self._options.reproducible else None
+        self._engine_config = engine if isinstance(engine, EngineConfig) else EngineConfig()
+        given = None if isinstance(engine, EngineConfig) else engine
+        self._tolerance = 0.0 if given is not None or self._engine_config.reproducible else None
         self._cache = cache
         try:
-            self.template = chosen or _template(model.template)
+            self.template = _template(model.template)
             self.taxonomy = policy or _taxonomy(self.template.taxonomy)
             self.config = config or JudgeConfig()
             self.decision = DecisionRule.from_taxonomy(self.taxonomy, self.config.threshold)
@@ -102,7 +103,7 @@ class Guard:
                 len(model.vocab.encode(r.prefix(speaker))) for r in renderers.values() for speaker in SPEAKERS
             ]
             self._answers = AnswerGrammar.from_taxonomy(self.taxonomy, model.vocab)
-            self._engine = engine or open_engine(model.llama, self._options, prefix_lens=prefix_lens)
+            self._engine = given or open_engine(model.llama, self._engine_config, prefix_lens=prefix_lens)
             limit = self._engine.max_model_len - MAX_ANSWER_TOKENS
             self._encoders = {of: PromptEncoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
             _warn_of_long_prefix(max(prefix_lens), limit)
@@ -146,7 +147,7 @@ class Guard:
         """
         decision = replace(self.decision, tolerance=self.tolerance)
         groups = batch_records(records) if prefetch == "full" else ([record] for record in records)
-        shares = not self._options.reproducible
+        shares = not self._open_engine().reproducible
         prepared_records = (
             prepared for group in groups for prepared in prepare(group, self._encoders, self.config, shares=shares)
         )
@@ -184,7 +185,7 @@ class Guard:
         engine = self._open_engine()
         native = self.model.llama
         # The name of the value is a new one wherever it is measured in another way.
-        options = ", ".join(f"{field.name}={getattr(self._options, field.name)!r}" for field in fields(self._options))
+        options = ", ".join(f"{name}={value!r}" for name, value in self._engine_config.to_dict().items())
         measured_on = ", ".join(map(repr, (self.model.identity, self.template.name, build(), native.offloaded)))
         key = f"('tolerance 2', {measured_on}, Options({options}))"  # the class had this name in caches that exist
         known = cache_get(self._cache, key)

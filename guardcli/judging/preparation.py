@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import accumulate
 from operator import or_
+from typing import Any
 
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import ModelError
@@ -22,7 +23,7 @@ MAX_TOKENS = 1 << 25
 MAX_RECORD_TOKENS = 1 << 16  # that are evaluated for a record: 20 minutes for a model that reads 50 tokens a second
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeConfig:
     """How records are judged, and what their rows contain.
 
@@ -58,6 +59,10 @@ class JudgeConfig:
             raise ValueError(f"a threshold is in [0, 1], not {self.threshold}")
         if self.max_record_tokens < 1:
             raise ValueError(f"max_record_tokens is at least 1, not {self.max_record_tokens}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self) | {"as_user": sorted(self.as_user), "keep": list(self.keep)}
 
 
 @dataclass(frozen=True, slots=True)

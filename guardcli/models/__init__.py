@@ -1,6 +1,7 @@
 """GGUF models: header, registry, identity, vocabulary, loading through llama.cpp, LoRA adapters."""
 
 from guardcli.models.adapter import Adapter
+from guardcli.models.config import ModelConfig
 from guardcli.models.llama import Gpu, LlamaModel, Offload, set_log_sink
 from guardcli.models.model import Model
 from guardcli.models.registry import BUNDLED_MODELS, find_model
@@ -13,6 +14,7 @@ __all__ = [
     "Gpu",
     "LlamaModel",
     "Model",
+    "ModelConfig",
     "Offload",
     "Vocab",
     "find_model",

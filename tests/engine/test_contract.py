@@ -14,7 +14,7 @@ from typing import Any
 import llama_cpp
 import pytest
 
-from guardcli.engine import BatchedEngine, ContextParams, Engine, EngineOptions, LogitCoroutine, Logits, open_engine
+from guardcli.engine import BatchedEngine, ContextParams, Engine, EngineConfig, LogitCoroutine, Logits, open_engine
 from guardcli.engine.context import LlamaContext
 from guardcli.errors import EngineError
 from guardcli.models.llama import LlamaModel, Offload
@@ -51,7 +51,7 @@ def any_model(request: pytest.FixtureRequest, models: Path) -> Iterator[tuple[st
 
 def opened(model: LlamaModel, **options: Any) -> Engine:
     """An engine with one thread: tiny models gain nothing by more, and lose much on a busy machine."""
-    return open_engine(model, EngineOptions(threads=1, **options))
+    return open_engine(model, EngineConfig(threads=1, **options))
 
 
 def numbers(count: int, rng: random.Random) -> tuple[int, ...]:

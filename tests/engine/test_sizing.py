@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from guardcli.engine.plan import MAX_CACHED_PREFIXES
-from guardcli.engine.sizing import ContextParams, EngineOptions, Resources, autotune, explain
+from guardcli.engine.sizing import ContextParams, EngineConfig, Resources, autotune, explain
 from guardcli.errors import EngineError
 
 RESERVED = MAX_CACHED_PREFIXES + 2
@@ -17,7 +17,7 @@ RESOURCES = Resources(
 
 
 def test_on_a_cpu() -> None:
-    assert autotune(RESOURCES, EngineOptions()) == ContextParams(
+    assert autotune(RESOURCES, EngineConfig()) == ContextParams(
         kv_cells=16_384,
         max_model_len=8192,
         prefix_cache_tokens=4096,
@@ -35,14 +35,14 @@ def test_on_a_cpu() -> None:
 
 
 def test_on_a_gpu() -> None:
-    params = autotune(replace(RESOURCES, offloaded=True), EngineOptions())
+    params = autotune(replace(RESOURCES, offloaded=True), EngineConfig())
     assert not params.decode_first
     assert (params.batch_size, params.soft_batch_limit, params.ubatch_size) == (2048, 2048, 512)
     assert params.max_seqs - params.reserved_seqs == 64
 
 
 def test_the_deterministic_engine_has_one_sequence() -> None:
-    assert autotune(RESOURCES, EngineOptions(reproducible=True)) == ContextParams(
+    assert autotune(RESOURCES, EngineConfig(reproducible=True)) == ContextParams(
         kv_cells=8192,
         max_model_len=8192,
         prefix_cache_tokens=8192,
@@ -70,13 +70,11 @@ def test_the_deterministic_engine_has_one_sequence() -> None:
     ],
 )
 def test_the_cache_fits_what_is_free(free: int | None, cells: int) -> None:
-    assert autotune(replace(RESOURCES, free_memory=free), EngineOptions()).kv_cells == cells
+    assert autotune(replace(RESOURCES, free_memory=free), EngineConfig()).kv_cells == cells
 
 
 def test_what_is_asked_for_stands() -> None:
-    options = EngineOptions(
-        ctx_size=1000, parallel=7, threads=3, batch_size=300, ubatch_size=100, flash_attention="off"
-    )
+    options = EngineConfig(ctx_size=1000, parallel=7, threads=3, batch_size=300, ubatch_size=100, flash_attention="off")
     assert autotune(replace(RESOURCES, free_memory=0), options) == ContextParams(
         kv_cells=2048,
         max_model_len=1000,
@@ -95,29 +93,29 @@ def test_what_is_asked_for_stands() -> None:
 
 
 def test_prefixes_have_room_beside_the_prompts() -> None:
-    params = autotune(RESOURCES, EngineOptions(ctx_size=4096), prefix_lens=(3500, 3500))
+    params = autotune(RESOURCES, EngineConfig(ctx_size=4096), prefix_lens=(3500, 3500))
     assert (params.kv_cells, params.max_model_len, params.prefix_cache_tokens) == (15_360, 4096, 9048)
     assert (params.max_prefixes, params.reserved_seqs) == (34, 36)
 
 
 def test_a_batch_is_no_larger_than_the_cache() -> None:
-    params = autotune(RESOURCES, EngineOptions(ctx_size=100, ubatch_size=4096))
+    params = autotune(RESOURCES, EngineConfig(ctx_size=100, ubatch_size=4096))
     assert (params.kv_cells, params.batch_size, params.ubatch_size) == (256, 256, 256)
 
 
 def test_longer_than_trained() -> None:
     with pytest.raises(EngineError, match="--ctx-size 200,000: the model was trained on up to 131,072 tokens"):
-        autotune(RESOURCES, EngineOptions(ctx_size=200_000))
+        autotune(RESOURCES, EngineConfig(ctx_size=200_000))
 
 
 @pytest.mark.parametrize("name", ["ctx_size", "parallel", "threads", "batch_size", "ubatch_size"])
 def test_numbers_are_at_least_one(name: str) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        EngineOptions(**{name: 0})
+        EngineConfig(**{name: 0})
 
 
 def test_the_choice_is_explained() -> None:
-    assert explain(autotune(RESOURCES, EngineOptions()), RESOURCES) == (
+    assert explain(autotune(RESOURCES, EngineConfig()), RESOURCES) == (
         "prompts of up to 8,192 tokens (the model was trained on 131,072), a cache of 16,384 tokens (0.54 GB of 8.0 GB "
         "free, in memory), batches of 512 tokens (96 are enough), 512 at once, 4 prompts at a time, "
         "6 threads of 6 cores, flash attention auto"
@@ -125,7 +123,7 @@ def test_the_choice_is_explained() -> None:
 
 
 def test_many_prefixes_leave_sequences_for_prompts() -> None:
-    params = autotune(replace(RESOURCES, offloaded=True), EngineOptions(), prefix_lens=[100] * 150)
+    params = autotune(replace(RESOURCES, offloaded=True), EngineConfig(), prefix_lens=[100] * 150)
     assert (params.max_prefixes, params.reserved_seqs, params.max_seqs) == (128, 130, 194)
-    params = autotune(RESOURCES, EngineOptions(parallel=222), prefix_lens=[100] * 150)
+    params = autotune(RESOURCES, EngineConfig(parallel=222), prefix_lens=[100] * 150)
     assert params.max_seqs == 256

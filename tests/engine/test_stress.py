@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from guardcli.engine import BatchedEngine, ContextParams, EngineOptions, open_engine
+from guardcli.engine import BatchedEngine, ContextParams, EngineConfig, open_engine
 from guardcli.engine.context import LlamaContext
 from guardcli.models.llama import LlamaModel
 from tests.engine.requests import TokenRequest, coroutines, count_unique_tokens, max_difference
@@ -48,7 +48,7 @@ def test_random_loads(native: LlamaModel, seed: int) -> None:
     rng = random.Random(seed)
     loads = [load(rng) for _ in range(3)]
     engine = BatchedEngine(LlamaContext(native, PARAMS))
-    oracle = open_engine(native, EngineOptions(ctx_size=768, reproducible=True, threads=1))
+    oracle = open_engine(native, EngineConfig(ctx_size=768, reproducible=True, threads=1))
     for groups in loads:  # one engine for several runs: prefixes outlive them
         fast, slow = list(engine.run(coroutines(groups))), list(oracle.run(coroutines(groups)))
         assert [len(group) for group in fast] == [len(group) for group in groups]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from guardcli import EngineOptions, Guard, JudgeConfig
+from guardcli import EngineConfig, Guard, JudgeConfig
 from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.engine import MAX_ANSWER_TOKENS
 from guardcli.judging.cost import RecordCost
@@ -54,8 +54,8 @@ def cost(model: Model, conversation: Conversation, *, shares: bool) -> int:
 def test_no_more_is_evaluated_than_was_counted(model: Model, kind: str, *, replies: bool, reproducible: bool) -> None:
     conversation = chat(CHATS[kind], replies=replies)
     counted = cost(model, conversation, shares=not reproducible)
-    options = EngineOptions(threads=1, ctx_size=CTX, reproducible=reproducible)
-    with Guard(model, POLICY, options=options, config=JudgeConfig(max_record_tokens=counted)) as guard:
+    engine = EngineConfig(threads=1, ctx_size=CTX, reproducible=reproducible)
+    with Guard(model, POLICY, engine=engine, config=JudgeConfig(max_record_tokens=counted)) as guard:
         record = Record(Key(None, 1), conversation)
         guard.reset([record])
         before = guard.stats.prefill_tokens
@@ -73,9 +73,8 @@ def test_the_limit_is_exact(model: Model, *, reproducible: bool) -> None:
     found = []
     for limit in (counted, counted - 1):
         config = JudgeConfig(max_record_tokens=limit)
-        engine = FakeEngine(words(), max_model_len=CTX)
-        options = EngineOptions(reproducible=reproducible)
-        with Guard(model, POLICY, engine=engine, options=options, config=config) as guard:
+        engine = FakeEngine(words(), max_model_len=CTX, reproducible=reproducible)
+        with Guard(model, POLICY, engine=engine, config=config) as guard:
             found += [(verdict.verdict, verdict.error) for verdict in guard.check(["before", conversation, "after"])]
         assert len(engine.prompts) == (62 if limit == counted else 2), "nothing of the record was evaluated"
     assert found == [

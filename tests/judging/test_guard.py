@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardcli import EngineOptions, Guard, JudgeConfig, Taxonomy
+from guardcli import EngineConfig, Guard, JudgeConfig, ModelConfig, Taxonomy
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import EngineError, GuardError, ModelError, TaxonomyError
 from guardcli.judging import Verdict
@@ -253,7 +253,7 @@ def test_one_conversation_where_several_are_wanted(model: Model, value: Any) -> 
 
 
 def test_a_closed_guard_says_so(model: Model, guard_path: Path) -> None:
-    with Guard(guard_path, template="llama-guard-3-8b", options=EngineOptions(threads=1)) as guard:
+    with Guard(ModelConfig(guard_path, template="llama-guard-3-8b"), engine=EngineConfig(threads=1)) as guard:
         late, half = guard.check(["hi"]), guard.check(["hi"] * 300)
         next(half)
     for verdicts in (late, half, guard.check(["hi"])):
@@ -262,7 +262,7 @@ def test_a_closed_guard_says_so(model: Model, guard_path: Path) -> None:
 
 
 def test_two_runs_at_once_are_refused(model: Model) -> None:
-    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1)) as guard:
+    with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1)) as guard:
         first = guard.check(["hi"] * 300)
         next(first)
         with pytest.raises(EngineError, match="another run on this engine is not over"):
@@ -285,7 +285,7 @@ def test_what_was_read_before_an_exception_is_answered(model: Model, prefetch: P
 
     verdicts: list[Verdict] = []
     error = KeyError if fault == "source" else UnicodeEncodeError
-    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1)) as guard, pytest.raises(error):
+    with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1)) as guard, pytest.raises(error):
         verdicts.extend(guard.judge(failing(), prefetch=prefetch))
     assert len(verdicts) == 3
 
@@ -328,12 +328,12 @@ def test_ids_that_the_model_cannot_write(model: Model) -> None:
 
 
 def test_an_unknown_template(guard_path: Path) -> None:
-    with pytest.raises(ModelError, match="no template 'x'; there are llama-guard-1, "):
-        Guard(guard_path, template="x")
+    with pytest.raises(ValueError, match="no template 'x'; there are llama-guard-1, "):
+        ModelConfig(guard_path, template="x")
 
 
 def test_the_default_taxonomy_is_the_models_own(guard_path: Path) -> None:
-    with Guard(guard_path, template="llama-guard-3-1b", engine=FakeEngine(SCORES)) as guard:
+    with Guard(ModelConfig(guard_path, template="llama-guard-3-1b"), engine=FakeEngine(SCORES)) as guard:
         assert guard.taxonomy.name == "llama-guard-3-1b"
 
 
@@ -355,7 +355,7 @@ def test_with_a_real_engine(model: Model) -> None:
     values = [CHAT, "hello", {"prompt": "a", "response": "b"}, {"x": 1}]
     found = []
     for deterministic in (False, True):
-        with Guard(model, "llama-guard-3", options=EngineOptions(threads=1, reproducible=deterministic)) as guard:
+        with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1, reproducible=deterministic)) as guard:
             found.append(list(guard.check(values)))
     fast, slow = found
     assert [v.verdict for v in fast][-1] == "error"
@@ -413,7 +413,8 @@ def test_a_value_that_is_no_record_is_an_error_in_its_place(model: Model, value:
 def test_text_that_would_become_a_control_token_is_an_error(tmp_path: Path) -> None:
     """A vocabulary may type the token of a byte as one; then a user's letters would be the prompt's own structure."""
     path = tiny.write(tmp_path / "odd.gguf", control="Q")
-    with Guard(path, "llama-guard-3", template="llama-guard-3-8b", config=JudgeConfig(force=True)) as guard:
+    odd = ModelConfig(path, template="llama-guard-3-8b")
+    with Guard(odd, "llama-guard-3", config=JudgeConfig(force=True)) as guard:
         verdicts = list(
             guard.check(["hi", "QZQZ", "ho", [{"role": "user", "content": "hi"}, {"role": "user", "content": "a Q"}]])
         )
@@ -426,4 +427,4 @@ def test_text_that_would_become_a_control_token_is_an_error(tmp_path: Path) -> N
 def test_a_taxonomy_that_would_become_control_tokens_is_refused(tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "odd.gguf", control="e")
     with pytest.raises(ModelError, match="the taxonomy cannot be used with this model: its text would become"):
-        Guard(path, "llama-guard-3", template="llama-guard-3-8b")
+        Guard(ModelConfig(path, template="llama-guard-3-8b"), "llama-guard-3")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardcli import EngineOptions, Guard, JudgeConfig, Taxonomy
+from guardcli import EngineConfig, Guard, JudgeConfig, Taxonomy
 from guardcli.conversation import Conversation, Message
 from guardcli.judging import Verdict
 from guardcli.models import Model
@@ -152,8 +152,8 @@ def test_windows_of_a_long_message(model: Model) -> None:
 
 
 def test_a_real_engine_evaluates_each_prefix_once(model: Model) -> None:
-    config, options = JudgeConfig(per_category=True), EngineOptions(threads=1)
-    with Guard(model, "llama-guard-3", config=config, options=options) as guard:
+    config, options = JudgeConfig(per_category=True), EngineConfig(threads=1)
+    with Guard(model, "llama-guard-3", config=config, engine=options) as guard:
         rows = list(guard.check([f"question {n}" for n in range(30)]))
         stats = guard.stats
     assert len(rows) == 30
@@ -166,8 +166,8 @@ def test_a_real_engine_evaluates_each_prefix_once(model: Model) -> None:
 def test_deterministic_and_batched_agree(model: Model) -> None:
     found = []
     for reproducible in (True, False):
-        options = EngineOptions(threads=1, reproducible=reproducible)
-        with Guard(model, "llama-guard-3", config=JudgeConfig(per_category=True), options=options) as guard:
+        options = EngineConfig(threads=1, reproducible=reproducible)
+        with Guard(model, "llama-guard-3", config=JudgeConfig(per_category=True), engine=options) as guard:
             found.append([rounded(row) or {} for row in guard.check(["hi", "bread", "car"])])
     for one, other in zip(*found, strict=True):
         assert one == pytest.approx(other, abs=0.02)
@@ -178,7 +178,7 @@ def test_a_prefix_of_more_than_half_the_context_is_warned_of(model: Model, caplo
     text = f"name: x\ncategories:\n  - id: S1\n    name: A\n    examples:\n{examples}"
     with (
         caplog.at_level(logging.WARNING, "guardcli"),
-        Guard(model, Taxonomy.parse(text), options=EngineOptions(threads=1)),
+        Guard(model, Taxonomy.parse(text), engine=EngineConfig(threads=1)),
     ):
         pass
     assert re.search(r"the taxonomy takes [\d,]+ of the [\d,]+ tokens of a prompt", caplog.text)
@@ -188,7 +188,7 @@ def test_a_prefix_of_more_than_half_the_context_is_warned_of(model: Model, caplo
 def test_a_common_prefix_is_not_warned_of(model: Model, caplog: pytest.LogCaptureFixture, text: str) -> None:
     with (
         caplog.at_level(logging.WARNING, "guardcli"),
-        Guard(model, Taxonomy.parse(text), options=EngineOptions(threads=1)),
+        Guard(model, Taxonomy.parse(text), engine=EngineConfig(threads=1)),
     ):
         pass
     assert caplog.text == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli import EngineOptions, Guard, JudgeConfig
+from guardcli import EngineConfig, Guard, JudgeConfig
 from guardcli.engine import Engine, LogitCoroutine, Logits, open_engine
 from guardcli.engine.request import RequestGroups, T
 from guardcli.judging import AnswerGrammar, tolerance
@@ -142,7 +142,7 @@ def test_its_floor_depends_on_the_quantization(description: str, least: float) -
 
 
 def test_a_guard_has_at_least_the_floor_of_its_model(model: Model) -> None:
-    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1)) as guard:
+    with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1)) as guard:
         assert guard.tolerance >= tolerance.floor(model.llama.description) == 0.01
 
 
@@ -163,7 +163,7 @@ def test_it_is_measured_once_a_model_and_changes_nothing_else(model: Model, tmp_
     cache = tmp_path / "cache" / "models.json"
     rows = []
     for _ in range(2):
-        with Guard(model, "llama-guard-3", options=EngineOptions(threads=1), cache=cache) as guard:
+        with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1), cache=cache) as guard:
             rows.append(list(guard.check([f"question {number}" for number in range(40)])))
             assert guard.stats.prompts == 40
     assert rows[0] == rows[1]
@@ -171,7 +171,7 @@ def test_it_is_measured_once_a_model_and_changes_nothing_else(model: Model, tmp_
 
 
 def test_the_deterministic_engine_has_none(model: Model) -> None:
-    with Guard(model, "llama-guard-3", options=EngineOptions(threads=1, reproducible=True)) as guard:
+    with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1, reproducible=True)) as guard:
         assert guard.tolerance == 0
 
 
@@ -180,7 +180,7 @@ def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path
     """Without a floor: 19 of 20 prompts move by no more between the deterministic engine and small or large batches."""
     path = tiny.write(tmp_path / "tiny.gguf", answers=True, width=width, half=half)
     texts = ["or " * (number % 20) + f"question {number}" for number in range(60)]
-    options = EngineOptions(
+    options = EngineConfig(
         threads=1, batch_size=128
     )  # so that of many prompts a few tokens are left for the next batch
     with Model.load(path, template="llama-guard-3-8b") as loaded:
@@ -194,9 +194,9 @@ def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path
     assert sum(max(odds) - min(odds) > allowed for odds in zip(*found, strict=True)) <= len(texts) // 20
 
 
-def log_odds(model: Model, texts: Sequence[str], options: EngineOptions, *, at_a_time: int) -> list[float]:
+def log_odds(model: Model, texts: Sequence[str], options: EngineConfig, *, at_a_time: int) -> list[float]:
     """The log-odds of "unsafe", judged so many texts at a time."""
-    with Guard(model, "llama-guard-3", config=JudgeConfig(force=True), options=options) as guard:
+    with Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=options) as guard:
         starts = range(0, len(texts), at_a_time)
         verdicts = [verdict for start in starts for verdict in guard.check(texts[start : start + at_a_time])]
     scores = [verdict.score or math.nan for verdict in verdicts]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.engine import EngineOptions
+from guardcli.engine import EngineConfig
 from guardcli.errors import ModelError
 from guardcli.judging import Guard, JudgeConfig
-from guardcli.models import Adapter, Model
+from guardcli.models import Adapter, Model, ModelConfig
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
 from guardcli.models.gguf import read_header
 from tests import tiny
@@ -65,8 +65,9 @@ def test_names_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def odds(model: Path, *adapters: Adapter, reproducible: bool = True) -> list[float]:
-    options = EngineOptions(reproducible=reproducible, threads=1)
-    with Guard(model, template=GENERATION, adapters=adapters, config=JudgeConfig(force=True), options=options) as guard:
+    adapted = ModelConfig(model, template=GENERATION, adapters=adapters)
+    engine = EngineConfig(reproducible=reproducible, threads=1)
+    with Guard(adapted, config=JudgeConfig(force=True), engine=engine) as guard:
         scores = [verdict.score or 0.0 for verdict in guard.check(PROMPTS)]
     return [math.log(score / (1 - score)) for score in scores]
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.engine import EngineOptions
+from guardcli.engine import EngineConfig
 from guardcli.judging import Guard
-from guardcli.models import Model
+from guardcli.models import Model, ModelConfig
 from guardcli.models.cache import cache_get, cache_put, is_digest, is_number
 from tests import tiny
 from tests.irregular import IRREGULAR
 
-OPTIONS = EngineOptions(threads=1)
+OPTIONS = EngineConfig(threads=1)
 
 CONTENTS = {
     "empty": b"",
@@ -185,11 +185,11 @@ def test_it_stays_small(tmp_path: Path) -> None:
 @pytest.mark.parametrize("forged", ["abc", "nan", "inf", "1e400", "-1", "1" * 64, 7, None])
 def test_a_forged_tolerance_is_measured_again(model: Model, tmp_path: Path, forged: object) -> None:
     cache = tmp_path / "cache.json"
-    with Guard(model, options=OPTIONS, cache=cache) as guard:
+    with Guard(model, engine=OPTIONS, cache=cache) as guard:
         measured = guard.tolerance
     (key,) = json.loads(cache.read_text())
     cache.write_text(json.dumps({key: forged}))
-    with Guard(model, options=OPTIONS, cache=cache) as guard:
+    with Guard(model, engine=OPTIONS, cache=cache) as guard:
         assert guard.tolerance == measured
     assert json.loads(cache.read_text()) == {key: repr(measured)}
 
@@ -199,7 +199,7 @@ def test_a_model_replaced_in_place_has_a_tolerance_of_its_own(tmp_path: Path) ->
     for seed in (1, 2):
         tiny.write(path, seed=seed, answers=True)
         os.utime(path, ns=(0, 10**18))
-        with Guard(path, template="llama-guard-3-8b", options=OPTIONS, cache=cache) as guard:
+        with Guard(ModelConfig(path, template="llama-guard-3-8b"), engine=OPTIONS, cache=cache) as guard:
             assert guard.tolerance > 0
     known = json.loads(cache.read_text())
     assert len({key for key in known if "tolerance" in key}) == 2

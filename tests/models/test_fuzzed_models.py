@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardcli import Adapter, EngineOptions, Guard, GuardError, JudgeConfig
+from guardcli import Adapter, EngineConfig, Guard, GuardError, JudgeConfig, ModelConfig
 from guardcli.errors import ModelError
 from guardcli.models.gguf import _SCALARS, read_header
 from tests import tiny, tiny_sentencepiece
@@ -42,12 +42,10 @@ def serve() -> None:
 def asked(model: str, adapter: str | None = None) -> str:
     """A verdict of a model, or "refused"."""
     template = "llama-guard-1" if "sentencepiece" in model else "llama-guard-3-8b"
-    adapters = [Adapter(Path(adapter))] if adapter else []
-    options = EngineOptions(threads=1, reproducible=True)
+    fuzzed = ModelConfig(model, template=template, adapters=(Adapter(Path(adapter)),) if adapter else ())
+    engine = EngineConfig(threads=1, reproducible=True)
     try:
-        with Guard(
-            model, template=template, config=JudgeConfig(force=True), adapters=adapters, options=options
-        ) as guard:
+        with Guard(fuzzed, config=JudgeConfig(force=True), engine=engine) as guard:
             (verdict,) = guard.check(["How do I bake bread? \u00e9\U0001f600"])
     except GuardError:
         return "refused"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from guardcli.engine import EngineOptions, LogitCoroutine, LogitQuery, RequestStep, open_engine
+from guardcli.engine import EngineConfig, LogitCoroutine, LogitQuery, RequestStep, open_engine
 from guardcli.errors import InputError, ModelError, OutputError, TuneError
 from guardcli.models import Adapter, Model
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
@@ -57,7 +57,7 @@ def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter
 
     with Model.load(base.with_suffix(".gguf"), adapters=adapters) as model:
         vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
-        engine = open_engine(model.llama, EngineOptions(threads=1))
+        engine = open_engine(model.llama, EngineConfig(threads=1))
         logits_of_prompts = [logits for (logits,) in engine.run([[ask(prompt, vocabulary)] for prompt in prompts])]
         engine.close()
     return np.array(logits_of_prompts)
