@@ -43,14 +43,14 @@ class Stages:
         said = self._joined(records)
         self._timed(found, "of_it_llama_tokenize", lambda: [self._guard.model.vocab.encode_text(text) for text in said])
         outcomes = self._timed(
-            found, "engine_without_model", lambda: list(self._engine.run(self._requests(prepared_records)))
+            found, "engine_without_model", lambda: list(self._engine.run(self._keyed_requests(prepared_records)))
         )
         verdicts = self._timed(
             found,
             "rows",
             lambda: [
                 row
-                for prepared, said in zip(prepared_records, outcomes, strict=True)
+                for prepared, said in outcomes
                 for row in assemble_verdicts(
                     prepared, said, JudgeConfig(), self._guard.decision, self._guard.provenance
                 )
@@ -89,9 +89,14 @@ class Stages:
             for group in batch_records(records)
         ]
 
-    def _requests(self, prepared_records: list[PreparedRecord]) -> Iterator[list[LogitCoroutine[PromptScore]]]:
+    def _keyed_requests(
+        self, prepared_records: list[PreparedRecord]
+    ) -> Iterator[tuple[PreparedRecord, list[LogitCoroutine[PromptScore]]]]:
         for prepared in prepared_records:
-            yield [
-                score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5)
-                for prompt in prepared.prompts
-            ]
+            yield (
+                prepared,
+                [
+                    score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5)
+                    for prompt in prepared.prompts
+                ],
+            )

@@ -58,7 +58,7 @@ def coverage(path: str, texts: Sequence[str], template: str, threads: int) -> di
         for runs in ([range(len(texts))], [shuffled], threes):
             found.append(_log_odds(model, batched, texts, runs))
         with _guard(model, batched) as guard:
-            tolerance = guard.tolerance
+            tolerance = guard.measure_tolerance()
             least = floor(model.llama.description)
             description = model.llama.description
     movement = np.max(found, axis=0) - np.min(found, axis=0)

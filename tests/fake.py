@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from guardcli.engine import EngineStats, Logits, MemoryUsage
-from guardcli.engine.request import LogitCoroutine, RequestGroups, T
+from guardcli.engine.request import K, LogitCoroutine, RequestGroups, T
 from guardcli.text.segments import TokenIds
 from tests import tiny
 
@@ -44,10 +44,11 @@ class FakeEngine:
         self._score = score
         self._mass = mass
 
-    def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
-        for group in groups:
-            if group is not None:
-                yield [self._drive(request) for request in group]
+    def run(self, groups: RequestGroups[K, T]) -> Iterator[tuple[K, list[T]]]:
+        for keyed_group in groups:
+            if keyed_group is not None:
+                key, group = keyed_group
+                yield key, [self._drive(request) for request in group]
 
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         self.stats = EngineStats()

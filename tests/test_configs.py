@@ -94,7 +94,7 @@ def test_tolerances_that_were_measured_by_an_earlier_version_are_found(model: Mo
     )
     cache.write_text(json.dumps({key: "0.125"}))
     with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1), cache=cache) as guard:
-        assert guard.tolerance == 0.125
+        assert guard.measure_tolerance() == 0.125
 
 
 def test_the_package_lists_its_names() -> None:

@@ -109,10 +109,9 @@ def _judge(open_guard: OpenGuard, items: Sequence[Item], sender: Connection) -> 
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     with open_guard() as guard:
-        guard.verified = True
         sender.send(None)
         for item in items:
             guard.reset([item])
-            for _ in guard.judge([item], prefetch="full"):
+            for _ in guard.judge([item], prefetch="full", check_answers=False):
                 pass
             sender.send(None)

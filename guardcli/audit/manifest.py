@@ -47,7 +47,7 @@ def make_manifest(
         "threshold": guard.threshold,
         "llama_cpp": {"version": made.version, "features": made.features},
         "engine": guard.context_params,
-        "tolerance": guard.tolerance,
+        "tolerance": guard.measure_tolerance(),
         "options": dict(options),
         "reading": dict(reading),
         "requests": [source.as_json() for source in requests],

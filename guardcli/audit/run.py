@@ -109,12 +109,13 @@ def run_audit(
     """
     progress, interrupts = progress or AuditProgress(), interrupts or Interrupts()
     progress.resume(journal.checkpoint, plan.size)
+    check_answers = not journal.checkpoint.rows  # else an attempt before has checked them
     for block in plan.blocks(journal.checkpoint):
         plan.units[block.unit].source.check_unchanged()
         with interrupts.deferred():
             journal.begin()
         progress.begin(guard, block)
-        _judge_block(guard, journal, block, line, progress, interrupts)
+        _judge_block(guard, journal, block, line, progress, interrupts, check_answers=check_answers)
     for source in plan.sources:
         source.check_unchanged()
     _check_complete(journal, plan)
@@ -123,13 +124,21 @@ def run_audit(
 
 
 def _judge_block(
-    guard: Guard, journal: Journal, block: Block, line: Line, progress: AuditProgress, interrupts: Interrupts
+    guard: Guard,
+    journal: Journal,
+    block: Block,
+    line: Line,
+    progress: AuditProgress,
+    interrupts: Interrupts,
+    *,
+    check_answers: bool,
 ) -> None:
     before = (progress.unsafe, progress.errors)
     items = replace_poison_records(block, journal.state.poison_records)
     expected = [key for key, _ in groupby(item.key for item in items)]
     judged = 0
-    for key, verdicts in groupby(guard.judge(items, prefetch="full"), key=attrgetter("key")):
+    rows = guard.judge(items, prefetch="full", check_answers=check_answers)
+    for key, verdicts in groupby(rows, key=attrgetter("key")):
         if judged == len(expected) or key != expected[judged]:
             raise RuntimeError(f"a row for {key.location}, out of order")
         judged += 1

@@ -237,8 +237,6 @@ def _isolate(
 
 
 def _judge(journal: Journal, plan: AuditPlan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
-    if journal.checkpoint.rows:
-        guard.verified = True  # checked when the run began
     journal.watch_faults()
     progress = AuditProgress()
     with ProgressLine(progress.line, quiet=quiet):

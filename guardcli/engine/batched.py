@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from guardcli.engine.context import LlamaContext
 from guardcli.engine.context_engine import ContextEngine
-from guardcli.engine.request import EngineStats, RequestGroups, T
+from guardcli.engine.request import EngineStats, K, RequestGroups, T
 from guardcli.engine.request_queue import RequestQueue
 from guardcli.engine.scheduler import Scheduler
 from guardcli.engine.sequence import EMPTY, KvSequence
@@ -32,13 +32,13 @@ class BatchedEngine(ContextEngine):
         self._busy = False
         self._scheduler = Scheduler(context)
 
-    def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
+    def run(self, groups: RequestGroups[K, T]) -> Iterator[tuple[K, list[T]]]:
         """See `Engine.run`. One run at a time."""
         self._check_idle()
         self._busy = True
         params, scheduler = self._context.params, self._scheduler
         queue = RequestQueue(
-            iter(groups),
+            groups,
             self.stats,
             max_prompts=params.max_seqs,
             max_unique_tokens=WINDOW_BATCHES * params.batch_size,

@@ -19,6 +19,7 @@ from guardcli.engine.context import LlamaContext
 from guardcli.engine.context_engine import ContextEngine
 from guardcli.engine.request import (
     EngineStats,
+    K,
     LogitCoroutine,
     LogitQuery,
     Logits,
@@ -42,11 +43,12 @@ class DeterministicEngine(ContextEngine):
         super().__init__(context)
         self._prefix: TokenArray = np.empty(0, dtype=np.int32)  # the one in the cache
 
-    def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
+    def run(self, groups: RequestGroups[K, T]) -> Iterator[tuple[K, list[T]]]:
         """See `Engine.run`."""
-        for group in groups:
-            if group is not None:
-                yield self._run_group(list(group))
+        for keyed_group in groups:
+            if keyed_group is not None:
+                key, group = keyed_group
+                yield key, self._run_group(list(group))
 
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         """See `Engine.reset`. A prefix is evaluated by itself anyway, when it is first needed."""

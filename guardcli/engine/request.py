@@ -20,6 +20,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from guardcli.text.segments import TokenIds
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 MAX_ANSWER_TOKENS = 64  # tokens of all steps after the first; engines reserve so many KV cells for each request
@@ -56,7 +57,7 @@ class RequestStep:
 
 
 LogitCoroutine: TypeAlias = Generator[RequestStep, tuple[Logits, ...], T]
-RequestGroups: TypeAlias = "Iterable[Sequence[LogitCoroutine[T]] | None]"
+RequestGroups: TypeAlias = "Iterable[tuple[K, Sequence[LogitCoroutine[T]]] | None]"
 
 
 @dataclass(slots=True)
@@ -107,8 +108,10 @@ class Engine(Protocol):
     def memory_usage(self) -> MemoryUsage:
         """The memory that the engine takes, without the model's weights."""
 
-    def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
+    def run(self, groups: RequestGroups[K, T]) -> Iterator[tuple[K, list[T]]]:
         """Run groups of requests (the prompts of one record each); yield the results of each group, in order.
+
+        A group comes with a key, any object, which is yielded with its results.
 
         A None among the groups says that nothing more has arrived yet: the engine finishes and yields all it has
         before it asks for the next group.

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 from guardcli.engine.plan import ScheduledPrompt, UniqueTokenCounter
-from guardcli.engine.request import EngineStats, LogitCoroutine, RequestStep, T
+from guardcli.engine.request import EngineStats, K, LogitCoroutine, RequestGroups, RequestStep, T
 from guardcli.engine.token_arrays import TokenArray, as_array
 
 
 @dataclass(slots=True)
-class RequestGroup(Generic[T]):
-    """The requests of one record: their results so far, and how many are still to come."""
+class RequestGroup(Generic[K, T]):
+    """The requests of one record: its key, their results so far, and how many are still to come."""
 
+    key: K
     results: list[T | None]
     num_pending: int
 
@@ -34,7 +35,7 @@ class PendingRequest(Generic[T]):
 
     coroutine: LogitCoroutine[T]
     step: RequestStep
-    group: RequestGroup[T]
+    group: RequestGroup[Any, T]
     index: int
     prompt: ScheduledPrompt
 
@@ -42,7 +43,7 @@ class PendingRequest(Generic[T]):
         self.group.set_result(self.index, result)
 
 
-class RequestQueue(Generic[T]):
+class RequestQueue(Generic[K, T]):
     """Windows of requests from an iterator of groups.
 
     `paused` says that the source had nothing more for now, `ended` that it is exhausted or has failed. `error` is the
@@ -51,17 +52,17 @@ class RequestQueue(Generic[T]):
 
     def __init__(
         self,
-        groups: Iterator[Sequence[LogitCoroutine[T]] | None],
+        groups: RequestGroups[K, T],
         stats: EngineStats,
         *,
         max_prompts: int,
         max_unique_tokens: int,
     ) -> None:
-        self._groups = groups
+        self._groups = iter(groups)
         self._stats = stats
         self._max_prompts = max_prompts
         self._max_unique_tokens = max_unique_tokens
-        self._unfinished: deque[RequestGroup[T]] = deque()  # read, and their results not handed out
+        self._unfinished: deque[RequestGroup[K, T]] = deque()  # read, and their results not handed out
         self._num_groups = 0
         self.paused = False
         self.ended = False
@@ -82,11 +83,11 @@ class RequestQueue(Generic[T]):
         unique_tokens = num_groups = 0
         # Groups without a prompt (records that cannot be judged) count as well: a file of them is not read to its end.
         while max(len(window), num_groups) < self._max_prompts and unique_tokens < self._max_unique_tokens:
-            coroutines = self._next_group()
-            if coroutines is None:
+            keyed_group = self._next_group()
+            if keyed_group is None:
                 break
             num_groups += 1
-            for request in self._start(coroutines):
+            for request in self._start(*keyed_group):
                 window.append(request)
                 unique_tokens += counter.add(request.prompt)
         self._stats.prompts += len(window)
@@ -94,27 +95,28 @@ class RequestQueue(Generic[T]):
         self._stats.unique_tokens += unique_tokens
         return window
 
-    def pop_finished(self) -> Iterator[list[T]]:
+    def pop_finished(self) -> Iterator[tuple[K, list[T]]]:
         """Hand out the results of the groups that are complete, up to the first that is not."""
         while self._unfinished and not self._unfinished[0].num_pending:
-            yield self._unfinished.popleft().results  # type: ignore[misc]
+            group = self._unfinished.popleft()
+            yield group.key, group.results  # type: ignore[misc]
 
-    def _next_group(self) -> Sequence[LogitCoroutine[T]] | None:
-        """The next group; None where the source pauses, ends or fails."""
+    def _next_group(self) -> tuple[K, Sequence[LogitCoroutine[T]]] | None:
+        """The next group and its key; None where the source pauses, ends or fails."""
         try:
-            coroutines = next(self._groups)
+            keyed_group = next(self._groups)
         except StopIteration:
             self.ended = True
             return None
         except Exception as error:  # raised once the groups before it are finished
             self.error, self.ended = error, True
             return None
-        self.paused = coroutines is None
-        return coroutines
+        self.paused = keyed_group is None
+        return keyed_group
 
-    def _start(self, coroutines: Sequence[LogitCoroutine[T]]) -> Iterator[PendingRequest[T]]:
+    def _start(self, key: K, coroutines: Sequence[LogitCoroutine[T]]) -> Iterator[PendingRequest[T]]:
         """Run each coroutine of a group to its first step."""
-        group: RequestGroup[T] = RequestGroup([None] * len(coroutines), len(coroutines))
+        group: RequestGroup[K, T] = RequestGroup(key, [None] * len(coroutines), len(coroutines))
         self._unfinished.append(group)
         self._num_groups += 1
         for index, coroutine in enumerate(coroutines):

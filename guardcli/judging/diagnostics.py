@@ -65,7 +65,8 @@ def model(guard: Guard) -> Iterator[Check]:
         good=scores[0] < guard.threshold <= scores[1],
         advice="the model does not tell them apart: a damaged file, another model, or a threshold out of place",
     )
-    yield Check("tolerance", f"a score may move by {guard.tolerance:.2g} in log-odds with what is judged beside it")
+    tolerance = guard.measure_tolerance()
+    yield Check("tolerance", f"a score may move by {tolerance:.2g} in log-odds with what is judged beside it")
     yield Check("speed", _speed(guard))
 
 

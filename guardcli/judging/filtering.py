@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -35,20 +34,10 @@ class FilteredRecord:
 def filter_records(
     guard: Guard, records: Iterable[Record | Malformed], *, prefetch: Prefetch | None = None
 ) -> Iterator[FilteredRecord]:
-    """Judge records in order, with any target but "each". Raises GuardError as `Guard.judge` does."""
-    pending: deque[Record | Malformed] = deque()
+    """Judge records in order. Raises GuardError as `Guard.judge` does."""
     verdicts: list[Verdict] = []
-    for verdict in guard.judge(_remember(records, pending), prefetch=prefetch):
-        record = pending.popleft()
-        verdicts.append(verdict)
-        if not (isinstance(record, Record) and record.has_next_part):
-            yield FilteredRecord(record, tuple(verdicts))
+    for judged in guard.judge_records(records, prefetch=prefetch):
+        verdicts.extend(judged.verdicts)
+        if not (isinstance(judged.record, Record) and judged.record.has_next_part):
+            yield FilteredRecord(judged.record, tuple(verdicts))
             verdicts.clear()
-
-
-def _remember(
-    records: Iterable[Record | Malformed], pending: deque[Record | Malformed]
-) -> Iterator[Record | Malformed]:
-    for record in records:
-        pending.append(record)
-        yield record

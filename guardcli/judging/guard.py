@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -49,6 +48,14 @@ Prefetch = Literal["full", "live"]
 Input = Conversation | str | Sequence[Json] | Mapping[str, Json]
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedRecord:
+    """A record and its verdicts: one, or with the target "each" one a message."""
+
+    record: Record | Malformed
+    verdicts: tuple[Verdict, ...]
+
+
 class Guard:
     """A model and a taxonomy, ready to judge. Close it, or use it as a context manager, to free its memory.
 
@@ -81,7 +88,7 @@ class Guard:
         """
         policy = None if taxonomy is None else _taxonomy(taxonomy)  # mistakes are told before gigabytes are read
         self._closed = False
-        self.verified = False  # whether the model has shown that it answers with verdicts
+        self._answers_checked = False  # whether the model has shown that it answers with verdicts
         self._engine: Engine | None = None
         self._owned = not isinstance(model, Model)
         if not isinstance(model, Model):
@@ -135,38 +142,55 @@ class Guard:
         """
         return [1.0 if verdict.score is None else verdict.score for verdict in self.check(conversations)]
 
-    def judge(self, records: Iterable[Record | Malformed], *, prefetch: Prefetch | None = None) -> Iterator[Verdict]:
-        """Judge records in order.
+    def judge(
+        self,
+        records: Iterable[Record | Malformed],
+        *,
+        prefetch: Prefetch | None = None,
+        check_answers: bool = True,
+    ) -> Iterator[Verdict]:
+        """Judge records; yield their verdicts in order.
 
         With `prefetch` they are read and encoded in a thread. A "live" source is answered as soon as nothing more has
-        arrived; a "full" one fills every batch.
+        arrived; a "full" one fills every batch. `check_answers` says whether the first prompts are to show that the
+        model answers with verdicts at all, unless they have shown it before.
 
         Raises:
             ModelError: the model does not answer with a verdict, or the guard is closed.
             EngineError: llama.cpp failed, or another run of this guard is not over.
         """
-        decision = replace(self.decision, tolerance=self.tolerance)
+        for judged in self.judge_records(records, prefetch=prefetch, check_answers=check_answers):
+            yield from judged.verdicts
+
+    def judge_records(
+        self,
+        records: Iterable[Record | Malformed],
+        *,
+        prefetch: Prefetch | None = None,
+        check_answers: bool = True,
+    ) -> Iterator[JudgedRecord]:
+        """Judge records; yield each with its verdicts, in order. The arguments and exceptions are those of `judge`."""
+        decision = replace(self.decision, tolerance=self.measure_tolerance())
         groups = batch_records(records) if prefetch == "full" else ([record] for record in records)
         shares = not self._open_engine().reproducible
         prepared_records = (
             prepared for group in groups for prepared in prepare(group, self._encoders, self.config, shares=shares)
         )
         early = prefetch_items(prepared_records, weigh=num_tokens, room=PREFETCH_TOKENS, live=prefetch == "live")
-        pending: deque[PreparedRecord] = deque()
-        check = None if self.config.force or self.verified else AnswerCheck(self.model.path, self.template.name)
-        for outcomes in self._open_engine().run(
-            self._requests(prepared_records if prefetch is None else early, pending)
-        ):
-            yield from assemble_verdicts(pending.popleft(), outcomes, self.config, decision, self.provenance)
+        checked = self.config.force or self._answers_checked or not check_answers
+        check = None if checked else AnswerCheck(self.model.path, self.template.name)
+        requests = self._requests(prepared_records if prefetch is None else early)
+        for prepared, outcomes in self._open_engine().run(requests):
+            verdicts = assemble_verdicts(prepared, outcomes, self.config, decision, self.provenance)
+            yield JudgedRecord(prepared.record, tuple(verdicts))
             if check is not None:
                 check.observe(outcomes)
             self._open_engine()
         if check is not None:
             check.finish()
-            self.verified = check.num_prompts >= MIN_PROMPTS
+            self._answers_checked = check.num_prompts >= MIN_PROMPTS
 
-    @property
-    def tolerance(self) -> float:
+    def measure_tolerance(self) -> float:
         """How far a score may differ with the rest of its batch, in log-odds; measured once a model.
 
         0 for the deterministic engine, and for an engine that was passed in.
@@ -204,7 +228,7 @@ class Guard:
         Raises:
             EngineError: a run is not over, or llama.cpp failed.
         """
-        _ = self.tolerance  # measured before, or its traces would be in what follows
+        self.measure_tolerance()  # measured before, or its traces would be in what follows
         speakers = speakers_of(records, self.config.target)
         encoders = self._encoders.values()
         self._open_engine().reset([encoder.prefix(speaker) for encoder in encoders for speaker in speakers])
@@ -246,8 +270,8 @@ class Guard:
         return self._engine
 
     def _requests(
-        self, source: Iterable[PreparedRecord | None], pending: deque[PreparedRecord]
-    ) -> Iterator[Sequence[LogitCoroutine[PromptScore]] | None]:
+        self, source: Iterable[PreparedRecord | None]
+    ) -> Iterator[tuple[PreparedRecord, Sequence[LogitCoroutine[PromptScore]]] | None]:
         list_from = 0.0 if self.config.scores else self.decision.threshold
         if self.per_category:
             list_from = math.inf  # a prompt that asks about one category lists no others
@@ -255,11 +279,11 @@ class Guard:
             if prepared is None:
                 yield None
                 continue
-            pending.append(prepared)
-            yield [
+            requests = [
                 score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=list_from)
                 for prompt in prepared.prompts
             ]
+            yield prepared, requests
 
 
 def _template(name: str) -> Template:

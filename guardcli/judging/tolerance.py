@@ -76,14 +76,14 @@ def measure(engine: Engine, encoder: PromptEncoder, answers: AnswerGrammar, *, l
 def _shapes(engine: Engine, prompts: Sequence[EncodedPrompt], answers: AnswerGrammar) -> Iterator[list[float]]:
     """The log-odds of each prompt, in one shape after the other."""
     engine.reset()
-    (together,) = engine.run([[_log_odds(prompt.tokens, prompt.prefix_len, answers) for prompt in prompts]])
-    yield together
+    together = [_log_odds(prompt.tokens, prompt.prefix_len, answers) for prompt in prompts]
+    yield _run(engine, together)
     engine.reset()
     _fill_in_parts(engine, prompts[0], answers)
     for _ in ("the rest", "the last token"):
         # All but the last token is declared a prefix: it stays in the cache, and the second time one token is left.
         requests = [_log_odds(prompt.tokens, len(prompt.tokens) - 1, answers) for prompt in prompts]
-        yield [odds for request in requests for (odds,) in engine.run([[request]])]
+        yield [odds for request in requests for odds in _run(engine, [request])]
     engine.reset()
 
 
@@ -91,8 +91,13 @@ def _fill_in_parts(engine: Engine, prompt: EncodedPrompt, answers: AnswerGrammar
     """Evaluate the end of a prompt's prefix in parts, each a longer prefix than the one before."""
     start = max(0, prompt.prefix_len - _PART * _MAX_PARTS)
     for end in range(start + _PART, prompt.prefix_len, _PART):
-        for _ in engine.run([[_log_odds(prompt.tokens[:end], end - 1, answers)]]):
-            pass
+        _run(engine, [_log_odds(prompt.tokens[:end], end - 1, answers)])
+
+
+def _run(engine: Engine, requests: Sequence[LogitCoroutine[float]]) -> list[float]:
+    """The results of requests that are evaluated together."""
+    ((_, results),) = engine.run([(None, requests)])
+    return results
 
 
 def _prompt(encoder: PromptEncoder, text: str) -> EncodedPrompt:

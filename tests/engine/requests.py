@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from guardcli.engine import LogitCoroutine, LogitQuery, Logits, RequestStep
+from guardcli.engine import Engine, LogitCoroutine, LogitQuery, Logits, RequestStep
 
 TOKEN_IDS = (3, 1, 200)
 
@@ -31,8 +31,19 @@ class TokenRequest:
         return results
 
 
-def coroutines(groups: Sequence[Sequence[TokenRequest]]) -> list[list[LogitCoroutine[list[Logits]]]]:
-    return [[request.coroutine() for request in group] for group in groups]
+KeyedCoroutines = tuple[int, list[LogitCoroutine[list[Logits]]]]
+
+
+def coroutines(groups: Sequence[Sequence[TokenRequest]]) -> list[KeyedCoroutines]:
+    """Groups as an engine takes them; the key of each is its index."""
+    return [(index, [request.coroutine() for request in group]) for index, group in enumerate(groups)]
+
+
+def results_of(engine: Engine, groups: Sequence[Sequence[TokenRequest]]) -> Iterator[list[list[Logits]]]:
+    """Run groups; each must come back under its own key, and in order."""
+    for index, (key, results) in enumerate(engine.run(coroutines(groups))):
+        assert key == index
+        yield results
 
 
 def count_unique_tokens(groups: Sequence[Sequence[TokenRequest]]) -> int:

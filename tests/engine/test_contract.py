@@ -19,7 +19,14 @@ from guardcli.engine.context import LlamaContext
 from guardcli.errors import EngineError
 from guardcli.models.llama import LlamaModel, Offload
 from tests import tiny
-from tests.engine.requests import TokenRequest, coroutines, count_unique_tokens, max_difference
+from tests.engine.requests import (
+    KeyedCoroutines,
+    TokenRequest,
+    coroutines,
+    count_unique_tokens,
+    max_difference,
+    results_of,
+)
 
 # The largest difference of a logit between the batched and the deterministic engine over these prompts was, on an x86
 # CPU: F32 0.012, F16 0.016, Q8_0 0.15, Q4_K 0.22, where logits span about 10. One other token early in a prompt
@@ -78,7 +85,7 @@ def mixed(seed: int = 1, groups: int = 40) -> list[list[TokenRequest]]:
 
 def run(engine: Engine, groups: list[list[TokenRequest]]) -> list[list[list[Logits]]]:
     try:
-        return list(engine.run(coroutines(groups)))
+        return list(results_of(engine, groups))
     finally:
         engine.close()
 
@@ -252,9 +259,9 @@ def test_a_prefix_that_an_older_one_begins_with(native: LlamaModel, parallel: in
     rng = random.Random(14)
     prefix = numbers(300, rng)
     engine = opened(native, parallel=parallel)
-    first = list(engine.run(coroutines([[TokenRequest((*prefix, *numbers(200, rng)))]])))
+    first = list(results_of(engine, [[TokenRequest((*prefix, *numbers(200, rng)))]]))
     rest = [[TokenRequest((*prefix[:200], *numbers(120, rng)), ((None, (1, 2)),), prefix_len=200)] for _ in range(3)]
-    batched = [next(engine.run(coroutines([group]))) for group in rest]
+    batched = [next(results_of(engine, [group])) for group in rest]
     engine.close()
     exact = run(opened(native, reproducible=True), rest)
     assert len(first) == 1
@@ -274,7 +281,7 @@ def test_one_at_a_time_shares_too(native: LlamaModel) -> None:
     """A live stream brings windows of one record; prefixes are cached all the same."""
     groups = mixed_roles(random.Random(13))
 
-    def stream() -> Iterator[list[LogitCoroutine[list[Logits]]] | None]:
+    def stream() -> Iterator[KeyedCoroutines | None]:
         for group in coroutines(groups):
             yield group
             yield None
@@ -287,20 +294,21 @@ def test_one_at_a_time_shares_too(native: LlamaModel) -> None:
 
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_an_idle_engine_answers_before_the_next_arrives(native: LlamaModel, deterministic: bool) -> None:
-    arrivals: Queue[list[LogitCoroutine[list[Logits]]] | None] = Queue()
+    arrivals: Queue[KeyedCoroutines | None] = Queue()
 
-    def stream() -> Iterator[list[LogitCoroutine[list[Logits]]] | None]:
+    def stream() -> Iterator[KeyedCoroutines | None]:
         for _ in range(3):
             yield arrivals.get(timeout=30)
             yield None
 
     engine = opened(native, reproducible=deterministic)
-    results: Queue[object] = Queue()
+    results: Queue[tuple[int, list[list[Logits]]]] = Queue()
     worker = threading.Thread(target=lambda: [results.put(result) for result in engine.run(stream())])
     worker.start()
     for number in range(3):
-        arrivals.put([TokenRequest((1, 2, number), ((None, (4,)),)).coroutine()])
-        assert results.get(timeout=30)
+        arrivals.put((number, [TokenRequest((1, 2, number), ((None, (4,)),)).coroutine()]))
+        key, answers = results.get(timeout=30)
+        assert (key, len(answers)) == (number, 1)
     worker.join(timeout=30)
     engine.close()
 
@@ -314,13 +322,13 @@ def test_groups_without_prompts_are_answered_as_they_come(native: LlamaModel) ->
     """A long run of records that cannot be judged is not read to its end first."""
     read = []
 
-    def nothing() -> Iterator[list[LogitCoroutine[list[Logits]]]]:
+    def nothing() -> Iterator[KeyedCoroutines]:
         for number in range(100_000):
             read.append(number)
-            yield []
+            yield number, []
 
     engine = opened(native)
-    assert next(engine.run(nothing())) == []
+    assert next(engine.run(nothing())) == (0, [])
     assert len(read) < 1000
     engine.close()
 
@@ -328,9 +336,9 @@ def test_groups_without_prompts_are_answered_as_they_come(native: LlamaModel) ->
 def test_an_engine_can_run_again_after_being_left(native: LlamaModel) -> None:
     engine = opened(native)
     groups = mixed(seed=20, groups=80)
-    first = next(engine.run(coroutines(groups)))
-    again = list(engine.run(coroutines(groups)))
-    third = list(engine.run(coroutines(groups)))
+    first = next(results_of(engine, groups))
+    again = list(results_of(engine, groups))
+    third = list(results_of(engine, groups))
     engine.close()
     assert max(max_difference(a, b) for a, b in zip(first, again[0], strict=True)) < TOLERANCE["F32"]
     assert len(third) == len(groups)
@@ -359,15 +367,15 @@ def test_a_reset_to_prefixes_forgets_the_past(
     ]
     try:
         engine.reset(prefixes)
-        first = list(engine.run(coroutines(groups)))
-        list(engine.run(coroutines(others)))
+        first = list(results_of(engine, groups))
+        list(results_of(engine, others))
         engine.reset(prefixes)
-        assert list(engine.run(coroutines(groups))) == first
+        assert list(results_of(engine, groups)) == first
         iterator = engine.run(coroutines(others))
         next(iterator)
         iterator.close()  # left in the middle
         engine.reset(prefixes)
-        assert list(engine.run(coroutines(groups))) == first
+        assert list(results_of(engine, groups)) == first
     finally:
         engine.close()
 
@@ -381,7 +389,7 @@ def test_prefixes_are_evaluated_once(native: LlamaModel) -> None:
     try:
         for _ in range(3):
             engine.reset(prefixes)
-            list(engine.run(coroutines(groups)))
+            list(results_of(engine, groups))
             evaluated.append(engine.stats.prefill_tokens)
     finally:
         engine.close()
@@ -395,5 +403,5 @@ def test_a_request_that_fails_is_not_swallowed(native: LlamaModel) -> None:
 
     engine = opened(native)
     with pytest.raises(RuntimeError, match="request"):
-        list(engine.run([[broken()]]))
+        list(engine.run([(None, [broken()])]))
     engine.close()

@@ -60,7 +60,8 @@ def request(text: str) -> PendingRequest[None]:
 
     tokens = array_of(text)
     step = RequestStep(tokens, (LogitQuery(len(text) - 1, (1,)),))  # type: ignore[arg-type]
-    return PendingRequest(coroutine(), step, RequestGroup([None], 1), 0, ScheduledPrompt(tokens, 0, len(text) - 1))
+    group = RequestGroup(None, [None], 1)
+    return PendingRequest(coroutine(), step, group, 0, ScheduledPrompt(tokens, 0, len(text) - 1))
 
 
 def insert(cache: PrefixCache, text: str, *, is_prefix: bool = False, computed: int | None = None) -> KvSequence:

@@ -9,7 +9,7 @@ import pytest
 from guardcli.engine import BatchedEngine, ContextParams, EngineConfig, open_engine
 from guardcli.engine.context import LlamaContext
 from guardcli.models.llama import LlamaModel
-from tests.engine.requests import TokenRequest, coroutines, count_unique_tokens, max_difference
+from tests.engine.requests import TokenRequest, count_unique_tokens, max_difference, results_of
 from tests.engine.test_contract import TOLERANCE, numbers
 
 PARAMS = ContextParams(
@@ -50,7 +50,7 @@ def test_random_loads(native: LlamaModel, seed: int) -> None:
     engine = BatchedEngine(LlamaContext(native, PARAMS))
     oracle = open_engine(native, EngineConfig(ctx_size=768, reproducible=True, threads=1))
     for groups in loads:  # one engine for several runs: prefixes outlive them
-        fast, slow = list(engine.run(coroutines(groups))), list(oracle.run(coroutines(groups)))
+        fast, slow = list(results_of(engine, groups)), list(results_of(oracle, groups))
         assert [len(group) for group in fast] == [len(group) for group in groups]
         for one, other in zip(fast, slow, strict=True):
             assert all(max_difference(a, b) < TOLERANCE["F32"] for a, b in zip(one, other, strict=True))

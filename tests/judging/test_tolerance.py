@@ -11,7 +11,7 @@ import pytest
 
 from guardcli import EngineConfig, Guard, JudgeConfig
 from guardcli.engine import Engine, LogitCoroutine, Logits, open_engine
-from guardcli.engine.request import RequestGroups, T
+from guardcli.engine.request import K, RequestGroups, T
 from guardcli.judging import AnswerGrammar, tolerance
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.models import Model
@@ -45,9 +45,11 @@ class ShapedEngine(FakeEngine):
         self._prefixes: list[tuple[int, ...]] = []
         self._prompts: list[tuple[int, ...]] = []
 
-    def run(self, groups: RequestGroups[T]) -> Iterator[list[T]]:
-        for group in groups:
-            yield [self._answer(request, len(group or ())) for request in group or ()]
+    def run(self, groups: RequestGroups[K, T]) -> Iterator[tuple[K, list[T]]]:
+        for keyed_group in groups:
+            if keyed_group is not None:
+                key, group = keyed_group
+                yield key, [self._answer(request, len(group)) for request in group]
 
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         super().reset(prefixes)
@@ -143,11 +145,11 @@ def test_its_floor_depends_on_the_quantization(description: str, least: float) -
 
 def test_a_guard_has_at_least_the_floor_of_its_model(model: Model) -> None:
     with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1)) as guard:
-        assert guard.tolerance >= tolerance.floor(model.llama.description) == 0.01
+        assert guard.measure_tolerance() >= tolerance.floor(model.llama.description) == 0.01
 
 
 def test_rows_within_it_are_flagged(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Guard, "tolerance", 0.1)
+    monkeypatch.setattr(Guard, "measure_tolerance", lambda guard: 0.1)
     engine = FakeEngine(words(even=0.51, bomb=0.9))
     with Guard(model, "llama-guard-3", engine=engine) as guard:
         chats = ["even", "hi", ["even", "bomb"], ["hi", "even"]]
@@ -172,7 +174,7 @@ def test_it_is_measured_once_a_model_and_changes_nothing_else(model: Model, tmp_
 
 def test_the_deterministic_engine_has_none(model: Model) -> None:
     with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1, reproducible=True)) as guard:
-        assert guard.tolerance == 0
+        assert guard.measure_tolerance() == 0
 
 
 @pytest.mark.parametrize(("width", "half"), [(32, False), (32, True), (256, False), (256, True)])

@@ -105,7 +105,7 @@ def test_a_long_conversation_costs_in_proportion_to_its_length(model: Model, *, 
     """Each of its tokens is evaluated once for each step that keeps it, and for each speaker that is asked about."""
     chat = [Message("assistant" if replies and n % 2 else "user", f"turn {n:03} is short") for n in range(150)]
     with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1, ctx_size=1024)) as guard:
-        _ = guard.tolerance
+        guard.measure_tolerance()
         guard.reset()
         (verdict,) = guard.check([Conversation(tuple(chat))])
         evaluated = guard.stats.prefill_tokens

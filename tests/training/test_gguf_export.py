@@ -58,7 +58,9 @@ def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter
     with Model.load(base.with_suffix(".gguf"), adapters=adapters) as model:
         vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
         engine = open_engine(model.llama, EngineConfig(threads=1))
-        logits_of_prompts = [logits for (logits,) in engine.run([[ask(prompt, vocabulary)] for prompt in prompts])]
+        logits_of_prompts = [
+            logits for _, (logits,) in engine.run((None, [ask(prompt, vocabulary)]) for prompt in prompts)
+        ]
         engine.close()
     return np.array(logits_of_prompts)
 
