@@ -14,26 +14,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from benchmarks.host import null_engine
 from guardcli import Guard, JudgeConfig
-from guardcli.audit import AuditPlan, Item, Source, Unit, run_audit, split_into_units
+from guardcli.audit import AuditPlan, Source, run_audit, split_into_units
 from guardcli.audit.journal import Journal
-from guardcli.cli import inputs
+from guardcli.formats import ReadOptions
 from guardcli.judging import Verdict
 from guardcli.judging.writers import jsonl
 from guardcli.models import Model
-
-
-def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
-    return inputs.InputOptions().read_stream(
-        stream, unit.source.path, start=start, first_line=unit.first_line, record_lines=unit.record_lines
-    )
 
 
 def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, object]:
@@ -41,7 +33,7 @@ def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, obj
     began = time.monotonic()
     memory: dict[int, float] = {}
     first = 0.0
-    plan = AuditPlan(split_into_units([Source.from_path(source)], inputs.InputOptions().find_record_lines), read)
+    plan = AuditPlan(split_into_units([Source.from_path(source)], ReadOptions().find_record_lines))
     with Model.load("starter", template="llama-guard-3-8b") as model, Journal(output, {}) as journal:
         rows = journal.checkpoint.rows
 

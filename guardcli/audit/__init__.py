@@ -1,5 +1,6 @@
 """Audits of files: blocks that are judged and committed one by one, the journal, the manifest, shards."""
 
+from guardcli.audit.auditing import AuditObserver, AuditResult, audit
 from guardcli.audit.blocks import (
     POISON_MESSAGE,
     Block,
@@ -12,28 +13,33 @@ from guardcli.audit.blocks import (
 from guardcli.audit.input_files import InputFiles, SkippedFile, describe_skipped, expand_paths
 from guardcli.audit.isolation import isolate_records
 from guardcli.audit.manifest import block_tokens_of, describe_differences, make_manifest
+from guardcli.audit.merge import MergedShards, merge_shards
 from guardcli.audit.progress import AuditPreparation, AuditProgress
 from guardcli.audit.run import AuditPlan, Shard, isolate_poison_records, run_audit
 from guardcli.audit.signals import Interrupted, Interrupts
 from guardcli.audit.sources import UNIT_BYTES, Source
-from guardcli.audit.units import Unit, split_into_units
+from guardcli.audit.units import Unit, read_unit, split_into_units
 
 __all__ = [
     "POISON_MESSAGE",
     "UNIT_BYTES",
+    "AuditObserver",
     "AuditPlan",
     "AuditPreparation",
     "AuditProgress",
+    "AuditResult",
     "Block",
     "BlockLimits",
     "InputFiles",
     "Interrupted",
     "Interrupts",
     "Item",
+    "MergedShards",
     "Shard",
     "SkippedFile",
     "Source",
     "Unit",
+    "audit",
     "block_tokens_of",
     "choose_block_tokens",
     "describe_differences",
@@ -42,6 +48,8 @@ __all__ = [
     "isolate_poison_records",
     "isolate_records",
     "make_manifest",
+    "merge_shards",
+    "read_unit",
     "replace_poison_records",
     "run_audit",
     "split_into_blocks",

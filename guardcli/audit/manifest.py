@@ -11,9 +11,15 @@ from guardcli.audit.blocks import BlockLimits
 from guardcli.audit.sources import Source
 
 if TYPE_CHECKING:
+    from guardcli.engine import EngineConfig
+    from guardcli.formats import ReadOptions
     from guardcli.judging import Guard
+    from guardcli.models import ModelConfig
 
-VERSION = 1
+VERSION = 2
+
+# Fields of configs that are not in a manifest, as they move neither a score nor a row by themselves.
+MOVES_NOTHING = ("model.adapters",)  # they are in the identity of the model
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -24,32 +30,40 @@ _Option: TypeAlias = Callable[[Any], str | None]
 def make_manifest(
     guard: Guard,
     *,
-    options: Json,
-    reading: Json,
+    model: ModelConfig,
+    engine: EngineConfig,
+    reading: ReadOptions,
     requests: Sequence[Source],
     inputs: Sequence[Source],
     units: Json,
     blocks: BlockLimits,
     shard: tuple[int, int],
 ) -> dict[str, Any]:
-    """The manifest of a run. `options` are those that the guard does not tell, by their names on the command line, and
-    `units` tells how the inputs are cut."""
+    """The manifest of a run: the configs of its guard and of reading, each value that is chosen in the place of the one
+    that leaves it open, and what they do not say. `units` tells how the inputs are cut.
+
+        EngineConfig(threads=None)       →  "engine": {"threads": 2, …}
+        ModelConfig("models/guard.gguf") →  "model": {"model": "guard@0123456789ab", …}
+    """
     by = guard.provenance
     from guardcli.models.llama import build  # llama.cpp is not loaded to read a journal
 
     made = build()
+    chosen = {
+        "model": model.to_dict() | {"model": by.model, "template": by.template},
+        "engine": engine.to_dict() | guard.context_params,
+        "judge": guard.config.to_dict() | {"threshold": guard.threshold, "per_category": by.scoring == "each"},
+        "reading": reading.to_dict(),
+    }
+    for name in MOVES_NOTHING:
+        section, _, field = name.partition(".")
+        del chosen[section][field]
     return {
         "version": VERSION,
-        "model": by.model,
-        "template": by.template,
-        "per_category": by.scoring == "each",
+        **chosen,
         "taxonomy": {"name": by.taxonomy, "prompt": by.prompt_digest, "decision": by.decision_digest},
-        "threshold": guard.threshold,
         "llama_cpp": {"version": made.version, "features": made.features},
-        "engine": guard.context_params,
         "tolerance": guard.measure_tolerance(),
-        "options": dict(options),
-        "reading": dict(reading),
         "requests": [source.as_json() for source in requests],
         "units": dict(units),
         "blocks": asdict(blocks),
@@ -153,16 +167,20 @@ _LABELS = {
     "taxonomy.name": "taxonomy",
     "llama_cpp.version": "llama-cpp-python",
     "llama_cpp.features": "llama.cpp's build",
+    "judge.text": "show text",
+    "reading.format": "input format",
+    "reading.text_fields": "text field",
     "units.bytes": "the size of a unit",
     "blocks.tokens": "the size of a block",
 }
 
+# Every field of a config that is in a manifest, and what else an option decides; in the order in which it is told.
 _OPTIONS: dict[str, _Option] = {
-    "model": lambda value: f"name that model with -m, and its adapters with --lora ({value})",
-    "template": _value("--template"),
+    "model.model": lambda value: f"name that model with -m, and its adapters with --lora ({value})",
+    "model.template": _value("--template"),
     "taxonomy.name": _value("-t"),
-    "per_category": _flag("--per-category"),
-    "threshold": _value("--threshold"),
+    "judge.per_category": _flag("--per-category"),
+    "judge.threshold": _value("--threshold"),
     "llama_cpp.version": lambda value: f"install llama-cpp-python {value}",
     "llama_cpp.features": lambda value: "resume it on the machine where it was begun",
     "engine.ctx_size": _value("--ctx-size"),
@@ -171,21 +189,21 @@ _OPTIONS: dict[str, _Option] = {
     "engine.batch_size": _value("--batch-size"),
     "engine.ubatch_size": _value("--ubatch-size"),
     "engine.flash_attention": _value("--flash-attention"),
-    "options.reproducible": _flag("--reproducible"),
-    "options.gpu": _value("--gpu"),
-    "options.gpu_layers": _value("--gpu-layers"),
-    "options.target": _value("--target"),
-    "options.as_user": _value("--as-user"),
-    "options.scores": _flag("--scores"),
-    "options.keep": _value("--keep"),
-    "options.show_text": _flag("--show-text"),
-    "options.force": _flag("--force"),
-    "options.max_record_tokens": _value("--max-record-tokens"),
-    "reading.input_format": _value("--input-format"),
+    "engine.reproducible": _flag("--reproducible"),
+    "model.gpu": _value("--gpu"),
+    "model.gpu_layers": _value("--gpu-layers"),
+    "judge.target": _value("--target"),
+    "judge.as_user": _value("--as-user"),
+    "judge.scores": _flag("--scores"),
+    "judge.keep": _value("--keep"),
+    "judge.text": _flag("--show-text"),
+    "judge.force": _flag("--force"),
+    "judge.max_record_tokens": _value("--max-record-tokens"),
+    "reading.format": _value("--input-format"),
     "reading.messages_path": _value("--messages-path"),
     "reading.max_record_bytes": _value("--max-record-bytes"),
     "reading.ignore": _value("--ignore"),
-    "reading.text_field": _value("--text-field"),
+    "reading.text_fields": _value("--text-field"),
     "units.bytes": _value("--unit-bytes"),
     "blocks.tokens": _value("--block-tokens"),
     "shard": _shard,

@@ -19,7 +19,7 @@ from guardcli.audit.journal import Checkpoint, Journal, PoisonRecord
 from guardcli.audit.progress import AuditProgress
 from guardcli.audit.signals import Interrupts
 from guardcli.audit.sources import Source
-from guardcli.audit.units import Unit
+from guardcli.audit.units import Unit, read_unit
 from guardcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class AuditPlan:
     """What a run reads: its units, a function that reads the records of one from a line on, the shard, block limits."""
 
     units: Sequence[Unit]
-    read: Callable[[BinaryIO, Unit, int], Iterable[Item]]
+    read: Callable[[BinaryIO, Unit, int], Iterable[Item]] = read_unit
     shard: Shard = Shard()
     limits: BlockLimits = field(default_factory=BlockLimits)
 

@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from guardcli.audit.sources import Source
-from guardcli.formats import RecordLines, open_source
+from guardcli.conversation import Conversation, Malformed, Record
+from guardcli.formats import ReadOptions, RecordLines, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,29 @@ def split_into_units(sources: Sequence[Source], record_lines: Callable[[BinaryIO
                 continue
         units.append(Unit(source, 0, source.size))
     return units
+
+
+def read_unit(
+    stream: BinaryIO,
+    unit: Unit,
+    start: int,
+    *,
+    options: ReadOptions | None = None,
+    requests: Mapping[str, Conversation] | None = None,
+) -> Iterator[Record | Malformed]:
+    """Read the records of an open unit from line `start` of its source on.
+
+    Args:
+        requests: the requests of a batch run by `custom_id`; each record is an answer to one of them.
+    """
+    return (options or ReadOptions()).read_stream(
+        stream,
+        unit.source.path,
+        start=start,
+        first_line=unit.first_line,
+        record_lines=unit.record_lines,
+        requests=requests,
+    )
 
 
 class _Section(io.RawIOBase):

@@ -2,58 +2,41 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
 from guardcli.audit import (
     UNIT_BYTES,
-    AuditPlan,
-    AuditPreparation,
-    AuditProgress,
-    BlockLimits,
+    AuditObserver,
     InputFiles,
     Interrupted,
     Interrupts,
     Item,
     Shard,
     SkippedFile,
-    Source,
-    Unit,
-    block_tokens_of,
-    choose_block_tokens,
-    describe_differences,
+    audit,
     describe_skipped,
-    expand_paths,
-    isolate_poison_records,
-    make_manifest,
-    run_audit,
-    split_into_units,
 )
-from guardcli.audit.journal import Journal, ManifestMismatchError, files_of, peek_manifest
+from guardcli.audit.journal import Checkpoint, JournalState, files_of
 from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
-from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
+from guardcli.cli.guard_options import GuardOptions, cache_path, model_options, record_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.progress_line import ProgressLine
-from guardcli.errors import OutputError
-from guardcli.formats import UNREAD_TEXT
-from guardcli.judging import Guard, reader
-from guardcli.judging.summary import summarize
-from guardcli.judging.writers import jsonl
+from guardcli.formats import UNREAD_TEXT, ReadOptions
+from guardcli.judging import Guard
+from guardcli.judging.summary import Summary
 from guardcli.report import audit_report
 from guardcli.text.escaping import escape_terminal, pluralize
 
 _MAX_NAMES = 10  # files that are not read are named up to this number
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("audit", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The verdicts."
@@ -92,12 +75,12 @@ _MAX_NAMES = 10  # files that are not read are named up to this number
     help="Let the gates pass although something in a folder, such as a hidden file, is not read.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-@inputs.input_options
+@inputs.read_options
 @inputs.requests_option
 @model_options
 @taxonomy_option
 @record_options
-def audit(
+def audit_(
     *,
     names: tuple[str, ...],
     path: Path,
@@ -108,7 +91,7 @@ def audit(
     max_errors: CountOrFraction | None,
     allow_left_out: bool,
     quiet: bool,
-    input_options: inputs.InputOptions,
+    read_options: ReadOptions,
     requests: tuple[str, ...],
     **options: Any,
 ) -> int:
@@ -129,148 +112,79 @@ def audit(
     if str(path) == "-":
         raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
     guard_options = GuardOptions(**options)
-    files = _input_files(names, path, [*requests, *guard_options.files()])
-    conversations = inputs.load_requests(requests)
-    warnings = InputWarnings(guard_options.as_user)
-
-    def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
-        return warnings.watch(
-            input_options.read_stream(
-                stream,
-                unit.source.path,
-                start=start,
-                first_line=unit.first_line,
-                record_lines=unit.record_lines,
-                requests=conversations,
-            )
-        )
-
-    preparation = AuditPreparation(_total_size(files.paths))
-    with ProgressLine(preparation.line, quiet=quiet):
-        sources = [Source.from_path(name, unit_bytes, on_read=preparation.read) for name in files.paths]
-        plan = AuditPlan(split_into_units(sources, input_options.find_record_lines), read, shard)
-        preparation.loading = True
-        opened = guard_options.open()
+    for file in files_of(path):
+        output.check_output_file(file, (), "-o")
     try:
-        with opened as guard, Interrupts() as interrupts:
-            plan = replace(plan, limits=_limits(guard, block_tokens or block_tokens_of(peek_manifest(path))))
-            manifest = make_manifest(
-                guard,
-                options=_manifest_options(guard_options),
-                reading=asdict(input_options),
-                requests=[Source.from_path(file) for file in requests],
-                inputs=sources,
-                units={"bytes": unit_bytes, "number": len(plan.units)},
-                blocks=plan.limits,
-                shard=(shard.number, shard.count),
-            )
-            with Journal(path, manifest) as journal:
-                _run(journal, plan, guard, guard_options, interrupts, quiet=quiet)
-    except ManifestMismatchError as error:
-        raise OutputError(*_manifest_mismatch(error)) from error
+        result = audit(
+            names,
+            path,
+            model=guard_options.model_config(),
+            taxonomy=guard_options.load_taxonomy(),
+            config=guard_options.judge_config(),
+            engine=guard_options.engine_config(),
+            cache=cache_path(),
+            read_options=read_options,
+            requests=inputs.resolve_sources(requests) if requests else (),
+            shard=shard,
+            unit_bytes=unit_bytes,
+            block_tokens=block_tokens,
+            observer=_TerminalObserver(guard_options, quiet=quiet),
+            interrupts=Interrupts(),
+        )
     except Interrupted as interrupted:
         output.echo_err(f"guard: ended by {interrupted}: the same command goes on")
         return 128 + interrupted.number
-    left_out = [] if allow_left_out else files.left_out
-    return _finish(path, max_unsafe, max_errors, left_out, quiet=quiet)
+    left_out = () if allow_left_out else result.left_out
+    return _finish(result.summary, max_unsafe, max_errors, left_out, quiet=quiet)
 
 
-def _total_size(paths: Sequence[str]) -> int:
-    """Return the size of all files that can be read, in bytes."""
-    total = 0
-    for path in paths:
-        with suppress(OSError):
-            total += os.stat(path).st_size
-    return total
+class _TerminalObserver(AuditObserver):
+    """Shows progress and what happens on stderr; with `quiet` only what is out of the ordinary."""
 
+    def __init__(self, guard_options: GuardOptions, *, quiet: bool) -> None:
+        self._guard_options = guard_options
+        self._quiet = quiet
+        self._warnings = InputWarnings(guard_options.as_user)
 
-def _manifest_mismatch(error: ManifestMismatchError) -> list[str]:
-    differences = describe_differences(error.before, error.after)
-    if len(differences) == 1:
-        return [f"{error.path} belongs to another run: {differences[0]}; or choose another name"]
-    return [f"{error.path} belongs to another run; undo what differs, or choose another name:", *differences]
+    def phase(self, line: Callable[[], str]) -> ProgressLine:
+        return ProgressLine(line, quiet=self._quiet)
 
+    def watch(self, records: Iterable[Item]) -> Iterable[Item]:
+        return self._warnings.watch(records)
 
-def _run(
-    journal: Journal, plan: AuditPlan, guard: Guard, guard_options: GuardOptions, interrupts: Interrupts, *, quiet: bool
-) -> None:
-    """Run the audit to its end. Isolate poison records first if the last attempts died in one block.
+    def on_inputs(self, files: InputFiles) -> None:
+        if files.left_out:
+            _list_files(
+                "not read",
+                describe_skipped(files.left_out),
+                [f"{escape_terminal(one.path)}: {one.kind}" for one in files.left_out],
+            )
+        if files.duplicates:
+            duplicates = [
+                f"{escape_terminal(one.path)}: the same as {escape_terminal(one.read_as)}" for one in files.duplicates
+            ]
+            _list_files("read once", pluralize(len(duplicates), "other name"), duplicates)
 
-    Isolation loads the model in other processes, so the guard is closed before it and opened again after it.
-    """
-    if journal.state.finished:
-        if not quiet:
-            output.echo_err(f"guard: {journal.path} is finished: {pluralize(journal.checkpoint.rows, 'row')}")
-        return
-    if journal.checkpoint.rows and not quiet:
-        output.echo_err(f"guard: {journal.path} has {pluralize(journal.checkpoint.rows, 'row')}: going on from there")
-    if not journal.state.needs_isolation:
-        _judge(journal, plan, guard, interrupts, quiet=quiet)
-        return
-    guard.close()
-    _isolate(journal, plan, guard_options, interrupts, quiet=quiet)
-    with interrupts.deferred():  # not while llama.cpp loads: its callbacks would drop the exception
-        reopened = guard_options.open()
-    with reopened:
-        _judge(journal, plan, reopened, interrupts, quiet=quiet)
+    def on_open(self, guard: Guard) -> None:
+        self._guard_options.show_settings(guard)
 
+    def on_resume(self, path: Path, checkpoint: Checkpoint) -> None:
+        if not self._quiet:
+            output.echo_err(f"guard: {path} has {pluralize(checkpoint.rows, 'row')}: going on from there")
 
-def _isolate(
-    journal: Journal, plan: AuditPlan, guard_options: GuardOptions, interrupts: Interrupts, *, quiet: bool
-) -> None:
-    """Find the records of the current block that crash the process, and write them as error rows."""
-    died = "by a fault" if journal.state.faults else f"{journal.state.silent_deaths} times"
-    output.echo_err(f"guard: the run ended in one block {died}: its records are tried one by one")
-    progress = AuditProgress()
-    with ProgressLine(progress.trial_line, quiet=quiet):
-        poison_records = isolate_poison_records(
-            journal, plan, guard_options.open, progress=progress, interrupts=interrupts
-        )
-    for record in poison_records:
-        part = f":{record.part}" if record.part else ""
-        location = f"{plan.units[record.unit].source.path}:{record.line}{part}"
-        output.echo_err(
-            f"guard: {escape_terminal(location)} ends the process ({record.signal}): it becomes an error row"
-        )
-    if not poison_records:
+    def on_finished_before(self, path: Path, checkpoint: Checkpoint) -> None:
+        if not self._quiet:
+            output.echo_err(f"guard: {path} is finished: {pluralize(checkpoint.rows, 'row')}")
+
+    def on_isolation(self, state: JournalState) -> None:
+        died = "by a fault" if state.faults else f"{state.silent_deaths} times"
+        output.echo_err(f"guard: the run ended in one block {died}: its records are tried one by one")
+
+    def on_poison_record(self, location: str, signal: str) -> None:
+        output.echo_err(f"guard: {escape_terminal(location)} ends the process ({signal}): it becomes an error row")
+
+    def on_no_poison_record(self) -> None:
         output.echo_err("guard: none of them ends the process: the block is begun again")
-
-
-def _judge(journal: Journal, plan: AuditPlan, guard: Guard, interrupts: Interrupts, *, quiet: bool) -> None:
-    journal.watch_faults()
-    progress = AuditProgress()
-    with ProgressLine(progress.line, quiet=quiet):
-        run_audit(guard, journal, plan, jsonl.line, progress=progress, interrupts=interrupts)
-
-
-def _input_files(names: Sequence[str], path: Path, others: Sequence[str | Path]) -> InputFiles:
-    """Return the files to judge, and report those that are not read. The run's own output is not an input.
-
-    Args:
-        others: Other files that the run reads, such as the model.
-
-    Raises:
-        OutputError: The output would overwrite a file that the run reads.
-    """
-    output.check_output_file(path, others, "-o")
-    output_files = files_of(path)
-    # A file without a journal is not an audit's output, unless it is empty: then the run was killed at its beginning.
-    is_own = path.exists() and (output_files[1].exists() or not path.stat().st_size)
-    files = expand_paths(names, outputs=output_files if is_own else ())
-    for file in output_files:
-        output.check_output_file(file, [*files.paths, *others], "-o")
-    if files.left_out:
-        _list_files(
-            "not read",
-            describe_skipped(files.left_out),
-            [f"{escape_terminal(one.path)}: {one.kind}" for one in files.left_out],
-        )
-    if files.duplicates:
-        duplicates = [
-            f"{escape_terminal(one.path)}: the same as {escape_terminal(one.read_as)}" for one in files.duplicates
-        ]
-        _list_files("read once", pluralize(len(duplicates), "other name"), duplicates)
-    return files
 
 
 def _list_files(heading: str, counts: str, lines: Sequence[str]) -> None:
@@ -281,40 +195,15 @@ def _list_files(heading: str, counts: str, lines: Sequence[str]) -> None:
         output.echo_err(f"  and {len(lines) - _MAX_NAMES:,} more")
 
 
-def _limits(guard: Guard, tokens: int | None) -> BlockLimits:
-    """Return the limits of a block: `tokens` (of the option or an earlier attempt), or by the size of the model."""
-    prompts = len(guard.taxonomy.categories) if guard.per_category else 1
-    llama = guard.model.llama
-    default = choose_block_tokens(llama.size, offloaded=llama.offloaded)
-    return BlockLimits(tokens=tokens or default, prompts=prompts)
-
-
-def _manifest_options(guard_options: GuardOptions) -> dict[str, Any]:
-    """Return the options that change scores or rows, beside those that the guard and the input options describe."""
-    return {
-        "reproducible": guard_options.reproducible,
-        "gpu": guard_options.gpu,
-        "gpu_layers": guard_options.gpu_layers,
-        "target": guard_options.target,
-        "as_user": sorted(guard_options.as_user),
-        "scores": guard_options.scores,
-        "keep": list(guard_options.keep),
-        "show_text": guard_options.show_text,
-        "force": guard_options.force,
-        "max_record_tokens": guard_options.max_record_tokens,
-    }
-
-
 def _finish(
-    path: Path,
+    summary: Summary,
     max_unsafe: CountOrFraction | None,
     max_errors: CountOrFraction | None,
     left_out: Sequence[SkippedFile],
     *,
     quiet: bool,
 ) -> int:
-    """Summarize the verdicts of all attempts, and return the exit code by the gates."""
-    summary = summarize(reader.read_verdicts(str(path)))
+    """Show the summary of all attempts, and return the exit code by the gates."""
     total, counts = summary.total, summary.verdicts
     if not quiet:
         output.echo_err_text(audit_report.as_text(summary))

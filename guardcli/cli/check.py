@@ -13,6 +13,7 @@ from guardcli.cli import exit_codes, inputs, output, text_listing
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
 from guardcli.engine import EngineStats
+from guardcli.formats import ReadOptions
 from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
 from guardcli.text.escaping import pluralize
 
@@ -38,7 +39,7 @@ from guardcli.text.escaping import pluralize
     "--paths", "list_paths", is_flag=True, help="List where the input has text and what happens to it; needs no model."
 )
 @click.option("--stats", is_flag=True, help="Tell on stderr what was evaluated, what was shared, and how fast.")
-@inputs.input_options
+@inputs.read_options
 def check(
     *,
     files: tuple[str, ...],
@@ -47,7 +48,7 @@ def check(
     exit_zero: bool,
     list_paths: bool,
     stats: bool,
-    input_options: inputs.InputOptions,
+    read_options: ReadOptions,
     **options: Any,
 ) -> int:
     """Judge conversations from FILES, or stdin: one verdict each, in order.
@@ -71,10 +72,10 @@ def check(
     if output_format in NEEDS_SCORES:
         guard_options = replace(guard_options, scores=True)
     if list_paths:
-        return text_listing.list_text(input_options, sources)
+        return text_listing.list_text(read_options, sources)
     on_detect = _show_format if guard_options.verbose else lambda _source, _format: None
-    warnings = InputWarnings(guard_options.as_user, keep=guard_options.keep, text_fields=input_options.text_field)
-    records = warnings.watch(input_options.read(sources, on_detect=on_detect))
+    warnings = InputWarnings(guard_options.as_user, keep=guard_options.keep, text_fields=read_options.text_fields)
+    records = warnings.watch(read_options.read(sources, on_detect=on_detect))
     verdict_counts: Counter[str] = Counter()
     unread = 0
     format_line = _writer(output_format)

@@ -17,6 +17,7 @@ from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options
 from guardcli.conversation import Malformed, Record
 from guardcli.evaluation import Comparison, compare_runs
+from guardcli.formats import ReadOptions
 from guardcli.judging import Guard, reader, redecision
 from guardcli.judging.reader import VerdictRow
 from guardcli.judging.writers import jsonl
@@ -40,7 +41,7 @@ from guardcli.taxonomy import Taxonomy
 )
 @click.option("--with-text", is_flag=True, help="Put messages into the HTML page.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although verdicts differ.")
-@inputs.input_options
+@inputs.read_options
 @model_options
 @record_options
 def diff(
@@ -51,7 +52,7 @@ def diff(
     output_format: str,
     with_text: bool,
     exit_zero: bool,
-    input_options: inputs.InputOptions,
+    read_options: ReadOptions,
     **options: Any,
 ) -> int:
     """Compare two runs: two files of verdicts, or one input judged under two policies.
@@ -65,7 +66,7 @@ def diff(
     if taxonomies:
         if len(taxonomies) != 2:
             raise click.UsageError("-t/--taxonomy names the policies to compare: give it twice")
-        records = input_options.read(inputs.resolve_sources(files))
+        records = read_options.read(inputs.resolve_sources(files))
         names = taxonomies[0], taxonomies[1]
         first, second = (Taxonomy.load(name, extends_root=extends_root) for name in names)
         guard_options = GuardOptions(**options | {"show_text": options["show_text"] or with_text})

@@ -23,6 +23,7 @@ from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import AblationResult, EvalConfig, System, evaluate, group_by_field
 from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabeledDataset, read_dataset
 from guardcli.evaluation.metrics import ThresholdObjective
+from guardcli.formats import ReadOptions
 from guardcli.models import Adapter
 from guardcli.prompts.turns import Target
 from guardcli.report import evaluation_report
@@ -132,7 +133,7 @@ from guardcli.text.escaping import escape_terminal
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of all that is drawn."
 )
 @gate_options
-@inputs.input_options
+@inputs.read_options
 @inputs.as_user_option
 @engine_options
 def eval_(
@@ -159,7 +160,7 @@ def eval_(
     seed: int,
     gates: Gates,
     lora: tuple[Adapter, ...],
-    input_options: inputs.InputOptions,
+    read_options: ReadOptions,
     **options: Any,
 ) -> int:
     """Hold verdicts against the labels of LABELLED records: AUPRC, F1 and more, overall and by category.
@@ -186,7 +187,7 @@ def eval_(
         output.check_output_files({"--html": html, "--verdicts": verdicts}, reads)
     label_target = target if target in ("user", "assistant") else None
     dataset = read_dataset(
-        input_options.read(sources), field_spec, label_target=label_target, truncate=target not in ("any", "last")
+        read_options.read(sources), field_spec, label_target=label_target, truncate=target not in ("any", "last")
     )
     _check(dataset, sources, by, gates)
     if not (runs or fields):  # with these, the model of the environment is not asked for

@@ -14,6 +14,7 @@ from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
 from guardcli.conversation import Record
+from guardcli.formats import ReadOptions
 from guardcli.formats.decoding import parse_nested_json
 from guardcli.formats.layout import strip_marks
 from guardcli.judging.filtering import FilteredRecord, filter_records
@@ -37,7 +38,7 @@ ANNOTATION = "guard"  # the field of `--annotate`
     help="What is judged: every message (any), the last one, or the last of a role.",
 )
 @inputs.as_user_option
-@inputs.input_options
+@inputs.read_options
 @model_options
 @taxonomy_option
 def filter_(
@@ -46,7 +47,7 @@ def filter_(
     invert: bool,
     annotate: bool,
     verdicts: Path | None,
-    input_options: inputs.InputOptions,
+    read_options: ReadOptions,
     **options: Any,
 ) -> int:
     """Pass records from FILES, or stdin, through as they are; withhold those in which a message is unsafe.
@@ -70,8 +71,8 @@ def filter_(
             output.check_output_file(verdicts, [*sources, *guard_options.files()], "--verdicts")
         guard = stack.enter_context(guard_options.open())
         verdict_file = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=sources))
-        warnings = InputWarnings(options["as_user"], text_fields=input_options.text_field)
-        records = warnings.watch(input_options.read(sources))
+        warnings = InputWarnings(options["as_user"], text_fields=read_options.text_fields)
+        records = warnings.watch(read_options.read(sources))
         writer = _RecordWriter()
         for filtered in filter_records(guard, records, prefetch="live" if inputs.is_live(sources) else "full"):
             if verdict_file is not None:

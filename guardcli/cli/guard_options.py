@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +21,8 @@ from guardcli.errors import ModelError
 from guardcli.judging import Guard, JudgeConfig
 from guardcli.judging.preparation import MAX_RECORD_TOKENS
 from guardcli.models import Adapter, Gpu, Model, ModelConfig, set_log_sink
-from guardcli.models.identity import parts_of
-from guardcli.models.registry import BUNDLED_MODELS, find_model
+from guardcli.models.interruption import default_sigint
+from guardcli.models.registry import BUNDLED_MODELS
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import TARGETS, Target
 from guardcli.taxonomy import Taxonomy
@@ -154,34 +152,39 @@ class GuardOptions:
     def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
         """Return a guard; load the model and the taxonomy unless they are given. Raises GuardError."""
         model_config = self.model_config(show_notice=model is None)
-        with _default_sigint():
+        with default_sigint():
             guard = Guard(
                 model or model_config,
-                taxonomy or self._load_taxonomy(),
+                taxonomy or self.load_taxonomy(),
                 config=self.judge_config(),
                 engine=self.engine_config(),
                 cache=cache_path(),
             )
-        if self.verbose:
-            settings = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
-            output.echo_err(f"guard: {guard.model.identity}, {settings}, threshold {guard.threshold}")
+        self.show_settings(guard)
         return guard
 
     def load(self) -> Model:
         """Load the model alone, to share it between guards. Raises GuardError."""
         model_config = self.model_config()
-        with _default_sigint():
+        with default_sigint():
             return model_config.load(cache=cache_path())
 
     def files(self) -> list[Path]:
         """Return the files of the model, the adapters and the taxonomy. Raises GuardError: no such taxonomy."""
         models = [self.model] if self.model else []
-        return guard_files(models, self.lora, list(filter(None, [self._load_taxonomy()])))
+        return guard_files(models, self.lora, list(filter(None, [self.load_taxonomy()])))
 
-    def _load_taxonomy(self) -> Taxonomy | None:
+    def load_taxonomy(self) -> Taxonomy | None:
+        """Load the taxonomy; None stands for the model's own. Raises GuardError."""
         if self.taxonomy is None:  # an empty name is not "none", but an error
             return None
         return Taxonomy.load(self.taxonomy, extends_root=self.extends_root)
+
+    def show_settings(self, guard: Guard) -> None:
+        """Show what is chosen, with --verbose."""
+        if self.verbose:
+            settings = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
+            output.echo_err(f"guard: {guard.model.identity}, {settings}, threshold {guard.threshold}")
 
     def model_config(self, *, show_notice: bool = True) -> ModelConfig:
         """Set up the log and return what is loaded. Raises ModelError if no model is named."""
@@ -226,7 +229,7 @@ class GuardOptions:
 def guard_files(models: Iterable[str], adapters: Iterable[Adapter], policies: Iterable[Taxonomy]) -> list[Path]:
     """Return the files of models (all parts of a split one), adapters, and policies with those that they extend."""
     return [
-        *(part for model in models for part in parts_of(find_model(model))),
+        *(file for model in models for file in ModelConfig(model).files),
         *(adapter.path for adapter in adapters),
         *(Path(file) for policy in policies for file in policy.files),
     ]
@@ -250,23 +253,6 @@ def taxonomy_option(command: F) -> F:
 def record_options(command: F) -> F:
     """Add the options that say what is judged in a record, and what its row contains."""
     return add_options(command, _RECORD_OPTIONS)
-
-
-@contextmanager
-def _default_sigint() -> Iterator[None]:
-    """Let Ctrl-C end the process at once while llama.cpp loads.
-
-    Python would raise KeyboardInterrupt in the callback of llama.cpp's log, where ctypes drops it.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is not signal.default_int_handler:  # ignored in the background of a shell, or somebody else's
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 def cache_path() -> Path:

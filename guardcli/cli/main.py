@@ -23,7 +23,7 @@ from guardcli.text.escaping import escape_line, escape_terminal
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
     "check": ("guardcli.cli.check:check", "Judge conversations; stream a verdict for each."),
-    "audit": ("guardcli.cli.audit:audit", "Judge millions of records, killed at any moment, nothing lost."),
+    "audit": ("guardcli.cli.audit:audit_", "Judge millions of records, killed at any moment, nothing lost."),
     "decide": ("guardcli.cli.decide:decide", "Apply edited thresholds to stored verdicts, without the model."),
     "diff": ("guardcli.cli.diff:diff", "Show the verdicts that changed between two runs."),
     "doctor": (

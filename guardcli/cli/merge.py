@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
-from guardcli.audit.journal import SUFFIX, RunStatus, read_run
+from guardcli.audit import merge_shards
+from guardcli.audit.journal import SUFFIX
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
-from guardcli.errors import InputError
 from guardcli.files.atomic import atomic_write
 from guardcli.text.escaping import pluralize
-
-PositionedRow = tuple[tuple[int, int], bytes]  # (input, line), and the row
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,12 +36,10 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     """
     journals = [f"{shard}{SUFFIX}" for shard in shards]
     to_stdout = output.check_output(path, [*shards, *journals], "-o")
-    positions, num_units = _verify(shards)
-    lines = (line for _, line in heapq.merge(*(_positioned_rows(shard, positions) for shard in shards)))
-    num_rows = _write_stdout(lines) if to_stdout else _write_file(lines, path)
-    output.echo_err(
-        f"guard: {pluralize(num_rows, 'row')} of {pluralize(num_units, 'unit')} in {pluralize(len(shards), 'shard')}"
-    )
+    merged = merge_shards(shards)
+    num_rows = _write_stdout(merged.rows()) if to_stdout else _write_file(merged.rows(), path)
+    counts = pluralize(num_rows, "row"), pluralize(merged.num_units, "unit"), pluralize(len(shards), "shard")
+    output.echo_err("guard: {} of {} in {}".format(*counts))
     return OK
 
 
@@ -65,79 +58,3 @@ def _write_file(lines: Iterator[bytes], path: Path) -> int:
             file.write(line)
             num_rows += 1
     return num_rows
-
-
-def _verify(shards: Sequence[Path]) -> tuple[dict[str, int], int]:
-    """Check that the shards are one complete run.
-
-    Returns:
-        The position of each input in the run, and the number of units.
-
-    Raises:
-        InputError: A shard is missing, not finished, given twice, or of another run.
-    """
-    first: Mapping[str, Any] | None = None
-    seen: dict[int, Path] = {}
-    total = 0
-    for shard in shards:
-        run = read_run(shard)
-        index, count = _shard_of(run, shard)
-        if not run.finished:
-            raise InputError(f"{shard} is not finished: start its audit again, and it goes on")
-        rest = {name: value for name, value in run.manifest.items() if name != "shard"}
-        if first is None:
-            first, total = rest, count
-        if rest != first or count != total:
-            raise InputError(f"{shard} is of another run than {shards[0]}")
-        if index in seen:
-            raise InputError(f"{shard} and {seen[index]} are both shard {index}/{count}")
-        seen[index] = shard
-    missing = sorted(set(range(1, total + 1)) - set(seen))
-    if missing or first is None:
-        raise InputError(f"not all units are there: missing {', '.join(f'shard {one}/{total}' for one in missing)}")
-    return {path: position for position, path in enumerate(_paths(first, shards[0]))}, _num_units(first, shards[0])
-
-
-def _shard_of(run: RunStatus, shard: Path) -> tuple[int, int]:
-    """Return which shard of how many an output is. Raises InputError if its manifest does not say."""
-    match run.manifest.get("shard"):
-        case [int(index), int(count)] if 1 <= index <= count:
-            return index, count
-    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a shard such as [1, 2]")
-
-
-def _num_units(manifest: Mapping[str, Any], shard: Path) -> int:
-    match manifest.get("units"):
-        case {"number": int(number)} if number >= 0:
-            return number
-    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a number of units")
-
-
-def _paths(manifest: Mapping[str, Any], shard: Path) -> list[str]:
-    match manifest.get("inputs"):
-        case [*inputs] if all(isinstance(one, dict) and isinstance(one.get("path"), str) for one in inputs):
-            return [one["path"] for one in inputs]
-    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected inputs with a path each")
-
-
-def _positioned_rows(shard: Path, positions: dict[str, int]) -> Iterator[PositionedRow]:
-    """Yield the rows of a shard, each with its position in the input. Raises InputError if they are not in order."""
-    before = (-1, -1)
-    for number, line in enumerate(_lines(shard), start=1):
-        try:
-            row = json.loads(line)
-            position = (positions[row["source"]], int(row["line"]))
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise InputError(f"{shard}:{number}: not a row of this run") from error
-        if position < before:
-            raise InputError(f"{shard}:{number}: out of order: the shard was changed")
-        before = position
-        yield position, line
-
-
-def _lines(shard: Path) -> Iterator[bytes]:
-    try:
-        with shard.open("rb") as file:
-            yield from file
-    except OSError as error:
-        raise InputError(f"{shard}: cannot be read: {error.strerror}") from error

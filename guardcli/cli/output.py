@@ -9,9 +9,8 @@ import contextlib
 import logging
 import os
 import shutil
-import stat
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import TextIO
 
 from guardcli.errors import OutputError, StdoutClosed
 from guardcli.files.atomic import atomic_write
+from guardcli.files.collisions import check_not_an_input, check_output_path, is_regular, is_same_file, status_of
 from guardcli.text.escaping import escape_controls, escape_line, escape_lines
 
 
@@ -65,7 +65,7 @@ def check_output(path: Path | None, inputs: Sequence[str | Path], option: str) -
     Raises:
         OutputError: It is a folder, or one of the inputs.
     """
-    to_stdout = path is None or str(path) == "-" or _same_file(_status(path), _status_of(sys.stdout))
+    to_stdout = path is None or str(path) == "-" or is_same_file(status_of(path), _stream_status(sys.stdout))
     if to_stdout:
         check_stdout(inputs)
     elif path is not None:
@@ -94,53 +94,33 @@ def check_output_file(path: Path, inputs: Sequence[str | Path], option: str) -> 
     """Check a file that an option would write. Raises OutputError if it is a folder, stdout or one of the inputs."""
     if str(path) == "-":
         raise OutputError(f"{option} does not write to stdout: name a file")
-    status = _status(path)
-    if status is not None and stat.S_ISDIR(status.st_mode):
-        raise OutputError(f"{path} is a folder: {option} writes a file")
-    if _is_regular(status) and _same_file(status, _status_of(sys.stdout)):
+    check_output_path(path, (), option)
+    status = status_of(path)
+    if is_regular(status) and is_same_file(status, _stream_status(sys.stdout)):
         raise OutputError(f"stdout goes to {path} already: {option} would write over it")
-    _check_not_an_input(str(path), status, inputs, option)
+    check_not_an_input(str(path), status, _with_statuses(inputs), option)
 
 
 def check_stdout(inputs: Sequence[str | Path]) -> None:
     """Raise OutputError if stdout is redirected to one of the inputs, which would grow while it is read."""
-    _check_not_an_input("stdout", _status_of(sys.stdout), inputs, "the command")
+    check_not_an_input("stdout", _stream_status(sys.stdout), _with_statuses(inputs), "the command")
 
 
-def _check_not_an_input(name: str, output: os.stat_result | None, inputs: Sequence[str | Path], writer: str) -> None:
-    """Raise OutputError if a regular file is also an input, by any path, symbolic link or hard link."""
-    if not _is_regular(output):
-        return
-    for input_ in map(str, inputs):
-        if _same_file(output, _status_of(sys.stdin) if input_ == "-" else _status(input_)):
-            called = "an input" if input_ == name else f"the input {input_}"
-            raise OutputError(f"{name} is {called}: {writer} would write over it")
+def _with_statuses(inputs: Sequence[str | Path]) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Yield the name and the status of each input; "-" is stdin."""
+    for name in map(str, inputs):
+        yield name, _stream_status(sys.stdin) if name == "-" else status_of(name)
 
 
 def _same_place(one: Path, other: Path) -> bool:
     """Return whether two outputs, which may not exist yet, are the same file."""
-    statuses = _status(one), _status(other)
+    statuses = status_of(one), status_of(other)
     if None in statuses:
         return os.path.realpath(one) == os.path.realpath(other)
-    return _is_regular(statuses[0]) and _same_file(*statuses)
+    return is_regular(statuses[0]) and is_same_file(*statuses)
 
 
-def _same_file(one: os.stat_result | None, other: os.stat_result | None) -> bool:
-    return one is not None and other is not None and os.path.samestat(one, other)
-
-
-def _is_regular(status: os.stat_result | None) -> bool:
-    return status is not None and stat.S_ISREG(status.st_mode)
-
-
-def _status(path: str | Path) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except (OSError, ValueError):  # opening it reports the error
-        return None
-
-
-def _status_of(stream: TextIO | None) -> os.stat_result | None:
+def _stream_status(stream: TextIO | None) -> os.stat_result | None:
     try:
         return None if stream is None else os.fstat(stream.fileno())
     except (OSError, ValueError):  # closed, or without a file descriptor

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from guardcli.cli import exit_codes, output
-from guardcli.cli.inputs import InputOptions
 from guardcli.conversation import Malformed
-from guardcli.formats import TextStatus
+from guardcli.formats import ReadOptions, TextStatus
 from guardcli.report.terminal import format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
@@ -39,7 +38,7 @@ class _Listing:
         self.texts.setdefault((path, status), _Texts(" ".join(text.split())[:_MAX_EXAMPLE_LENGTH])).count += 1
 
 
-def list_text(input_options: InputOptions, sources: Sequence[str]) -> int:
+def list_text(read_options: ReadOptions, sources: Sequence[str]) -> int:
     """Write the list to stdout, and to stderr the options for text that is not judged.
 
     Returns:
@@ -48,7 +47,7 @@ def list_text(input_options: InputOptions, sources: Sequence[str]) -> int:
     listing = _Listing()
     num_records = num_unreadable = 0
     reasons: dict[str, str] = {}
-    for record in input_options.read(sources, on_text=listing.add):
+    for record in read_options.read(sources, on_text=listing.add):
         num_records += 1
         if isinstance(record, Malformed):
             num_unreadable += 1

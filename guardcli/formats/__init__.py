@@ -11,6 +11,7 @@ from guardcli.formats.claims import has_value_at
 from guardcli.formats.errors import RecordError, StreamError
 from guardcli.formats.parsing import parse, validate_conversation
 from guardcli.formats.paths import find_field, get_at_path, parse_path, parse_paths
+from guardcli.formats.read_options import MAX_RECORD_BYTES, ReadOptions, load_requests
 from guardcli.formats.reading import INPUT_FORMATS, RecordLines, find_record_lines, read
 from guardcli.formats.source import open_source
 from guardcli.formats.transcript import UNKNOWN_SPEAKER
@@ -18,10 +19,12 @@ from guardcli.formats.unread_text import MORE_PATHS, TEXT_AS_KEY, UNREAD_TEXT, T
 
 __all__ = [
     "INPUT_FORMATS",
+    "MAX_RECORD_BYTES",
     "MORE_PATHS",
     "TEXT_AS_KEY",
     "UNKNOWN_SPEAKER",
     "UNREAD_TEXT",
+    "ReadOptions",
     "RecordError",
     "RecordLines",
     "StreamError",
@@ -30,6 +33,7 @@ __all__ = [
     "find_record_lines",
     "get_at_path",
     "has_value_at",
+    "load_requests",
     "open_source",
     "parse",
     "parse_path",

@@ -24,7 +24,7 @@ from guardcli.formats.registry import (
     FORMATS,
     OnDetect,
     OnText,
-    ReadOptions,
+    RecordOptions,
     records_from_bytes,
     records_from_value,
 )
@@ -86,7 +86,7 @@ def read(
     if format not in (None, *INPUT_FORMATS):
         raise ValueError(f"unknown format {format!r}; known are {', '.join(INPUT_FORMATS)}")
     on_detect, on_note = _once(on_detect or _discard), _once(on_note or _discard)
-    options = ReadOptions(
+    options = RecordOptions(
         format=format,
         messages_path=parse_path(messages_path) if messages_path else (),
         start=start,
@@ -120,7 +120,7 @@ def find_record_lines(
     stream.seek(0)
     if head.startswith((magic.GZIP, magic.ZSTD)):
         return None
-    options = ReadOptions(format=format, messages_path=parse_path(messages_path) if messages_path else ())
+    options = RecordOptions(format=format, messages_path=parse_path(messages_path) if messages_path else ())
     reader = LineReader(iter_utf8(stream))
     try:
         framing = _detect_framing(reader, options, max_record_bytes, is_file=True, on_detect=_discard, on_note=_discard)
@@ -139,7 +139,7 @@ def _is_file(stream: BinaryIO) -> bool:
 
 def _detect_framing(
     reader: LineReader,
-    options: ReadOptions,
+    options: RecordOptions,
     limit: int,
     *,
     is_file: bool,
@@ -187,7 +187,7 @@ def _detect_text_format(first_lines: list[bytes], is_file: bool, on_note: OnNote
 
 
 def _read_frames(
-    reader: LineReader, source: str, options: ReadOptions, limit: int, on_detect: OnDetect, framing: _Framing
+    reader: LineReader, source: str, options: RecordOptions, limit: int, on_detect: OnDetect, framing: _Framing
 ) -> Iterator[Record | Malformed]:
     """Yield the records from line `options.start` on.
 
@@ -212,7 +212,7 @@ def _read_frames(
 
 
 def _read_json(
-    frames: Iterator[Frame | BadFrame], source: str, options: ReadOptions, on_detect: OnDetect
+    frames: Iterator[Frame | BadFrame], source: str, options: RecordOptions, on_detect: OnDetect
 ) -> Iterator[Record | Malformed]:
     """Yield the records of JSON values; several on one line are numbered in `Key.part`."""
     line, index = 0, 0
@@ -229,7 +229,7 @@ def _read_json(
 
 
 def _read_csv(
-    reader: LineReader, source: str, options: ReadOptions, limit: int, on_detect: OnDetect
+    reader: LineReader, source: str, options: RecordOptions, limit: int, on_detect: OnDetect
 ) -> Iterator[Record | Malformed]:
     """Yield the records of a table: one a row, on the line where the row begins."""
     row_options = replace(options, format=None if options.format == _CSV else options.format)
@@ -249,7 +249,7 @@ def _read_csv(
 
 
 def _read_parquet(
-    stream: BinaryIO, source: str, options: ReadOptions, limit: int, on_detect: OnDetect
+    stream: BinaryIO, source: str, options: RecordOptions, limit: int, on_detect: OnDetect
 ) -> Iterator[Record | Malformed]:
     """Yield the records of a Parquet file: one a row, whose number is the line of the key."""
     if options.format in (*_TEXT_FORMATS, _CSV):

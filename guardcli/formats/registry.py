@@ -49,7 +49,7 @@ OnText: TypeAlias = Callable[[str, str, str], None]  # receives a path, the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadOptions:
+class RecordOptions:
     """How JSON values are read.
 
     `format` is the name of the only format to accept; None accepts all. `messages_path` says where in a value the
@@ -65,7 +65,7 @@ class ReadOptions:
     on_text: OnText | None = None
 
 
-def records_from_bytes(frame: Frame, key: Key, options: ReadOptions, on_detect: OnDetect) -> list[Record | Malformed]:
+def records_from_bytes(frame: Frame, key: Key, options: RecordOptions, on_detect: OnDetect) -> list[Record | Malformed]:
     """Return the records in the bytes of one JSON value."""
     try:
         value, flags = decoding.decode_json(frame.content, frame.line)
@@ -76,7 +76,7 @@ def records_from_bytes(frame: Frame, key: Key, options: ReadOptions, on_detect: 
 
 
 def records_from_value(
-    value: Json, *, flags: tuple[str, ...], raw: bytes, key: Key, options: ReadOptions, on_detect: OnDetect
+    value: Json, *, flags: tuple[str, ...], raw: bytes, key: Key, options: RecordOptions, on_detect: OnDetect
 ) -> list[Record | Malformed]:
     """Return the records in one JSON value.
 
@@ -99,7 +99,7 @@ def records_from_value(
     return records
 
 
-def parse_conversations(value: Json, options: ReadOptions, on_detect: OnDetect) -> NamedConversations:
+def parse_conversations(value: Json, options: RecordOptions, on_detect: OnDetect) -> NamedConversations:
     """Return the conversations in a JSON value.
 
     Raises:
@@ -135,7 +135,7 @@ def record_id(value: Json) -> str | None:
     return None if name is None else str(value[name])
 
 
-def _parse_selected(value: Json, options: ReadOptions, claims: Claims, on_detect: OnDetect) -> NamedConversations:
+def _parse_selected(value: Json, options: RecordOptions, claims: Claims, on_detect: OnDetect) -> NamedConversations:
     """Return what the first matching format parses; nothing if none matches and `text_fields` are given."""
     name = options.format or _detect_format(value)
     if name is None:
@@ -165,7 +165,7 @@ def _reject(value: Json) -> NoReturn:
     )
 
 
-def _parse_text_fields(value: Json, options: ReadOptions, claims: Claims) -> NamedConversations:
+def _parse_text_fields(value: Json, options: RecordOptions, claims: Claims) -> NamedConversations:
     """Return each text under `options.text_fields` as a conversation of one user message."""
     conversations: NamedConversations = []
     for names in options.text_fields:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from guardcli.models.adapter import Adapter
+from guardcli.models.identity import parts_of
 from guardcli.models.llama import Gpu, Offload
 from guardcli.models.model import Model
+from guardcli.models.registry import find_model
 from guardcli.prompts.templates import TEMPLATES
 
 
@@ -52,6 +54,11 @@ class ModelConfig:
             offload=Offload(self.gpu, self.gpu_layers),
             cache=cache,
         )
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the model (all parts of a split one) and of the adapters."""
+        return [*parts_of(find_model(self.model)), *(adapter.path for adapter in self.adapters)]
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""

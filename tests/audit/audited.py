@@ -10,10 +10,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from guardcli import Guard
 from guardcli.audit import (
@@ -21,16 +19,14 @@ from guardcli.audit import (
     BlockLimits,
     Interrupted,
     Interrupts,
-    Item,
     Source,
-    Unit,
     isolate_poison_records,
     run_audit,
     split_into_units,
 )
 from guardcli.audit.journal import Journal
-from guardcli.cli import inputs
 from guardcli.errors import GuardError
+from guardcli.formats import ReadOptions
 from guardcli.judging.writers import jsonl
 from guardcli.models import Model
 from tests.fake import FakeEngine
@@ -58,15 +54,9 @@ class Deadly:
         return sum(text.encode()) % 997 / 997
 
 
-def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
-    return inputs.InputOptions().read_stream(
-        stream, unit.source.path, start=start, first_line=unit.first_line, record_lines=unit.record_lines
-    )
-
-
 def plan_of(source: str) -> AuditPlan:
-    cut = split_into_units([Source.from_path(source, UNIT)], inputs.InputOptions().find_record_lines)
-    return AuditPlan(cut, read, limits=BlockLimits(records=BLOCK))
+    cut = split_into_units([Source.from_path(source, UNIT)], ReadOptions().find_record_lines)
+    return AuditPlan(cut, limits=BlockLimits(records=BLOCK))
 
 
 def audit(source: str, output: str, open_guard: Deadly) -> None:

@@ -37,11 +37,11 @@ from guardcli.audit import (
 )
 from guardcli.audit.journal import Checkpoint, Journal, PoisonRecord
 from guardcli.audit.sources import UnitCutter
-from guardcli.cli import inputs
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
+from guardcli.formats import ReadOptions
 from guardcli.judging.writers import jsonl
-from tests.audit.audited import Deadly, plan_of, read
+from tests.audit.audited import Deadly, plan_of
 from tests.cli.running import environment
 
 RECORDS = 400
@@ -122,9 +122,7 @@ def items_of(plan: AuditPlan) -> list[Item]:
 def test_units_read_one_after_the_other_are_the_whole(data: Path) -> None:
     plan = plan_of(str(data))
     assert len(plan.units) > 2
-    whole = items_of(
-        AuditPlan(split_into_units([Source.from_path(str(data))], inputs.InputOptions().find_record_lines), read)
-    )
+    whole = items_of(AuditPlan(split_into_units([Source.from_path(str(data))], ReadOptions().find_record_lines)))
     assert items_of(plan) == whole
     shards = [replace_in(plan, shard=Shard(number, 2)) for number in (1, 2)]
     parts = [items_of(shard) for shard in shards]
@@ -138,7 +136,7 @@ def test_what_is_no_file_of_lines_is_one_unit(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"prompt":"one"}\n' * 20))
     (tmp_path / "c.jsonl").write_text('{"prompt":"one"}\n' * 4)
     sources = [Source.from_path(str(path), 20) for path in sorted(tmp_path.iterdir())]
-    units = split_into_units(sources, inputs.InputOptions().find_record_lines)
+    units = split_into_units(sources, ReadOptions().find_record_lines)
     assert [(Path(unit.source.path).name, unit.begin, unit.end, unit.first_line) for unit in units] == [
         ("a.json", 0, sources[0].size, 1),
         ("b.jsonl.gz", 0, sources[1].size, 1),

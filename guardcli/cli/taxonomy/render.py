@@ -14,6 +14,7 @@ from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import InputError
+from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
 from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, judged, turns
 from guardcli.taxonomy import Taxonomy
@@ -65,7 +66,7 @@ def render(
     with ExitStack() as stack:
         loaded = stack.enter_context(_loaded(model, template)) if model is not None else None
         renderer = Renderer(TEMPLATES[template or (loaded.template if loaded else "")], policy)
-        records = inputs.InputOptions(input_format).read(inputs.resolve_sources(files))
+        records = ReadOptions(format=input_format).read(inputs.resolve_sources(files))
         return _render(records, renderer, loaded, target, as_user, as_raw=as_raw)
 
 

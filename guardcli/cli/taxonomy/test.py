@@ -27,6 +27,7 @@ from guardcli.evaluation.policy_tests import (
     cases_from_records,
     cases_from_taxonomy,
 )
+from guardcli.formats import ReadOptions
 from guardcli.report import policy_test_report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_line, pluralize
@@ -114,7 +115,7 @@ def _labelled(
         return ()
     data = LabeledCases()
     if files:
-        data = cases_from_records(inputs.InputOptions(input_format).read(inputs.resolve_sources(files)), field_spec)
+        data = cases_from_records(ReadOptions(format=input_format).read(inputs.resolve_sources(files)), field_spec)
     left_out = ", ".join(f"{pluralize(number, 'record')} {reason}" for reason, number in data.left_out.items())
     place = ", ".join(files) or "no labelled data"
     if not data.cases and files:

@@ -15,6 +15,7 @@ from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
 from guardcli.errors import InputError
 from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabelTarget
+from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES
 from guardcli.report.prepared_examples import format_overlaps, format_preparation
 from guardcli.taxonomy import Taxonomy
@@ -91,7 +92,7 @@ from guardcli.training.augmentation import (
     help="Whose last message is trained on; the message that the label is about if left out.",
 )
 @inputs.as_user_option
-@inputs.input_options
+@inputs.read_options
 def prepare(
     *,
     files: tuple[str, ...],
@@ -110,7 +111,7 @@ def prepare(
     samples: int,
     target: LabelTarget | None,
     as_user: tuple[Role, ...],
-    input_options: inputs.InputOptions,
+    read_options: ReadOptions,
 ) -> int:
     """Make training examples of LABELLED records (or stdin).
 
@@ -141,10 +142,10 @@ def prepare(
         as_user=frozenset(as_user),
     )
     prompt_template.check(policy)
-    excluded = inputs.InputOptions().read(inputs.resolve_sources(exclude)) if exclude else ()
+    excluded = ReadOptions().read(inputs.resolve_sources(exclude)) if exclude else ()
     evaluation = ContaminationIndex.from_records(excluded, as_user=config.as_user)
     stats = PrepareStats()
-    examples = list(prepare_examples(input_options.read(inputs.resolve_sources(files)), config, evaluation, stats))
+    examples = list(prepare_examples(read_options.read(inputs.resolve_sources(files)), config, evaluation, stats))
     if stats.overlaps:
         output.echo_err_text(f"guard: {format_overlaps(stats)}\n")
         if not drop_overlap:

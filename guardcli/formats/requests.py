@@ -1,0 +1,45 @@
+"""Batch requests, and the answers that belong to them by `custom_id`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from guardcli.conversation import Conversation, Malformed, Record
+from guardcli.errors import InputError
+
+
+def index_requests(records: Iterable[Record | Malformed]) -> dict[str, Conversation]:
+    """Return the conversations of batch requests by `custom_id`.
+
+    Raises:
+        InputError: a request cannot be read, or two have the same id.
+    """
+    conversations: dict[str, Conversation] = {}
+    for record in records:
+        location, id_ = record.key.location, record.key.id
+        if isinstance(record, Malformed) or id_ is None:
+            reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"
+            raise InputError(f"{location}: no request: {reason}")
+        if id_ in conversations:
+            raise InputError(f"{location}: the custom_id {id_!r} stands twice among the requests")
+        conversations[id_] = record.conversation
+    return conversations
+
+
+def join_request(record: Record | Malformed, requests: Mapping[str, Conversation]) -> Record | Malformed:
+    """Put the messages of an answer after those of its request."""
+    if isinstance(record, Malformed):
+        return record
+    request = requests.get(record.key.id or "")
+    if request is None:
+        return Malformed(record.key, f"no request has its custom_id {record.key.id!r}", record.fields)
+    answer = record.conversation
+    conversation = replace(
+        answer,
+        messages=request.messages + answer.messages,
+        flags=tuple(dict.fromkeys(request.flags + answer.flags)),
+        skipped=request.skipped + answer.skipped,
+        unread=tuple(dict.fromkeys(request.unread + answer.unread)),
+    )
+    return replace(record, conversation=conversation)
