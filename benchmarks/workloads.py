@@ -53,7 +53,7 @@ class Workload:
     taxonomy: str = "name: names\nextends: llama-guard-3\n"
 
     def policy(self) -> Taxonomy:
-        return Taxonomy.parse(self.taxonomy)
+        return Taxonomy.from_yaml(self.taxonomy)
 
     def items(self, texts: Sequence[str], vocab: Vocab, count: int) -> list[Item]:
         """The first `count` conversations that the texts make, over and over if they are few."""

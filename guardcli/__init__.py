@@ -18,7 +18,7 @@ from guardcli import environment
 if TYPE_CHECKING:
     from guardcli.conversation import Conversation, Message
     from guardcli.engine import EngineConfig
-    from guardcli.errors import GuardError
+    from guardcli.errors import DemonstrationModelWarning, GuardError
     from guardcli.judging import Guard, JudgeConfig, Verdict
     from guardcli.models import Adapter, Model, ModelConfig, Offload
     from guardcli.taxonomy import Taxonomy
@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Adapter": "guardcli.models",
     "Conversation": "guardcli.conversation",
+    "DemonstrationModelWarning": "guardcli.errors",
     "EngineConfig": "guardcli.engine",
     "Guard": "guardcli.judging",
     "GuardError": "guardcli.errors",
@@ -43,6 +44,7 @@ _HOMES = {
 __all__ = [
     "Adapter",
     "Conversation",
+    "DemonstrationModelWarning",
     "EngineConfig",
     "Guard",
     "GuardError",

@@ -63,6 +63,10 @@ class StdoutClosed(Exception):
     """
 
 
+class DemonstrationModelWarning(UserWarning):
+    """A model was loaded that shows what the program does, and must not protect anyone."""
+
+
 Code = Literal[
     "taxonomy",
     "no-taxonomy",  # the file is something else
@@ -81,6 +85,8 @@ CODES: tuple[Code, ...] = get_args(Code)
 class Problem:
     """One thing wrong in a taxonomy. `line` and `column` count from 1; the message says what to do.
 
+    In a taxonomy that was made of a dict `key` is the place, such as "categories[0].threshold", and `line` is 0.
+
     The code stays the same when the message is worded otherwise; `taxonomy` is that of mistakes.
     """
 
@@ -89,8 +95,11 @@ class Problem:
     column: int
     message: str
     code: Code = "taxonomy"
+    key: str = ""
 
     def __str__(self) -> str:
+        if not self.line:
+            return f"{self.path}: {self.key}: {self.message}" if self.key else f"{self.path}: {self.message}"
         return f"{self.path}:{self.line}:{self.column}: {self.message}"
 
 

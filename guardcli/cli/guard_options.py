@@ -22,7 +22,6 @@ from guardcli.judging import Guard, JudgeConfig
 from guardcli.judging.preparation import MAX_RECORD_TOKENS
 from guardcli.models import Adapter, Gpu, Model, ModelConfig, set_log_sink
 from guardcli.models.interruption import default_sigint
-from guardcli.models.registry import BUNDLED_MODELS
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.turns import TARGETS, Target
 from guardcli.taxonomy import Taxonomy
@@ -151,7 +150,7 @@ class GuardOptions:
 
     def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
         """Return a guard; load the model and the taxonomy unless they are given. Raises GuardError."""
-        model_config = self.model_config(show_notice=model is None)
+        model_config = self.model_config()
         with default_sigint():
             guard = Guard(
                 model or model_config,
@@ -186,15 +185,13 @@ class GuardOptions:
             settings = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
             output.echo_err(f"guard: {guard.model.identity}, {settings}, threshold {guard.threshold}")
 
-    def model_config(self, *, show_notice: bool = True) -> ModelConfig:
+    def model_config(self) -> ModelConfig:
         """Set up the log and return what is loaded. Raises ModelError if no model is named."""
         if not self.model:
             raise ModelError(*NO_MODEL)
         if self.verbose:
             set_log_sink(output.echo_err_log)
         output.show_log(verbose=self.verbose)
-        if show_notice and self.model in BUNDLED_MODELS:
-            output.echo_err(f"guard: {BUNDLED_MODELS[self.model].notice}")
         return ModelConfig(
             self.model, template=self.template, adapters=self.lora, gpu=self.gpu, gpu_layers=self.gpu_layers
         )

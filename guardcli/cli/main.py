@@ -17,7 +17,7 @@ from guardcli import __version__, environment
 from guardcli.cli import output
 from guardcli.cli.exit_codes import BROKEN_PIPE, INTERNAL_ERROR, INTERRUPTED, USAGE_ERROR
 from guardcli.cli.lazy import LazyGroup
-from guardcli.errors import GuardError, StdoutClosed, TaxonomyError
+from guardcli.errors import DemonstrationModelWarning, GuardError, StdoutClosed, TaxonomyError
 from guardcli.text.escaping import escape_line, escape_terminal
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
@@ -115,10 +115,13 @@ def _redirect_warnings() -> None:
     """Write Python's warnings and libraries' logs through `output`, which escapes hostile names."""
     logging.lastResort = output.StderrHandler(logging.WARNING)
     warnings.showwarning = _show_warning
+    warnings.simplefilter("default", DemonstrationModelWarning)  # whatever PYTHONWARNINGS says
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_place: Any, **_line: Any) -> None:
-    output.echo_err(f"guard: {category.__name__}: {message}")
+    """Show a warning; our own is a message for people, without its category."""
+    is_ours = issubclass(category, DemonstrationModelWarning)
+    output.echo_err(f"guard: {message}" if is_ours else f"guard: {category.__name__}: {message}")
 
 
 def _environment_cause(error: Exception) -> str | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from guardcli.errors import ModelError
+from guardcli.errors import DemonstrationModelWarning, ModelError
 from guardcli.models.adapter import Adapter
 from guardcli.models.gguf import GgufHeader, read_header
 from guardcli.models.identity import sha256
 from guardcli.models.llama import LlamaModel, Offload
-from guardcli.models.registry import find_model
+from guardcli.models.registry import find_model, notice_of
 from guardcli.models.vocab import Vocab
 from guardcli.prompts.templates import TEMPLATES, detect_template
 
@@ -45,12 +46,14 @@ class Model:
         """Load a GGUF by its path, or a bundled model by its name, and apply adapters to it.
 
         `template` names the prompt template, which is detected if it is left out. `cache` is a file in which digests
-        are kept.
+        are kept. A model that is for demonstration only gives a `DemonstrationModelWarning`.
 
         Raises:
             ModelError: the model or an adapter is missing, damaged or unknown to llama.cpp; no template can be
                 detected; or an adapter was made for another model.
         """
+        if notice := notice_of(path):
+            warnings.warn(notice, DemonstrationModelWarning, stacklevel=2)
         path = find_model(path)
         header = read_header(path)
         if header.get_str("general.type") == "adapter":

@@ -33,3 +33,9 @@ def find_model(name: str | Path) -> Path:
     """
     bundled = BUNDLED_MODELS.get(name) if isinstance(name, str) else None
     return Path(name) if bundled is None else bundled.path
+
+
+def notice_of(name: str | Path) -> str | None:
+    """Return what everyone who uses a bundled model is told; None for other models."""
+    bundled = BUNDLED_MODELS.get(name) if isinstance(name, str) else None
+    return None if bundled is None else bundled.notice

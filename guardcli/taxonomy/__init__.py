@@ -6,7 +6,7 @@
 A file is parsed strictly, in these steps. Every problem has a line, a column and a code.
 
     files        name or path → text
-    yaml_nodes   text → nodes that keep their location
+    yaml_nodes   text → nodes that keep their location (dict_nodes: dict → the same nodes)
     parser       nodes → Draft, by the field tables in schema
     inheritance  Draft and its parents → categories and tests
     taxonomy     Taxonomy, with its digests

@@ -1,12 +1,13 @@
-"""Parse one taxonomy file: YAML text → Draft."""
+"""Parse one taxonomy: YAML text, or a dict → Draft."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from guardcli.errors import TaxonomyError
-from guardcli.taxonomy import yaml_nodes
+from guardcli.taxonomy import dict_nodes, yaml_nodes
 from guardcli.taxonomy.draft import Draft
 from guardcli.taxonomy.field_types import LocatedText
 from guardcli.taxonomy.problems import Problems, closest_match
@@ -32,12 +33,23 @@ def parse_draft(text: str, path: str, problems: Problems) -> Draft:
         TaxonomyError: it is not YAML, or not a taxonomy.
     """
     problems.add_file(path)
-    yaml_problems = Problems()
-    yaml_problems.add_file(path)
-    root = yaml_nodes.parse(text, path, yaml_problems, quote=_LIKE_A_TAXONOMY.search(text) is not None)
+    node_problems = Problems()
+    root = yaml_nodes.parse(text, path, node_problems, quote=_LIKE_A_TAXONOMY.search(text) is not None)
+    return _parse_root(root, node_problems, problems)
+
+
+def parse_dict(value: Mapping[str, Any], path: str, problems: Problems) -> Draft:
+    """Parse a dict as `parse_draft` parses a text. Raises TaxonomyError: it is not a taxonomy."""
+    problems.add_file(path)
+    node_problems = Problems()
+    root = dict_nodes.from_dict(value, path, node_problems)
+    return _parse_root(root, node_problems, problems)
+
+
+def _parse_root(root: Node, node_problems: Problems, problems: Problems) -> Draft:
     if not _is_taxonomy(root):
         raise TaxonomyError(root.location.problem(_NOT_A_TAXONOMY, "no-taxonomy"))
-    problems.include(yaml_problems)
+    problems.include(node_problems)
     draft: Draft = TAXONOMY.parse(root, "the file", problems)
     _check_unique((category.id for category in draft.categories), "category", problems)
     _check_unique((test.name for test in draft.tests), "test", problems)
@@ -62,5 +74,5 @@ def _check_unique(names: Iterable[LocatedText], kind: str, problems: Problems) -
     for name in names:
         before = first.setdefault(name.text, name)
         if before is not name and name:
-            line = before.location.line
-            problems.add(name.location, f"{quote(name.text)} is already the {kind} in line {line}: rename one")
+            place = before.location.place
+            problems.add(name.location, f"{quote(name.text)} is already the {kind} {place}: rename one")

@@ -67,7 +67,7 @@ def _unreported(problems: list[Problem]) -> list[Problem]:
         return []
     first = problems[0]
     message = f"there are {len(problems):,} more problems from here on: correct those above first"
-    return [Problem(first.path, first.line, first.column, message, "too-many-problems")]
+    return [Problem(first.path, first.line, first.column, message, "too-many-problems", first.key)]
 
 
 def join_words(words: Iterable[str]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from guardcli.errors import GuardError
 from guardcli.taxonomy import digests, files
+from guardcli.taxonomy.draft import Draft
 from guardcli.taxonomy.inheritance import ExtendsChain, resolve, resolve_tests
-from guardcli.taxonomy.parser import parse_draft
+from guardcli.taxonomy.parser import parse_dict, parse_draft
 from guardcli.taxonomy.problems import Problems
 from guardcli.taxonomy.types import Category, Detail, Location, PolicyTest
 
@@ -55,13 +58,41 @@ class Taxonomy:
         path = name_or_path if isinstance(name_or_path, Path) else files.find_file(name_or_path)
         if path is None:
             raise GuardError(files.unknown_name_message(str(name_or_path)))
-        return cls.parse(files.read_text(path), str(path), extends_root=extends_root)
+        return cls.from_yaml(files.read_text(path), str(path), extends_root=extends_root)
 
     @classmethod
-    def parse(cls, text: str, path: str = "<string>", *, extends_root: Path | None = None) -> Taxonomy:
-        """The taxonomy that `text` holds; `extends` is relative to `path`. Raises TaxonomyError, as `load` does."""
+    def from_yaml(cls, text: str, path: str = "<string>", *, extends_root: Path | None = None) -> Taxonomy:
+        """The taxonomy that YAML text holds.
+
+        >>> Taxonomy.from_yaml("name: mine\\nextends: llama-guard-3\\ndrop: [S1]").categories[0].id
+        'S2'
+
+        Args:
+            path: what messages call the text; `extends` is relative to it.
+            extends_root: a folder below which `extends` may lead, besides that of `path`.
+
+        Raises:
+            TaxonomyError: with all that is wrong with the text.
+        """
         problems = Problems()
-        draft = parse_draft(text, path, problems)
+        return cls._resolve(parse_draft(text, path, problems), path, extends_root, problems)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], path: str = "<dict>", *, extends_root: Path | None = None) -> Taxonomy:
+        """The taxonomy of a dict with the keys of a file. Messages name a place by its keys.
+
+        >>> Taxonomy.from_dict({"name": "mine", "categories": [{"id": "S1", "name": "Spoilers", "threshold": 2}]})
+        Traceback (most recent call last):
+            ...
+        guardcli.errors.TaxonomyError: <dict>: categories[0].threshold: `threshold` is `2`: write a number from 0 to 1,…
+
+        The arguments and exceptions are those of `from_yaml`.
+        """
+        problems = Problems()
+        return cls._resolve(parse_dict(value, path, problems), path, extends_root, problems)
+
+    @classmethod
+    def _resolve(cls, draft: Draft, path: str, extends_root: Path | None, problems: Problems) -> Taxonomy:
         policy = resolve(draft, ExtendsChain((path,), extends_root), problems)
         tests = tuple(resolve_tests(draft, policy, problems))
         problems.raise_if_any()

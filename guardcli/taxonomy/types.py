@@ -13,15 +13,25 @@ Label = Literal["safe", "unsafe"]
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A position in a file. `line` and `column` count from 1."""
+    """A position in a file. `line` and `column` count from 1.
+
+    In a taxonomy that was made of a dict `key` is the position, such as "categories[0].threshold"; then `line` is 0,
+    and `column` counts the values before it.
+    """
 
     path: str
     line: int
     column: int
+    key: str = ""
 
     def problem(self, message: str, code: Code = "taxonomy") -> Problem:
         """A problem at this location."""
-        return Problem(self.path, self.line, self.column, message, code)
+        return Problem(self.path, self.line, self.column, message, code, self.key)
+
+    @property
+    def place(self) -> str:
+        """Where it is in its file: "in line 3"."""
+        return f"in line {self.line}" if self.line else f"under {self.key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ _KINDS: dict[str, Kind] = {
     f"{_YAML}timestamp": "date",
     f"{_YAML}null": "null",
 }
-_MAX_DEPTH = 20  # levels; a taxonomy needs six
-_MAX_NODES = 100_000  # with aliases expanded; room for some ten thousand tests
+MAX_DEPTH = 20  # levels; a taxonomy needs six
+MAX_NODES = 100_000  # with aliases expanded; room for some ten thousand tests
 _EMPTY = "the file is empty: write `name`, and `categories` or `extends`"
 
 # PyYAML's own parser needs up to 17 s for 1 MiB, libyaml less than one. Up to this many characters (of the bundled
@@ -225,11 +225,11 @@ class _NodeBuilder:
     def _count(self, values: int, depth: int, location: Location) -> None:
         self._node_count += values
         self._deepest_level = max(self._deepest_level, depth)
-        if self._node_count > _MAX_NODES:
+        if self._node_count > MAX_NODES:
             raise _error(
-                location, f"more than {_MAX_NODES:,} values, those of aliases included: remove some", "too-large"
+                location, f"more than {MAX_NODES:,} values, those of aliases included: remove some", "too-large"
             )
-        if depth > _MAX_DEPTH:
+        if depth > MAX_DEPTH:
             raise _error(location, _too_deep(), "too-large")
 
     def _build_node(self, event: yaml.NodeEvent, location: Location, depth: int) -> Node:
@@ -311,7 +311,7 @@ def _too_large() -> str:
 
 
 def _too_deep() -> str:
-    return f"more than {_MAX_DEPTH} levels deep, or an alias within itself: remove brackets, or the alias"
+    return f"more than {MAX_DEPTH} levels deep, or an alias within itself: remove brackets, or the alias"
 
 
 def _location(mark: Mark, path: str) -> Location:

@@ -67,7 +67,7 @@ def test_new_writes_a_file_that_is_valid_with_every_hint_taken(tmp_path: Path) -
     assert (taxonomy.name, taxonomy.extends, len(taxonomy.tests)) == ("acme", "llama-guard-2", 1)
     _, body = text.split("\nname: ")
     every_hint = "name: " + body.replace("\n# ", "\n").replace("\n  # ", "\n  ")
-    Taxonomy.parse(every_hint, str(tmp_path / "acme.yaml"))
+    Taxonomy.from_yaml(every_hint, str(tmp_path / "acme.yaml"))
     assert json.loads((tmp_path / "taxonomy.schema.json").read_text())["title"] == "guard taxonomy"
 
 

@@ -54,12 +54,12 @@ class Opened:
 
 
 def run(model: Model, text: str = POLICY, make: Callable[[], FakeEngine] = lambda: FakeEngine(SCORES)) -> PolicyTestRun:
-    taxonomy = Taxonomy.parse(text, "p.yaml")
+    taxonomy = Taxonomy.from_yaml(text, "p.yaml")
     return PolicyTestSession(Opened(model, make)).run(taxonomy, cases_from_taxonomy(taxonomy))
 
 
 def test_cases_of_a_taxonomy() -> None:
-    first, *_, last = cases_from_taxonomy(Taxonomy.parse(POLICY, "p.yaml"))
+    first, *_, last = cases_from_taxonomy(Taxonomy.from_yaml(POLICY, "p.yaml"))
     assert first == PolicyTestCase("bread", "p.yaml:7", Conversation((Message("user", "bread"),)), "safe")
     assert last.conversation.messages == (Message("user", "bread"), Message("assistant", "nothing"))
     assert last.todo
@@ -88,7 +88,7 @@ def test_statuses_and_reasons(model: Model) -> None:
 def test_why_a_test_fails(model: Model, edit: tuple[str, str], status: str, reason: str) -> None:
     text = POLICY.replace(*edit)
     if "'  '" in text:  # nothing to say is refused when the file is read; a conversation may still hold nothing
-        taxonomy = Taxonomy.parse(POLICY, "p.yaml")
+        taxonomy = Taxonomy.from_yaml(POLICY, "p.yaml")
         blank = [PolicyTestCase("bomb", "p.yaml:9", Conversation((Message("user", " "),)), "unsafe")]
         found = PolicyTestSession(Opened(model, lambda: FakeEngine(SCORES))).run(taxonomy, blank)
         result = found.results[0]
@@ -108,7 +108,7 @@ def test_only_what_the_model_has_not_seen_is_judged(model: Model) -> None:
     session = PolicyTestSession(opened)
 
     def again(text: str) -> list[str]:
-        taxonomy = Taxonomy.parse(text, "p.yaml")
+        taxonomy = Taxonomy.from_yaml(text, "p.yaml")
         return [result.status for result in session.run(taxonomy, cases_from_taxonomy(taxonomy)).results]
 
     assert again(POLICY) == ["passed", "failed", "passed", "todo"]
@@ -126,10 +126,10 @@ def test_only_what_the_model_has_not_seen_is_judged(model: Model) -> None:
 def test_a_taxonomy_that_does_not_fit_leaves_the_session_as_it_was(model: Model) -> None:
     opened = Opened(model, lambda: FakeEngine(SCORES))
     session = PolicyTestSession(opened)
-    taxonomy = Taxonomy.parse(POLICY, "p.yaml")
+    taxonomy = Taxonomy.from_yaml(POLICY, "p.yaml")
     session.run(taxonomy, cases_from_taxonomy(taxonomy))
     with pytest.raises(Exception, match="cannot write O1"):
-        session.run(Taxonomy.parse("name: x\ncategories: [{id: O1, name: A}]\n"), cases_from_taxonomy(taxonomy))
+        session.run(Taxonomy.from_yaml("name: x\ncategories: [{id: O1, name: A}]\n"), cases_from_taxonomy(taxonomy))
     before = opened.prompts
     assert session.run(taxonomy, cases_from_taxonomy(taxonomy)).results[0].status == "passed"
     assert opened.prompts == before
@@ -212,7 +212,7 @@ def test_labels_that_are_none(bad: Record | Malformed, message: str) -> None:
 def test_the_flag_rate_counts_what_could_not_be_judged_as_flagged(model: Model) -> None:
     records = [record(1, "safe"), record(2, "safe", "bomb"), record(3, "safe", " "), record(4, "unsafe")]
     data = cases_from_records(records).cases
-    found = PolicyTestSession(Opened(model, lambda: FakeEngine(SCORES))).run(Taxonomy.parse(POLICY), data)
+    found = PolicyTestSession(Opened(model, lambda: FakeEngine(SCORES))).run(Taxonomy.from_yaml(POLICY), data)
     assert found.flag_rate() == pytest.approx(2 / 3)
     assert run(model).flag_rate() is None
     assert len(found.failed(labeled=True)) == 3

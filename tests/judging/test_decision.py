@@ -18,13 +18,13 @@ categories:
 
 @pytest.mark.parametrize(("given", "threshold"), [(None, 0.4), (0.7, 0.7), (0.0, 0.0)])
 def test_what_a_taxonomy_says(given: float | None, threshold: float) -> None:
-    decision = DecisionRule.from_taxonomy(Taxonomy.parse(TEXT), given)
+    decision = DecisionRule.from_taxonomy(Taxonomy.from_yaml(TEXT), given)
     assert decision == DecisionRule(threshold, {"S1": "pets", "S2": "S2"}, {"S2": 0.2})
     assert (decision.threshold_of("S1"), decision.threshold_of("S2")) == (threshold, 0.2)
 
 
 def test_half_where_nothing_is_said() -> None:
-    assert DecisionRule.from_taxonomy(Taxonomy.parse("name: a\ncategories: [{id: S1, name: A}]\n")).threshold == 0.5
+    assert DecisionRule.from_taxonomy(Taxonomy.from_yaml("name: a\ncategories: [{id: S1, name: A}]\n")).threshold == 0.5
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_half_where_nothing_is_said() -> None:
     ],
 )
 def test_violated_are_those_that_reach_their_threshold(scores: dict[str, float], violated: tuple[str, ...]) -> None:
-    assert DecisionRule.from_taxonomy(Taxonomy.parse(TEXT)).violated(scores) == violated
+    assert DecisionRule.from_taxonomy(Taxonomy.from_yaml(TEXT)).violated(scores) == violated
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_score_that_reaches_the_threshold_is_unsafe(model: Model, threshold: f
 
 def test_the_taxonomys_threshold_and_keys(model: Model) -> None:
     text = "name: acme\nthreshold: 0.05\ncategories:\n  - {id: S7, name: Pets, key: pets}\n"
-    with Guard(model, Taxonomy.parse(text), engine=FakeEngine(SCORES)) as guard:
+    with Guard(model, Taxonomy.from_yaml(text), engine=FakeEngine(SCORES)) as guard:
         (verdict,) = guard.check(["hi"])
     assert (verdict.verdict, verdict.threshold, verdict.categories) == ("unsafe", 0.05, ("pets",))
     assert verdict.provenance.taxonomy == "acme"
@@ -232,7 +232,7 @@ def test_force_judges_all_the_same_and_says_so(model: Model) -> None:
 
 
 def test_settings_leave_the_threshold_to_the_policy(model: Model) -> None:
-    policy = Taxonomy.parse("name: x\nthreshold: 0.05\ncategories:\n  - {id: S1, name: A}\n")
+    policy = Taxonomy.from_yaml("name: x\nthreshold: 0.05\ncategories:\n  - {id: S1, name: A}\n")
     with Guard(model, policy, engine=FakeEngine(SCORES), config=JudgeConfig(target="last")) as guard:
         (verdict,) = guard.check(["hi"])
     assert (verdict.verdict, verdict.threshold) == ("unsafe", 0.05)

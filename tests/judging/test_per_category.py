@@ -50,7 +50,7 @@ SCORES: Scores = {
 
 def check(model: Model, *values: Any, engine: FakeEngine | None = None, **settings: Any) -> list[Verdict]:
     options = JudgeConfig(**settings)
-    with Guard(model, Taxonomy.parse(POLICY), engine=engine or ByCategory(SCORES), config=options) as guard:
+    with Guard(model, Taxonomy.from_yaml(POLICY), engine=engine or ByCategory(SCORES), config=options) as guard:
         return list(guard.check(values))
 
 
@@ -178,7 +178,7 @@ def test_a_prefix_of_more_than_half_the_context_is_warned_of(model: Model, caplo
     text = f"name: x\ncategories:\n  - id: S1\n    name: A\n    examples:\n{examples}"
     with (
         caplog.at_level(logging.WARNING, "guardcli"),
-        Guard(model, Taxonomy.parse(text), engine=EngineConfig(threads=1)),
+        Guard(model, Taxonomy.from_yaml(text), engine=EngineConfig(threads=1)),
     ):
         pass
     assert re.search(r"the taxonomy takes [\d,]+ of the [\d,]+ tokens of a prompt", caplog.text)
@@ -188,7 +188,7 @@ def test_a_prefix_of_more_than_half_the_context_is_warned_of(model: Model, caplo
 def test_a_common_prefix_is_not_warned_of(model: Model, caplog: pytest.LogCaptureFixture, text: str) -> None:
     with (
         caplog.at_level(logging.WARNING, "guardcli"),
-        Guard(model, Taxonomy.parse(text), engine=EngineConfig(threads=1)),
+        Guard(model, Taxonomy.from_yaml(text), engine=EngineConfig(threads=1)),
     ):
         pass
     assert caplog.text == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli import Guard
+from guardcli import DemonstrationModelWarning, Guard
 from guardcli.models.registry import BUNDLED_MODELS, find_model
 
 CARD = BUNDLED_MODELS["starter"].path.with_name("CARD.md").read_text("utf-8")
@@ -19,7 +19,9 @@ def test_a_path_is_no_name(name: str | Path) -> None:
 
 
 def test_the_starter_judges_by_name_in_python_too() -> None:
-    with Guard("starter") as guard:
+    with pytest.warns(DemonstrationModelWarning, match="it must not protect anyone"):
+        guard = Guard("starter")
+    with guard:
         assert guard.template.name == "llama-guard-3-8b"
         safe, unsafe = guard.check(["Hi, my order has not arrived yet.", "How do I build a bomb?"])
     assert (safe.verdict, unsafe.verdict, unsafe.categories) == ("safe", "unsafe", ("S9",))

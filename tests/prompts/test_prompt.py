@@ -51,7 +51,7 @@ def taxonomy_of(case: Case) -> Taxonomy:
     custom = case.content["categories"]
     if custom == "default":
         base = TEMPLATES[case.template].taxonomy
-        return Taxonomy.parse(f"name: golden\nextends: {base}\n" + (f"drop: {json.dumps(drop)}\n" if drop else ""))
+        return Taxonomy.from_yaml(f"name: golden\nextends: {base}\n" + (f"drop: {json.dumps(drop)}\n" if drop else ""))
     categories = []
     for id_, text in custom.items():
         name, _, description = text.partition("\n")
@@ -59,7 +59,7 @@ def taxonomy_of(case: Case) -> Taxonomy:
         categories.append({"id": id_, "name": name.strip().removesuffix(".")} | described)
     kept = [category for category in categories if category["id"] not in drop]
     detail = "full" if any("description" in category for category in kept) else "names"
-    return Taxonomy.parse(json.dumps({"name": "golden", "detail": detail, "categories": kept}))
+    return Taxonomy.from_yaml(json.dumps({"name": "golden", "detail": detail, "categories": kept}))
 
 
 def conversation_of(case: Case) -> Conversation:
@@ -103,7 +103,7 @@ def test_a_prompt_needs_a_turn() -> None:
 
 
 def test_full_detail_is_rendered_as_metas_builder_does() -> None:
-    taxonomy = Taxonomy.parse(
+    taxonomy = Taxonomy.from_yaml(
         "name: x\ndetail: full\ncategories:\n"
         "  - {id: S1, name: Pets, description: No pets., should_not: [Feed them.], can: [Pet them.], should: [Wash.]}\n"
         "  - {id: S2, name: Cars}\n"
@@ -118,7 +118,7 @@ def test_full_detail_is_rendered_as_metas_builder_does() -> None:
 
 
 def test_ids_that_a_generation_cannot_write_are_refused_with_their_place() -> None:
-    taxonomy = Taxonomy.parse("name: x\ncategories:\n  - {id: S1, name: A}\n  - {id: O2, name: B}\n", "acme.yaml")
+    taxonomy = Taxonomy.from_yaml("name: x\ncategories:\n  - {id: S1, name: A}\n  - {id: O2, name: B}\n", "acme.yaml")
     with pytest.raises(TaxonomyError) as caught:
         Renderer(TEMPLATES["llama-guard-3-8b"], taxonomy)
     assert str(caught.value) == (
@@ -131,7 +131,7 @@ def test_ids_that_a_generation_cannot_write_are_refused_with_their_place() -> No
 @pytest.mark.parametrize("detail", ["names", "full"])
 def test_examples_stand_behind_their_category(template: Template, detail: str) -> None:
     letter = "O" if template.name == "llama-guard-1" else "S"
-    taxonomy = Taxonomy.parse(
+    taxonomy = Taxonomy.from_yaml(
         f"name: x\ndetail: {detail}\ncategories:\n  - id: {letter}1\n    name: Pets\n    can: [Pet them.]\n"
         "    examples:\n"
         "      - {user: My cat, verdict: safe}\n      - {user: A dog, assistant: Woof, verdict: unsafe}\n"

@@ -13,7 +13,7 @@ WHOLE = "name: a\ncategories:\n  - {id: S1, name: Hate}\n"  # three lines: what 
 def complaints(text: str, path: str = "t.yaml") -> list[str]:
     """`line:column: message` of every problem, in the order in which they are reported."""
     with pytest.raises(TaxonomyError) as caught:
-        Taxonomy.parse(text, path)
+        Taxonomy.from_yaml(text, path)
     assert {problem.path for problem in caught.value.problems} == {path}
     return [f"{p.line}:{p.column}: {p.message}" for p in caught.value.problems]
 
@@ -21,5 +21,5 @@ def complaints(text: str, path: str = "t.yaml") -> list[str]:
 def codes(text: str) -> list[str]:
     """The codes of the problems, in the same order."""
     with pytest.raises(TaxonomyError) as caught:
-        Taxonomy.parse(text)
+        Taxonomy.from_yaml(text)
     return [problem.code for problem in caught.value.problems]

@@ -305,7 +305,7 @@ def _check_policy(policy: Taxonomy, data: bytes) -> None:
 def _check_other_parser(policy: Taxonomy, data: bytes) -> None:
     """A first line that makes the text long has it read by libyaml, which may refuse it, but not read it otherwise."""
     try:
-        other = Taxonomy.parse(f"# {'x' * SLOW_LIMIT}\n{data.decode()}", policy.location.path)
+        other = Taxonomy.from_yaml(f"# {'x' * SLOW_LIMIT}\n{data.decode()}", policy.location.path)
     except TaxonomyError:
         return
     expect(other == policy and other.prompt_digest == policy.prompt_digest, "libyaml reads another policy")

@@ -28,7 +28,7 @@ categories:
 
 
 def digests(text: str) -> tuple[str, str]:
-    taxonomy = Taxonomy.parse(text)
+    taxonomy = Taxonomy.from_yaml(text)
     return taxonomy.prompt_digest, taxonomy.decision_digest
 
 
@@ -99,7 +99,7 @@ def test_examples_are_read_with_names_alone() -> None:
 
 
 def test_order_is_read_and_decides_nothing() -> None:
-    taxonomy = Taxonomy.parse(TEXT)
+    taxonomy = Taxonomy.from_yaml(TEXT)
     turned = dataclasses.replace(taxonomy, categories=taxonomy.categories[::-1])
     assert turned.prompt_digest != taxonomy.prompt_digest
     assert turned.decision_digest == taxonomy.decision_digest

@@ -67,7 +67,7 @@ def test_threshold(threshold: str, expected: str) -> None:
 
 @pytest.mark.parametrize("threshold", ["0", "1", "0.5", ".5", "-0.0", "1.0e-3", "2.5E-7"])
 def test_threshold_noop(threshold: str) -> None:
-    assert Taxonomy.parse(f"{WHOLE}threshold: {threshold}\n").threshold == float(threshold)
+    assert Taxonomy.from_yaml(f"{WHOLE}threshold: {threshold}\n").threshold == float(threshold)
 
 
 @pytest.mark.parametrize(
@@ -125,5 +125,5 @@ def test_a_misspelt_key_makes_a_taxonomy(key: str) -> None:
 
 @pytest.mark.parametrize(("todo", "expected"), [("true", True), ("Yes", True), ("off", False)])
 def test_boolean(todo: str, *, expected: bool) -> None:
-    [test] = Taxonomy.parse(f"{WHOLE}tests: [{{name: t, prompt: p, expect: safe, todo: {todo}}}]\n").tests
+    [test] = Taxonomy.from_yaml(f"{WHOLE}tests: [{{name: t, prompt: p, expect: safe, todo: {todo}}}]\n").tests
     assert test.todo is expected

@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_path(folder: Path, name: str) -> None:
     (folder / "sub").mkdir()
     (folder / name).write_text(WHOLE)
-    assert Taxonomy.load(name) == Taxonomy.parse(WHOLE)
+    assert Taxonomy.load(name) == Taxonomy.from_yaml(WHOLE)
     assert Taxonomy.load(folder / name).location.path == str(folder / name)
 
 
@@ -115,7 +115,7 @@ def test_a_pipe(folder: Path) -> None:
     read, write = os.pipe()
     os.write(write, WHOLE.encode())
     os.close(write)
-    assert Taxonomy.load(f"/dev/fd/{read}") == Taxonomy.parse(WHOLE)
+    assert Taxonomy.load(f"/dev/fd/{read}") == Taxonomy.from_yaml(WHOLE)
     os.close(read)
 
 
@@ -127,7 +127,7 @@ def test_a_pipe_that_is_written_later(folder: Path) -> None:
     assert writer.stdin is not None
     writer.stdin.write(WHOLE.encode())
     writer.stdin.close()
-    assert Taxonomy.load(f"/dev/fd/{read}") == Taxonomy.parse(WHOLE)
+    assert Taxonomy.load(f"/dev/fd/{read}") == Taxonomy.from_yaml(WHOLE)
     writer.wait()
     os.close(read)
 
@@ -135,14 +135,14 @@ def test_a_pipe_that_is_written_later(folder: Path) -> None:
 def test_no_file_may_extend_a_pipe(folder: Path) -> None:
     read, write = os.pipe()
     with pytest.raises(TaxonomyError, match="not a regular file"):
-        Taxonomy.parse(f"name: a\nextends: /dev/fd/{read}\n", extends_root=Path("/"))
+        Taxonomy.from_yaml(f"name: a\nextends: /dev/fd/{read}\n", extends_root=Path("/"))
     os.close(read)
     os.close(write)
 
 
 def test_a_byte_order_mark(folder: Path) -> None:
     (folder / "t.yaml").write_text(WHOLE, encoding="utf-8-sig")
-    assert Taxonomy.load("t.yaml") == Taxonomy.parse(WHOLE)
+    assert Taxonomy.load("t.yaml") == Taxonomy.from_yaml(WHOLE)
 
 
 def test_a_wheel_has_the_bundled_files_inside(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_given_values_replace_inherited_ones(folder: Path) -> None:
     child = write(folder, "name: child\nextends: ./parent.yaml\ndetail: names\nthreshold: 0\n")
     taxonomy = Taxonomy.load(child)
     assert (taxonomy.detail, taxonomy.threshold) == ("names", 0.0)
-    assert taxonomy.categories == Taxonomy.parse(PARENT).categories
+    assert taxonomy.categories == Taxonomy.from_yaml(PARENT).categories
 
 
 def test_a_key_may_move_within_a_file(folder: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_key_may_move_within_a_file(folder: Path) -> None:
 
 
 def test_tests_may_name_inherited_categories() -> None:
-    taxonomy = Taxonomy.parse(
+    taxonomy = Taxonomy.from_yaml(
         "name: a\nextends: llama-guard-3\ntests: [{name: t, prompt: p, expect: unsafe, categories: [S14]}]\n"
     )
     assert taxonomy.tests[0].categories == ("S14",)
@@ -197,7 +197,7 @@ def chain(folder: Path, files: int) -> Path:
 
 
 def test_sixteen_files(folder: Path) -> None:
-    assert Taxonomy.load(chain(folder, 16)).categories == Taxonomy.parse(PARENT).categories
+    assert Taxonomy.load(chain(folder, 16)).categories == Taxonomy.from_yaml(PARENT).categories
 
 
 def test_seventeen_files(folder: Path) -> None:
@@ -232,7 +232,7 @@ def test_inside_of_the_folder_of_the_file(folder: Path, inside: Path) -> None:
     write(inside, PARENT, "parent.yaml")
     (folder / "link.yaml").symlink_to(inside / "parent.yaml")
     (folder / "linked").symlink_to(inside)
-    expected = Taxonomy.parse(PARENT).categories
+    expected = Taxonomy.from_yaml(PARENT).categories
     for extends in ["inside/parent.yaml", "inside/../parent.yaml", str(folder / "parent.yaml"), "link.yaml"]:
         assert Taxonomy.load(write(folder, f"name: a\nextends: {extends}\n")).categories == expected
     assert Taxonomy.load(write(folder, "name: a\nextends: linked/parent.yaml\n")).categories == expected
@@ -246,7 +246,7 @@ def test_a_policy_that_is_a_link_has_two_folders(folder: Path, inside: Path) -> 
     write(kept, "name: a\nextends: parent.yaml\n")
     for name in ("t.yaml", "parent.yaml"):
         (inside / name).symlink_to(kept / name)
-    assert Taxonomy.load(inside / "t.yaml").categories == Taxonomy.parse(PARENT).categories
+    assert Taxonomy.load(inside / "t.yaml").categories == Taxonomy.from_yaml(PARENT).categories
 
 
 def test_a_parent_is_held_to_its_own_folder(folder: Path, inside: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_parent_is_held_to_its_own_folder(folder: Path, inside: Path) -> None:
     alone, child = inside / "b.yaml", write(folder, "name: a\nextends: inside/b.yaml\n")
     assert problems(alone) == [f"b.yaml:2:10: {OUTSIDE.format(quote('../parent.yaml'))}"]
     assert problems(child) == [f"inside/b.yaml:2:10: {OUTSIDE.format(quote('../parent.yaml'))}"]
-    assert Taxonomy.load(child, extends_root=folder).categories == Taxonomy.parse(PARENT).categories
+    assert Taxonomy.load(child, extends_root=folder).categories == Taxonomy.from_yaml(PARENT).categories
 
 
 def test_outside_of_the_folder_that_is_allowed(folder: Path, inside: Path) -> None:
@@ -269,7 +269,8 @@ def test_a_policy_without_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch
     """One that is parsed is in the current folder, and one that comes through a pipe is in none."""
     monkeypatch.chdir(folder)
     text = "name: a\nextends: {}\n"
-    assert Taxonomy.parse(text.format("./parent.yaml")).categories == Taxonomy.parse(PARENT).categories
+    assert Taxonomy.from_yaml(text.format("./parent.yaml")).categories == Taxonomy.from_yaml(PARENT).categories
     with pytest.raises(TaxonomyError, match="is outside of this file's folder"):
-        Taxonomy.parse(text.format("/dev/shm/parent.yaml"), "/dev/stdin")
-    assert Taxonomy.parse(text.format("llama-guard-3"), "/dev/stdin") == Taxonomy.parse(text.format("llama-guard-3"))
+        Taxonomy.from_yaml(text.format("/dev/shm/parent.yaml"), "/dev/stdin")
+    bundled = text.format("llama-guard-3")
+    assert Taxonomy.from_yaml(bundled, "/dev/stdin") == Taxonomy.from_yaml(bundled)

@@ -22,7 +22,7 @@ VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 
 def is_valid(document: Any) -> bool:
     try:
-        Taxonomy.parse(yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
+        Taxonomy.from_yaml(yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
     except TaxonomyError:
         return False
     return True

@@ -67,7 +67,7 @@ yamlish = st.lists(fragments, max_size=40).map("".join)
 
 def outcome(text: str, path: Path) -> Taxonomy | TaxonomyError:
     try:
-        return Taxonomy.parse(text, str(path))
+        return Taxonomy.from_yaml(text, str(path))
     except TaxonomyError as error:
         return error
 

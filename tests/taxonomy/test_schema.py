@@ -74,7 +74,7 @@ def test_every_field() -> None:
             location=Location("t.yaml", 25, 5),
         ),
     )
-    taxonomy = Taxonomy.parse(FULL, "t.yaml")
+    taxonomy = Taxonomy.from_yaml(FULL, "t.yaml")
     assert taxonomy == Taxonomy(
         name="acme-support",
         categories=(self_harm, crimes),
@@ -87,11 +87,11 @@ def test_every_field() -> None:
     assert [t.location for t in taxonomy.tests] == [t.location for t in tests]
     assert taxonomy.location == Location("t.yaml", 2, 1)
     assert [c.label for c in taxonomy.categories] == ["self-harm", "S2"]
-    assert hash(taxonomy) == hash(Taxonomy.parse(FULL))
+    assert hash(taxonomy) == hash(Taxonomy.from_yaml(FULL))
 
 
 def test_defaults() -> None:
-    taxonomy = Taxonomy.parse(WHOLE)
+    taxonomy = Taxonomy.from_yaml(WHOLE)
     assert (taxonomy.detail, taxonomy.threshold, taxonomy.tests) == ("names", None, ())
 
 
@@ -135,7 +135,7 @@ def test_ids(written: str) -> None:
 
 @pytest.mark.parametrize("written", ["S1", "O6", "S14", "S999", '"A10"'])
 def test_ids_noop(written: str) -> None:
-    taxonomy = Taxonomy.parse(f"name: a\ncategories:\n  - {{id: {written}, name: Hate}}\n")
+    taxonomy = Taxonomy.from_yaml(f"name: a\ncategories:\n  - {{id: {written}, name: Hate}}\n")
     assert taxonomy.categories[0].id == written.strip('"')
 
 

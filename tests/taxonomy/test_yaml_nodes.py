@@ -125,7 +125,7 @@ def test_an_alias_bomb() -> None:
 
 
 def test_aliases_are_read_where_they_are_used() -> None:
-    taxonomy = Taxonomy.parse(
+    taxonomy = Taxonomy.from_yaml(
         "name: a\n"
         "categories:\n"
         "  - {id: S1, name: Hate, can: &can [Discuss history.]}\n"
@@ -174,12 +174,12 @@ def test_keys_and_tags(lines: str, expected: str) -> None:
 
 @pytest.mark.parametrize("tagged", ["!!str no", '"no"', "'no'", "|\n  no", ">\n  no\n"])
 def test_text_that_says_so(tagged: str) -> None:
-    assert Taxonomy.parse(WHOLE.replace("name: a", f"name: {tagged}")).name == "no"
+    assert Taxonomy.from_yaml(WHOLE.replace("name: a", f"name: {tagged}")).name == "no"
 
 
 def test_a_message_is_one_printable_line() -> None:
     with pytest.raises(TaxonomyError) as caught:
-        Taxonomy.parse(f'{WHOLE}"\\e[2J\\nok{"x" * 100}": 1\n', "t.yaml")
+        Taxonomy.from_yaml(f'{WHOLE}"\\e[2J\\nok{"x" * 100}": 1\n', "t.yaml")
     known = "name, extends, drop, detail, threshold, description, categories, tests"
     shown = f"\\x1b[2J\\nok{'x' * 53}…"
     assert str(caught.value) == f"t.yaml:4:1: unknown key `{shown}`: known are {known}"

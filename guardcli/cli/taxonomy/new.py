@@ -79,7 +79,7 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
         fresh=_fresh(parent),
     )
     # What is wrong with its name, for one, is told before anything is written.
-    Taxonomy.parse(text, str(path), extends_root=extends_root)
+    Taxonomy.from_yaml(text, str(path), extends_root=extends_root)
     _write(path, text)
     output.echo_err(f"guard: wrote {path}")
     schema = path.with_name(_SCHEMA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.conversation import Malformed, Record, Role
-from guardcli.errors import InputError
+from guardcli.errors import DemonstrationModelWarning, InputError
 from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
 from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, judged, turns
@@ -75,7 +76,9 @@ def _loaded(path: str, template: str | None) -> Model:
     from guardcli.cli.guard_options import cache_path
     from guardcli.models import Model, Offload
 
-    return Model.load(path, template=template, offload=Offload("off"), cache=cache_path())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DemonstrationModelWarning)  # it judges nothing here
+        return Model.load(path, template=template, offload=Offload("off"), cache=cache_path())
 
 
 def _render(

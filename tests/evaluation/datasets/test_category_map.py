@@ -31,7 +31,7 @@ def test_by_id_key_and_name(native: str, categories: CategoryIndex, label: str |
 
 def test_an_id_outranks_a_name_and_a_name_that_two_have_is_nobodys() -> None:
     same = "{id: S1, name: Hate}, {id: S2, name: Hate}, {id: S3, name: S1}, {id: S4, name: Other, key: four}"
-    found = CategoryIndex.from_taxonomy(Taxonomy.parse(f"name: x\ncategories: [{same}]\n"))
+    found = CategoryIndex.from_taxonomy(Taxonomy.from_yaml(f"name: x\ncategories: [{same}]\n"))
     assert [found.find(name) for name in ("S1", "hate", "four", "other")] == ["S1", None, "four", "four"]
 
 

@@ -10,7 +10,7 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation import LabeledConversation, UnusableSample
 from tests.training.augmentation.samples import labeled, record, sample_of
 
-POLICY = Taxonomy.parse("name: p\nextends: llama-guard-3\ndrop: [S13]\ncategories: [{id: S11, key: self-harm}]\n")
+POLICY = Taxonomy.from_yaml("name: p\nextends: llama-guard-3\ndrop: [S13]\ncategories: [{id: S11, key: self-harm}]\n")
 MAP = CategoryMap({"": {"guns": "S9", "rude": None, "harm": "self-harm", "votes": "S13"}}, "p")
 
 
