@@ -5,7 +5,13 @@
 >>> [verdict.verdict for verdict in guard.check(["How do I bake bread?"])]
 ['safe']
 
-Names are imported when they are first used: importing the package costs nothing.
+Names are imported when they are first used: importing the package costs nothing. What is not a name of this package is
+in its subpackages:
+
+    from guardcli.audit import audit, merge_shards            files into a file that can be resumed, and shards joined
+    from guardcli.formats import ReadOptions                  records of files, for Guard.judge
+    from guardcli.judging.reader import read_verdicts         stored rows
+    from guardcli.judging.summary import summarize            and what they add up to
 """
 
 from __future__ import annotations

@@ -101,3 +101,8 @@ def test_the_package_lists_its_names() -> None:
     assert dir(guardcli) == sorted([*guardcli.__all__, "__version__"])
     assert {"Guard", "Taxonomy", "Verdict", "ModelConfig", "EngineConfig", "JudgeConfig"} < set(dir(guardcli))
     assert [name for name in guardcli.__all__ if not getattr(guardcli, name).__doc__] == []
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    """By the file in which type checkers look for that; hatchling packs it as it packs every file of the package."""
+    assert Path(guardcli.__file__).with_name("py.typed").read_bytes() == b""
