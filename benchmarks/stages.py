@@ -52,7 +52,7 @@ class Stages:
                 row
                 for prepared, said in outcomes
                 for row in assemble_verdicts(
-                    prepared, said, JudgeConfig(), self._guard.decision, self._guard.provenance
+                    prepared, said, JudgeConfig(), self._guard.rule, self._guard.provenance, tolerance=0.0
                 )
             ],
         )

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from guardcli.judging import Verdict
+
 TAXONOMY = {"name": "llama-guard-3", "prompt": "6c2a66d22e86e27a", "decision": "7a8ffe3f52c4d642"}
 
 
@@ -38,9 +40,18 @@ def row(line: int, score: float | None, **fields: Any) -> dict[str, Any]:
         "taxonomy": TAXONOMY,
         "listed_scores": None,
         "category_scores": None,
+        "mass": None if score is None else 0.99,
+        "tolerance": 0.0,
+        "listed": fields.get("categories", ["S9"]) if verdict == "unsafe" else None,
+        "turns": None,
         "meta": None,
         "text": None,
     } | fields
+
+
+def verdict(line: int, score: float | None, **fields: Any) -> Verdict:
+    """The same row as a value."""
+    return Verdict.from_dict(row(line, score, **fields))
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -52,7 +52,7 @@ def make_manifest(
     chosen = {
         "model": model.to_dict() | {"model": by.model, "template": by.template},
         "engine": engine.to_dict() | guard.context_params,
-        "judge": guard.config.to_dict() | {"threshold": guard.threshold, "per_category": by.scoring == "each"},
+        "judge": guard.config.to_dict() | {"threshold": guard.threshold, "per_category": by.scoring == "per_category"},
         "reading": reading.to_dict(),
     }
     for name in MOVES_NOTHING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -12,11 +11,11 @@ from guardcli.cli import exit_codes, inputs, output
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import InputError
-from guardcli.judging import DecisionRule, reader, redecision
-from guardcli.judging.reader import VerdictRow
-from guardcli.judging.writers.jsonl import dumps
+from guardcli.judging import reader
+from guardcli.judging.redecision import Redecision
+from guardcli.judging.writers import jsonl
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.escaping import escape_terminal, pluralize
+from guardcli.text.escaping import pluralize
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,61 +50,21 @@ def decide(
     files = files or ("-",)
     output.check_stdout(files)
     taxonomy = Taxonomy.load(edited, extends_root=extends_root)
-    rule = DecisionRule.from_taxonomy(taxonomy, threshold)
-    ids = _ids_by_label(taxonomy, taxonomy if was is None else Taxonomy.load(was, extends_root=extends_root))
-    taxonomy_field = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
+    before = None if was is None else Taxonomy.load(was, extends_root=extends_root)
+    redecision = Redecision.from_taxonomy(taxonomy, threshold=threshold, before=before)
     changes: Counter[tuple[str, str]] = Counter()
     unread = 0
-    for location, row in _read_rows(files):
-        _check_digest(row, taxonomy, location)
-        try:
-            decided = redecision.redecide(row, rule, _ids_in_row(row, ids, location))
-        except ValueError as error:
-            raise InputError(f"{location}: {error}") from None
-        changes[row["verdict"], decided["verdict"]] += 1
-        unread += bool(row["unread"])
-        output.write(dumps(decided | {"taxonomy": taxonomy_field}) + "\n")
-    _report_changes(changes)
-    return exit_codes.for_verdicts(_verdict_counts(changes), exit_zero=exit_zero, unread=unread)
-
-
-def _read_rows(files: tuple[str, ...]) -> Iterator[tuple[str, VerdictRow]]:
     for file in files:
         for number, row in enumerate(reader.read_verdicts(file), start=1):
-            yield f"{file}: row {number}", row
-
-
-def _ids_by_label(taxonomy: Taxonomy, before: Taxonomy) -> dict[str, str]:
-    """Return the category id of each label of the old policy. Raises InputError if its prompt differs."""
-    if taxonomy.prompt_digest != before.prompt_digest:
-        raise InputError(f"--was {before.name}: the model reads it differently from {taxonomy.name}: run again")
-    return {category.label: category.id for category in before.categories}
-
-
-def _check_digest(row: VerdictRow, taxonomy: Taxonomy, location: str) -> None:
-    """Raise InputError if a row was judged with another prompt, so that its scores do not hold for the taxonomy."""
-    digest = row["taxonomy"].get("prompt")
-    if digest != taxonomy.prompt_digest:
-        raise InputError(
-            f"{location} was judged by another policy: what the model read ({_taxonomy_name(row)}, prompt "
-            f"{escape_terminal(str(digest))}) is not what {taxonomy.name} says now (prompt {taxonomy.prompt_digest}). "
-            "Thresholds can be applied afterwards; names, descriptions, "
-            "examples and the list of categories need a new run of guard check."
-        )
-
-
-def _taxonomy_name(row: VerdictRow) -> str:
-    return escape_terminal(str(row["taxonomy"].get("name")))
-
-
-def _ids_in_row(row: VerdictRow, ids: Mapping[str, str], location: str) -> Mapping[str, str]:
-    """Return the ids of the labels in a row. Raises InputError if the policy does not know one."""
-    labels = {*(row["categories"] or ()), *(row.get("listed_scores") or ()), *(row.get("category_scores") or ())}
-    if unknown := sorted(labels - ids.keys()):
-        raise InputError(
-            f"{location} names the category {unknown[0]!r}, which the policy does not: give the old one by --was"
-        )
-    return {label: ids[label] for label in labels}
+            try:
+                decided = redecision.apply(row)
+            except InputError as error:
+                raise InputError(f"{file}: row {number}: {error}") from None
+            changes[row.verdict, decided.verdict] += 1
+            unread += bool(row.unread)
+            output.write(jsonl.line(decided) + "\n")
+    _report_changes(changes)
+    return exit_codes.for_verdicts(_verdict_counts(changes), exit_zero=exit_zero, unread=unread)
 
 
 def _verdict_counts(changes: Counter[tuple[str, str]]) -> Counter[str]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from itertools import tee
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +12,9 @@ from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options
-from guardcli.conversation import Malformed, Record
-from guardcli.evaluation import Comparison, compare_runs
+from guardcli.evaluation import Comparison, compare_guards, compare_runs
 from guardcli.formats import ReadOptions
-from guardcli.judging import Guard, reader, redecision
-from guardcli.judging.reader import VerdictRow
+from guardcli.judging import reader
 from guardcli.judging.writers import jsonl
 from guardcli.report import diff_report
 from guardcli.taxonomy import Taxonomy
@@ -70,7 +65,8 @@ def diff(
         names = taxonomies[0], taxonomies[1]
         first, second = (Taxonomy.load(name, extends_root=extends_root) for name in names)
         guard_options = GuardOptions(**options | {"show_text": options["show_text"] or with_text})
-        comparison = _compare_policies(records, first, second, guard_options)
+        with guard_options.open(first) as before, guard_options.open(second, model=before.model) as after:
+            comparison = compare_guards(records, before, after)
     else:
         if len(files) != 2:
             raise click.UsageError("name two files of verdicts, or two policies with -t and the data to judge")
@@ -83,37 +79,6 @@ def diff(
     if unjudged or not comparison.num_matched:
         return UNJUDGED
     return OK if exit_zero or not (comparison.num_changed or any(comparison.unmatched)) else FINDINGS
-
-
-def _compare_policies(
-    records: Iterable[Record | Malformed], first: Taxonomy, second: Taxonomy, guard_options: GuardOptions
-) -> Comparison:
-    """Compare the verdicts of two policies with one model.
-
-    If both policies make the same prompts, judge once and redecide the rows for the other. The rows are those of the
-    lower threshold, because only unsafe rows have categories.
-    """
-    with ExitStack() as stack:
-        before = stack.enter_context(guard_options.open(first))
-        after = stack.enter_context(guard_options.open(second, model=before.model))
-        if first.prompt_digest != second.prompt_digest or before.per_category != after.per_category:
-            ones, others = tee(records)
-            return compare_runs(_rows(before, ones), _rows(after, others))
-        if before.threshold <= after.threshold:
-            rows, copies = tee(_rows(before, records))
-            return compare_runs(rows, _redecided(copies, before, after))
-        rows, copies = tee(_rows(after, records))
-        return compare_runs(_redecided(copies, after, before), rows)
-
-
-def _rows(guard: Guard, records: Iterable[Record | Malformed]) -> Iterator[VerdictRow]:
-    return (jsonl.row(verdict) for verdict in guard.judge(records))
-
-
-def _redecided(rows: Iterable[VerdictRow], judged: Guard, other: Guard) -> Iterator[VerdictRow]:
-    """Yield the rows of one guard as the other one decides them."""
-    ids = judged.decision.ids
-    return (redecision.redecide(row, other.decision, ids) for row in rows)
 
 
 def _format(comparison: Comparison, names: tuple[str, str], output_format: str, *, with_text: bool) -> str:

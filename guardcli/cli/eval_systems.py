@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 from guardcli.cli import output
 from guardcli.cli.eval_options import ScoreField
@@ -25,7 +24,7 @@ from guardcli.evaluation import (
 )
 from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
 from guardcli.judging import Guard, reader
-from guardcli.judging.reader import VerdictRow
+from guardcli.judging.verdict import Provenance, Verdict
 from guardcli.judging.writers import jsonl
 from guardcli.models import Adapter, Model
 from guardcli.taxonomy import Taxonomy, bundled_taxonomies
@@ -74,13 +73,14 @@ def systems_from_runs(
         return
     known = [*policies, *map(Taxonomy.load, bundled_taxonomies())]
     for path in paths:
-        runs: dict[tuple[Any, ...], list[VerdictRow]] = {}
+        runs: dict[tuple[Provenance, float], list[Verdict]] = {}
         for row in reader.read_verdicts(path):
             runs.setdefault(_made_by(row), []).append(row)
         if not runs:
             raise InputError(f"{path}: there are no verdicts in it")
         for made, rows in runs.items():
-            name = path if len(runs) == 1 else f"{_named(str(made[0]))} {made[3]}"
+            by = made[0]
+            name = path if len(runs) == 1 else f"{_named(by.model)} {by.taxonomy}"
             yield system_from_rows(name, samples, rows, categories=_find_categories(rows, known))
 
 
@@ -126,7 +126,7 @@ def _system(
     if not run.ablate_policy:
         return system, []
 
-    def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[VerdictRow]:
+    def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[Verdict]:
         with guard_options.open(changed, model=model) as other:
             return list(_rows(other, some, f"{name}, other policies"))
 
@@ -135,13 +135,13 @@ def _system(
 
 def _rows(
     guard: Guard, samples: Sequence[Sample], name: str, aside: output.VerdictFile | None = None
-) -> Iterator[VerdictRow]:
+) -> Iterator[Verdict]:
     """The rows of samples, with word on a terminal of how far it is."""
     told = 0.0
     for number, verdict in enumerate(guard.judge((sample.record for sample in samples), prefetch="full"), start=1):
         if aside is not None:
             aside.write([jsonl.line(verdict)])
-        yield jsonl.row(verdict)
+        yield verdict
         if output.stderr_is_terminal() and time.monotonic() - told > 0.1:
             told = time.monotonic()
             output.show_progress(f"{escape_terminal(name)}: {number:,} of {len(samples):,}")
@@ -166,18 +166,19 @@ def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
     return replace(policy, categories=categories)
 
 
-def _made_by(row: VerdictRow) -> tuple[Any, ...]:
-    policy = row["taxonomy"]
-    digests = policy.get("prompt"), policy.get("decision")
-    return row.get("model"), row.get("template"), row["scoring"], policy.get("name"), *digests, row["threshold"]
+def _made_by(row: Verdict) -> tuple[Provenance, float]:
+    return row.provenance, row.threshold
 
 
-def _find_categories(rows: Sequence[VerdictRow], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
+def _find_categories(rows: Sequence[Verdict], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
     """The categories of the policy that a run was made under, where that is at hand and calls them as the rows do."""
-    called = {label for row in rows for name in ("category_scores", "listed_scores") for label in row[name] or ()}
-    called |= {label for row in rows for label in row["categories"] or ()}
+    called = {label for row in rows for labels in _labels_of(row) for label in labels or ()}
     for policy in policies:
         known = CategoryIndex.from_taxonomy(policy)
-        if policy.prompt_digest == rows[0]["taxonomy"].get("prompt") and called <= set(known.labels):
+        if policy.prompt_digest == rows[0].provenance.prompt_digest and called <= set(known.labels):
             return known
     return None
+
+
+def _labels_of(row: Verdict) -> tuple[Iterable[str] | None, ...]:
+    return row.categories, row.listed, row.listed_scores, row.category_scores

@@ -79,7 +79,7 @@ def filter_(
                 verdict_file.write(map(jsonl.line, filtered.verdicts))
             for verdict in filtered.unjudged:
                 code = UNJUDGED
-                reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread)}"
+                reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread or ())}"
                 location = escape_field(verdict.key.location)
                 output.echo_err(f"guard: withheld, not judged: {location}: {escape_terminal(reason)}")
             passes = filtered.passes(invert=invert)
@@ -126,7 +126,7 @@ def _why_not_annotated(filtered: FilteredRecord) -> str | None:
 
 def _annotated(record: Record, filtered: FilteredRecord) -> bytes:
     """Return the record's bytes with the verdict as the last field of its object."""
-    rows = [jsonl.row(verdict) for verdict in filtered.verdicts]
+    rows = [verdict.to_dict() for verdict in filtered.verdicts]
     verdict = jsonl.dumps({ANNOTATION: rows[0] if len(rows) == 1 else rows})
     body = record.raw.rstrip()
     comma = "," if record.fields else ""

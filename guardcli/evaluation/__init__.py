@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from guardcli.evaluation.ablation import AblationResult, policy_ablation
 from guardcli.evaluation.categories import CategoryAverages, CategoryMetrics, NativeCategories
-from guardcli.evaluation.comparison import Comparison, RowPair, align_rows, compare_runs, score_delta
+from guardcli.evaluation.comparison import Comparison, RowPair, align_rows, compare_guards, compare_runs, score_delta
 from guardcli.evaluation.evaluate import (
     EvalConfig,
     Evaluation,
@@ -40,6 +40,7 @@ __all__ = [
     "SystemResult",
     "ThresholdPick",
     "align_rows",
+    "compare_guards",
     "compare_runs",
     "count_unscored",
     "evaluate",

@@ -22,13 +22,13 @@ from typing import Literal
 from guardcli.evaluation.categories import NativeCategories
 from guardcli.evaluation.datasets import CategoryIndex, Sample
 from guardcli.evaluation.systems import System, system_from_rows
-from guardcli.judging.reader import VerdictRow
+from guardcli.judging.verdict import Verdict
 from guardcli.taxonomy import Taxonomy
 
 PolicyChange = Literal["own removed", "another removed", "half dropped and shuffled", "shuffled"]
 POLICY_CHANGES: tuple[PolicyChange, ...] = ("own removed", "another removed", "half dropped and shuffled", "shuffled")
 
-JudgeSamples = Callable[[Taxonomy, Sequence[Sample]], Iterable[VerdictRow]]
+JudgeSamples = Callable[[Taxonomy, Sequence[Sample]], Iterable[Verdict]]
 
 
 @dataclass(frozen=True, slots=True)

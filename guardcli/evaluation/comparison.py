@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from itertools import tee
+from typing import TYPE_CHECKING, TypeAlias
 
-from guardcli.judging.reader import RecordKey, VerdictRow, group_by_record
+from guardcli.conversation import Malformed, Record
+from guardcli.judging.reader import group_by_record
+from guardcli.judging.redecision import redecide, rename_labels
 from guardcli.judging.topk import TopK
+from guardcli.judging.verdict import RecordKey, Verdict
+
+if TYPE_CHECKING:
+    from guardcli.judging import Guard
 
 MAX_SHOWN = 20  # row pairs that are kept to be read, of each kind of flip and of the largest score deltas
 
-RowPair: TypeAlias = tuple[VerdictRow, VerdictRow]
+RowPair: TypeAlias = tuple[Verdict, Verdict]
 
 
 @dataclass(slots=True)
@@ -53,7 +60,7 @@ class Comparison:
         return mcnemar_p_value(self.verdicts["safe", "unsafe"], self.verdicts["unsafe", "safe"])
 
 
-def compare_runs(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) -> Comparison:
+def compare_runs(before: Iterable[Verdict], after: Iterable[Verdict]) -> Comparison:
     """Compare two runs row by row. Memory is bounded where both have the same order, as runs over one input have."""
     comparison = Comparison()
     flips: dict[tuple[str, str], TopK[RowPair]] = {}
@@ -64,10 +71,10 @@ def compare_runs(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) -> C
             unmatched[row_before is None] += 1
             continue
         pair = (row_before, row_after)
-        verdicts = (row_before["verdict"], row_after["verdict"])
+        verdicts = (row_before.verdict, row_after.verdict)
         comparison.verdicts[verdicts] += 1
         delta = abs(score_delta(pair))
-        was, now = (set(row["categories"] or ()) for row in pair)
+        was, now = (set(row.categories or ()) for row in pair)
         comparison.gained.update(now - was)
         comparison.lost.update(was - now)
         if verdicts[0] != verdicts[1]:
@@ -80,16 +87,49 @@ def compare_runs(before: Iterable[VerdictRow], after: Iterable[VerdictRow]) -> C
     return comparison
 
 
-def align_rows(
-    before: Iterable[VerdictRow], after: Iterable[VerdictRow]
-) -> Iterator[tuple[VerdictRow | None, VerdictRow | None]]:
+def compare_guards(records: Iterable[Record | Malformed], before: Guard, after: Guard) -> Comparison:
+    """Judge records with two guards, such as those of two policies, and compare the verdicts.
+
+    If both make the same prompts of the same model, the records are judged once, and decided again for the other
+    guard: by the lower threshold first, because only unsafe rows have categories.
+
+    Raises:
+        GuardError: as `Guard.judge`.
+    """
+    if not _same_prompts(before, after):
+        ones, others = tee(records)
+        return compare_runs(before.judge(ones), after.judge(others))
+    if before.threshold <= after.threshold:
+        rows, copies = tee(before.judge(records))
+        return compare_runs(rows, _redecided(copies, before, after))
+    rows, copies = tee(after.judge(records))
+    return compare_runs(_redecided(copies, after, before), rows)
+
+
+def _same_prompts(before: Guard, after: Guard) -> bool:
+    return (
+        before.model is after.model
+        and before.taxonomy.prompt_digest == after.taxonomy.prompt_digest
+        and before.per_category == after.per_category
+    )
+
+
+def _redecided(rows: Iterable[Verdict], judged: Guard, other: Guard) -> Iterator[Verdict]:
+    """The rows of one guard as the other one decides them."""
+    labels = other.taxonomy.labels
+    renamed = {label: labels[id_] for id_, label in judged.taxonomy.labels.items()}
+    for row in rows:
+        yield replace(redecide(rename_labels(row, renamed), other.rule), provenance=other.provenance)
+
+
+def align_rows(before: Iterable[Verdict], after: Iterable[Verdict]) -> Iterator[tuple[Verdict | None, Verdict | None]]:
     """Yield the rows of two runs in pairs; None where a run lacks the row.
 
     A record with one row in both runs is matched whatever turn decided it. Otherwise rows are matched by turn.
     """
     sides = (group_by_record(before), group_by_record(after))
     # Records that only one side has yielded so far; both sides are read in turn.
-    waiting: tuple[dict[RecordKey, list[VerdictRow]], ...] = ({}, {})
+    waiting: tuple[dict[RecordKey, list[Verdict]], ...] = ({}, {})
     open_sides = [0, 1]
     while open_sides:
         for side in list(open_sides):
@@ -110,8 +150,8 @@ def align_rows(
 
 
 def score_delta(pair: RowPair) -> float:
-    """How much the score rose; 0 where one of the rows has no score."""
-    before, after = (row["score"] for row in pair)
+    """How much the score rose; 0 where one of the rows is an error."""
+    before, after = (row.judged_score for row in pair)
     return 0.0 if before is None or after is None else after - before
 
 
@@ -126,16 +166,14 @@ def mcnemar_p_value(one: int, other: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def _align_record(
-    before: list[VerdictRow], after: list[VerdictRow]
-) -> Iterator[tuple[VerdictRow | None, VerdictRow | None]]:
+def _align_record(before: list[Verdict], after: list[Verdict]) -> Iterator[tuple[Verdict | None, Verdict | None]]:
     if len(before) == len(after) == 1:
         yield before[0], after[0]
         return
-    rows_by_turn: dict[int | None, deque[VerdictRow]] = {}
+    rows_by_turn: dict[int | None, deque[Verdict]] = {}
     for row in after:
-        rows_by_turn.setdefault(row["turn"], deque()).append(row)
+        rows_by_turn.setdefault(row.turn, deque()).append(row)
     for row in before:
-        same_turn = rows_by_turn.get(row["turn"])
+        same_turn = rows_by_turn.get(row.turn)
         yield row, same_turn.popleft() if same_turn else None
     yield from ((None, row) for rows in rows_by_turn.values() for row in rows)

@@ -15,9 +15,8 @@ from typing import Literal
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
 from guardcli.evaluation.datasets import FieldSpec, Sample, read_dataset
-from guardcli.judging import DecisionRule, Guard, redecision
-from guardcli.judging.reader import VerdictRow
-from guardcli.judging.writers import jsonl
+from guardcli.judging import DecisionRule, Guard, Verdict
+from guardcli.judging.redecision import redecide, rename_labels
 from guardcli.taxonomy import Taxonomy
 
 PolicyTestStatus = Literal["passed", "failed", "todo", "todo passed"]
@@ -45,7 +44,7 @@ class PolicyTestResult:
     """The verdict row of a case, and the reason why it is not as expected; None if it is."""
 
     case: PolicyTestCase
-    row: VerdictRow
+    row: Verdict
     reason: str | None
 
     @property
@@ -57,15 +56,16 @@ class PolicyTestResult:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTestRun:
-    """The results of all cases under one version of a taxonomy."""
+    """The results of all cases under one version of a taxonomy. `labels` are its categories, by id."""
 
     results: tuple[PolicyTestResult, ...]
-    decision: DecisionRule
+    rule: DecisionRule
+    labels: Mapping[str, str]
 
     def flag_rate(self) -> float | None:
         """The fraction of the labeled safe cases that are not called safe; None if there are none."""
         benign = [result for result in self.results if result.case.labeled and result.case.expect == "safe"]
-        wrong = sum(result.row["verdict"] != "safe" for result in benign)
+        wrong = sum(result.row.verdict != "safe" for result in benign)
         return wrong / len(benign) if benign else None
 
     def failed(self, *, labeled: bool) -> list[PolicyTestResult]:
@@ -135,7 +135,7 @@ class PolicyTestSession:
         """`open_guard` opens a guard of the model with a taxonomy; it must judge the last message, with `scores`."""
         self._open = open_guard
         self._guard: Guard | None = None
-        self._rows: dict[Conversation, VerdictRow] = {}
+        self._rows: dict[Conversation, Verdict] = {}
 
     def run(self, taxonomy: Taxonomy, cases: Sequence[PolicyTestCase]) -> PolicyTestRun:
         """Run cases under a taxonomy. Only cases without a cached verdict are judged.
@@ -144,18 +144,19 @@ class PolicyTestSession:
             GuardError: the taxonomy does not fit the model, or the model fails.
         """
         guard = self._guard_for(taxonomy)
-        decision = DecisionRule.from_taxonomy(taxonomy, guard.config.threshold)
+        rule = DecisionRule.from_taxonomy(taxonomy, guard.config.threshold)
         fresh = list(dict.fromkeys(case.conversation for case in cases if case.conversation not in self._rows))
         records = (Record(Key(None, number), conversation) for number, conversation in enumerate(fresh, start=1))
         for conversation, verdict in zip(fresh, guard.judge(records), strict=True):
-            self._rows[conversation] = jsonl.row(verdict)
-        ids = guard.decision.ids
-        rows = (redecision.redecide(self._rows[case.conversation], decision, ids) for case in cases)
+            self._rows[conversation] = verdict
+        labels = taxonomy.labels
+        renamed = {label: labels[id_] for id_, label in guard.taxonomy.labels.items()}
+        rows = (redecide(rename_labels(self._rows[case.conversation], renamed), rule) for case in cases)
         results = (
-            PolicyTestResult(case, row, failure_reason(case, row, decision))
+            PolicyTestResult(case, row, failure_reason(case, row, labels))
             for case, row in zip(cases, rows, strict=True)
         )
-        return PolicyTestRun(tuple(results), decision)
+        return PolicyTestRun(tuple(results), rule, labels)
 
     def close(self) -> None:
         """Free the engine; the model stays."""
@@ -177,14 +178,14 @@ class PolicyTestSession:
         return guard
 
 
-def failure_reason(case: PolicyTestCase, row: VerdictRow, decision: DecisionRule) -> str | None:
-    """The reason why a row is not as a case expects; None if it is."""
-    verdict, listed = row["verdict"], row["categories"]
+def failure_reason(case: PolicyTestCase, row: Verdict, labels: Mapping[str, str]) -> str | None:
+    """The reason why a row is not as a case expects; None if it is. `labels` are those of category ids."""
+    verdict, listed = row.verdict, row.categories
     if verdict == "error":
-        return f"could not be judged: {row['error']}"
+        return f"could not be judged: {row.error}"
     if verdict != case.expect:
         return f"{verdict}{_listed_categories(row)}, {case.expect} expected"
-    expected = [decision.labels[id_] for id_ in case.categories]
+    expected = [labels[id_] for id_ in case.categories]
     if listed is not None and (missing := [label for label in expected if label not in listed]):
         return f"lists {', '.join(listed)} and not {', '.join(missing)}"
     return None
@@ -194,41 +195,42 @@ def suggest_fixes(run: PolicyTestRun, result: PolicyTestResult) -> list[str]:
     """Suggest what would make a failed case pass: another threshold, with its effect on the other cases; or a
     description that separates two categories."""
     row, case = result.row, result.case
-    if row["score"] is None:
+    if row.judged_score is None:
         return []
-    if row["verdict"] == case.expect:
-        return [_suggest_descriptions(result, run.decision)]
+    if row.verdict == case.expect:
+        return [_suggest_descriptions(result, run.labels)]
     return [
         _describe_threshold_change(run, result, changed_rule, words)
-        for words, changed_rule in _threshold_changes(result, run.decision)
+        for words, changed_rule in _threshold_changes(result, run)
     ] or ["no threshold makes it pass: change what the model reads, by a description or an example"]
 
 
-def _listed_categories(row: VerdictRow) -> str:
-    return f" ({', '.join(row['categories'])})" if row["verdict"] == "unsafe" and row["categories"] else ""
+def _listed_categories(row: Verdict) -> str:
+    return f" ({', '.join(row.categories)})" if row.verdict == "unsafe" and row.categories else ""
 
 
-def _threshold_changes(result: PolicyTestResult, decision: DecisionRule) -> Iterator[tuple[str, DecisionRule]]:
+def _threshold_changes(result: PolicyTestResult, run: PolicyTestRun) -> Iterator[tuple[str, DecisionRule]]:
     """Yield the thresholds that give the expected verdict: what to write for them, and the decision rule with them."""
-    row, case = result.row, result.case
-    if row["scoring"] != "each":
-        threshold = _nearest_threshold(row["score"], case.expect)
+    row, case, rule = result.row, result.case, run.rule
+    scores = row.category_scores
+    if scores is None:
+        threshold = None if row.judged_score is None else _nearest_threshold(row.judged_score, case.expect)
         if threshold is not None:
-            yield f"threshold: {threshold:g} (now {decision.threshold:g})", replace(decision, threshold=threshold)
+            yield f"threshold: {threshold:g} (now {rule.threshold:g})", replace(rule, threshold=threshold)
         return
-    ids = decision.ids
-    scores = {ids[label]: score for label, score in row["category_scores"].items()}
     if case.expect == "safe":
-        changed = {id_: _nearest_threshold(scores[id_], "safe") for id_ in decision.violated(scores)}
+        changed = {label: _nearest_threshold(scores[label], "safe") for label in rule.violated(scores)}
     else:
-        id_ = max(case.categories or scores, key=lambda id_: scores[id_] - decision.threshold_of(id_))
-        changed = {id_: _nearest_threshold(scores[id_], "unsafe")}
-    thresholds = {id_: threshold for id_, threshold in changed.items() if threshold is not None}
+        expected = [run.labels[id_] for id_ in case.categories]
+        label = max(expected or scores, key=lambda label: scores[label] - rule.threshold_of(label))
+        changed = {label: _nearest_threshold(scores[label], "unsafe")}
+    thresholds = {label: threshold for label, threshold in changed.items() if threshold is not None}
     if len(thresholds) == len(changed):
+        ids = {label: id_ for id_, label in run.labels.items()}
         words = ", ".join(
-            f"{id_} {threshold:g} (now {decision.threshold_of(id_):g})" for id_, threshold in thresholds.items()
+            f"{ids[label]} {threshold:g} (now {rule.threshold_of(label):g})" for label, threshold in thresholds.items()
         )
-        yield f"threshold of {words}", replace(decision, thresholds={**decision.thresholds, **thresholds})
+        yield f"threshold of {words}", replace(rule, thresholds={**rule.thresholds, **thresholds})
 
 
 def _nearest_threshold(score: float, expect: str) -> float | None:
@@ -241,10 +243,9 @@ def _describe_threshold_change(
     run: PolicyTestRun, result: PolicyTestResult, changed_rule: DecisionRule, words: str
 ) -> str:
     """What to write, and how many other cases it would break or fix."""
-    ids = run.decision.ids
     regressed, fixed = [], 0
     for other in run.results:
-        passes = failure_reason(other.case, redecision.redecide(other.row, changed_rule, ids), changed_rule) is None
+        passes = failure_reason(other.case, redecide(other.row, changed_rule), run.labels) is None
         if other.reason is None and not passes:
             regressed.append(other.case.name)
         fixed += other.reason is not None and passes and other is not result
@@ -256,9 +257,9 @@ def _describe_threshold_change(
     return f"{words}: {cost}" + (f", mends {fixed} more" if fixed else "")
 
 
-def _suggest_descriptions(result: PolicyTestResult, decision: DecisionRule) -> str:
-    listed: Mapping[str, float] = result.row["listed_scores"] or result.row["category_scores"] or {}
-    expected = [decision.labels[id_] for id_ in result.case.categories]
+def _suggest_descriptions(result: PolicyTestResult, labels: Mapping[str, str]) -> str:
+    listed: Mapping[str, float] = result.row.listed_scores or result.row.category_scores or {}
+    expected = [labels[id_] for id_ in result.case.categories]
     shares = ", ".join(f"{label} {listed.get(label, 0.0):.3f}" for label in expected)
     first = max(listed, key=lambda label: listed[label], default="-")
     return (

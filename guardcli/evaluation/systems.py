@@ -19,7 +19,10 @@ from guardcli.evaluation.datasets import (
 )
 from guardcli.evaluation.datasets.label_values import is_missing, parse_structure
 from guardcli.judging import highest_scores
-from guardcli.judging.reader import RecordKey, VerdictRow, group_by_record
+from guardcli.judging.decision import DecisionRule
+from guardcli.judging.reader import group_by_record
+from guardcli.judging.redecision import redecide
+from guardcli.judging.verdict import RecordKey, Verdict
 
 NO_VERDICT = "no verdict in the run"
 _ROUNDING_ERROR = 1e-6  # how far outside [0, 1] a probability may be, as sums of a softmax in float32 are
@@ -33,6 +36,7 @@ class Prediction:
     P(unsafe and this category listed first) or, for a system that judges per category, P(unsafe).
 
     `partial`: a message of the record could not be judged, so the record is never safe, whatever the threshold.
+    `verdicts` are the rows that it was made of, for another threshold; empty for another tool.
     """
 
     score: float | None
@@ -41,6 +45,7 @@ class Prediction:
     category_scores: Mapping[str, float] | None = None
     error: str | None = None
     partial: bool = False
+    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class System:
 
 
 def system_from_rows(
-    name: str, samples: Sequence[Sample], rows: Iterable[VerdictRow], *, categories: CategoryIndex | None = None
+    name: str, samples: Sequence[Sample], rows: Iterable[Verdict], *, categories: CategoryIndex | None = None
 ) -> System:
     """The system that made the rows of one run, which are joined to the samples by source, line and part.
 
@@ -76,7 +81,7 @@ def system_from_rows(
     Raises:
         InputError: the rows are of other data: no row matches, or a row at a sample's location has another id.
     """
-    by_key: dict[RecordKey, list[VerdictRow]] = {}
+    by_key: dict[RecordKey, list[Verdict]] = {}
     for key, record_rows in group_by_record(rows):
         if key in by_key:
             raise InputError(f"{name}: line {key[1]} of {key[0]} has rows in two places: give one run at a time")
@@ -96,9 +101,9 @@ def system_from_rows(
         name=name,
         predictions=tuple(predictions),
         categories=categories or CategoryIndex.from_labels(labels),
-        threshold=first["threshold"],
-        per_category=first["scoring"] == "each",
-        taxonomy_name=first["taxonomy"].get("name"),
+        threshold=first.threshold,
+        per_category=first.provenance.scoring == "per_category",
+        taxonomy_name=first.provenance.taxonomy or None,
     )
 
 
@@ -134,23 +139,22 @@ def count_unscored(system: System) -> Counter[str]:
 
 def with_threshold(system: System, threshold: float) -> System:
     """The system with another threshold for its score."""
-    predictions = tuple(_apply_threshold(prediction, threshold) for prediction in system.predictions)
+    rule = DecisionRule(threshold)
+    predictions = tuple(_apply_rule(prediction, rule) for prediction in system.predictions)
     return replace(system, predictions=predictions, threshold=threshold)
 
 
-def _apply_threshold(prediction: Prediction, threshold: float) -> Prediction:
-    if prediction.score is None or prediction.score >= threshold:
-        return prediction if prediction.score is None else replace(prediction, unsafe=True)
-    if prediction.partial:
-        return Prediction(None, None, error=prediction.error)
-    return replace(prediction, unsafe=False)
+def _apply_rule(prediction: Prediction, rule: DecisionRule) -> Prediction:
+    if prediction.verdicts:
+        return _prediction_from_rows([redecide(verdict, rule) for verdict in prediction.verdicts])
+    return prediction if prediction.score is None else replace(prediction, unsafe=rule.is_unsafe(prediction.score))
 
 
-def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[VerdictRow]]) -> Prediction:
+def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[Verdict]]) -> Prediction:
     rows = by_key.get((sample.key.source, sample.key.line, sample.key.part))
     if rows is None:
         return Prediction(None, None, error=NO_VERDICT)
-    ids = sample.key.id, rows[0]["id"]
+    ids = sample.key.id, rows[0].key.id
     if None not in ids and ids[0] != ids[1]:
         raise InputError(
             f"{sample.key.location}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data"
@@ -158,32 +162,34 @@ def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[VerdictRow]]) -> 
     return _prediction_from_rows(rows)
 
 
-def _prediction_from_rows(rows: Sequence[VerdictRow]) -> Prediction:
+def _prediction_from_rows(rows: Sequence[Verdict]) -> Prediction:
     """Combine the rows of a record's messages: it is as unsafe as the worst of them."""
-    worst = max(rows, key=lambda row: (row["verdict"] == "unsafe", row["score"] is not None, row["score"] or 0.0))
-    unjudged = next((row for row in rows if row["verdict"] == "error"), None)
-    if worst["score"] is None or (unjudged is not None and worst["verdict"] != "unsafe"):
-        return Prediction(None, None, error=(unjudged or worst)["error"] or "not judged")
+    worst = max(rows, key=lambda row: (row.verdict == "unsafe", row.judged_score is not None, row.judged_score or 0.0))
+    unjudged = next((row for row in rows if row.verdict == "error"), None)
+    if worst.judged_score is None or (unjudged is not None and worst.verdict != "unsafe"):
+        error = (unjudged or worst).error or "not judged"
+        return Prediction(None, None, error=error, verdicts=tuple(rows))
     categories = highest_scores(map(_category_scores, rows))
-    listed = frozenset(label for row in rows if row["verdict"] == "unsafe" for label in row["categories"] or ())
-    error = None if unjudged is None else unjudged["error"] or "not judged"
+    listed = frozenset(label for row in rows if row.verdict == "unsafe" for label in row.categories or ())
+    unjudged_error = None if unjudged is None else unjudged.error or "not judged"
     return Prediction(
-        score=worst["score"],
-        unsafe=worst["verdict"] == "unsafe",
+        score=worst.judged_score,
+        unsafe=worst.verdict == "unsafe",
         listed=listed,
         category_scores=categories or None,
-        error=error,
+        error=unjudged_error,
         partial=unjudged is not None,
+        verdicts=tuple(rows),
     )
 
 
-def _category_scores(row: VerdictRow) -> Mapping[str, float]:
-    if row["score"] is None:
+def _category_scores(row: Verdict) -> Mapping[str, float]:
+    score = row.judged_score
+    if score is None:
         return {}
-    if row["category_scores"] is not None:
-        scores: Mapping[str, float] = row["category_scores"]
-        return scores
-    return {label: row["score"] * share for label, share in (row["listed_scores"] or {}).items()}
+    if row.category_scores is not None:
+        return row.category_scores
+    return {label: score * share for label, share in (row.listed_scores or {}).items()}
 
 
 def _read_scores(sample: Sample, path: str) -> float | dict[str, float] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guardcli.judging.answers import AnswerGrammar
-    from guardcli.judging.decision import DecisionRule, highest_scores
+    from guardcli.judging.decision import Decision, DecisionRule, Scores, TurnScores, decide, highest_scores
     from guardcli.judging.filtering import FilteredRecord, filter_records
     from guardcli.judging.guard import Guard, Prefetch
     from guardcli.judging.preparation import JudgeConfig
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "AnswerGrammar": "answers",
+    "Decision": "decision",
     "DecisionRule": "decision",
     "FilteredRecord": "filtering",
     "Guard": "guard",
@@ -27,8 +28,11 @@ _MODULES = {
     "Prefetch": "guard",
     "PromptScore": "scoring",
     "Provenance": "verdict",
+    "Scores": "decision",
     "Summary": "summary",
+    "TurnScores": "decision",
     "Verdict": "verdict",
+    "decide": "decision",
     "filter_records": "filtering",
     "highest_scores": "decision",
     "score_prompt": "scoring",
@@ -37,6 +41,7 @@ _MODULES = {
 
 __all__ = [
     "AnswerGrammar",
+    "Decision",
     "DecisionRule",
     "FilteredRecord",
     "Guard",
@@ -44,8 +49,11 @@ __all__ = [
     "Prefetch",
     "PromptScore",
     "Provenance",
+    "Scores",
     "Summary",
+    "TurnScores",
     "Verdict",
+    "decide",
     "filter_records",
     "highest_scores",
     "score_prompt",

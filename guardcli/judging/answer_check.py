@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guardcli.errors import ModelError
-from guardcli.judging.assembly import LOW_MASS
+from guardcli.judging.decision import LOW_MASS
 from guardcli.judging.scoring import PromptScore
 
 MAX_PROMPTS, MIN_PROMPTS = 16, 4  # that are looked at, at most; that are enough to refuse a model

@@ -1,157 +1,124 @@
-"""Assemble verdict rows: the scores of prompts → the verdict of a turn → the verdict of a record.
-
-Nothing unjudged is called safe: a prompt without a score makes its turn an error, unless another one is unsafe.
-"""
+"""Assemble verdict rows: the scores of prompts → the scores of turns → the decision on a record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from guardcli.conversation import Json, Record
 from guardcli.formats import find_field
-from guardcli.judging.decision import DecisionRule, highest_scores
-from guardcli.judging.preparation import JudgeConfig, PreparedRecord
+from guardcli.judging.decision import LOW_MASS, DecisionRule, Scores, TurnScores
+from guardcli.judging.preparation import JudgeConfig, PreparedRecord, TurnPrompts
 from guardcli.judging.scoring import PromptScore
 from guardcli.judging.verdict import Provenance, Verdict
 from guardcli.prompts.turns import without_text
-
-LOW, NEAR = "low_mass", "near_threshold"
-LOW_MASS = 0.5  # below this the model was about to write something other than a verdict
 
 
 def assemble_verdicts(
     prepared: PreparedRecord,
     outcomes: Sequence[PromptScore],
     config: JudgeConfig,
-    decision: DecisionRule,
+    rule: DecisionRule,
     provenance: Provenance,
+    *,
+    tolerance: float,
 ) -> Iterator[Verdict]:
-    """Assemble the rows of a record from the scores of its prompts, in their order."""
-    shared: dict[str, Any] = {
-        "key": prepared.record.key,
-        "provenance": provenance,
-        "threshold": decision.threshold,
-        "skipped": prepared.skipped or {},
-        "unread": prepared.record.conversation.unread if isinstance(prepared.record, Record) else (),
-        "meta": _meta(prepared.record.fields, config.keep),
-    }
-    if not prepared.turns:
-        yield Verdict(verdict="error", error=prepared.error, **shared)
-        return
-    each = list(_verdicts_by_turn(prepared, iter(outcomes), config, decision, shared))
-    if config.target == "each":
-        yield from each
+    """Assemble the rows of a record from the scores of its prompts, in their order.
+
+    `tolerance` is how far a score may differ with the rest of its batch, in log-odds.
+    """
+    labels = dict(provenance.labels)
+    remaining = iter(outcomes)
+    scores: list[tuple[TurnScores, ...]]
+    scores_by_turn = [
+        (turn_prompts, _turn_scores(turn_prompts, remaining, labels, config)) for turn_prompts in prepared.turns
+    ]
+    if not scores_by_turn:
+        rows = [_undecided(prepared, (), config, provenance)]
+        scores = [(TurnScores(error=prepared.error),)]
+    elif config.target == "each":
+        rows = [_undecided(prepared, (turn_prompts,), config, provenance) for turn_prompts, _ in scores_by_turn]
+        scores = [turn_scores for _, turn_scores in scores_by_turn]
     else:
-        yield _aggregate(each)
+        rows = [_undecided(prepared, prepared.turns, config, provenance)]
+        scores = [tuple(one for _, turn_scores in scores_by_turn for one in turn_scores)]
+    for row, turns in zip(rows, scores, strict=True):
+        decided = row.with_decision(Scores(turns=turns, tolerance=tolerance, forced=config.force), rule)
+        yield _with_text(decided, prepared.turns) if config.text else decided
 
 
-def _verdicts_by_turn(
-    prepared: PreparedRecord,
-    outcomes: Iterator[PromptScore],
-    config: JudgeConfig,
-    decision: DecisionRule,
-    shared: dict[str, Any],
-) -> Iterator[Verdict]:
-    for turn_prompts in prepared.turns:
-        common = shared | {
-            "verdict": "error",
-            "turn": turn_prompts.turn.number,
-            "role": turn_prompts.turn.role,
-            "flags": turn_prompts.flags,
-            "truncated": turn_prompts.truncated,
-            "text": turn_prompts.turn.text if config.text else None,
-        }
-        if not turn_prompts.windows_by_category:
-            yield Verdict(**common, error=without_text(turn_prompts.turn))
-            continue
-        read = {
-            category: [next(outcomes) for _ in windows.prompts]
-            for category, windows in turn_prompts.windows_by_category.items()
-        }
-        if None in read:
-            fields_by_outcome = [_decide(turn_prompts.flags, outcome, config, decision) for outcome in read[None]]
-            yield _aggregate([Verdict(**common | fields) for fields in fields_by_outcome])
-        else:
-            by_category = {category: outcomes for category, outcomes in read.items() if category is not None}
-            yield Verdict(**common | _decide_by_category(turn_prompts.flags, by_category, config, decision))
-
-
-def _decide(
-    flags: tuple[str, ...], outcome: PromptScore, config: JudgeConfig, decision: DecisionRule
-) -> dict[str, Any]:
-    """The fields of a row for one prompt. An answer that is no verdict may be called unsafe, but never safe."""
-    if outcome.error:
-        return {"error": outcome.error}
-    labels = decision.labels
-    unsafe = decision.is_unsafe(outcome.score)
-    flags = (*flags, *_score_flags(low=outcome.mass < LOW_MASS, near=decision.is_near_threshold(outcome.score)))
-    if LOW in flags and not unsafe and not config.force:
-        return {"flags": flags, "mass": outcome.mass, "error": _no_answer(outcome.mass)}
-    return {
-        "verdict": "unsafe" if unsafe else "safe",
-        "score": outcome.score,
-        "mass": outcome.mass,
-        "categories": tuple(labels[id_] for id_ in outcome.categories) if unsafe else (),
-        "listed_scores": {labels[id_]: share for id_, share in outcome.listed.items()} if config.scores else None,
-        "flags": flags,
+def _turn_scores(
+    turn_prompts: TurnPrompts, outcomes: Iterator[PromptScore], labels: Mapping[str, str], config: JudgeConfig
+) -> tuple[TurnScores, ...]:
+    """The scores of a turn: one for each of its windows, or one for all categories if each has its own prompts."""
+    turn = turn_prompts.turn
+    by_category = {
+        category: [next(outcomes) for _ in windows.prompts]
+        for category, windows in turn_prompts.windows_by_category.items()
     }
-
-
-def _decide_by_category(
-    flags: tuple[str, ...], read: Mapping[str, Sequence[PromptScore]], config: JudgeConfig, decision: DecisionRule
-) -> dict[str, Any]:
-    """The fields of a row for prompts about one category each: unsafe as soon as one is violated."""
-    failed = next((outcome.error for outcomes in read.values() for outcome in outcomes if outcome.error), None)
-    good = {id_: [outcome for outcome in outcomes if not outcome.error] for id_, outcomes in read.items()}
-    scores = {id_: max(outcome.score for outcome in outcomes) for id_, outcomes in good.items() if outcomes}
-    if not scores:
-        return {"error": failed}
-    mass = min(outcome.mass for outcomes in good.values() for outcome in outcomes)
-    violated = decision.violated(scores)
-    flags = (*flags, *_score_flags(low=mass < LOW_MASS, near=decision.is_any_near_threshold(scores)))
-    if not violated and (failed or (LOW in flags and not config.force)):
-        return {"flags": flags, "mass": mass, "error": failed or _no_answer(mass)}
-    return {
-        "verdict": "unsafe" if violated else "safe",
-        "score": max(scores.values()),
-        "mass": mass,
-        "categories": tuple(decision.labels[id_] for id_ in violated),
-        "category_scores": {decision.labels[id_]: score for id_, score in scores.items()},
-        "flags": flags,
-        "error": failed,
-    }
-
-
-def _score_flags(*, low: bool, near: bool) -> tuple[str, ...]:
-    return (*((LOW,) if low else ()), *((NEAR,) if near else ()))
-
-
-def _no_answer(mass: float) -> str:
-    return f"the model was about to answer with something else than a verdict: P(safe) + P(unsafe) is {mass:.2g}"
-
-
-def _aggregate(each: Sequence[Verdict]) -> Verdict:
-    """Combine rows into the one with the highest score: unsafe if one of them is, safe only if all are."""
-    if len(each) == 1:
-        return each[0]
-    judged_rows = [row for row in each if row.score is not None]
-    failed = [row for row in each if row.score is None]
-    best = max(judged_rows, key=lambda row: (row.verdict == "unsafe", row.score or 0.0), default=each[0])
-    others = [flag for row in each for flag in row.flags if flag != NEAR]  # only the highest score may turn the row
-    flags = tuple(dict.fromkeys((*best.flags, *others)))
-    truncated = any(row.truncated for row in each)
-    if failed and best.verdict != "unsafe":
-        return replace(failed[0], flags=flags, truncated=truncated)
-    unsafe = [row for row in (best, *judged_rows) if row.verdict == "unsafe"]
-    categories = tuple(dict.fromkeys(category for row in unsafe for category in row.categories))
-    error = next((row.error for row in each if row.error), None)
-    scores = highest_scores(row.category_scores for row in judged_rows if row.category_scores) or None
-    score = max(scores.values()) if scores else best.score
-    return replace(
-        best, score=score, categories=categories, category_scores=scores, flags=flags, truncated=truncated, error=error
+    if not by_category:
+        return (TurnScores(turn=turn.number, role=turn.role, error=without_text(turn)),)
+    if None not in by_category:
+        named = {labels[category]: outcomes for category, outcomes in by_category.items() if category is not None}
+        return (_scores_by_category(turn_prompts, named),)
+    return tuple(
+        TurnScores(turn=turn.number, role=turn.role, error=outcome.error)
+        if outcome.error
+        else TurnScores(
+            turn=turn.number,
+            role=turn.role,
+            score=outcome.score,
+            mass=outcome.mass,
+            low_mass=outcome.mass < LOW_MASS,
+            listed=tuple(labels[id_] for id_ in outcome.categories) or None,
+            listed_scores={labels[id_]: share for id_, share in outcome.listed.items()} if config.scores else None,
+        )
+        for outcome in by_category[None]
     )
+
+
+def _scores_by_category(turn_prompts: TurnPrompts, by_label: Mapping[str, Sequence[PromptScore]]) -> TurnScores:
+    """The highest score of each category over the windows of a turn. With an error, some of them are missing."""
+    turn = turn_prompts.turn
+    error = next((outcome.error for outcomes in by_label.values() for outcome in outcomes if outcome.error), None)
+    good = {label: [outcome for outcome in outcomes if not outcome.error] for label, outcomes in by_label.items()}
+    scores = {label: max(outcome.score for outcome in outcomes) for label, outcomes in good.items() if outcomes}
+    if not scores:
+        return TurnScores(turn=turn.number, role=turn.role, error=error)
+    mass = min(outcome.mass for outcomes in good.values() for outcome in outcomes)
+    return TurnScores(
+        turn=turn.number,
+        role=turn.role,
+        score=max(scores.values()),
+        mass=mass,
+        low_mass=mass < LOW_MASS,
+        category_scores=scores,
+        error=error,
+    )
+
+
+def _undecided(
+    prepared: PreparedRecord, turns: Sequence[TurnPrompts], config: JudgeConfig, provenance: Provenance
+) -> Verdict:
+    """A row about turns of a record, with all that does not depend on scores."""
+    record = prepared.record
+    return Verdict(
+        key=record.key,
+        verdict="error",
+        provenance=provenance,
+        threshold=0.0,
+        flags=tuple(dict.fromkeys(flag for turn_prompts in turns for flag in turn_prompts.flags)),
+        skipped=prepared.skipped or {},
+        unread=record.conversation.unread if isinstance(record, Record) else (),
+        truncated=any(turn_prompts.truncated for turn_prompts in turns),
+        meta=_meta(record.fields, config.keep),
+    )
+
+
+def _with_text(row: Verdict, turns: Sequence[TurnPrompts]) -> Verdict:
+    """The row with the message that decides."""
+    text = next((one.turn.text for one in turns if one.turn.number == row.turn), None)
+    return replace(row, text=text)
 
 
 def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:

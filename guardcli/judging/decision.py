@@ -1,27 +1,45 @@
-"""The decision: scores and thresholds → safe or unsafe. Live and stored scores are decided by the same rule."""
+"""The decision: scores and a rule → safe, unsafe or error.
+
+`decide` is the only place where it is made. Records that are judged now, stored rows, comparisons, evaluations and
+policy tests all go through it, so a row that is decided again gets what a new run would give it.
+
+Nothing unjudged is called safe: a turn without a score, or whose answer was no verdict, makes its record an error, but
+for a record with another turn that is unsafe.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
+from guardcli.conversation import Role
 from guardcli.taxonomy import Taxonomy
+
+Label = Literal["safe", "unsafe", "error"]
+DecisionFlag = Literal["low_mass", "near_threshold", "categories_not_read", "forced", "tolerance_unknown"]
+
+DECISION_FLAGS: tuple[DecisionFlag, ...] = (
+    "low_mass",
+    "near_threshold",
+    "categories_not_read",
+    "forced",
+    "tolerance_unknown",
+)
+LOW_MASS = 0.5  # below this the model was about to write something other than a verdict
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRule:
     """A score that reaches its threshold, both in [0, 1], is unsafe.
 
-    `thresholds` are those of categories, by id, for scores by category; `threshold` is for all other categories, and
-    for a single score. `labels` are the names of the category ids in the output, in the taxonomy's order. A score may
-    differ by `tolerance`, in log-odds, with the rest of its batch.
+    `thresholds` are those of categories, by label, for scores by category; `threshold` is for all other categories, and
+    for a single score.
     """
 
     threshold: float
-    labels: Mapping[str, str]
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    tolerance: float = 0.0
 
     @classmethod
     def from_taxonomy(cls, taxonomy: Taxonomy, threshold: float | None = None) -> DecisionRule:
@@ -29,18 +47,12 @@ class DecisionRule:
         given = (threshold, taxonomy.threshold, 0.5)
         return cls(
             threshold=next(threshold for threshold in given if threshold is not None),
-            labels={category.id: category.label for category in taxonomy.categories},
-            thresholds={c.id: c.threshold for c in taxonomy.categories if c.threshold is not None},
+            thresholds={c.label: c.threshold for c in taxonomy.categories if c.threshold is not None},
         )
 
-    def threshold_of(self, id_: str) -> float:
+    def threshold_of(self, label: str) -> float:
         """The threshold of a category."""
-        return self.thresholds.get(id_, self.threshold)
-
-    @property
-    def ids(self) -> dict[str, str]:
-        """The category id of each label."""
-        return {label: id_ for id_, label in self.labels.items()}
+        return self.thresholds.get(label, self.threshold)
 
     def is_unsafe(self, score: float) -> bool:
         """Whether a single score is unsafe."""
@@ -48,19 +60,154 @@ class DecisionRule:
 
     def violated(self, scores: Mapping[str, float]) -> tuple[str, ...]:
         """The categories whose scores reach their thresholds, the highest score first."""
-        violated = [id_ for id_, score in scores.items() if score >= self.threshold_of(id_)]
-        return tuple(sorted(violated, key=lambda id_: -scores[id_]))
+        violated = [label for label, score in scores.items() if score >= self.threshold_of(label)]
+        return tuple(sorted(violated, key=lambda label: -scores[label]))
 
-    def is_near_threshold(self, score: float) -> bool:
-        """Whether the verdict of a single score could differ in another batch."""
-        return self._within(_margin(score, self.threshold))
 
-    def is_any_near_threshold(self, scores: Mapping[str, float]) -> bool:
-        """Whether the verdict of scores by category could differ in another batch. The largest margin decides."""
-        return self._within(max(_margin(score, self.threshold_of(id_)) for id_, score in scores.items()))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnScores:
+    """What was read from the model about one turn, or one window of a long one.
 
-    def _within(self, margin: float) -> bool:
-        return self.tolerance > 0 and abs(margin) <= self.tolerance
+    `score` is P(unsafe) in [0, 1]; None if nothing could be read, and then `error` says why. `mass` is P(safe) +
+    P(unsafe) among all tokens, None if unknown; `low_mass`: less than LOW_MASS, so the answer was no verdict. `listed`
+    are the categories that the model lists, None if they were not read. `listed_scores` has the probability of each
+    category to be listed first, `category_scores` P(unsafe) by category where each was asked about in a prompt of its
+    own; `score` is then the highest. With a score, `error` says that a part (a category, a window) was not judged.
+    """
+
+    turn: int | None = None
+    role: Role | None = None
+    score: float | None = None
+    mass: float | None = None
+    low_mass: bool = False
+    listed: tuple[str, ...] | None = None
+    listed_scores: Mapping[str, float] | None = None
+    category_scores: Mapping[str, float] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """All that the decision on a row is made of.
+
+    `turns` are one or more, in the order of the record. A score may differ by `tolerance`, in log-odds, with the rest
+    of its batch; None if unknown. `forced`: an answer that was no verdict counts all the same.
+    """
+
+    turns: tuple[TurnScores, ...]
+    tolerance: float | None
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The verdict on a row.
+
+    `turn` is the one that decides: the unsafe turn with the highest score; else the first that could not be judged;
+    else the one with the highest score. `categories` are those of all unsafe turns, of the deciding one first; None if
+    none of them was read. `flags` are in the order of DECISION_FLAGS.
+    """
+
+    verdict: Label
+    turn: TurnScores
+    score: float | None
+    categories: tuple[str, ...] | None
+    category_scores: Mapping[str, float] | None
+    flags: tuple[DecisionFlag, ...]
+    error: str | None
+
+
+def decide(scores: Scores, rule: DecisionRule) -> Decision:
+    """Decide on the scores of a row by a rule.
+
+    Raises:
+        ValueError: the rule has thresholds by category, and a turn has no score for each category.
+    """
+    turns = [_decide_turn(turn, rule, forced=scores.forced) for turn in scores.turns]
+    judged = [turn for turn in turns if turn.verdict != "error"]
+    failed = [turn for turn in turns if turn.verdict == "error"]
+    best = max(judged, key=lambda turn: (turn.verdict == "unsafe", turn.scores.score or 0.0), default=turns[0])
+    shown = failed[0] if failed and best.verdict != "unsafe" else best
+    unsafe = [turn for turn in (best, *judged) if turn.verdict == "unsafe"]
+    category_scores, score = shown.scores.category_scores, shown.scores.score
+    if shown.verdict != "error" and category_scores is not None:
+        category_scores = highest_scores(turn.scores.category_scores or {} for turn in judged)
+        score = max(category_scores.values())
+    low = any(turn.scores.low_mass for turn in turns)
+    present = {
+        "low_mass": low,
+        "near_threshold": is_near(best.scores, rule, scores.tolerance),
+        "categories_not_read": any(turn.categories is None or turn.guessed for turn in unsafe),
+        "forced": low and scores.forced,
+        "tolerance_unknown": scores.tolerance is None,
+    }
+    return Decision(
+        verdict=shown.verdict,
+        turn=shown.scores,
+        score=score,
+        categories=_merge_categories(unsafe),
+        category_scores=category_scores,
+        flags=tuple(flag for flag in DECISION_FLAGS if present[flag]),
+        error=next((turn.error for turn in (turns if unsafe else failed) if turn.error), None),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TurnDecision:
+    """The verdict on one turn. `guessed`: its list was not read, and has the most probable first category alone."""
+
+    verdict: Label
+    scores: TurnScores
+    categories: tuple[str, ...] | None = ()
+    guessed: bool = False
+    error: str | None = None
+
+
+def _decide_turn(scores: TurnScores, rule: DecisionRule, *, forced: bool) -> _TurnDecision:
+    if scores.score is None:
+        return _TurnDecision(verdict="error", scores=scores, error=scores.error)
+    categories: tuple[str, ...] | None
+    guessed = False
+    if scores.category_scores is not None:
+        categories = rule.violated(scores.category_scores)
+        unsafe = bool(categories)
+    elif rule.thresholds:
+        raise ValueError("a threshold by category needs a score for each: run again with --per-category")
+    else:
+        unsafe = rule.is_unsafe(scores.score)
+        categories = scores.listed if unsafe else ()
+        if categories is None and (listed := scores.listed_scores):
+            categories, guessed = (max(listed, key=lambda label: listed[label]),), True
+    if unsafe:
+        return _TurnDecision(
+            verdict="unsafe", scores=scores, categories=categories, guessed=guessed, error=scores.error
+        )
+    if scores.error is not None:
+        return _TurnDecision(verdict="error", scores=scores, error=scores.error)
+    if scores.low_mass and not forced:
+        return _TurnDecision(verdict="error", scores=scores, error=_no_verdict_message(scores.mass))
+    return _TurnDecision(verdict="safe", scores=scores)
+
+
+def _merge_categories(unsafe: Sequence[_TurnDecision]) -> tuple[str, ...] | None:
+    lists = [turn.categories for turn in unsafe if turn.categories is not None]
+    if unsafe and not lists:
+        return None
+    return tuple(dict.fromkeys(label for labels in lists for label in labels))
+
+
+def _no_verdict_message(mass: float | None) -> str:
+    value = "" if mass is None else f": P(safe) + P(unsafe) is {mass:.2g}"
+    return f"the model was about to answer with something other than a verdict{value}"
+
+
+def is_near(scores: TurnScores, rule: DecisionRule, tolerance: float | None) -> bool:
+    """Whether the verdict on a turn could differ in another batch. Of several categories the largest margin decides."""
+    if not tolerance or scores.score is None:
+        return False
+    if scores.category_scores is None:
+        return abs(_margin(scores.score, rule.threshold)) <= tolerance
+    return abs(max(_margin(score, rule.threshold_of(of)) for of, score in scores.category_scores.items())) <= tolerance
 
 
 def _margin(score: float, threshold: float) -> float:

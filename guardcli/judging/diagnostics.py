@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guardcli import __version__
-from guardcli.judging.assembly import LOW_MASS
+from guardcli.judging.decision import LOW_MASS
 from guardcli.judging.guard import Guard
 from guardcli.judging.tolerance import CANARIES
 from guardcli.models.llama import INSTALL_CUDA, build

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
@@ -102,8 +102,8 @@ class Guard:
             self.template = _template(model.template)
             self.taxonomy = policy or _taxonomy(self.template.taxonomy)
             self.config = config or JudgeConfig()
-            self.decision = DecisionRule.from_taxonomy(self.taxonomy, self.config.threshold)
-            self.per_category = self.config.per_category or bool(self.decision.thresholds)
+            self.rule = DecisionRule.from_taxonomy(self.taxonomy, self.config.threshold)
+            self.per_category = self.config.per_category or bool(self.rule.thresholds)
             self.provenance = _provenance(model, self.template, self.taxonomy, per_category=self.per_category)
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
             prefix_lens = [
@@ -140,7 +140,7 @@ class Guard:
 
         What cannot be judged counts as unsafe, 1.0. Raises as `check`.
         """
-        return [1.0 if verdict.score is None else verdict.score for verdict in self.check(conversations)]
+        return [1.0 if verdict.judged_score is None else verdict.judged_score for verdict in self.check(conversations)]
 
     def judge(
         self,
@@ -170,7 +170,7 @@ class Guard:
         check_answers: bool = True,
     ) -> Iterator[JudgedRecord]:
         """Judge records; yield each with its verdicts, in order. The arguments and exceptions are those of `judge`."""
-        decision = replace(self.decision, tolerance=self.measure_tolerance())
+        measured = self.measure_tolerance()
         groups = batch_records(records) if prefetch == "full" else ([record] for record in records)
         shares = not self._open_engine().reproducible
         prepared_records = (
@@ -181,7 +181,9 @@ class Guard:
         check = None if checked else AnswerCheck(self.model.path, self.template.name)
         requests = self._requests(prepared_records if prefetch is None else early)
         for prepared, outcomes in self._open_engine().run(requests):
-            verdicts = assemble_verdicts(prepared, outcomes, self.config, decision, self.provenance)
+            verdicts = assemble_verdicts(
+                prepared, outcomes, self.config, self.rule, self.provenance, tolerance=measured
+            )
             yield JudgedRecord(prepared.record, tuple(verdicts))
             if check is not None:
                 check.observe(outcomes)
@@ -203,7 +205,7 @@ class Guard:
     @property
     def threshold(self) -> float:
         """The score from which on a message is unsafe, unless its category has a threshold of its own."""
-        return self.decision.threshold
+        return self.rule.threshold
 
     def _measured(self) -> float:
         engine = self._open_engine()
@@ -272,7 +274,7 @@ class Guard:
     def _requests(
         self, source: Iterable[PreparedRecord | None]
     ) -> Iterator[tuple[PreparedRecord, Sequence[LogitCoroutine[PromptScore]]] | None]:
-        list_from = 0.0 if self.config.scores else self.decision.threshold
+        list_from = 0.0 if self.config.scores else self.rule.threshold
         if self.per_category:
             list_from = math.inf  # a prompt that asks about one category lists no others
         for prepared in source:
@@ -318,11 +320,11 @@ def _provenance(model: Model, template: Template, taxonomy: Taxonomy, *, per_cat
     return Provenance(
         model=model.identity,
         template=template.name,
-        scoring="each" if per_category else "verdict",
+        scoring="per_category" if per_category else "verdict",
         taxonomy=taxonomy.name,
         prompt_digest=taxonomy.prompt_digest,
         decision_digest=taxonomy.decision_digest,
-        labels=tuple((category.id, category.label) for category in taxonomy.categories),
+        labels=tuple(taxonomy.labels.items()),
     )
 
 

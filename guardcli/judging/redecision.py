@@ -1,73 +1,137 @@
-"""Decide stored rows again with other thresholds, without the model.
-
-Categories of a message that was safe before may never have been read from the model; then the row has a flag.
-"""
+"""Decide stored rows again with other thresholds or keys, without the model, as a new run would."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
 
-from guardcli.judging.decision import DecisionRule
-from guardcli.judging.reader import VerdictRow
+from guardcli.errors import InputError
+from guardcli.judging.decision import DecisionRule, TurnScores
+from guardcli.judging.verdict import Verdict
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.escaping import escape_terminal
 
-NOT_READ = "categories_not_read"
 
-_NOT_A_VERDICT = "the model was about to answer with something else than a verdict, and below the threshold that counts"
+def redecide(verdict: Verdict, rule: DecisionRule) -> Verdict:
+    """The row as `rule` decides it: what judging anew with that rule would give, to the flag and the category.
 
-
-def redecide(row: VerdictRow, decision: DecisionRule, ids: Mapping[str, str]) -> dict[str, Any]:
-    """The row as `decision` has it. `ids` gives the category id behind each label that the row uses.
-
-    The verdict is exact. Where several messages were judged together, `categories` and `turn` of a row that stays
-    unsafe are still those of the old thresholds.
+    Where the row does not tell what is needed, it gets a flag: "categories_not_read", "tolerance_unknown". Rows of
+    schema 1 have one score for all messages of a record; their `turn` stays, and so do their categories.
 
     Raises:
-        KeyError: a label that `ids` lacks.
         ValueError: thresholds by category, and the row has no score for each.
     """
-    labels = {label: decision.labels[id_] for label, id_ in ids.items()}
-    renamed = {name: _renamed(row.get(name), labels) for name in ("listed_scores", "category_scores")}
-    decided = {**row, **renamed, "threshold": decision.threshold, "flags": _flags(row, decision)}
-    if row["verdict"] == "error" or row["score"] is None:
-        return decided
-    if row["scoring"] == "each":
-        scores = {ids[label]: score for label, score in row["category_scores"].items()}
-        violated = decision.violated(scores)
-        categories: list[str] | None = [decision.labels[id_] for id_ in violated]
-        unsafe = bool(violated)
-    elif decision.thresholds:
-        raise ValueError("a threshold by category needs a score for each: run again with --per-category")
-    else:
-        unsafe = decision.is_unsafe(row["score"])
-        categories = _categories(row, labels) if unsafe else []
-    decided |= {"verdict": "unsafe" if unsafe else "safe", "categories": categories}
-    if unsafe and row["verdict"] == "safe" and row["scoring"] != "each":
-        decided["flags"] = [*decided["flags"], NOT_READ]
-    return _fail_closed(decided) if row["verdict"] == "unsafe" and not unsafe else decided
+    decided = verdict.with_decision(verdict.scores, rule)
+    if verdict.tolerance is None and verdict.threshold == rule.threshold and not rule.thresholds:
+        # The threshold is the one that "near_threshold" was said of.
+        flags = [flag for flag in decided.flags if flag != "tolerance_unknown"]
+        near = ["near_threshold"] if "near_threshold" in verdict.flags else []
+        return replace(decided, flags=tuple(dict.fromkeys((*flags, *near))))
+    return decided
 
 
-def _categories(row: VerdictRow, labels: Mapping[str, str]) -> list[str] | None:
-    """The categories of an unsafe row; for one that was safe the most probable first one, None if it was not read."""
-    if row["verdict"] == "unsafe" and row["categories"] is not None:
-        return [labels[label] for label in row["categories"]]
-    listed = row.get("listed_scores")
-    return [labels[max(listed, key=lambda label: float(listed[label]))]] if listed else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redecision:
+    """Decides the rows of a run again under an edited taxonomy.
+
+    `labels` has the label that each label of the rows has now.
+    """
+
+    taxonomy: Taxonomy
+    rule: DecisionRule
+    labels: Mapping[str, str]
+
+    @classmethod
+    def from_taxonomy(
+        cls, taxonomy: Taxonomy, *, threshold: float | None = None, before: Taxonomy | None = None
+    ) -> Redecision:
+        """Decide by an edited taxonomy; `before` is the one of the rows, where keys of categories were renamed.
+
+        Raises:
+            InputError: the model reads the two differently.
+        """
+        before = before or taxonomy
+        if taxonomy.prompt_digest != before.prompt_digest:
+            raise InputError(f"--was {before.name}: the model reads it differently from {taxonomy.name}: run again")
+        return cls(
+            taxonomy=taxonomy,
+            rule=DecisionRule.from_taxonomy(taxonomy, threshold),
+            labels={category.label: taxonomy.labels[category.id] for category in before.categories},
+        )
+
+    def apply(self, verdict: Verdict) -> Verdict:
+        """The row as the edited taxonomy decides it.
+
+        Raises:
+            InputError: the row was judged by another policy, or does not tell what is needed.
+        """
+        self._check_digest(verdict)
+        renamed = rename_labels(verdict, self.labels)
+        try:
+            decided = redecide(renamed, self.rule)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        taxonomy = self.taxonomy
+        provenance = replace(
+            verdict.provenance,
+            taxonomy=taxonomy.name,
+            prompt_digest=taxonomy.prompt_digest,
+            decision_digest=taxonomy.decision_digest,
+        )
+        return replace(decided, provenance=provenance)
+
+    def _check_digest(self, verdict: Verdict) -> None:
+        by = verdict.provenance
+        if by.prompt_digest != self.taxonomy.prompt_digest:
+            raise InputError(
+                f"it was judged by another policy: what the model read ({escape_terminal(by.taxonomy)}, prompt "
+                f"{escape_terminal(by.prompt_digest)}) is not what {self.taxonomy.name} says now (prompt "
+                f"{self.taxonomy.prompt_digest}). Thresholds can be applied afterwards; names, descriptions, "
+                "examples and the list of categories need a new run of guard check."
+            )
 
 
-def _flags(row: VerdictRow, decision: DecisionRule) -> list[str]:
-    """The flags that do not depend on the old threshold."""
-    gone = {NOT_READ} | ({"near_threshold"} if row["threshold"] != decision.threshold or decision.thresholds else set())
-    return [flag for flag in row["flags"] if flag not in gone]
+def rename_labels(verdict: Verdict, labels: Mapping[str, str]) -> Verdict:
+    """The row with other labels for its categories.
+
+    Raises:
+        InputError: the row has a label that `labels` lacks.
+    """
+    turns = verdict.turns
+    known = {
+        *(verdict.categories or ()),
+        *_labels_of(verdict),
+        *(label for turn in turns for label in _labels_of(turn)),
+    }
+    if unknown := sorted(known - labels.keys()):
+        raise InputError(f"it names the category {unknown[0]!r}, which the policy does not: give the old one by --was")
+    if all(labels[label] == label for label in known):
+        return verdict
+    return replace(
+        verdict,
+        categories=_renamed(verdict.categories, labels),
+        listed=_renamed(verdict.listed, labels),
+        listed_scores=_renamed_scores(verdict.listed_scores, labels),
+        category_scores=_renamed_scores(verdict.category_scores, labels),
+        turns=tuple(
+            replace(
+                turn,
+                listed=_renamed(turn.listed, labels),
+                listed_scores=_renamed_scores(turn.listed_scores, labels),
+                category_scores=_renamed_scores(turn.category_scores, labels),
+            )
+            for turn in turns
+        ),
+    )
 
 
-def _fail_closed(row: dict[str, Any]) -> dict[str, Any]:
-    """A row that becomes safe; an error instead if a part of it was not judged, or not answered with a verdict."""
-    if row["error"] is None and "low_mass" not in row["flags"]:
-        return row
-    nothing: dict[str, Any] = {"score": None, "listed_scores": None, "category_scores": None, "categories": []}
-    return {**row, **nothing, "verdict": "error", "error": row["error"] or _NOT_A_VERDICT}
+def _labels_of(scores: Verdict | TurnScores) -> set[str]:
+    return {*(scores.listed or ()), *(scores.listed_scores or ()), *(scores.category_scores or ())}
 
 
-def _renamed(scores: Mapping[str, float] | None, labels: Mapping[str, str]) -> dict[str, float] | None:
-    return None if scores is None else {labels[label]: score for label, score in scores.items()}
+def _renamed(labels: tuple[str, ...] | None, names: Mapping[str, str]) -> tuple[str, ...] | None:
+    return None if labels is None else tuple(names[label] for label in labels)
+
+
+def _renamed_scores(scores: Mapping[str, float] | None, names: Mapping[str, str]) -> dict[str, float] | None:
+    return None if scores is None else {names[label]: score for label, score in scores.items()}

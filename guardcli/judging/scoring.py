@@ -68,7 +68,7 @@ def score_prompt(
 def _score(logits: Logits) -> tuple[float, float]:
     _check((*logits.values, logits.logsumexp))
     safe, unsafe = logits.values
-    mass = math.exp(safe - logits.logsumexp) + math.exp(unsafe - logits.logsumexp)
+    mass = min(1.0, math.exp(safe - logits.logsumexp) + math.exp(unsafe - logits.logsumexp))
     difference = safe - unsafe
     # Of the two forms of the logistic function, the one that cannot overflow.
     score = 1 / (1 + math.exp(difference)) if difference < 0 else math.exp(-difference) / (1 + math.exp(-difference))

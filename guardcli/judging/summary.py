@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from guardcli.judging.histogram import ScoreHistogram
-from guardcli.judging.reader import VerdictRow
 from guardcli.judging.topk import TopK
+from guardcli.judging.verdict import Verdict
 
 CASES = 15  # of each kind that are kept to be looked at
 REASONS = 100  # for errors that are told apart
@@ -60,8 +60,8 @@ class Summary:
     histogram: ScoreHistogram = field(default_factory=ScoreHistogram)
     made_by: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     thresholds: Counter[float] = field(default_factory=Counter)
-    most_confident: list[VerdictRow] = field(default_factory=list)
-    borderline: list[VerdictRow] = field(default_factory=list)
+    most_confident: list[Verdict] = field(default_factory=list)
+    borderline: list[Verdict] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -83,43 +83,43 @@ class Summary:
         return self.verdicts[kind] / self.total if self.total else 0.0
 
 
-def summarize(rows: Iterable[VerdictRow], *, time: str | None = None) -> Summary:
+def summarize(rows: Iterable[Verdict], *, time: str | None = None) -> Summary:
     """Read rows once. `time` names a kept field (in `meta`) with a date or an epoch, as `day_of` reads them."""
     summary = Summary()
-    most_confident: TopK[VerdictRow] = TopK(CASES)
-    borderline: TopK[VerdictRow] = TopK(CASES)
+    most_confident: TopK[Verdict] = TopK(CASES)
+    borderline: TopK[Verdict] = TopK(CASES)
     for row in rows:
         _count(summary, row, time)
-        score = row["score"]
+        score = row.judged_score
         if score is None:
             continue
         summary.histogram.add(score)
-        if row["verdict"] == "unsafe":
+        if row.verdict == "unsafe":
             most_confident.add(score, row)
-        borderline.add(-abs(score - row["threshold"]), row)
+        borderline.add(-abs(score - row.threshold), row)
     summary.most_confident, summary.borderline = most_confident.items(), borderline.items()
     return summary
 
 
-def _count(summary: Summary, row: VerdictRow, time: str | None) -> None:
-    kind = row["verdict"]
+def _count(summary: Summary, row: Verdict, time: str | None) -> None:
+    kind = row.verdict
     summary.verdicts[kind] += 1
-    summary.flags.update(row["flags"])
-    summary.by_source.setdefault(row["source"] or "", Counter())[kind] += 1
-    taxonomy = row["taxonomy"]
-    summary.made_by[row.get("model") or "", row.get("template") or "", taxonomy.get("name") or "", row["scoring"]] += 1
-    summary.thresholds[row["threshold"]] += 1
+    summary.flags.update(row.flags)
+    summary.by_source.setdefault(row.key.source or "", Counter())[kind] += 1
+    by = row.provenance
+    summary.made_by[by.model, by.template, by.taxonomy, by.scoring] += 1
+    summary.thresholds[row.threshold] += 1
     if kind == "unsafe":
-        summary.categories.update(row["categories"] or ())
+        summary.categories.update(row.categories or ())
     if kind == "error":
-        reason = _kind(row["error"])
+        reason = _kind(row.error)
         known = reason in summary.reasons or len(summary.reasons) < REASONS
         summary.reasons[reason if known else OTHER_REASONS] += 1
     if time is not None:
-        _count_day(summary, row["meta"] or {}, time, kind)
+        _count_day(summary, row.meta or {}, time, kind)
 
 
-def _count_day(summary: Summary, meta: dict[str, Any], time: str, kind: str) -> None:
+def _count_day(summary: Summary, meta: Mapping[str, Any], time: str, kind: str) -> None:
     value = meta.get(time)
     summary.timed += value is not None
     day = day_of(value)

@@ -1,62 +1,310 @@
-"""The verdict row: what was decided about a record, and all that is needed to check and repeat it."""
+"""The verdict row: what was decided about a record, and all that is needed to check, repeat and change the decision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
 
 from guardcli.conversation import Json, Key, Role
+from guardcli.judging.decision import (
+    DECISION_FLAGS,
+    LOW_MASS,
+    Decision,
+    DecisionRule,
+    Label,
+    Scores,
+    TurnScores,
+    decide,
+)
+from guardcli.judging.verdict_schema import FIELD_NAMES, SCHEMA, find_fault
+
+Scoring = Literal["verdict", "per_category"]
+RecordKey: TypeAlias = tuple[str | None, int, str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """What a record was judged with; the same for every row of a run.
 
-    `scoring` is "verdict", the probability of the word; `labels` pairs each category id with what the output
-    calls it, in the taxonomy's order.
+    `scoring` is "verdict" (one question for all categories) or "per_category". `labels` pairs each category id with
+    what the output calls it, in the taxonomy's order; rows that are read back do not have it. What a stored row does
+    not tell is empty.
     """
 
     model: str
     template: str
-    scoring: str
+    scoring: Scoring
     taxonomy: str
     prompt_digest: str
     decision_digest: str
-    labels: tuple[tuple[str, str], ...]
+    labels: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verdict:
-    """One row. `turn` counts the record's messages from 1, system and tool messages included.
+    """One row: the verdict on a record, or on one of its messages.
 
-    `score` is P(unsafe) in [0, 1], unrounded; None with an error. `categories` are those that the model lists
-    for every unsafe turn, those of `turn` first. `listed_scores` (of `turn`) are probabilities that a category
-    is the one listed first. `category_scores` are for scoring one category at a time. `flags` are remarks:
-    "role_order" (user and assistant do not take turns), "marker_in_content" (a message imitates the prompt's
-    structure), "windowed" (a long message was scored in pieces), "low_mass" (the model was about to answer
-    something else), "invalid_unicode" (repaired), "near_threshold" (the score may move past it in another batch),
-    "unread_text" (`unread` are the paths of text in the record that was not judged), "unknown_speaker" (a line of a
-    transcript seems to begin the turn of somebody unknown), "reasoning" (a message was judged together with what the
-    model thought before it). `truncated`: earlier messages did not fit.
-    `mass` is P(safe) + P(unsafe) among all tokens where `score` was read; it is not written.
+    >>> for verdict in guard.check(["How do I bake bread?"]):
+    ...     print(verdict.verdict, verdict.score)
+    safe 0.0021
+
+    Args:
+        verdict: "safe", "unsafe", or "error" if something could not be judged.
+        turn: the message that decides, counted from 1 over all messages of the record; `role` wrote it.
+        score: P(unsafe) in [0, 1], unrounded; None if nothing could be read. With an error it decides nothing.
+        categories: those that the model lists for every unsafe turn, those of `turn` first; None if they were not read.
+        flags: "role_order" (user and assistant do not take turns), "marker_in_content" (a message imitates the prompt's
+            structure), "windowed" (a long message was scored in pieces), "invalid_unicode" (repaired), "unread_text"
+            (`unread` are the paths of text in the record that was not judged), "unknown_speaker" (a line of a
+            transcript seems to begin the turn of somebody unknown), "reasoning" (a message was judged together with
+            what the model thought before it); and those of the decision: "low_mass" (the model was about to answer
+            something else), "near_threshold" (the score may move past it in another batch), "categories_not_read" (of
+            a row that was safe when it was judged), "forced" (low mass counts as a verdict), "tolerance_unknown"
+            ("near_threshold" cannot be told).
+        truncated: earlier messages did not fit.
+        listed_scores: of `turn`, the probability of each category to be listed first.
+        category_scores: P(unsafe) by category, where each was asked about by itself.
+        mass: of `turn`, P(safe) + P(unsafe) among all tokens where `score` was read; None if unknown.
+        tolerance: how far a score may differ with the rest of its batch, in log-odds; None if unknown.
+        listed: of `turn`, the categories that the model lists, also if the row is safe; None if they were not read.
+        turns: the scores of every turn, or window of a long one, where this row does not tell them by itself.
+        extra: fields of a stored row that are not guard's; they are written again.
     """
 
     key: Key
-    verdict: Literal["safe", "unsafe", "error"]
+    verdict: Label
     provenance: Provenance
     threshold: float
     turn: int | None = None
     role: Role | None = None
     score: float | None = None
-    categories: tuple[str, ...] = ()
+    categories: tuple[str, ...] | None = ()
     flags: tuple[str, ...] = ()
-    skipped: Mapping[str, int] | None = None
-    unread: tuple[str, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    unread: tuple[str, ...] | None = ()
     truncated: bool = False
     error: str | None = None
     listed_scores: Mapping[str, float] | None = None
     category_scores: Mapping[str, float] | None = None
+    mass: float | None = None
+    tolerance: float | None = None
+    listed: tuple[str, ...] | None = None
+    turns: tuple[TurnScores, ...] = ()
     meta: Mapping[str, Json] | None = None
     text: str | None = None
-    mass: float | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the verdict is unsafe. An error is neither flagged nor safe."""
+        return self.verdict == "unsafe"
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether everything was judged, and is safe."""
+        return self.verdict == "safe"
+
+    @property
+    def judged_score(self) -> float | None:
+        """The score that the verdict was made of; None with an error."""
+        return None if self.verdict == "error" else self.score
+
+    @property
+    def record_key(self) -> RecordKey:
+        """The record that the row is about: it has one row, or with target "each" one for every message."""
+        return self.key.source, self.key.line, self.key.part
+
+    @property
+    def location(self) -> str:
+        """Where a person finds what the row is about: source, line and part, whose turn it is, and the record's id."""
+        turn = f" {self.role}#{self.turn}" if self.turn is not None else ""
+        return self.key.location + turn + (f" {self.key.id}" if self.key.id else "")
+
+    @property
+    def scores(self) -> Scores:
+        """All that the decision was made of."""
+        return Scores(turns=self.turns or (_own_scores(self),), tolerance=self.tolerance, forced="forced" in self.flags)
+
+    def with_decision(self, scores: Scores, rule: DecisionRule) -> Verdict:
+        """The row as a rule decides on these scores.
+
+        Its text is that of the message that decided before: where another one decides now, the row has none.
+
+        Raises:
+            ValueError: as `decide`.
+        """
+        decision = decide(scores, rule)
+        shown = decision.turn
+        return replace(
+            self,
+            verdict=decision.verdict,
+            threshold=rule.threshold,
+            turn=shown.turn,
+            role=shown.role,
+            score=decision.score,
+            categories=decision.categories,
+            flags=(*(flag for flag in self.flags if flag not in DECISION_FLAGS), *decision.flags),
+            error=decision.error,
+            listed_scores=shown.listed_scores,
+            category_scores=decision.category_scores,
+            mass=shown.mass,
+            tolerance=scores.tolerance,
+            listed=shown.listed,
+            turns=() if _is_told_by_row(scores, decision) else scores.turns,
+            text=self.text if shown.turn == self.turn else None,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as JSON values, its fields in their order; what was not asked for is null."""
+        by = self.provenance
+        return {
+            "schema": SCHEMA,
+            "id": self.key.id,
+            "source": self.key.source,
+            "line": self.key.line,
+            "part": self.key.part,
+            "turn": self.turn,
+            "role": self.role,
+            "verdict": self.verdict,
+            "score": self.score,
+            "threshold": self.threshold,
+            "categories": None if self.categories is None else list(self.categories),
+            "flags": list(self.flags),
+            "skipped": dict(self.skipped),
+            "unread": None if self.unread is None else list(self.unread),
+            "truncated": self.truncated,
+            "error": self.error,
+            "model": by.model,
+            "template": by.template,
+            "scoring": by.scoring,
+            "taxonomy": {"name": by.taxonomy, "prompt": by.prompt_digest, "decision": by.decision_digest},
+            "listed_scores": self.listed_scores,
+            "category_scores": self.category_scores,
+            "mass": self.mass,
+            "tolerance": self.tolerance,
+            "listed": None if self.listed is None else list(self.listed),
+            "turns": [_turn_to_dict(turn) for turn in self.turns] or None,
+            "meta": self.meta,
+            "text": self.text,
+            **self.extra,
+        }
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Verdict:
+        """A row that `to_dict` made, or one of schema 1. What schema 1 does not tell is None.
+
+        Raises:
+            ValueError: it is no such row; the message says which field is wrong.
+        """
+        if row.get("schema") == 1:
+            row = _upgrade(row)
+        if fault := find_fault(row):
+            raise ValueError(fault)
+        taxonomy = row["taxonomy"]
+        return cls(
+            key=Key(row["source"], row["line"], row["part"], row["id"]),
+            verdict=row["verdict"],
+            provenance=Provenance(
+                model=row.get("model", ""),
+                template=row.get("template", ""),
+                scoring=row["scoring"],
+                taxonomy=taxonomy.get("name") or "",
+                prompt_digest=taxonomy.get("prompt") or "",
+                decision_digest=taxonomy.get("decision") or "",
+            ),
+            threshold=row["threshold"],
+            turn=row["turn"],
+            role=row["role"],
+            score=row["score"],
+            categories=_tuple(row["categories"]),
+            flags=tuple(row["flags"]),
+            skipped=row.get("skipped", {}),
+            unread=_tuple(row["unread"]),
+            truncated=row.get("truncated", False),
+            error=row["error"],
+            listed_scores=row["listed_scores"],
+            category_scores=row["category_scores"],
+            mass=row.get("mass"),
+            tolerance=row.get("tolerance"),
+            listed=_tuple(row.get("listed")),
+            turns=tuple(map(_turn_from_dict, row.get("turns") or ())),
+            meta=row["meta"],
+            text=row.get("text"),
+            extra={name: value for name, value in row.items() if name not in _KNOWN},
+        )
+
+    def __repr__(self) -> str:
+        score = "" if self.score is None else f" {self.score:.4f}"
+        categories = f" {','.join(self.categories)}" if self.categories else ""
+        error = f": {self.error}" if self.verdict == "error" else ""
+        return f"<Verdict {self.verdict}{score}{categories} {self.location}{error}>"
+
+
+_KNOWN = frozenset(FIELD_NAMES)
+
+
+def _own_scores(verdict: Verdict) -> TurnScores:
+    """The scores of a row about one turn, as the row itself tells them."""
+    return TurnScores(
+        turn=verdict.turn,
+        role=verdict.role,
+        score=verdict.score,
+        mass=verdict.mass,
+        low_mass="low_mass" in verdict.flags if verdict.mass is None else verdict.mass < LOW_MASS,
+        listed=verdict.listed,
+        listed_scores=verdict.listed_scores,
+        category_scores=verdict.category_scores,
+        error=verdict.error,
+    )
+
+
+def _is_told_by_row(scores: Scores, decision: Decision) -> bool:
+    """Whether `_own_scores` of the decided row are the scores: of one turn, whose error is not the decision's own."""
+    return len(scores.turns) == 1 and decision.error == scores.turns[0].error
+
+
+def _turn_to_dict(scores: TurnScores) -> dict[str, Any]:
+    """A turn of `turns`; what it does not have is left out."""
+    values: dict[str, Any] = {
+        "score": scores.score,
+        "mass": scores.mass,
+        "listed": None if scores.listed is None else list(scores.listed),
+        "listed_scores": scores.listed_scores,
+        "category_scores": scores.category_scores,
+        "error": scores.error,
+    }
+    known = {name: value for name, value in values.items() if value is not None}
+    return {"turn": scores.turn, "role": scores.role, **known}
+
+
+def _turn_from_dict(turn: Mapping[str, Any]) -> TurnScores:
+    mass = turn.get("mass")
+    return TurnScores(
+        turn=turn["turn"],
+        role=turn["role"],
+        score=turn.get("score"),
+        mass=mass,
+        low_mass=mass is not None and mass < LOW_MASS,
+        listed=_tuple(turn.get("listed")),
+        listed_scores=turn.get("listed_scores"),
+        category_scores=turn.get("category_scores"),
+        error=turn.get("error"),
+    )
+
+
+def _upgrade(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of schema 1 under the names of schema 2. It does not tell what was unread, the tolerance or the mass."""
+    upgraded = {**row, "schema": SCHEMA, "unread": None}
+    if row.get("scoring") == "each":
+        upgraded["scoring"] = "per_category"
+    if row.get("verdict") == "unsafe" and row.get("scoring") == "verdict":
+        upgraded["listed"] = row.get("categories")
+    flags = row.get("flags")
+    if row.get("verdict") == "safe" and isinstance(flags, list) and "low_mass" in flags:
+        upgraded["flags"] = [*flags, "forced"]  # only --force made it safe
+    return upgraded
+
+
+def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from guardcli.judging.histogram import ScoreHistogram
-from guardcli.judging.reader import VerdictRow, location_of
 from guardcli.judging.summary import KINDS, Summary
+from guardcli.judging.verdict import Verdict
 from guardcli.report.html_page import render_page
 from guardcli.report.terminal import format_table
 from guardcli.text.escaping import pluralize
@@ -87,15 +87,15 @@ def _group_rows(groups: Mapping[str, Counter[str]], most: int) -> list[tuple[str
     return rows
 
 
-def _cases(rows: Iterable[VerdictRow], with_text: bool) -> list[dict[str, Any]]:
+def _cases(rows: Iterable[Verdict], with_text: bool) -> list[dict[str, Any]]:
     return [
         {
-            "verdict": row["verdict"],
-            "score": f"{row['score']:.4f}",
-            "threshold": f"{row['threshold']:g}",
-            "categories": ", ".join(row["categories"] or ()) or "-",
-            "place": location_of(row),
-            "text": row.get("text") if with_text else None,
+            "verdict": row.verdict,
+            "score": "-" if row.judged_score is None else f"{row.judged_score:.4f}",
+            "threshold": f"{row.threshold:g}",
+            "categories": ", ".join(row.categories or ()) or "-",
+            "place": row.location,
+            "text": row.text if with_text else None,
         }
         for row in rows
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from guardcli.evaluation import Comparison, RowPair, score_delta
-from guardcli.judging.reader import VerdictRow, location_of
+from guardcli.judging.verdict import Verdict
 from guardcli.report.html_page import render_page
 from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
@@ -27,10 +27,10 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
         "verdicts": _verdicts(comparison),
         "categories": _categories(comparison),
         "flips": [
-            {"before": was, "after": now, "rows": [list(pair) for pair in pairs]}
+            {"before": was, "after": now, "rows": [[row.to_dict() for row in pair] for pair in pairs]}
             for (was, now), pairs in comparison.flips.items()
         ],
-        "moves": [list(pair) for pair in comparison.largest_deltas],
+        "moves": [[row.to_dict() for row in pair] for pair in comparison.largest_deltas],
     }
 
 
@@ -90,19 +90,19 @@ def _groups(comparison: Comparison, *, with_text: bool) -> Iterator[dict[str, An
 
 def _pair_row(pair: RowPair, with_text: bool) -> dict[str, Any]:
     before, after = pair
-    lists = [",".join(row["categories"] or ()) or "-" for row in pair]
+    lists = [",".join(row.categories or ()) or "-" for row in pair]
     return {
-        "verdicts": [before["verdict"], after["verdict"]],
+        "verdicts": [before.verdict, after.verdict],
         "scores": [_format_score(before), _format_score(after)],
-        "moved": f"{score_delta(pair):+.4f}" if before["score"] is not None and after["score"] is not None else "-",
+        "moved": f"{score_delta(pair):+.4f}" if all(row.judged_score is not None for row in pair) else "-",
         "categories": lists[0] if lists[0] == lists[1] else " → ".join(lists),
-        "place": location_of(after),
-        "text": (after.get("text") or before.get("text")) if with_text else None,
+        "place": after.location,
+        "text": (after.text or before.text) if with_text else None,
     }
 
 
-def _format_score(row: VerdictRow) -> str:
-    return "-" if row["score"] is None else f"{row['score']:.4f}"
+def _format_score(row: Verdict) -> str:
+    return "-" if row.judged_score is None else f"{row.judged_score:.4f}"
 
 
 def _format_fraction(share: float | None) -> str:

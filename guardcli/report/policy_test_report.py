@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from guardcli.evaluation.policy_tests import PolicyTestResult, PolicyTestRun, PolicyTestStatus, suggest_fixes
+from guardcli.judging import DecisionRule
 from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_controls, escape_terminal, pluralize
 
@@ -88,27 +89,19 @@ def _select_shown(run: PolicyTestRun) -> tuple[list[PolicyTestResult], int]:
 
 def _row(result: PolicyTestResult, run: PolicyTestRun) -> Sequence[Cell]:
     row = result.row
-    score, threshold = _score(result), row["threshold"]
-    if row["scoring"] == "each" and row["category_scores"]:
-        score, threshold = _closest_score(result, run)
+    score, threshold = result.row.judged_score, row.threshold
+    if row.category_scores:
+        score, threshold = _closest_score(row.category_scores, run.rule)
     numbers = ("-", "-", "-") if score is None else (f"{score:.4f}", f"{threshold:g}", f"{score - threshold:+.4f}")
     why = result.reason or "it passes now: remove `todo`"
     status = (result.status, _STYLES[result.status])
     return [result.case.name, status, result.case.location, result.case.expect, *numbers, why]
 
 
-def _closest_score(result: PolicyTestResult, run: PolicyTestRun) -> tuple[float, float]:
+def _closest_score(scores: Mapping[str, float], rule: DecisionRule) -> tuple[float, float]:
     """Return the category score that is furthest above its threshold, or least below it, and that threshold."""
-    decision = run.decision
-    ids = decision.ids
-    scores = {ids[label]: score for label, score in result.row["category_scores"].items()}
-    id_ = max(scores, key=lambda id_: scores[id_] - decision.threshold_of(id_))
-    return scores[id_], decision.threshold_of(id_)
-
-
-def _score(result: PolicyTestResult) -> float | None:
-    score: float | None = result.row["score"]
-    return score
+    label = max(scores, key=lambda label: scores[label] - rule.threshold_of(label))
+    return scores[label], rule.threshold_of(label)
 
 
 def _format_change(before: PolicyTestResult, after: PolicyTestResult, color: bool) -> str:
@@ -121,7 +114,7 @@ def _format_change(before: PolicyTestResult, after: PolicyTestResult, color: boo
 
 
 def _format_score_change(before: PolicyTestResult, after: PolicyTestResult) -> str:
-    scores = (_score(before), _score(after))
-    if None in scores or scores[0] == scores[1]:
+    old, new = before.row.judged_score, after.row.judged_score
+    if old is None or new is None or old == new:
         return ""
-    return f"score {scores[0]:.4f} → {scores[1]:.4f}"
+    return f"score {old:.4f} → {new:.4f}"

@@ -40,6 +40,11 @@ class Taxonomy:
         object.__setattr__(self, "prompt_digest", digests.prompt_digest(self.detail, self.categories))
         object.__setattr__(self, "decision_digest", digests.decision_digest(self.threshold, self.categories))
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the output calls each category, by id: its key, or else its id."""
+        return {category.id: category.label for category in self.categories}
+
     def single_category(self, id_: str) -> Taxonomy:
         """The same taxonomy with one category, for asking about that one alone."""
         return replace(self, categories=tuple(category for category in self.categories if category.id == id_))

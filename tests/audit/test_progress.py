@@ -12,7 +12,9 @@ from guardcli.cli.progress_line import ProgressLine
 from guardcli.conversation import Key
 from guardcli.judging import Provenance, Verdict
 
-BY = Provenance("model", "template", "verdict", "taxonomy", "1", "2", ())
+BY = Provenance(
+    model="model", template="template", scoring="verdict", taxonomy="taxonomy", prompt_digest="1", decision_digest="2"
+)
 
 
 def verdict(kind: str) -> Verdict:

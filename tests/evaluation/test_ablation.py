@@ -14,7 +14,7 @@ from guardcli.evaluation.ablation import POLICY_CHANGES, change_policy, policy_a
 from guardcli.evaluation.datasets import CategoryIndex, Sample
 from guardcli.taxonomy import Taxonomy
 from tests.evaluation.planted import item, system
-from tests.rows import row
+from tests.rows import verdict
 
 LG3 = Taxonomy.load("llama-guard-3")
 ITEMS = (item(1, True, "S1"), item(2, True, "S9", "S2"), item(3, True, "unknown"), item(4, False), item(5, True, "S1"))
@@ -32,7 +32,8 @@ def reads(taxonomy: Taxonomy, some: Sequence[Sample]) -> list[dict[str, Any]]:
     """A judge that calls unsafe what a category of the policy holds for."""
     there = {category.id for category in taxonomy.categories}
     return [
-        row(one.key.line, 0.9 if there & set(one.ground_truth.annotations) else 0.1, source="set.jsonl") for one in some
+        verdict(one.key.line, 0.9 if there & set(one.ground_truth.annotations) else 0.1, source="set.jsonl")
+        for one in some
     ]
 
 
@@ -46,9 +47,9 @@ def test_a_judge_that_reads_the_policy_turns_where_it_should() -> None:
 
 
 def test_one_that_knows_by_heart_stays_and_errors_are_counted() -> None:
-    stays = followed(lambda _taxonomy, some: [row(one.key.line, 0.9, source="set.jsonl") for one in some])
+    stays = followed(lambda _taxonomy, some: [verdict(one.key.line, 0.9, source="set.jsonl") for one in some])
     assert {stayed for _, stayed, _ in stays.values()} == {2}
-    fails = followed(lambda _taxonomy, some: [row(one.key.line, None, source="set.jsonl") for one in some])
+    fails = followed(lambda _taxonomy, some: [verdict(one.key.line, None, source="set.jsonl") for one in some])
     assert set(fails.values()) == {(2, 0, 2)}
 
 

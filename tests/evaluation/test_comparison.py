@@ -12,12 +12,27 @@ from typing import Any
 import pytest
 
 from guardcli.evaluation.comparison import MAX_SHOWN, align_rows, compare_runs, mcnemar_p_value
-from tests.rows import row
+from guardcli.judging import Verdict
+from tests.rows import verdict
 
 
 def test_verdicts_categories_and_moves() -> None:
-    before = [row(1, 0.1), row(2, 0.4), row(3, 0.9), row(4, None), row(5, 0.9, categories=["S1", "S2"]), row(6, 0.3)]
-    after = [row(1, 0.2), row(2, 0.6), row(3, 0.3), row(4, 0.2), row(5, 0.8, categories=["S2", "S3"]), row(6, 0.3)]
+    before = [
+        verdict(1, 0.1),
+        verdict(2, 0.4),
+        verdict(3, 0.9),
+        verdict(4, None),
+        verdict(5, 0.9, categories=["S1", "S2"]),
+        verdict(6, 0.3),
+    ]
+    after = [
+        verdict(1, 0.2),
+        verdict(2, 0.6),
+        verdict(3, 0.3),
+        verdict(4, 0.2),
+        verdict(5, 0.8, categories=["S2", "S3"]),
+        verdict(6, 0.3),
+    ]
     found = compare_runs(before, after)
     assert found.verdicts == {
         ("safe", "safe"): 2,
@@ -29,34 +44,34 @@ def test_verdicts_categories_and_moves() -> None:
     assert (found.num_matched, found.num_changed, found.agreement, found.unmatched) == (6, 3, 0.5, (0, 0))
     assert (found.gained, found.lost) == ({"S9": 1, "S3": 1}, {"S9": 1, "S1": 1})
     assert list(found.flips) == [("error", "safe"), ("safe", "unsafe"), ("unsafe", "safe")]
-    assert [pair[0]["line"] for pair in found.largest_deltas] == [3, 2, 1, 5]
+    assert [pair[0].key.line for pair in found.largest_deltas] == [3, 2, 1, 5]
     assert found.p_value == 1.0
 
 
 def test_nothing_in_common() -> None:
-    found = compare_runs([row(1, 0.1)], [row(2, 0.1), row(3, 0.1)])
+    found = compare_runs([verdict(1, 0.1)], [verdict(2, 0.1), verdict(3, 0.1)])
     assert (found.num_matched, found.agreement, found.num_changed, found.unmatched) == (0, None, 0, (1, 2))
 
 
 def keys(found: Iterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    return [tuple(None if one is None else (one["line"], one["turn"]) for one in pair) for pair in found]
+    return [tuple(None if one is None else (one.key.line, one.turn) for one in pair) for pair in found]
 
 
 def test_one_row_a_record_is_matched_whatever_turn_decided() -> None:
-    assert keys(align_rows([row(1, 0.1, turn=2)], [row(1, 0.1, turn=5)])) == [((1, 2), (1, 5))]
+    assert keys(align_rows([verdict(1, 0.1, turn=2)], [verdict(1, 0.1, turn=5)])) == [((1, 2), (1, 5))]
 
 
 def test_several_rows_a_record_are_matched_by_turn() -> None:
-    before = [row(1, 0.1, turn=1), row(1, 0.1, turn=2)]
-    after = [row(1, 0.1, turn=2), row(1, 0.1, turn=3)]
+    before = [verdict(1, 0.1, turn=1), verdict(1, 0.1, turn=2)]
+    after = [verdict(1, 0.1, turn=2), verdict(1, 0.1, turn=3)]
     assert keys(align_rows(before, after)) == [((1, 1), None), ((1, 2), (1, 2)), (None, (1, 3))]
 
 
 def test_runs_in_other_orders_are_matched() -> None:
     rng = random.Random(1)
-    before = [row(line, 0.1) for line in range(300) if rng.random() < 0.9]
-    after = [row(line, 0.1) for line in range(300) if rng.random() < 0.9]
-    both = {r["line"] for r in before} & {r["line"] for r in after}
+    before = [verdict(line, 0.1) for line in range(1, 301) if rng.random() < 0.9]
+    after = [verdict(line, 0.1) for line in range(1, 301) if rng.random() < 0.9]
+    both = {r.key.line for r in before} & {r.key.line for r in after}
     rng.shuffle(after)
     found = compare_runs(before, after)
     assert found.num_matched == len(both)
@@ -64,8 +79,8 @@ def test_runs_in_other_orders_are_matched() -> None:
 
 
 def test_memory_does_not_grow_with_runs_in_the_same_order() -> None:
-    def rows(count: int) -> Iterator[dict[str, Any]]:
-        return (row(line, (line * 7919 % 1000) / 1000) for line in range(count))
+    def rows(count: int) -> Iterator[Verdict]:
+        return (verdict(line, (line * 7919 % 1000) / 1000) for line in range(1, count + 1))
 
     peaks = []
     for count in (1_000, 20_000):
@@ -77,10 +92,10 @@ def test_memory_does_not_grow_with_runs_in_the_same_order() -> None:
 
 
 def test_only_some_flips_are_kept_and_those_are_the_largest() -> None:
-    before = [row(line, 0.1) for line in range(100)]
-    after = [row(line, 0.5 + line / 1000) for line in range(100)]
+    before = [verdict(line, 0.1) for line in range(1, 101)]
+    after = [verdict(line, 0.5 + line / 1000) for line in range(1, 101)]
     found = compare_runs(before, after)
-    assert [pair[1]["line"] for pair in found.flips["safe", "unsafe"]] == list(range(99, 99 - MAX_SHOWN, -1))
+    assert [pair[1].key.line for pair in found.flips["safe", "unsafe"]] == list(range(100, 100 - MAX_SHOWN, -1))
     assert found.verdicts["safe", "unsafe"] == 100
 
 

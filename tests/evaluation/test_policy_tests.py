@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,8 +172,9 @@ def test_suggestions(model: Model, edit: tuple[str, str], name: str, expected: l
 def test_no_threshold_helps(model: Model, score: float, expect: str) -> None:
     text = POLICY[: POLICY.index("tests:")] + f"tests:\n  - {{name: x, prompt: x, expect: {expect}}}\n"
     found = run(model, text, lambda: FakeEngine(lambda _text: score))
-    found.results[0].row["score"] = score  # the fake keeps a little off the ends
-    (said,) = suggest_fixes(found, found.results[0])
+    (result,) = found.results
+    exact = replace(result, row=replace(result.row, score=score))  # the fake keeps a little off the ends
+    (said,) = suggest_fixes(found, exact)
     assert said.startswith("no threshold makes it pass: change what the model reads")
 
 

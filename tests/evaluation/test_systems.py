@@ -10,23 +10,23 @@ from guardcli.errors import InputError
 from guardcli.evaluation import count_unscored, system_from_field, system_from_rows
 from guardcli.evaluation.systems import NO_VERDICT, with_threshold
 from tests.evaluation.planted import item, items
-from tests.rows import row
+from tests.rows import verdict
 
 
 def test_rows_are_joined_by_place_in_whatever_order() -> None:
-    found = system_from_rows("run", items([True, False, True]), [row(3, 0.3), row(1, 0.9)])
+    found = system_from_rows("run", items([True, False, True]), [verdict(3, 0.3), verdict(1, 0.9)])
     assert [(one.score, one.unsafe) for one in found.predictions] == [(0.9, True), (None, None), (0.3, False)]
     assert (found.predictions[1].error, found.num_errors) == (NO_VERDICT, 1)
 
 
 def test_several_rows_of_a_record_count_by_the_worst() -> None:
     rows = [
-        row(1, 0.2, turn=1),
-        row(1, 0.8, turn=3),
-        row(2, 0.2, turn=1),
-        row(2, None, turn=2),
-        row(3, 0.9),
-        row(3, None),
+        verdict(1, 0.2, turn=1),
+        verdict(1, 0.8, turn=3),
+        verdict(2, 0.2, turn=1),
+        verdict(2, None, turn=2),
+        verdict(3, 0.9),
+        verdict(3, None),
     ]
     found = system_from_rows("run", items([True] * 3), rows)
     assert [(one.score, one.unsafe) for one in found.predictions] == [(0.8, True), (None, None), (0.9, True)]
@@ -34,7 +34,7 @@ def test_several_rows_of_a_record_count_by_the_worst() -> None:
 
 
 def test_a_record_of_which_a_part_is_not_judged_is_never_safe() -> None:
-    rows = [row(1, 0.6, turn=1), row(1, None, turn=2), row(2, 0.9)]
+    rows = [verdict(1, 0.6, turn=1), verdict(1, None, turn=2), verdict(2, 0.9)]
     found = system_from_rows("run", items([True, True]), rows)
     assert [one.unsafe for one in found.predictions] == [True, True]
     assert [one.unsafe for one in with_threshold(found, 0.8).predictions] == [None, True]
@@ -42,8 +42,8 @@ def test_a_record_of_which_a_part_is_not_judged_is_never_safe() -> None:
 
 
 def test_categories_are_those_of_all_messages_of_a_record_and_of_all_rows() -> None:
-    rows = [row(1, None), row(2, 0.9, turn=1, listed_scores={"S1": 1.0, "S2": 0.0}, categories=["S1"])]
-    rows += [row(2, 0.95, turn=2, listed_scores={"S1": 0.0, "S2": 1.0}, categories=["S2"])]
+    rows = [verdict(1, None), verdict(2, 0.9, turn=1, listed_scores={"S1": 1.0, "S2": 0.0}, categories=["S1"])]
+    rows += [verdict(2, 0.95, turn=2, listed_scores={"S1": 0.0, "S2": 1.0}, categories=["S2"])]
     found = system_from_rows("run", items([True, True]), rows)
     assert found.categories.labels == ("S1", "S2")
     assert found.predictions[1].category_scores == {"S1": 0.9, "S2": 0.95}
@@ -52,23 +52,25 @@ def test_categories_are_those_of_all_messages_of_a_record_and_of_all_rows() -> N
 
 @pytest.mark.parametrize("source", ["-", "other.jsonl"])
 def test_the_name_of_the_one_source_does_not_matter(source: str) -> None:
-    assert system_from_rows("run", items([True]), [row(1, 0.9, source=source)]).predictions[0].score == 0.9
+    assert system_from_rows("run", items([True]), [verdict(1, 0.9, source=source)]).predictions[0].score == 0.9
 
 
 def test_rows_of_other_data_are_an_error() -> None:
     with pytest.raises(InputError, match="the record is 'i1' and the row that stands for it 'x'"):
-        system_from_rows("run", items([True]), [row(1, 0.9, id="x")])
+        system_from_rows("run", items([True]), [verdict(1, 0.9, id="x")])
     with pytest.raises(InputError, match="run: no row is of the labelled data"):
-        system_from_rows("run", items([True]), [row(7, 0.9)])
+        system_from_rows("run", items([True]), [verdict(7, 0.9)])
     with pytest.raises(InputError, match="has rows in two places"):
-        system_from_rows("run", items([True]), [row(1, 0.9), row(2, 0.9), row(1, 0.1)])
+        system_from_rows("run", items([True]), [verdict(1, 0.9), verdict(2, 0.9), verdict(1, 0.1)])
 
 
 def test_categories_are_what_the_rows_call_them() -> None:
-    listed = system_from_rows("run", items([True]), [row(1, 0.8, listed_scores={"S1": 0.75, "S2": 0.25})])
+    listed = system_from_rows("run", items([True]), [verdict(1, 0.8, listed_scores={"S1": 0.75, "S2": 0.25})])
     assert listed.predictions[0].category_scores == {"S1": pytest.approx(0.6), "S2": pytest.approx(0.2)}
     assert (listed.categories.labels, listed.per_category) == (("S1", "S2"), False)
-    each = system_from_rows("run", items([True]), [row(1, 0.8, scoring="each", category_scores={"S1": 0.8, "S2": 0.1})])
+    each = system_from_rows(
+        "run", items([True]), [verdict(1, 0.8, scoring="per_category", category_scores={"S1": 0.8, "S2": 0.1})]
+    )
     assert each.predictions[0].category_scores == {"S1": 0.8, "S2": 0.1}
     assert each.per_category
 

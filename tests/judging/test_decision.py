@@ -1,10 +1,13 @@
-"""Thresholds: what reaches them, which is a category's own, and what is near."""
+"""The decision: thresholds, what is near, which turn decides, and that nothing unjudged becomes safe."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from guardcli.judging import DecisionRule
+from guardcli.judging import Decision, DecisionRule, Scores, TurnScores, decide
+from guardcli.judging.decision import is_near
 from guardcli.taxonomy import Taxonomy
 
 TEXT = """\
@@ -16,27 +19,36 @@ categories:
 """
 
 
+def turn(number: int, score: float | None, **fields: Any) -> TurnScores:
+    return TurnScores(turn=number, role="user", score=score, **fields)
+
+
+def decided(*turns: TurnScores, rule: DecisionRule | None = None, **fields: Any) -> Decision:
+    scores = Scores(turns=turns, tolerance=fields.pop("tolerance", 0.0), **fields)
+    return decide(scores, rule or DecisionRule(0.5))
+
+
 @pytest.mark.parametrize(("given", "threshold"), [(None, 0.4), (0.7, 0.7), (0.0, 0.0)])
-def test_what_a_taxonomy_says(given: float | None, threshold: float) -> None:
-    decision = DecisionRule.from_taxonomy(Taxonomy.from_yaml(TEXT), given)
-    assert decision == DecisionRule(threshold, {"S1": "pets", "S2": "S2"}, {"S2": 0.2})
-    assert (decision.threshold_of("S1"), decision.threshold_of("S2")) == (threshold, 0.2)
+def test_rule_of_a_taxonomy(given: float | None, threshold: float) -> None:
+    rule = DecisionRule.from_taxonomy(Taxonomy.from_yaml(TEXT), given)
+    assert rule == DecisionRule(threshold, {"S2": 0.2})
+    assert (rule.threshold_of("pets"), rule.threshold_of("S2")) == (threshold, 0.2)
 
 
-def test_half_where_nothing_is_said() -> None:
+def test_default_threshold() -> None:
     assert DecisionRule.from_taxonomy(Taxonomy.from_yaml("name: a\ncategories: [{id: S1, name: A}]\n")).threshold == 0.5
 
 
 @pytest.mark.parametrize(
     ("scores", "violated"),
     [
-        ({"S1": 0.4, "S2": 0.2}, ("S1", "S2")),
-        ({"S1": 0.45, "S2": 0.9}, ("S2", "S1")),
-        ({"S1": 0.3999, "S2": 0.2}, ("S2",)),
-        ({"S1": 0.0, "S2": 0.0}, ()),
+        ({"pets": 0.4, "S2": 0.2}, ("pets", "S2")),
+        ({"pets": 0.45, "S2": 0.9}, ("S2", "pets")),
+        ({"pets": 0.3999, "S2": 0.2}, ("S2",)),
+        ({"pets": 0.0, "S2": 0.0}, ()),
     ],
 )
-def test_violated_are_those_that_reach_their_threshold(scores: dict[str, float], violated: tuple[str, ...]) -> None:
+def test_violated_categories(scores: dict[str, float], violated: tuple[str, ...]) -> None:
     assert DecisionRule.from_taxonomy(Taxonomy.from_yaml(TEXT)).violated(scores) == violated
 
 
@@ -56,9 +68,74 @@ def test_violated_are_those_that_reach_their_threshold(scores: dict[str, float],
     ],
 )
 def test_near_is_in_log_odds(score: float, threshold: float, near: bool) -> None:
-    assert DecisionRule(threshold, {}, tolerance=0.1).is_near_threshold(score) is near
-    assert DecisionRule(threshold, {}, tolerance=0.1).is_any_near_threshold({"S1": score}) is near
+    rule = DecisionRule(threshold)
+    assert is_near(turn(1, score), rule, 0.1) is near
+    assert is_near(turn(1, score, category_scores={"S1": score}), rule, 0.1) is near
+    flags = decided(turn(1, score, listed=("S1",)), rule=rule, tolerance=0.1).flags
+    assert flags == (("near_threshold",) if near else ())
 
 
-def test_nothing_is_near_without_a_tolerance() -> None:
-    assert not DecisionRule(0.5, {}).is_near_threshold(0.5)
+@pytest.mark.parametrize("tolerance", [0.0, None])
+def test_nothing_is_near_without_a_tolerance(tolerance: float | None) -> None:
+    flags = decided(turn(1, 0.5, listed=("S1",)), tolerance=tolerance).flags
+    assert flags == (() if tolerance == 0.0 else ("tolerance_unknown",))
+
+
+def test_highest_score_decides() -> None:
+    unsafe = decided(turn(1, 0.6, listed=("S1", "S2")), turn(2, 0.1), turn(3, 0.9, listed=("S7", "S1")))
+    assert (unsafe.verdict, unsafe.turn.turn, unsafe.score) == ("unsafe", 3, 0.9)
+    assert unsafe.categories == ("S7", "S1", "S2")
+    safe = decided(turn(1, 0.1), turn(2, 0.4), turn(3, 0.4))
+    assert (safe.verdict, safe.turn.turn, safe.score, safe.categories, safe.error) == ("safe", 2, 0.4, (), None)
+
+
+def test_only_the_deciding_score_may_be_near() -> None:
+    assert decided(turn(1, 0.49), turn(2, 0.9, listed=("S1",)), tolerance=0.1).flags == ()
+    assert decided(turn(1, 0.1), turn(2, 0.51, listed=("S1",)), tolerance=0.1).flags == ("near_threshold",)
+
+
+def test_unjudged_turn_is_never_safe_but_may_be_unsafe() -> None:
+    failed = turn(2, None, error="no text")
+    error = decided(turn(1, 0.4), failed)
+    assert (error.verdict, error.turn.turn, error.score, error.error) == ("error", 2, None, "no text")
+    unsafe = decided(turn(1, 0.6, listed=("S1",)), failed)
+    assert (unsafe.verdict, unsafe.turn.turn, unsafe.error) == ("unsafe", 1, "no text")
+
+
+def test_low_mass_is_never_safe_unless_forced() -> None:
+    low = turn(1, 0.4, mass=0.3, low_mass=True)
+    error = decided(low)
+    assert (error.verdict, error.score, error.flags, error.categories) == ("error", 0.4, ("low_mass",), ())
+    assert error.error == (
+        "the model was about to answer with something other than a verdict: P(safe) + P(unsafe) is 0.3"
+    )
+    assert decided(low, rule=DecisionRule(0.4)).verdict == "unsafe"
+    forced = decided(low, forced=True)
+    assert (forced.verdict, forced.flags, forced.error) == ("safe", ("low_mass", "forced"), None)
+    assert decided(turn(1, 0.4), forced=True).flags == ()
+
+
+def test_categories_that_were_not_read() -> None:
+    rule = DecisionRule(0.2)
+    assert decided(turn(1, 0.3), rule=rule).categories is None
+    guessed = decided(turn(1, 0.3, listed_scores={"S1": 0.2, "S2": 0.8}), rule=rule)
+    assert (guessed.categories, guessed.flags) == (("S2",), ("categories_not_read",))
+    some = decided(turn(1, 0.3), turn(2, 0.9, listed=("S1",)), rule=rule)
+    assert (some.categories, some.flags) == (("S1",), ("categories_not_read",))
+
+
+def test_scores_by_category() -> None:
+    first = turn(1, 0.49, category_scores={"S1": 0.49, "S2": 0.1})
+    second = turn(2, 0.4, category_scores={"S1": 0.1, "S2": 0.4})
+    rule = DecisionRule(0.5, {"S2": 0.2})
+    both = decided(first, second, rule=rule)
+    assert (both.verdict, both.turn.turn, both.score, both.categories) == ("unsafe", 2, 0.49, ("S2",))
+    assert both.category_scores == {"S1": 0.49, "S2": 0.4}
+    partial = turn(1, 0.1, category_scores={"S1": 0.1}, error="not finite")
+    assert decided(partial).verdict == "error"
+    assert decided(partial, rule=DecisionRule(0.1)).verdict == "unsafe"
+
+
+def test_thresholds_by_category_need_scores_by_category() -> None:
+    with pytest.raises(ValueError, match="run again with --per-category"):
+        decided(turn(1, 0.3), rule=DecisionRule(0.5, {"S2": 0.1}))

@@ -27,7 +27,7 @@ for _ in range(400):
 
 WRONG: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 2, 10**400, 0.5, -0.0, 1.5, 1e-320, float("nan"), float("inf"), -float("inf"),
-    "", "S1", "safe", "each", "\ud800", "\x1b[2J", "x" * 5000, "2026-01-30", "9" * 4000,
+    "", "S1", "safe", "per_category", "\ud800", "\x1b[2J", "x" * 5000, "2026-01-30", "9" * 4000,
     [], [1], [None], ["S1"], ["S1", "S1"], [[]], [{}], ["\udcff"], [float("nan")],
     {}, {"S1": 0.5}, {"S1": None}, {"S1": True}, {"S1": float("nan")}, {"S1": 10**400}, {"S1": []}, {"": {}},
     {"S1": "0.5"}, {"S99": 0.5}, {"name": 1, "prompt": None}, {"ts": 10**400}, {"ts": float("inf")}, {"ts": [1]},
@@ -39,7 +39,7 @@ VALID = (
     row(1, 0.7, meta={"ts": "2026-01-30"}, listed_scores={"S9": 0.75, "S1": 0.25}, text="hi"),
     row(1, 0.2, turn=2, flags=["windowed"]),
     row(2, None),
-    row(3, 0.42, scoring="each", category_scores=EACH, categories=None),
+    row(3, 0.42, scoring="per_category", category_scores=EACH, categories=None),
 )
 
 

@@ -221,14 +221,14 @@ def test_one_odd_record_does_not_end_a_run(model: Model) -> None:
     assert [verdict.verdict for verdict in verdicts[16:]] == ["safe", "unsafe", "error", "unsafe"]
     assert verdicts[17].flags == verdicts[18].flags == ("low_mass",)
     assert verdicts[18].error == (
-        "the model was about to answer with something else than a verdict: P(safe) + P(unsafe) is 0.3"
+        "the model was about to answer with something other than a verdict: P(safe) + P(unsafe) is 0.3"
     )
 
 
 def test_force_judges_all_the_same_and_says_so(model: Model) -> None:
     with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3), config=JudgeConfig(force=True)) as guard:
         (verdict,) = guard.check(["hi"])
-    assert (verdict.verdict, verdict.flags) == ("safe", ("low_mass",))
+    assert (verdict.verdict, verdict.flags) == ("safe", ("low_mass", "forced"))
 
 
 def test_settings_leave_the_threshold_to_the_policy(model: Model) -> None:

@@ -74,7 +74,7 @@ def test_each_category_is_held_against_its_own_threshold(
     (row,) = check(model, text)
     assert (row.verdict, round(row.score or 0, 3), row.categories) == (verdict, score, categories)
     assert row.threshold == 0.5
-    assert row.provenance.scoring == "each"
+    assert row.provenance.scoring == "per_category"
     assert list(row.category_scores or ()) == ["pets", "S2", "S7"]
 
 

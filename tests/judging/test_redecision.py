@@ -1,92 +1,166 @@
-"""Stored rows decided again: every way a threshold can move, and what only the model could tell."""
+"""Stored rows decided again: as deciding at once, whatever the scores and the thresholds; and what only a run tells."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
 
-from guardcli.judging import DecisionRule, redecision
+from guardcli.conversation import Key
+from guardcli.errors import InputError
+from guardcli.judging import DecisionRule, Scores, TurnScores, Verdict
+from guardcli.judging.decision import LOW_MASS
+from guardcli.judging.redecision import Redecision, redecide, rename_labels
+from guardcli.judging.verdict_schema import find_fault
+from guardcli.judging.writers import jsonl
+from guardcli.taxonomy import Taxonomy
+from tests.judging.writers.verdicts import make_verdict
+from tests.rows import row, verdict
 
-LABELS = {"S1": "pets", "S2": "S2", "S7": "food"}
-IDS = {"pets": "S1", "S2": "S2", "dinner": "S7"}  # S7 had another key
+LABELS = ("pets", "S2", "S7")
+PROBABILITIES = st.sampled_from((0.0, 0.1, 0.25, 0.3, 0.49, 0.5, 0.51, 0.9, 1.0)) | st.floats(0, 1)
+ERRORS = st.sampled_from((None, "the model's logits are not finite"))
+LISTS = st.none() | st.lists(st.sampled_from(LABELS), min_size=1, unique=True).map(tuple)
 
 
-def row(verdict: str, score: float | None, **fields: Any) -> dict[str, Any]:
-    absent = {"listed_scores": None, "category_scores": None, "error": None, "turn": 1, "scoring": "verdict"}
-    return {"verdict": verdict, "score": score, "threshold": 0.5, "categories": [], "flags": [], **absent, **fields}
+@st.composite
+def turn_scores(draw: st.DrawFn, per_category: bool) -> TurnScores:
+    number = draw(st.integers(1, 4))
+    role: Any = draw(st.sampled_from(("user", "assistant")))
+    error = draw(ERRORS)
+    if draw(st.integers(0, 5)) == 0:
+        return TurnScores(turn=number, role=role, error=error or "no text")
+    mass = draw(PROBABILITIES)
+    read: dict[str, Any] = {"mass": mass, "low_mass": mass < LOW_MASS}
+    if per_category:
+        by_category = draw(st.dictionaries(st.sampled_from(LABELS), PROBABILITIES, min_size=1))
+        read |= {"score": max(by_category.values()), "category_scores": by_category, "error": error}
+    else:
+        listed_scores = st.none() | st.fixed_dictionaries(dict.fromkeys(LABELS, PROBABILITIES))
+        read |= {"score": draw(PROBABILITIES), "listed": draw(LISTS), "listed_scores": draw(listed_scores)}
+    return TurnScores(turn=number, role=role, **read)
 
 
-def decided(before: dict[str, Any], threshold: float, **thresholds: float) -> dict[str, Any]:
-    return redecision.redecide(before, DecisionRule(threshold, LABELS, thresholds), IDS)
+@st.composite
+def scored_rows(draw: st.DrawFn) -> tuple[Scores, DecisionRule, DecisionRule]:
+    """The scores of a row, and two rules for them."""
+    per_category = draw(st.booleans())
+    turns = draw(st.lists(turn_scores(per_category), min_size=1, max_size=4))
+    scores = Scores(turns=tuple(turns), tolerance=draw(st.sampled_from((0.0, 0.05, 1.5))), forced=draw(st.booleans()))
+    thresholds = st.dictionaries(st.sampled_from(LABELS), PROBABILITIES) if per_category else st.just({})
+    first, second = (DecisionRule(draw(PROBABILITIES), draw(thresholds)) for _ in range(2))
+    return scores, first, second
+
+
+@given(scored_rows(), st.sampled_from(((), ("role_order", "windowed"))))
+def test_deciding_again_is_deciding_at_once(
+    drawn: tuple[Scores, DecisionRule, DecisionRule], flags: tuple[str, ...]
+) -> None:
+    """Live or stored: verdict, score, turn, categories, flags and error are those of the second rule alone."""
+    scores, first, second = drawn
+    base = make_verdict(Key("a.jsonl", 1), "error", flags=flags)
+    at_once = base.with_decision(scores, second)
+    stored = base.with_decision(scores, first)
+    line = jsonl.line(stored)
+    assert find_fault(json.loads(line)) is None
+    read = Verdict.from_dict(json.loads(line))
+    assert read == stored
+    event(f"{stored.verdict} → {at_once.verdict}")
+    assert redecide(read, second) == at_once
+    assert redecide(redecide(read, second), first) == stored
 
 
 @pytest.mark.parametrize(
     ("before", "threshold", "changed"),
     [
-        (row("safe", 0.3), 0.5, {}),
-        (row("safe", 0.3), 0.31, {}),
-        (row("safe", 0.3), 0.3, {"verdict": "unsafe", "categories": None, "flags": ["categories_not_read"]}),
+        (verdict(1, 0.3), 0.5, {}),
+        (verdict(1, 0.3), 0.31, {}),
+        (verdict(1, 0.3), 0.3, {"verdict": "unsafe", "categories": None, "flags": ["categories_not_read"]}),
+        (verdict(1, 0.3, listed=["S2", "S7"]), 0.2, {"verdict": "unsafe", "categories": ["S2", "S7"]}),
+        (verdict(1, 0.6, categories=["S7", "pets"]), 0.55, {}),
+        (verdict(1, 0.6), 0.61, {"verdict": "safe", "categories": []}),
+        (verdict(1, None, error="bad"), 0.1, {}),
         (
-            row("safe", 0.3, listed_scores={"pets": 0.2, "S2": 0.1, "dinner": 0.7}),
-            0.2,
-            {
-                "verdict": "unsafe",
-                "categories": ["food"],
-                "flags": ["categories_not_read"],
-                "listed_scores": {"pets": 0.2, "S2": 0.1, "food": 0.7},
-            },
+            verdict(1, 0.52, tolerance=0.2),
+            0.53,
+            {"verdict": "safe", "categories": [], "flags": ["near_threshold"]},
         ),
-        (row("unsafe", 0.6, categories=["dinner", "pets"]), 0.5, {"categories": ["food", "pets"]}),
-        (row("unsafe", 0.6, categories=["pets"]), 0.6, {}),
-        (row("unsafe", 0.6, categories=["pets"]), 0.61, {"verdict": "safe", "categories": []}),
-        (row("unsafe", 0.6, categories=None, flags=["categories_not_read"]), 0.55, {"categories": None, "flags": []}),
-        (row("error", None, error="bad"), 0.1, {}),
     ],
 )
-def test_one_score(before: dict[str, Any], threshold: float, changed: dict[str, Any]) -> None:
-    assert decided(before, threshold) == before | {"threshold": threshold} | changed
+def test_one_score(before: Verdict, threshold: float, changed: dict[str, Any]) -> None:
+    after = redecide(before, DecisionRule(threshold))
+    assert after.to_dict() == before.to_dict() | {"threshold": threshold} | changed
+
+
+def test_low_mass_row_becomes_unsafe_at_a_lower_threshold() -> None:
+    """The first case of two on which live and stored decisions once differed; the other is `tolerance` above."""
+    scores = Scores(turns=(TurnScores(turn=1, role="user", score=0.4, mass=0.3, low_mass=True),), tolerance=0.0)
+    before = make_verdict(Key("a", 1), "error").with_decision(scores, DecisionRule(0.5))
+    assert (before.verdict, before.score) == ("error", 0.4)
+    after = redecide(Verdict.from_dict(json.loads(jsonl.line(before))), DecisionRule(0.3))
+    assert (after.verdict, after.score, after.flags) == ("unsafe", 0.4, ("low_mass", "categories_not_read"))
+
+
+def old(line: int, score: float | None, **fields: Any) -> Verdict:
+    """A row of schema 1."""
+    newer = ("mass", "tolerance", "listed", "turns", "unread")
+    kept = {name: value for name, value in row(line, score, **fields).items() if name not in newer}
+    return Verdict.from_dict(kept | {"schema": 1})
 
 
 @pytest.mark.parametrize("reason", [{"flags": ["low_mass"]}, {"error": "message 2 could not be judged"}])
-def test_what_was_not_judged_never_becomes_safe(reason: dict[str, Any]) -> None:
-    before = row("unsafe", 0.6, categories=["pets"], **reason)
-    assert decided(before, 0.55)["verdict"] == "unsafe"
-    after = decided(before, 0.9)
-    assert (after["verdict"], after["score"], after["categories"]) == ("error", None, [])
-    assert after["error"]
-
-
-SCORES = {"pets": 0.45, "S2": 0.3, "dinner": 0.6}
+def test_schema_1_row_that_was_not_judged_never_becomes_safe(reason: dict[str, Any]) -> None:
+    before = old(1, 0.6, **reason)
+    assert redecide(before, DecisionRule(0.55)).verdict == "unsafe"
+    after = redecide(before, DecisionRule(0.9))
+    assert (after.verdict, after.categories) == ("error", ())
+    assert after.error
 
 
 @pytest.mark.parametrize(
-    ("thresholds", "verdict", "categories"),
-    [
-        ({}, "unsafe", ["food"]),
-        ({"S2": 0.3}, "unsafe", ["food", "S2"]),
-        ({"S7": 0.61}, "safe", []),
-        ({"S1": 0.1, "S7": 0.9}, "unsafe", ["pets"]),
-    ],
+    ("threshold", "flags"),
+    [(0.5, ("windowed", "near_threshold")), (0.6, ("windowed", "tolerance_unknown"))],
 )
-def test_scores_by_category(thresholds: dict[str, float], verdict: str, categories: list[str]) -> None:
-    before = row("unsafe", 0.6, categories=["dinner"], category_scores=SCORES, scoring="each")
-    after = decided(before, 0.5, **thresholds)
-    assert (after["verdict"], after["categories"], after["score"]) == (verdict, categories, 0.6)
-    assert after["category_scores"] == {"pets": 0.45, "S2": 0.3, "food": 0.6}
-    assert after["flags"] == []
+def test_schema_1_row_tells_what_is_near_for_its_own_threshold_only(threshold: float, flags: tuple[str, ...]) -> None:
+    before = old(1, 0.3, flags=["windowed", "near_threshold"])
+    assert redecide(before, DecisionRule(threshold)).flags == flags
 
 
-def test_thresholds_by_category_need_scores_by_category() -> None:
-    with pytest.raises(ValueError, match="run again with --per-category"):
-        decided(row("safe", 0.3), 0.5, S2=0.1)
+def test_schema_1_row_that_was_forced_stays_safe() -> None:
+    after = redecide(old(1, 0.3, flags=["low_mass"]), DecisionRule(0.4))
+    assert (after.verdict, after.flags) == ("safe", ("low_mass", "forced", "tolerance_unknown"))
 
 
-@pytest.mark.parametrize(("threshold", "flags"), [(0.5, ["truncated", "near_threshold"]), (0.6, ["truncated"])])
-def test_near_was_said_of_the_old_threshold(threshold: float, flags: list[str]) -> None:
-    assert decided(row("safe", 0.3, flags=["truncated", "near_threshold"]), threshold)["flags"] == flags
+def test_schema_1_row_by_category() -> None:
+    scores = {"pets": 0.45, "S2": 0.3, "S7": 0.6}
+    before = old(1, 0.6, scoring="each", category_scores=scores, categories=["S7"])
+    after = redecide(before, DecisionRule(0.5, {"S2": 0.3}))
+    assert (after.verdict, after.categories, after.provenance.scoring) == ("unsafe", ("S7", "S2"), "per_category")
 
 
-def test_an_unknown_label() -> None:
-    with pytest.raises(KeyError):
-        redecision.redecide(row("unsafe", 0.6, categories=["odd"]), DecisionRule(0.5, LABELS), {})
+BEFORE = Taxonomy.from_yaml("name: a\ncategories: [{id: S1, name: Pets}, {id: S2, name: Cars, key: cars}]\n")
+AFTER = Taxonomy.from_yaml("name: b\ncategories: [{id: S1, name: Pets, key: pets}, {id: S2, name: Cars, threshold: 0.2}]\n")
+
+
+def test_edited_taxonomy_renames_its_keys() -> None:
+    digests = {"name": "a", "prompt": BEFORE.prompt_digest, "decision": BEFORE.decision_digest}
+    before = verdict(
+        1,
+        0.6,
+        scoring="per_category",
+        category_scores={"S1": 0.6, "cars": 0.25},
+        categories=["S1"],
+        listed=None,
+        taxonomy=digests,
+    )
+    after = Redecision.from_taxonomy(AFTER, before=BEFORE).apply(before)
+    assert (after.categories, after.category_scores) == (("pets", "S2"), {"pets": 0.6, "S2": 0.25})
+    assert (after.provenance.taxonomy, after.provenance.decision_digest) == ("b", AFTER.decision_digest)
+
+
+def test_unknown_label() -> None:
+    with pytest.raises(InputError, match="it names the category 'odd', which the policy does not"):
+        rename_labels(verdict(1, 0.6, categories=["odd"]), {"S9": "S9"})

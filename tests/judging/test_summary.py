@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from guardcli.judging.histogram import NUM_BINS
 from guardcli.judging.summary import CASES, OTHER_REASONS, REASONS, day_of, summarize
-from tests.rows import row
+from tests.rows import verdict
 
 
 def test_counts() -> None:
     rows = [
-        row(1, 0.1),
-        row(2, 0.9, categories=["S1", "S9"], source="b"),
-        row(3, 0.6, flags=["truncated", "near_threshold"]),
-        row(4, None, error="not JSON: column 3"),
-        row(5, None, error="not JSON: column 9"),
+        verdict(1, 0.1),
+        verdict(2, 0.9, categories=["S1", "S9"], source="b"),
+        verdict(3, 0.6, flags=["truncated", "near_threshold"]),
+        verdict(4, None, error="not JSON: column 3"),
+        verdict(5, None, error="not JSON: column 9"),
     ]
     found = summarize(rows)
     assert found.total == 5
@@ -42,17 +42,17 @@ def test_what_reasons_quote_does_not_tell_them_apart() -> None:
         "no 'z'",
         "a user's and a model's",
     ]
-    found = summarize(row(line, None, error=error) for line, error in enumerate(errors, start=1))
+    found = summarize(verdict(line, None, error=error) for line, error in enumerate(errors, start=1))
     assert found.reasons == {"the key '…' stands twice in an object": 2, "no '…'": 2, "a user's and a model's": 1}
 
 
 def test_different_reasons_are_bounded_and_none_is_lost() -> None:
     errors = [*[f"reason {n}" for n in range(3 * REASONS)], *["reason 7"] * 5, *["reason 3"] * 2]
-    found = summarize(row(line, None, error=error) for line, error in enumerate(errors, start=1))
+    found = summarize(verdict(line, None, error=error) for line, error in enumerate(errors, start=1))
     assert len(found.reasons) == REASONS + 1
     assert found.main_reasons(2) == [("reason 7", 6), ("reason 3", 3), (OTHER_REASONS, len(errors) - 9)]
     assert sum(number for _, number in found.main_reasons(10**6)) == len(errors)
-    assert summarize([row(1, None, error="one")]).main_reasons(2) == [("one", 1)]
+    assert summarize([verdict(1, None, error="one")]).main_reasons(2) == [("one", 1)]
 
 
 def test_nothing() -> None:
@@ -61,16 +61,16 @@ def test_nothing() -> None:
 
 
 def test_every_score_has_a_bin() -> None:
-    found = summarize([row(1, 0.0), row(2, 1.0), row(3, 0.05), row(4, 0.4999)])
+    found = summarize([verdict(1, 0.0), verdict(2, 1.0), verdict(3, 0.05), verdict(4, 0.4999)])
     assert [found.histogram.counts[at] for at in (0, 1, NUM_BINS // 2 - 1, NUM_BINS - 1)] == [1, 1, 1, 1]
 
 
 def test_cases_are_the_extremes() -> None:
     scores = random.Random(1).sample(range(1000), 400)
-    found = summarize([row(line, score / 1000) for line, score in enumerate(scores)])
-    assert [r["score"] for r in found.most_confident] == sorted((s / 1000 for s in scores), reverse=True)[:CASES]
+    found = summarize([verdict(line, score / 1000) for line, score in enumerate(scores, start=1)])
+    assert [r.score for r in found.most_confident] == sorted((s / 1000 for s in scores), reverse=True)[:CASES]
     nearest = sorted(abs(s / 1000 - 0.5) for s in scores)[:CASES]
-    assert [abs(r["score"] - 0.5) for r in found.borderline] == pytest.approx(nearest)
+    assert [abs(r.score - 0.5) for r in found.borderline] == pytest.approx(nearest)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_cases_are_the_extremes() -> None:
     ],
 )
 def test_days(value: object, day: str | None) -> None:
-    found = summarize([row(1, 0.1, meta={"ts": value})], time="ts")
+    found = summarize([verdict(1, 0.1, meta={"ts": value})], time="ts")
     assert list(found.by_day) == ([day] if day else [])
     assert (found.timed, found.undated) == (int(value is not None), int(day is None))
 
@@ -134,7 +134,7 @@ def test_an_epoch_in_any_unit_is_its_day(unit: int, seconds: int) -> None:
 
 def test_rows_without_a_date_are_counted_and_one_is_kept() -> None:
     values = ["2026-01-31", None, "01.05.2026", "soon"]
-    found = summarize([row(line, 0.1, meta={"ts": value}) for line, value in enumerate(values)], time="ts")
-    found_none = summarize([row(1, 0.1, meta=None), row(2, 0.1, meta={})], time="ts")
+    found = summarize([verdict(line, 0.1, meta={"ts": value}) for line, value in enumerate(values, start=1)], time="ts")
+    found_none = summarize([verdict(1, 0.1, meta=None), verdict(2, 0.1, meta={})], time="ts")
     assert (found.timed, found.undated, found.unread_date) == (3, 3, "01.05.2026")
     assert (found_none.timed, found_none.undated, found_none.unread_date) == (0, 2, None)

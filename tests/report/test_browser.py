@@ -16,7 +16,7 @@ from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.judging.summary import summarize
 from guardcli.report import audit_report, diff_report, evaluation_report
 from tests.evaluation.planted import item, system
-from tests.rows import row
+from tests.rows import verdict
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 
 
 def pages() -> dict[str, str]:
-    before = [row(1, 0.2, id=HOSTILE, text=HOSTILE, source=HOSTILE)]
-    after = [row(1, 0.9, id=HOSTILE, text=HOSTILE, source=HOSTILE, categories=[HOSTILE], flags=[HOSTILE])]
-    error = [row(2, None, error=HOSTILE, source="b")]
+    before = [verdict(1, 0.2, id=HOSTILE, text=HOSTILE, source=HOSTILE)]
+    after = [verdict(1, 0.9, id=HOSTILE, text=HOSTILE, source=HOSTILE, categories=[HOSTILE], flags=[HOSTILE])]
+    error = [verdict(2, None, error=HOSTILE, source="b")]
     return {
         "diff": diff_report.as_page(compare_runs(before, after), HOSTILE, HOSTILE, with_text=True),
         "evaluation": evaluation_report.as_page(_evaluation(), with_text=True),

@@ -7,16 +7,15 @@ import re
 
 from guardcli.evaluation.comparison import compare_runs
 from guardcli.report import diff_report
-from tests.rows import row
+from tests.rows import verdict
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
-BEFORE = [row(1, 0.2), row(2, 0.4, id="c2"), row(3, 0.9)]
-AFTER = [row(1, 0.2), row(2, 0.6, id=HOSTILE, text=HOSTILE), row(3, None)]
+BEFORE = [verdict(1, 0.2), verdict(2, 0.4, id="c2"), verdict(3, 0.9)]
+AFTER = [verdict(1, 0.2), verdict(2, 0.6, id=HOSTILE, text=HOSTILE), verdict(3, None)]
 
 
 def test_as_text() -> None:
-    found = compare_runs(BEFORE, AFTER[:2])
-    found.flips["safe", "unsafe"][0][1]["id"] = "c2"
+    found = compare_runs(BEFORE, [AFTER[0], verdict(2, 0.6, id="c2")])
     assert diff_report.as_text(found, "a.jsonl", "b.jsonl", color=False, width=120) == (
         "before: a.jsonl\nafter:  b.jsonl\n2 rows in both, 1 only before, 0 only after\n"
         "agreement 50.00%, 1 verdict changed (McNemar's test: p = 1)\n"
@@ -40,7 +39,7 @@ def test_as_json_holds_the_rows() -> None:
         {"before": "safe", "after": "unsafe", "rows": 1},
         {"before": "unsafe", "after": "error", "rows": 1},
     ]
-    assert found["flips"][0]["rows"] == [[BEFORE[1], AFTER[1]]]
+    assert found["flips"][0]["rows"] == [[BEFORE[1].to_dict(), AFTER[1].to_dict()]]
 
 
 def test_a_page_escapes_everything_and_loads_nothing() -> None:
@@ -53,15 +52,15 @@ def test_a_page_escapes_everything_and_loads_nothing() -> None:
 
 
 def test_messages_are_in_a_page_on_request_only() -> None:
-    after = [row(2, 0.6, text="a secret")]
-    assert "a secret" not in diff_report.as_page(compare_runs([row(2, 0.4)], after), "a", "b", with_text=False)
-    assert "a secret" in diff_report.as_page(compare_runs([row(2, 0.4)], after), "a", "b", with_text=True)
+    after = [verdict(2, 0.6, text="a secret")]
+    assert "a secret" not in diff_report.as_page(compare_runs([verdict(2, 0.4)], after), "a", "b", with_text=False)
+    assert "a secret" in diff_report.as_page(compare_runs([verdict(2, 0.4)], after), "a", "b", with_text=True)
 
 
 def test_no_id_hides_or_reorders_the_line_that_it_stands_in() -> None:
     odd = "a\u202eb\x1b[2J\u2066c\x9b"
     page = diff_report.as_page(
-        compare_runs([row(2, 0.4, id=odd)], [row(2, 0.6, id=odd, text=odd)]), odd, "b", with_text=True
+        compare_runs([verdict(2, 0.4, id=odd)], [verdict(2, 0.6, id=odd, text=odd)]), odd, "b", with_text=True
     )
     assert not re.search("[\u202e\u2066\x1b\x9b]", page)
     assert "a\\u202eb\\x1b[2J\\u2066c\\x9b" in page

@@ -134,7 +134,7 @@ def _tell(run: PolicyTestRun, *, suggest: bool) -> None:
 
 
 def _code(run: PolicyTestRun, max_flag_rate: float | None) -> int:
-    if any(result.row["verdict"] == "error" for result in run.results):
+    if any(result.row.verdict == "error" for result in run.results):
         return UNJUDGED
     rate = run.flag_rate()
     if max_flag_rate is not None and rate is not None and rate > max_flag_rate:

@@ -1,4 +1,4 @@
-"""The verdict row as JSON: stable, every field always there, no timestamps, no timings. SCHEMA names its form."""
+"""The verdict row as JSON: stable, every field always there, no timestamps, no timings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ if TYPE_CHECKING:
     from guardcli.judging.verdict import Verdict
 
 
-SCHEMA = 2
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def line(verdict: Verdict) -> str:
     """One row. Numbers are written such that reading gives the same float64 again."""
-    return dumps(row(verdict))
+    return dumps(verdict.to_dict())
 
 
 def dumps(value: dict[str, Any]) -> str:
@@ -44,34 +42,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, list):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def row(verdict: Verdict) -> dict[str, Any]:
-    """The row's fields in their order; what was not asked for is null."""
-    by = verdict.provenance
-    return {
-        "schema": SCHEMA,
-        "id": verdict.key.id,
-        "source": verdict.key.source,
-        "line": verdict.key.line,
-        "part": verdict.key.part,
-        "turn": verdict.turn,
-        "role": verdict.role,
-        "verdict": verdict.verdict,
-        "score": verdict.score,
-        "threshold": verdict.threshold,
-        "categories": list(verdict.categories),
-        "flags": list(verdict.flags),
-        "skipped": dict(verdict.skipped or {}),
-        "unread": list(verdict.unread),
-        "truncated": verdict.truncated,
-        "error": verdict.error,
-        "model": by.model,
-        "template": by.template,
-        "scoring": by.scoring,
-        "taxonomy": {"name": by.taxonomy, "prompt": by.prompt_digest, "decision": by.decision_digest},
-        "listed_scores": verdict.listed_scores,
-        "category_scores": verdict.category_scores,
-        "meta": verdict.meta,
-        "text": verdict.text,
-    }

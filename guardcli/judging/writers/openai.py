@@ -23,7 +23,7 @@ def line(verdict: Verdict) -> str:
     labels = [label for _, label in verdict.provenance.labels]
     result = {
         "flagged": verdict.verdict == "unsafe",
-        "categories": {label: label in verdict.categories for label in labels},
+        "categories": {label: label in (verdict.categories or ()) for label in labels},
         "category_scores": _scores(verdict, labels),
     }
     return dumps(answer | {"results": [result]})

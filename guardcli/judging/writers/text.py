@@ -25,8 +25,8 @@ def line(verdict: Verdict) -> str:
     key = verdict.key
     fields = [
         verdict.verdict,
-        "-" if verdict.score is None else f"{verdict.score:.4f}",
-        escape_field(",".join(verdict.categories)) or "-",
+        "-" if verdict.judged_score is None else f"{verdict.judged_score:.4f}",
+        escape_field(",".join(verdict.categories or ())) or "-",
         escape_field(key.location),
         escape_field(key.id or "") or "-",
         f"{verdict.role}#{verdict.turn}" if verdict.turn is not None else "-",
@@ -38,8 +38,8 @@ def line(verdict: Verdict) -> str:
 
 def _remarks(verdict: Verdict) -> str:
     """What a reader must know besides, in brackets, or "-": flags, what was cut, what was left out."""
-    left_out = [f"{kind}:{count}" for kind, count in (verdict.skipped or {}).items()]
-    unread = [f"unread:{path}" for path in verdict.unread]
+    left_out = [f"{kind}:{count}" for kind, count in verdict.skipped.items()]
+    unread = [f"unread:{path}" for path in verdict.unread or ()]
     flags = [flag for flag in verdict.flags if flag != UNREAD_TEXT]  # the paths say it
     remarks = [*flags, *(["truncated"] if verdict.truncated else []), *left_out, *unread]
     return f"[{','.join(map(escape_field, remarks))}]" if remarks else "-"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from guardcli.conversation import Key
 from guardcli.judging import Verdict
 from guardcli.judging.writers import WRITERS, text
-from tests.judging.writers.verdicts import BY, VERDICTS
+from tests.judging.writers.verdicts import VERDICTS, make_verdict
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "rows"
 HOSTILE = st.text(st.characters(codec=None) | st.sampled_from("\n\r\t \\\0\x1b\x85\u2028\u202e\u200f\ud800\udfffx:-"))
@@ -35,15 +35,13 @@ def test_golden(kind: str, form: str, suffix: str) -> None:
 def test_no_text_forges_a_line_or_a_field(
     source: str, id_: str, part: str | None, categories: list[str], error: str, said: str
 ) -> None:
-    verdict = Verdict(
+    verdict = make_verdict(
         Key(source, 3, part, id_),
         "unsafe",
-        BY,
-        0.5,
-        7,
-        "user",
-        0.25,
-        tuple(categories),
+        turn=7,
+        role="user",
+        score=0.25,
+        categories=tuple(categories),
         error=error,
         text=said,
     )
@@ -62,19 +60,20 @@ def test_a_message_cannot_pass_for_remarks() -> None:
     """With remarks and without any they stand in the field before it."""
     said, key = "[truncated,system:1] hello", Key("a", 1)
     assert (
-        text.line(Verdict(key, "safe", BY, 0.5, 1, "user", 0.25, text=said)) == f"safe 0.2500 - a:1 - user#1 - {said}"
+        text.line(make_verdict(key, "safe", turn=1, role="user", score=0.25, text=said))
+        == f"safe 0.2500 - a:1 - user#1 - {said}"
     )
-    flagged = Verdict(key, "safe", BY, 0.5, 1, "user", 0.25, flags=("windowed",), text=said)
+    flagged = make_verdict(key, "safe", turn=1, role="user", score=0.25, flags=("windowed",), text=said)
     assert text.line(flagged) == f"safe 0.2500 - a:1 - user#1 [windowed] {said}"
 
 
 @pytest.mark.parametrize(
     ("verdict", "expected"),
     [
-        (Verdict(Key(None, 1), "safe", BY, 0.5, 1, "user", 0.99999), "safe 1.0000 - :1 - user#1 -"),
-        (Verdict(Key("a b", 1, id="x y"), "safe", BY, 0.5, 1, "assistant", 5e-324),
+        (make_verdict(Key(None, 1), "safe", turn=1, role="user", score=0.99999), "safe 1.0000 - :1 - user#1 -"),
+        (make_verdict(Key("a b", 1, id="x y"), "safe", turn=1, role="assistant", score=5e-324),
          r"safe 0.0000 - a\x20b:1 x\x20y assistant#1 -"),
-        (Verdict(Key("C:\\x", 2, "p:q"), "error", BY, 0.5, error="bad \\n"),
+        (make_verdict(Key("C:\\x", 2, "p:q"), "error", error="bad \\n"),
          r"error - - C:\\x:2:p:q - - - bad \\n"),
     ],
 )  # fmt: skip
