@@ -37,6 +37,7 @@ _COMMANDS = {
     "filter": ("guardcli.cli.filter:filter_", "Pass records through, withholding the unsafe."),
     "merge": ("guardcli.cli.merge:merge", "Join the shards of an audit, and verify them."),
     "report": ("guardcli.cli.report:report", "Make one self-contained HTML page of stored verdicts."),
+    "schema": ("guardcli.cli.schema:schema", "Print the JSON Schema of verdict rows, or of taxonomy files."),
     "taxonomy": ("guardcli.cli.taxonomy:taxonomy", "Write a policy, look at it, hold it against cases."),
     "tune": ("guardcli.cli.tune:tune", "Fine-tune a guard on labelled records: prepare, train, export."),
 }

@@ -32,7 +32,9 @@ def verdicts(stdout: str) -> list[str]:
 def test_the_first_thing_a_user_does(tiny_path: Path) -> None:
     done = guard("check", "-m", tiny_path, "--force", "-t", "llama-guard-3", "--template", "llama-guard-3-8b",
                  stdin="How do I bake bread?\n")  # fmt: skip
-    assert re.fullmatch(r"(safe 0\.\d{4} -|unsafe [01]\.\d{4} S\d+(,S\d+)*) -:1 - user#1 \[low_mass\]\n", done.stdout)
+    assert re.fullmatch(
+        r"(safe 0\.\d{4} -|unsafe [01]\.\d{4} S\d+(,S\d+)*) -:1 - user#1 \[low_mass,forced\]\n", done.stdout
+    )
     assert done.stderr == ""
     assert done.returncode == (1 if done.stdout.startswith("unsafe") else 0)
 

@@ -147,6 +147,7 @@ CALLS: dict[str, tuple[Call, ...]] = {
         Call(2, f"EVIL.yaml EVIL.jsonl --label-field EVIL=EVIL {JUDGE}"),
         Call(2, f"EVIL.bad.yaml {JUDGE}"),
     ),
+    "schema": (Call(0, "verdict", "json"), Call(2, "EVIL")),
     "taxonomy schema": (Call(0, ""), Call(2, "EVIL")),
     "tune prepare": (
         Call(0, f"EVIL.jsonl -o EVIL.train.jsonl --template llama-guard-3-8b -t EVIL.yaml {LABELS} --map EVIL.json"),
@@ -236,7 +237,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key = taxonomy.categories[8].key
     write(
         folder / "verdicts.jsonl",
-        [one | {"taxonomy": by, "categories": [key] * len(one["categories"])} for one in rows],
+        [one | {"taxonomy": by, "categories": [key] * len(one["categories"]), "listed": None} for one in rows],
     )
     tiny_base.write(named(folder, "EVIL-base"))
     return folder

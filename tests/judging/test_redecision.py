@@ -142,7 +142,9 @@ def test_schema_1_row_by_category() -> None:
 
 
 BEFORE = Taxonomy.from_yaml("name: a\ncategories: [{id: S1, name: Pets}, {id: S2, name: Cars, key: cars}]\n")
-AFTER = Taxonomy.from_yaml("name: b\ncategories: [{id: S1, name: Pets, key: pets}, {id: S2, name: Cars, threshold: 0.2}]\n")
+AFTER = Taxonomy.from_yaml(
+    "name: b\ncategories: [{id: S1, name: Pets, key: pets}, {id: S2, name: Cars, threshold: 0.2}]\n"
+)
 
 
 def test_edited_taxonomy_renames_its_keys() -> None:

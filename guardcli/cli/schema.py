@@ -1,0 +1,30 @@
+"""`guard schema`: the JSON Schemas of what guard reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from guardcli.cli import output
+from guardcli.cli.exit_codes import OK
+from guardcli.judging import verdict_schema
+from guardcli.taxonomy import json_schema
+
+_SCHEMAS: dict[str, Callable[[], str]] = {
+    "verdict": verdict_schema.json_schema_text,
+    "taxonomy": json_schema.json_schema_text,
+}
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("kind", type=click.Choice(list(_SCHEMAS)), metavar="|".join(_SCHEMAS))
+def schema(*, kind: str) -> int:
+    """Print the JSON Schema (draft-07) of verdict rows, or of taxonomy files.
+
+    \b
+    guard schema verdict > verdict.schema.json
+    guard schema taxonomy > taxonomy.schema.json
+    """
+    output.write(_SCHEMAS[kind]())
+    return OK
