@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from guardcli import EngineConfig, JudgeConfig, ModelConfig
-from guardcli.audit import AuditObserver, InputFiles, Shard, audit, merge_shards
+from guardcli.audit import AuditObserver, InputFiles, Shard, audit
 from guardcli.audit.journal import Checkpoint
 from guardcli.errors import InputError, OutputError
 from guardcli.formats import ReadOptions
@@ -39,7 +39,7 @@ def main():
         told = [verdict.verdict for verdict in guard.check(["hello", "a bomb"])]
 
     arguments = {"model": model, "taxonomy": taxonomy, "engine": engine, "unit_bytes": 200}
-    whole = audit(["logs"], "whole.jsonl", **arguments)
+    whole = audit("logs", "whole.jsonl", **arguments)
     again = audit(["logs"], "whole.jsonl", **arguments)
     parts = [Path(f"part-{number}.jsonl") for number in (1, 2)]
     for number, part in enumerate(parts, start=1):
@@ -204,12 +204,6 @@ def test_an_input_that_is_missing(desk: Path) -> None:
     assert not (desk / "out.jsonl").exists()
 
 
-def test_shards_that_are_no_whole(desk: Path) -> None:
-    run(desk, "part.jsonl", shard=Shard(1, 2))
-    with pytest.raises(InputError, match="missing shard 2/2"):
-        merge_shards([desk / "part.jsonl"])
-
-
 def test_answers_are_judged_behind_their_requests(desk: Path) -> None:
     (desk / "requests.jsonl").write_text('{"custom_id":"a","prompt":"a bomb"}\n{"custom_id":"b","prompt":"hi"}\n')
     choice = {"message": {"role": "assistant", "content": "ok"}}
@@ -235,7 +229,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from guardcli import EngineConfig
+from guardcli import EngineConfig, Taxonomy
 from guardcli.audit import AuditObserver, audit
 
 
@@ -262,7 +256,9 @@ class Observer(AuditObserver):
 
 
 if __name__ == "__main__":
-    audit(["many.txt"], "out.jsonl", model="toy.gguf", engine=EngineConfig(threads=1), observer=Observer())
+    policy = Taxonomy.from_dict({"name": "mine", "extends": "llama-guard-3", "threshold": 0.6})
+    engine = EngineConfig(threads=1)
+    audit(["many.txt"], "out.jsonl", model="toy.gguf", taxonomy=policy, engine=engine, observer=Observer())
 """
 
 

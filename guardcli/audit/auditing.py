@@ -32,12 +32,12 @@ from guardcli.formats import ReadOptions, load_requests
 from guardcli.judging import reader
 from guardcli.judging.summary import Summary, summarize
 from guardcli.judging.writers import jsonl
-from guardcli.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from guardcli.engine import EngineConfig
     from guardcli.judging import Guard, JudgeConfig
     from guardcli.models import ModelConfig
+    from guardcli.taxonomy import Taxonomy
 
 
 class AuditObserver:
@@ -83,7 +83,7 @@ class AuditResult:
 
 
 def audit(
-    inputs: Sequence[str | Path],
+    inputs: str | Path | Sequence[str | Path],
     output: str | Path,
     *,
     model: ModelConfig | str | Path,
@@ -106,12 +106,13 @@ def audit(
     one block, its records are judged one by one in processes of their own. These import the main module, so a script
     calls `audit` under `if __name__ == "__main__":`.
 
-    >>> result = audit(["logs/"], "verdicts.jsonl", model="llama-guard-3-8b.gguf", taxonomy="policy.yaml")
+    >>> result = audit("logs/", "verdicts.jsonl", model="llama-guard-3-8b.gguf", taxonomy="policy.yaml")
     >>> result.summary.verdicts["unsafe"]
     12
 
     Args:
-        inputs: files and folders; of a folder all files but hidden ones are read, and links to folders not followed.
+        inputs: a file or a folder, or several. Of a folder all files but hidden ones are read; links to folders are not
+            followed.
         output: the rows; beside it a journal with the suffix `.journal` says how far the audit is.
         model: the path of a GGUF, the name of a bundled model, or either with more options in a `ModelConfig`.
         taxonomy: the policy; the one that the model was trained on if None.
@@ -137,6 +138,7 @@ def audit(
     from guardcli.judging import JudgeConfig
     from guardcli.models import ModelConfig
     from guardcli.models.interruption import default_sigint
+    from guardcli.taxonomy import Taxonomy
 
     output, observer = Path(output), observer or AuditObserver()
     read_options, shard = read_options or ReadOptions(), shard or Shard()
@@ -147,9 +149,10 @@ def audit(
         engine=engine or EngineConfig(),
         cache=cache,
     )
+    inputs = [inputs] if isinstance(inputs, (str, Path)) else inputs
     files = _expand_inputs(inputs, output, [*requests, *open_guard.files])
     observer.on_inputs(files)
-    conversations = load_requests(map(str, requests)) if requests else None
+    conversations = load_requests(requests) if requests else None
 
     def read(stream: BinaryIO, unit: Unit, start: int) -> Iterable[Item]:
         return observer.watch(read_unit(stream, unit, start, options=read_options, requests=conversations))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from guardcli.conversation import Conversation, Malformed, Record
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 class ReadOptions:
     """How records are read; the defaults detect everything.
 
-    >>> records = ReadOptions(messages_path="payload.chat").read(["chats.jsonl"])
+    >>> records = ReadOptions(messages_path="payload.chat").read("chats.jsonl")
 
     Args:
         format: one of `INPUT_FORMATS`; detected if None.
@@ -40,7 +41,7 @@ class ReadOptions:
 
     def read(
         self,
-        sources: Iterable[str],
+        sources: str | Path | Iterable[str | Path],
         *,
         start: int = 1,
         requests: Mapping[str, Conversation] | None = None,
@@ -50,7 +51,7 @@ class ReadOptions:
         """Yield the records of all inputs in order.
 
         Args:
-            sources: paths of files, or "-" for stdin.
+            sources: the path of a file, or "-" for stdin; or several.
             start: the first line of each input to yield records from.
             requests: the requests of a batch run by `custom_id`; each record is an answer to one of them.
             on_detect: called with (source, format) for each detected format.
@@ -59,7 +60,7 @@ class ReadOptions:
         Raises:
             InputError: an input cannot be opened.
         """
-        for source in sources:
+        for source in map(str, [sources] if isinstance(sources, (str, Path)) else sources):
             with open_source(source) as stream:
                 yield from self.read_stream(
                     stream, source, start=start, requests=requests, on_detect=on_detect, on_text=on_text
@@ -115,7 +116,7 @@ class ReadOptions:
         return asdict(self) | {"text_fields": list(self.text_fields)}
 
 
-def load_requests(files: Iterable[str]) -> dict[str, Conversation]:
+def load_requests(files: str | Path | Iterable[str | Path]) -> dict[str, Conversation]:
     """Return the conversations of batch requests by `custom_id`.
 
     Raises:

@@ -99,15 +99,7 @@ def test_what_is_no_share(desk: Path, model: Path, share: str) -> None:
     ("arguments", "told"),
     [
         (["logs", "--threshold", "0.9"], ["threshold was 0.5 and is 0.9: add --threshold 0.5"]),
-        (["logs", "--threads", "2"], ["threads was 1 and is 2: add --threads 1"]),
-        (
-            ["logs", "-t", "llama-guard-3-1b"],
-            ["taxonomy was llama-guard-3 and is llama-guard-3-1b: add -t llama-guard-3"],
-        ),
-        (["logs", "--target", "last"], ["target was any and is last: add --target any"]),
         (["logs", "--reproducible"], ["parallel was ", "reproducible was off and is on: drop --reproducible"]),
-        (["logs/a.jsonl"], ["the input logs/b.txt is missing: name it again"]),
-        (["logs", "bad.jsonl"], ["bad.jsonl is a new input: leave it out"]),
         (
             ["logs", "--keep", "id", "--scores"],
             ["scores was off and is on: drop --scores", "keep was none and is id: drop --keep"],
@@ -223,28 +215,6 @@ def test_shards_are_joined_to_the_whole(desk: Path, model: Path) -> None:
     assert min(counts) > 80
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["part-1.jsonl"], "not all units are there: missing shard 2/2"),
-        (["part-1.jsonl", "part-1.jsonl"], "are both shard 1/2"),
-        (["part-1.jsonl", "other.jsonl"], "other.jsonl is of another run than part-1.jsonl"),
-        (["part-1.jsonl", "missing.jsonl"], "cannot read missing.jsonl.journal"),
-        (["part-1.jsonl", "torn.jsonl"], "torn.jsonl is not finished"),
-    ],
-)
-def test_shards_that_are_no_whole(desk: Path, model: Path, names: list[str], message: str) -> None:
-    audit(desk, model, "logs", "-o", "part-1.jsonl", "-q", "--shard", "1/2")
-    audit(desk, model, "logs", "-o", "other.jsonl", "-q", "--shard", "2/2", "--threshold", "0.9")
-    audit(desk, model, "logs", "-o", "torn.jsonl", "-q", "--shard", "2/2")
-    journal = desk / "torn.jsonl.journal"
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
-    done = guard("merge", *names, "-o", "out.jsonl", cwd=desk)
-    assert message in done.stderr
-    assert done.returncode == 2
-    assert not (desk / "out.jsonl").exists()
-
-
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "x", "1", "1/x", "-1/2"])
 def test_what_is_no_shard(desk: Path, model: Path, shard: str) -> None:
     done = audit(desk, model, "logs", "-o", "out.jsonl", "--shard", shard)
@@ -276,18 +246,10 @@ def test_answers_are_judged_behind_their_requests(desk: Path, model: Path) -> No
     assert "the file of requests requests.jsonl is missing: name it again" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ('{"custom_id":"a","body":{}}\n', "requests.jsonl:1: no request: body has neither messages"),
-        ('{"prompt":"hi"}\n', "requests.jsonl:1: no request: it has no custom_id"),
-        ('{"custom_id":"a","prompt":"hi"}\n' * 2, "requests.jsonl:2: the custom_id 'a' stands twice"),
-    ],
-)
-def test_requests_that_are_none(desk: Path, model: Path, content: str, message: str) -> None:
-    (desk / "requests.jsonl").write_text(content)
+def test_requests_that_cannot_be_read(desk: Path, model: Path) -> None:
+    (desk / "requests.jsonl").write_text('{"prompt":"hi"}\n')
     done = audit(desk, model, "logs", "--requests", "requests.jsonl", "-o", "out.jsonl")
-    assert message in done.stderr
+    assert done.stderr == "guard: requests.jsonl:1: no request: it has no custom_id\n"
     assert done.returncode == 2
 
 

@@ -1,160 +1,40 @@
-"""`guard merge` joins whole shards, and refuses what was changed before anything is written."""
+"""`guard merge`: a file or stdout, and no file where a shard is refused."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from guardcli.audit.journal import Journal, files_of
-from guardcli.cli.merge import merge
-from guardcli.errors import GuardError
-
-INPUTS = [{"path": "a", "size": 9, "sha256": "x"}]
+from tests.audit.test_merge import row, shard
+from tests.cli.running import guard
 
 
-def row(line: int) -> str:
-    return json.dumps({"source": "a", "line": line, "verdict": "unsafe"})
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    for number in (1, 2):
+        shard(tmp_path, number, [row(number), row(number + 2)])
+    return tmp_path
 
 
-def shard(folder: Path, number: int, rows: list[str], **manifest: Any) -> Path:
-    path = folder / f"part-{number}.jsonl"
-    with Journal(path, {"shard": [number, 2], "units": {"number": 2}, "inputs": INPUTS} | manifest) as journal:
-        if rows:
-            journal.begin()
-            for line in rows:
-                journal.write(line)
-            journal.commit(records=len(rows), unit=0, line=9)
-        journal.finish()
-    return path
+@pytest.mark.parametrize("to_file", [True, False])
+def test_rows_are_written_in_the_order_of_the_input(desk: Path, *, to_file: bool) -> None:
+    done = guard("merge", "part-2.jsonl", "part-1.jsonl", "-o", "out.jsonl" if to_file else "-", cwd=desk)
+    assert (done.returncode, done.stderr) == (0, "guard: 4 rows of 2 units in 2 shards\n")
+    rows = "".join(f"{row(line)}\n" for line in (1, 2, 3, 4))
+    assert ((desk / "out.jsonl").read_text() if to_file else done.stdout) == rows
 
 
-def joined(folder: Path, *paths: Path) -> str:
-    merge.main([*map(str, paths), "-o", str(folder / "out.jsonl")], standalone_mode=False)
-    return (folder / "out.jsonl").read_text()
+def test_a_row_that_is_refused_leaves_no_file(desk: Path) -> None:
+    """It is found when rows before it are written already."""
+    (desk / "new").mkdir()
+    shard(desk / "new", 1, [row(1), "null"])
+    done = guard("merge", "new/part-1.jsonl", "part-2.jsonl", "-o", "out.jsonl", cwd=desk)
+    assert (done.returncode, done.stderr) == (2, "guard: new/part-1.jsonl:2: not a row of this run\n")
+    assert not (desk / "out.jsonl").exists()
 
 
-def test_rows_come_in_the_order_of_the_input(tmp_path: Path) -> None:
-    parts = [shard(tmp_path, 1, [row(1), row(2), row(5)]), shard(tmp_path, 2, [row(3), row(4)])]
-    assert [json.loads(line)["line"] for line in joined(tmp_path, *parts).splitlines()] == [1, 2, 3, 4, 5]
-
-
-def test_an_empty_shard_is_whole(tmp_path: Path) -> None:
-    assert joined(tmp_path, shard(tmp_path, 1, [row(1)]), shard(tmp_path, 2, [])) == row(1) + "\n"
-
-
-def edited(path: Path) -> None:
-    path.write_text(path.read_text().replace('"unsafe"', '"safe"  '))
-
-
-def cut(path: Path) -> None:
-    path.write_text(row(1)[:-2])
-
-
-def lengthened(path: Path) -> None:
-    path.write_text(path.read_text() + row(9) + "\n")
-
-
-def removed(path: Path) -> None:
-    path.unlink()
-
-
-def journal_edited(path: Path) -> None:
-    journal = files_of(path)[1]
-    journal.write_text(journal.read_text().replace('"line":9', '"line":8'))
-
-
-def journal_cut(path: Path) -> None:
-    journal = files_of(path)[1]
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:-1]))
-
-
-def old_journal(path: Path) -> None:
-    files_of(path)[1].write_text('{"manifest": {"shard": [1, 2]}}\n{"begin": 0}\n')
-
-
-def journal_linked(path: Path) -> None:
-    journal = files_of(path)[1]
-    journal.rename(path.with_name("elsewhere"))
-    journal.symlink_to("elsewhere")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (edited, "part-1.jsonl does not match its journal"),
-        (cut, "part-1.jsonl is shorter than its journal says"),
-        (lengthened, "part-1.jsonl is longer than its journal says"),
-        (removed, "cannot read .*part-1.jsonl: No such file"),
-        (journal_edited, "part-1.jsonl.journal was changed: line 3"),
-        (journal_cut, "part-1.jsonl is not finished"),
-        (old_journal, "begun by guard 0.1"),
-        (journal_linked, "cannot read .*part-1.jsonl.journal"),
-    ],
-)
-def test_a_shard_that_was_changed_is_refused(tmp_path: Path, change: Callable[[Path], None], message: str) -> None:
-    parts = [shard(tmp_path, 1, [row(1), row(2)]), shard(tmp_path, 2, [row(3)])]
-    change(parts[0])
-    with pytest.raises(GuardError, match=message):
-        joined(tmp_path, *parts)
-    assert not (tmp_path / "out.jsonl").exists()
-
-
-@pytest.mark.parametrize(
-    ("manifest", "message"),
-    [
-        ({"shard": None}, "expected a shard"),
-        ({"shard": "2/2"}, "expected a shard"),
-        ({"shard": []}, "expected a shard"),
-        ({"shard": [3, 2]}, "expected a shard"),
-        ({"shard": ["1", "2"]}, "expected a shard"),
-        ({"shard": {}}, "expected a shard"),
-        ({"units": None}, "expected a number of units"),
-        ({"units": {"number": "2"}}, "expected a number of units"),
-        ({"inputs": None}, "expected inputs with a path each"),
-        ({"inputs": {}}, "expected inputs with a path each"),
-        ({"inputs": ["a"]}, "expected inputs with a path each"),
-        ({"inputs": [{}]}, "expected inputs with a path each"),
-    ],
-)
-def test_a_manifest_that_tells_no_shard_is_refused(tmp_path: Path, manifest: dict[str, Any], message: str) -> None:
-    parts = [shard(tmp_path, number, [row(number)], **manifest) for number in (1, 2)]
-    with pytest.raises(GuardError, match=message):
-        joined(tmp_path, *parts)
-
-
-@pytest.mark.parametrize("manifest", ["null", "[]", "{}", "5"])
-def test_what_is_no_manifest_is_refused(tmp_path: Path, manifest: str) -> None:
-    part = shard(tmp_path, 1, [row(1)])
-    files_of(part)[1].write_text(f'{{"manifest":{manifest}}}\n{{"mark":{{}}}}\n')
-    with pytest.raises(GuardError, match=r"begun by guard 0\.1"):
-        joined(tmp_path, part)
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        ["null"],
-        ["[]"],
-        ["{"],
-        ['{"source":"a"}'],
-        ['{"source":[],"line":1}'],
-        ['{"source":"b","line":1}'],
-        ['{"source":"a","line":"x"}'],
-        ["[" * 100_000],
-    ],
-)
-def test_rows_of_no_run_are_refused(tmp_path: Path, rows: list[str]) -> None:
-    parts = [shard(tmp_path, 1, rows), shard(tmp_path, 2, [row(2)])]
-    with pytest.raises(GuardError, match=r"part-1\.jsonl:1: not a row of this run"):
-        joined(tmp_path, *parts)
-    assert not (tmp_path / "out.jsonl").exists()
-
-
-def test_rows_out_of_order_are_refused(tmp_path: Path) -> None:
-    parts = [shard(tmp_path, 1, [row(2), row(1)]), shard(tmp_path, 2, [row(3)])]
-    with pytest.raises(GuardError, match="out of order"):
-        joined(tmp_path, *parts)
+def test_an_output_is_no_shard(desk: Path) -> None:
+    done = guard("merge", "part-1.jsonl", "part-2.jsonl", "-o", "part-1.jsonl", cwd=desk)
+    assert done.stderr == "guard: part-1.jsonl is an input: -o would write over it\n"
+    assert done.returncode == 2
