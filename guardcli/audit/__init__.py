@@ -1,6 +1,16 @@
-"""Audits of files: blocks that are judged and committed one by one, the journal, the manifest, shards."""
+"""Audits of files: blocks that are judged and committed one by one, the journal, the manifest, shards.
 
-from guardcli.audit.auditing import AuditObserver, AuditResult, audit
+>>> from guardcli.audit import audit
+>>> result = audit("logs/", "verdicts.jsonl", model="llama-guard-3-8b.gguf")
+
+`audit` and what belongs to it are imported when they are first used: merging shards needs no reader of verdicts.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from guardcli.audit.blocks import (
     POISON_MESSAGE,
     Block,
@@ -19,6 +29,11 @@ from guardcli.audit.run import AuditPlan, Shard, isolate_poison_records, run_aud
 from guardcli.audit.signals import Interrupted, Interrupts
 from guardcli.audit.sources import UNIT_BYTES, Source
 from guardcli.audit.units import Unit, read_unit, split_into_units
+
+if TYPE_CHECKING:
+    from guardcli.audit.auditing import AuditObserver, AuditResult, audit
+
+_AUDITING = ("AuditObserver", "AuditResult", "audit")
 
 __all__ = [
     "POISON_MESSAGE",
@@ -55,3 +70,9 @@ __all__ = [
     "split_into_blocks",
     "split_into_units",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _AUDITING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.auditing"), name)
