@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from guardcli.conversation import Conversation, Message
     from guardcli.engine import EngineConfig
     from guardcli.errors import DemonstrationModelWarning, GuardError
+    from guardcli.evaluation.evaluation import evaluate
     from guardcli.judging import Guard, JudgeConfig, Verdict
     from guardcli.models import Adapter, Model, ModelConfig, Offload
     from guardcli.taxonomy import Taxonomy
@@ -45,6 +46,7 @@ _HOMES = {
     "JudgeConfig": "guardcli.judging",
     "Taxonomy": "guardcli.taxonomy",
     "Verdict": "guardcli.judging",
+    "evaluate": "guardcli.evaluation",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "Offload",
     "Taxonomy",
     "Verdict",
+    "evaluate",
 ]
 
 

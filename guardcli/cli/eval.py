@@ -6,29 +6,40 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import click
 
-from guardcli.cli import eval_systems, inputs, output
+from guardcli.cli import inputs, output
 from guardcli.cli.dataset_options import dataset_options
 from guardcli.cli.eval_options import MapOption, ScoreField, ScoreFieldOption, ThresholdObjectiveOption
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.gates import Gates, gate_options
-from guardcli.cli.guard_options import NO_MODEL, GuardOptions, engine_options, guard_files
+from guardcli.cli.guard_options import NO_MODEL, GuardOptions, cache_path, engine_options, guard_files
 from guardcli.cli.options import PathOption
+from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import InputError, ModelError
-from guardcli.evaluation import AblationResult, EvalConfig, System, evaluate, group_by_field
-from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabeledDataset, read_dataset
+from guardcli.evaluation import EvalConfig, System, count_unscored, evaluate, group_by_field, system_from_field
+from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabeledDataset, Sample, read_dataset
+from guardcli.evaluation.judged_systems import (
+    JudgedSystem,
+    JudgedSystems,
+    judge_systems,
+    number_duplicate_names,
+    systems_from_runs,
+)
 from guardcli.evaluation.metrics import ThresholdObjective
 from guardcli.formats import ReadOptions
-from guardcli.models import Adapter
+from guardcli.judging.writers import jsonl
+from guardcli.models import Adapter, Model, ModelConfig
+from guardcli.models.interruption import default_sigint
 from guardcli.prompts.turns import Target
 from guardcli.report import evaluation_report
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.escaping import escape_terminal
+from guardcli.text.escaping import escape_terminal, pluralize
 
 
 @click.command(name="eval", context_settings={"help_option_names": ["-h", "--help"]})
@@ -198,26 +209,29 @@ def eval_(
         raise ModelError(*NO_MODEL)
     if verdicts is not None and not models:
         raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
-    with ExitStack() as stack:
-        aside = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=()))
-        judged = eval_systems.JudgedSystems(
-            models=models,
-            policies=policies,
-            shots=shots,
-            adapters=lora,
-            make_guard_options=lambda model, adapters: GuardOptions(
-                **options, model=model, lora=tuple(adapters), target=target or "last", scores=True
-            ),
-            aside=aside,
-            category_maps=maps,
-            ablate_policy=ablate_policy,
-            seed=seed,
-        )
-        systems_and_ablations = list(_systems(dataset, judged, runs, fields))
-    _check_maps(maps, [system for system, _ in systems_and_ablations])
-    systems = eval_systems.number_duplicate_names([system for system, _ in systems_and_ablations])
+    options_by_model = [
+        GuardOptions(**options, model=model, lora=adapters, target=target or "last", scores=True)
+        for model, adapters in product(models or (None,), [(), *((adapter,) for adapter in lora)])
+    ]
+    first = options_by_model[0]
+    judged = JudgedSystems(
+        models=[one.model_config() for one in options_by_model] if models else [],
+        policies=policies,
+        shots=shots,
+        config=first.judge_config(),
+        engine=first.engine_config(),
+        category_maps=maps,
+        ablate_policy=ablate_policy,
+        seed=seed,
+        cache=cache_path(),
+    )
+    # Before a model judges, so that their errors come early.
+    others = [*systems_from_runs(dataset.samples, runs, policies), *_systems_from_fields(dataset.samples, fields)]
+    judged_systems = [*_judge(dataset.samples, judged, verdicts), *map(JudgedSystem, others)]
+    _check_maps(maps, [one.system for one in judged_systems])
+    systems = number_duplicate_names([one.system for one in judged_systems])
     ablations = {
-        system.name: ablation for system, (_, ablation) in zip(systems, systems_and_ablations, strict=True) if ablation
+        system.name: list(one.ablation) for system, one in zip(systems, judged_systems, strict=True) if one.ablation
     }
     config = EvalConfig(
         category_maps=maps,
@@ -240,18 +254,33 @@ def _named_by(variable: str) -> tuple[str, ...]:
     return tuple(filter(None, [os.environ.get(variable)]))
 
 
-def _systems(
-    dataset: LabeledDataset, judged: eval_systems.JudgedSystems, runs: Sequence[str], fields: Sequence[ScoreField]
-) -> Iterator[tuple[System, list[AblationResult]]]:
-    """The systems, models first; but the others are read before a model judges, so that their errors come early."""
-    samples = dataset.samples
-    others = [
-        *eval_systems.systems_from_runs(samples, runs, judged.policies),
-        *eval_systems.systems_from_fields(samples, fields),
-    ]
-    if judged.models:
-        yield from eval_systems.judge_systems(samples, judged)
-    yield from ((system, []) for system in others)
+def _judge(samples: Sequence[Sample], systems: JudgedSystems, verdicts: Path | None) -> list[JudgedSystem]:
+    """Judge with every system, show the progress on a terminal, and write the rows to the file of --verdicts."""
+    state = ""
+
+    def load(config: ModelConfig) -> Model:
+        with default_sigint():
+            return config.load(cache=systems.cache)
+
+    def update(name: str, done: int, total: int) -> None:
+        nonlocal state
+        state = f"{escape_terminal(name)}: {done:,} of {total:,}"
+
+    with ExitStack() as stack:
+        file = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=()))
+        write = None if file is None else lambda verdict: file.write([jsonl.line(verdict)])
+        stack.enter_context(ProgressLine(lambda: state, quiet=not output.stderr_is_terminal()))
+        return list(judge_systems(samples, systems, load=load, on_verdict=write, on_progress=update))
+
+
+def _systems_from_fields(samples: Sequence[Sample], fields: Sequence[ScoreField]) -> Iterator[System]:
+    """Yield other tools by the scores in the labelled records; report where some have none. Raises InputError."""
+    for field in fields:
+        system = system_from_field(field.name, samples, field.path, threshold=field.threshold)
+        for what, number in count_unscored(system).items():
+            missing = f"{pluralize(number, 'record')} without {what}"
+            output.echo_err(escape_terminal(f"guard: --score-field {field.name}={field.path}: {missing}"))
+        yield system
 
 
 def _check_maps(maps: Sequence[CategoryMap], systems: Sequence[System]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from guardcli.evaluation.ablation import AblationResult, policy_ablation
 from guardcli.evaluation.categories import CategoryAverages, CategoryMetrics, NativeCategories
 from guardcli.evaluation.comparison import Comparison, RowPair, align_rows, compare_guards, compare_runs, score_delta
-from guardcli.evaluation.evaluate import (
+from guardcli.evaluation.evaluation import (
     EvalConfig,
     Evaluation,
     ObjectivePicks,

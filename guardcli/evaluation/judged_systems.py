@@ -1,0 +1,203 @@
+"""The systems of an evaluation: models that judge now, and stored runs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from guardcli.engine import EngineConfig
+from guardcli.errors import GuardError, InputError, TaxonomyError
+from guardcli.evaluation.ablation import AblationResult, policy_ablation
+from guardcli.evaluation.categories import NativeCategories
+from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
+from guardcli.evaluation.systems import System, system_from_rows
+from guardcli.judging import Guard, JudgeConfig, Verdict
+from guardcli.judging.reader import read_verdicts
+from guardcli.judging.verdict import Provenance
+from guardcli.models import Model, ModelConfig
+from guardcli.taxonomy import Taxonomy, bundled_taxonomies
+
+OnVerdict = Callable[[Verdict], None]
+OnProgress = Callable[[str, int, int], None]  # receives what is judged, how many rows it has, and of how many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedSystems:
+    """Which systems judge now: every model under every policy, with as many examples as each number of shots says.
+
+    Args:
+        policies: none: the one that each model was trained on.
+        shots: the most examples of a category that a prompt has; none: all.
+        config: must have `scores`, or metrics by category are undefined.
+        ablate_policy: add a policy ablation of each system; `seed` is for what it draws.
+        cache: a file that remembers digests and tolerances of models.
+    """
+
+    models: Sequence[ModelConfig]
+    policies: Sequence[Taxonomy] = ()
+    shots: Sequence[int] = ()
+    config: JudgeConfig = field(default_factory=lambda: JudgeConfig(target="last", scores=True))
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    category_maps: Sequence[CategoryMap] = ()
+    ablate_policy: bool = False
+    seed: int = 0
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSystem:
+    """A system that judged, and its policy ablation; empty if none was asked for."""
+
+    system: System
+    ablation: tuple[AblationResult, ...] = ()
+
+
+def system_from_guard(
+    name: str,
+    samples: Sequence[Sample],
+    guard: Guard,
+    *,
+    on_verdict: OnVerdict | None = None,
+    on_progress: OnProgress | None = None,
+) -> System:
+    """Judge samples with a guard, whose config has `scores`. Raises GuardError, as `Guard.judge` does."""
+    start, before = time.monotonic(), guard.stats.prefill_tokens
+    rows = []
+    for row in _judge(name, samples, guard, on_progress):
+        if on_verdict is not None:
+            on_verdict(row)
+        rows.append(row)
+    system = system_from_rows(name, samples, rows, categories=CategoryIndex.from_taxonomy(guard.taxonomy))
+    return replace(system, seconds=time.monotonic() - start, tokens=guard.stats.prefill_tokens - before)
+
+
+def judge_systems(
+    samples: Sequence[Sample],
+    systems: JudgedSystems,
+    *,
+    load: Callable[[ModelConfig], Model] | None = None,
+    on_verdict: OnVerdict | None = None,
+    on_progress: OnProgress | None = None,
+) -> Iterator[JudgedSystem]:
+    """Judge samples with each system, one after the other.
+
+    `load` loads a model; `on_verdict` is called with each row, but for those of ablations.
+
+    Raises:
+        GuardError: one of them cannot be used.
+    """
+    for model_config in systems.models:
+        with load(model_config) if load else model_config.load(cache=systems.cache) as model:
+            for policy in systems.policies or (None,):
+                for shots in systems.shots or (None,):
+                    yield _judge_system(
+                        samples, systems, model, _with_shots(policy, shots), shots, on_verdict, on_progress
+                    )
+
+
+def systems_from_runs(
+    samples: Sequence[Sample], paths: Sequence[str], policies: Sequence[Taxonomy] = ()
+) -> Iterator[System]:
+    """Stored runs as systems. A file may hold several, told apart by model, template, scoring and policy.
+
+    The categories of a run are those of its policy, if that is one of `policies` or bundled.
+
+    Raises:
+        InputError: a file cannot be read, or its rows are of other data.
+    """
+    if not paths:  # the bundled taxonomies are read for these alone
+        return
+    known = [*policies, *map(Taxonomy.load, bundled_taxonomies())]
+    for path in paths:
+        runs: dict[tuple[Provenance, float], list[Verdict]] = {}
+        for row in read_verdicts(path):
+            runs.setdefault((row.provenance, row.threshold), []).append(row)
+        if not runs:
+            raise InputError(f"{path}: there are no verdicts in it")
+        for (by, _), rows in runs.items():
+            name = path if len(runs) == 1 else f"{_without_digests(by.model)} {by.taxonomy}"
+            yield system_from_rows(name, samples, rows, categories=_find_categories(rows, known))
+
+
+def number_duplicate_names(systems: Sequence[System]) -> list[System]:
+    """Number the systems whose name another one has: "a", "a (2)"."""
+    counts: Counter[str] = Counter()
+    numbered = []
+    for system in systems:
+        counts[system.name] += 1
+        again = counts[system.name]
+        numbered.append(replace(system, name=f"{system.name} ({again})") if again > 1 else system)
+    return numbered
+
+
+def _judge_system(
+    samples: Sequence[Sample],
+    systems: JudgedSystems,
+    model: Model,
+    policy: Taxonomy | None,
+    shots: int | None,
+    on_verdict: OnVerdict | None,
+    on_progress: OnProgress | None,
+) -> JudgedSystem:
+    def open_guard(taxonomy: Taxonomy | None) -> Guard:
+        return Guard(model, taxonomy, config=systems.config, engine=systems.engine, cache=systems.cache)
+
+    with open_guard(policy) as guard:
+        taxonomy = guard.taxonomy
+        name = f"{_without_digests(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
+        categories = CategoryIndex.from_taxonomy(taxonomy)
+        # Before anything is judged: the map may contradict the policy.
+        native_categories = NativeCategories.from_samples(samples, categories, taxonomy.name, systems.category_maps)
+        system = system_from_guard(name, samples, guard, on_verdict=on_verdict, on_progress=on_progress)
+    if not systems.ablate_policy:
+        return JudgedSystem(system)
+
+    def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[Verdict]:
+        with open_guard(changed) as other:
+            return list(_judge(f"{name}, other policies", some, other, on_progress))
+
+    return JudgedSystem(
+        system, tuple(policy_ablation(samples, system, native_categories, taxonomy, judge, seed=systems.seed))
+    )
+
+
+def _judge(name: str, samples: Sequence[Sample], guard: Guard, on_progress: OnProgress | None) -> Iterator[Verdict]:
+    for number, verdict in enumerate(guard.judge((sample.record for sample in samples), prefetch="full"), start=1):
+        yield verdict
+        if on_progress is not None:
+            on_progress(name, number, len(samples))
+
+
+def _without_digests(identity: str) -> str:
+    """A model's name, and its adapters', without their digests."""
+    return re.sub(r"@[0-9a-f]+", "", identity)
+
+
+def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
+    """The policy with at most so many examples in each category."""
+    if shots is None:
+        return policy
+    if policy is None:
+        raise GuardError("--shots counts the examples in a taxonomy: name one with -t")
+    if shots and not any(category.examples for category in policy.categories):
+        raise TaxonomyError(policy.location.problem("no category has `examples`, and --shots asks for them"))
+    categories = tuple(replace(category, examples=category.examples[:shots]) for category in policy.categories)
+    return replace(policy, categories=categories)
+
+
+def _find_categories(rows: Sequence[Verdict], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
+    """The categories of the policy that a run was made under, where that is at hand and calls them as the rows do."""
+    called = {label for row in rows for labels in _labels_of(row) for label in labels or ()}
+    for policy in policies:
+        known = CategoryIndex.from_taxonomy(policy)
+        if policy.prompt_digest == rows[0].provenance.prompt_digest and called <= set(known.labels):
+            return known
+    return None
+
+
+def _labels_of(row: Verdict) -> tuple[Iterable[str] | None, ...]:
+    return row.categories, row.listed, row.listed_scores, row.category_scores
