@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from guardcli import formats
-from guardcli.conversation import Conversation, Json, Key, Malformed, Record
+from guardcli.conversation import Malformed, Record
 from guardcli.engine import (
     MAX_ANSWER_TOKENS,
     Engine,
     EngineConfig,
     EngineStats,
-    LogitCoroutine,
     MemoryUsage,
     open_engine,
 )
 from guardcli.errors import GuardError, ModelError
-from guardcli.judging import tolerance
-from guardcli.judging.answer_check import MIN_PROMPTS, AnswerCheck
+from guardcli.judging.answer_check import MIN_PROMPTS
 from guardcli.judging.answers import AnswerGrammar
-from guardcli.judging.assembly import assemble_verdicts
 from guardcli.judging.batching import batch_records
 from guardcli.judging.decision import DecisionRule
+from guardcli.judging.engine_lease import CLOSED, EngineLease
+from guardcli.judging.engine_thread import EngineThread
+from guardcli.judging.pipeline import JudgedRecord, Pipeline
 from guardcli.judging.prefetch import prefetch_items
-from guardcli.judging.preparation import JudgeConfig, PreparedRecord, num_tokens, prepare
-from guardcli.judging.scoring import PromptScore, score_prompt
+from guardcli.judging.preparation import JudgeConfig, num_tokens
+from guardcli.judging.python_input import Input, conversations_of
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.judging.verdict import Provenance, Verdict
 from guardcli.models import ControlTokenError, Model, ModelConfig
-from guardcli.models.cache import cache_get, cache_put
-from guardcli.models.llama import build
 from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.prompts.turns import SPEAKERS, speakers_of
 from guardcli.taxonomy import Taxonomy
@@ -45,15 +40,6 @@ _log = logging.getLogger(__name__)
 PREFETCH_TOKENS = 1 << 20  # how many tokens are encoded ahead
 
 Prefetch = Literal["full", "live"]
-Input = Conversation | str | Sequence[Json] | Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedRecord:
-    """A record and its verdicts: one, or with the target "each" one a message."""
-
-    record: Record | Malformed
-    verdicts: tuple[Verdict, ...]
 
 
 class Guard:
@@ -88,16 +74,16 @@ class Guard:
         """
         policy = None if taxonomy is None else _taxonomy(taxonomy)  # mistakes are told before gigabytes are read
         self._closed = False
-        self._answers_checked = False  # whether the model has shown that it answers with verdicts
         self._engine: Engine | None = None
+        self._engine_lease = EngineLease()
+        self._engine_thread: EngineThread | None = None
+        self._pipeline: Pipeline | None = None
         self._owned = not isinstance(model, Model)
         if not isinstance(model, Model):
             model = (model if isinstance(model, ModelConfig) else ModelConfig(model)).load(cache=cache)
         self.model = model
-        self._engine_config = engine if isinstance(engine, EngineConfig) else EngineConfig()
+        engine_config = engine if isinstance(engine, EngineConfig) else EngineConfig()
         given = None if isinstance(engine, EngineConfig) else engine
-        self._tolerance = 0.0 if given is not None or self._engine_config.reproducible else None
-        self._cache = cache
         try:
             self.template = _template(model.template)
             self.taxonomy = policy or _taxonomy(self.template.taxonomy)
@@ -109,10 +95,22 @@ class Guard:
             prefix_lens = [
                 len(model.vocab.encode(r.prefix(speaker))) for r in renderers.values() for speaker in SPEAKERS
             ]
-            self._answers = AnswerGrammar.from_taxonomy(self.taxonomy, model.vocab)
-            self._engine = given or open_engine(model.llama, self._engine_config, prefix_lens=prefix_lens)
+            answers = AnswerGrammar.from_taxonomy(self.taxonomy, model.vocab)
+            self._engine = given or open_engine(model.llama, engine_config, prefix_lens=prefix_lens)
             limit = self._engine.max_model_len - MAX_ANSWER_TOKENS
-            self._encoders = {of: PromptEncoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
+            self._pipeline = Pipeline(
+                model=model,
+                engine=self._engine,
+                engine_config=engine_config,
+                encoders={of: PromptEncoder(renderer, model.vocab, limit) for of, renderer in renderers.items()},
+                answers=answers,
+                config=self.config,
+                rule=self.rule,
+                provenance=self.provenance,
+                cache=cache,
+                tolerance=0.0 if given is not None or engine_config.reproducible else None,
+            )
+            self._engine_thread = EngineThread(self._pipeline, self._engine_lease)
             _warn_of_long_prefix(max(prefix_lens), limit)
         except ControlTokenError as error:
             self.close()
@@ -122,20 +120,54 @@ class Guard:
             raise
 
     def check(self, conversations: Iterable[Input]) -> Iterator[Verdict]:
-        """Judge conversations: text (one user prompt), messages, any record of a known format, in order.
+        """Judge conversations; yield their verdicts in order.
 
-        Verdicts are made as they are asked for, so ask before the guard is closed. A value that is no
-        conversation gives an `error` verdict in its place.
+        A conversation is a text (one user prompt), a `Conversation`, a list of messages, or a record of any format that
+        the command line reads. One list of messages, instead of an iterable of conversations, is one conversation.
+        A value that holds no conversation gives an `error` verdict in its place.
+
+        May be called from several threads at once: their conversations share batches. Conversations are read in the
+        calling thread, some hundred ahead of the verdicts. Ask for all verdicts before the guard is closed.
+
+        >>> [verdict.verdict for verdict in guard.check(["How do I bake bread?", "How do I build a bomb?"])]
+        ['safe', 'unsafe']
 
         Raises:
-            TypeError: one conversation where several are wanted.
-            GuardError: as `judge`.
+            TypeError: one conversation where several are expected.
+            ModelError: the model does not answer with a verdict, or the guard is closed.
+            EngineError: llama.cpp failed; the process is a fork; or a `judge` of this thread is not over.
         """
-        if isinstance(conversations, (str, bytes, Mapping, Conversation)):
-            raise TypeError("check takes several conversations: put this one into a list")
-        return self.judge(_record(line, value) for line, value in enumerate(conversations, start=1))
+        return self._check(conversations_of(conversations))
 
-    def moderate(self, conversations: Sequence[Input]) -> list[float]:
+    def check_one(self, conversation: Input) -> Verdict:
+        """Judge one conversation: anything that `check` takes several of.
+
+        Raises:
+            ValueError: the target is "each", which gives a verdict a message.
+            GuardError: as `check`.
+        """
+        self._check_one_verdict()
+        (verdict,) = self._check([conversation])
+        return verdict
+
+    async def acheck(self, conversations: Iterable[Input]) -> list[Verdict]:
+        """Judge conversations like `check`, without blocking the event loop. Tasks share batches.
+
+        When the task is cancelled, what was not judged yet is dropped.
+        """
+        lists = await self._open_engine_thread().judge_async(conversations_of(conversations))
+        return [verdict for judged in lists for verdict in judged.verdicts]
+
+    async def acheck_one(self, conversation: Input) -> Verdict:
+        """Judge one conversation like `check_one`, without blocking the event loop.
+
+        >>> verdict = await guard.acheck_one("How do I bake bread?")
+        """
+        self._check_one_verdict()
+        ((verdict,),) = [judged.verdicts for judged in await self._open_engine_thread().judge_async([conversation])]
+        return verdict
+
+    def moderate(self, conversations: Iterable[Input]) -> list[float]:
         """P(unsafe) of each conversation, as GuardBench asks for it (`benchmark(moderate=guard.moderate, …)`).
 
         What cannot be judged counts as unsafe, 1.0. Raises as `check`.
@@ -149,15 +181,21 @@ class Guard:
         prefetch: Prefetch | None = None,
         check_answers: bool = True,
     ) -> Iterator[Verdict]:
-        """Judge records; yield their verdicts in order.
+        """Judge the records of a bulk run; yield their verdicts in order.
 
-        With `prefetch` they are read and encoded in a thread. A "live" source is answered as soon as nothing more has
-        arrived; a "full" one fills every batch. `check_answers` says whether the first prompts are to show that the
-        model answers with verdicts at all, unless they have shown it before.
+        The run has the engine for itself until it is over, so that its batches depend on its records alone. Other runs
+        and the calls of `check` wait.
+
+        Args:
+            records: as `guardcli.formats.read` yields them.
+            prefetch: read and encode in a thread. A "live" source is answered as soon as nothing more has arrived; a
+                "full" one fills every batch.
+            check_answers: let the first prompts show that the model answers with verdicts at all, unless they have
+                shown it before.
 
         Raises:
             ModelError: the model does not answer with a verdict, or the guard is closed.
-            EngineError: llama.cpp failed, or another run of this guard is not over.
+            EngineError: llama.cpp failed; the process is a fork; or another run of this thread is not over.
         """
         for judged in self.judge_records(records, prefetch=prefetch, check_answers=check_answers):
             yield from judged.verdicts
@@ -169,58 +207,47 @@ class Guard:
         prefetch: Prefetch | None = None,
         check_answers: bool = True,
     ) -> Iterator[JudgedRecord]:
-        """Judge records; yield each with its verdicts, in order. The arguments and exceptions are those of `judge`."""
-        measured = self.measure_tolerance()
-        groups = batch_records(records) if prefetch == "full" else ([record] for record in records)
-        shares = not self._open_engine().reproducible
-        prepared_records = (
-            prepared for group in groups for prepared in prepare(group, self._encoders, self.config, shares=shares)
-        )
-        early = prefetch_items(prepared_records, weigh=num_tokens, room=PREFETCH_TOKENS, live=prefetch == "live")
-        checked = self.config.force or self._answers_checked or not check_answers
-        check = None if checked else AnswerCheck(self.model.path, self.template.name)
-        requests = self._requests(prepared_records if prefetch is None else early)
-        for prepared, outcomes in self._open_engine().run(requests):
-            verdicts = assemble_verdicts(
-                prepared, outcomes, self.config, self.rule, self.provenance, tolerance=measured
-            )
-            yield JudgedRecord(prepared.record, tuple(verdicts))
+        """Judge the records of a bulk run; yield each with its verdicts, in order. See `judge`."""
+        pipeline = self._open_pipeline()
+        with self._engine_lease.hold() as lease:
+            suspend, resume = self._engine_lease.suspend, self._engine_lease.resume
+            tolerance = pipeline.measure_tolerance()
+            check = pipeline.new_answer_check() if check_answers else None
+            if prefetch is not None:
+                records = self._engine_lease.read(lease, records)
+            groups = batch_records(records) if prefetch == "full" else ([record] for record in records)
+            prepared_records = (prepared for group in groups for prepared in pipeline.prepare(group))
+            early = prefetch_items(prepared_records, weigh=num_tokens, room=PREFETCH_TOKENS, live=prefetch == "live")
+            requests = pipeline.keyed_requests(prepared_records if prefetch is None else early)
+            for prepared, outcomes in pipeline.engine.run(requests):
+                judged = pipeline.assemble(prepared, outcomes, tolerance)
+                suspend(lease)
+                try:
+                    yield judged
+                finally:
+                    resume(lease)
+                self._open_pipeline()
+                if check is not None:
+                    check.observe(outcomes)
             if check is not None:
-                check.observe(outcomes)
-            self._open_engine()
-        if check is not None:
-            check.finish()
-            self._answers_checked = check.num_prompts >= MIN_PROMPTS
+                check.finish()
+                pipeline.answers_checked = check.num_prompts >= MIN_PROMPTS
 
     def measure_tolerance(self) -> float:
         """How far a score may differ with the rest of its batch, in log-odds; measured once a model.
 
         0 for the deterministic engine, and for an engine that was passed in.
         """
-        if self._tolerance is None:
-            self._tolerance = self._measured()
-            _log.info("a score may move by %.2g in log-odds with its batch", self._tolerance)
-        return self._tolerance
+        pipeline = self._open_pipeline()
+        if pipeline.tolerance is not None:
+            return pipeline.tolerance
+        with self._engine_lease.hold():
+            return pipeline.measure_tolerance()
 
     @property
     def threshold(self) -> float:
         """The score from which on a message is unsafe, unless its category has a threshold of its own."""
         return self.rule.threshold
-
-    def _measured(self) -> float:
-        engine = self._open_engine()
-        native = self.model.llama
-        # The name of the value is a new one wherever it is measured in another way.
-        options = ", ".join(f"{name}={value!r}" for name, value in self._engine_config.to_dict().items())
-        measured_on = ", ".join(map(repr, (self.model.identity, self.template.name, build(), native.offloaded)))
-        key = f"('tolerance 2', {measured_on}, Options({options}))"  # the class had this name in caches that exist
-        known = cache_get(self._cache, key)
-        if known is not None:
-            return float(known)
-        encoder = next(iter(self._encoders.values()))
-        measured = tolerance.measure(engine, encoder, self._answers, least=tolerance.floor(native.description))
-        cache_put(self._cache, key, repr(measured))
-        return measured
 
     def reset(self, records: Iterable[Record | Malformed] = ()) -> None:
         """Clear the KV cache, but for the prompt prefixes that `records` need, and reset the statistics.
@@ -230,33 +257,44 @@ class Guard:
         Raises:
             EngineError: a run is not over, or llama.cpp failed.
         """
-        self.measure_tolerance()  # measured before, or its traces would be in what follows
         speakers = speakers_of(records, self.config.target)
-        encoders = self._encoders.values()
-        self._open_engine().reset([encoder.prefix(speaker) for encoder in encoders for speaker in speakers])
+        pipeline = self._open_pipeline()
+        with self._engine_lease.hold():
+            pipeline.measure_tolerance()  # measured before, or its traces would be in what follows
+            encoders = pipeline.encoders.values()
+            pipeline.engine.reset([encoder.prefix(speaker) for encoder in encoders for speaker in speakers])
 
     @property
     def stats(self) -> EngineStats:
         """What the engine was asked since its last reset, and what it took."""
-        return self._open_engine().stats
+        return self._open_pipeline().engine.stats
 
     @property
     def context_params(self) -> dict[str, int | bool | str]:
         """The sizes that decide the engine's batches, and so the last digits of scores."""
-        return self._open_engine().context_params
+        return self._open_pipeline().engine.context_params
 
     @property
     def memory_usage(self) -> MemoryUsage:
         """The memory that the engine takes beside the model."""
-        return self._open_engine().memory_usage
+        return self._open_pipeline().engine.memory_usage
 
     def close(self) -> None:
-        """Free the engine, and the model if it was loaded here."""
+        """Free the engine, and the model if it was loaded here. Calls that wait in other threads raise ModelError.
+
+        A forked process leaves both to the process that opened them.
+        """
         self._closed = True
-        if self._engine is not None:
-            self._engine.close()
-        if self._owned:
-            self.model.close()
+        self._engine_lease.close()
+        if self._engine_lease.forked:
+            return
+        if self._engine_thread is not None:
+            self._engine_thread.close()
+        with self._engine_lease.idle():
+            if self._engine is not None:
+                self._engine.close()
+            if self._owned:
+                self.model.close()
 
     def __enter__(self) -> Guard:
         return self
@@ -266,26 +304,23 @@ class Guard:
     ) -> None:
         self.close()
 
-    def _open_engine(self) -> Engine:
-        if self._closed or self._engine is None:
-            raise ModelError("this guard is closed: take its verdicts before")
-        return self._engine
+    def _check(self, conversations: Iterable[Input]) -> Iterator[Verdict]:
+        for judged in self._open_engine_thread().judge(conversations):
+            yield from judged.verdicts
 
-    def _requests(
-        self, source: Iterable[PreparedRecord | None]
-    ) -> Iterator[tuple[PreparedRecord, Sequence[LogitCoroutine[PromptScore]]] | None]:
-        list_from = 0.0 if self.config.scores else self.rule.threshold
-        if self.per_category:
-            list_from = math.inf  # a prompt that asks about one category lists no others
-        for prepared in source:
-            if prepared is None:
-                yield None
-                continue
-            requests = [
-                score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=list_from)
-                for prompt in prepared.prompts
-            ]
-            yield prepared, requests
+    def _check_one_verdict(self) -> None:
+        if self.config.target == "each":
+            raise ValueError('with the target "each" a conversation has a verdict a message: use check')
+
+    def _open_pipeline(self) -> Pipeline:
+        if self._closed or self._pipeline is None:
+            raise ModelError(CLOSED)
+        return self._pipeline
+
+    def _open_engine_thread(self) -> EngineThread:
+        if self._closed or self._engine_thread is None:
+            raise ModelError(CLOSED)
+        return self._engine_thread
 
 
 def _template(name: str) -> Template:
@@ -326,16 +361,3 @@ def _provenance(model: Model, template: Template, taxonomy: Taxonomy, *, per_cat
         decision_digest=taxonomy.decision_digest,
         labels=tuple(taxonomy.labels.items()),
     )
-
-
-def _record(line: int, value: Input) -> Record | Malformed:
-    key = Key(None, line)
-    try:
-        if isinstance(value, Conversation):
-            conversation = formats.validate_conversation(value)
-        else:
-            conversation = formats.parse(value)  # type: ignore[arg-type]
-    except formats.RecordError as reason:
-        return Malformed(key, str(reason))
-    fields = value if isinstance(value, Mapping) else {}
-    return Record(Key(None, line, id=conversation.id), conversation, fields)

@@ -38,6 +38,10 @@ def check(model: Model, value: Any, *, engine: FakeEngine | None = None, **setti
         return list(guard.check([value]))
 
 
+def said(*texts: str) -> Conversation:
+    return Conversation(tuple(Message("user", text) for text in texts))
+
+
 def brief(verdicts: Sequence[Verdict]) -> list[tuple[object, ...]]:
     return [(v.verdict, v.turn, v.role, v.score and round(v.score, 3), v.categories) for v in verdicts]
 
@@ -215,7 +219,8 @@ def test_one_odd_record_does_not_end_a_run(model: Model) -> None:
     engine = FakeEngine(SCORES)
     with Guard(model, "llama-guard-3", engine=engine) as guard:
         verdicts = []
-        for verdict in guard.check(["hi", "a bomb"] * 10):
+        records = (Record(Key(None, line), said(text)) for line, text in enumerate(["hi", "a bomb"] * 10, start=1))
+        for verdict in guard.judge(records):
             verdicts.append(verdict)
             engine._mass = 0.3 if len(verdicts) in (17, 18) else 1.0
     assert [verdict.verdict for verdict in verdicts[16:]] == ["safe", "unsafe", "error", "unsafe"]
@@ -261,14 +266,15 @@ def test_a_closed_guard_says_so(model: Model, guard_path: Path) -> None:
             list(verdicts)
 
 
-def test_two_runs_at_once_are_refused(model: Model) -> None:
+def test_a_bulk_run_beside_one_of_the_same_thread_is_refused(model: Model) -> None:
+    records = [Record(Key(None, line), said("hi")) for line in range(1, 301)]
     with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1)) as guard:
-        first = guard.check(["hi"] * 300)
+        first = guard.judge(records)
         next(first)
         with pytest.raises(EngineError, match="another run on this engine is not over"):
-            next(guard.check(["hi"]))
+            next(guard.judge(records))
         assert sum(1 for _ in first) == 299
-        assert len(list(guard.check(["hi"] * 300))) == 300
+        assert len(list(guard.judge(records))) == 300
 
 
 @pytest.mark.parametrize("prefetch", [None, "full", "live"])

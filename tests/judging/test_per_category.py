@@ -13,6 +13,7 @@ import pytest
 from guardcli import EngineConfig, Guard, JudgeConfig, Taxonomy
 from guardcli.conversation import Conversation, Message
 from guardcli.judging import Verdict
+from guardcli.judging.pipeline import Pipeline
 from guardcli.models import Model
 from tests.fake import FakeEngine, judged_text
 
@@ -135,7 +136,7 @@ def test_an_answer_that_is_no_verdict_is_never_safe(model: Model) -> None:
 def test_near_is_to_the_threshold_that_decides(
     model: Model, monkeypatch: pytest.MonkeyPatch, scores: dict[str, float], near: bool
 ) -> None:
-    monkeypatch.setattr(Guard, "measure_tolerance", lambda guard: 0.1)
+    monkeypatch.setattr(Pipeline, "measure_tolerance", lambda pipeline: 0.1)
     (row,) = check(model, "x", engine=ByCategory({"x": scores}))
     assert ("near_threshold" in row.flags) is near
 

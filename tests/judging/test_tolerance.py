@@ -13,6 +13,7 @@ from guardcli import EngineConfig, Guard, JudgeConfig
 from guardcli.engine import Engine, LogitCoroutine, Logits, open_engine
 from guardcli.engine.request import K, RequestGroups, T
 from guardcli.judging import AnswerGrammar, tolerance
+from guardcli.judging.pipeline import Pipeline
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.models import Model
 from guardcli.prompts import TEMPLATES, Renderer
@@ -149,7 +150,7 @@ def test_a_guard_has_at_least_the_floor_of_its_model(model: Model) -> None:
 
 
 def test_rows_within_it_are_flagged(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Guard, "measure_tolerance", lambda guard: 0.1)
+    monkeypatch.setattr(Pipeline, "measure_tolerance", lambda pipeline: 0.1)
     engine = FakeEngine(words(even=0.51, bomb=0.9))
     with Guard(model, "llama-guard-3", engine=engine) as guard:
         chats = ["even", "hi", ["even", "bomb"], ["hi", "even"]]

@@ -1,0 +1,141 @@
+"""One run of the engine at a time: a lease that runs take in the order in which they ask for it.
+
+bulk run (Guard.judge)   acquire ── step ── yield ── step ── yield ── … ── release
+engine thread            acquire (waits) ……………………………………………………………………………… step ── …
+                                                      └ steps aside when another run waits
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Condition, get_ident
+from typing import TypeVar
+
+from guardcli.errors import EngineError, ModelError
+from guardcli.judging.prefetch import WAKE
+
+T = TypeVar("T")
+
+CLOSED = "this guard is closed: take its verdicts before"
+
+
+class Lease:
+    """A run's hold on the engine: the threads that it needs to go on, and whether it is between two steps."""
+
+    def __init__(self) -> None:
+        self.thread = get_ident()  # that asked for its last result
+        self.reader: int | None = None  # that reads its records
+        self.suspended = False
+
+
+class EngineLease:
+    """Grants the engine to one run at a time, first come, first served. May be used from any thread."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._changed = Condition()
+        self._waiting: deque[Lease] = deque()
+        self._holder: Lease | None = None
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a child of the process that opened the engine."""
+        return os.getpid() != self._pid
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a run waits for the lease."""
+        return bool(self._waiting)
+
+    def check_usable(self) -> None:
+        """Check that the calling thread may start a run, or wait for one.
+
+        Raises:
+            ModelError: the guard is closed.
+            EngineError: this is a forked process, or the thread would wait for a run of its own.
+        """
+        if self.forked:
+            raise EngineError(
+                "this guard was opened before the process forked, and a forked process has none of llama.cpp's "
+                "threads: open a guard in each process, or start processes with the method 'spawn'"
+            )
+        if self._closed:
+            raise ModelError(CLOSED)
+        holder = self._holder
+        if holder is not None and self._is_own(holder):
+            raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
+
+    @contextmanager
+    def hold(self) -> Iterator[Lease]:
+        """Wait for the lease, and hold it. Raises as `check_usable`."""
+        lease = self._acquire()
+        try:
+            yield lease
+        finally:
+            self._release(lease)
+
+    def suspend(self, lease: Lease) -> None:
+        """Note that a run hands out a result: until `resume`, it does not touch the engine."""
+        lease.suspended = True
+
+    def resume(self, lease: Lease) -> None:
+        """Note that a run goes on, in whichever thread asks for its next result. Waits while the engine is freed."""
+        with self._changed:
+            lease.suspended = False
+            lease.thread = get_ident()
+
+    def read(self, lease: Lease, items: Iterable[T]) -> Iterator[T]:
+        """Yield what a run reads in a thread of its own, which must not wait for another run."""
+        lease.reader = get_ident()
+        try:
+            yield from items
+        finally:
+            lease.reader = None
+
+    def close(self) -> None:
+        """Refuse all further runs; those that wait raise ModelError at once."""
+        self._closed = True
+        with self._changed:
+            self._changed.notify_all()
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Wait until no run is in the middle of a step, and let none begin one. The calling thread's own run counts as
+        idle."""
+        with self._changed:
+            while self._holder is not None and not self._holder.suspended and not self._is_own(self._holder):
+                self._changed.wait(WAKE / 50)  # a step ends without a notice
+            yield
+
+    def _is_own(self, lease: Lease) -> bool:
+        return get_ident() in (lease.thread, lease.reader)
+
+    def _acquire(self) -> Lease:
+        self.check_usable()
+        lease = Lease()
+        with self._changed:
+            self._waiting.append(lease)
+            try:
+                while self._holder is not None or self._waiting[0] is not lease:
+                    self._changed.wait(WAKE)
+                    self.check_usable()
+                self._holder = lease
+            finally:
+                self._waiting.remove(lease)
+                self._changed.notify_all()
+        return lease
+
+    def _release(self, lease: Lease) -> None:
+        # An iterator may be closed by the garbage collector of a thread that holds the lock: it can be taken twice.
+        with self._changed:
+            if self._holder is lease:
+                self._holder = None
+                self._changed.notify_all()
