@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from threading import Condition, get_ident
+from threading import Condition, Thread, current_thread
 from typing import TypeVar
 
 from guardcli.errors import EngineError, ModelError
@@ -26,8 +26,8 @@ class Lease:
     """A run's hold on the engine: the threads that it needs to go on, and whether it is between two steps."""
 
     def __init__(self) -> None:
-        self.thread = get_ident()  # that asked for its last result
-        self.reader: int | None = None  # that reads its records
+        self.thread = current_thread()  # that asked for its last result
+        self.reader: Thread | None = None  # that reads its records
         self.suspended = False
 
 
@@ -90,11 +90,11 @@ class EngineLease:
         """Note that a run goes on, in whichever thread asks for its next result. Waits while the engine is freed."""
         with self._changed:
             lease.suspended = False
-            lease.thread = get_ident()
+            lease.thread = current_thread()
 
     def read(self, lease: Lease, items: Iterable[T]) -> Iterator[T]:
         """Yield what a run reads in a thread of its own, which must not wait for another run."""
-        lease.reader = get_ident()
+        lease.reader = current_thread()
         try:
             yield from items
         finally:
@@ -116,7 +116,7 @@ class EngineLease:
             yield
 
     def _is_own(self, lease: Lease) -> bool:
-        return get_ident() in (lease.thread, lease.reader)
+        return current_thread() in (lease.thread, lease.reader)
 
     def _acquire(self) -> Lease:
         self.check_usable()

@@ -51,6 +51,7 @@ class Call(ABC):
 
     def __init__(self) -> None:
         self.pending: deque[Pending] = deque()
+        self.num_due = 0  # records that are pending, or with the engine
         self.queued = False  # waits for its turn
         self.reading = False  # its thread is reading records, and more of them will come
         self.ended = False  # failed, or nobody takes the results any more
@@ -110,6 +111,9 @@ class BlockingCall(Call):
         """
         while self.results and not self.raise_at_once:
             yield self.results.popleft()
+        self.raise_error()
+
+    def raise_error(self) -> None:
         if self.error is not None:
             raise self.error
 
@@ -124,14 +128,10 @@ class AsyncCall(Call):
     def __init__(self, values: Iterable[Input]) -> None:
         super().__init__()
         self.pending.extend(enumerate(values, start=1))
+        self.num_due = len(self.pending)
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[list[JudgedRecord]] = self._loop.create_future()
         self._results: list[JudgedRecord] = []
-        self._num_expected = len(self.pending)
-
-    @property
-    def is_complete(self) -> bool:
-        return len(self._results) == self._num_expected
 
     def put_result(self, judged: JudgedRecord) -> None:
         self._results.append(judged)
@@ -165,9 +165,10 @@ class EngineThread:
         self._lock = RLock()  # the garbage collector may close an iterator of a thread that holds it
         self._submitted = Condition(self._lock)
         self._ready: deque[Call] = deque()  # those with pending records, the next one first
-        self._open: set[Call] = set()  # those whose results are awaited
+        self._open: set[Call] = set()  # those with records that are due
         self._thread: Thread | None = None
         self._answer_check: AnswerCheck | None = None
+        self._refused = False  # the answer check has failed
         self._closed = False
 
     def judge(self, values: Iterable[Input]) -> Iterator[JudgedRecord]:
@@ -188,10 +189,12 @@ class EngineThread:
                 for judged in call.take_results():
                     source.answered(judged.record)
                     yield judged
+                    if self._closed:
+                        raise ModelError(CLOSED)
                     if source.is_low:
                         self._submit(call, source.read())
             source.raise_failure()
-            self._finish_answer_check()
+            self._finish(call)
         finally:
             self._drop(call)
 
@@ -199,7 +202,7 @@ class EngineThread:
         """Judge values for the running task, without blocking its loop."""
         self._lease.check_usable()
         call = AsyncCall(values)
-        if call.is_complete:
+        if not call.num_due:
             return []
         try:
             self._submit(call, ())
@@ -226,6 +229,7 @@ class EngineThread:
                 raise ModelError(CLOSED)
             if not call.ended:
                 call.pending.extend(records)
+                call.num_due += len(records)
             if not call.pending or call.queued:
                 return
             call.queued = True
@@ -294,12 +298,30 @@ class EngineThread:
                 self._fail(call, prepared)
                 continue
             judged = self._pipeline.assemble(prepared, outcomes, tolerance)
-            with self._lock:
+            with self._lock:  # for all of it: a call that ends must know what the answer check says of its last scores
                 if not call.ended:
                     call.put_result(judged)
-            self._observe(outcomes)
-            if isinstance(call, AsyncCall) and not call.ended and call.is_complete:
-                self._complete(call)
+                try:
+                    self._observe(outcomes)
+                except ModelError as error:
+                    self._fail_calls(error)
+                    return
+                self._settle(call)
+
+    def _settle(self, call: Call) -> None:
+        """Count one record of a call as answered."""
+        call.num_due -= 1
+        if call.num_due or call.ended:
+            return
+        self._open.discard(call)
+        if isinstance(call, AsyncCall):
+            try:
+                self._finish(call)
+            except ModelError as error:
+                call.fail(error)
+            else:
+                call.ended = True
+                call.finish()
 
     def _tasks(self) -> Iterator[tuple[Task, Sequence[LogitCoroutine[PromptScore]]] | None]:
         """The records of all calls with what the engine is asked about them. A None lets it answer what it has."""
@@ -372,38 +394,35 @@ class EngineThread:
                 call.fail(error)
 
     def _observe(self, outcomes: Sequence[PromptScore]) -> None:
-        """Let the answer check see the scores of any call. Raises ModelError, and begins again, if it fails."""
-        with self._lock:
-            if self._answer_check is None:
-                self._answer_check = self._pipeline.new_answer_check()
-            if self._answer_check is None:
-                return
-            try:
-                self._answer_check.observe(outcomes)
-            except ModelError:
-                self._answer_check = None
-                raise
-            if self._answer_check.num_prompts >= MAX_PROMPTS:
-                self._pipeline.answers_checked, self._answer_check = True, None
+        """Let the answer check see the scores of any call. Raises ModelError if it fails.
 
-    def _finish_answer_check(self) -> None:
-        """At the end of a call: raise ModelError if most prompts so far were not answered with verdicts."""
+        It begins anew with the next scores; until then it stands for the calls that are about to end.
+        """
+        if self._answer_check is None or self._refused:
+            self._answer_check, self._refused = self._pipeline.new_answer_check(), False
+        if self._answer_check is None:
+            return
+        try:
+            self._answer_check.observe(outcomes)
+        except ModelError:
+            self._refused = True
+            raise
+        if self._answer_check.num_prompts >= MAX_PROMPTS:
+            self._pipeline.answers_checked, self._answer_check = True, None
+
+    def _finish(self, call: Call) -> None:
+        """At the end of a call.
+
+        Raises:
+            ModelError: most prompts of all calls so far were not answered with verdicts.
+        """
         with self._lock:
+            if isinstance(call, BlockingCall):
+                call.raise_error()
             if self._answer_check is not None:
                 self._answer_check.finish()
                 if self._answer_check.num_prompts >= MIN_PROMPTS:
                     self._pipeline.answers_checked, self._answer_check = True, None
-
-    def _complete(self, call: AsyncCall) -> None:
-        try:
-            self._finish_answer_check()
-        except ModelError as error:
-            self._fail(call, error)
-        else:
-            with self._lock:
-                self._open.discard(call)
-                call.ended = True
-                call.finish()
 
 
 class _Source:
