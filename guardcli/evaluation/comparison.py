@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import tee
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -119,7 +119,7 @@ def _redecided(rows: Iterable[Verdict], judged: Guard, other: Guard) -> Iterator
     labels = other.taxonomy.labels
     renamed = {label: labels[id_] for id_, label in judged.taxonomy.labels.items()}
     for row in rows:
-        yield replace(redecide(rename_labels(row, renamed), other.rule), provenance=other.provenance)
+        yield redecide(rename_labels(row, renamed), other.rule, provenance=other.provenance)
 
 
 def align_rows(before: Iterable[Verdict], after: Iterable[Verdict]) -> Iterator[tuple[Verdict | None, Verdict | None]]:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 
 from guardcli.errors import InputError
 from guardcli.judging.decision import DecisionRule, TurnScores
-from guardcli.judging.verdict import Verdict
+from guardcli.judging.verdict import Provenance, Verdict
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_terminal
 
 
-def redecide(verdict: Verdict, rule: DecisionRule) -> Verdict:
+def redecide(verdict: Verdict, rule: DecisionRule, *, provenance: Provenance | None = None) -> Verdict:
     """The row as `rule` decides it: what judging anew with that rule would give, to the flag and the category.
+
+    With a `provenance` the row gets that one.
 
     Where the row does not tell what is needed, it gets a flag: "categories_not_read", "tolerance_unknown". Rows of
     schema 1 have one score for all messages of a record; their `turn` stays, and so do their categories.
@@ -21,7 +23,7 @@ def redecide(verdict: Verdict, rule: DecisionRule) -> Verdict:
     Raises:
         ValueError: thresholds by category, and the row has no score for each.
     """
-    decided = verdict.with_decision(verdict.scores, rule)
+    decided = verdict.with_decision(verdict.scores, rule, provenance=provenance)
     if verdict.tolerance is None and verdict.threshold == rule.threshold and not rule.thresholds:
         # The threshold is the one that "near_threshold" was said of.
         flags = [flag for flag in decided.flags if flag != "tolerance_unknown"]
@@ -68,17 +70,9 @@ class Redecision:
         self._check_digest(verdict)
         renamed = rename_labels(verdict, self.labels)
         try:
-            decided = redecide(renamed, self.rule)
+            return redecide(renamed, self.rule, provenance=_under(verdict.provenance, self.taxonomy))
         except ValueError as error:
             raise InputError(str(error)) from None
-        taxonomy = self.taxonomy
-        provenance = replace(
-            verdict.provenance,
-            taxonomy=taxonomy.name,
-            prompt_digest=taxonomy.prompt_digest,
-            decision_digest=taxonomy.decision_digest,
-        )
-        return replace(decided, provenance=provenance)
 
     def _check_digest(self, verdict: Verdict) -> None:
         by = verdict.provenance
@@ -89,6 +83,18 @@ class Redecision:
                 f"{self.taxonomy.prompt_digest}). Thresholds can be applied afterwards; names, descriptions, "
                 "examples and the list of categories need a new run of guard check."
             )
+
+
+def _under(provenance: Provenance, taxonomy: Taxonomy) -> Provenance:
+    """The provenance with another taxonomy."""
+    if (provenance.taxonomy, provenance.decision_digest) == (taxonomy.name, taxonomy.decision_digest):
+        return provenance
+    return replace(
+        provenance,
+        taxonomy=taxonomy.name,
+        prompt_digest=taxonomy.prompt_digest,
+        decision_digest=taxonomy.decision_digest,
+    )
 
 
 def rename_labels(verdict: Verdict, labels: Mapping[str, str]) -> Verdict:
