@@ -6,17 +6,19 @@ import json
 import random
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 
-from benchmarks import compare, contenders, models, picture, scale, startup, stored, tolerance
+from benchmarks import compare, contenders, models, picture, scale, startup, stored, threads, tolerance
 from benchmarks.contenders import Machine, Measured
 from benchmarks.timing import Timed, interleaved
 from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
-from guardcli import Model
+from guardcli import Guard, JudgeConfig, Model
 from tests.engine import requests
 
 TEXTS = [f"question number {n}, and what comes after it?" for n in range(150)]
@@ -156,6 +158,34 @@ def test_the_coverage_of_a_tolerance_is_a_row_a_model(guard_path: Path, tmp_path
     assert row["tolerance"] >= row["floor"]
     assert row["movement_p50"] <= row["movement_p99"] <= row["movement_max"]
     assert row["covered"] == 1.0
+
+
+def test_callers_at_once_are_compared_with_one(guard_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("\n".join(TEXTS))
+    done = CliRunner().invoke(
+        threads.main,
+        ["--model", str(guard_path), "--prompts", str(tmp_path / "prompts.txt"), "--callers", "4", "--tasks", "8",
+         "--calls", "10", "--rounds", "1", "--threads", "1", "--out", str(tmp_path / "out.json")],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    ways = json.loads((tmp_path / "out.json").read_text())["tiny-guard"]
+    assert [ways[name]["answers"] for name in ("one caller", "threads", "tasks")] == [40, 40, 40]
+    assert 4 <= ways["threads that leave"]["answers"] <= 40
+    assert all(way["ratio"] > 0 for way in ways.values())
+
+
+def test_a_lost_doubled_or_crossed_verdict_ends_the_comparison(model: Model) -> None:
+    config = JudgeConfig(force=True, text=True)
+    with Guard(model, "llama-guard-3", config=config) as guard:
+        verdicts = list(guard.check(TEXTS[:3]))
+    expected = {verdict.text: verdict for verdict in verdicts}
+    threads.check(verdicts, expected, 0.0, every=True)
+    threads.check(verdicts[1:], expected, 0.0, every=False)
+    crossed = [replace(verdicts[0], text="another"), *verdicts[1:]]
+    moved = [replace(verdicts[0], score=(verdicts[0].score or 0.0) / 2), *verdicts[1:]]
+    for wrong in (verdicts[1:], [*verdicts, verdicts[0]], crossed, moved):
+        with pytest.raises(ClickException):
+            threads.check(wrong, expected, 0.01, every=True)
 
 
 def test_an_audit_of_many_rows_is_resumed(tmp_path: Path) -> None:
