@@ -87,8 +87,7 @@ def _others(machine: Machine, llama_cpp: Path | None, slots: Sequence[int]) -> I
 
 def _texts(source: str) -> list[str]:
     """The last message of every conversation of a source."""
-    with formats.open_source(source) as stream:
-        records = [record for record in formats.read(stream, source) if isinstance(record, Record)]
+    records = [record for record in formats.ReadOptions().read([source]) if isinstance(record, Record)]
     shown = (turns(record.conversation).shown for record in records)
     return [found[-1].text for found in shown if found]
 

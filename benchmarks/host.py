@@ -108,8 +108,7 @@ def main(path: Path, source: str, rounds: int, times: int, records: int | None, 
 
 def _content(source: str) -> tuple[bytes, list[bytes]]:
     """A source as JSON Lines of one message each, and these messages."""
-    with formats.open_source(source) as stream:
-        found = [record for record in formats.read(stream, source) if isinstance(record, Record)]
+    found = [record for record in formats.ReadOptions().read([source]) if isinstance(record, Record)]
     texts = [shown[-1].text for record in found if (shown := turns(record.conversation).shown)]
     lines = (json.dumps({"id": str(n), "messages": [{"role": "user", "content": t}]}) for n, t in enumerate(texts))
     return "".join(f"{line}\n" for line in lines).encode(), [text.encode() for text in texts]
@@ -150,7 +149,7 @@ def _tokenize(model: Model, texts: Sequence[bytes]) -> None:
 def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | None = None) -> None:
     guard = Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=null_engine())
     line = WRITERS["json"]
-    records = source or formats.read(io.BytesIO(content), "prompts.jsonl")
+    records = source or formats.ReadOptions().read_stream(io.BytesIO(content), formats.StreamPart("prompts.jsonl"))
     with open(os.devnull, "wb", buffering=0) as sink:
         for verdict in guard.judge(records, prefetch="full"):
             sink.write((line(verdict) + "\n").encode())
@@ -183,7 +182,7 @@ def _memory(model: Model, content: bytes, records: int) -> dict[str, float]:
 
     def endless() -> Iterator[Record | Malformed]:
         while True:
-            yield from formats.read(io.BytesIO(content), "prompts.jsonl")
+            yield from formats.ReadOptions().read_stream(io.BytesIO(content), formats.StreamPart("prompts.jsonl"))
 
     found: dict[str, float] = {}
     for count in (10_000, records):

@@ -27,10 +27,16 @@ import io, sys, time
 sys.path.insert(0, sys.argv[1])
 from guardcli import formats
 assert formats.__file__.startswith(sys.argv[1]), formats.__file__
+if hasattr(formats, "StreamPart"):
+    def read(stream):
+        return formats.ReadOptions().read_stream(stream, formats.StreamPart("x"))
+else:  # a version before `ReadOptions`
+    def read(stream):
+        return formats.read(stream, "x")
 for line in sys.stdin:
     content = open(line.strip(), "rb").read()
     start = time.perf_counter()
-    count = sum(1 for _ in formats.read(io.BytesIO(content), "x"))
+    count = sum(1 for _ in read(io.BytesIO(content)))
     print((time.perf_counter() - start) / count * 1e6, flush=True)
 """
 

@@ -69,7 +69,7 @@ class Stages:
         return made
 
     def _read(self) -> list[Record | Malformed]:
-        return list(formats.read(io.BytesIO(self._content), "prompts.jsonl"))
+        return list(formats.ReadOptions().read_stream(io.BytesIO(self._content), formats.StreamPart("prompts.jsonl")))
 
     def _encode(self, records: list[Record | Malformed]) -> list[PreparedRecord]:
         return [

@@ -81,10 +81,9 @@ def _key(row: dict[str, object]) -> tuple[object, ...]:
 
 
 def _texts(source: str, count: int) -> list[str]:
-    with formats.open_source(source) as stream:
-        records = (record for record in formats.read(stream, source) if isinstance(record, Record))
-        messages = (shown[-1].text for record in records if (shown := turns(record.conversation).shown))
-        return list(islice((text for text in messages if text.strip() and len(text) <= LONGEST), count))
+    records = (record for record in formats.ReadOptions().read([source]) if isinstance(record, Record))
+    messages = (shown[-1].text for record in records if (shown := turns(record.conversation).shown))
+    return list(islice((text for text in messages if text.strip() and len(text) <= LONGEST), count))
 
 
 def _guard(model: Model, engine: EngineConfig) -> Guard:

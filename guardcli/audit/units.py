@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 
 from guardcli.audit.sources import Source
 from guardcli.conversation import Conversation, Malformed, Record
-from guardcli.formats import ReadOptions, RecordLines, open_source
+from guardcli.formats import ReadOptions, StreamPart, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Unit:
     begin: int
     end: int
     first_line: int = 1
-    record_lines: RecordLines | None = None
+    record_lines: str | None = None
 
     @property
     def size(self) -> int:
@@ -41,7 +41,7 @@ class Unit:
             yield stream if whole else cast(BinaryIO, _Section(stream, self.begin, self.end))
 
 
-def split_into_units(sources: Sequence[Source], record_lines: Callable[[BinaryIO], RecordLines | None]) -> list[Unit]:
+def split_into_units(sources: Sequence[Source], record_lines: Callable[[BinaryIO], str | None]) -> list[Unit]:
     """The units of all sources, in order. `record_lines` says what the lines of a source hold, if records are lines.
 
     Raises:
@@ -76,14 +76,8 @@ def read_unit(
     Args:
         requests: the requests of a batch run by `custom_id`; each record is an answer to one of them.
     """
-    return (options or ReadOptions()).read_stream(
-        stream,
-        unit.source.path,
-        start=start,
-        first_line=unit.first_line,
-        record_lines=unit.record_lines,
-        requests=requests,
-    )
+    part = StreamPart(unit.source.path, start, unit.first_line, unit.record_lines)
+    return (options or ReadOptions()).read_stream(stream, part, requests=requests)
 
 
 class _Section(io.RawIOBase):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import click
@@ -12,8 +14,9 @@ import click
 from guardcli.cli import exit_codes, inputs, output, text_listing
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
+from guardcli.conversation import Malformed, Record
 from guardcli.engine import EngineStats
-from guardcli.formats import ReadOptions
+from guardcli.formats import ReadOptions, ReadReport
 from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
 from guardcli.text.escaping import pluralize
 
@@ -73,9 +76,10 @@ def check(
         guard_options = replace(guard_options, scores=True)
     if list_paths:
         return text_listing.list_text(read_options, sources)
-    on_detect = _show_format if guard_options.verbose else lambda _source, _format: None
+    report = ReadReport()
     warnings = InputWarnings(guard_options.as_user, keep=guard_options.keep, text_fields=read_options.text_fields)
-    records = warnings.watch(read_options.read(sources, on_detect=on_detect))
+    records = read_options.read(sources, report=report)
+    records = warnings.watch(_show_formats(records, report) if guard_options.verbose else records)
     verdict_counts: Counter[str] = Counter()
     unread = 0
     format_line = _writer(output_format)
@@ -107,8 +111,16 @@ def _stats(stats: EngineStats, rows: int, seconds: float) -> str:
     )
 
 
-def _show_format(source: str, format_name: str) -> None:
-    output.echo_err(f"guard: {source}: {format_name}")
+def _show_formats(records: Iterator[Record | Malformed], report: ReadReport) -> Iterator[Record | Malformed]:
+    """Write each format to stderr before the first record that it was detected in."""
+    shown = 0
+    for record in chain(records, [None]):  # an input without records has a format too
+        if len(report.formats) > shown:
+            for source, name in list(report.formats)[shown:]:
+                output.echo_err(f"guard: {source}: {name}")
+            shown = len(report.formats)
+        if record is not None:
+            yield record
 
 
 def _finish(verdict_counts: Counter[str], unread: int, *, exit_zero: bool) -> int:

@@ -16,7 +16,7 @@ from guardcli.cli.input_warnings import InputWarnings
 from guardcli.conversation import Record
 from guardcli.formats import ReadOptions
 from guardcli.formats.decoding import parse_nested_json
-from guardcli.formats.layout import strip_marks
+from guardcli.formats.line_reader import strip_marks
 from guardcli.judging.filtering import FilteredRecord, filter_records
 from guardcli.judging.writers import jsonl
 from guardcli.prompts.turns import TARGETS

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from guardcli.cli import exit_codes, output
 from guardcli.conversation import Malformed
-from guardcli.formats import ReadOptions, TextStatus
+from guardcli.formats import ReadOptions, ReadReport, TextStatus
 from guardcli.report.terminal import format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
@@ -27,10 +27,10 @@ class _Texts:
 
 @dataclass(slots=True)
 class _Listing:
-    texts: dict[tuple[str, str], _Texts] = field(default_factory=dict)  # by path and status
+    texts: dict[tuple[str, TextStatus], _Texts] = field(default_factory=dict)  # by path and status
     num_unlisted: int = 0
 
-    def add(self, path: str, text: str, status: str) -> None:
+    def add(self, path: str, text: str, status: TextStatus) -> None:
         """Count a text."""
         if (path, status) not in self.texts and len(self.texts) >= _MAX_PATHS:
             self.num_unlisted += 1
@@ -47,7 +47,10 @@ def list_text(read_options: ReadOptions, sources: Sequence[str]) -> int:
     listing = _Listing()
     num_records = num_unreadable = 0
     reasons: dict[str, str] = {}
-    for record in read_options.read(sources, on_text=listing.add):
+    report = ReadReport(list_texts=True)
+    for record in read_options.read(sources, report=report):
+        for path, text, status in report.take_texts():
+            listing.add(path, text, status)
         num_records += 1
         if isinstance(record, Malformed):
             num_unreadable += 1
@@ -64,7 +67,7 @@ def list_text(read_options: ReadOptions, sources: Sequence[str]) -> int:
         output.echo_err(f"guard: {escape_terminal(reason)}")
     if listing.num_unlisted:
         output.echo_err(f"guard: {pluralize(listing.num_unlisted, 'text')} more, under other paths")
-    open_statuses = (TextStatus.UNREAD.value, TextStatus.ERROR.value)
+    open_statuses = (TextStatus.UNREAD, TextStatus.ERROR)
     unjudged = [path for (path, status) in sorted(listing.texts) if status in open_statuses]
     if unjudged:
         paths = ",".join(dict.fromkeys(unjudged))
@@ -76,8 +79,8 @@ def list_text(read_options: ReadOptions, sources: Sequence[str]) -> int:
 
 def _rows(listing: _Listing) -> list[tuple[str, str, str, str]]:
     """Return the rows of the table: status, number of texts, path, example."""
-    by_status = sorted(listing.texts.items(), key=lambda item: (_ORDER.index(item[0][1]), item[0][0]))
-    return [(status, f"{texts.count:,}", path, texts.example) for (path, status), texts in by_status]
+    by_status = sorted(listing.texts.items(), key=lambda item: (_STATUSES.index(item[0][1]), item[0][0]))
+    return [(status.value, f"{texts.count:,}", path, texts.example) for (path, status), texts in by_status]
 
 
 _STATUSES = (
@@ -89,4 +92,3 @@ _STATUSES = (
     TextStatus.METADATA_BY_PLACE,
     TextStatus.METADATA_BY_FORM,
 )
-_ORDER = [status.value for status in _STATUSES]

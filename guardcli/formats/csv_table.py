@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from guardcli.conversation import Json
 from guardcli.formats import decoding
 from guardcli.formats.errors import RecordError, StreamError, too_long_message
-from guardcli.formats.frames import BadFrame
-from guardcli.formats.layout import strip_marks
-from guardcli.formats.line_reader import LineReader
+from guardcli.formats.frames import Frame
+from guardcli.formats.input_stream import InputStream
+from guardcli.formats.line_reader import LineReader, append_blank, strip_marks
 from guardcli.formats.pairs import PROMPT_NAMES, RESPONSE_NAMES
 from guardcli.formats.prose import is_label
 
@@ -40,35 +40,22 @@ _MAX_NAME_LENGTH = 64
 _MAX_NAME_WORDS = 6
 _DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*\Z")  # the line with which spreadsheets declare the delimiter
-_MAX_BLANK_BYTES = 1 << 16  # bytes of blank rows in front of a row
 _MAX_CELL_SIZE = (1 << 31) - 1  # the default of `csv` is 128 KB; the limit of the record is enough
 
 
-@dataclass(frozen=True, slots=True)
-class CsvRow:
-    """A row of the table: the line on which it begins, its value, and its bytes.
-
-    `before` has the bytes in front of it that belong to no row: the header, or blank lines.
-    """
-
-    line: int
-    value: dict[str, Json]
-    raw: bytes
-    before: bytes = b""
-
-
-def matches(first: str) -> bool:
-    """Return whether the first line of an input is a header: several names, one of them known to hold text."""
+def matches(stream: InputStream) -> bool:
+    """Return whether the first line is a header: several names, one of them known to hold text."""
+    first = b"".join(stream.reader.peek_lines()[:1]).decode(errors="replace")
     return _SEPARATOR_LINE.match(first) is not None or _header(first) is not None
 
 
-def iter_rows(reader: LineReader, limit: int) -> Iterator[CsvRow | BadFrame]:
+def iter_frames(stream: InputStream) -> Iterator[Frame]:
     """Yield each row of a table.
 
     Raises:
-        StreamError: the header is missing, or a row is longer than `limit` (most likely a quote is not closed).
+        StreamError: the header is missing, or a row is longer than the limit (most likely a quote is not closed).
     """
-    lines = _RowLines(reader, limit)
+    lines = _RowLines(stream.reader)
     try:
         names, delimiter = _read_header(lines)
     except (RecordError, csv.Error) as error:
@@ -86,21 +73,16 @@ def iter_rows(reader: LineReader, limit: int) -> Iterator[CsvRow | BadFrame]:
             return
         except (csv.Error, RecordError) as error:  # go on with the next line
             lines.take_bytes()
-            yield BadFrame(lines.start, f"the row is no CSV: {error}", before)
+            yield Frame(lines.start, RecordError(f"the row is no CSV: {error}"), before=before)
             rows = csv.reader(lines, delimiter=delimiter, strict=True)
             before = b""
             continue
-        if not cells:
-            blank = lines.take_bytes()
-            before += blank if len(before) < _MAX_BLANK_BYTES else b""
-            continue
-        value = _row_value(names, cells)
         raw = lines.take_bytes()
-        if isinstance(value, dict):
-            yield CsvRow(lines.start, value, raw, before)
+        if cells:
+            yield Frame(lines.start, _row_value(names, cells), raw, before)
+            before = b""
         else:
-            yield BadFrame(lines.start, value, before)
-        before = b""
+            before = append_blank(before, raw)
 
 
 @dataclass(slots=True)
@@ -108,14 +90,9 @@ class _RowLines:
     """Iterates over the lines of the input as text, and keeps the bytes of the current row."""
 
     reader: LineReader
-    limit: int
     start: int = 1
     size: int = 0
     _lines: list[bytes] = field(default_factory=list, init=False)
-    _fragments: Iterator[bytes] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._fragments = iter(lambda: self.reader.read_fragment(self.limit + 2), b"")
 
     def start_row(self) -> None:
         self.start, self.size = self.reader.line, 0
@@ -130,14 +107,16 @@ class _RowLines:
         return self
 
     def __next__(self) -> str:
-        number = self.reader.line
-        line = next(self._fragments)
+        number, limit = self.reader.line, self.reader.limit
+        line = self.reader.read_line()
+        if not line:
+            raise StopIteration
         self.size += len(line)
         self._lines.append(line)
-        is_cut = len(line) > self.limit + 1 and not line.endswith(b"\n")  # the rest would be read as a row
-        if is_cut or self.size > self.limit + 2:
+        is_cut = len(line) > limit + 1 and not line.endswith(b"\n")  # the rest would be read as a row
+        if is_cut or self.size > limit + 2:
             raise StreamError(
-                f"{too_long_message(f'the row that begins on line {self.start}', self.limit)}, "
+                f"{too_long_message(f'the row that begins on line {self.start}', limit)}, "
                 "or a quote in it is not closed; what follows is not read"
             )
         return decoding.decode_text(strip_marks(line) if number == 1 else line, number)
@@ -206,8 +185,8 @@ def _canonical(name: str) -> str:
     return name.lower() if name.lower() in _FORMAT_COLUMNS else name
 
 
-def _row_value(names: list[str], cells: list[str]) -> dict[str, Json] | str:
+def _row_value(names: list[str], cells: list[str]) -> dict[str, Json] | RecordError:
     """Return a row as an object, with null for empty cells; or what is wrong with it."""
     if len(cells) != len(names):
-        return f"the row has {len(cells)} cells, and the header names {len(names)}"
+        return RecordError(f"the row has {len(cells)} cells, and the header names {len(names)}")
     return {name: cell or None for name, cell in zip(names, cells, strict=True)}

@@ -1,6 +1,6 @@
 """The two exceptions of this package, and helpers for the text of their messages.
 
-`RecordError` rejects one record, and `StreamError` ends the stream. `reading.read` turns both into `Malformed` values.
+`RecordError` rejects one record, and `StreamError` ends the stream. Both become `Malformed` values.
 """
 
 from __future__ import annotations

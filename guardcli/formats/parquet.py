@@ -10,33 +10,49 @@ import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from guardcli.conversation import Json
 from guardcli.formats import magic
-from guardcli.formats.errors import StreamError
+from guardcli.formats.errors import RecordError, StreamError, too_long_message
+from guardcli.formats.frames import Frame
+from guardcli.formats.input_stream import InputStream
 
 _ROWS = 64  # read at a time
 _INSTALL = "this is Parquet: install what reads it with pip install pyarrow, or export it as JSON Lines"
 
 
-def is_parquet(stream: BinaryIO) -> bool:
+def matches(stream: InputStream) -> bool:
     """Return whether a file is Parquet, by its first and last bytes. Pipes never are: Parquet is read from its end."""
+    if not stream.is_file:
+        return False
+    file = stream.stream
     try:
-        if not stream.seekable():
-            return False
-        place = stream.tell()
-        head = stream.read(len(magic.PARQUET))
+        place = file.tell()
+        head = file.read(len(magic.PARQUET))
         tail = b""
         if head == magic.PARQUET:
-            stream.seek(-len(head), os.SEEK_END)
-            tail = stream.read()
-        stream.seek(place)
+            file.seek(-len(head), os.SEEK_END)
+            tail = file.read()
+        file.seek(place)
     except (OSError, AttributeError):
         return False
     return tail == magic.PARQUET
 
 
-def iter_rows(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, bytes]]:
-    """Yield the number, the value and the JSON bytes of each row, beginning with row `start`; the first row is 1.
+def iter_frames(stream: InputStream) -> Iterator[Frame]:
+    """Yield each row from row `stream.start` on; its number is its line, and the first is 1."""
+    limit = stream.reader.limit
+    last = stream.start - 1
+    try:
+        for last, row in _iter_rows(stream.stream, stream.start):
+            text = json.dumps(row, ensure_ascii=False, default=_as_text)
+            raw = text.encode("utf-8", "backslashreplace") + b"\n"
+            is_long = len(raw) > limit
+            yield Frame(last, RecordError(too_long_message("the row", limit)) if is_long else json.loads(text), raw)
+    except StreamError as error:
+        yield Frame(last + 1, RecordError(str(error)))
+
+
+def _iter_rows(file: BinaryIO, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number and the values of each row, beginning with row `start`.
 
     Raises:
         StreamError: The file cannot be read, or pyarrow is not installed.
@@ -47,21 +63,21 @@ def iter_rows(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, byt
     except ImportError as error:
         raise StreamError(_INSTALL) from error
     try:
-        file = parquet.ParquetFile(stream)
-        names = file.schema_arrow.names
+        table = parquet.ParquetFile(file)
+        names = table.schema_arrow.names
         if len(set(names)) < len(names):
             raise StreamError("two columns have one name, and one of them would not be read: rename it")
         number = 0
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
+        for group in range(table.num_row_groups):
+            rows = table.metadata.row_group(group).num_rows
             if number + rows < start:
                 number += rows
                 continue
-            for batch in file.iter_batches(batch_size=_ROWS, row_groups=[group]):
-                for value in batch.to_pylist():
+            for batch in table.iter_batches(batch_size=_ROWS, row_groups=[group]):
+                for row in batch.to_pylist():
                     number += 1
                     if number >= start:
-                        yield _to_row(number, value)
+                        yield number, row
     except (
         pyarrow.ArrowException,
         OSError,
@@ -69,11 +85,6 @@ def iter_rows(stream: BinaryIO, start: int = 1) -> Iterator[tuple[int, Json, byt
         OverflowError,
     ) as error:  # for times that Python cannot represent
         raise StreamError(f"the Parquet data cannot be read any further: {error}") from error
-
-
-def _to_row(number: int, value: dict[str, Any]) -> tuple[int, Json, bytes]:
-    raw = json.dumps(value, ensure_ascii=False, default=_as_text)
-    return number, json.loads(raw), raw.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _as_text(value: Any) -> str:

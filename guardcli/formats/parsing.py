@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import get_args
 
 from guardcli.conversation import Conversation, Json, Message, Role
+from guardcli.formats.compiled_options import CompiledOptions
 from guardcli.formats.decoding import check_json, check_nul, replace_lone_surrogates
 from guardcli.formats.errors import RecordError, describe_type
-from guardcli.formats.registry import RecordOptions, parse_conversations, record_id
+from guardcli.formats.read_report import ReadReport
+from guardcli.formats.records import record_id
+from guardcli.formats.registry import parse_conversations
 
 
 def parse(value: Json) -> Conversation:
@@ -26,7 +29,7 @@ def parse(value: Json) -> Conversation:
         value, flags = replace_lone_surrogates(value)
     except RecursionError:
         raise RecordError("nested too deeply") from None
-    conversations = parse_conversations(value, RecordOptions(), lambda _: None)
+    conversations = parse_conversations(value, CompiledOptions(), ReadReport())
     if len(conversations) > 1:
         raise RecordError(f"{len(conversations)} conversations in one value; pass them one by one")
     ((_, conversation),) = conversations

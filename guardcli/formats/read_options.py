@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from guardcli.conversation import Conversation, Malformed, Record
-from guardcli.formats.reading import RecordLines, find_record_lines, read
-from guardcli.formats.requests import index_requests, join_request
+from guardcli.formats.compiled_options import MAX_RECORD_BYTES, CompiledOptions
+from guardcli.formats.frame_formats import FRAME_FORMATS
+from guardcli.formats.input_stream import StreamPart
+from guardcli.formats.paths import parse_path, parse_paths
+from guardcli.formats.read_report import ReadReport
+from guardcli.formats.reading import find_record_lines, read
+from guardcli.formats.registry import FORMATS
+from guardcli.formats.requests import index_requests, join_requests
 from guardcli.formats.source import open_source
-from guardcli.text.escaping import escape_terminal
+from guardcli.formats.unread_text import NO_IGNORED_PATHS, IgnoredPaths
 
-MAX_RECORD_BYTES = 1 << 20
-
-_log = logging.getLogger(__name__)
+# The names that users give: formats of records, and of inputs.
+INPUT_FORMATS: tuple[str, ...] = (
+    *FORMATS,
+    *(name for name, format in reversed(FRAME_FORMATS.items()) if format.has_name),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +52,7 @@ class ReadOptions:
         *,
         start: int = 1,
         requests: Mapping[str, Conversation] | None = None,
-        on_detect: Callable[[str, str], None] = lambda _source, _format: None,
-        on_text: Callable[[str, str, str], None] | None = None,
+        report: ReadReport | None = None,
     ) -> Iterator[Record | Malformed]:
         """Yield the records of all inputs in order.
 
@@ -54,61 +60,48 @@ class ReadOptions:
             sources: the path of a file, or "-" for stdin; or several.
             start: the first line of each input to yield records from.
             requests: the requests of a batch run by `custom_id`; each record is an answer to one of them.
-            on_detect: called with (source, format) for each detected format.
-            on_text: called with (path, text, status) for each text of a JSON record.
+            report: gets what is detected, while the records are read.
 
         Raises:
             InputError: an input cannot be opened.
+            ValueError: the format is unknown, or a path is invalid.
         """
+        options, report = self.compile(), report or ReadReport()
         for source in map(str, [sources] if isinstance(sources, (str, Path)) else sources):
             with open_source(source) as stream:
-                yield from self.read_stream(
-                    stream, source, start=start, requests=requests, on_detect=on_detect, on_text=on_text
-                )
+                yield from join_requests(read(stream, StreamPart(source, start), options, report), requests)
 
     def read_stream(
         self,
         stream: BinaryIO,
-        source: str,
+        part: StreamPart,
         *,
-        start: int = 1,
-        first_line: int = 1,
-        record_lines: RecordLines | None = None,
         requests: Mapping[str, Conversation] | None = None,
-        on_detect: Callable[[str, str], None] = lambda _source, _format: None,
-        on_text: Callable[[str, str, str], None] | None = None,
+        report: ReadReport | None = None,
     ) -> Iterator[Record | Malformed]:
-        """Yield the records of one open input, or of a part of a file. How an ambiguous one is read is logged.
+        """Yield the records of one open input, or of a part of a file. How an ambiguous one is read is logged."""
+        return join_requests(read(stream, part, self.compile(), report or ReadReport()), requests)
 
-        Args:
-            source: the name of the input in the keys.
-            first_line: the number of the stream's first line in the file.
-            record_lines: the result of `find_record_lines` for the file.
-        """
-        records = read(
-            stream,
-            source,
-            format=self.format,
-            messages_path=self.messages_path,
-            max_record_bytes=self.max_record_bytes,
-            start=start,
-            first_line=first_line,
-            record_lines=record_lines,
-            ignore=self.ignore,
-            text_fields=self.text_fields,
-            on_detect=lambda name: on_detect(source, name),
-            on_note=lambda note: _log.warning("%s: %s", escape_terminal(source), note),
-            on_text=on_text,
-        )
-        return records if requests is None else (join_request(record, requests) for record in records)
-
-    def find_record_lines(self, stream: BinaryIO) -> RecordLines | None:
+    def find_record_lines(self, stream: BinaryIO) -> str | None:
         """Return what each line of a file holds if every record is on a line of its own, else None."""
-        return find_record_lines(
-            stream,
-            format=self.format,
-            messages_path=self.messages_path,
+        return find_record_lines(stream, self.compile())
+
+    def compile(self) -> CompiledOptions:
+        """Parse the paths, and look up the format.
+
+        Raises:
+            ValueError: the format is unknown, or a path is invalid.
+        """
+        is_frame_format = self.format in FRAME_FORMATS and FRAME_FORMATS[self.format].has_name
+        if self.format is not None and not is_frame_format and self.format not in FORMATS:
+            raise ValueError(f"unknown format {self.format!r}; known are {', '.join(INPUT_FORMATS)}")
+        return CompiledOptions(
+            frame_format=self.format if is_frame_format else None,
+            record_format=None if is_frame_format else self.format,
+            messages_path=parse_path(self.messages_path) if self.messages_path else (),
             max_record_bytes=self.max_record_bytes,
+            ignored=IgnoredPaths.from_text(self.ignore) if self.ignore else NO_IGNORED_PATHS,
+            text_fields=tuple(path for field in self.text_fields for path in sorted(parse_paths(field))),
         )
 
     def to_dict(self) -> dict[str, Any]:

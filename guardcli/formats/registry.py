@@ -1,21 +1,19 @@
-"""The JSON formats, and how the records are made from one JSON value.
+"""The formats of records: which one a JSON value is of, and the conversations in it.
 
 A format is one module and one entry of `FORMATS`. The first format that `matches` a value parses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NoReturn, Protocol, TypeAlias
+from typing import NoReturn, Protocol
 
-from guardcli.conversation import Conversation, Json, Key, Malformed, Message, NamedConversations, Record
+from guardcli.conversation import Conversation, Json, Message, NamedConversations
 from guardcli.formats import ai_sdk, batch_api, decoding, exports, hh, openai, otel, pairs, paths, sharegpt, traces
 from guardcli.formats.claims import Claims
+from guardcli.formats.compiled_options import CompiledOptions
 from guardcli.formats.errors import RecordError, describe_type, quote_names
-from guardcli.formats.field_names import find_id_name
-from guardcli.formats.frames import Frame
-from guardcli.formats.unread_text import NO_IGNORED_PATHS, IgnoredPaths, account_for_text, format_text_path, list_text
+from guardcli.formats.read_report import ReadReport
+from guardcli.formats.unread_text import account_for_text, format_text_path, list_text
 
 
 class Format(Protocol):
@@ -44,81 +42,27 @@ FORMATS: dict[str, Format] = {
     "hh": hh,
 }
 
-OnDetect: TypeAlias = Callable[[str], None]  # receives the name of a format
-OnText: TypeAlias = Callable[[str, str, str], None]  # receives a path, the text there, and its status
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordOptions:
-    """How JSON values are read.
-
-    `format` is the name of the only format to accept; None accepts all. `messages_path` says where in a value the
-    conversation is. `start` is the first line to yield records from. `ignored` are paths of metadata, and
-    `text_fields` are paths of text to judge in addition.
-    """
-
-    format: str | None = None
-    messages_path: tuple[paths.Step, ...] = ()
-    start: int = 1
-    ignored: IgnoredPaths = NO_IGNORED_PATHS
-    text_fields: tuple[tuple[str, ...], ...] = ()
-    on_text: OnText | None = None
-
-
-def records_from_bytes(frame: Frame, key: Key, options: RecordOptions, on_detect: OnDetect) -> list[Record | Malformed]:
-    """Return the records in the bytes of one JSON value."""
-    try:
-        value, flags = decoding.decode_json(frame.content, frame.line)
-    except RecordError as error:
-        return [Malformed(key, error.reason)]
-    raw = frame.raw or frame.content + b"\n"
-    return records_from_value(value, flags=flags, raw=raw, key=key, options=options, on_detect=on_detect)
-
-
-def records_from_value(
-    value: Json, *, flags: tuple[str, ...], raw: bytes, key: Key, options: RecordOptions, on_detect: OnDetect
-) -> list[Record | Malformed]:
-    """Return the records in one JSON value.
-
-    `flags` are those of decoding the value, and `raw` are the bytes of the input that it comes from.
-    """
-    fields = value if isinstance(value, dict) else {}
-    id_ = record_id(value)
-    if id_ is not None:
-        key = Key(key.source, key.line, key.part, id_)
-    try:
-        conversations = parse_conversations(value, options, on_detect)
-    except RecordError as error:
-        return [Malformed(key, error.reason, fields)]
-    records: list[Record | Malformed] = []
-    for number, (name, conversation) in enumerate(conversations, start=1):
-        part_key = key if name is None else replace(key, part=f"{key.part}.{name}" if key.part else name)
-        has_next_part = number < len(conversations)
-        # By position: keywords take a fifth longer, and there is one a record.
-        records.append(Record(part_key, _with_id_and_flags(conversation, key.id, flags), fields, raw, has_next_part))
-    return records
-
-
-def parse_conversations(value: Json, options: RecordOptions, on_detect: OnDetect) -> NamedConversations:
+def parse_conversations(value: Json, options: CompiledOptions, report: ReadReport) -> NamedConversations:
     """Return the conversations in a JSON value.
 
     Raises:
-        RecordError: The value is of no format, or not of `options.format`, or has text that would not be judged.
+        RecordError: The value is of no format, or not of `options.record_format`, or has text that would not be judged.
     """
     claims = Claims()
     conversations: NamedConversations = []
     try:
         try:
             selected = paths.get_at_path(value, options.messages_path) if options.messages_path else value
-            conversations = _parse_selected(selected, options, claims, on_detect)
+            conversations = _parse_selected(selected, options, claims, report)
             if options.text_fields:
                 conversations = [*conversations, *_parse_text_fields(value, options, claims)]
                 if not conversations:
                     _reject(value)
         finally:
-            if options.on_text is not None:
+            if report.list_texts:
                 for path, text, status in list_text(claims, value, conversations, options.ignored):
-                    options.on_text(format_text_path(path), text, status.value)
+                    report.add_text(format_text_path(path), text, status)
         for _, conversation in conversations:
             for message in conversation.messages:
                 decoding.check_nul(message.content)
@@ -127,23 +71,15 @@ def parse_conversations(value: Json, options: RecordOptions, on_detect: OnDetect
         raise RecordError("nested too deeply") from None
 
 
-def record_id(value: Json) -> str | None:
-    """Return the id that a record gives itself; None if it has none."""
-    if not isinstance(value, dict):
-        return None
-    name = find_id_name(value)
-    return None if name is None else str(value[name])
-
-
-def _parse_selected(value: Json, options: RecordOptions, claims: Claims, on_detect: OnDetect) -> NamedConversations:
+def _parse_selected(value: Json, options: CompiledOptions, claims: Claims, report: ReadReport) -> NamedConversations:
     """Return what the first matching format parses; nothing if none matches and `text_fields` are given."""
-    name = options.format or _detect_format(value)
+    name = options.record_format or _detect_format(value)
     if name is None:
         return [] if options.text_fields else _reject(value)
-    if options.format is not None and not FORMATS[name].matches(value):
+    if options.record_format is not None and not FORMATS[name].matches(value):
         raise RecordError(exports.conversion_hint(value) or f"not of the format {name}: {_describe(value)}")
-    if options.format is None:
-        on_detect(name)
+    if options.record_format is None:
+        report.add_format(name)
     try:
         return FORMATS[name].parse(value, claims)
     except RecordError as error:
@@ -165,7 +101,7 @@ def _reject(value: Json) -> NoReturn:
     )
 
 
-def _parse_text_fields(value: Json, options: RecordOptions, claims: Claims) -> NamedConversations:
+def _parse_text_fields(value: Json, options: CompiledOptions, claims: Claims) -> NamedConversations:
     """Return each text under `options.text_fields` as a conversation of one user message."""
     conversations: NamedConversations = []
     for names in options.text_fields:
@@ -176,16 +112,6 @@ def _parse_text_fields(value: Json, options: RecordOptions, claims: Claims) -> N
             (part, Conversation((Message("user", text),))) for part, text in zip(parts, texts, strict=True)
         ]
     return conversations
-
-
-def _with_id_and_flags(conversation: Conversation, id: str | None, flags: tuple[str, ...]) -> Conversation:
-    """Return a conversation with the id of its record, and the flags of decoding it."""
-    if id is None and not flags:
-        return conversation
-    flags = (*flags, *conversation.flags)
-    return Conversation(
-        conversation.messages, id, flags, conversation.skipped, conversation.unread
-    )  # `replace` is slow
 
 
 def _describe(value: Json) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from guardcli.conversation import Conversation, Malformed, Record
@@ -27,8 +27,14 @@ def index_requests(records: Iterable[Record | Malformed]) -> dict[str, Conversat
     return conversations
 
 
-def join_request(record: Record | Malformed, requests: Mapping[str, Conversation]) -> Record | Malformed:
-    """Put the messages of an answer after those of its request."""
+def join_requests(
+    records: Iterator[Record | Malformed], requests: Mapping[str, Conversation] | None
+) -> Iterator[Record | Malformed]:
+    """Put the messages of each answer after those of its request. Without requests, the records stay as they are."""
+    return records if requests is None else (_join_request(record, requests) for record in records)
+
+
+def _join_request(record: Record | Malformed, requests: Mapping[str, Conversation]) -> Record | Malformed:
     if isinstance(record, Malformed):
         return record
     request = requests.get(record.key.id or "")

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from guardcli.formats.errors import too_long_message
-from guardcli.formats.frames import BadFrame, Frame
+from guardcli.formats.errors import RecordError, too_long_message
+from guardcli.formats.frames import Frame
 
 _OUTSIDE = re.compile(rb'["{}\[\],\n]')
 _INSIDE = re.compile(rb'["\\\n]')
@@ -21,7 +21,7 @@ _OPENING_LINE = re.compile(rb"[ \t]*(?=[{\[])")
 
 def split_values(
     fragments: Iterable[bytes], line: int, limit: int, is_message: Callable[[bytes], bool]
-) -> Iterator[Frame | BadFrame]:
+) -> Iterator[Frame]:
     """Yield the values in fragments of lines; `line` is the number of the first line.
 
     `is_message` returns whether the bytes of an array's first element are a message, so that the array is one value.
@@ -54,7 +54,7 @@ class _Splitter:
         self._indent: int | None = None  # of the value's first line; None if the value does not begin the line
         self._indented = False  # lines within the value are indented more than that, or it is broken anyway
 
-    def feed(self, fragment: bytes) -> Iterator[Frame | BadFrame]:
+    def feed(self, fragment: bytes) -> Iterator[Frame]:
         if self._line_start:
             yield from self._begin_line(fragment)
         self._line_start = fragment.endswith(b"\n")
@@ -73,15 +73,17 @@ class _Splitter:
             yield from self._in_string_byte(match[0]) if self._in_string else self._structural_byte(match[0])
             position = match.end()
 
-    def end(self) -> Iterator[Frame | BadFrame]:
+    def end(self) -> Iterator[Frame]:
         if self._depth or self._in_string:
-            yield BadFrame(self._start, "cut off: the value that begins here is not closed before the end")
+            yield Frame(self._start, RecordError("cut off: the value that begins here is not closed before the end"))
             return
         yield from self._emit()
         if self._array is not None:
-            yield BadFrame(self._line, f"cut off: the array of line {self._array} is not closed before the end")
+            yield Frame(
+                self._line, RecordError(f"cut off: the array of line {self._array} is not closed before the end")
+            )
 
-    def _in_string_byte(self, byte: bytes) -> Iterator[Frame | BadFrame]:
+    def _in_string_byte(self, byte: bytes) -> Iterator[Frame]:
         if byte == b"\n":  # not allowed in a JSON string: its quote is missing
             self._in_string = False
             self._indented = True
@@ -91,7 +93,7 @@ class _Splitter:
         self._escaped = byte == b"\\"
         self._in_string = byte != b'"'
 
-    def _structural_byte(self, byte: bytes) -> Iterator[Frame | BadFrame]:
+    def _structural_byte(self, byte: bytes) -> Iterator[Frame]:
         if byte == b"\n":
             yield from self._newline()
         elif byte == b",":
@@ -106,13 +108,13 @@ class _Splitter:
             self._undecided |= byte == b"[" and not self._depth and self._array is None
             self._depth += byte != b'"'
 
-    def _newline(self) -> Iterator[Frame | BadFrame]:
+    def _newline(self) -> Iterator[Frame]:
         self._append(b"\n")
         if not self._depth:
             yield from self._emit()
         self._line += 1
 
-    def _comma(self) -> Iterator[Frame | BadFrame]:
+    def _comma(self) -> Iterator[Frame]:
         if self._undecided and self._depth == 1:
             self._undecided = False
             if not self._is_message(bytes(self._value[1:])):
@@ -124,7 +126,7 @@ class _Splitter:
         else:
             yield from self._emit()
 
-    def _close(self, byte: bytes) -> Iterator[Frame | BadFrame]:
+    def _close(self, byte: bytes) -> Iterator[Frame]:
         if not self._depth and byte == b"]" and self._array is not None:
             yield from self._emit()
             self._array = None
@@ -139,7 +141,7 @@ class _Splitter:
         if not self._depth:
             yield from self._emit()
 
-    def _first_element(self) -> Iterator[Frame | BadFrame]:
+    def _first_element(self) -> Iterator[Frame]:
         """End the first element of an array of records: drop the bracket in front of it."""
         element = self._value[1:].lstrip()
         self._start += self._value[: len(self._value) - len(element)].count(b"\n")
@@ -165,16 +167,16 @@ class _Splitter:
             self._array = self._start
             self._depth -= 1
 
-    def _emit(self) -> Iterator[Frame | BadFrame]:
+    def _emit(self) -> Iterator[Frame]:
         if self._dropped:
-            yield BadFrame(self._start, too_long_message("the value", self._limit))
+            yield Frame(self._start, RecordError(too_long_message("the value", self._limit)))
         elif self._value:
             yield Frame(self._start, bytes(self._value.rstrip()))
         else:
             return
         self._clear()
 
-    def _begin_line(self, fragment: bytes) -> Iterator[Frame | BadFrame]:
+    def _begin_line(self, fragment: bytes) -> Iterator[Frame]:
         """Recover from a value that is never closed, where the next value begins a line.
 
         If the lines within a value are indented, an opening bracket that is not indented begins another value:
@@ -192,7 +194,7 @@ class _Splitter:
         elif self._indent is None:
             return
         elif opening and self._indented and indent <= self._indent:
-            yield BadFrame(self._start, f"not closed: another value begins on line {self._line}")
+            yield Frame(self._start, RecordError(f"not closed: another value begins on line {self._line}"))
             self._clear()
             self._indent = indent
         elif self._start == self._line - 1:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from guardcli.conversation import Conversation, Key, Malformed, Message, Record, Role
+from guardcli.conversation import Conversation, Message, Role
 from guardcli.formats import decoding, roles
 from guardcli.formats.errors import RecordError, quote, too_long_message
-from guardcli.formats.frames import BadFrame, Frame, RawLine
-from guardcli.formats.layout import append_blank, strip_marks
-from guardcli.formats.line_reader import LineReader
+from guardcli.formats.frames import Frame
+from guardcli.formats.input_stream import InputStream
+from guardcli.formats.line_reader import LineReader, RawLine, append_blank, strip_marks
 
 UNKNOWN_SPEAKER = "unknown_speaker"  # the flag of a conversation with a line `Name: …` of an unknown speaker
 
@@ -29,55 +29,48 @@ _UNKNOWN_TURN = re.compile(
 )
 
 
-def matches(first: str) -> bool:
-    """Return whether a text with this first line is a transcript: it begins with the user or the assistant."""
-    return _speaker(first) in ("user", "assistant")
-
-
-def is_likely(first: str, following: list[str]) -> bool:
-    """Return whether a text is likely to be a transcript: another turn follows, unless the text is only one line.
+def matches(stream: InputStream) -> bool:
+    """Return whether the first line is a turn, and another turn follows, unless the text is only one line.
 
     One line `User: …` in a file of prompts must not swallow the lines after it.
     """
-    rest = [line for line in following if line.strip()]
-    return matches(first) and (not rest or any(_speaker(line) is not None or line.strip() == "---" for line in rest))
+    first, *rest = [line.decode(errors="replace") for line in stream.reader.peek_lines()] or [""]
+    following = [line for line in rest if line.strip()]
+    is_turn = _speaker(first) in ("user", "assistant")
+    return is_turn and (not following or any(_speaker(line) or line.strip() == "---" for line in following))
 
 
-def read_records(
-    reader: LineReader, source: str, limit: int, *, allow_system: bool = True
-) -> Iterator[Record | Malformed]:
+def iter_frames(stream: InputStream) -> Iterator[Frame]:
     """Yield the conversations of a transcript.
 
-    Where the format was detected, `allow_system` is false: a user may have written the line that looks like a system
-    turn, so it stays part of the message before it.
+    Where the format was detected, a user may have written a line that looks like a system turn, so it stays part of the
+    message before it.
     """
-    for block in _iter_frames(reader, limit):
-        key = Key(source, block.line)
-        try:
-            if isinstance(block, BadFrame):
-                raise RecordError(block.reason)
-            text = decoding.decode_text(block.content, block.line)
-            messages, has_unknown_speaker = _parse_turns(text, allow_system=allow_system)
-            conversation = Conversation(messages, flags=(UNKNOWN_SPEAKER,) if has_unknown_speaker else ())
-            yield Record(key, conversation, raw=block.raw, before=block.before)
-        except RecordError as error:
-            yield Malformed(key, error.reason, before=block.before)
+    for block in _iter_blocks(stream.reader):
+        body = block.body
+        if isinstance(body, bytes):
+            try:
+                body = _parse_turns(decoding.decode_text(body, block.line), allow_system=stream.format_given)
+            except RecordError as error:
+                body = error
+        yield block._replace(body=body)
 
 
-def _iter_frames(reader: LineReader, limit: int) -> Iterator[Frame | BadFrame]:
+def _iter_blocks(reader: LineReader) -> Iterator[Frame]:
     """Yield the lines of each conversation. One that is too long is reported as soon as that is known."""
+    limit = reader.limit
     block: list[RawLine] = []
     start, size, blank = 0, 0, False
     before = b""
-    for line in reader.iter_lines(limit):
+    for line in reader.iter_lines():
         content = strip_marks(line.content)
         separator = content.rstrip() == b"---"
         if separator or (blank and _speaker(_line_start(line)) == "user"):
-            yield from _to_frame(start, block, before)
+            yield from _join_lines(start, block, before)
             block, size, before = [], 0, b"" if block else before
         blank = line.whole and not content.strip()
         if separator or (blank and not size):
-            before = append_blank(before, line)
+            before = append_blank(before, line.raw)
             continue
         start = start if size else line.number
         fitted = size <= limit
@@ -86,19 +79,19 @@ def _iter_frames(reader: LineReader, limit: int) -> Iterator[Frame | BadFrame]:
             block.append(line)
         elif fitted:
             block = []
-            yield BadFrame(start, too_long_message("the conversation", limit), before)
+            yield Frame(start, RecordError(too_long_message("the conversation", limit)), before=before)
             before = b""
-    yield from _to_frame(start, block, before)
+    yield from _join_lines(start, block, before)
 
 
-def _to_frame(start: int, block: list[RawLine], before: bytes) -> Iterator[Frame]:
+def _join_lines(start: int, block: list[RawLine], before: bytes) -> Iterator[Frame]:
     if block:
-        raw = b"".join(line.content + line.end for line in block)
-        yield Frame(start, b"\n".join(strip_marks(line.content) for line in block), raw, before)
+        content = b"\n".join(strip_marks(line.content) for line in block)
+        yield Frame(start, content, b"".join(line.raw for line in block), before)
 
 
-def _parse_turns(text: str, *, allow_system: bool) -> tuple[tuple[Message, ...], bool]:
-    """Return the messages of a transcript, and whether a line looks like the turn of an unknown speaker."""
+def _parse_turns(text: str, *, allow_system: bool) -> Conversation:
+    """Return the conversation of some turns, flagged if a line looks like the turn of an unknown speaker."""
     turns: list[tuple[Role, list[str]]] = []
     has_unknown_speaker = False
     for line in text.split("\n"):
@@ -110,7 +103,8 @@ def _parse_turns(text: str, *, allow_system: bool) -> tuple[tuple[Message, ...],
             has_unknown_speaker = has_unknown_speaker or _UNKNOWN_TURN.match(line) is not None
         else:
             raise RecordError(f"text before the first speaker (such as `User:`): {quote(line)}")
-    return tuple(Message(role, "\n".join(lines).strip()) for role, lines in turns), has_unknown_speaker
+    messages = tuple(Message(role, "\n".join(lines).strip()) for role, lines in turns)
+    return Conversation(messages, flags=(UNKNOWN_SPEAKER,) if has_unknown_speaker else ())
 
 
 def _speaker(line: str) -> Role | None:

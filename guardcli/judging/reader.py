@@ -28,7 +28,7 @@ def read_verdicts(path: str) -> Iterator[Verdict]:
     """
     with open_source(path) as stream:
         try:
-            for line in LineReader(iter_utf8(stream)).iter_lines(_LONGEST):
+            for line in LineReader(iter_utf8(stream), _LONGEST).iter_lines():
                 if line.content.strip():
                     yield _verdict(line.content, f"{path}:{line.number}")
         except StreamError as error:

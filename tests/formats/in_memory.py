@@ -7,11 +7,20 @@ from io import BytesIO, RawIOBase
 from typing import Any
 
 from guardcli.conversation import Conversation, Malformed, Message, Record, Role
-from guardcli.formats import read
+from guardcli.formats import ReadOptions, ReadReport, StreamPart
+
+
+def read(
+    stream: Any, part: StreamPart | str = "in", report: ReadReport | None = None, **options: Any
+) -> Iterator[Record | Malformed]:
+    """Read a stream with `ReadOptions` of these values."""
+    part = StreamPart(part) if isinstance(part, str) else part
+    return ReadOptions(**options).read_stream(stream, part, report=report)
 
 
 def read_all(content: bytes, **options: Any) -> list[Record | Malformed]:
-    return list(read(BytesIO(content), "in", **options))
+    """Read bytes; `start` is a line, and `report` a `ReadReport`."""
+    return list(read(BytesIO(content), StreamPart("in", options.pop("start", 1)), **options))
 
 
 def read_texts(content: bytes, **options: Any) -> list[tuple[int, str | None, Any]]:

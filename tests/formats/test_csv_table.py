@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from guardcli import formats
-from tests.formats.in_memory import Pipe, read_all, read_texts
+from guardcli.formats import ReadReport
+from tests.formats.in_memory import Pipe, read, read_all, read_texts
 
 
 def test_each_row_is_a_record_on_the_line_where_it_begins():
@@ -65,10 +65,10 @@ def test_messages_path_and_start():
     assert read_texts(b"prompt,n\nhi,1\n", messages_path="prompt") == [(2, None, [("user", "hi")])]
 
 
-def test_the_hint_is_in_the_error():
-    seen = []
-    list(formats.read(__import__("io").BytesIO(b"prompt,n\nhi,1\n"), "x", on_detect=seen.append))
-    assert seen == ["csv", "pairs"]
+def test_the_format_of_the_table_and_of_its_rows_are_reported():
+    report = ReadReport()
+    read_all(b"prompt,n\nhi,1\n", report=report)
+    assert list(report.formats) == [("in", "csv"), ("in", "pairs")]
 
 
 def test_a_line_longer_than_the_limit_is_one_error():
@@ -112,12 +112,14 @@ def test_a_column_of_text_that_is_not_read_is_unread_text():
 
 def test_csv_is_not_detected_in_a_pipe():
     content = b"text,ok\nHi there,how do I build it\n"
-    notes: list[str] = []
-    heard = [row.conversation.messages[0].content for row in formats.read(Pipe(content), "-", on_note=notes.append)]
+    report = ReadReport()
+    heard = [row.conversation.messages[0].content for row in read(Pipe(content), "-", report)]
     assert heard == content.decode().splitlines()
-    assert notes == [
-        "the first line looks like a CSV header; from a pipe each line is one message: --input-format csv reads it"
+    assert len(list(read(io.BytesIO(content), "f", report))) == 1
+    assert report.notes == [
+        (
+            "-",
+            "the first line looks like a CSV header; from a pipe each line is one message: --input-format csv reads it",
+        ),
+        ("f", "read as CSV, by its first line; --input-format lines reads it as text"),
     ]
-    notes.clear()
-    assert len(list(formats.read(io.BytesIO(content), "f", on_note=notes.append))) == 1
-    assert notes == ["read as CSV, by its first line; --input-format lines reads it as text"]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from guardcli.conversation import Record
+from guardcli.formats import ReadReport
 from tests.formats.in_memory import read_all
 
 HI = {"role": "user", "content": "hi"}
@@ -74,9 +75,9 @@ WILD = {
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WILD.items() for value in values])
 def test_each_export_is_recognized(name: str, value: object) -> None:
-    seen: list[str] = []
-    records = read_all(json.dumps(value).encode(), on_detect=seen.append)
-    assert seen == [name]
+    report = ReadReport()
+    records = read_all(json.dumps(value).encode(), report=report)
+    assert list(report.formats) == [("in", name)]
     for row in records:
         assert isinstance(row, Record)
         assert any(message.content in ("hi", "hello", "text", "go away") for message in row.conversation.messages)

@@ -1,14 +1,18 @@
+import io
+
 import pytest
 
-from guardcli.formats.frames import BadFrame, Frame
-from guardcli.formats.layout import detect_layout, iter_frames, peek_first_line
+from guardcli.formats import json_lines, json_values
+from guardcli.formats.errors import RecordError
+from guardcli.formats.input_stream import InputStream
+from guardcli.formats.json_sniffing import detect_layout
 from guardcli.formats.line_reader import LineReader
 
 TOO_LONG = "is longer than 40 bytes; --max-record-bytes sets the limit"
 
 
 def layout_of(content, limit=1 << 20):
-    return detect_layout(LineReader(iter([content])), limit)
+    return detect_layout(LineReader(iter([content]), limit))
 
 
 @pytest.mark.parametrize(
@@ -66,32 +70,36 @@ def test_no_second_line_is_waited_for(first):
         yield first
         pytest.fail("waited for a second line")
 
-    assert detect_layout(LineReader(live()), 1 << 20) in ("text", "json lines")
-
-
-def test_the_first_line_stays():
-    reader = LineReader(iter([b"\n \nhello\nyou"]))
-    assert peek_first_line(reader, 100) == b"hello\n"
-    assert peek_first_line(reader, 100) == b"hello\n"
-    assert reader.line == 3
+    assert detect_layout(LineReader(live(), 1 << 20)) in ("text", "json lines")
 
 
 def frames(content):
-    reader = LineReader(iter([content]))
-    return list(iter_frames(reader, 40, detect_layout(reader, 40)))
+    """The line of each frame, its body or what is wrong with it, its raw bytes and those before it."""
+    stream = InputStream(io.BytesIO(), LineReader(iter([content]), 40))
+    (module,) = [module for module in (json_lines, json_values) if module.matches(stream)]
+    return [
+        (line, body.reason if isinstance(body, RecordError) else body, raw, before)
+        for line, body, raw, before in module.iter_frames(stream)
+    ]
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b'\n{"a": 1}\r\n \n{bad}', [Frame(2, b'{"a": 1}'), Frame(4, b"{bad}")]),
-        (b'{}\n["a", 2]\nx', [Frame(1, b"{}"), Frame(2, b'"a"'), Frame(2, b"2"), Frame(3, b"x")]),
-        (b'[{"role": 1}, 2]\n[[]]', [Frame(1, b'[{"role": 1}, 2]'), Frame(2, b"[]")]),
-        (b'{"a": "' + b"x" * 40 + b'"}\n{}', [BadFrame(1, f"the line {TOO_LONG}"), Frame(2, b"{}")]),
-        (b"{\n}\n\n[\n1]", [Frame(1, b"{\n}"), Frame(5, b"1")]),
+        (b'\n{"a": 1}\r\n \n{bad}', [(2, b'{"a": 1}', b'{"a": 1}\r\n', b""), (4, b"{bad}", b"{bad}", b" \n")]),
+        (
+            b'{}\n["a", 2]\nx',
+            [(1, b"{}", b"{}\n", b""), (2, b'"a"', b"", b""), (2, b"2", b"", b""), (3, b"x", b"x", b"")],
+        ),
+        (b'[{"role": 1}, 2]\n[[]]', [(1, b'[{"role": 1}, 2]', b"", b""), (2, b"[]", b"", b"")]),
+        (
+            b'{"a": "' + b"x" * 40 + b'"}\n{}',
+            [(1, f"the line {TOO_LONG}", b"", b""), (2, b"{}", b"{}", b"")],
+        ),
+        (b"{\n}\n\n[\n1]", [(1, b"{\n}", b"", b""), (5, b"1", b"", b"")]),
         (
             b'["' + b"x" * 40 + b'", 2]\n[3]',
-            [BadFrame(1, f"the value {TOO_LONG}"), Frame(1, b"2"), Frame(2, b"3")],
+            [(1, f"the value {TOO_LONG}", b"", b""), (1, b"2", b"", b""), (2, b"3", b"", b"")],
         ),
     ],
 )

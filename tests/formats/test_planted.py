@@ -21,11 +21,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from guardcli.conversation import Malformed, Record
-from guardcli.formats import read
 from guardcli.formats.field_names import METADATA_NAMES, TOOL_NAMES, field_meaning
 from guardcli.prompts.turns import turns
 from tests.formats.bases import BASES
-from tests.formats.in_memory import Pipe
+from tests.formats.in_memory import Pipe, read
 
 NAMES = (
     "content",

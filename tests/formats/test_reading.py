@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
-from guardcli.formats import INPUT_FORMATS, read
-from tests.formats.in_memory import Chunks, conversation, read_all, read_texts
+from guardcli.formats import INPUT_FORMATS, ReadReport
+from tests.formats.in_memory import Chunks, conversation, read, read_all, read_texts
 
 HI = [("user", "hi")]
 KNOWN = (
@@ -45,8 +45,8 @@ def test_a_file_of_mixed_formats():
         7: {"data": "x", "\x1b[2J": 1},
     }
     a, b = (Conversation((Message("user", text),), "7") for text in "ab")
-    seen: list[str] = []
-    assert read_all("\n".join(map(json.dumps, content.values())).encode(), on_detect=seen.append) == [
+    report = ReadReport()
+    assert read_all("\n".join(map(json.dumps, content.values())).encode(), report=report) == [
         Record(Key("in", 1, None, "c1"), Conversation((Message("user", "hi"),), "c1"), content[1]),
         Record(Key("in", 2, None, "h"), Conversation((Message("user", "hi"),), "h"), content[2]),
         Record(Key("in", 3, "chosen", "7"), a, transcripts),
@@ -60,7 +60,7 @@ def test_a_file_of_mixed_formats():
             content[7],
         ),
     ]
-    assert seen == ["openai", "sharegpt", "hh", "pairs"]
+    assert list(report.formats) == [("in", "openai"), ("in", "sharegpt"), ("in", "hh"), ("in", "pairs")]
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ def test_a_repaired_record_is_flagged():
     ],
 )
 def test_forced(format, content, expected):
-    seen: list[str] = []
-    assert read_texts(content, format=format, on_detect=seen.append) == [(1, None, expected)]
-    assert seen == []
+    report = ReadReport()
+    assert read_texts(content, format=format, report=report) == [(1, None, expected)]
+    assert list(report.formats) == []
 
 
 def test_an_unknown_format():

@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from guardcli import formats
+from guardcli.formats import ReadOptions, StreamPart
+from tests.formats.in_memory import read
 
 JSON = b"""\
 {"prompt": "one"}
@@ -26,12 +27,12 @@ TEXT = b"hello\n\n{ is no record\nprompt,response\nUser: hi\nPAR1\nlast\n"
 @pytest.mark.parametrize(
     ("content", "options", "expected"),
     [
-        (JSON, {}, "json"),
-        (TEXT, {}, "text"),
-        (b"", {}, "text"),
-        (JSON, {"format": "lines"}, "text"),
-        (JSON, {"format": "jsonl"}, "json"),
-        (TEXT, {"messages_path": "a.b"}, "json"),
+        (JSON, {}, "jsonl"),
+        (TEXT, {}, "lines"),
+        (b"", {}, "lines"),
+        (JSON, {"format": "lines"}, "lines"),
+        (JSON, {"format": "jsonl"}, "jsonl"),
+        (TEXT, {"messages_path": "a.b"}, "jsonl"),
         (b'[{"prompt": "one"},\n{"prompt": "two"}]', {}, None),
         (b'{\n"prompt": "one"\n}', {}, None),
         (b"prompt,response\nhi,hello\n", {}, None),
@@ -43,21 +44,21 @@ TEXT = b"hello\n\n{ is no record\nprompt,response\nUser: hi\nPAR1\nlast\n"
     ],
 )
 def test_find_record_lines(content: bytes, options: dict[str, str], expected: str | None) -> None:
-    assert formats.find_record_lines(io.BytesIO(content), **options) == expected  # type: ignore[arg-type]
+    assert ReadOptions(**options).find_record_lines(io.BytesIO(content)) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("content", [JSON, TEXT])
 def test_parts_of_a_file_are_read_like_the_whole(content: bytes) -> None:
-    whole = list(formats.read(io.BytesIO(content), "a"))
-    record_lines = formats.find_record_lines(io.BytesIO(content))
+    whole = list(read(io.BytesIO(content), "a"))
+    record_lines = ReadOptions().find_record_lines(io.BytesIO(content))
     lines = content.splitlines(keepends=True)
     for at in range(1, len(lines)):
-        first = formats.read(io.BytesIO(b"".join(lines[:at])), "a", record_lines=record_lines)
-        second = formats.read(io.BytesIO(b"".join(lines[at:])), "a", record_lines=record_lines, first_line=at + 1)
+        first = read(io.BytesIO(b"".join(lines[:at])), StreamPart("a", record_lines=record_lines))
+        second = read(io.BytesIO(b"".join(lines[at:])), StreamPart("a", record_lines=record_lines, first_line=at + 1))
         assert [*first, *second] == whole
 
 
 def test_a_part_is_resumed_at_a_line_of_the_file() -> None:
     part = io.BytesIO(b"".join(JSON.splitlines(keepends=True)[1:]))
-    rows = formats.read(part, "a", record_lines="json", first_line=2, start=8)
+    rows = read(part, StreamPart("a", record_lines="jsonl", first_line=2, start=8))
     assert [row.key.line for row in rows] == [8, 9, 10]

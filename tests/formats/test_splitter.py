@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardcli.formats.errors import RecordError
 from guardcli.formats.frames import Frame
 from guardcli.formats.splitter import split_values
 
@@ -19,7 +20,7 @@ def is_message(content):
 def pieces(content, size=1 << 16, limit=30, is_message=is_message):
     fragments = [line[at : at + size] for line in content.splitlines(True) for at in range(0, len(line), size)]
     return [
-        (piece.line, piece.content if isinstance(piece, Frame) else piece.reason)
+        (piece.line, piece.body.reason if isinstance(piece.body, RecordError) else piece.body)
         for piece in split_values(fragments, 1, limit, is_message)
     ]
 

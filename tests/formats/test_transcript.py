@@ -3,8 +3,14 @@ import io
 import pytest
 
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
-from guardcli.formats import read, transcript
-from tests.formats.in_memory import Pipe, conversation, read_all, read_texts
+from guardcli.formats import ReadReport
+from tests.formats.in_memory import Pipe, conversation, read, read_all, read_texts
+
+
+def is_transcript(text):
+    report = ReadReport()
+    read_all(text.encode(), report=report)
+    return ("in", "transcript") in report.formats
 
 
 @pytest.mark.parametrize(
@@ -16,13 +22,12 @@ from tests.formats.in_memory import Pipe, conversation, read_all, read_texts
     ],
 )  # fmt: skip
 def test_matches(line):
-    assert transcript.matches(line)
+    assert is_transcript(f"{line}\n{line}\n")
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "",
         "hi",
         "User",
         "User hi",
@@ -35,7 +40,7 @@ def test_matches(line):
     ],
 )
 def test_does_not_match(line):
-    assert not transcript.matches(line)
+    assert not is_transcript(f"{line}\nUser: hi\n")
 
 
 def test_parse_conversations():
@@ -120,13 +125,19 @@ TURNS = b"User: hi\nAssistant: hello\n"
 
 
 def test_transcripts_are_not_detected_in_a_pipe():
-    notes: list[str] = []
-    texts = [row.conversation.messages[0].content for row in read(Pipe(TURNS), "-", on_note=notes.append)]
+    report = ReadReport()
+    texts = [row.conversation.messages[0].content for row in read(Pipe(TURNS), "-", report)]
     assert texts == ["User: hi", "Assistant: hello"]
-    assert notes[0].startswith("the first line looks like a turn of a transcript; from a pipe each line is one message")
-    notes.clear()
-    assert len(list(read(io.BytesIO(TURNS), "f", on_note=notes.append))) == 1
-    assert notes == ["read as a transcript, by its first line; --input-format lines reads it as text"]
+    assert len(list(read(io.BytesIO(TURNS), "f", report))) == 1
+    assert report.notes == [
+        (
+            "-",
+            "the first line looks like a turn of a transcript; from a pipe each line is one message: "
+            "--input-format transcript reads it",
+        ),
+        ("f", "read as a transcript, by its first line; --input-format lines reads it as text"),
+    ]
+    assert list(report.formats) == [("-", "lines"), ("f", "transcript")]
 
 
 def test_one_line_that_looks_like_a_turn_does_not_swallow_the_prompts_after_it():

@@ -6,8 +6,8 @@ import json
 from io import BytesIO
 from typing import Any
 
-from guardcli import formats
 from guardcli.evaluation.datasets import FieldSpec, LabeledDataset, read_dataset
+from guardcli.formats import ReadOptions, StreamPart
 
 
 def labeled(*records: dict[str, Any], source: str = "set.jsonl", **options: Any) -> LabeledDataset:
@@ -17,7 +17,7 @@ def labeled(*records: dict[str, Any], source: str = "set.jsonl", **options: Any)
 def labeled_text(
     text: str, *, source: str = "set.jsonl", field_spec: FieldSpec | None = None, **options: Any
 ) -> LabeledDataset:
-    return read_dataset(formats.read(BytesIO(text.encode()), source), field_spec, **options)
+    return read_dataset(ReadOptions().read_stream(BytesIO(text.encode()), StreamPart(source)), field_spec, **options)
 
 
 def judged_messages(dataset: LabeledDataset) -> list[list[tuple[str, str]]]:

@@ -1,0 +1,54 @@
+"""An open input: which part of which file it is, its bytes, and its lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from guardcli.formats.line_reader import LineReader
+from guardcli.formats.source import iter_raw, iter_utf8
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPart:
+    """The place of a stream in an input, and where to begin in it.
+
+    Attributes:
+        source: the name of the input in the keys.
+        start: the first line of the input to yield records from.
+        first_line: the number of the stream's first line, where the stream is a part of a file.
+        record_lines: for a part of a file, the result of `find_record_lines` for that file.
+    """
+
+    source: str
+    start: int = 1
+    first_line: int = 1
+    record_lines: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputStream:
+    """An input to be cut into frames. Lines come from `reader`; `stream` is for what is read from its end.
+
+    `format_given` says whether the user has named the format. Where it was detected, the text of a stranger may look
+    like another one.
+    """
+
+    stream: BinaryIO
+    reader: LineReader
+    start: int = 1
+    format_given: bool = False
+
+    @classmethod
+    def from_stream(cls, stream: BinaryIO, part: StreamPart, limit: int, *, format_given: bool) -> InputStream:
+        """Prepare a stream for reading; nothing is read yet. A part of a file is neither compressed nor checked."""
+        chunks = iter_utf8(stream) if part.record_lines is None else iter_raw(stream)
+        return cls(stream, LineReader(chunks, limit, part.first_line), part.start, format_given)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the whole input exists already: a writer to a pipe must not decide how it is read."""
+        try:
+            return self.stream.seekable()
+        except (OSError, AttributeError, ValueError):
+            return False
