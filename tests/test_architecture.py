@@ -12,7 +12,7 @@ import pytest
 
 import guardcli
 from guardcli import EngineConfig, Guard, JudgeConfig
-from guardcli.formats import open_source, read
+from guardcli.formats import ReadOptions
 from guardcli.judging.writers import text
 from guardcli.models import Model
 
@@ -89,9 +89,8 @@ def test_a_record_visits_the_files_on_the_page(model: Model, tmp_path: Path) -> 
             visited.add(str(file.relative_to(PACKAGE)))
 
     def judge() -> None:
-        with open_source(str(path)) as stream:
-            for verdict in guard.judge(read(stream, str(path))):
-                text.line(verdict)
+        for verdict in guard.judge(ReadOptions().read([str(path)])):
+            text.line(verdict)
 
     with Guard(model, "llama-guard-3", config=JudgeConfig(threshold=0), engine=EngineConfig(threads=1)) as guard:
         for profile in (None, trace):

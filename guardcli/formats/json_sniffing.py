@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from guardcli.conversation import Json
-from guardcli.formats import decoding
+from guardcli.formats import decoding, openai
 from guardcli.formats.errors import RecordError
 from guardcli.formats.line_reader import LineReader, strip_marks
 
@@ -45,8 +45,8 @@ def detect_layout(reader: LineReader) -> StreamLayout:
 
 
 def plain_text_problem(line: bytes) -> str | None:
-    """Return why a line of plain text looks like a JSON record, or a part of one; None if it is just text."""
-    line = strip_marks(line).strip()
+    """Return why a line of text, without marks, looks like a JSON record or a part of one; None if it does not."""
+    line = line.strip()
     if b"{" not in line and b"}" not in line and line[:1] not in _JSON_FIRST_BYTES:
         return None
     if line.startswith(b"{") or _LIST.match(line):
@@ -58,6 +58,11 @@ def plain_text_problem(line: bytes) -> str | None:
     if _KEY.match(line) or not body or (body.endswith(b'"') and b"}" in line[len(body) :]):
         return f"this line of a plain-text input looks like a piece of a JSON record: {_CHOOSE_FORMAT_HINT}"
     return None
+
+
+def is_message(content: bytes) -> bool:
+    """Return whether the first element of an array is a message, so that the array is one conversation."""
+    return openai.matches([_parse_or_none(content)])
 
 
 def _read_to_filled_line(reader: LineReader) -> bytes:
@@ -73,7 +78,7 @@ def _read_to_filled_line(reader: LineReader) -> bytes:
 def _looks_like_json(content: bytes) -> bool:
     content = content.lstrip()
     if content.startswith(b'"'):
-        return isinstance(parse_or_none(content.partition(b"\n")[0]), str)
+        return isinstance(_parse_or_none(content.partition(b"\n")[0]), str)
     if content.startswith(b"["):  # and not [user], or [1]
         return content[1:].lstrip()[:1] in (b"{", b'"', b"[", b"]")
     return content.startswith(b"{")
@@ -120,11 +125,10 @@ def _opening_key(line: bytes) -> bytes:
 
 
 def _is_complete(lines: bytes, limit: int) -> bool:
-    return len(lines) > limit or isinstance(parse_or_none(lines), (dict, list))
+    return len(lines) > limit or isinstance(_parse_or_none(lines), (dict, list))
 
 
-def parse_or_none(content: bytes) -> Json:
-    """Return a JSON value; None if it is invalid, or null."""
+def _parse_or_none(content: bytes) -> Json:
     try:
         return decoding.decode_json(content, 1)[0]
     except RecordError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from guardcli.formats import openai
 from guardcli.formats.frames import Frame
 from guardcli.formats.input_stream import InputStream
-from guardcli.formats.json_sniffing import detect_layout, parse_or_none
+from guardcli.formats.json_sniffing import detect_layout, is_message
 from guardcli.formats.line_reader import strip_marks
 from guardcli.formats.splitter import split_values
 
@@ -23,10 +23,5 @@ def iter_frames(stream: InputStream) -> Iterator[Frame]:
     reader = stream.reader
     line = reader.line
     reader.push_back(strip_marks(reader.read_fragment(_FRAGMENT_SIZE)))
-    fragments = iter(lambda: reader.read_fragment(_FRAGMENT_SIZE), b"")
+    fragments = iter(partial(reader.read_fragment, _FRAGMENT_SIZE), b"")
     yield from split_values(fragments, line, reader.limit, is_message)
-
-
-def is_message(content: bytes) -> bool:
-    """Return whether the first element of an array is a message, so that the array is one conversation."""
-    return openai.matches([parse_or_none(content)])

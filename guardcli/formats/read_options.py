@@ -69,7 +69,8 @@ class ReadOptions:
         options, report = self.compile(), report or ReadReport()
         for source in map(str, [sources] if isinstance(sources, (str, Path)) else sources):
             with open_source(source) as stream:
-                yield from join_requests(read(stream, StreamPart(source, start), options, report), requests)
+                records = read(stream, StreamPart(source, start), options, report)
+                yield from records if requests is None else join_requests(records, requests)
 
     def read_stream(
         self,
@@ -80,7 +81,8 @@ class ReadOptions:
         report: ReadReport | None = None,
     ) -> Iterator[Record | Malformed]:
         """Yield the records of one open input, or of a part of a file. How an ambiguous one is read is logged."""
-        return join_requests(read(stream, part, self.compile(), report or ReadReport()), requests)
+        records = read(stream, part, self.compile(), report or ReadReport())
+        return records if requests is None else join_requests(records, requests)
 
     def find_record_lines(self, stream: BinaryIO) -> str | None:
         """Return what each line of a file holds if every record is on a line of its own, else None."""

@@ -35,17 +35,19 @@ def read(
     """
     report.source = source = part.source
     opened = _open(stream, part, options)
-    line, index = 0, 0
+    start, line, index = part.start, 0, 0
     try:
         name = part.record_lines or _detect(opened, options, report)
         format = FRAME_FORMATS[name]
         if format.one_line:
-            opened.reader.skip_to_line(part.start)
+            opened.reader.skip_to_line(start)
         for frame in format.module.iter_frames(opened):
-            index = index + 1 if frame.line == line else 0
-            line = frame.line
-            if line >= part.start:
-                yield from make_records(frame, Key(source, line, str(index) if index else None), options, report)
+            number = frame.line
+            index = index + 1 if number == line else 0
+            line = number
+            if line >= start:
+                key = Key(source, line, str(index)) if index else Key(source, line)
+                yield from make_records(frame, key, options, report)
     except StreamError as error:
         yield Malformed(Key(source, opened.reader.line), str(error))
 

@@ -28,10 +28,10 @@ def index_requests(records: Iterable[Record | Malformed]) -> dict[str, Conversat
 
 
 def join_requests(
-    records: Iterator[Record | Malformed], requests: Mapping[str, Conversation] | None
+    records: Iterable[Record | Malformed], requests: Mapping[str, Conversation]
 ) -> Iterator[Record | Malformed]:
-    """Put the messages of each answer after those of its request. Without requests, the records stay as they are."""
-    return records if requests is None else (_join_request(record, requests) for record in records)
+    """Put the messages of each answer after those of its request."""
+    return (_join_request(record, requests) for record in records)
 
 
 def _join_request(record: Record | Malformed, requests: Mapping[str, Conversation]) -> Record | Malformed:
