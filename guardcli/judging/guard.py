@@ -187,7 +187,7 @@ class Guard:
         and the calls of `check` wait.
 
         Args:
-            records: as `guardcli.formats.read` yields them.
+            records: as `ReadOptions.read` yields them.
             prefetch: read and encode in a thread. A "live" source is answered as soon as nothing more has arrived; a
                 "full" one fills every batch.
             check_answers: let the first prompts show that the model answers with verdicts at all, unless they have
