@@ -9,7 +9,7 @@ import pytest
 
 from guardcli.conversation import Conversation, Malformed, Message, Record
 from guardcli.errors import InputError
-from guardcli.formats import ReadOptions, load_requests
+from guardcli.formats import ReadOptions, StreamPart, load_requests
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_answers_come_after_their_requests(tmp_path: Path) -> None:
         b'{"custom_id":"c","messages":[{"role":"assistant","content":"3"}]}\n'
         b"{broken\n"
     )
-    joined, unknown, broken = ReadOptions().read_stream(answers, "x", requests=load_requests([str(path)]))
+    joined, unknown, broken = ReadOptions().read_stream(answers, StreamPart("x"), requests=load_requests([str(path)]))
     assert isinstance(joined, Record)
     assert joined.conversation == Conversation((Message("user", "two"), Message("assistant", "2")), id="b")
     assert isinstance(unknown, Malformed)
