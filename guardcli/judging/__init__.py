@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from guardcli.judging.decision import Decision, DecisionRule, Scores, TurnScores, decide, highest_scores
     from guardcli.judging.filtering import FilteredRecord, filter_records
     from guardcli.judging.guard import Guard, Prefetch
+    from guardcli.judging.pipeline import JudgedRecord
     from guardcli.judging.preparation import JudgeConfig
     from guardcli.judging.scoring import PromptScore, score_prompt
     from guardcli.judging.summary import Summary, summarize
@@ -25,6 +26,7 @@ _MODULES = {
     "FilteredRecord": "filtering",
     "Guard": "guard",
     "JudgeConfig": "preparation",
+    "JudgedRecord": "pipeline",
     "Prefetch": "guard",
     "PromptScore": "scoring",
     "Provenance": "verdict",
@@ -46,6 +48,7 @@ __all__ = [
     "FilteredRecord",
     "Guard",
     "JudgeConfig",
+    "JudgedRecord",
     "Prefetch",
     "PromptScore",
     "Provenance",

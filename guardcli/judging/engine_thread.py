@@ -214,6 +214,7 @@ class EngineThread:
         """End all calls with a ModelError at once, and wait until the thread has ended."""
         if self._lease.forked:
             return
+        self._lease.close()  # the thread may be waiting for it
         with self._lock:
             self._closed = True
             self._fail_calls(ModelError(CLOSED), at_once=True)

@@ -7,6 +7,8 @@ import asyncio
 import gc
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -372,6 +374,29 @@ def test_the_thread_ends_and_starts_again(guard: Guard) -> None:
         assert_answers([guard.check_one(text_of(number))], [number])
         assert running()
         wait_until(lambda: not running())
+
+
+EXIT = """
+import sys, threading
+from guardcli import EngineConfig, Guard, ModelConfig
+from guardcli.conversation import Conversation, Key, Message, Record
+
+guard = Guard(ModelConfig(sys.argv[1], template="llama-guard-3-8b"), engine=EngineConfig(threads=1))
+left = guard.check(f"question {number}" for number in range(10_000))
+next(left)
+records = [Record(Key(None, n), Conversation((Message("user", "hi"),))) for n in range(100)]
+if sys.argv[2] == "bulk":
+    bulk = guard.judge(records)
+    next(bulk)
+threading.Thread(target=guard.check_one, args=("hi",), daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("open_run", ["none", "bulk"])
+def test_a_program_ends_though_its_guard_is_open(guard_path: Path, open_run: str) -> None:
+    command = [sys.executable, "-c", EXIT, str(guard_path), open_run]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND)
+    assert done.returncode == 0, done.stderr
 
 
 # Closing, forking, nesting

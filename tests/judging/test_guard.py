@@ -13,7 +13,7 @@ import pytest
 from guardcli import EngineConfig, Guard, JudgeConfig, ModelConfig, Taxonomy
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import EngineError, GuardError, ModelError, TaxonomyError
-from guardcli.judging import Verdict
+from guardcli.judging import Verdict, filter_records
 from guardcli.judging.guard import Prefetch
 from guardcli.judging.writers import WRITERS
 from guardcli.models import Model
@@ -354,6 +354,24 @@ def test_order_and_keys(model: Model, prefetch: Prefetch | None) -> None:
         verdicts = list(guard.judge(records(), prefetch=prefetch))
     assert [verdict.key.line for verdict in verdicts] == list(range(1, 301))
     assert all((v.verdict == "error") is (v.key.line % 7 == 0) for v in verdicts)
+
+
+def test_records_are_filtered_by_all_their_verdicts(model: Model) -> None:
+    """Those of each message, and of each conversation that comes from the same bytes."""
+    source = [
+        Record(Key("x", 1, "chosen"), said("hi", "ho"), has_next_part=True),
+        Record(Key("x", 1, "rejected"), said("hi", "a bomb")),
+        Record(Key("x", 2), said("hi")),
+        Malformed(Key("x", 3), "bad"),
+    ]
+    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES), config=JudgeConfig(target="each")) as guard:
+        filtered = list(filter_records(guard, source))
+    assert [(one.record.key.line, len(one.verdicts), one.unsafe, len(one.unjudged)) for one in filtered] == [
+        (1, 4, True, 0),
+        (2, 1, False, 0),
+        (3, 1, False, 1),
+    ]
+    assert [one.passes(invert=False) for one in filtered] == [False, True, False]
 
 
 def test_with_a_real_engine(model: Model) -> None:
