@@ -160,8 +160,7 @@ def _log_odds(verdict: Verdict) -> float:
 
 def _texts(source: str, count: int) -> list[str]:
     """So many different texts, made of the messages of a file."""
-    with formats.open_source(source) as stream:
-        records = [record for record in formats.read(stream, source) if isinstance(record, Record)]
+    records = (record for record in formats.ReadOptions().read([source]) if isinstance(record, Record))
     messages = [shown[-1].text[:LONGEST] for record in records if (shown := turns(record.conversation).shown)]
     return [f"{number}. {text}" for number, text in enumerate(islice(cycle(messages), count))]
 
