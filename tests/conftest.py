@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(params=[math.inf, pytest.param(5.0, marks=pytest.mark.perf)], ids=["untimed", "timed"])
+def most_seconds(request: pytest.FixtureRequest) -> float:
+    """What a damaged input may take: no clock is asserted but under `perf`."""
+    seconds: float = request.param
+    return seconds
 
 
 @pytest.fixture(scope="session")

@@ -170,8 +170,11 @@ def commands(folder: Path, random_: random.Random) -> dict[str, Callable[[], tup
     }
 
 
-def failures(count: int, seed: int, folder: Path, told: Counter[str]) -> Iterator[str]:
-    """Damage that many files; each goes through one command, in turn. The failures are told, with their input."""
+def failures(count: int, seed: int, folder: Path, told: Counter[str], most: float) -> Iterator[str]:
+    """Damage that many files; each goes through one command, in turn, which may take `most` seconds.
+
+    The failures are told, with their input.
+    """
     random_ = random.Random(seed)
     (folder / "chats.jsonl").write_text(RECORDS)
     (folder / "good.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in VALID))
@@ -187,7 +190,7 @@ def failures(count: int, seed: int, folder: Path, told: Counter[str]) -> Iterato
             code, said = -1, traceback.format_exc()
         seconds = time.monotonic() - begun
         told[f"{name}: {code}"] += 1
-        if code not in CODES or "Traceback" in said or seconds > SECONDS:
+        if code not in CODES or "Traceback" in said or seconds > most:
             kept = folder / f"failure-{number}"
             kept.mkdir()
             for path in folder.glob("*.jsonl*"):
@@ -195,9 +198,9 @@ def failures(count: int, seed: int, folder: Path, told: Counter[str]) -> Iterato
             yield f"{name}: exit code {code} after {seconds:.1f} s, {kept}\n{said[-600:]}"
 
 
-def test_damaged_rows_and_journals(tmp_path: Path) -> None:
+def test_damaged_rows_and_journals(tmp_path: Path, most_seconds: float) -> None:
     told: Counter[str] = Counter()
-    assert list(failures(240, 1, tmp_path, told)) == []
+    assert list(failures(240, 1, tmp_path, told, most_seconds)) == []
     assert {name.partition(":")[0] for name in told} == set(commands(tmp_path, random.Random()))
     assert all(told[f"{name}: 2"] for name in ("report", "diff", "decide", "eval --from", "merge", "audit"))
     assert told["report: 0"] > 0
@@ -207,7 +210,7 @@ def test_damaged_rows_and_journals(tmp_path: Path) -> None:
 def many(count: int, seed: int) -> None:
     """Damage that many, and print how each command ended; the files of failures stay."""
     folder, told, failed = Path(tempfile.mkdtemp(prefix="fuzzed-rows-")), Counter[str](), 0
-    for failure in failures(count, seed, folder, told):
+    for failure in failures(count, seed, folder, told, SECONDS):
         failed += 1
         print(failure, flush=True)
     for ended, number in sorted(told.items()):

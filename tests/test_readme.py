@@ -15,7 +15,7 @@ from guardcli.judging.writers import WRITERS
 from guardcli.models.registry import BUNDLED_MODELS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import bundled_taxonomies
-from tests import tiny, tiny_base
+from tests import tiny
 from tests.cli.running import environment, guard
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -122,6 +122,8 @@ def test_the_worked_example_from_nothing_to_a_diff(desk: Path, tmp_path: Path) -
 
 def test_the_training_example_runs(tmp_path: Path) -> None:
     """On a tiny base, and one thread."""
+    from tests import tiny_base
+
     (tmp_path / "guard").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m guardcli "$@"\n')
     (tmp_path / "guard").chmod(0o755)
     tiny_base.write(tmp_path / "Llama-Guard-3-8B")
@@ -160,8 +162,8 @@ def test_both_commands_install_alike() -> None:
     """They differ in what is installed, and in what is run at the end."""
     install, tests = (block(f"sh {name}").split(" && ") for name in ("install", "tests"))
     assert install[0] == tests[0]
-    assert install[1].removesuffix("install .") == tests[1].removesuffix("install -e '.[dev]'")
-    assert tests[2].strip() == ".venv/bin/pytest"
+    assert install[1].removesuffix("install .") == tests[1].removesuffix("install -e '.[dev-tune]'")
+    assert tests[2].strip() == ".venv/bin/pytest -m 'not perf and not gpu'"
 
 
 def test_the_first_command_prints_what_stands_there(desk: Path) -> None:

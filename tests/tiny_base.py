@@ -10,11 +10,14 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import save_file
+import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from tests import tiny
+
+# Whatever imports this module trains: without PyTorch those tests are skipped.
+torch = pytest.importorskip("torch", reason="tests of training need the extra dev-tune")
+safetensors = pytest.importorskip("safetensors.torch")
 
 WIDTH, HEADS, KV_HEADS = 32, 4, 2
 # The pre-tokenizer of Llama 3, as its tokenizer.json has it.
@@ -40,7 +43,7 @@ def write(folder: Path, *, seed: int = 0, norm: float = 1.0) -> Path:
     weights["output_norm.weight"] *= norm
     tiny.write(folder.with_suffix(".gguf"), made=weights, name="Llama Guard 3 (tiny, random)")
     tensors = {_name(name): torch.from_numpy(_unturned(name, values)).float() for name, values in weights.items()}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
+    safetensors.save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(_config(tokens)))
     tokenizer(tokens).save(str(folder / "tokenizer.json"))
     return folder

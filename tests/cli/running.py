@@ -24,6 +24,7 @@ from typing import BinaryIO
 import pytest
 
 from guardcli.cli.main import main
+from guardcli.models.llama import set_log_sink
 
 GUARD = [sys.executable, "-m", "guardcli"]
 CACHE = tempfile.mkdtemp(prefix="guard-tests-")
@@ -91,6 +92,7 @@ def _process_state(cwd: Path | None, variables: dict[str, str]) -> Iterator[None
             vars(log).update(log_before)
             logging.lastResort = last_resort
             logging.getLogger().manager._clear_cache()  # type: ignore[attr-defined]  # which levels are enabled
+            set_log_sink(None)  # --verbose shows llama.cpp's log
             if traces_faults:  # an audit traces them to a file of its own
                 faulthandler.enable()
 

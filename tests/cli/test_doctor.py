@@ -26,7 +26,8 @@ def test_a_model_that_does_not_answer(tiny_path: Path) -> None:
 
 def test_a_model_that_answers_at_random(guard_path: Path) -> None:
     done = guard("doctor", "-m", guard_path, *HERE, "--ctx-size", "1024")
-    assert "answers: P(safe) + P(unsafe) is 0.9" in done.stdout or "is 1.0000 where" in done.stdout
+    (mass,) = re.findall(r"answers: P\(safe\) \+ P\(unsafe\) is (\S+) where the verdict is written\n", done.stdout)
+    assert 0.9 <= float(mass) <= 1
     assert re.search(r"GB of cache for [23],\d{3} tokens, 0\.\d\d GB of buffers\n", done.stdout)
     assert re.search(r"tolerance: a score may move by [0-9.e-]+ in log-odds", done.stdout)
     assert "tokens/s" in done.stdout

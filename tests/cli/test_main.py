@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from guardcli.cli.exit_codes import INTERNAL_ERROR, USAGE_ERROR
-from tests.cli.running import environment, guard
+from tests.cli.running import environment, guard, launch
 
 BROKEN = {
     "as llama-cpp-python says it": (
@@ -42,7 +42,7 @@ BROKEN = {
 @pytest.mark.parametrize(("module", "code", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_library_that_cannot_be_loaded(tmp_path: Path, module: str, code: str, message: str) -> None:
     (tmp_path / f"{module}.py").write_text(code)
-    done = guard("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
+    done = launch("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
     assert done.stderr.startswith(f"guard: {message}")
     assert done.stderr.count("\n") == 1
     assert (done.returncode, done.stdout) == (USAGE_ERROR, "")
@@ -64,7 +64,7 @@ def test_a_thread_that_cannot_be_started() -> None:
 @pytest.mark.parametrize("code", ["raise RuntimeError('x')", "import guardcli.no_such_module"])
 def test_a_bug_stays_one(tmp_path: Path, code: str) -> None:
     (tmp_path / "numpy.py").write_text(code)
-    done = guard("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
+    done = launch("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
     assert "this is a bug in guard" in done.stderr
     assert done.returncode == INTERNAL_ERROR
 

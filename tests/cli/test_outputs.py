@@ -20,7 +20,7 @@ from guardcli.cli import output
 from guardcli.cli.main import cli
 from guardcli.errors import OutputError
 from tests import tiny
-from tests.cli.running import GUARD, environment, guard
+from tests.cli.running import GUARD, environment, guard, launch
 from tests.rows import row, write
 
 ROOT = Path(__file__).parent.parent.parent
@@ -317,7 +317,7 @@ def test_a_disk_that_is_full_leaves_the_old_page(desk: Path, there: bool) -> Non
 
 @pytest.mark.parametrize("path", ["-", "/dev/stdout", None])
 def test_a_page_on_stdout(desk: Path, path: str | None) -> None:
-    done = guard("report", "rows.jsonl", *([] if path is None else ["-o", path]), cwd=desk)
+    done = launch("report", "rows.jsonl", *([] if path is None else ["-o", path]), cwd=desk)
     assert done.stdout == guard("report", "rows.jsonl", cwd=desk).stdout
     assert done.stdout.startswith("<!doctype html>")
     assert not Path("-").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -52,6 +53,12 @@ def test_violated_categories(scores: dict[str, float], violated: tuple[str, ...]
     assert DecisionRule.from_taxonomy(Taxonomy.from_yaml(TEXT)).violated(scores) == violated
 
 
+@pytest.mark.parametrize(("score", "verdict"), [(0.4, "unsafe"), (math.nextafter(0.4, 0), "safe")])
+def test_a_score_that_reaches_the_threshold_is_unsafe(score: float, verdict: str) -> None:
+    for scores in (turn(1, score), turn(1, score, category_scores={"S1": score})):
+        assert decided(scores, rule=DecisionRule(0.4)).verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("score", "threshold", "near"),
     [
@@ -73,6 +80,14 @@ def test_near_is_in_log_odds(score: float, threshold: float, near: bool) -> None
     assert is_near(turn(1, score, category_scores={"S1": score}), rule, 0.1) is near
     flags = decided(turn(1, score, listed=("S1",)), rule=rule, tolerance=0.1).flags
     assert flags == (("near_threshold",) if near else ())
+
+
+def test_a_score_exactly_the_tolerance_away_is_near() -> None:
+    """The log-odds of one half are zero, and so those of the other score are the distance."""
+    distance = math.log(0.75) - math.log1p(-0.75)
+    for scores in (turn(1, 0.75), turn(1, 0.75, category_scores={"S1": 0.75})):
+        assert is_near(scores, DecisionRule(0.5), distance)
+        assert not is_near(scores, DecisionRule(0.5), math.nextafter(distance, 0))
 
 
 @pytest.mark.parametrize("tolerance", [0.0, None])

@@ -25,6 +25,7 @@ from guardcli.models.gguf import _SCALARS, read_header
 from tests import tiny, tiny_sentencepiece
 
 SECONDS = 5.0
+HANG = 60.0  # seconds after which a child is taken to hang
 MEMORY = 4 << 30  # bytes of address space that a child may have
 
 CHILD = "from tests.models.test_fuzzed_models import serve; serve()"
@@ -216,7 +217,7 @@ class Loader:
         self._process = self._start()
 
     def load(self, line: str) -> str:
-        """What became of it: a verdict, "refused", "no end after 5 s", or "exit code N"."""
+        """What became of it: a verdict, "refused", "no end after 60 s", or "exit code N"."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n".encode())
         self._process.stdin.flush()
@@ -225,7 +226,7 @@ class Loader:
             self._process.kill()
             self._process.communicate()
             self._process = self._start()
-            return f"no end after {SECONDS:.0f} s"
+            return f"no end after {HANG:.0f} s"
         if not said:
             self._process.communicate()
             code = self._process.returncode
@@ -241,7 +242,7 @@ class Loader:
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            return self._process.stdout.readline() if selector.select(SECONDS) else None
+            return self._process.stdout.readline() if selector.select(HANG) else None
 
     def _start(self) -> subprocess.Popen[bytes]:
         started = subprocess.Popen(
@@ -260,8 +261,11 @@ def bases(folder: Path) -> dict[str, tuple[Path, Path | None]]:
     return {"model": (guard, None), "sentencepiece": (folder / "sentencepiece.gguf", None), "adapter": (guard, adapter)}
 
 
-def failures(count: int, seed: int, folder: Path, told: Counter[str]) -> Iterator[str]:
-    """Damage that many; what became of each is counted in `told`, and each failure is told, its file kept."""
+def failures(count: int, seed: int, folder: Path, told: Counter[str], most: float) -> Iterator[str]:
+    """Damage that many; what became of each is counted in `told`, and each failure is told, its file kept.
+
+    Each may take `most` seconds.
+    """
     random_, loader, known = random.Random(seed), Loader(), bases(folder)
     walkers = {name: Walker((adapter or model).read_bytes()) for name, (model, adapter) in known.items()}
     for number in range(count):
@@ -278,7 +282,7 @@ def failures(count: int, seed: int, folder: Path, told: Counter[str]) -> Iterato
             became = f"{type(error).__name__} by its header"
         else:
             became = loader.load(f"{known[name][0]}\t{path}" if name == "adapter" else str(path))
-        if time.monotonic() - begun > SECONDS and not became.startswith(("no end", "exit code")):
+        if time.monotonic() - begun > most and not became.startswith(("no end", "exit code")):
             became = f"too slow: {became}"
         told[f"{name}: {became}"] += 1
         if became in ("refused by its header", "refused", "safe", "unsafe", "error"):
@@ -288,9 +292,9 @@ def failures(count: int, seed: int, folder: Path, told: Counter[str]) -> Iterato
     loader.close()
 
 
-def test_damaged_models_and_adapters(tmp_path: Path) -> None:
+def test_damaged_models_and_adapters(tmp_path: Path, most_seconds: float) -> None:
     told: Counter[str] = Counter()
-    assert list(failures(100, 1, tmp_path, told)) == []
+    assert list(failures(100, 1, tmp_path, told, most_seconds)) == []
     assert {"model: refused by its header", "model: refused", "adapter: refused"} <= set(told)
     assert told["model: safe"] + told["model: unsafe"] > 5
 
@@ -301,7 +305,7 @@ def many(count: int, seed: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="fuzzed-models-"))
     told: Counter[str] = Counter()
     failed = 0
-    for failed, failure in enumerate(failures(count, seed, folder, told), start=1):  # noqa: B007
+    for failed, failure in enumerate(failures(count, seed, folder, told, SECONDS), start=1):  # noqa: B007
         print(folder / failure, flush=True)
     for became, number in sorted(told.items()):
         print(f"{number:7,} {became}")

@@ -11,8 +11,8 @@ from guardcli.taxonomy import Taxonomy
 from tests.taxonomy import fuzz
 
 
-def test_mutated_policies_do_no_more_than_be_refused(tmp_path: Path) -> None:
-    tally = fuzz.run(range(80), 1, tmp_path)
+def test_mutated_policies_do_no_more_than_be_refused(tmp_path: Path, most_seconds: float) -> None:
+    tally = fuzz.run(range(80), 1, tmp_path, most=most_seconds)
     assert tally.failures == []
     assert tally.cases.total() == 80
     assert tally.cases.keys() == fuzz.MUTATIONS.keys()

@@ -24,6 +24,7 @@ from guardcli.text.escaping import (
         ("a\tb", "a\\tb", "a\\tb", "a\\tb", "a\\tb", "a\tb"),
         ("a\u200bb", "a\\u200bb", "a\\u200bb", "a\\u200bb", "a\\u200bb", "a\u200bb"),
         ("a\x1bb", "a\\x1bb", "a\\x1bb", "a\\x1bb", "a\\x1bb", "a\\x1bb"),
+        ("\x9b2J\x7f", "\\x9b2J\\x7f", "\\x9b2J\\x7f", "\\x9b2J\\x7f", "\\x9b2J\\x7f", "\\x9b2J\\x7f"),
         ("\u202etxt", "\\u202etxt", "\\u202etxt", "\\u202etxt", "\\u202etxt", "\\u202etxt"),
         ("\ud800", "\\ud800", "\\ud800", "\\ud800", "\\ud800", "\\ud800"),
         ("naïve 日本 🔥", "naïve 日本 🔥", "naïve 日本 🔥", "naïve 日本 🔥", "naïve\\x20日本\\x20🔥", "naïve 日本 🔥"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
@@ -20,7 +19,6 @@ from guardcli.training.loop import TrainingData, fine_tune
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.run_dir import RunDir
 from guardcli.training.tokenizer import Tokenizer
-from tests import tiny_base
 from tests.training.augmentation.samples import labeled, record
 
 TEMPLATE = "llama-guard-3-8b"
@@ -39,6 +37,11 @@ class Bench:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """On a busy machine two threads wait for each other much longer than the tiny matrices take."""
+    try:
+        import torch
+    except ModuleNotFoundError:  # of the package, what needs no PyTorch is tested all the same
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -48,6 +51,8 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny base model. The GGUF of the same weights is next to it."""
+    from tests import tiny_base
+
     return tiny_base.write(tmp_path_factory.mktemp("base") / "tiny-guard")
 
 

@@ -8,10 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import peft
 import pytest
-import torch
-from safetensors.torch import load_file, save_file
 
 from guardcli.engine import EngineConfig, LogitCoroutine, LogitQuery, RequestStep, open_engine
 from guardcli.errors import InputError, ModelError, OutputError, TuneError
@@ -23,7 +20,10 @@ from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE
 from guardcli.training.run_dir import RunDir
 from guardcli.training.tokenizer import TokenizedExample
 from tests import tiny_base
+from tests.tiny_base import safetensors, torch
 from tests.training.conftest import Bench
+
+peft = pytest.importorskip("peft")
 
 # The largest differences seen over all logits and all prompts of a tiny model in F32, whose cache llama.cpp keeps in
 # F16: 0.0035 without an adapter, 0.0024 with it, 0.0033 in what it changes, which is up to 50; of the log-odds of the
@@ -112,14 +112,14 @@ def test_scale_of_one_half_halves_the_adapter(
 def with_large_attention(checkpoint: Path, folder: Path, *, unpermuted: bool = False) -> Path:
     """An adapter that changes queries and keys by much, and nothing else; perhaps with its rows in the wrong order."""
     shutil.copytree(checkpoint, folder)
-    tensors = load_file(folder / ADAPTER_FILE)
+    tensors = safetensors.load_file(folder / ADAPTER_FILE)
     generator = torch.Generator().manual_seed(0)
     for name in [name for name in sorted(tensors) if "lora_B" in name]:
         heads = {"q_proj": 4, "k_proj": 2}.get(name.split(".")[-3])
         tensors[name] = torch.randn(tensors[name].shape, generator=generator) * (0.3 if heads else 0.0)
         if heads and unpermuted:
             tensors[name] = permute_qk(tensors[name], heads).contiguous()
-    save_file(tensors, folder / ADAPTER_FILE)
+    safetensors.save_file(tensors, folder / ADAPTER_FILE)
     return folder
 
 
@@ -198,7 +198,7 @@ def test_damaged_adapters_are_rejected(checkpoint: Path, bench: Bench, tmp_path:
     (folder / ADAPTER_FILE).unlink()
     with pytest.raises(InputError, match=f"{ADAPTER_FILE} cannot be read"):
         export_gguf(LoraCheckpoint.from_folder(folder), bench.base, tmp_path / "out.gguf", template=None)
-    save_file({"base_model.model.lm_head.lora_A.weight": torch.zeros(2, 2)}, folder / ADAPTER_FILE)
+    safetensors.save_file({"base_model.model.lm_head.lora_A.weight": torch.zeros(2, 2)}, folder / ADAPTER_FILE)
     with pytest.raises(InputError, match=r"lm_head\.lora_A\.weight is no part of a Llama that llama\.cpp can adapt"):
         export_gguf(LoraCheckpoint.from_folder(folder), bench.base, tmp_path / "out.gguf", template=None)
     assert not (tmp_path / "out.gguf").exists()

@@ -197,29 +197,30 @@ def _read(path: Path, tokenizer: Tokenizer, config: TrainConfig) -> TokenizedDat
     return dataset
 
 
-class _TrainStatus:
+class TrainStatus:
     """The last step of a run, and how long its steps take."""
 
     def __init__(self) -> None:
         self.last: TrainProgress | None = None
         self._first: TrainProgress | None = None
-        self._start = time.monotonic()
+        self.began = time.monotonic()
 
     def update(self, progress: TrainProgress) -> None:
         """A step is done."""
         self._first = self._first or progress
         self.last = progress
 
-    def line(self) -> str:
-        """One line for a person."""
+    def line(self, now: float | None = None) -> str:
+        """One line for a person. The time left is reckoned from the steps behind the first, which is slower."""
         if self.last is None or self._first is None:
             return "before the first step"
-        return _progress_line(self.last, self.last.step - self._first.step, time.monotonic() - self._start)
+        seconds = (time.monotonic() if now is None else now) - self.began
+        return _progress_line(self.last, self.last.step - self._first.step, seconds)
 
 
 def _show_progress(run: Iterator[TrainProgress]) -> TrainProgress | None:
     """Run to the end and show progress. Returns the last step."""
-    status = _TrainStatus()
+    status = TrainStatus()
     with ProgressLine(status.line):
         for progress in run:
             status.update(progress)
