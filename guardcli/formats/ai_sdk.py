@@ -14,14 +14,12 @@ _DIALECT = messages.Dialect(contents=("parts", "content"))
 
 def matches(value: Json) -> bool:
     items = value.get("messages") if isinstance(value, dict) else value
-    if isinstance(items, list):
-        for item in items:
-            if isinstance(item, dict) and "parts" in item and "role" in item:
-                return True
-    return False
+    if not isinstance(items, list):
+        return False
+    return any(isinstance(item, dict) and "parts" in item and "role" in item for item in items)
 
 
 def parse(value: Json, claims: Claims) -> NamedConversations:
-    items = value.get("messages") if isinstance(value, dict) else value
-    system = messages.read_system_prompt(value, claims) if isinstance(value, dict) else ()
-    return [(None, Conversation((*system, *messages.read_messages(items, "messages", claims, _DIALECT))))]
+    if isinstance(value, dict):
+        return messages.read_conversation(value, "messages", claims, _DIALECT)
+    return [(None, Conversation(messages.read_messages(value, "messages", claims, _DIALECT)))]

@@ -10,15 +10,13 @@ from guardcli.conversation import Conversation, Json, Message, NamedConversation
 from guardcli.formats import messages, openai, pairs
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type, quote, quote_names
+from guardcli.formats.field_names import OTHER_FORMATS_KEYS
 
 _BODY_NAMES = ("body", "params", "response", "result")
-_OTHER_FORMATS_KEYS = frozenset(
-    {"messages", "conversations", "conversation", "prompt"}
-)  # records with these are of other formats
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or "custom_id" not in value or not _OTHER_FORMATS_KEYS.isdisjoint(value):
+    if not isinstance(value, dict) or "custom_id" not in value or not OTHER_FORMATS_KEYS.isdisjoint(value):
         return False
     return any(name in value for name in _BODY_NAMES)
 
@@ -47,7 +45,7 @@ def _parse_request(body: Json, name: str, claims: Claims) -> NamedConversations:
     if isinstance(body.get("prompt"), list):
         return pairs.conversation_per_item(body, "prompt", claims)
     if isinstance(body.get("prompt"), str):
-        return [(None, Conversation((Message("user", pairs.read_text(body, "prompt", claims)),)))]
+        return [(None, Conversation((Message("user", messages.read_text(body, "prompt", claims)),)))]
     raise RecordError(f"{name} has neither messages, input nor prompt; it has the keys {quote_names(body)}")
 
 
@@ -60,7 +58,7 @@ def _parse_input(body: dict[str, Json], claims: Claims) -> NamedConversations:
         return [(None, Conversation((*system, *item_messages), skipped=skipped))]
     if isinstance(input_, list):
         return pairs.conversation_per_item(body, "input", claims)
-    return [(None, Conversation((*system, Message("user", pairs.read_text(body, "input", claims)))))]
+    return [(None, Conversation((*system, Message("user", messages.read_text(body, "input", claims)))))]
 
 
 def _read_items(items: list[Json], name: str, claims: Claims) -> tuple[list[Message], tuple[str, ...]]:
@@ -128,7 +126,7 @@ def _parse_choice(choice: Json, number: int, claims: Claims) -> Conversation:
     if isinstance(choice, dict) and isinstance(choice.get("message"), dict):
         return Conversation(messages.read_messages([choice["message"]], f"choice {number}", claims))
     if isinstance(choice, dict) and isinstance(choice.get("text"), str):  # of a completion
-        return Conversation((Message("assistant", pairs.read_text(choice, "text", claims)),))
+        return Conversation((Message("assistant", messages.read_text(choice, "text", claims)),))
     raise RecordError(f"choice {number} has no message")
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guardcli.formats.paths import Step
-from guardcli.formats.unread_text import NO_IGNORED_PATHS, IgnoredPaths
+from guardcli.formats.paths import NamePaths, Step
 
 MAX_RECORD_BYTES = 1 << 20
 
@@ -19,7 +18,7 @@ class CompiledOptions:
         record_format: the name in `FORMATS` of the only format of a record to accept; None accepts all.
         messages_path: where in a JSON value the conversation is.
         max_record_bytes: a longer record is malformed.
-        ignored: paths of metadata.
+        ignored: paths of metadata, with everything below them.
         text_fields: paths of text to judge in addition.
     """
 
@@ -27,5 +26,5 @@ class CompiledOptions:
     record_format: str | None = None
     messages_path: tuple[Step, ...] = ()
     max_record_bytes: int = MAX_RECORD_BYTES
-    ignored: IgnoredPaths = NO_IGNORED_PATHS
+    ignored: NamePaths = frozenset()
     text_fields: tuple[tuple[str, ...], ...] = ()

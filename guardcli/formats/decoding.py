@@ -81,7 +81,7 @@ def decode_json(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
             _check_depth(parsed)
         if b"\\u" in content:
             if b"\\u0000" in content:
-                _check_nul(parsed)
+                check_json(parsed)
             if _ESCAPED_SURROGATE.search(content):
                 return replace_lone_surrogates(parsed)
         return parsed, ()
@@ -142,14 +142,6 @@ def check_nul(text: str) -> None:
     """Raise RecordError if a text contains NUL: some readers stop there, and would not see the rest."""
     if "\0" in text:
         raise RecordError("a text holds NUL (U+0000), behind which some readers see nothing: remove it")
-
-
-def _check_nul(value: Json) -> None:
-    if isinstance(value, str):
-        check_nul(value)
-    elif isinstance(value, (dict, list)):
-        for item in (*value, *value.values()) if isinstance(value, dict) else value:
-            _check_nul(item)
 
 
 def _check_depth(value: Json) -> None:

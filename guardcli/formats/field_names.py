@@ -55,6 +55,9 @@ _ERROR_NAMES = frozenset({"error", "exception", "failure", "status"})
 # `custom_id` of its request. The id is written to the row, so words in it are not lost.
 ID_NAMES = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
 
+# A record with one of these is of a format of conversations, whatever else is in it.
+OTHER_FORMATS_KEYS = frozenset({"messages", "conversations", "conversation", "prompt"})
+
 MAX_NAME_WORDS = 5  # words in the name of a field; a longer one is itself text
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")

@@ -1,4 +1,4 @@
-"""An open input: which part of which file it is, its bytes, and its lines."""
+"""An open input, and which part of which file it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from guardcli.formats.line_reader import LineReader
-from guardcli.formats.source import iter_raw, iter_utf8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +37,6 @@ class InputStream:
     reader: LineReader
     start: int = 1
     format_given: bool = False
-
-    @classmethod
-    def from_stream(cls, stream: BinaryIO, part: StreamPart, limit: int, *, format_given: bool) -> InputStream:
-        """Prepare a stream for reading; nothing is read yet. A part of a file is neither compressed nor checked."""
-        chunks = iter_utf8(stream) if part.record_lines is None else iter_raw(stream)
-        return cls(stream, LineReader(chunks, limit, part.first_line), part.start, format_given)
 
     @property
     def is_file(self) -> bool:

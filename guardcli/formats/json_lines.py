@@ -8,8 +8,8 @@ from guardcli.formats.errors import RecordError, too_long_message
 from guardcli.formats.frames import Frame
 from guardcli.formats.input_stream import InputStream
 from guardcli.formats.json_sniffing import detect_layout, is_message
+from guardcli.formats.json_values import split_values
 from guardcli.formats.line_reader import append_blank, strip_marks
-from guardcli.formats.splitter import split_values
 
 
 def matches(stream: InputStream) -> bool:

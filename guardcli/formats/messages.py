@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from guardcli.conversation import Json, Message, Role
+from guardcli.conversation import Conversation, Json, Message, NamedConversations, Role
 from guardcli.formats import roles
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type
@@ -137,6 +137,14 @@ def read_message(
     return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls)
 
 
+def read_conversation(
+    value: dict[str, Json], name: str, claims: Claims, dialect: Dialect = OPENAI
+) -> NamedConversations:
+    """Return the conversation of an object: its system prompt, and the messages in the field `name`."""
+    system = read_system_prompt(value, claims)
+    return [(None, Conversation((*system, *read_messages(value.get(name), name, claims, dialect))))]
+
+
 def read_system_prompt(value: dict[str, Json], claims: Claims, name: str = "system") -> tuple[Message, ...]:
     """Return the system prompt that some formats keep in a field outside the messages; it comes before all of them."""
     prompt = value.get(name)
@@ -201,13 +209,13 @@ def _read_text_outside_content(
     item: dict[str, Json], location: str, claims: Claims
 ) -> tuple[list[str], list[str]] | None:
     """Return the text in other fields that comes before the content (reasoning), and after it (refusal, audio)."""
-    before = [_read_text(item, name, location, claims) for name in _REASONING_FIELDS if isinstance(item.get(name), str)]
+    before = [read_text(item, name, claims, location) for name in _REASONING_FIELDS if isinstance(item.get(name), str)]
     if any(before):
         claims.flags.append(REASONING)
-    after = [_read_text(item, "refusal", location, claims)] if item.get("refusal") is not None else []
+    after = [read_text(item, "refusal", claims, location)] if item.get("refusal") is not None else []
     audio = item.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
-        after.append(_read_text(audio, "transcript", location, claims))
+        after.append(read_text(audio, "transcript", claims, location))
     return (list(dict.fromkeys(before)), after) if before or after else None
 
 
@@ -235,13 +243,13 @@ def _read_part(part: Json, location: str, claims: Claims, dialect: Dialect) -> t
     if name is not None:
         if type_ in _REASONING_PARTS:
             claims.flags.append(REASONING)
-        return _read_text(part, name, location, claims), None
+        return read_text(part, name, claims, location), None
     if type_ == "step-start":  # a separator between the steps of an answer
         return "", ""
     if type_ not in _SKIPPED_PARTS and not _is_tool_type(type_):
         name = next((name for name in _TEXT_FIELDS if isinstance(part.get(name), str)), None)
         if name is not None:
-            return _read_text(part, name, location, claims), None
+            return read_text(part, name, claims, location), None
     kind = _SKIPPED_PARTS.get(type_) or ("tool_call" if _is_tool_type(type_) else "")
     if kind in _PAYLOAD_KINDS:
         claims.claim_all(part)
@@ -262,10 +270,16 @@ def _part_kind(type_: str) -> str:
     return "part" if classify(type_) is Prose.SENTENCE else type_[:_MAX_KIND_LENGTH]
 
 
-def _read_text(container: dict[str, Json], name: str, location: str, claims: Claims) -> str:
+def read_text(container: dict[str, Json], name: str, claims: Claims, location: str = "") -> str:
+    """Return the text of a field.
+
+    Raises:
+        RecordError: The value is not text. The message begins with `location`.
+    """
     value = container.get(name)
     if not isinstance(value, str):
-        raise RecordError(f"{location}: {name} is {describe_type(value)}; it must be text")
+        place = f"{location}: {name}" if location else name
+        raise RecordError(f"{place} is {describe_type(value)}; it must be text")
     claims.claim(container, name)
     return value
 

@@ -15,6 +15,5 @@ def matches(value: Json) -> bool:
 
 def parse(value: Json, claims: Claims) -> NamedConversations:
     if isinstance(value, dict):
-        system = messages.read_system_prompt(value, claims)
-        return [(None, Conversation((*system, *messages.read_messages(value.get("messages"), "messages", claims))))]
+        return messages.read_conversation(value, "messages", claims)
     return [(None, Conversation(messages.read_messages(value, "the list", claims)))]

@@ -38,7 +38,7 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
     turns = list(messages.read_system_prompt(value, claims)) if "system" in value else []
     turns += [Message("user", text) for text in _prompt_texts(value, names, prompt, claims)]
     if response is not None:
-        turns.append(Message("assistant", read_text(value, response, claims)))
+        turns.append(Message("assistant", messages.read_text(value, response, claims)))
     if not turns:
         raise RecordError("empty conversation: neither a prompt nor a response")
     return [(None, Conversation(tuple(turns)))]
@@ -61,15 +61,6 @@ def conversation_per_item(
     return [(f"{name}.{index}", Conversation((Message("user", str(item)),))) for index, item in enumerate(items)]
 
 
-def read_text(value: dict[str, Json], name: str, claims: Claims) -> str:
-    """Return the text of a field. Raises RecordError if the value is not text."""
-    text = value[name]
-    if not isinstance(text, str):
-        raise RecordError(f"{name} is {describe_type(text)}; it must be text")
-    claims.claim(value, name)
-    return text
-
-
 def _names_by_lower_case(value: dict[str, Json]) -> dict[str, str]:
     """Map lower-case names to the fields of an object. If two fields differ only in case, lower case wins."""
     names = {name.lower(): name for name in value if name.lower() in _NAMES}
@@ -83,8 +74,8 @@ def _first_filled(value: dict[str, Json], names: dict[str, str], wanted: tuple[s
 def _prompt_texts(value: dict[str, Json], names: dict[str, str], prompt: str | None, claims: Claims) -> list[str]:
     if prompt is None:
         return []
-    text = read_text(value, prompt, claims)
+    text = messages.read_text(value, prompt, claims)
     # Alpaca has an instruction and an input for it; the model reads both.
     if prompt.lower() == "instruction" and "input" in names and value[names["input"]]:
-        text += "\n\n" + read_text(value, names["input"], claims)
+        text += "\n\n" + messages.read_text(value, names["input"], claims)
     return [text]

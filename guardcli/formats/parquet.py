@@ -83,7 +83,7 @@ def _iter_rows(file: BinaryIO, start: int) -> Iterator[tuple[int, dict[str, Any]
         OSError,
         ValueError,
         OverflowError,
-    ) as error:  # for times that Python cannot represent
+    ) as error:  # of times that Python cannot represent
         raise StreamError(f"the Parquet data cannot be read any further: {error}") from error
 
 

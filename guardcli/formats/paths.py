@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from guardcli.conversation import Json
 from guardcli.formats.errors import RecordError, describe_type, quote_names
 
 Step = str | int
+NamePaths: TypeAlias = "frozenset[tuple[str, ...]]"  # paths without lists: `a[].b` is `("a", "b")`
 
 _STEP = re.compile(r"""\.?(?:"([^"]+)"|'([^']+)'|([^.\[\]"']+))|\[(-?\d+)\]|\[(?:"([^"]+)"|'([^']+)')\]""")
 _LISTED_PATH = re.compile(r"""(?:"[^"]*"|'[^']*'|[^,"'])+""")
@@ -43,7 +45,7 @@ def parse_path(path: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def parse_paths(text: str) -> frozenset[tuple[str, ...]]:
+def parse_paths(text: str) -> NamePaths:
     """Parse comma-separated paths, such as `title,messages[].note`. Lists are left out: `a[].b` is `("a", "b")`.
 
     Raises:

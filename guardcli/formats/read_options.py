@@ -17,7 +17,6 @@ from guardcli.formats.reading import find_record_lines, read
 from guardcli.formats.registry import FORMATS
 from guardcli.formats.requests import index_requests, join_requests
 from guardcli.formats.source import open_source
-from guardcli.formats.unread_text import NO_IGNORED_PATHS, IgnoredPaths
 
 # The names that users give: formats of records, and of inputs.
 INPUT_FORMATS: tuple[str, ...] = (
@@ -102,7 +101,7 @@ class ReadOptions:
             record_format=None if is_frame_format else self.format,
             messages_path=parse_path(self.messages_path) if self.messages_path else (),
             max_record_bytes=self.max_record_bytes,
-            ignored=IgnoredPaths.from_text(self.ignore) if self.ignore else NO_IGNORED_PATHS,
+            ignored=parse_paths(self.ignore) if self.ignore else frozenset(),
             text_fields=tuple(path for field in self.text_fields for path in sorted(parse_paths(field))),
         )
 

@@ -15,6 +15,7 @@ class ReadReport:
         list_texts: whether to list every text of the JSON records.
         formats: each detected format, as (source, name), in the order of detection.
         notes: sentences that the user should see, as (source, note).
+        texts: the path, the text and the status of each text, if they are listed. Take them now and then.
         source: the input that is being read.
     """
 
@@ -22,19 +23,13 @@ class ReadReport:
     formats: dict[tuple[str, str], None] = field(default_factory=dict, init=False)
     notes: list[tuple[str, str]] = field(default_factory=list, init=False)
     source: str = field(default="", init=False)
-    _texts: list[tuple[str, str, TextStatus]] = field(default_factory=list, init=False)
+    texts: list[tuple[str, str, TextStatus]] = field(default_factory=list, init=False)
 
     def add_format(self, name: str) -> None:
         """Note that a format was detected in the current input."""
         self.formats[self.source, name] = None
 
-    def add_note(self, note: str) -> None:
-        self.notes.append((self.source, note))
-
-    def add_text(self, path: str, text: str, status: TextStatus) -> None:
-        self._texts.append((path, text, status))
-
     def take_texts(self) -> list[tuple[str, str, TextStatus]]:
-        """Return the path, the text and the status of each text since the last call."""
-        texts, self._texts = self._texts, []
+        """Return the texts since the last call."""
+        texts, self.texts = self.texts, []
         return texts

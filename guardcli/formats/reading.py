@@ -18,8 +18,10 @@ from guardcli.formats.compiled_options import CompiledOptions
 from guardcli.formats.errors import StreamError
 from guardcli.formats.frame_formats import FRAME_FORMATS, detect
 from guardcli.formats.input_stream import InputStream, StreamPart
+from guardcli.formats.line_reader import LineReader
 from guardcli.formats.read_report import ReadReport
 from guardcli.formats.records import make_records
+from guardcli.formats.source import iter_raw, iter_utf8
 from guardcli.text.escaping import escape_terminal
 
 _log = logging.getLogger(__name__)
@@ -69,15 +71,17 @@ def find_record_lines(stream: BinaryIO, options: CompiledOptions) -> str | None:
 
 
 def _open(stream: BinaryIO, part: StreamPart, options: CompiledOptions) -> InputStream:
-    format_given = options.frame_format is not None or options.record_format is not None
-    return InputStream.from_stream(stream, part, options.max_record_bytes, format_given=format_given)
+    """Prepare a stream for reading; nothing is read yet. A part of a file is neither compressed nor checked."""
+    chunks = iter_utf8(stream) if part.record_lines is None else iter_raw(stream)
+    reader = LineReader(chunks, options.max_record_bytes, part.first_line)
+    return InputStream(stream, reader, part.start, format_given=bool(options.frame_format or options.record_format))
 
 
 def _detect(opened: InputStream, options: CompiledOptions, report: ReadReport) -> str:
     """Return the name of the input's format, and report it if the user has not given it."""
     detection = detect(opened, options)
     if detection.note:
-        report.add_note(detection.note)
+        report.notes.append((report.source, detection.note))
         _log.warning("%s: %s", escape_terminal(report.source), detection.note)
     if detection.is_text and any(opened.reader.peek_lines()[:1]):
         report.add_format(detection.name)

@@ -34,10 +34,12 @@ def make_records(frame: Frame, key: Key, options: CompiledOptions, report: ReadR
     if isinstance(body, bytes) and not raw:
         raw = body + b"\n"
     records: list[Record | Malformed] = []
-    for number, (name, conversation) in enumerate(conversations, start=1):
+    for number, (name, parsed) in enumerate(conversations, start=1):
         part_key = key if name is None else replace(key, part=f"{key.part}.{name}" if key.part else name)
         has_next_part = number < len(conversations)
-        conversation = _with_id_and_flags(conversation, key.id, flags)
+        conversation = parsed
+        if key.id is not None or flags:  # by position: `replace` is slow
+            conversation = Conversation(parsed.messages, key.id, (*flags, *parsed.flags), parsed.skipped, parsed.unread)
         records.append(Record(part_key, conversation, fields, raw, has_next_part, before))
         before = b""
     return records
@@ -49,13 +51,3 @@ def record_id(value: Json) -> str | None:
         return None
     name = find_id_name(value)
     return None if name is None else str(value[name])
-
-
-def _with_id_and_flags(conversation: Conversation, id: str | None, flags: tuple[str, ...]) -> Conversation:
-    """Return a conversation with the id of its record, and the flags of decoding it."""
-    if id is None and not flags:
-        return conversation
-    flags = (*flags, *conversation.flags)
-    return Conversation(
-        conversation.messages, id, flags, conversation.skipped, conversation.unread
-    )  # `replace` is slow

@@ -61,8 +61,8 @@ def parse_conversations(value: Json, options: CompiledOptions, report: ReadRepor
                     _reject(value)
         finally:
             if report.list_texts:
-                for path, text, status in list_text(claims, value, conversations, options.ignored):
-                    report.add_text(format_text_path(path), text, status)
+                entries = list_text(claims, value, conversations, options.ignored)
+                report.texts += [(format_text_path(path), text, status) for path, text, status in entries]
         for _, conversation in conversations:
             for message in conversation.messages:
                 decoding.check_nul(message.content)

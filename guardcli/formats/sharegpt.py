@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardcli.conversation import Conversation, Json, NamedConversations
+from guardcli.conversation import Json, NamedConversations
 from guardcli.formats import messages
 from guardcli.formats.claims import Claims
 
@@ -16,5 +16,4 @@ def matches(value: Json) -> bool:
 def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     name = "conversations" if "conversations" in value else "conversation"
-    system = messages.read_system_prompt(value, claims)
-    return [(None, Conversation((*system, *messages.read_messages(value[name], name, claims, _DIALECT))))]
+    return messages.read_conversation(value, name, claims, _DIALECT)

@@ -16,15 +16,13 @@ from guardcli.conversation import Conversation, Json, Message, NamedConversation
 from guardcli.formats import decoding, messages
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type, quote_names
+from guardcli.formats.field_names import OTHER_FORMATS_KEYS
 from guardcli.formats.prose import Prose, classify
 from guardcli.formats.unread_text import find_unread_text
 
 _TRACE_KEYS = frozenset({"trace_id", "traceId", "observation_id", "session_id", "sessionId", "run_type", "op_name"})
 _INPUT_NAMES, _OUTPUT_NAMES = ("inputs", "input"), ("outputs", "output")
 _TRACE_FIELDS = frozenset({*_INPUT_NAMES, *_OUTPUT_NAMES})
-_OTHER_FORMATS_KEYS = frozenset(
-    {"messages", "conversations", "conversation", "prompt"}
-)  # records with these are of other formats
 
 # Fields of an object with the messages or the text; the first that is filled is read.
 _CONTENT_NAMES = (
@@ -51,7 +49,7 @@ _ROLES_BY_CLASS: dict[str, Role] = {
 
 
 def matches(value: Json) -> bool:
-    if not isinstance(value, dict) or not _OTHER_FORMATS_KEYS.isdisjoint(value):
+    if not isinstance(value, dict) or not OTHER_FORMATS_KEYS.isdisjoint(value):
         return False
     return not _TRACE_KEYS.isdisjoint(value) and not _TRACE_FIELDS.isdisjoint(value)
 

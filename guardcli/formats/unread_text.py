@@ -19,7 +19,7 @@ Every string gets one status:
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
@@ -56,30 +56,8 @@ class TextStatus(str, Enum):
 TextEntry: TypeAlias = "tuple[Path, str, TextStatus]"  # the path of a text, the text, and its status
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoredPaths:
-    """Paths that the user calls metadata, with everything below them. Lists are left out: `a[].b` is `a.b`."""
-
-    paths: frozenset[tuple[str, ...]] = frozenset()
-
-    @classmethod
-    def from_text(cls, text: str) -> IgnoredPaths:
-        """Parse comma-separated paths. Raises ValueError if one is invalid."""
-        return cls(paths.parse_paths(text))
-
-    def covers(self, path: Path) -> bool:
-        """Return whether a path is one of them, or below one."""
-        if not self.paths:
-            return False
-        names = tuple(_path_step(step) for step in path if isinstance(step, str))
-        return any(names[:length] in self.paths for length in range(1, len(names) + 1))
-
-
-NO_IGNORED_PATHS = IgnoredPaths()
-
-
 def account_for_text(
-    claims: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths
+    claims: Claims, value: Json, conversations: NamedConversations, ignored: paths.NamePaths
 ) -> NamedConversations:
     """Return the conversations of a record, with its flags, what was skipped, and the paths of unread text.
 
@@ -112,22 +90,18 @@ def account_for_text(
 
 
 def find_unread_text(
-    claims: Claims, value: Json, messages: Sequence[Message], ignored: IgnoredPaths = NO_IGNORED_PATHS
+    claims: Claims, value: Json, messages: Sequence[Message], ignored: paths.NamePaths = frozenset()
 ) -> list[TextEntry]:
     """Return the unread texts of a value, each as UNREAD or ERROR. Counts tool definitions in `claims.skipped`."""
     return _TextWalk(claims, messages, ignored).run(value)
 
 
 def list_text(
-    claims: Claims, value: Json, conversations: NamedConversations, ignored: IgnoredPaths = NO_IGNORED_PATHS
+    claims: Claims, value: Json, conversations: NamedConversations, ignored: paths.NamePaths = frozenset()
 ) -> list[TextEntry]:
     """Return every text of a value with its status."""
     accounted: list[TextEntry] = []
-
-    def on_accounted(path: Path, text: str, status: TextStatus) -> None:
-        accounted.append((path, text, status))
-
-    unread = _TextWalk(claims, _judged_messages(conversations), ignored, on_accounted).run(value)
+    unread = _TextWalk(claims, _judged_messages(conversations), ignored, accounted).run(value)
     return accounted + unread
 
 
@@ -178,14 +152,14 @@ _symbols: set[str] = set()  # texts that are metadata by form in any field with 
 class _TextWalk:
     """A walk over all text that is not claimed.
 
-    With `on_accounted`, the walk also reports each text that is accounted for. Without it, the walk skips those as fast
-    as it can: nearly all texts of nearly all records are a few plain words.
+    With `accounted`, the walk also lists there each text that is accounted for. Without it, the walk skips those as
+    fast as it can: nearly all texts of nearly all records are a few plain words.
     """
 
     claims: Claims
     messages: Sequence[Message]
-    ignored: IgnoredPaths
-    on_accounted: Callable[[Path, str, TextStatus], None] | None = None
+    ignored: paths.NamePaths
+    accounted: list[TextEntry] | None = None
     _id_name: str | None = field(default=None, init=False)
     _matcher: JudgedTextMatcher | None = field(default=None, init=False)
     _unread: list[TextEntry] = field(default_factory=list, init=False)
@@ -212,7 +186,7 @@ class _TextWalk:
                     if index in claimed:
                         self._report_claimed(item, (index, location))
                     elif isinstance(item, str):
-                        if in_speech or self.on_accounted is not None or item not in _symbols:
+                        if in_speech or self.accounted is not None or item not in _symbols:
                             self._visit_text(item, index, location, in_speech, in_metadata)
                     elif item and isinstance(item, (dict, list)) and self._needs_visit(item):
                         stack.append((item, (index, location), in_speech, in_metadata))
@@ -226,7 +200,7 @@ class _TextWalk:
         in_metadata: bool,
         claimed: Collection[str | int],
     ) -> None:
-        fast = self.on_accounted is None and not self.claims.parsed
+        fast = self.accounted is None and not self.claims.parsed
         for name, item in node.items():
             is_neutral = fast and name in _neutral_names
             if is_neutral:
@@ -255,20 +229,20 @@ class _TextWalk:
                     )
 
     def _needs_visit(self, item: dict[str, Json] | list[Json]) -> bool:
-        return self.on_accounted is not None or self.claims.claimed.get(id(item), NOT_CLAIMED) is not None
+        return self.accounted is not None or self.claims.claimed.get(id(item), NOT_CLAIMED) is not None
 
     def _check_split_sentence(self, texts: list[str], location: _Location, in_speech: bool) -> None:
         """Look for a sentence whose words, or letters, are the items of a list."""
         if is_split_sentence(texts):
             path = (*_to_path(location), 0)
             is_judged = any(self._get_matcher().contains(joint.join(texts)) for joint in (" ", ""))
-            if not is_judged and not self.ignored.covers(path):
+            if not is_judged and not self._is_ignored(path):
                 self._unread.append((path, " ".join(texts), TextStatus.ERROR if in_speech else TextStatus.UNREAD))
 
     def _check_name(self, name: str, location: _Location) -> None:
         """Look at a name that is itself text."""
         path = _to_path((name, location))
-        if not self.ignored.covers(path) and not self._get_matcher().contains(name):
+        if not self._is_ignored(path) and not self._get_matcher().contains(name):
             self._unread.append((path, name, TextStatus.UNREAD))
 
     def _visit_text(self, text: str, name: str | int, parent: _Location, in_speech: bool, in_metadata: bool) -> None:
@@ -285,7 +259,7 @@ class _TextWalk:
         path = _to_path(location)
         if parent is None and name == self._id_name and len(text.split()) == 1 and text.isascii():
             self._report(location, text, TextStatus.METADATA_BY_FORM)
-        elif self.ignored.covers(path):
+        elif self._is_ignored(path):
             self._report(location, text, TextStatus.IGNORED)
         elif self._get_matcher().contains(text):
             self._report(location, text, TextStatus.JUDGED)
@@ -298,10 +272,17 @@ class _TextWalk:
 
     def _skip_tools(self, item: Json, location: _Location) -> None:
         """Count the definitions of tools."""
-        if self.on_accounted is None:
+        if self.accounted is None:
             self.claims.skipped.extend([TOOL_DEFINITION] * (len(item) if isinstance(item, list) else 1))
         for inside, text in _iter_strings(item, location):
             self._report(inside, text, TextStatus.SKIPPED)
+
+    def _is_ignored(self, path: Path) -> bool:
+        """Return whether the user calls a path metadata, or one above it."""
+        if not self.ignored:
+            return False
+        names = tuple(_path_step(step) for step in path if isinstance(step, str))
+        return any(names[:length] in self.ignored for length in range(1, len(names) + 1))
 
     def _get_matcher(self) -> JudgedTextMatcher:
         if self._matcher is None:
@@ -309,12 +290,12 @@ class _TextWalk:
         return self._matcher
 
     def _report(self, location: _Location, text: str, status: TextStatus) -> None:
-        if self.on_accounted is not None and text.strip():
-            self.on_accounted(_to_path(location), text, status)
+        if self.accounted is not None and text.strip():
+            self.accounted.append((_to_path(location), text, status))
 
     def _report_claimed(self, item: Json, location: _Location) -> None:
         """Report texts that are claimed: as judged if a message contains them, otherwise as skipped."""
-        if self.on_accounted is None:
+        if self.accounted is None:
             return
         for inside, text in _iter_strings(item, location):
             is_sentence = classify(text) is Prose.SENTENCE

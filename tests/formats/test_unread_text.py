@@ -10,7 +10,7 @@ import pytest
 
 from guardcli import formats
 from guardcli.conversation import Conversation, Malformed, Record
-from guardcli.formats.unread_text import IgnoredPaths
+from guardcli.formats.paths import parse_paths
 from tests.formats.in_memory import read_all
 
 USER = [{"role": "user", "content": "hi"}]
@@ -205,20 +205,22 @@ def test_definitions_of_tools_are_counted() -> None:
 
 
 def test_ignored_paths_cover_everything_below_them_and_leave_out_lists() -> None:
-    ignored = IgnoredPaths.from_text('a.b, messages[].note,"x.y"')
-    assert ignored.covers(("a", "b"))
-    assert ignored.covers(("a", 3, "b", "c"))
-    assert ignored.covers(("messages", 0, "note"))
-    assert ignored.covers(("x.y", "z"))
-    assert not ignored.covers(("a",))
-    assert not ignored.covers(("b",))
-    assert not ignored.covers(("x", "y"))
+    value = {
+        "messages": [{"role": "user", "content": "hi", "note": TEXT}],
+        "a": [{"b": {"c": TEXT}, "d": TEXT}, TEXT],
+        "b": TEXT,
+        "x.y": {"z": TEXT},
+        "x": {"y": TEXT},
+    }
+    (record,) = read_all(json.dumps(value).encode(), ignore='a.b, messages[].note,"x.y"')
+    assert isinstance(record, Record)
+    assert set(record.conversation.unread) == {"a[].d", "a[]", "b", "x.y"}
 
 
 @pytest.mark.parametrize("text", ["", ",", "a..b", "["])
 def test_invalid_paths(text: str) -> None:
     with pytest.raises(ValueError, match=r"no place|no path"):
-        IgnoredPaths.from_text(text)
+        parse_paths(text)
 
 
 def test_text_fields_make_records_of_values_without_a_format() -> None:

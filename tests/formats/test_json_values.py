@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from guardcli.formats.errors import RecordError
 from guardcli.formats.frames import Frame
-from guardcli.formats.splitter import split_values
+from guardcli.formats.json_values import split_values
 
 TOO_LONG = "the value is longer than 30 bytes; --max-record-bytes sets the limit"
 CUT_OFF = "cut off: the value that begins here is not closed before the end"
