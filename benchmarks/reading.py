@@ -23,7 +23,8 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) 
 
 # Run with the folder of a version first on the path: it reads the file that each line of its input names.
 WORKER = """
-import io, sys, time
+import io, logging, sys, time
+logging.disable(logging.WARNING)
 sys.path.insert(0, sys.argv[1])
 from guardcli import formats
 assert formats.__file__.startswith(sys.argv[1]), formats.__file__

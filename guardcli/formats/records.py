@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from guardcli.conversation import Conversation, Json, Key, Malformed, Record
@@ -14,11 +15,11 @@ from guardcli.formats.read_report import ReadReport
 from guardcli.formats.registry import parse_conversations
 
 
-def make_records(frame: Frame, key: Key, options: CompiledOptions, report: ReadReport) -> list[Record | Malformed]:
+def make_records(frame: Frame, key: Key, options: CompiledOptions, report: ReadReport) -> Sequence[Record | Malformed]:
     """Return the records of a frame: one for each conversation in it, or one that is malformed."""
     _, body, raw, before = frame
     if isinstance(body, Conversation):
-        return [Record(key, body, {}, raw, False, before)]  # by position: keywords take a fifth longer
+        return (Record(key, body, {}, raw, False, before),)  # by position: keywords take a fifth longer
     if isinstance(body, RecordError):
         return [Malformed(key, body.reason, before=before)]
     fields: dict[str, Json] = {}
