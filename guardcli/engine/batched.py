@@ -14,7 +14,7 @@ from guardcli.engine.context_engine import ContextEngine
 from guardcli.engine.request import EngineStats, K, RequestGroups, T
 from guardcli.engine.request_queue import RequestQueue
 from guardcli.engine.scheduler import Scheduler
-from guardcli.engine.sequence import EMPTY, KvSequence
+from guardcli.engine.sequence import KvSequence
 from guardcli.engine.token_arrays import TokenArray, as_array
 from guardcli.errors import EngineError
 from guardcli.text.segments import TokenIds
@@ -45,8 +45,8 @@ class BatchedEngine(ContextEngine):
         )
         try:
             while not queue.ended or scheduler.has_work:
-                if not scheduler.waiting and not queue.ended and not (queue.paused and scheduler.running):
-                    scheduler.add_window(queue.next_window(scheduler.cache.prefixes))
+                if not scheduler.has_waiting and not queue.ended and not (queue.paused and scheduler.has_running):
+                    scheduler.add_window(queue.next_window(scheduler.cached_prefixes))
                 if scheduler.has_work:
                     self._step()
                 yield from queue.pop_finished()
@@ -67,7 +67,7 @@ class BatchedEngine(ContextEngine):
         self._check_idle()
         self.stats = EngineStats()
         kept = [as_array(prefix) for prefix in prefixes]
-        if not kept or not self._scheduler.cache.evict_except(kept):
+        if not kept or not self._scheduler.keep_prefixes(kept):
             self._scheduler.reset()
             self._evaluate(kept)
 
@@ -81,45 +81,22 @@ class BatchedEngine(ContextEngine):
             self._scheduler.add_prefix(prefix)
             while self._scheduler.has_work:
                 self._step()
-        self._scheduler.cache.evict_except(prefixes)
+        self._scheduler.keep_prefixes(prefixes)
 
     def _end_run(self) -> None:
-        """Keep the cached prefixes for the next run; after a run that was broken off, clear everything."""
-        if self._context.closed:
-            return
-        if self._scheduler.has_work:
-            self._scheduler.reset()
-        else:
-            self._scheduler.cache.set_last(None)
+        if not self._context.closed:
+            self._scheduler.end_run()
 
     def _step(self) -> None:
-        """Schedule, decode, collect."""
+        """Schedule, decode, and advance what has nothing left to evaluate."""
         scheduled = self._scheduler.schedule()
         self.stats.prefill_tokens += scheduled.prefill
         self.stats.decode_tokens += scheduled.decode
         if self._context.rows:
             self._context.decode()
             self.stats.batches += 1
-        self._collect()
-
-    def _collect(self) -> None:
-        """Read the logits of the batch, and advance the sequences that have nothing left to evaluate.
-
-        (Also one that had nothing to evaluate at all: a new prefix with which a cached one begins.)
-        """
-        for sequence in list(self._scheduler.running):
-            self._read_logits(sequence)
-            sequence.num_computed_tokens = sequence.scheduled_len
-            sequence.rows = EMPTY
-            if not sequence.num_pending_tokens:
-                self._advance(sequence)
-
-    def _read_logits(self, sequence: KvSequence) -> None:
-        """Answer the queries whose rows were in the batch."""
-        while sequence.queries and sequence.queries[0].position < sequence.scheduled_len:
-            query = sequence.queries.pop(0)
-            row = int(sequence.rows[query.position - sequence.num_computed_tokens])
-            sequence.logits.append(self._context.get_logits(row, query.token_ids))
+        for sequence in self._scheduler.finish_batch():
+            self._advance(sequence)
 
     def _advance(self, sequence: KvSequence) -> None:
         """Send a request the logits of its step; it returns its result, or yields its next step."""

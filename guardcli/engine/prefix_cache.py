@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from guardcli.engine.context import LlamaContext
-from guardcli.engine.kv_cells import CellIds, KvCells
+from guardcli.engine.context import LlamaContext, Rows
+from guardcli.engine.kv_cells import KvCells
 from guardcli.engine.plan import PlanEntry
 from guardcli.engine.request_queue import PendingRequest
 from guardcli.engine.sequence import KvSequence
@@ -56,6 +56,11 @@ class PrefixCache:
     def prefixes(self) -> list[TokenArray]:
         """The tokens of each cached prefix."""
         return [prefix.tokens for prefix in self._prefixes]
+
+    @property
+    def has_pending_last(self) -> bool:
+        """Whether `last` has tokens that are not in the batch yet, and so cannot be shared."""
+        return self.last is not None and self.last.num_pending_tokens > 0
 
     @property
     def num_free_cells(self) -> int:
@@ -94,7 +99,8 @@ class PrefixCache:
 
     def insert(self, entry: PlanEntry, request: PendingRequest[Any] | None, match: PrefixMatch) -> KvSequence:
         """Add a sequence that begins with what it matched; without a request it is a prefix, and stays cached."""
-        sequence = KvSequence(self._free_seq_ids.pop(), entry.tokens, request)
+        queries = [] if request is None else list(request.step.queries)
+        sequence = KvSequence(self._free_seq_ids.pop(), entry.tokens, request, queries)
         if match.source is not None:
             self._share(match.source, sequence, match.cached_len)
         self._num_inserted += 1
@@ -112,9 +118,10 @@ class PrefixCache:
         if before is not None:
             self.free(before)
 
-    def allocate(self, count: int) -> CellIds:
-        """Take free cells for tokens that were put into the batch."""
-        return self._cells.allocate(count)
+    def allocate(self, sequence: KvSequence, rows: Rows) -> None:
+        """Give a sequence's next tokens, which were put into these rows of the batch, a cell each."""
+        sequence.rows = np.concatenate((sequence.rows, rows)) if len(sequence.rows) else rows
+        sequence.cells = np.concatenate((sequence.cells, self._cells.allocate(len(rows))))
 
     def truncate(self, sequence: KvSequence, length: int) -> None:
         """Cut a sequence back to its first `length` tokens."""
@@ -123,6 +130,11 @@ class PrefixCache:
             self._cells.free(sequence.cells[length:])
             sequence.cells, sequence.num_computed_tokens = sequence.cells[:length], length
         sequence.tokens = sequence.tokens[:length]
+
+    def finish(self, sequence: KvSequence) -> None:
+        """A sequence runs no more: free it, unless the next one may share its cells."""
+        sequence.is_running = False
+        self.free(sequence)
 
     def free(self, sequence: KvSequence) -> None:
         """Free the seq_id and the cells of a sequence, unless it is running, `last` or a cached prefix."""

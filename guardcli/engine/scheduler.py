@@ -21,15 +21,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from guardcli.engine.context import LlamaContext
 from guardcli.engine.plan import PlanEntry, plan
 from guardcli.engine.prefix_cache import PrefixCache
 from guardcli.engine.request import MAX_ANSWER_TOKENS, RequestStep
 from guardcli.engine.request_queue import PendingRequest
 from guardcli.engine.sequence import KvSequence
-from guardcli.engine.token_arrays import TokenArray, as_array
+from guardcli.engine.token_arrays import TokenArray
 from guardcli.errors import EngineError
 
 
@@ -42,35 +40,59 @@ class ScheduledTokens:
 
 
 class Scheduler:
-    """Entries of the plan wait in `waiting`; sequences in `running` have tokens to evaluate, or answers to read."""
+    """Entries of the plan wait; running sequences have tokens to evaluate, or answers to read."""
 
     def __init__(self, context: LlamaContext) -> None:
         self._context = context
-        self.cache = PrefixCache(context)
-        self.waiting: deque[tuple[PlanEntry, PendingRequest[Any] | None]] = deque()
-        self.running: list[KvSequence] = []
+        self._cache = PrefixCache(context)
+        self._waiting: deque[tuple[PlanEntry, PendingRequest[Any] | None]] = deque()
+        self._running: list[KvSequence] = []
+
+    @property
+    def has_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def has_running(self) -> bool:
+        return bool(self._running)
 
     @property
     def has_work(self) -> bool:
-        return bool(self.waiting or self.running)
+        return self.has_waiting or self.has_running
+
+    @property
+    def cached_prefixes(self) -> list[TokenArray]:
+        """The tokens of each cached prefix."""
+        return self._cache.prefixes
 
     def reset(self) -> None:
         """Clear the KV cache, and drop what waits or runs."""
         self._context.clear_cache()
-        self.cache = PrefixCache(self._context)
-        self.waiting.clear()
-        self.running.clear()
+        self._cache = PrefixCache(self._context)
+        self._waiting.clear()
+        self._running.clear()
+
+    def keep_prefixes(self, prefixes: Sequence[TokenArray]) -> bool:
+        """While nothing runs, evict all but `prefixes`; if one of them is not cached, do nothing and return False."""
+        return self._cache.evict_except(prefixes)
+
+    def end_run(self) -> None:
+        """Keep only the cached prefixes; after a run that was broken off, keep nothing."""
+        if self.has_work:
+            self.reset()
+        else:
+            self._cache.set_last(None)
 
     def add_window(self, window: Sequence[PendingRequest[Any]]) -> None:
         """Plan the order of a window's requests."""
-        self.cache.evict_stale()
+        self._cache.evict_stale()
         prompts = [request.prompt for request in window]
-        for entry in plan(prompts, self.cache.prefixes, self._context.params.max_prefixes):
-            self.waiting.append((entry, None if entry.prompt is None else window[entry.prompt]))
+        for entry in plan(prompts, self._cache.prefixes, self._context.params.max_prefixes):
+            self._waiting.append((entry, None if entry.prompt is None else window[entry.prompt]))
 
     def add_prefix(self, prefix: TokenArray) -> None:
         """Let a prefix be evaluated and cached."""
-        self.waiting.append((PlanEntry.from_prefix(prefix), None))
+        self._waiting.append((PlanEntry.from_prefix(prefix), None))
 
     def schedule(self) -> ScheduledTokens:
         """Fill the batch; if it stays empty and nothing runs, evict something for the next call.
@@ -80,82 +102,84 @@ class Scheduler:
         """
         self._context.clear_batch()
         scheduled = ScheduledTokens()
-        for sequence in self.running:
+        for sequence in self._running:
             self._schedule_tokens(sequence, scheduled)
         # Counted once: after a sequence that is admitted and still has pending tokens, no other is admitted.
-        num_pending = sum(sequence.num_pending_tokens for sequence in self.running)
-        while self.waiting and not self._should_wait() and self._admit(num_pending, scheduled):
+        num_pending = sum(sequence.num_pending_tokens for sequence in self._running)
+        while self._waiting and not self._should_wait() and self._admit(num_pending, scheduled):
             pass
         if not self._context.rows:
-            if self.running and all(sequence.num_pending_tokens for sequence in self.running):
+            if self._running and all(sequence.num_pending_tokens for sequence in self._running):
                 raise EngineError("the cache is full of answers: raise --ctx-size or lower --parallel")
-            if self.waiting and not self.running:
-                self.cache.evict(self.waiting[0][0])
+            if self._waiting and not self._running:
+                self._cache.evict(self._waiting[0][0])
         return scheduled
 
     def append(self, sequence: KvSequence, step: RequestStep) -> None:
         """Append the tokens of a request's next step to its sequence."""
         if step.keep_len is not None:
-            self.cache.truncate(sequence, step.keep_len)
-        sequence.tokens = np.concatenate((sequence.tokens, as_array(step.tokens)))
-        sequence.queries = list(step.queries)
-        sequence.logits = []
-        sequence.is_decoding = True
+            self._cache.truncate(sequence, step.keep_len)
+        sequence.start_step(step)
 
     def finish(self, sequence: KvSequence) -> None:
         """Stop running a sequence; its cells are freed unless the next one can share them."""
-        sequence.is_running = False
-        self.running.remove(sequence)
-        self.cache.free(sequence)
+        self._running.remove(sequence)
+        self._cache.finish(sequence)
+
+    def finish_batch(self) -> list[KvSequence]:
+        """Read the logits of the batch, which was evaluated; return the sequences that have nothing left to evaluate.
+
+        (Also one that had nothing to evaluate at all: a new prefix with which a cached one begins.)
+        """
+        for sequence in self._running:
+            sequence.finish_batch(self._context.get_logits)
+        return [sequence for sequence in self._running if not sequence.num_pending_tokens]
 
     def _should_wait(self) -> bool:
         """Whether no prompt may be admitted: the last one has pending tokens, or answers are read first."""
-        if self.cache.last and self.cache.last.num_pending_tokens:
+        if self._cache.has_pending_last:
             return True
-        return self._context.params.decode_first and any(sequence.is_decoding for sequence in self.running)
+        return self._context.params.decode_first and any(sequence.is_decoding for sequence in self._running)
 
     def _admit(self, num_pending: int, scheduled: ScheduledTokens) -> bool:
         """Admit the next waiting entry; False if rows, seq_ids or cells are short.
 
         `num_pending` are the tokens of running sequences that will need cells too.
         """
-        entry, request = self.waiting[0]
-        if request is None and self.cache.touch(entry):
-            self.waiting.popleft()
+        entry, request = self._waiting[0]
+        if request is None and self._cache.touch(entry):
+            self._waiting.popleft()
             return True
-        match = self.cache.match_prefix(entry, request)
+        match = self._cache.match_prefix(entry, request)
         if not self._can_allocate(len(entry.tokens) - match.cached_len + num_pending, request):
             return False
-        self.waiting.popleft()
-        sequence = self.cache.insert(entry, request, match)
-        self.running.append(sequence)
-        if request is not None:
-            sequence.queries = list(request.step.queries)
+        self._waiting.popleft()
+        sequence = self._cache.insert(entry, request, match)
+        self._running.append(sequence)
         self._schedule_tokens(sequence, scheduled)
         return True
 
     def _can_allocate(self, num_tokens: int, request: PendingRequest[Any] | None) -> bool:
         context, params = self._context, self._context.params
-        if not context.free_rows or context.rows >= params.soft_batch_limit or not self.cache.num_free_seqs:
+        if not context.free_rows or context.rows >= params.soft_batch_limit or not self._cache.num_free_seqs:
             return False
-        if len(self.running) >= params.max_seqs - params.reserved_seqs:
+        if len(self._running) >= params.max_seqs - params.reserved_seqs:
             return False
         outputs = len(request.step.queries) if request else 0
-        reserved = MAX_ANSWER_TOKENS * (len(self.running) + 1)
-        return context.outputs + outputs <= params.max_outputs and num_tokens + reserved <= self.cache.num_free_cells
+        reserved = MAX_ANSWER_TOKENS * (len(self._running) + 1)
+        return context.outputs + outputs <= params.max_outputs and num_tokens + reserved <= self._cache.num_free_cells
 
     def _schedule_tokens(self, sequence: KvSequence, scheduled: ScheduledTokens) -> None:
         """Put a sequence's pending tokens into the batch, as many as there is room for."""
         context, start = self._context, sequence.scheduled_len
-        count = min(sequence.num_pending_tokens, context.free_rows, self.cache.num_free_cells)
+        count = min(sequence.num_pending_tokens, context.free_rows, self._cache.num_free_cells)
         positions = [query.position for query in sequence.queries if start <= query.position < start + count]
         if not count or context.outputs + len(positions) > context.params.max_outputs:
             return
         rows = context.add(sequence.tokens[start : start + count], start, sequence.seq_id)
         for position in positions:
             context.request_logits(int(rows[position - start]))
-        sequence.rows = np.concatenate((sequence.rows, rows)) if len(sequence.rows) else rows
-        sequence.cells = np.concatenate((sequence.cells, self.cache.allocate(count)))
+        self._cache.allocate(sequence, rows)
         if sequence.is_decoding:
             scheduled.decode += count
         else:

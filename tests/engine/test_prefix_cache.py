@@ -69,15 +69,14 @@ def insert(cache: PrefixCache, text: str, *, is_prefix: bool = False, computed: 
     pending = None if is_prefix else request(text)
     entry = PlanEntry(array_of(text), sort_key(array_of(text)), None if is_prefix else 0)
     sequence = cache.insert(entry, pending, cache.match_prefix(entry, pending))
-    sequence.cells = np.concatenate((sequence.cells, cache.allocate(sequence.num_pending_tokens)))
+    cache.allocate(sequence, np.arange(sequence.num_pending_tokens, dtype=np.int32))
     sequence.num_computed_tokens = len(text) if computed is None else computed
     sequence.rows = np.arange(len(text) - sequence.num_computed_tokens, dtype=np.int32)
     return sequence
 
 
 def finish(cache: PrefixCache, sequence: KvSequence) -> None:
-    sequence.is_running = False
-    cache.free(sequence)
+    cache.finish(sequence)
 
 
 def test_sequences_that_begin_alike_share_cells(cache: PrefixCache) -> None:

@@ -54,7 +54,7 @@ def test_random_loads(native: LlamaModel, seed: int) -> None:
         assert [len(group) for group in fast] == [len(group) for group in groups]
         for one, other in zip(fast, slow, strict=True):
             assert all(max_difference(a, b) < TOLERANCE["F32"] for a, b in zip(one, other, strict=True))
-    cache = engine._scheduler.cache
+    cache = engine._scheduler._cache  # nothing leaks
     prefixes = [[TokenRequest(tuple(int(token) for token in prefix)) for prefix in cache.prefixes]]
     assert cache.num_free_cells == PARAMS.kv_cells - count_unique_tokens(prefixes)
     assert cache.num_free_seqs == PARAMS.max_seqs - len(cache.prefixes)
