@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from click import ClickException
 from click.testing import CliRunner
@@ -92,7 +92,7 @@ def test_distinct_counts_the_nodes_of_the_prefix_tree() -> None:
 
 
 def test_depth_is_what_stands_before_what_is_evaluated() -> None:
-    prompts = [Prompt(array("i", [1, 2, 3, 4, last]), 4) for last in (5, 6, 7, 8)]
+    prompts = [Prompt(np.array([1, 2, 3, 4, last], dtype=np.int32), 4) for last in (5, 6, 7, 8)]
     assert depth(prompts) == (4 * 5 - 8) // 4
 
 

@@ -15,7 +15,6 @@ from guardcli.engine.request import EngineStats, K, RequestGroups, T
 from guardcli.engine.request_queue import RequestQueue
 from guardcli.engine.scheduler import Scheduler
 from guardcli.engine.sequence import KvSequence
-from guardcli.engine.token_arrays import TokenArray, as_array
 from guardcli.errors import EngineError
 from guardcli.text.segments import TokenIds
 
@@ -66,7 +65,7 @@ class BatchedEngine(ContextEngine):
         """
         self._check_idle()
         self.stats = EngineStats()
-        kept = [as_array(prefix) for prefix in prefixes]
+        kept = list(prefixes)
         if not kept or not self._scheduler.keep_prefixes(kept):
             self._scheduler.reset()
             self._evaluate(kept)
@@ -75,7 +74,7 @@ class BatchedEngine(ContextEngine):
         if self._busy:
             raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
 
-    def _evaluate(self, prefixes: Sequence[TokenArray]) -> None:
+    def _evaluate(self, prefixes: Sequence[TokenIds]) -> None:
         """Fill an empty cache with prefixes, one after the other."""
         for prefix in prefixes:
             self._scheduler.add_prefix(prefix)

@@ -27,7 +27,6 @@ from guardcli.engine.request import (
     RequestStep,
     T,
 )
-from guardcli.engine.token_arrays import TokenArray, as_array
 from guardcli.errors import EngineError
 from guardcli.text.segments import TokenIds
 
@@ -41,7 +40,7 @@ class DeterministicEngine(ContextEngine):
 
     def __init__(self, context: LlamaContext) -> None:
         super().__init__(context)
-        self._prefix: TokenArray = np.empty(0, dtype=np.int32)  # the one in the cache
+        self._prefix: TokenIds = np.empty(0, dtype=np.int32)  # the one in the cache
 
     def run(self, groups: RequestGroups[K, T]) -> Iterator[tuple[K, list[T]]]:
         """See `Engine.run`."""
@@ -53,7 +52,7 @@ class DeterministicEngine(ContextEngine):
     def reset(self, prefixes: Sequence[TokenIds] = ()) -> None:
         """See `Engine.reset`. A prefix is evaluated by itself anyway, when it is first needed."""
         self.stats = EngineStats()
-        if not any(np.array_equal(self._prefix, as_array(prefix)) for prefix in prefixes):
+        if not any(np.array_equal(self._prefix, prefix) for prefix in prefixes):
             self._context.clear_cache()
             self._prefix = self._prefix[:0]
 
@@ -83,7 +82,7 @@ class DeterministicEngine(ContextEngine):
 
     def _answer(self, request: LogitCoroutine[T], step: RequestStep) -> T:
         start, length = len(self._prefix), len(step.tokens)
-        logits = self._evaluate(as_array(step.tokens)[start:], start, step.queries)
+        logits = self._evaluate(step.tokens[start:], start, step.queries)
         self.stats.prefill_tokens += length - start
         while True:
             try:
@@ -94,14 +93,14 @@ class DeterministicEngine(ContextEngine):
             if step.keep_len is not None:
                 self._context.remove_sequence(_SEQ_ID, step.keep_len)
                 length = step.keep_len
-            logits = self._evaluate(as_array(step.tokens), length, step.queries)
+            logits = self._evaluate(step.tokens, length, step.queries)
             length += len(step.tokens)
             self.stats.decode_tokens += len(step.tokens)
 
-    def _is_cached(self, prefix: TokenArray) -> bool:
+    def _is_cached(self, prefix: TokenIds) -> bool:
         return np.array_equal(prefix, self._prefix)
 
-    def _set_prefix(self, prefix: TokenArray) -> None:
+    def _set_prefix(self, prefix: TokenIds) -> None:
         """Evaluate a prefix, unless it is the one in the cache."""
         if not self._is_cached(prefix):
             self._context.clear_cache()
@@ -110,7 +109,7 @@ class DeterministicEngine(ContextEngine):
             self._prefix = prefix.copy()
             self.stats.prefill_tokens += len(prefix)
 
-    def _evaluate(self, tokens: TokenArray, start: int, queries: Sequence[LogitQuery]) -> tuple[Logits, ...]:
+    def _evaluate(self, tokens: TokenIds, start: int, queries: Sequence[LogitQuery]) -> tuple[Logits, ...]:
         """Evaluate tokens from position `start` on, in batches of their own; the logits in the order of `queries`."""
         if start + len(tokens) > self.max_model_len:
             raise EngineError(f"a prompt of {start + len(tokens):,} tokens does not fit: raise --ctx-size")
@@ -134,5 +133,5 @@ class DeterministicEngine(ContextEngine):
         return tuple(logits[query.position] for query in queries)
 
 
-def _prefix(step: RequestStep) -> TokenArray:
-    return as_array(step.tokens)[: step.prefix_len]
+def _prefix(step: RequestStep) -> TokenIds:
+    return step.tokens[: step.prefix_len]

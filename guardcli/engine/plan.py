@@ -24,7 +24,8 @@ from operator import attrgetter
 import numpy as np
 import numpy.typing as npt
 
-from guardcli.engine.token_arrays import TokenArray, common_prefix_len, sort_key
+from guardcli.engine.token_arrays import common_prefix_len, sort_key
+from guardcli.text.segments import TokenIds
 
 _Lengths = npt.NDArray[np.int64]
 
@@ -41,7 +42,7 @@ class ScheduledPrompt:
     many prompts; 0 if nothing is declared.
     """
 
-    tokens: TokenArray
+    tokens: TokenIds
     group: int
     max_cached_len: int
     prefix_len: int = 0
@@ -55,17 +56,17 @@ class ScheduledPrompt:
 class PlanEntry:
     """One place in the order, by its `sort_key`: a prompt, by its index in the window, or a prefix (None)."""
 
-    tokens: TokenArray
+    tokens: TokenIds
     key: bytes
     prompt: int | None = None
 
     @classmethod
-    def from_prefix(cls, tokens: TokenArray) -> PlanEntry:
+    def from_prefix(cls, tokens: TokenIds) -> PlanEntry:
         return cls(tokens, sort_key(tokens))
 
 
 def plan(
-    window: Sequence[ScheduledPrompt], cached_prefixes: Sequence[TokenArray], max_new_prefixes: int
+    window: Sequence[ScheduledPrompt], cached_prefixes: Sequence[TokenIds], max_new_prefixes: int
 ) -> list[PlanEntry]:
     """The order of a window's prompts, with the cached prefixes and up to `max_new_prefixes` new ones among them."""
     cached = [PlanEntry.from_prefix(prefix) for prefix in cached_prefixes]
@@ -78,7 +79,7 @@ def plan(
 class UniqueTokenCounter:
     """Counts the nodes of a prefix tree as prompts are added to it: a token that several share counts once."""
 
-    def __init__(self, cached_prefixes: Sequence[TokenArray]) -> None:
+    def __init__(self, cached_prefixes: Sequence[TokenIds]) -> None:
         """Tokens of `cached_prefixes` are in the tree already."""
         order = sorted((sort_key(tokens), index) for index, tokens in enumerate(cached_prefixes))
         self._keys = [key for key, _ in order]
@@ -102,7 +103,7 @@ def _sorted(entries: Sequence[PlanEntry]) -> list[PlanEntry]:
 
 def _new_prefixes(
     order: Sequence[PlanEntry], window: Sequence[ScheduledPrompt], max_new_prefixes: int
-) -> list[TokenArray]:
+) -> list[TokenIds]:
     """The prefixes to cache, in three steps:
 
     1. What different groups share, the shortest first.
@@ -148,7 +149,7 @@ class _PrefixPicker:
 
     def __init__(self, order: Sequence[PlanEntry], max_new_prefixes: int) -> None:
         self._max_new_prefixes = max_new_prefixes
-        self.prefixes: list[TokenArray] = []
+        self.prefixes: list[TokenIds] = []
         self._order = order
         before = [np.empty(0, dtype=np.int32), *(entry.tokens for entry in order)]
         pairs = zip(before, order, strict=False)

@@ -25,8 +25,9 @@ from guardcli.engine.kv_cells import KvCells
 from guardcli.engine.plan import PlanEntry
 from guardcli.engine.request_queue import PendingRequest
 from guardcli.engine.sequence import KvSequence
-from guardcli.engine.token_arrays import TokenArray, common_prefix_len
+from guardcli.engine.token_arrays import common_prefix_len
 from guardcli.errors import EngineError
+from guardcli.text.segments import TokenIds
 
 PREFIX_TTL = 512  # a prefix is evicted when so many sequences were inserted since its last use
 
@@ -53,7 +54,7 @@ class PrefixCache:
         self._num_inserted = 0  # the clock of `last_used`
 
     @property
-    def prefixes(self) -> list[TokenArray]:
+    def prefixes(self) -> list[TokenIds]:
         """The tokens of each cached prefix."""
         return [prefix.tokens for prefix in self._prefixes]
 
@@ -171,7 +172,7 @@ class PrefixCache:
             if self._num_inserted - prefix.last_used > PREFIX_TTL:
                 self._evict_prefix(prefix)
 
-    def evict_except(self, prefixes: Sequence[TokenArray]) -> bool:
+    def evict_except(self, prefixes: Sequence[TokenIds]) -> bool:
         """While nothing runs, evict all but `prefixes`; if one of them is not cached, evict nothing and return False.
 
         Clocks and the order of free seq_ids are set back as well, so that what follows does not depend on the past.

@@ -13,7 +13,7 @@ from typing import Any, Generic
 
 from guardcli.engine.plan import ScheduledPrompt, UniqueTokenCounter
 from guardcli.engine.request import EngineStats, K, LogitCoroutine, RequestGroups, RequestStep, T
-from guardcli.engine.token_arrays import TokenArray, as_array
+from guardcli.text.segments import TokenIds
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class RequestQueue(Generic[K, T]):
     def has_unfinished(self) -> bool:
         return bool(self._unfinished)
 
-    def next_window(self, cached_prefixes: Sequence[TokenArray]) -> list[PendingRequest[T]]:
+    def next_window(self, cached_prefixes: Sequence[TokenIds]) -> list[PendingRequest[T]]:
         """Start the requests of the next window; fewer, or none, where the source pauses or ends.
 
         A window ends with the group that brings it to `max_prompts`, or to `max_unique_tokens`: tokens that neither
@@ -130,4 +130,4 @@ class RequestQueue(Generic[K, T]):
 
 def _prompt(step: RequestStep, group: int) -> ScheduledPrompt:
     max_cached_len = min((query.position for query in step.queries), default=len(step.tokens))
-    return ScheduledPrompt(as_array(step.tokens), group, max_cached_len, min(step.prefix_len, max_cached_len))
+    return ScheduledPrompt(step.tokens, group, max_cached_len, min(step.prefix_len, max_cached_len))

@@ -27,8 +27,8 @@ from guardcli.engine.prefix_cache import PrefixCache
 from guardcli.engine.request import MAX_ANSWER_TOKENS, RequestStep
 from guardcli.engine.request_queue import PendingRequest
 from guardcli.engine.sequence import KvSequence
-from guardcli.engine.token_arrays import TokenArray
 from guardcli.errors import EngineError
+from guardcli.text.segments import TokenIds
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Scheduler:
         return self.has_waiting or self.has_running
 
     @property
-    def cached_prefixes(self) -> list[TokenArray]:
+    def cached_prefixes(self) -> list[TokenIds]:
         """The tokens of each cached prefix."""
         return self._cache.prefixes
 
@@ -72,7 +72,7 @@ class Scheduler:
         self._waiting.clear()
         self._running.clear()
 
-    def keep_prefixes(self, prefixes: Sequence[TokenArray]) -> bool:
+    def keep_prefixes(self, prefixes: Sequence[TokenIds]) -> bool:
         """While nothing runs, evict all but `prefixes`; if one of them is not cached, do nothing and return False."""
         return self._cache.evict_except(prefixes)
 
@@ -90,7 +90,7 @@ class Scheduler:
         for entry in plan(prompts, self._cache.prefixes, self._context.params.max_prefixes):
             self._waiting.append((entry, None if entry.prompt is None else window[entry.prompt]))
 
-    def add_prefix(self, prefix: TokenArray) -> None:
+    def add_prefix(self, prefix: TokenIds) -> None:
         """Let a prefix be evaluated and cached."""
         self._waiting.append((PlanEntry.from_prefix(prefix), None))
 

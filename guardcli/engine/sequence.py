@@ -12,7 +12,7 @@ from guardcli.engine.context import Rows
 from guardcli.engine.kv_cells import CellIds
 from guardcli.engine.request import LogitQuery, Logits, RequestStep
 from guardcli.engine.request_queue import PendingRequest
-from guardcli.engine.token_arrays import TokenArray, as_array
+from guardcli.text.segments import TokenIds
 
 EMPTY: Rows = np.empty(0, dtype=np.int32)
 
@@ -33,7 +33,7 @@ class KvSequence:
     """
 
     seq_id: int
-    tokens: TokenArray
+    tokens: TokenIds
     request: PendingRequest[Any] | None
     queries: list[LogitQuery] = field(default_factory=list)
     num_computed_tokens: int = 0
@@ -56,7 +56,7 @@ class KvSequence:
 
     def start_step(self, step: RequestStep) -> None:
         """Append the tokens of the request's next step, and take over its queries."""
-        self.tokens = np.concatenate((self.tokens, as_array(step.tokens)))
+        self.tokens = np.concatenate((self.tokens, step.tokens))
         self.queries = list(step.queries)
         self.logits = []
         self.is_decoding = True

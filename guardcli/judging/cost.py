@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from guardcli.engine.token_arrays import as_array, common_prefix_len
+from guardcli.engine.token_arrays import common_prefix_len
 from guardcli.judging.truncation import EncodedPrompt, PromptWindows
 from guardcli.prompts.turns import Speaker
 
@@ -40,5 +40,5 @@ class RecordCost:
     def _new(self, prompt: EncodedPrompt, before: EncodedPrompt | None) -> int:
         known = prompt.prefix_len
         if before is not None and self._shares:
-            known = max(known, common_prefix_len(as_array(before.tokens), as_array(prompt.tokens)))
+            known = max(known, common_prefix_len(before.tokens, prompt.tokens))
         return len(prompt.tokens) - min(known, len(prompt.tokens) - 1)  # the last one is always evaluated

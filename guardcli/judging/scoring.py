@@ -11,7 +11,6 @@ A logit that is not finite is an error, never a verdict.
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -137,7 +136,7 @@ def _walk(
 def _ask(tokens: list[int], length: int, options: tuple[int, ...]) -> LogitCoroutine[tuple[float, ...]]:
     """Query the logits of `options` after `tokens`, which follow the first `length` tokens of the sequence."""
     query = LogitQuery(length + len(tokens) - 1, options)
-    (logits,) = yield RequestStep(array("i", tokens), (query,), keep_len=length)
+    (logits,) = yield RequestStep(np.array(tokens, dtype=np.int32), (query,), keep_len=length)
     _check(logits.values)
     return logits.values
 

@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
 
+import numpy as np
+
 from guardcli.errors import GuardError
 from guardcli.judging.sliding_window import split_into_windows
 from guardcli.models import Vocab
@@ -30,7 +32,7 @@ STEPS = 4  # earlier turns are dropped by a quarter of the room at a time
 MIN_KEPT = 0.5  # of the tokens of earlier turns that would fit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EncodedPrompt:
     """The ids of a prompt, shape (n,), up to where the verdict is read. The first `prefix_len` are the policy's."""
 
@@ -126,10 +128,7 @@ class PromptEncoder:
 
     def _prompt(self, speaker: Speaker, said: Sequence[TokenIds]) -> EncodedPrompt:
         prefix = self._prefix(speaker)
-        tokens = prefix[:]
-        for ids in (*said, self._suffix(speaker)):
-            tokens.extend(ids)
-        return EncodedPrompt(tokens, len(prefix))
+        return EncodedPrompt(np.concatenate((prefix, *said, self._suffix(speaker))), len(prefix))
 
     def _windows(self, turn: Turn) -> Iterator[EncodedPrompt]:
         """The parts of a turn that is too long alone, each a prompt by itself."""
@@ -147,12 +146,8 @@ class PromptEncoder:
 
     def _encode_suffix(self, speaker: Speaker) -> TokenIds:
         ids = self._vocab.encode(self._renderer.suffix(speaker), follows=True)
-        ids.extend(
-            self._vocab.encode_text(self._renderer.template.answer_prefix)
-            if self._renderer.template.answer_prefix
-            else ()
-        )
-        return ids
+        answer_prefix = self._renderer.template.answer_prefix
+        return np.concatenate((ids, self._vocab.encode_text(answer_prefix))) if answer_prefix else ids
 
 
 class EncodedTurns:

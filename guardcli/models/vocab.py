@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from threading import Lock
@@ -63,7 +62,7 @@ class Vocab:
         _check_tokenizer(kind, pre)
         self._handle: Any = handle
         self._lock = Lock()
-        self._buffer = (llama_cpp.llama_token * 4096)()  # one for all calls: to make a ctypes array takes 60 µs
+        self._allocate(4096)
         self._sentencepiece = kind == "llama"
         self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
         if self._sentencepiece:
@@ -93,12 +92,12 @@ class Vocab:
         """
         if name not in self._specials:
             ids = self._tokenize(name.encode(), parse_special=True)
-            if len(ids) != 1 or not self.is_control(ids[0]):
+            if len(ids) != 1 or not self.is_control(int(ids[0])):
                 raise ModelError(
                     f"the model's vocabulary has no special token {name}: it is not a model of this template; "
                     "name another with --template"
                 )
-            self._specials[name] = ids[0]
+            self._specials[name] = int(ids[0])
         return self._specials[name]
 
     def is_control(self, token: int) -> bool:
@@ -118,17 +117,16 @@ class Vocab:
             ModelError: a special token is missing.
             ControlTokenError: text between two special tokens would be one itself.
         """
-        ids = array("i")
+        parts = []
         for special, group in groupby(segments, key=lambda segment: segment.special):
             if special:
-                ids.extend(self.special(segment.text) for segment in group)
+                parts.append(np.array([self.special(segment.text) for segment in group], dtype=np.int32))
             else:
-                text = self._between_specials(list(group), follows=follows)
-                if self._has_control(text):
+                parts.append(self._between_specials(list(group), follows=follows))
+                if self._has_control(parts[-1]):
                     raise ControlTokenError
-                ids.extend(text)
             follows = False
-        return ids
+        return _join(parts)
 
     def encode_batch(self, pieces: Iterable[Sequence[Segment]]) -> list[TokenIds]:
         """The ids of pieces that each follow a blank line and end with one: of each what `encode` gives.
@@ -161,11 +159,11 @@ class Vocab:
         if self._plain:
             return self.encode_text(text)
         cuts = sorted({*self._cuts_in_tokens(segments, text), *self._cuts_in_runs(text)})
-        ids = array("i")
+        parts = []
         for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
             inside = self._sentencepiece and (follows or start > 0)
-            ids.extend(self.encode_line(text[start:end]) if inside else self.encode_text(text[start:end]))
-        return ids
+            parts.append(self.encode_line(text[start:end]) if inside else self.encode_text(text[start:end]))
+        return _join(parts)
 
     def _encode_together(self, pieces: Sequence[Sequence[Segment]]) -> list[TokenIds] | None:
         """The ids of each piece, of all in one text; None where a token might be another, or is of two pieces."""
@@ -177,7 +175,7 @@ class Vocab:
         ids = self._tokenize("".join(texts).encode())
         if self._has_control(ids):
             return None
-        ends = self._lengths_of(np.frombuffer(ids, dtype=np.int32)).cumsum()
+        ends = self._lengths_of(ids).cumsum()
         wanted = np.cumsum([len(text.encode()) for text in texts])
         last = np.searchsorted(ends, wanted)
         if len(ends) == 0 or ends[-1] != wanted[-1] or (ends[last] != wanted).any():
@@ -186,7 +184,7 @@ class Vocab:
         return [ids[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
 
     def _has_control(self, ids: TokenIds) -> bool:
-        return bool(self._controls[np.frombuffer(ids, dtype=np.int32)].any()) if ids else False
+        return bool(self._controls[ids].any())
 
     def _lengths_of(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         """How many bytes of text each token stands for: characters, as byte-level vocabularies are written."""
@@ -258,19 +256,27 @@ class Vocab:
         with self._lock:
             handle = self._open_handle()
             if room > len(self._buffer):
-                self._buffer = (llama_cpp.llama_token * (2 * room))()
-            count = llama_cpp.llama_tokenize(handle, text, len(text), self._buffer, room, False, parse_special)
+                self._allocate(2 * room)
+            count = llama_cpp.llama_tokenize(handle, text, len(text), self._pointer, room, False, parse_special)
             if count < 0:
                 raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes")
-            ids = array("i")
-            ids.frombytes(memoryview(self._buffer).cast("B")[: count * ctypes.sizeof(llama_cpp.llama_token)])
+            ids: TokenIds = self._buffer[:count].copy()
             return ids
+
+    def _allocate(self, size: int) -> None:
+        """Make the buffer that llama.cpp writes ids to: one for all calls."""
+        self._buffer = np.empty(size, dtype=np.int32)
+        self._pointer = self._buffer.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token))
 
     def _open_handle(self) -> Any:
         """llama.cpp's vocabulary, for who holds the lock. Raises ModelError: the model is closed."""
         if self._handle is None:
             raise ModelError("the model is closed")
         return self._handle
+
+
+def _join(parts: Sequence[TokenIds]) -> TokenIds:
+    return parts[0] if len(parts) == 1 else np.concatenate((np.empty(0, dtype=np.int32), *parts))
 
 
 def _check_tokenizer(kind: str, pre: str) -> None:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-TokenIds: TypeAlias = "array[int]"  # 32 bits each
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+TokenIds: TypeAlias = "npt.NDArray[np.int32]"  # shape (n,)
 
 
 @dataclass(frozen=True, slots=True)

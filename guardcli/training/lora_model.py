@@ -107,7 +107,7 @@ class LoraModel:
         ids = torch.zeros((len(batch), longest), dtype=torch.long)
         mask = torch.zeros((len(batch), longest), dtype=torch.long)
         for row, example in enumerate(batch):
-            ids[row, : len(example.tokens)] = torch.tensor(list(example.tokens))
+            ids[row, : len(example.tokens)] = torch.tensor(example.tokens)
             mask[row, : len(example.tokens)] = 1
         llama = self._model.get_base_model()
         states = llama.model(

@@ -7,7 +7,6 @@ from the prompt, because `guard check` reads its logits there.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,7 +15,7 @@ from pathlib import Path
 from guardcli.errors import ModelError
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.templates import SAFE, UNSAFE
-from guardcli.text.segments import Segment, TokenIds
+from guardcli.text.segments import Segment
 from guardcli.training.augmentation import TrainingExample
 from guardcli.training.dependencies import require
 
@@ -32,7 +31,7 @@ class TokenizedExample:
                                                  └── answer, on which the loss is computed
     """
 
-    tokens: TokenIds
+    tokens: tuple[int, ...]
     prompt_length: int
     verdict_index: int
     unsafe: bool
@@ -72,19 +71,19 @@ class Tokenizer:
             )
         return int(self._special_ids[name])
 
-    def encode(self, segments: Iterable[Segment]) -> TokenIds:
+    def encode(self, segments: Iterable[Segment]) -> tuple[int, ...]:
         """The token ids of a prompt or an answer.
 
         Raises:
             ModelError: a special token is missing, or text would become one.
         """
-        ids = array("i")
+        ids: list[int] = []
         for special, group in groupby(segments, key=lambda segment: segment.special):
             if special:
                 ids.extend(self.special_id(segment.text) for segment in group)
             else:
                 ids.extend(self._encode_text("".join(segment.text for segment in group)))
-        return ids
+        return tuple(ids)
 
     def tokenize(self, example: TrainingExample) -> TokenizedExample:
         """Tokenize an example.

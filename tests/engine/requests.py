@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from guardcli.engine import Engine, LogitCoroutine, LogitQuery, Logits, RequestStep
 
@@ -23,11 +24,11 @@ class TokenRequest:
         """Ask for logits after the prompt, and after each answer."""
         length = len(self.prompt)
         query = LogitQuery(length - 1, TOKEN_IDS)
-        results = list((yield RequestStep(array("i", self.prompt), (query,), prefix_len=self.prefix_len)))
+        results = list((yield RequestStep(np.array(self.prompt, dtype=np.int32), (query,), prefix_len=self.prefix_len)))
         for keep_len, tokens in self.answers:
             length = (length if keep_len is None else keep_len) + len(tokens)
             query = LogitQuery(length - 1, TOKEN_IDS)
-            results += yield RequestStep(array("i", tokens), (query,), keep_len=keep_len)
+            results += yield RequestStep(np.array(tokens, dtype=np.int32), (query,), keep_len=keep_len)
         return results
 
 

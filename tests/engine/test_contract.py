@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import random
 import threading
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
 import llama_cpp
+import numpy as np
 import pytest
 
 from guardcli.engine import BatchedEngine, ContextParams, Engine, EngineConfig, LogitCoroutine, Logits, open_engine
@@ -360,7 +360,7 @@ def test_a_reset_to_prefixes_forgets_the_past(
     if ctx_size == 256:
         groups = [[request for request in group if len(request.prompt) < 200] for group in groups]
     rng = random.Random(1)
-    prefixes = [array("i", numbers(length, rng)) for length in (90, 110)]  # those of `groups`
+    prefixes = [np.array(numbers(length, rng), dtype=np.int32) for length in (90, 110)]  # those of `groups`
     others = [
         [TokenRequest(numbers(rng.randrange(60, 180), rng), (), prefix_len=50) for _ in range(rng.randrange(1, 4))]
         for _ in range(40)
@@ -384,7 +384,7 @@ def test_prefixes_are_evaluated_once(native: LlamaModel) -> None:
     engine = opened(native, ctx_size=2048)
     groups = mixed(groups=12)
     rng = random.Random(1)
-    prefixes = [array("i", numbers(length, rng)) for length in (90, 110)]
+    prefixes = [np.array(numbers(length, rng), dtype=np.int32) for length in (90, 110)]
     evaluated = []
     try:
         for _ in range(3):

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from guardcli.engine.plan import MIN_PREFIX_LEN, ScheduledPrompt, UniqueTokenCounter, plan
-from guardcli.engine.token_arrays import TokenArray, common_prefix_len
+from guardcli.engine.token_arrays import common_prefix_len
+from guardcli.text.segments import TokenIds
 from tests.engine.requests import TokenRequest, count_unique_tokens
 
 PREFIX = "P" * MIN_PREFIX_LEN
 
 
-def array_of(text: str) -> TokenArray:
+def array_of(text: str) -> TokenIds:
     return np.array([ord(character) for character in text], dtype=np.int32)
 
 

@@ -49,7 +49,7 @@ def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter
 
     def ask(prompt: TokenizedExample, vocabulary: int) -> LogitCoroutine[tuple[float, ...]]:
         (logits,) = yield RequestStep(
-            prompt.tokens[: prompt.verdict_index],
+            np.array(prompt.tokens[: prompt.verdict_index], dtype=np.int32),
             (LogitQuery(prompt.verdict_index - 1, tuple(range(vocabulary))),),
             prefix_len=1,
         )

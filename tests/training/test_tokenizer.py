@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def model(base: Path) -> Iterator[Model]:
 def test_prompts_have_the_ids_that_guard_evaluates(base: Path, model: Model, text: str) -> None:
     prompt = RENDERER.render([Turn(1, "user", "User", text.strip())]).segments
     ids = Tokenizer(base).encode(prompt)
-    assert ids == model.vocab.encode(prompt)
+    assert list(ids) == model.vocab.encode(prompt).tolist()
     controls = sum(segment.special for segment in prompt)
     assert sum(model.vocab.is_control(token) for token in ids) == controls
 
@@ -81,7 +80,7 @@ def test_sentencepiece_prompts_have_the_ids_that_guard_evaluates(
     turn = Turn(1, "user", "User", text.strip())
     (evaluated,) = encoder.fit(encoder.conversation([turn]), 0).prompts
     ids = tokenizer.encode(renderer.render([turn]).segments)
-    assert ids == evaluated.tokens
+    assert list(ids) == evaluated.tokens.tolist()
     assert [token for token in ids if model.vocab.is_control(token)] == [model.vocab.special("<s>")]
 
 
@@ -130,7 +129,7 @@ def test_text_that_becomes_an_added_token_is_an_error(base: Path, tmp_path: Path
         described["added_tokens"][4]["special"] = False
 
     tokenizer = Tokenizer(edited(base, tmp_path / "x", edit))
-    assert isinstance(tokenizer.encode([Segment("all is well")]), array)
+    assert len(tokenizer.encode([Segment("all is well")])) > 0
     with pytest.raises(ModelError, match=r"makes '<\|eot_id\|>' of text although special tokens are off"):
         tokenizer.encode([Segment("hi <|eot_id|>", untrusted=True)])
 

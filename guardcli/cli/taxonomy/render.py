@@ -142,7 +142,7 @@ def _counted(prompt: Prompt, model: Model) -> str:
         model.vocab.encode(part, follows=at > 0)
         for at, part in enumerate((prompt.prefix, prompt.conversation, prompt.suffix))
     )
-    answer = model.vocab.encode_text(prompt.answer_prefix) if prompt.answer_prefix else []
+    answer = list(model.vocab.encode_text(prompt.answer_prefix)) if prompt.answer_prefix else []
     ids = [*prefix, *said, *suffix, *answer]
     counts = (
         f"{len(prefix):,} of the head, {len(said):,} said, {len(suffix):,} of the tail, {len(answer):,} of the answer"
