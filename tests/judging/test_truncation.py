@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guardcli import EngineConfig, Guard
 from guardcli.conversation import Conversation, Key, Message, Record
-from guardcli.judging.preparation import JudgeConfig, prepare
+from guardcli.judging.preparation import JudgeConfig, PreparedRecord, prepare
 from guardcli.judging.truncation import MIN_KEPT, STEPS, PromptEncoder
 from guardcli.models import Model
 from guardcli.prompts import TEMPLATES, Renderer
@@ -29,8 +29,8 @@ def test_pieces_make_the_whole(model: Model, texts: list[str], template: str) ->
     encoder = PromptEncoder(renderer, model.vocab, 100_000)
     windows = encoder.fit(encoder.conversation(shown), len(shown) - 1)
     prompt = renderer.render(shown)
-    whole = model.vocab.encode(prompt.segments) + model.vocab.encode_text(prompt.answer_prefix)
-    assert [list(encoded.tokens) for encoded in windows.prompts] == [list(whole)]
+    whole = [*model.vocab.encode(prompt.segments), *model.vocab.encode_text(prompt.answer_prefix)]
+    assert [list(encoded.tokens) for encoded in windows.prompts] == [whole]
     assert not windows.truncated
 
 
@@ -39,8 +39,8 @@ def test_the_prefix_is_the_same_for_all_conversations_with_a_speaker(model: Mode
     turns = encoder.conversation([Turn(1, "user", "User", "a"), Turn(2, "assistant", "Agent", "b"),
                                   Turn(3, "user", "User", "c")])  # fmt: skip
     one, other, two = (encoder.fit(turns, at).prompts[0] for at in range(3))
-    assert one.tokens[: one.prefix_len] == two.tokens[: two.prefix_len]
-    assert one.tokens[: one.prefix_len] != other.tokens[: other.prefix_len]
+    prefixes = [prompt.tokens[: prompt.prefix_len].tolist() for prompt in (one, other, two)]
+    assert prefixes[0] == prefixes[2] != prefixes[1]
 
 
 def encoder_of(model: Model, *, room: int) -> PromptEncoder:
@@ -117,6 +117,13 @@ def test_a_long_conversation_costs_in_proportion_to_its_length(model: Model, *, 
     assert evaluated <= (2 if replies else 1) * (STEPS * sum(said) + prompt.prefix_len) + 150 * end
 
 
+def comparable(prepared: PreparedRecord) -> tuple[object, ...]:
+    """A prepared record with its token ids as lists."""
+    prompts = [(prompt.tokens.tolist(), prompt.prefix_len) for prompt in prepared.prompts]
+    turns = [(one.turn, one.flags, one.truncated) for one in prepared.turns]
+    return prepared.record, turns, prompts, prepared.skipped, prepared.error
+
+
 @given(st.lists(st.lists(TEXT, min_size=1, max_size=3), min_size=1, max_size=5))
 def test_prompts_are_the_same_however_many_records_are_encoded_at_once(model: Model, said: list[list[str]]) -> None:
     records = []
@@ -125,5 +132,6 @@ def test_prompts_are_the_same_however_many_records_are_encoded_at_once(model: Mo
         records.append(Record(Key(None, line), Conversation(tuple(messages))))
     renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
     encoders = {None: PromptEncoder(renderer, model.vocab, 1_400)}
-    together = list(prepare(records, encoders, JudgeConfig()))
-    assert together == [prepared for record in records for prepared in prepare([record], encoders, JudgeConfig())]
+    together = prepare(records, encoders, JudgeConfig())
+    alone = (prepared for record in records for prepared in prepare([record], encoders, JudgeConfig()))
+    assert list(map(comparable, together)) == list(map(comparable, alone))
