@@ -44,8 +44,8 @@ def run(says: Says, answers: AnswerGrammar = ANSWERS, list_from: float = 0.5) ->
     assert step.prefix_len == 2
     while True:
         sequence = sequence[: step.keep_len] if step.keep_len is not None else sequence
-        sequence += step.tokens
-        fed.append(list(step.tokens))
+        sequence += step.tokens.tolist()
+        fed.append(step.tokens.tolist())
         readings = []
         for query in step.queries:
             logits = says[tuple(sequence[len(PROMPT) : query.position + 1])]
