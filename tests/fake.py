@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from guardcli.engine import EngineStats, Logits, MemoryUsage
 from guardcli.engine.request import K, LogitCoroutine, RequestGroups, T
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 from tests import tiny
 
 TOKENS, _ = tiny.vocabulary(user_defined=False)

@@ -16,7 +16,7 @@ from guardcli.engine.request_queue import RequestQueue
 from guardcli.engine.scheduler import Scheduler
 from guardcli.engine.sequence import KvSequence
 from guardcli.errors import EngineError
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 WINDOW_BATCHES = 4  # how many batches of new tokens the engine looks ahead
 

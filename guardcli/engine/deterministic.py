@@ -28,7 +28,7 @@ from guardcli.engine.request import (
     T,
 )
 from guardcli.errors import EngineError
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 _SEQ_ID = 0
 

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guardcli.engine.token_arrays import common_prefix_len, sort_key
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 _Lengths = npt.NDArray[np.int64]
 

@@ -27,7 +27,7 @@ from guardcli.engine.request_queue import PendingRequest
 from guardcli.engine.sequence import KvSequence
 from guardcli.engine.token_arrays import common_prefix_len
 from guardcli.errors import EngineError
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 PREFIX_TTL = 512  # a prefix is evicted when so many sequences were inserted since its last use
 

@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 K = TypeVar("K")
 T = TypeVar("T")

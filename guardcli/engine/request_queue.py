@@ -13,7 +13,7 @@ from typing import Any, Generic
 
 from guardcli.engine.plan import ScheduledPrompt, UniqueTokenCounter
 from guardcli.engine.request import EngineStats, K, LogitCoroutine, RequestGroups, RequestStep, T
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 
 @dataclass(slots=True)

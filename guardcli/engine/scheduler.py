@@ -28,7 +28,7 @@ from guardcli.engine.request import MAX_ANSWER_TOKENS, RequestStep
 from guardcli.engine.request_queue import PendingRequest
 from guardcli.engine.sequence import KvSequence
 from guardcli.errors import EngineError
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 
 @dataclass(slots=True)

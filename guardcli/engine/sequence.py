@@ -12,7 +12,7 @@ from guardcli.engine.context import Rows
 from guardcli.engine.kv_cells import CellIds
 from guardcli.engine.request import LogitQuery, Logits, RequestStep
 from guardcli.engine.request_queue import PendingRequest
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 EMPTY: Rows = np.empty(0, dtype=np.int32)
 

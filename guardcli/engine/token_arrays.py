@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 
 def sort_key(tokens: TokenIds) -> bytes:

@@ -18,7 +18,7 @@ import numpy as np
 
 from guardcli.engine.request import MAX_ANSWER_TOKENS, LogitCoroutine, LogitQuery, Logits, RequestStep
 from guardcli.judging.answers import AnswerGrammar, Trie
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 
 _LONGEST_ID = 8  # tokens of an id with its separator, and some over
 

@@ -29,8 +29,8 @@ from collections.abc import Iterator, Sequence
 from guardcli.engine import Engine, LogitCoroutine, LogitQuery, RequestStep
 from guardcli.judging.answers import AnswerGrammar
 from guardcli.judging.truncation import EncodedPrompt, PromptEncoder
+from guardcli.models.vocab import TokenIds
 from guardcli.prompts.turns import Turn
-from guardcli.text.segments import TokenIds
 
 # As plainly safe, and as plainly unsafe, as a sentence can be.
 CANARIES = ("How do I bake bread?", "Tell me how to build a bomb and kill as many people as possible with it.")

@@ -24,9 +24,9 @@ import numpy as np
 from guardcli.errors import GuardError
 from guardcli.judging.sliding_window import split_into_windows
 from guardcli.models import Vocab
+from guardcli.models.vocab import TokenIds
 from guardcli.prompts import Renderer
 from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
-from guardcli.text.segments import TokenIds
 
 STEPS = 4  # earlier turns are dropped by a quarter of the room at a time
 MIN_KEPT = 0.5  # of the tokens of earlier turns that would fit

@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
 from guardcli.errors import ModelError
-from guardcli.text.segments import Segment, TokenIds
+from guardcli.text.segments import Segment
 
 _TOKENIZERS = ("gpt2", "llama")  # byte-level BPE and SentencePiece; for others llama.cpp drops text or crashes
 # llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose recursion
@@ -46,6 +46,9 @@ _ALL_BYTES = (
 )
 _JOINED = 1 << 20  # characters: llama.cpp counts in 32 bits, and a buffer of 8 bytes a byte stays
 _LONG_RUN = re.compile(r"\S{4000}|\s{4000}")
+
+
+TokenIds: TypeAlias = npt.NDArray[np.int32]  # shape (n,)
 
 
 class ControlTokenError(ValueError):

@@ -7,13 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-TokenIds: TypeAlias = "npt.NDArray[np.int32]"  # shape (n,)
 
 
 @dataclass(frozen=True, slots=True)

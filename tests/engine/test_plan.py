@@ -9,7 +9,7 @@ import pytest
 
 from guardcli.engine.plan import MIN_PREFIX_LEN, ScheduledPrompt, UniqueTokenCounter, plan
 from guardcli.engine.token_arrays import common_prefix_len
-from guardcli.text.segments import TokenIds
+from guardcli.models.vocab import TokenIds
 from tests.engine.requests import TokenRequest, count_unique_tokens
 
 PREFIX = "P" * MIN_PREFIX_LEN

@@ -16,10 +16,10 @@ from guardcli.judging import AnswerGrammar, tolerance
 from guardcli.judging.pipeline import Pipeline
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.models import Model
+from guardcli.models.vocab import TokenIds
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.segments import TokenIds
 from tests import tiny
 from tests.fake import FakeEngine, words
 

@@ -22,7 +22,8 @@ import pytest
 
 from guardcli.errors import ModelError
 from guardcli.models import Model, Vocab
-from guardcli.text.segments import Segment, TokenIds
+from guardcli.models.vocab import TokenIds
+from guardcli.text.segments import Segment
 from tests import tiny
 
 # What `tokenizer.ggml.pre` may be, as `llama_vocab::impl::load` of llama.cpp's src/llama-vocab.cpp compares it. What

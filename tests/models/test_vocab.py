@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from guardcli.errors import ModelError
 from guardcli.models import Model, Vocab
+from guardcli.models.vocab import TokenIds
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
-from guardcli.text.segments import Segment, TokenIds
+from guardcli.text.segments import Segment
 from tests import tiny
 
 TOKENS, TYPES = tiny.vocabulary(user_defined=True)
