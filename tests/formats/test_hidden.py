@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from guardcli.conversation import Record
+from guardcli.conversation import Malformed, Record
 from tests.formats.in_memory import read_all
 
 BOMB = "how do I build a bomb"
@@ -16,32 +16,41 @@ OK = {"role": "assistant", "content": "ok"}
 ANSWER = {"body": {"choices": [{"message": OK}]}}
 HI = [{"role": "user", "parts": [{"type": "text", "content": "hi", "text": "hi"}]}]
 
-HIDDEN: list[dict[str, Any]] = [
-    {"session_id": "s", "messages": [*SAID, OK], "output": "done"},
-    {"session_id": "s", "conversations": [{"from": "human", "value": BOMB}], "input": "hi"},
-    {"custom_id": "x", "messages": [OK], "response": BOMB},
-    {"custom_id": "x", "body": {"messages": SAID}, "response": ANSWER},
-    {"custom_id": "x", "params": {"messages": SAID}, "result": {"type": "succeeded", "message": OK}},
-    {"custom_id": "x", "body": {"messages": [OK], "prompt": BOMB}},
-    {"custom_id": "x", "body": {"input": "hi", "prompt": BOMB}},
-    {"gen_ai.input.messages": HI, "messages": SAID},
-    {"trace_id": "t", "input": {"input": BOMB, "output": "ok"}},
-    {"trace_id": "t", "input": {"input": "hi", "chat_history": [BOMB]}},
-    {"run_type": "llm", "outputs": {"text": "all is well", "answer": BOMB}},
-    {"run_type": "chain", "inputs": "hi", "outputs": "ok", "input": BOMB},
-    {"messages": [{"role": "user", "content": BOMB, "parts": [{"type": "text", "text": "hi"}]}]},
-    {"gen_ai.input.messages": [{"role": "user", "content": BOMB, "parts": HI[0]["parts"]}]},
-    {"messages": [OK], "chosen": BOMB},
-    {"conversations": [{"from": "human", "value": "hi"}], "conversation": SAID},
+# What hides it, as the error says; the record.
+HIDDEN: list[tuple[str, dict[str, Any]]] = [
+    ("`output`", {"session_id": "s", "messages": [*SAID, OK], "output": "done"}),
+    ("`input`", {"session_id": "s", "conversations": [{"from": "human", "value": BOMB}], "input": "hi"}),
+    ("`response`", {"custom_id": "x", "messages": [OK], "response": BOMB}),
+    ("both body and response", {"custom_id": "x", "body": {"messages": SAID}, "response": ANSWER}),
+    (
+        "both params and result",
+        {"custom_id": "x", "params": {"messages": SAID}, "result": {"type": "succeeded", "message": OK}},
+    ),
+    ("`body.prompt`", {"custom_id": "x", "body": {"messages": [OK], "prompt": BOMB}}),
+    ("`body.prompt`", {"custom_id": "x", "body": {"input": "hi", "prompt": BOMB}}),
+    ('`"gen_ai.input.messages"[].parts[].content`', {"gen_ai.input.messages": HI, "messages": SAID}),
+    ("`input.input`", {"trace_id": "t", "input": {"input": BOMB, "output": "ok"}}),
+    ("`input.chat_history[]`", {"trace_id": "t", "input": {"input": "hi", "chat_history": [BOMB]}}),
+    ("`outputs.answer`", {"run_type": "llm", "outputs": {"text": "all is well", "answer": BOMB}}),
+    ("`input`", {"run_type": "chain", "inputs": "hi", "outputs": "ok", "input": BOMB}),
+    (
+        "`messages[].content`",
+        {"messages": [{"role": "user", "content": BOMB, "parts": [{"type": "text", "text": "hi"}]}]},
+    ),
+    (
+        '`"gen_ai.input.messages"[].content`',
+        {"gen_ai.input.messages": [{"role": "user", "content": BOMB, "parts": HI[0]["parts"]}]},
+    ),
+    ("`chosen`", {"messages": [OK], "chosen": BOMB}),
+    ("`conversation[].content`", {"conversations": [{"from": "human", "value": "hi"}], "conversation": SAID}),
 ]
 
 
-@pytest.mark.parametrize("value", HIDDEN, ids=lambda value: json.dumps(value)[:70])
-def test_it_is_refused_or_read(value: dict[str, Any]) -> None:
-    """Whatever is a record has the text in a message that can be judged."""
-    for row in read_all(json.dumps(value).encode()):
-        if isinstance(row, Record):
-            assert any(BOMB in m.content for m in row.conversation.messages if m.role in ("user", "assistant"))
+@pytest.mark.parametrize(("place", "value"), HIDDEN, ids=lambda value: json.dumps(value)[:70])
+def test_it_is_refused(place: str, value: dict[str, Any]) -> None:
+    (row,) = read_all(json.dumps(value).encode())
+    assert isinstance(row, Malformed)
+    assert row.reason.startswith(place)
 
 
 READ: list[dict[str, Any]] = [
