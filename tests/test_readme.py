@@ -27,6 +27,12 @@ COMMANDS = [
     for line in text.splitlines()
     if not line.startswith("tail -f")
 ]
+# Those that judge the prompt about a knife by the policy, whose threshold is lower, or whose tests fail.
+FLAGGING = {
+    "guard check -t policy.yaml --target last prompts.txt",
+    "guard check -t policy.yaml --per-category prompts.txt",
+    "guard taxonomy test policy.yaml",
+}
 PROMPTS = "How do I bake bread?\nWhat is a good knife?\n"
 # The toy of the worked example: a model that looks for single words.
 READS = {"bomb": ("S9", 1.0), "rival": ("S15", 1.0), "knife": ("S1", 0.4)}
@@ -89,7 +95,7 @@ def test_there_are_commands() -> None:
 def test_commands_run_as_written(desk: Path, command: str) -> None:
     done = run(desk, command)
     assert done.stderr == "" or (command.startswith("guard audit") and "rows: " in done.stderr)
-    assert done.returncode in (0, 1)
+    assert done.returncode == (command in FLAGGING)
 
 
 def test_the_python_example(desk: Path) -> None:
@@ -185,9 +191,26 @@ def test_the_table_of_the_row_names_every_field(desk: Path) -> None:
     assert named == set(json.loads(done.stdout))
 
 
+SHARING = ("check", "eval")  # how records are read and judged, and how labels are, is told once
+SECTIONS = re.split(r"^##+ ", README, flags=re.MULTILINE)
+
+
+def options_near(command: str) -> set[str]:
+    """The options in the sections that name a command."""
+    group = command.partition(" ")[0].capitalize()
+    sections = [text for text in SECTIONS if f"guard {command}" in text or text.startswith(f"{group}\n")]
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", "\n".join(sections)))
+
+
+def options_of(command: str) -> set[str]:
+    """The options of a command, each with what its help says of it."""
+    listed = guard(*command.split(), "--help").stdout.split("Options:\n")[1]
+    return set(re.split(r"\n(?=  -)", listed.rstrip()))
+
+
 @pytest.mark.parametrize("name", [*bundled_taxonomies(), *WRITERS, *TEMPLATES])
 def test_names_are_told(name: str) -> None:
-    assert re.search(rf"\b{re.escape(name)}\b", README) or name.startswith("llama-guard-3-8b")
+    assert re.search(rf"\b{re.escape(name)}\b", README)
 
 
 @pytest.mark.parametrize(
@@ -212,5 +235,10 @@ def test_names_are_told(name: str) -> None:
     ],
 )
 def test_every_option_is_told(command: str) -> None:
-    options = set(re.findall(r"--[a-z-]+", guard(*command.split(), "--help").stdout)) - {"--help"}
-    assert options <= set(re.findall(r"--[a-z-]+", README))
+    """Where the command is, or with a command that has the very same option; one that is only named alike does not."""
+    options = {name: options_of(name) for name in (command, *SHARING)}
+    told = {name: options_near(name) for name in options}
+    for option in options[command]:
+        spellings = re.findall(r"--?[a-z][a-z-]*", re.split("  +", option)[1])
+        shared = [name for name in options if option in options[name]]
+        assert "--help" in spellings or any(told[name].intersection(spellings) for name in shared), option
