@@ -95,14 +95,19 @@ def decode_json(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
         raise RecordError("a number has too many digits") from None
 
 
+def decode_json_or_none(content: bytes) -> Json:
+    """Decode a JSON value; None if it is invalid, as for null."""
+    try:
+        return decode_json(content, 1)[0]
+    except RecordError:
+        return None
+
+
 def parse_nested_json(text: str) -> Json:
     """Return the object or list whose JSON a text is; None if it is not JSON."""
     if text.lstrip()[:1] not in ("{", "["):
         return None
-    try:
-        value = decode_json(text.encode("utf-8", "replace"), 1)[0]
-    except RecordError:
-        return None
+    value = decode_json_or_none(text.encode("utf-8", "replace"))
     return value if isinstance(value, (dict, list)) else None
 
 

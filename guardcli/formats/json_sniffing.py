@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from guardcli.conversation import Json
 from guardcli.formats import decoding, openai
-from guardcli.formats.errors import RecordError
 from guardcli.formats.line_reader import LineReader, strip_marks
 
 StreamLayout = Literal["text", "json lines", "json values"]
@@ -62,7 +60,7 @@ def plain_text_problem(line: bytes) -> str | None:
 
 def is_message(content: bytes) -> bool:
     """Return whether the first element of an array is a message, so that the array is one conversation."""
-    return openai.matches([_parse_or_none(content)])
+    return openai.matches([decoding.decode_json_or_none(content)])
 
 
 def _read_to_filled_line(reader: LineReader) -> bytes:
@@ -78,7 +76,7 @@ def _read_to_filled_line(reader: LineReader) -> bytes:
 def _looks_like_json(content: bytes) -> bool:
     content = content.lstrip()
     if content.startswith(b'"'):
-        return isinstance(_parse_or_none(content.partition(b"\n")[0]), str)
+        return isinstance(decoding.decode_json_or_none(content.partition(b"\n")[0]), str)
     if content.startswith(b"["):  # and not [user], or [1]
         return content[1:].lstrip()[:1] in (b"{", b'"', b"[", b"]")
     return content.startswith(b"{")
@@ -125,11 +123,4 @@ def _opening_key(line: bytes) -> bytes:
 
 
 def _is_complete(lines: bytes, limit: int) -> bool:
-    return len(lines) > limit or isinstance(_parse_or_none(lines), (dict, list))
-
-
-def _parse_or_none(content: bytes) -> Json:
-    try:
-        return decoding.decode_json(content, 1)[0]
-    except RecordError:
-        return None
+    return len(lines) > limit or isinstance(decoding.decode_json_or_none(lines), (dict, list))

@@ -187,6 +187,19 @@ def test_verbose_tells_and_quiet_does_not(check: list[str]) -> None:
     assert "template llama-guard-3-8b, taxonomy llama-guard-3" in told
 
 
+def test_verbose_tells_each_format_of_each_input_once(check: list[str], tmp_path: Path) -> None:
+    table, log = tmp_path / "a.csv", tmp_path / "b.jsonl"
+    table.write_text("prompt,label\n")  # without a row
+    log.write_text('{"prompt": "hi"}\n{"messages": [{"role": "user", "content": "hi"}]}\n{"prompt": "hi"}\n')
+    told = guard(*check, "--verbose", str(table), str(log)).stderr.splitlines()
+    assert [line for line in told if str(tmp_path / "a") in line or str(tmp_path / "b") in line] == [
+        f"guard: {table}: read as CSV, by its first line; --input-format lines reads it as text",
+        f"guard: {table}: csv",
+        f"guard: {log}: pairs",
+        f"guard: {log}: openai",
+    ]
+
+
 def test_each_record_is_answered_before_the_next_arrives(check: list[str]) -> None:
     with subprocess.Popen(
         [*GUARD, *check], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True
