@@ -58,3 +58,8 @@ def test_fields_that_cannot_be_sliced_by(values: list[object], path: str, messag
     with pytest.raises(InputError) as raised:
         group_by_field(samples, path)
     assert str(raised.value).startswith(message)
+
+
+def test_as_many_values_as_there_may_be() -> None:
+    samples = [item(line, True, lang=str(line)) for line in range(MAX_SLICES)]
+    assert len(group_by_field(samples, "lang")) == MAX_SLICES
