@@ -43,13 +43,21 @@ def guard(
     *arguments: str | Path, stdin: str | bytes = b"", cwd: Path | None = None, **extra: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in this process to its end; its output as text."""
+    done = guard_bytes(*arguments, stdin=stdin, cwd=cwd, **extra)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def guard_bytes(
+    *arguments: str | Path, stdin: str | bytes = b"", cwd: Path | None = None, **extra: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command in this process to its end; its output as it is."""
     words = [*map(str, arguments)]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with _process_state(cwd, environment(**extra)), _piped(stdin) as given, _streams(given, out, err):
             code = _exit_code(words)
         out.seek(0)
         err.seek(0)
-        return subprocess.CompletedProcess(words, code, out.read().decode(), err.read().decode())
+        return subprocess.CompletedProcess(words, code, out.read(), err.read())
 
 
 def launch(

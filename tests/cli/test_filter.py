@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tests.cli.running import GUARD, environment, guard
+from tests.cli.running import GUARD, environment, guard, guard_bytes
 
 READS = {"bomb": ("S9", 1.0)}
 SAFE = b'{ "id": "a",  "prompt": "caf\\u00e9 \xf0\x9f\x98\x80" }\n'
@@ -25,8 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(model: Path, stdin: bytes, *arguments: str, cwd: Path | None = None) -> tuple[bytes, int, str]:
-    command = [*GUARD, "filter", "-m", str(model), "--threads", "1", *arguments]
-    done = subprocess.run(command, input=stdin, capture_output=True, env=environment(), cwd=cwd, timeout=120)
+    done = guard_bytes("filter", "-m", model, "--threads", "1", *arguments, stdin=stdin, cwd=cwd)
     return done.stdout, done.returncode, done.stderr.decode()
 
 
