@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from guardcli.models import Model
 from guardcli.models.llama import LlamaModel, Offload
@@ -16,6 +17,10 @@ from tests import tiny
 HERE = Path(__file__).parent
 SHARED_TEMPLATE = "llama-guard-3-8b"
 
+
+# How long an example takes is no reason to fail: no clock is asserted but under the marker `perf`.
+settings.register_profile("guard", deadline=None)
+settings.load_profile("guard")
 
 # In the background of a shell, or under nohup, signals are ignored, and what tests start inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

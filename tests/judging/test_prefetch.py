@@ -57,15 +57,16 @@ def test_look_ahead_is_bounded_and_ends_with_its_reader() -> None:
             read.append(number)
             yield number
 
+    before = set(threading.enumerate())
     items = prefetch_all(counted(), room=5)
     next(items)
+    (thread,) = set(threading.enumerate()) - before
     time.sleep(0.2)
     assert len(read) <= 8
+    assert thread.is_alive()
     items.close()  # type: ignore[attr-defined]
-    for thread in threading.enumerate():
-        if thread.name == "guard-ahead":
-            thread.join(timeout=5)
-            assert not thread.is_alive()
+    thread.join(timeout=60)
+    assert not thread.is_alive()
 
 
 def test_ctrl_c_just_before_a_wait_is_not_lost() -> None:

@@ -28,7 +28,7 @@ HOSTILE = (
     "\"'><svg onload=\"document.title='owned'\"><a href=\"javascript:document.title='owned'\">x</a>"
 )
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")]
 
 
 def pages() -> dict[str, str]:
