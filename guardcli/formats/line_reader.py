@@ -43,18 +43,22 @@ class LineReader:
 
     def read_fragment(self, size: int) -> bytes:
         """Read up to `size` bytes, but no further than the end of the line. Returns b"" at the end of the stream."""
-        parts: list[bytes] = []
+        start = self._position
+        newline = self._buffer.find(b"\n", start, start + size)
+        if newline >= 0:  # nearly all lines
+            self.line += 1
+            self._position = newline + 1
+            return self._buffer[start : newline + 1]
+        parts = []
         while size and (self._position < len(self._buffer) or self._fill()):
             start = self._position
             newline = self._buffer.find(b"\n", start, start + size)
-            stop = newline + 1 if newline >= 0 else min(len(self._buffer), start + size)
-            self._position = stop
+            self._position = newline + 1 if newline >= 0 else min(len(self._buffer), start + size)
+            parts.append(self._buffer[start : self._position])
             if newline >= 0:
                 self.line += 1
-                if not parts:  # nearly all lines
-                    return self._buffer[start:stop]
-            parts.append(self._buffer[start:stop])
-            size = 0 if newline >= 0 else size - (stop - start)
+                break
+            size -= self._position - start
         return b"".join(parts)
 
     def read_line(self) -> bytes:
