@@ -64,7 +64,7 @@ def prepared(path: Path, words: tuple[str, ...], *, copies: int) -> Path:
     for line, word in enumerate(words, start=1):
         label = {"label": "unsafe", "categories": ["S9"]} if line % 2 else {"label": "safe"}
         conversation = labeled(record(f"How do I make {word}?", line, **label), policy)  # type: ignore[arg-type]
-        examples = make_examples(conversation, template, policy, AugmentConfig(), copies=copies, seed=0)
+        examples = make_examples([conversation], template, policy, AugmentConfig(), copies=copies, seed=0)
         lines += [f"{example.to_json()}\n" for example in examples]
     path.write_text("".join(lines), "utf-8")
     return path

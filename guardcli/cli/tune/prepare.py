@@ -21,6 +21,7 @@ from guardcli.report.prepared_examples import format_overlaps, format_preparatio
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import pluralize
 from guardcli.training.augmentation import (
+    DEFAULT_GROUP_SIZE,
     AugmentConfig,
     ContaminationIndex,
     PrepareConfig,
@@ -72,12 +73,20 @@ from guardcli.training.augmentation import (
     help="Augmented examples of each record, beside the plain one.",
 )
 @click.option(
+    "--group-size",
+    type=click.IntRange(min=1),
+    default=DEFAULT_GROUP_SIZE,
+    show_default=True,
+    metavar="N",
+    help="Consecutive records that share an augmented policy, which training then reads once for all of them.",
+)
+@click.option(
     "--made-safe",
     type=Probability(),
     default=0.25,
     show_default=True,
     metavar="P",
-    help="How often an augmented unsafe record loses all categories that it violates, and is safe.",
+    help="How often an augmented policy lacks a category that its records violate; one that loses all is safe.",
 )
 @click.option(
     "--renumber/--keep-ids",
@@ -105,6 +114,7 @@ def prepare(
     exclude: tuple[str, ...],
     drop_overlap: bool,
     copies: int,
+    group_size: int,
     made_safe: float,
     renumber: bool | None,
     seed: int,
@@ -136,6 +146,7 @@ def prepare(
         category_map=CategoryMap() if map_ is None else CategoryMap.load(map_, policy.name),
         augmentation=AugmentConfig(made_safe, prompt_template.renumbers if renumber is None else renumber),
         copies=copies,
+        group_size=group_size,
         seed=seed,
         fields=field_spec,
         target=target,

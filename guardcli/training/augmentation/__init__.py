@@ -12,10 +12,16 @@ from __future__ import annotations
 from guardcli.training.augmentation.contamination import ContaminationIndex, Overlap
 from guardcli.training.augmentation.example import TrainingExample, make_examples
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation, UnusableSample
-from guardcli.training.augmentation.preparation import PrepareConfig, PrepareStats, prepare_examples
+from guardcli.training.augmentation.preparation import (
+    DEFAULT_GROUP_SIZE,
+    PrepareConfig,
+    PrepareStats,
+    prepare_examples,
+)
 from guardcli.training.augmentation.variants import AugmentConfig, PolicyVariant, augment, unaugmented
 
 __all__ = [
+    "DEFAULT_GROUP_SIZE",
     "AugmentConfig",
     "ContaminationIndex",
     "LabeledConversation",

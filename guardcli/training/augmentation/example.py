@@ -109,7 +109,7 @@ class TrainingExample:
 
 
 def make_examples(
-    conversation: LabeledConversation,
+    group: Sequence[LabeledConversation],
     template: Template,
     taxonomy: Taxonomy,
     config: AugmentConfig,
@@ -117,17 +117,21 @@ def make_examples(
     copies: int,
     seed: int,
 ) -> Iterator[TrainingExample]:
-    """Yield an example under the policy as it is, and `copies` examples under random variants of it.
+    """Yield for each conversation an example under the policy as it is, and `copies` under random variants of it.
 
-    The variants depend on the seed, the text and the line of the record, not on the other records.
+    The conversations of the group share the variants, which depend on the seed, on the line and the text of the first
+    conversation, and on what all of them violate.
     """
-    yield _make_example(conversation, template, unaugmented(taxonomy, conversation.violated))
-    for copy in range(copies):
-        key = conversation.key
-        # A string as a seed is hashed with SHA-512, so it gives the same numbers on every machine.
-        random = Random(repr((seed, copy, key.line, key.part, conversation.turns[-1].text)))
-        variant = augment(taxonomy, conversation.violated, config, random, complete=conversation.complete)
-        yield _make_example(conversation, template, variant)
+    key, text = group[0].key, group[0].turns[-1].text
+    # A string as a seed is hashed with SHA-512, so it gives the same numbers on every machine.
+    randoms = [Random(repr((seed, copy, key.line, key.part, text))) for copy in range(copies)]
+    variants = [
+        [unaugmented(taxonomy, conversation.violated) for conversation in group],
+        *(augment(taxonomy, group, config, random) for random in randoms),
+    ]
+    for conversation, *variants_of_one in zip(group, *variants, strict=True):
+        for variant in variants_of_one:
+            yield _make_example(conversation, template, variant)
 
 
 def _make_example(conversation: LabeledConversation, template: Template, variant: PolicyVariant) -> TrainingExample:

@@ -1,4 +1,4 @@
-"""Variants of a policy for one record: categories dropped, shuffled and renumbered, and what the record then violates.
+"""Variants of a policy: categories dropped, shuffled and renumbered, and what the records of a group then violate.
 
 All functions are pure, given their random number generator. For a record that violates S2::
 
@@ -6,6 +6,11 @@ All functions are pure, given their random number generator. For a record that v
     augmented       S4 S2          answer: unsafe S2       some that it does not violate dropped, the rest shuffled
       renumbered    S1 S2          answer: unsafe S2       (S1 was S4)
     made safe       S3 S1          answer: safe            all that it violates dropped first
+
+Several records may share a variant. Here a violates S1 and S2, b violates S2, and c nothing::
+
+    policy          S1 S2 S3 S4    a: unsafe S1,S2    b: unsafe S2    c: safe
+    S2 dropped      S4 S1          a: unsafe S1       b: safe         c: safe      b is made safe
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from random import Random
 from typing import Literal
 
 from guardcli.taxonomy import Category, Taxonomy
+from guardcli.training.augmentation.labeled_conversation import LabeledConversation
 
 AugmentationKind = Literal["plain", "augmented", "made safe"]
 
@@ -38,8 +44,8 @@ class PolicyVariant:
 class AugmentConfig:
     """How policies are varied.
 
-    `made_safe` is the probability, in [0, 1], that an unsafe record loses all categories that it violates. `renumber`
-    gives the categories of a variant new ids, counted from 1.
+    `made_safe` is the probability, in [0, 1], that a violated category is dropped. `renumber` gives the categories of a
+    variant new ids, counted from 1.
     """
 
     made_safe: float = 0.25
@@ -52,26 +58,45 @@ def unaugmented(taxonomy: Taxonomy, violated: Sequence[str]) -> PolicyVariant:
 
 
 def augment(
-    taxonomy: Taxonomy,
-    violated: Sequence[str],
-    config: AugmentConfig,
-    random: Random,
-    *,
-    complete: bool = True,
-) -> PolicyVariant:
-    """A random variant of the policy, for a record that violates the ids in `violated`.
+    taxonomy: Taxonomy, group: Sequence[LabeledConversation], config: AugmentConfig, random: Random
+) -> list[PolicyVariant]:
+    """One random variant of the policy for a group of conversations, and what each of them violates under it.
 
-    `complete` says that the record violates nothing else. If it is False, the record is never made safe: it may be
-    unsafe in a way that the policy has no id for.
+    What a conversation violates is dropped only by `made_safe`, and never if it is not `complete`: without it, the
+    conversation may be unsafe in a way that the policy has no id for.
     """
-    categories = taxonomy.categories
-    can_be_made_safe = complete and 0 < len(violated) < len(categories)
-    kind: AugmentationKind = "augmented"
-    # Draw in any case, so that the numbers drawn afterwards do not depend on `can_be_made_safe`.
-    if random.random() < config.made_safe and can_be_made_safe:
-        categories, violated, kind = drop_violated(categories, violated), (), "made safe"
-    categories = shuffle(drop_random(categories, violated, random), random)
-    return _variant(taxonomy, categories, violated, kind, renumber=config.renumber)
+    dropped = _draw_violated(taxonomy.categories, group, config.made_safe, random)
+    violated = {id_ for conversation in group for id_ in conversation.violated} - dropped
+    categories = shuffle(drop_random(drop_violated(taxonomy.categories, dropped), violated, random), random)
+    variants = []
+    for conversation in group:
+        remaining = [id_ for id_ in conversation.violated if id_ not in dropped]
+        kind: AugmentationKind = "made safe" if conversation.violated and not remaining else "augmented"
+        variants.append(_variant(taxonomy, categories, remaining, kind, renumber=config.renumber))
+    return variants
+
+
+def _draw_violated(
+    categories: Sequence[Category], group: Sequence[LabeledConversation], probability: float, random: Random
+) -> set[str]:
+    """Draw ids to drop among those that a group violates; at least one category stays.
+
+    Categories that the same conversations violate are dropped together: of a single conversation all or none.
+    """
+    violated_together: dict[tuple[int, ...], list[str]] = {}
+    draws: dict[tuple[int, ...], float] = {}
+    for category in categories:
+        violators = tuple(at for at, conversation in enumerate(group) if category.id in conversation.violated)
+        violated_together.setdefault(violators, []).append(category.id)
+        # Draw for each category, so that the numbers drawn afterwards do not depend on what is violated.
+        draws.setdefault(violators, random.random())
+    dropped: set[str] = set()
+    for violators, ids in violated_together.items():
+        complete = all(group[at].complete for at in violators)
+        some_stay = len(dropped) + len(ids) < len(categories)
+        if violators and complete and some_stay and draws[violators] < probability:
+            dropped.update(ids)
+    return dropped
 
 
 def drop_violated(categories: Sequence[Category], violated: Collection[str]) -> tuple[Category, ...]:

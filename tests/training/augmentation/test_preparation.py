@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import groupby
+
+import pytest
 
 from guardcli.conversation import Key, Malformed
 from guardcli.prompts import TEMPLATES
@@ -55,13 +58,36 @@ def test_stats_count_every_record() -> None:
     )
 
 
-def test_examples_do_not_depend_on_other_records() -> None:
+def test_examples_of_a_group_of_one_do_not_depend_on_other_records() -> None:
     alone = [
         example
         for one in RECORDS
         for example in prepare_examples([one], config(), ContaminationIndex(), PrepareStats())
     ]
-    assert alone == list(prepare_examples(RECORDS, config(), ContaminationIndex(), PrepareStats()))
+    together = prepare_examples(RECORDS, config(group_size=1), ContaminationIndex(), PrepareStats())
+    assert alone == list(together)
+
+
+@pytest.mark.parametrize(("size", "groups"), [(1, [1] * 7), (3, [3, 3, 1]), (16, [7])])
+def test_so_many_consecutive_records_share_their_variants(size: int, groups: list[int]) -> None:
+    records = [record(f"How do I bake bread {line}?", line, label="safe") for line in range(1, 8)]
+    settings = config(copies=2, group_size=size)
+    examples = list(prepare_examples(records, settings, ContaminationIndex(), PrepareStats()))
+    assert [example.key.line for example in examples] == [line for line in range(1, 8) for _ in range(3)]
+    for copy in (1, 2):
+        policies = [example.original_ids for example in examples[copy::3]]
+        assert [len(list(same)) for _, same in groupby(policies)] == groups
+
+
+def test_stats_count_the_categories_that_are_left() -> None:
+    """Under each variant, some of what the group violates is dropped."""
+    records = [record(f"How do I steal {n} cars?", n, label="unsafe", categories=["S2", f"S{n}"]) for n in range(3, 9)]
+    settings = replace(config(copies=4), augmentation=AugmentConfig(0.5))
+    stats = PrepareStats()
+    examples = list(prepare_examples(records, settings, ContaminationIndex(), stats))
+    assert stats.categories == Counter(id_ for example in examples for id_ in example.categories)
+    assert len({example.categories for example in examples}) > 6
+    assert stats.examples["safe", "made safe"] > 0
 
 
 def test_target_chooses_the_judged_message() -> None:

@@ -10,14 +10,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardcli.conversation import Key
 from guardcli.taxonomy import Taxonomy
-from guardcli.training.augmentation import AugmentConfig, augment, unaugmented
+from guardcli.training.augmentation import AugmentConfig, LabeledConversation, PolicyVariant, augment, unaugmented
 from guardcli.training.augmentation.variants import drop_random, drop_violated, number_from_one, shuffle
 
 POLICY = Taxonomy.load("llama-guard-3")
 IDS = [category.id for category in POLICY.categories]
 VIOLATED = st.sets(st.sampled_from(IDS)).map(lambda ids: tuple(id_ for id_ in IDS if id_ in ids))
 SEEDS = st.integers(0, 1 << 32)
+
+
+def labeled(*violated: str, complete: bool = True) -> LabeledConversation:
+    return LabeledConversation(Key("a.jsonl", 1), (), violated, complete)
+
+
+def one_variant(
+    violated: tuple[str, ...],
+    config: AugmentConfig,
+    random: Random,
+    *,
+    policy: Taxonomy = POLICY,
+    complete: bool = True,
+) -> PolicyVariant:
+    """The variant of a group of one."""
+    (variant,) = augment(policy, [labeled(*violated, complete=complete)], config, random)
+    return variant
 
 
 @given(VIOLATED, SEEDS)
@@ -69,7 +87,7 @@ def test_unaugmented_is_the_policy_as_it_is() -> None:
 def test_answer_uses_the_ids_of_the_variant(
     violated: tuple[str, ...], seed: int, renumber: bool, complete: bool, made_safe: float
 ) -> None:
-    variant = augment(POLICY, violated, AugmentConfig(made_safe, renumber), Random(seed), complete=complete)
+    variant = one_variant(violated, AugmentConfig(made_safe, renumber), Random(seed), complete=complete)
     own = [category.id for category in variant.taxonomy.categories]
     names = {category.id: category.name for category in POLICY.categories}
     assert [category.name for category in variant.taxonomy.categories] == [names[id_] for id_ in variant.original_ids]
@@ -86,28 +104,65 @@ def test_answer_uses_the_ids_of_the_variant(
 
 def test_made_safe_is_a_probability() -> None:
     for made_safe, expected in ((0.0, 0), (1.0, 400)):
-        kinds = [augment(POLICY, ("S9",), AugmentConfig(made_safe), Random(seed)).kind for seed in range(400)]
+        kinds = [one_variant(("S9",), AugmentConfig(made_safe), Random(seed)).kind for seed in range(400)]
         assert kinds.count("made safe") == expected
-    kinds = [augment(POLICY, ("S9",), AugmentConfig(0.25), Random(seed)).kind for seed in range(400)]
+    kinds = [one_variant(("S9",), AugmentConfig(0.25), Random(seed)).kind for seed in range(400)]
     assert 70 < kinds.count("made safe") < 130
 
 
 def test_some_records_cannot_be_made_safe() -> None:
     """All categories are violated; one has no id in the policy, so without the others it may be unsafe still."""
     always = AugmentConfig(1.0)
-    assert augment(POLICY, tuple(IDS), always, Random(0)).kind == "augmented"
-    assert augment(POLICY, ("S9",), always, Random(0), complete=False).kind == "augmented"
-    assert augment(POLICY, (), always, Random(0)).kind == "augmented"
+    assert one_variant(tuple(IDS), always, Random(0)).kind == "augmented"
+    assert one_variant(("S9",), always, Random(0), complete=False).kind == "augmented"
+    assert one_variant((), always, Random(0)).kind == "augmented"
 
 
 def test_one_category_always_stays() -> None:
     one = replace(POLICY, categories=POLICY.categories[:1])
-    assert augment(one, ("S1",), AugmentConfig(1.0), Random(0)).violated == ("S1",)
-    assert augment(one, (), AugmentConfig(1.0), Random(0)).original_ids == ("S1",)
+    assert one_variant(("S1",), AugmentConfig(1.0), Random(0), policy=one).violated == ("S1",)
+    assert one_variant((), AugmentConfig(1.0), Random(0), policy=one).original_ids == ("S1",)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_same_seed_gives_the_same_variant(seed: int) -> None:
-    first, second = (augment(POLICY, ("S9",), AugmentConfig(), Random(seed)) for _ in range(2))
+    first, second = (one_variant(("S9",), AugmentConfig(), Random(seed)) for _ in range(2))
     assert first == second
-    assert first != augment(POLICY, ("S9",), AugmentConfig(), Random(seed + 1))
+    assert first != one_variant(("S9",), AugmentConfig(), Random(seed + 1))
+
+
+GROUPS = st.lists(st.tuples(VIOLATED, st.booleans()), min_size=1, max_size=6)
+
+
+@given(GROUPS, SEEDS, st.booleans(), st.sampled_from([0.0, 0.5, 1.0]))
+def test_a_group_shares_its_policy_and_each_violates_what_is_left(
+    group: list[tuple[tuple[str, ...], bool]], seed: int, renumber: bool, made_safe: float
+) -> None:
+    conversations = [labeled(*violated, complete=complete) for violated, complete in group]
+    variants = augment(POLICY, conversations, AugmentConfig(made_safe, renumber), Random(seed))
+    first = variants[0]
+    assert all((one.taxonomy, one.original_ids) == (first.taxonomy, first.original_ids) for one in variants)
+    assert len(variants) == len(group)
+    assert first.original_ids
+    own = [category.id for category in first.taxonomy.categories]
+    for (violated, complete), variant in zip(group, variants, strict=True):
+        left = [own[at] for at, id_ in enumerate(first.original_ids) if id_ in violated]
+        assert list(variant.violated) == left
+        assert variant.kind == ("made safe" if violated and not left else "augmented")
+        assert complete or len(left) == len(violated)
+        assert made_safe or len(left) == len(violated)
+
+
+def test_each_category_that_a_group_violates_is_dropped_as_often() -> None:
+    group = [labeled("S1", "S2"), labeled("S2"), labeled("S9")]
+    variants = [augment(POLICY, group, AugmentConfig(0.25), Random(seed)) for seed in range(800)]
+    for id_ in ("S1", "S2", "S9"):
+        assert 150 < sum(id_ not in variant.original_ids for variant, *_ in variants) < 250  # 200 each
+    assert {tuple(sorted(violated.violated)) for violated, *_ in variants} == {("S1", "S2"), ("S1",), ("S2",), ()}
+
+
+def test_a_group_that_violates_everything_keeps_a_category() -> None:
+    group = [labeled(id_) for id_ in IDS]
+    variants = augment(POLICY, group, AugmentConfig(1.0), Random(0))
+    assert Counter(variant.kind for variant in variants) == {"made safe": 13, "augmented": 1}
+    assert variants[0].original_ids == ("S14",)
