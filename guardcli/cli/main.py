@@ -104,7 +104,7 @@ def _usage_message(error: click.ClickException) -> str:
     """Return click's message for wrong usage, in which an argument of the user cannot begin a new line."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return f"{error.format_message()}\n"
-    message = error.format_message()
+    message = error.format_message().expandtabs(2)
     if not isinstance(error, click.MissingParameter):  # which lists the choices, a line each
         message = escape_line(message)
     buffer = io.StringIO()

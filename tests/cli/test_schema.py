@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from guardcli.cli.schema import schema
+from tests.cli.running import guard
 
 
 @pytest.mark.parametrize(("kind", "title"), [("verdict", "guard verdict"), ("taxonomy", "guard taxonomy")])
@@ -23,3 +24,9 @@ def test_unknown_schema_is_refused() -> None:
     done = CliRunner().invoke(schema, ["row"])
     assert done.exit_code == 2
     assert "'row' is not one of 'verdict', 'taxonomy'" in done.stderr
+
+
+def test_missing_kind_lists_the_kinds() -> None:
+    done = guard("schema")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("Choose from:\n  verdict,\n  taxonomy\n")
