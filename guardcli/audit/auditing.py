@@ -182,7 +182,7 @@ def audit(
             with Journal(output, manifest) as journal:
                 _Attempt(journal, plan, open_guard, observer, caught).run(guard)
         except ManifestMismatchError as error:
-            raise OutputError(*_describe_mismatch(error)) from error
+            raise OutputError(*_describe_mismatch(error), code="run/other-run") from error
     return AuditResult(
         output=output, summary=summarize(reader.read_verdicts(str(output))), left_out=tuple(files.left_out)
     )

@@ -85,7 +85,10 @@ def expand_paths(names: Sequence[str], *, outputs: Collection[Path] = ()) -> Inp
         if stat.S_ISDIR(status.st_mode):
             _scan_folder(Path(name), scan, own)
         elif not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{name} is no regular file: an audit reads its inputs again when it is resumed")
+            raise InputError(
+                f"{name} is no regular file: an audit reads its inputs again when it is resumed",
+                code="input/not-regular",
+            )
         elif _location(name) not in own:
             scan.files.append((name, status))
     return _input_files(scan)
@@ -120,7 +123,7 @@ def _scan_folder(folder: Path, scan: _Scan, own: Collection[str]) -> None:
                 inside.files.append((str(path), status))
     if not inside.files:
         others = f"; left out: {describe_skipped(inside.left_out)}" if inside.left_out else ""
-        raise InputError(f"{folder}: the folder holds no files{others}")
+        raise InputError(f"{folder}: the folder holds no files{others}", code="input/not-found")
     scan.files.extend(sorted(inside.files, key=lambda file: file[0]))
     scan.folders.extend(inside.folders)
     scan.left_out.extend(inside.left_out)
@@ -131,7 +134,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from entries
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{folder}: cannot be read: {error.strerror}", code="input/unreadable") from error
 
 
 def _examined(path: Path, entry: os.DirEntry[str]) -> tuple[str | None, os.stat_result]:
@@ -143,13 +146,13 @@ def _examined(path: Path, entry: os.DirEntry[str]) -> tuple[str | None, os.stat_
         if not stat.S_ISLNK(status.st_mode):
             return _special(status), status
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}", code="input/unreadable") from error
     try:
         status = entry.stat()
     except OSError as error:
         if error.errno in _NOWHERE:
             return "dangling link", status
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}", code="input/unreadable") from error
     return _LINK if stat.S_ISDIR(status.st_mode) else _special(status), status
 
 
@@ -199,9 +202,9 @@ def _status(path: str) -> os.stat_result:
     try:
         return os.stat(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{path}: no such file", code="input/not-found") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror}", code="input/unreadable") from error
 
 
 def _location(path: str) -> str:

@@ -47,18 +47,23 @@ def merge_shards(paths: Sequence[str | Path]) -> MergedShards:
         run = read_run(shard)
         index, count = _shard_of(run, shard)
         if not run.finished:
-            raise InputError(f"{shard} is not finished: start its audit again, and it goes on")
+            raise InputError(
+                f"{shard} is not finished: start its audit again, and it goes on", code="run/shard-unfinished"
+            )
         rest = {name: value for name, value in run.manifest.items() if name != "shard"}
         if first is None:
             first, total = rest, count
         if rest != first or count != total:
-            raise InputError(f"{shard} is of another run than {shards[0]}")
+            raise InputError(f"{shard} is of another run than {shards[0]}", code="run/other-run")
         if index in seen:
-            raise InputError(f"{shard} and {seen[index]} are both shard {index}/{count}")
+            raise InputError(f"{shard} and {seen[index]} are both shard {index}/{count}", code="run/shard-duplicate")
         seen[index] = shard
     missing = sorted(set(range(1, total + 1)) - set(seen))
     if missing or first is None:
-        raise InputError(f"not all units are there: missing {', '.join(f'shard {one}/{total}' for one in missing)}")
+        raise InputError(
+            f"not all units are there: missing {', '.join(f'shard {one}/{total}' for one in missing)}",
+            code="run/shard-missing",
+        )
     positions = {path: position for position, path in enumerate(_paths(first, shards[0]))}
     return MergedShards(shards, _num_units(first, shards[0]), positions)
 
@@ -68,21 +73,21 @@ def _shard_of(run: RunStatus, shard: Path) -> tuple[int, int]:
     match run.manifest.get("shard"):
         case [int(index), int(count)] if 1 <= index <= count:
             return index, count
-    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a shard such as [1, 2]")
+    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a shard such as [1, 2]", code="run/output-changed")
 
 
 def _num_units(manifest: Mapping[str, Any], shard: Path) -> int:
     match manifest.get("units"):
         case {"number": int(number)} if number >= 0:
             return number
-    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a number of units")
+    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected a number of units", code="run/output-changed")
 
 
 def _paths(manifest: Mapping[str, Any], shard: Path) -> list[str]:
     match manifest.get("inputs"):
         case [*inputs] if all(isinstance(one, dict) and isinstance(one.get("path"), str) for one in inputs):
             return [one["path"] for one in inputs]
-    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected inputs with a path each")
+    raise InputError(f"{shard}{SUFFIX}: invalid manifest: expected inputs with a path each", code="run/output-changed")
 
 
 def _positioned_rows(shard: Path, positions: Mapping[str, int]) -> Iterator[PositionedRow]:
@@ -93,9 +98,9 @@ def _positioned_rows(shard: Path, positions: Mapping[str, int]) -> Iterator[Posi
             row = json.loads(line)
             position = (positions[row["source"]], int(row["line"]))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise InputError(f"{shard}:{number}: not a row of this run") from error
+            raise InputError(f"{shard}:{number}: not a row of this run", code="run/output-changed") from error
         if position < before:
-            raise InputError(f"{shard}:{number}: out of order: the shard was changed")
+            raise InputError(f"{shard}:{number}: out of order: the shard was changed", code="run/output-changed")
         before = position
         yield position, line
 
@@ -105,4 +110,4 @@ def _lines(shard: Path) -> Iterator[bytes]:
         with shard.open("rb") as file:
             yield from file
     except OSError as error:
-        raise InputError(f"{shard}: cannot be read: {error.strerror}") from error
+        raise InputError(f"{shard}: cannot be read: {error.strerror}", code="input/unreadable") from error

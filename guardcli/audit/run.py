@@ -169,7 +169,8 @@ def _check_complete(journal: Journal, plan: AuditPlan) -> None:
     if records != journal.checkpoint.records:
         raise InputError(
             f"{journal.path} has rows for {journal.checkpoint.records:,} records, and the input has {records:,}: "
-            "the journal was changed; choose another name"
+            "the journal was changed; choose another name",
+            code="run/output-changed",
         )
 
 

@@ -70,7 +70,7 @@ class Source:
                     on_read(len(piece))
                 source = cls(path, cutter.offset, digest.hexdigest(), before, packed, cutter.cuts())
         except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+            raise InputError(f"{path}: cannot be read: {error.strerror}", code="input/unreadable") from error
         source.check_unchanged()
         return source
 
@@ -84,10 +84,14 @@ class Source:
             status = FileStatus.from_stat(os.stat(self.path))
         except OSError as error:
             raise InputError(
-                f"{self.path} became unreadable during the run: {error.strerror}; the rows of finished blocks are valid"
+                f"{self.path} became unreadable during the run: {error.strerror}; "
+                "the rows of finished blocks are valid",
+                code="run/input-changed",
             ) from error
         if self.status is not None and status != self.status:
-            raise InputError(f"{self.path} changed during the run; the rows of finished blocks are valid")
+            raise InputError(
+                f"{self.path} changed during the run; the rows of finished blocks are valid", code="run/input-changed"
+            )
 
 
 class UnitCutter:

@@ -59,7 +59,7 @@ def decide(
             try:
                 decided = redecision.apply(row)
             except InputError as error:
-                raise InputError(f"{file}: row {number}: {error}") from None
+                raise InputError(f"{file}: row {number}: {error}", code=error.code) from None
             changes[row.verdict, decided.verdict] += 1
             unread += bool(row.unread)
             output.write(jsonl.line(decided) + "\n")

@@ -206,7 +206,7 @@ def eval_(
     if ablate_policy and not models:
         raise click.UsageError("--follow judges anew: name a model with -m")
     if not (models or runs or fields):
-        raise ModelError(*NO_MODEL)
+        raise ModelError(*NO_MODEL, code="model/not-named")
     if verdicts is not None and not models:
         raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
     options_by_model = [
@@ -288,7 +288,9 @@ def _check_maps(maps: Sequence[CategoryMap], systems: Sequence[System]) -> None:
     policies = sorted({system.taxonomy_name for system in systems if system.taxonomy_name})
     for one in maps:
         if one.policy is not None and one.policy not in policies:
-            raise InputError(f"--map {one.policy}=…: the policies are {', '.join(policies) or 'unknown'}")
+            raise InputError(
+                f"--map {one.policy}=…: the policies are {', '.join(policies) or 'unknown'}", code="option/invalid"
+            )
 
 
 def _check(dataset: LabeledDataset, sources: Sequence[str], by: Sequence[str], gates: Gates) -> None:
@@ -297,10 +299,11 @@ def _check(dataset: LabeledDataset, sources: Sequence[str], by: Sequence[str], g
         reasons = ", ".join(f"{number:,} {reason}" for reason, number in left_out.items()) or "no records"
         raise InputError(
             f"{', '.join(sources)}: nothing to evaluate ({reasons}); --label-field says where the label is, and which "
-            "values mean unsafe"
+            "values mean unsafe",
+            code="eval/nothing-to-evaluate",
         )
     for problem in gates.find_unmeasurable(sample.unsafe for sample in dataset.samples):
-        raise InputError(f"{', '.join(sources)}: {problem}")
+        raise InputError(f"{', '.join(sources)}: {problem}", code="eval/one-class")
     for path in by:
         group_by_field(dataset.samples, path)
 

@@ -188,7 +188,7 @@ class GuardOptions:
     def model_config(self) -> ModelConfig:
         """Set up the log and return what is loaded. Raises ModelError if no model is named."""
         if not self.model:
-            raise ModelError(*NO_MODEL)
+            raise ModelError(*NO_MODEL, code="model/not-named")
         if self.verbose:
             set_log_sink(output.echo_err_log)
         output.show_log(verbose=self.verbose)

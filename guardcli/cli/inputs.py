@@ -49,11 +49,11 @@ def resolve_sources(files: Sequence[str]) -> tuple[str, ...]:
         if file == "-":
             continue
         if not os.path.exists(file):
-            raise InputError(f"{file}: no such file")
+            raise InputError(f"{file}: no such file", code="input/not-found")
         if os.path.isdir(file):
-            raise InputError(f"{file} is a folder; name the files in it")
+            raise InputError(f"{file} is a folder; name the files in it", code="input/not-regular")
         if not os.access(file, os.R_OK):
-            raise InputError(f"{file}: permission denied")
+            raise InputError(f"{file}: permission denied", code="input/unreadable")
     return tuple(files) or ("-",)
 
 

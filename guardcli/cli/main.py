@@ -17,8 +17,8 @@ from guardcli import __version__, environment
 from guardcli.cli import output
 from guardcli.cli.exit_codes import BROKEN_PIPE, INTERNAL_ERROR, INTERRUPTED, USAGE_ERROR
 from guardcli.cli.lazy import LazyGroup
-from guardcli.errors import DemonstrationModelWarning, GuardError, StdoutClosed, TaxonomyError
-from guardcli.text.escaping import escape_line, escape_terminal
+from guardcli.errors import DemonstrationModelWarning, GuardError, StdoutClosed
+from guardcli.text.escaping import escape_line
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
@@ -81,19 +81,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         return INTERRUPTED
     except (StdoutClosed, SystemExit):  # click exits where nobody reads its help
         return BROKEN_PIPE
-    except TaxonomyError as error:  # each line says file:line:column, as editors read it
-        output.echo_err(*map(str, error.problems))
-        return USAGE_ERROR
     except GuardError as error:
-        first, *more = error.lines
-        output.echo_err(f"guard: {escape_terminal(first)}", *map(escape_terminal, more))
+        output.echo_error(error)
         return USAGE_ERROR
     except OSError as error:  # a full disk under --help, for one
-        output.echo_err(f"guard: {escape_terminal(str(error))}")
+        output.echo_error(GuardError(str(error), code="system/io-error"))
         return USAGE_ERROR
     except Exception as error:
-        if (cause := _environment_cause(error)) is not None:
-            output.echo_err(f"guard: {escape_terminal(cause)}")
+        if (cause := _environment_error(error)) is not None:
+            output.echo_error(cause)
             return USAGE_ERROR
         output.echo_err_text(traceback.format_exc())
         output.echo_err(f"guard {__version__}: this is a bug in guard, not in your input; please report it")
@@ -125,16 +121,25 @@ def _show_warning(message: Warning | str, category: type[Warning], *_place: Any,
     output.echo_err(f"guard: {message}" if is_ours else f"guard: {category.__name__}: {message}")
 
 
-def _environment_cause(error: Exception) -> str | None:
-    """Describe what the machine or the installation lacks if that caused the error; None if it is a bug of guard."""
+def _environment_error(error: Exception) -> GuardError | None:
+    """Return what the machine or the installation lacks if that caused the error; None if it is a bug of guard."""
     if isinstance(error, MemoryError):
-        return "out of memory: allow more (ulimit -v), or choose a smaller model or --ctx-size"
+        return GuardError(
+            "out of memory: allow more (ulimit -v), or choose a smaller model or --ctx-size",
+            code="system/out-of-memory",
+        )
     if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):
-        return "cannot start a thread: the limit of processes (ulimit -u) or of memory (ulimit -v) is reached"
+        return GuardError(
+            "cannot start a thread: the limit of processes (ulimit -u) or of memory (ulimit -v) is reached",
+            code="system/out-of-memory",
+        )
     is_llama_cpp = isinstance(error, RuntimeError) and str(error).startswith("Failed to load shared library")
     is_import = isinstance(error, ImportError) and not (error.name or "").startswith("guardcli")
     if is_llama_cpp or is_import:
-        return f"cannot load a library: {_first_cause(error)}; install guardcli again, or allow more memory (ulimit -v)"
+        return GuardError(
+            f"cannot load a library: {_first_cause(error)}; install guardcli again, or allow more memory (ulimit -v)",
+            code="system/library-missing",
+        )
     return None
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from guardcli.errors import OutputError, StdoutClosed
+from guardcli.errors import GuardError, OutputError, StdoutClosed, TaxonomyError
 from guardcli.files.atomic import atomic_write
 from guardcli.files.collisions import check_not_an_input, check_output_path, is_regular, is_same_file, status_of
-from guardcli.text.escaping import escape_controls, escape_line, escape_lines
+from guardcli.text.escaping import escape_controls, escape_line, escape_lines, escape_terminal
 
 
 def write(text: str) -> None:
@@ -48,7 +48,9 @@ def write_bytes(data: bytes) -> None:
     except BrokenPipeError as error:
         raise StdoutClosed from error
     except (OSError, AttributeError) as error:  # Python has no stdout at all where it was closed
-        raise OutputError(f"cannot write to stdout: {getattr(error, 'strerror', None) or 'it is closed'}") from error
+        raise OutputError(
+            f"cannot write to stdout: {getattr(error, 'strerror', None) or 'it is closed'}", code="output/not-written"
+        ) from error
 
 
 def write_file(path: Path, text: str) -> None:
@@ -87,17 +89,17 @@ def check_output_files(outputs: Mapping[str, Path | None], inputs: Sequence[str 
         check_output_file(path, inputs, option)
     for (first, one), (second, other) in combinations(given, 2):
         if _same_place(one, other):
-            raise OutputError(f"{first} and {second} would both write {other}")
+            raise OutputError(f"{first} and {second} would both write {other}", code="output/would-overwrite")
 
 
 def check_output_file(path: Path, inputs: Sequence[str | Path], option: str) -> None:
     """Check a file that an option would write. Raises OutputError if it is a folder, stdout or one of the inputs."""
     if str(path) == "-":
-        raise OutputError(f"{option} does not write to stdout: name a file")
+        raise OutputError(f"{option} does not write to stdout: name a file", code="option/invalid")
     check_output_path(path, (), option)
     status = status_of(path)
     if is_regular(status) and is_same_file(status, _stream_status(sys.stdout)):
-        raise OutputError(f"stdout goes to {path} already: {option} would write over it")
+        raise OutputError(f"stdout goes to {path} already: {option} would write over it", code="output/would-overwrite")
     check_not_an_input(str(path), status, _with_statuses(inputs), option)
 
 
@@ -136,7 +138,7 @@ class VerdictFile:
         try:
             self._file = path.open("w", encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from error
+            raise OutputError(f"cannot write {path}: {error.strerror}", code="output/not-written") from error
 
     def write(self, lines: Iterable[str]) -> None:
         """Write lines and flush. Raises OutputError."""
@@ -144,7 +146,7 @@ class VerdictFile:
             self._file.writelines(f"{line}\n" for line in lines)
             self._file.flush()
         except OSError as error:
-            raise OutputError(f"cannot write {self._file.name}: {error.strerror}") from error
+            raise OutputError(f"cannot write {self._file.name}: {error.strerror}", code="output/not-written") from error
 
     def __enter__(self) -> VerdictFile:
         return self
@@ -165,6 +167,23 @@ def echo_err(*messages: str) -> None:
     Errors of stderr are ignored, so that a closed one does not change the exit code.
     """
     echo_err_text("".join(f"{escape_line(message)}\n" for message in messages))
+
+
+def error_lines(error: GuardError) -> list[str]:
+    """Return the message of an error, ready for `echo_err`, with the code at the end of its first line.
+
+    Each problem of a taxonomy is a line with a code: `file:line:column: message [code]`, as editors read it.
+    """
+    if isinstance(error, TaxonomyError):
+        return [f"{problem} [{problem.code}]" for problem in error.problems]
+    first, *more = error.lines
+    return [f"{escape_terminal(first)} [{error.code}]", *map(escape_terminal, more)]
+
+
+def echo_error(error: GuardError) -> None:
+    """Write the message of an error to stderr."""
+    first, *more = error_lines(error)
+    echo_err(first if isinstance(error, TaxonomyError) else f"guard: {first}", *more)
 
 
 def echo_err_text(text: str) -> None:

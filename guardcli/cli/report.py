@@ -51,11 +51,15 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
 def _check_time(summary: Summary, time: str) -> None:
     """Say how many rows have no date. Raise InputError: none has one."""
     if not summary.timed:
-        raise InputError(f"--time {time}: no row has this field in `meta`: guard check --keep {time} puts it there")
+        raise InputError(
+            f"--time {time}: no row has this field in `meta`: guard check --keep {time} puts it there",
+            code="option/field-not-found",
+        )
     if not summary.by_day:
         raise InputError(
             f"--time {time}: no date can be read in it; the first is {summary.unread_date!r}: write 2026-01-31, or "
-            "seconds since 1970"
+            "seconds since 1970",
+            code="option/invalid",
         )
     if summary.undated:
         example = "" if summary.unread_date is None else f", such as {summary.unread_date!r}"

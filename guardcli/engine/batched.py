@@ -72,7 +72,9 @@ class BatchedEngine(ContextEngine):
 
     def _check_idle(self) -> None:
         if self._busy:
-            raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
+            raise EngineError(
+                "another run on this engine is not over: finish it, or close its iterator, first", code="engine/busy"
+            )
 
     def _evaluate(self, prefixes: Sequence[TokenIds]) -> None:
         """Fill an empty cache with prefixes, one after the other."""

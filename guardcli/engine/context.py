@@ -33,7 +33,9 @@ class LlamaContext:
             self._handle: Any = llama_cpp.llama_init_from_model(model.handle, _llama_params(model, params))
         if not self._handle:
             raise EngineError(
-                f"llama.cpp cannot make a context of {params.kv_cells:,} tokens{last_error()}; try a smaller --ctx-size"
+                f"llama.cpp cannot make a context of {params.kv_cells:,} tokens{last_error()}; "
+                "try a smaller --ctx-size",
+                code="engine/context-failed",
             )
         self._set_adapters(model)
         self.memory_usage = MemoryUsage(params.kv_cells, params.kv_cells * model.kv_bytes_per_token, buffers())
@@ -49,7 +51,7 @@ class LlamaContext:
         array = (llama_cpp.llama_adapter_lora_p_ctypes * n)(*handles)
         if llama_cpp.llama_set_adapters_lora(self._handle, array, n, (ctypes.c_float * n)(*scales)) != 0:
             self.close()
-            raise EngineError(f"llama.cpp cannot use the adapters{last_error()}")
+            raise EngineError(f"llama.cpp cannot use the adapters{last_error()}", code="model/not-loaded")
 
     def _allocate_batch(self, params: ContextParams) -> None:
         """Make an empty llama_batch of numpy arrays, which are filled by slices."""
@@ -118,13 +120,16 @@ class LlamaContext:
         self._batch.n_tokens = self.rows
         code = llama_cpp.llama_decode(self._handle, self._batch)
         if code != 0:
-            raise EngineError(f"llama.cpp could not evaluate {self.rows} tokens (llama_decode: {code}){last_error()}")
+            raise EngineError(
+                f"llama.cpp could not evaluate {self.rows} tokens (llama_decode: {code}){last_error()}",
+                code="engine/failed",
+            )
 
     def get_logits(self, row: int, token_ids: Sequence[int]) -> Logits:
         """The logits of `token_ids` after a row with requested logits, and the logsumexp over the vocabulary."""
         pointer = llama_cpp.llama_get_logits_ith(self._handle, row)
         if not pointer:
-            raise EngineError(f"llama.cpp has no logits for row {row}{last_error()}")
+            raise EngineError(f"llama.cpp has no logits for row {row}{last_error()}", code="engine/failed")
         logits = np.ctypeslib.as_array(pointer, shape=(self._n_vocab,))
         highest = logits.max()
         with np.errstate(all="ignore"):  # what is not finite is for the verdict to judge

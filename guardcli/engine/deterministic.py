@@ -112,7 +112,10 @@ class DeterministicEngine(ContextEngine):
     def _evaluate(self, tokens: TokenIds, start: int, queries: Sequence[LogitQuery]) -> tuple[Logits, ...]:
         """Evaluate tokens from position `start` on, in batches of their own; the logits in the order of `queries`."""
         if start + len(tokens) > self.max_model_len:
-            raise EngineError(f"a prompt of {start + len(tokens):,} tokens does not fit: raise --ctx-size")
+            raise EngineError(
+                f"a prompt of {start + len(tokens):,} tokens does not fit: raise --ctx-size",
+                code="engine/prompt-too-long",
+            )
         context, batch_size = self._context, self._context.params.batch_size
         logits: dict[int, Logits] = {}
         for offset in range(0, len(tokens), batch_size):

@@ -164,7 +164,10 @@ class PrefixCache:
             self._evict_prefix(self._path[-1])
             self.set_last(None)
         else:
-            raise EngineError(f"a prompt of {len(entry.tokens):,} tokens does not fit the cache: raise --ctx-size")
+            raise EngineError(
+                f"a prompt of {len(entry.tokens):,} tokens does not fit the cache: raise --ctx-size",
+                code="engine/prompt-too-long",
+            )
 
     def evict_stale(self) -> None:
         """Evict prefixes that were not used for `PREFIX_TTL` sequences."""

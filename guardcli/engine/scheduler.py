@@ -110,7 +110,9 @@ class Scheduler:
             pass
         if not self._context.rows:
             if self._running and all(sequence.num_pending_tokens for sequence in self._running):
-                raise EngineError("the cache is full of answers: raise --ctx-size or lower --parallel")
+                raise EngineError(
+                    "the cache is full of answers: raise --ctx-size or lower --parallel", code="engine/prompt-too-long"
+                )
             if self._waiting and not self._running:
                 self._cache.evict(self._waiting[0][0])
         return scheduled

@@ -139,7 +139,8 @@ def autotune(resources: Resources, options: EngineConfig, prefix_lens: Sequence[
     """
     if options.ctx_size is not None and options.ctx_size > resources.n_ctx_train:
         raise EngineError(
-            f"--ctx-size {options.ctx_size:,}: the model was trained on up to {resources.n_ctx_train:,} tokens"
+            f"--ctx-size {options.ctx_size:,}: the model was trained on up to {resources.n_ctx_train:,} tokens",
+            code="engine/context-failed",
         )
     max_prefixes = min(MAX_CACHED_PREFIXES + len(prefix_lens), MAX_SEQS // 2)
     reserved_seqs = 0 if options.reproducible else max_prefixes + 2

@@ -117,7 +117,7 @@ def systems_from_runs(
         for row in read_verdicts(path):
             runs.setdefault((row.provenance, row.threshold), []).append(row)
         if not runs:
-            raise InputError(f"{path}: there are no verdicts in it")
+            raise InputError(f"{path}: there are no verdicts in it", code="eval/nothing-to-evaluate")
         for (by, _), rows in runs.items():
             name = path if len(runs) == 1 else f"{_without_digests(by.model)} {by.taxonomy}"
             yield system_from_rows(name, samples, rows, categories=_find_categories(rows, known))
@@ -182,9 +182,13 @@ def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
     if shots is None:
         return policy
     if policy is None:
-        raise GuardError("--shots counts the examples in a taxonomy: name one with -t")
+        raise GuardError("--shots counts the examples in a taxonomy: name one with -t", code="option/invalid")
     if shots and not any(category.examples for category in policy.categories):
-        raise TaxonomyError(policy.location.problem("no category has `examples`, and --shots asks for them"))
+        raise TaxonomyError(
+            policy.location.problem(
+                "no category has `examples`, and --shots asks for them", code="taxonomy/missing-key"
+            )
+        )
     categories = tuple(replace(category, examples=category.examples[:shots]) for category in policy.categories)
     return replace(policy, categories=categories)
 

@@ -84,7 +84,10 @@ def system_from_rows(
     by_key: dict[RecordKey, list[Verdict]] = {}
     for key, record_rows in group_by_record(rows):
         if key in by_key:
-            raise InputError(f"{name}: line {key[1]} of {key[0]} has rows in two places: give one run at a time")
+            raise InputError(
+                f"{name}: line {key[1]} of {key[0]} has rows in two places: give one run at a time",
+                code="eval/rows-not-matched",
+            )
         by_key[key] = record_rows
     sources = {sample.key.source for sample in samples}, {key[0] for key in by_key}
     if sources[0] != sources[1] and len(sources[0]) == len(sources[1]) == 1:
@@ -92,7 +95,10 @@ def system_from_rows(
         by_key = {(source, line, part): record_rows for (_, line, part), record_rows in by_key.items()}
     predictions = [_join_rows(sample, by_key) for sample in samples]
     if not any(prediction.error != NO_VERDICT for prediction in predictions):
-        raise InputError(f"{name}: no row is of the labelled data: rows are joined by `source`, `line` and `part`")
+        raise InputError(
+            f"{name}: no row is of the labelled data: rows are joined by `source`, `line` and `part`",
+            code="eval/rows-not-matched",
+        )
     first = next(iter(by_key.values()))[0]
     labels = dict.fromkeys(
         label for record_rows in by_key.values() for row in record_rows for label in _category_scores(row)
@@ -122,8 +128,8 @@ def system_from_field(name: str, samples: Sequence[Sample], path: str, *, thresh
     predictions = tuple(_prediction(one, path, threshold) for one in scores)
     if all(prediction.score is None for prediction in predictions):
         if not any(has_field(sample.fields, path) for sample in samples):
-            raise InputError(missing_field_message(option, path, samples[0].fields))
-        raise InputError(f"{option}: no labelled record has a number at {path}")
+            raise InputError(missing_field_message(option, path, samples[0].fields), code="option/field-not-found")
+        raise InputError(f"{option}: no labelled record has a number at {path}", code="option/field-not-found")
     labels = dict.fromkeys(label for prediction in predictions for label in prediction.category_scores or ())
     return System(name, predictions, CategoryIndex.from_labels(labels), threshold, per_category=True)
 
@@ -157,7 +163,8 @@ def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[Verdict]]) -> Pre
     ids = sample.key.id, rows[0].key.id
     if None not in ids and ids[0] != ids[1]:
         raise InputError(
-            f"{sample.key.location}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data"
+            f"{sample.key.location}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data",
+            code="eval/rows-not-matched",
         )
     return _prediction_from_rows(rows)
 
@@ -230,7 +237,8 @@ def _check_range(option: str, samples: Sequence[Sample], scores: Sequence[float 
         advice = "if they are logits, apply the logistic function to them"
     raise InputError(
         f"{option}: scores from {low:g} to {high:g}, expected probabilities from 0 to 1 (the first of the others: "
-        f"{first.key.location}); {advice}"
+        f"{first.key.location}); {advice}",
+        code="eval/not-probabilities",
     )
 
 

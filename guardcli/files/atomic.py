@@ -49,7 +49,7 @@ def atomic_write(path: Path, *, exclusive: bool = False) -> Iterator[Path]:
     except FileExistsError as error:
         raise _exists(path) from error
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
+        raise OutputError(f"cannot write {path}: {error.strerror}", code="output/not-written") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -120,4 +120,4 @@ def _replaceable(status: os.stat_result) -> bool:
 
 
 def _exists(path: Path) -> OutputError:
-    return OutputError(f"{path} is there already: choose another name")
+    return OutputError(f"{path} is there already: choose another name", code="output/exists")

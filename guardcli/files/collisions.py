@@ -14,7 +14,7 @@ def check_output_path(path: Path, inputs: Sequence[str | Path], option: str) -> 
     """Check a file that an option would write. Raises OutputError if it is a folder or one of the inputs."""
     status = status_of(path)
     if status is not None and stat.S_ISDIR(status.st_mode):
-        raise OutputError(f"{path} is a folder: {option} writes a file")
+        raise OutputError(f"{path} is a folder: {option} writes a file", code="output/not-regular")
     check_not_an_input(str(path), status, ((str(name), status_of(name)) for name in inputs), option)
 
 
@@ -34,7 +34,7 @@ def check_not_an_input(
     for input_name, status in inputs:
         if is_same_file(output, status):
             called = "an input" if input_name == name else f"the input {input_name}"
-            raise OutputError(f"{name} is {called}: {writer} would write over it")
+            raise OutputError(f"{name} is {called}: {writer} would write over it", code="output/would-overwrite")
 
 
 def is_same_file(one: os.stat_result | None, other: os.stat_result | None) -> bool:

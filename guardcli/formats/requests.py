@@ -20,9 +20,11 @@ def index_requests(records: Iterable[Record | Malformed]) -> dict[str, Conversat
         location, id_ = record.key.location, record.key.id
         if isinstance(record, Malformed) or id_ is None:
             reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"
-            raise InputError(f"{location}: no request: {reason}")
+            raise InputError(f"{location}: no request: {reason}", code="record/unmatched-answer")
         if id_ in conversations:
-            raise InputError(f"{location}: the custom_id {id_!r} stands twice among the requests")
+            raise InputError(
+                f"{location}: the custom_id {id_!r} stands twice among the requests", code="record/unmatched-answer"
+            )
         conversations[id_] = record.conversation
     return conversations
 

@@ -29,13 +29,13 @@ def open_source(path: str) -> BinaryIO:
     try:
         return open(path, "rb")
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
+        raise InputError(f"{path}: no such file", code="input/not-found") from error
     except IsADirectoryError as error:
-        raise InputError(f"{path}: is a directory; name the files in it") from error
+        raise InputError(f"{path}: is a directory; name the files in it", code="input/not-regular") from error
     except PermissionError as error:
-        raise InputError(f"{path}: permission denied") from error
+        raise InputError(f"{path}: permission denied", code="input/unreadable") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise InputError(f"{path!r}: cannot be opened: {error}") from error
+        raise InputError(f"{path!r}: cannot be opened: {error}", code="input/unreadable") from error
 
 
 def _stdin() -> BinaryIO:
@@ -44,7 +44,7 @@ def _stdin() -> BinaryIO:
     If a thread waits in that buffer when the process ends, as on Ctrl-C, the interpreter aborts.
     """
     if sys.stdin is None:
-        raise InputError("standard input is closed")
+        raise InputError("standard input is closed", code="input/unreadable")
     return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 

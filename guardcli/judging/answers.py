@@ -115,7 +115,10 @@ class AnswerGrammar:
 def _single(tokens: Iterable[int], word: str) -> int:
     ids = list(tokens)
     if len(ids) != 1:
-        raise ModelError(f"the model's vocabulary has no single token for {word!r}: it is no Llama Guard")
+        raise ModelError(
+            f"the model's vocabulary has no single token for {word!r}: it is no Llama Guard",
+            code="model/wrong-template",
+        )
     return ids[0]
 
 
@@ -123,5 +126,7 @@ def _after(encode: Callable[[str], Iterable[int]], before: str, text: str) -> li
     """The tokens of a text that follows another one."""
     start, whole = list(encode(before)), list(encode(before + text))
     if whole[: len(start)] != start:
-        raise ModelError(f"the model's vocabulary joins {before!r} and {text!r}: its lists cannot be read")
+        raise ModelError(
+            f"the model's vocabulary joins {before!r} and {text!r}: its lists cannot be read", code="model/unsupported"
+        )
     return whole[len(start) :]

@@ -65,13 +65,16 @@ class EngineLease:
         if self.forked:
             raise EngineError(
                 "this guard was opened before the process forked, and a forked process has none of llama.cpp's "
-                "threads: open a guard in each process, or start processes with the method 'spawn'"
+                "threads: open a guard in each process, or start processes with the method 'spawn'",
+                code="engine/forked",
             )
         if self._closed:
-            raise ModelError(CLOSED)
+            raise ModelError(CLOSED, code="model/closed")
         holder = self._holder
         if holder is not None and self._is_own(holder):
-            raise EngineError("another run on this engine is not over: finish it, or close its iterator, first")
+            raise EngineError(
+                "another run on this engine is not over: finish it, or close its iterator, first", code="engine/busy"
+            )
 
     @contextmanager
     def hold(self) -> Iterator[Lease]:

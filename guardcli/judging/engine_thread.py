@@ -190,7 +190,7 @@ class EngineThread:
                     source.answered(judged.record)
                     yield judged
                     if self._closed:
-                        raise ModelError(CLOSED)
+                        raise ModelError(CLOSED, code="model/closed")
                     if source.is_low:
                         self._submit(call, source.read())
             source.raise_failure()
@@ -217,7 +217,7 @@ class EngineThread:
         self._lease.close()  # the thread may be waiting for it
         with self._lock:
             self._closed = True
-            self._fail_calls(ModelError(CLOSED), at_once=True)
+            self._fail_calls(ModelError(CLOSED, code="model/closed"), at_once=True)
             self._submitted.notify_all()
             thread = self._thread
         while thread is not None and thread is not current_thread() and thread.is_alive():
@@ -227,7 +227,7 @@ class EngineThread:
         self._lease.check_usable()
         with self._lock:
             if self._closed:
-                raise ModelError(CLOSED)
+                raise ModelError(CLOSED, code="model/closed")
             if not call.ended:
                 call.pending.extend(records)
                 call.num_due += len(records)

@@ -114,7 +114,9 @@ class Guard:
             _warn_of_long_prefix(max(prefix_lens), limit)
         except ControlTokenError as error:
             self.close()
-            raise ModelError(f"the taxonomy cannot be used with this model: {error}") from error
+            raise ModelError(
+                f"the taxonomy cannot be used with this model: {error}", code="taxonomy/not-for-model"
+            ) from error
         except GuardError:
             self.close()
             raise
@@ -314,18 +316,18 @@ class Guard:
 
     def _open_pipeline(self) -> Pipeline:
         if self._closed or self._pipeline is None:
-            raise ModelError(CLOSED)
+            raise ModelError(CLOSED, code="model/closed")
         return self._pipeline
 
     def _open_engine_thread(self) -> EngineThread:
         if self._closed or self._engine_thread is None:
-            raise ModelError(CLOSED)
+            raise ModelError(CLOSED, code="model/closed")
         return self._engine_thread
 
 
 def _template(name: str) -> Template:
     if name not in TEMPLATES:
-        raise ModelError(f"no template {name!r}; there are {', '.join(TEMPLATES)}")
+        raise ModelError(f"no template {name!r}; there are {', '.join(TEMPLATES)}", code="model/wrong-template")
     return TEMPLATES[name]
 
 

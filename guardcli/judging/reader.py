@@ -32,7 +32,7 @@ def read_verdicts(path: str) -> Iterator[Verdict]:
                 if line.content.strip():
                     yield _verdict(line.content, f"{path}:{line.number}")
         except StreamError as error:
-            raise InputError(f"{path}: {error}") from error
+            raise InputError(f"{path}: {error}", code="row/invalid") from error
 
 
 def group_by_record(rows: Iterable[Verdict]) -> Iterator[tuple[RecordKey, list[Verdict]]]:
@@ -45,18 +45,22 @@ def _verdict(content: bytes, place: str) -> Verdict:
     try:
         row = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not JSON: {error}") from error
+        raise InputError(f"{place}: not JSON: {error}", code="row/invalid") from error
     if not isinstance(row, dict) or "schema" not in row:
-        raise InputError(f"{place}: not a verdict row; expected what guard check --format json writes")
+        raise InputError(
+            f"{place}: not a verdict row; expected what guard check --format json writes", code="row/invalid"
+        )
     schema = row["schema"]
     if type(schema) is not int or schema not in READABLE:
-        raise InputError(f"{place}: a row of schema {describe_value(schema)}; this guard reads schema 1 and 2")
+        raise InputError(
+            f"{place}: a row of schema {describe_value(schema)}; this guard reads schema 1 and 2", code="row/invalid"
+        )
     try:
         verdict = Verdict.from_dict(row)
     except ValueError as error:
-        raise InputError(f"{place}: invalid verdict row: {error}") from None
+        raise InputError(f"{place}: invalid verdict row: {error}", code="row/invalid") from None
     if content.count(b"[") + content.count(b"{") > _DEEPEST and _too_deep(row):
-        raise InputError(f"{place}: invalid verdict row: nested too deeply")
+        raise InputError(f"{place}: invalid verdict row: nested too deeply", code="row/invalid")
     return verdict
 
 

@@ -54,7 +54,10 @@ class Redecision:
         """
         before = before or taxonomy
         if taxonomy.prompt_digest != before.prompt_digest:
-            raise InputError(f"--was {before.name}: the model reads it differently from {taxonomy.name}: run again")
+            raise InputError(
+                f"--was {before.name}: the model reads it differently from {taxonomy.name}: run again",
+                code="row/other-policy",
+            )
         return cls(
             taxonomy=taxonomy,
             rule=DecisionRule.from_taxonomy(taxonomy, threshold),
@@ -72,7 +75,7 @@ class Redecision:
         try:
             return redecide(renamed, self.rule, provenance=_under(verdict.provenance, self.taxonomy))
         except ValueError as error:
-            raise InputError(str(error)) from None
+            raise InputError(str(error), code="row/other-policy") from None
 
     def _check_digest(self, verdict: Verdict) -> None:
         by = verdict.provenance
@@ -81,7 +84,8 @@ class Redecision:
                 f"it was judged by another policy: what the model read ({escape_terminal(by.taxonomy)}, prompt "
                 f"{escape_terminal(by.prompt_digest)}) is not what {self.taxonomy.name} says now (prompt "
                 f"{self.taxonomy.prompt_digest}). Thresholds can be applied afterwards; names, descriptions, "
-                "examples and the list of categories need a new run of guard check."
+                "examples and the list of categories need a new run of guard check.",
+                code="row/other-policy",
             )
 
 
@@ -110,7 +114,10 @@ def rename_labels(verdict: Verdict, labels: Mapping[str, str]) -> Verdict:
         *(label for turn in turns for label in _labels_of(turn)),
     }
     if unknown := sorted(known - labels.keys()):
-        raise InputError(f"it names the category {unknown[0]!r}, which the policy does not: give the old one by --was")
+        raise InputError(
+            f"it names the category {unknown[0]!r}, which the policy does not: give the old one by --was",
+            code="row/other-policy",
+        )
     if all(labels[label] == label for label in known):
         return verdict
     return replace(

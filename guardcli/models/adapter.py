@@ -44,10 +44,13 @@ class Adapter:
         """Raise ModelError: it is no LoRA adapter, or one for another model, as far as the two files say."""
         own = read_header(self.path)
         if own.get_str("general.type") != "adapter":
-            raise ModelError(f"{self.path} is no adapter but a model: name it with -m/--model")
+            raise ModelError(
+                f"{self.path} is no adapter but a model: name it with -m/--model", code="model/adapter-mismatch"
+            )
         if own.get_str("adapter.type") != "lora":
             raise ModelError(
-                f"{self.path} is an adapter of the type {own.get_str('adapter.type')!r}: guard applies LoRA"
+                f"{self.path} is an adapter of the type {own.get_str('adapter.type')!r}: guard applies LoRA",
+                code="model/unsupported",
             )
         for what, mine, theirs in (
             ("architecture", own.get_str("general.architecture"), header.get_str("general.architecture")),
@@ -57,7 +60,8 @@ class Adapter:
             if mine and theirs and mine != theirs:
                 raise ModelError(
                     f"{self.path} was trained for another model than {model}: its {what} {_are(what)} {mine}, "
-                    f"and the model's {theirs}"
+                    f"and the model's {theirs}",
+                    code="model/adapter-mismatch",
                 )
 
 

@@ -75,11 +75,13 @@ def read_header(path: Path) -> GgufHeader:
     try:
         with open_regular(path) as file:
             if file.seek(0, 2) < 24:
-                raise ModelError(f"{path} is too short to be a GGUF file")
+                raise ModelError(f"{path} is too short to be a GGUF file", code="model/not-gguf")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _HeaderReader(path, data).header()
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise ModelError(
+            f"cannot read {path}: {getattr(error, 'strerror', None) or error}", code="model/unreadable"
+        ) from error
 
 
 def fingerprint(norm: bytes) -> str:
@@ -101,9 +103,14 @@ class _HeaderReader:
         self._check_magic()
         version = self._number("I")
         if version and not version & 0xFFFF:  # the magic is bytes, the same in both orders
-            raise ModelError(f"{self.path} is a big-endian GGUF file: this machine needs the little-endian one")
+            raise ModelError(
+                f"{self.path} is a big-endian GGUF file: this machine needs the little-endian one",
+                code="model/unsupported",
+            )
         if version not in (2, 3):
-            raise ModelError(f"{self.path} is GGUF version {version}; versions 2 and 3 can be read")
+            raise ModelError(
+                f"{self.path} is GGUF version {version}; versions 2 and 3 can be read", code="model/unsupported"
+            )
         n_tensors, n_metadata = self._count("tensors", 24), self._count("metadata keys", 13)
         metadata = {}
         for _ in range(n_metadata):
@@ -122,13 +129,14 @@ class _HeaderReader:
         magic = self._bytes(4)
         if magic != b"GGUF":
             what = _OTHER_MAGIC.get(magic, "something else")
-            raise ModelError(f"{self.path} is not a GGUF file but {what}")
+            raise ModelError(f"{self.path} is not a GGUF file but {what}", code="model/not-gguf")
 
     def _skip(self, length: int) -> None:
         if length > self.size - self.at:
             raise ModelError(
                 f"{self.path} is damaged or cut off: its header goes on past the end of the file "
-                f"({self.size:,} bytes); download it again"
+                f"({self.size:,} bytes); download it again",
+                code="model/damaged",
             )
         self.at += length
 
@@ -144,13 +152,13 @@ class _HeaderReader:
         """A count of things that take at least `min_bytes` bytes each."""
         count = self._number("Q")
         if count * min_bytes > self.size:
-            raise ModelError(f"{self.path} is damaged: it claims {count:,} {what}")
+            raise ModelError(f"{self.path} is damaged: it claims {count:,} {what}", code="model/damaged")
         return count
 
     def _string(self) -> str:
         length = self._number("Q")
         if _LARGE_STRING < length <= self.size:
-            raise ModelError(f"{self.path} is damaged: it claims a string of {length:,} bytes")
+            raise ModelError(f"{self.path} is damaged: it claims a string of {length:,} bytes", code="model/damaged")
         return self._bytes(length).decode("utf-8", "replace")
 
     def _value(self, kind: int) -> Value | None:
@@ -160,7 +168,7 @@ class _HeaderReader:
             return self._string()
         if kind == _ARRAY:
             return self._array()
-        raise ModelError(f"{self.path} is damaged: metadata of unknown type {kind}")
+        raise ModelError(f"{self.path} is damaged: metadata of unknown type {kind}", code="model/damaged")
 
     def _array(self) -> Value | None:
         kind = self._number("I")
@@ -172,7 +180,7 @@ class _HeaderReader:
             self._skip(size)
             return None
         if kind != _STRING:
-            raise ModelError(f"{self.path} is damaged: an array of unknown type {kind}")
+            raise ModelError(f"{self.path} is damaged: an array of unknown type {kind}", code="model/damaged")
         count = self._count("array elements", 8)
         if count <= _LARGE_ARRAY:
             return [self._string() for _ in range(count)]
@@ -183,11 +191,11 @@ class _HeaderReader:
         """Read over the tokens, no two of which may be equal: llama.cpp would end the process. It reads a token up to
         its first null byte, and gives each that is empty a name of its own."""
         if (self._number("I"), kind := self._number("I")) != (_ARRAY, _STRING):
-            raise ModelError(f"{self.path} is damaged: its vocabulary is of type {kind}")
+            raise ModelError(f"{self.path} is damaged: its vocabulary is of type {kind}", code="model/damaged")
         count = self._count("tokens", 8)
         read = (self._bytes(self._number("Q")).partition(b"\0")[0] for _ in range(count))
         if len({token or f"[EMPTY_{number}]".encode() for number, token in enumerate(read)}) < count:
-            raise ModelError(f"{self.path} is damaged: its vocabulary holds a token twice")
+            raise ModelError(f"{self.path} is damaged: its vocabulary holds a token twice", code="model/damaged")
 
     def _skip_strings(self, count: int) -> None:
         """Walk over a vocabulary: 400,000 strings in a Llama 3 file, in a tenth of a second."""
@@ -210,13 +218,14 @@ class _HeaderReader:
             return self.at
         ends = [self._tensor() for _ in range(count)]
         if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
-            raise ModelError(f"{self.path} is damaged: alignment {alignment!r}")
+            raise ModelError(f"{self.path} is damaged: alignment {alignment!r}", code="model/damaged")
         start = -(-self.at // alignment) * alignment
         needed = start + max(ends, default=0)
         if needed > self.size:
             raise ModelError(
                 f"{self.path} is cut off: its tensors need {needed:,} bytes, the file has {self.size:,}; "
-                "download it again"
+                "download it again",
+                code="model/damaged",
             )
         return start
 
@@ -225,13 +234,15 @@ class _HeaderReader:
         name = self._string()
         n_dims = self._number("I")
         if n_dims > 4:
-            raise ModelError(f"{self.path} is damaged: tensor {name!r} has {n_dims} dimensions")
+            raise ModelError(f"{self.path} is damaged: tensor {name!r} has {n_dims} dimensions", code="model/damaged")
         elements = 1
         for _ in range(n_dims):
             elements *= self._number("Q")
         kind = self._number("I")
         if kind in _INTEGERS:
-            raise ModelError(f"{self.path} is damaged: tensor {name!r} holds integers, not weights")
+            raise ModelError(
+                f"{self.path} is damaged: tensor {name!r} holds integers, not weights", code="model/damaged"
+            )
         block_bytes, block_size = _BLOCKS.get(kind, (0, 1))
         offset = self._number("Q")
         end = offset + -(-elements // block_size) * block_bytes
@@ -245,7 +256,7 @@ def _check_values(path: Path, metadata: dict[str, Value]) -> None:
     architecture = metadata.get("general.architecture")
     layers = metadata.get(f"{architecture}.block_count")
     if isinstance(layers, int) and not 0 < layers <= _MAX_LAYERS:
-        raise ModelError(f"{path} is damaged: it claims {layers:,} layers")
+        raise ModelError(f"{path} is damaged: it claims {layers:,} layers", code="model/damaged")
     epsilon = metadata.get(f"{architecture}.attention.layer_norm_rms_epsilon")
     if isinstance(epsilon, float) and not 0 <= epsilon < 1:
-        raise ModelError(f"{path} is damaged: its normalisation has an epsilon of {epsilon}")
+        raise ModelError(f"{path} is damaged: its normalisation has an epsilon of {epsilon}", code="model/damaged")

@@ -115,11 +115,12 @@ class Offload:
     def check(self) -> None:
         """Raise ModelError, with the command that mends it, if a GPU is required and cannot be used."""
         if self.gpu == "require" and self.layers == 0:
-            raise ModelError("--gpu require and --gpu-layers 0 contradict each other")
+            raise ModelError("--gpu require and --gpu-layers 0 contradict each other", code="option/invalid")
         if self.gpu == "require" and not llama_cpp.llama_supports_gpu_offload():
             raise ModelError(
                 "a GPU is required, and this build of llama-cpp-python cannot use one. Install it for CUDA with:",
                 f"  {INSTALL_CUDA}",
+                code="system/no-gpu",
             )
 
 
@@ -143,7 +144,7 @@ class LlamaModel:
         _log.recent.clear()
         self.handle: Any = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if not self.handle:
-            raise ModelError(f"llama.cpp cannot load {path}{last_error()}", *_hints(path))
+            raise ModelError(f"llama.cpp cannot load {path}{last_error()}", *_hints(path), code="model/not-loaded")
         self.vocab: Any = llama_cpp.llama_model_get_vocab(self.handle)
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
@@ -163,7 +164,9 @@ class LlamaModel:
             adapter = llama_cpp.llama_adapter_lora_init(self.handle, os.fsencode(path))
             if not adapter:
                 self.close()
-                raise ModelError(f"llama.cpp cannot put the adapter {path} on this model{last_error()}")
+                raise ModelError(
+                    f"llama.cpp cannot put the adapter {path} on this model{last_error()}", code="model/not-loaded"
+                )
             self.adapters.append((adapter, scale))
 
     def free_gpu_memory(self) -> int | None:
@@ -222,7 +225,8 @@ def _check_symbols() -> None:
     if missing:
         raise ModelError(
             f"this llama-cpp-python ({llama_cpp.__version__}) lacks {', '.join(missing)}: "
-            "install a version that guardcli supports (see its requirements)"
+            "install a version that guardcli supports (see its requirements)",
+            code="system/library-missing",
         )
 
 

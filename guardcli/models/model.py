@@ -57,7 +57,10 @@ class Model:
         path = find_model(path)
         header = read_header(path)
         if header.get_str("general.type") == "adapter":
-            raise ModelError(f"{path} is an adapter: name the model that it changes with -m, and it with --lora")
+            raise ModelError(
+                f"{path} is an adapter: name the model that it changes with -m, and it with --lora",
+                code="model/adapter-mismatch",
+            )
         template = template or _detect(path, header)
         for adapter in adapters:
             adapter.check(path, header, template)
@@ -90,7 +93,8 @@ def _detect(path: Path, header: GgufHeader) -> str:
     if template is None:
         raise ModelError(
             f"{path} ({name or path.name!r}) is no Llama Guard that guard knows: neither its chat template nor its "
-            f"name says so. If it is one, name its prompt with --template ({', '.join(TEMPLATES)})."
+            f"name says so. If it is one, name its prompt with --template ({', '.join(TEMPLATES)}).",
+            code="model/unknown",
         )
     return template.name
 
@@ -100,4 +104,4 @@ def _identity(path: Path, cache: Path | None) -> str:
     try:
         return f"{name}@{sha256(path, cache)[:12]}"
     except OSError as error:
-        raise ModelError(f"cannot read {error.filename or path}: {error.strerror}") from error
+        raise ModelError(f"cannot read {error.filename or path}: {error.strerror}", code="model/unreadable") from error

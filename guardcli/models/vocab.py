@@ -98,7 +98,8 @@ class Vocab:
             if len(ids) != 1 or not self.is_control(int(ids[0])):
                 raise ModelError(
                     f"the model's vocabulary has no special token {name}: it is not a model of this template; "
-                    "name another with --template"
+                    "name another with --template",
+                    code="model/wrong-template",
                 )
             self._specials[name] = int(ids[0])
         return self._specials[name]
@@ -230,7 +231,8 @@ class Vocab:
         if missing:
             raise ModelError(
                 f"the model's SentencePiece vocabulary lacks the tokens of {missing} bytes, and llama.cpp would crash "
-                "on some text: the file is damaged, or its tokenizer is another one"
+                "on some text: the file is damaged, or its tokenizer is another one",
+                code="model/unsupported",
             )
 
     def _check_symbols(self, user_defined: npt.NDArray[np.bool_]) -> None:
@@ -243,7 +245,8 @@ class Vocab:
             if self._lengths_of(ids).sum() < len(character.encode()):
                 raise ModelError(
                     f"the model's vocabulary has no token for a byte of U+{ord(character):04X}, and llama.cpp would "
-                    "drop such text: the file is damaged, or its tokenizer is another one"
+                    "drop such text: the file is damaged, or its tokenizer is another one",
+                    code="model/unsupported",
                 )
 
     def _user_defined(self, tokens: npt.NDArray[np.int64]) -> re.Pattern[str] | None:
@@ -262,7 +265,7 @@ class Vocab:
                 self._allocate(2 * room)
             count = llama_cpp.llama_tokenize(handle, text, len(text), self._pointer, room, False, parse_special)
             if count < 0:
-                raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes")
+                raise ModelError(f"llama.cpp cannot tokenize a text of {len(text):,} bytes", code="engine/failed")
             ids: TokenIds = self._buffer[:count].copy()
             return ids
 
@@ -274,7 +277,7 @@ class Vocab:
     def _open_handle(self) -> Any:
         """llama.cpp's vocabulary, for who holds the lock. Raises ModelError: the model is closed."""
         if self._handle is None:
-            raise ModelError("the model is closed")
+            raise ModelError("the model is closed", code="model/closed")
         return self._handle
 
 
@@ -285,9 +288,12 @@ def _join(parts: Sequence[TokenIds]) -> TokenIds:
 def _check_tokenizer(kind: str, pre: str) -> None:
     """Raise ModelError where llama.cpp's way to encode text loses some of it, or can end or halt the process."""
     if kind not in _TOKENIZERS:
-        raise ModelError(f"the model's tokenizer {kind!r} is not supported; expected {' or '.join(_TOKENIZERS)}")
+        raise ModelError(
+            f"the model's tokenizer {kind!r} is not supported; expected {' or '.join(_TOKENIZERS)}",
+            code="model/unsupported",
+        )
     if kind == "gpt2" and (reason := _REFUSED_PRETOKENIZERS.get(pre)):
-        raise ModelError(f"the model's pre-tokenizer {pre!r} is not supported: {reason}")
+        raise ModelError(f"the model's pre-tokenizer {pre!r} is not supported: {reason}", code="model/unsupported")
 
 
 def _joinable(text: str) -> bool:

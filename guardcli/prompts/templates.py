@@ -72,7 +72,8 @@ class Template:
             raise TaxonomyError(
                 wrong[0].location.problem(
                     f"the template {self.name} cannot write {named}: its ids are {self.id_description}; "
-                    f"choose another template, or a taxonomy with such ids, as {self.taxonomy} has"
+                    f"choose another template, or a taxonomy with such ids, as {self.taxonomy} has",
+                    code="taxonomy/not-for-model",
                 )
             )
 

@@ -35,9 +35,9 @@ class _DictReader:
         self._node_count += 1
         location = Location(self._path, 0, self._node_count, key)
         if self._node_count > MAX_NODES:
-            raise TaxonomyError(location.problem(f"more than {MAX_NODES:,} values: remove some", "too-large"))
+            raise TaxonomyError(location.problem(f"more than {MAX_NODES:,} values: remove some", "taxonomy/too-large"))
         if depth > MAX_DEPTH:
-            raise TaxonomyError(location.problem(f"more than {MAX_DEPTH} levels deep", "too-large"))
+            raise TaxonomyError(location.problem(f"more than {MAX_DEPTH} levels deep", "taxonomy/too-large"))
         if isinstance(value, Mapping):
             return MappingNode(location, tuple(self._entries(value, location, depth + 1)))
         if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray)):
@@ -51,7 +51,9 @@ class _DictReader:
         for name, value in mapping.items():
             if not isinstance(name, str):
                 self._problems.add(
-                    location, f"the key {quote(str(name))} is of the type {type(name).__name__}: write text"
+                    location,
+                    f"the key {quote(str(name))} is of the type {type(name).__name__}: write text",
+                    code="taxonomy/wrong-type",
                 )
                 continue
             node = self.build(value, f"{location.key}.{name}" if location.key else name, depth)
@@ -70,4 +72,8 @@ def _scalar(value: Any, location: Location) -> tuple[Kind, str]:
         return "text", value
     if isinstance(value, datetime.date):
         return "date", value.isoformat()
-    raise TaxonomyError(location.problem(f"expected text, a number, a list or a dict, got {type(value).__name__}"))
+    raise TaxonomyError(
+        location.problem(
+            f"expected text, a number, a list or a dict, got {type(value).__name__}", code="taxonomy/wrong-type"
+        )
+    )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+from guardcli.errors import TaxonomyCode
 from guardcli.taxonomy.problems import Problems, did_you_mean
 from guardcli.taxonomy.rules import ID, TextRule, not_empty, problem_code
 from guardcli.taxonomy.types import Location
@@ -72,7 +73,7 @@ class Text:
 
     def parse(self, node: Node, label: str, problems: Problems) -> str:
         if not isinstance(node, ScalarNode) or node.kind != "text":
-            problems.add(node.location, _not_text(node, label))
+            problems.add(node.location, _not_text(node, label), code="taxonomy/wrong-type")
             return ""
         stripped = node.text.strip()
         for rule in (not_empty, *self.rules):
@@ -96,9 +97,11 @@ class CategoryId:
         if isinstance(node, ScalarNode) and ID.fullmatch(node.text):
             return node.text
         if not isinstance(node, ScalarNode) or node.kind == "null":
-            problems.add(node.location, _mismatch(node, label, "an id, such as S1"))
+            problems.add(node.location, _mismatch(node, label, "an id, such as S1"), code="taxonomy/wrong-type")
         else:
-            problems.add(node.location, f"{quote(node.text)} is no category id: {self.advice}")
+            problems.add(
+                node.location, f"{quote(node.text)} is no category id: {self.advice}", code="taxonomy/invalid-value"
+            )
         return ""
 
     def json_schema(self, description: str = "") -> dict[str, Any]:
@@ -129,9 +132,11 @@ class Choice:
         if isinstance(node, ScalarNode) and node.text in self.words:
             return node.text
         if isinstance(node, ScalarNode) and node.kind != "null":
-            problems.add(node.location, f"{label} is {quote(node.text)}: write {expected}")
+            problems.add(
+                node.location, f"{label} is {quote(node.text)}: write {expected}", code="taxonomy/invalid-value"
+            )
         else:
-            problems.add(node.location, _mismatch(node, label, expected))
+            problems.add(node.location, _mismatch(node, label, expected), code="taxonomy/wrong-type")
         return ""
 
     def json_schema(self, description: str = "") -> dict[str, Any]:
@@ -145,7 +150,7 @@ class Boolean:
     def parse(self, node: Node, label: str, problems: Problems) -> bool:
         if isinstance(node, ScalarNode) and node.kind == "boolean":
             return node.text.lower() in ("true", "yes", "on")
-        problems.add(node.location, _mismatch(node, label, "true or false"))
+        problems.add(node.location, _mismatch(node, label, "true or false"), code="taxonomy/wrong-type")
         return False
 
     def json_schema(self, description: str = "") -> dict[str, Any]:
@@ -163,7 +168,8 @@ class Number:
     def parse(self, node: Node, label: str, problems: Problems) -> float | None:
         number = _to_float(node) if isinstance(node, ScalarNode) and node.kind == "number" else None
         if number is None or not self._holds(number):
-            problems.add(node.location, self._not_number(node, label))
+            code: TaxonomyCode = "taxonomy/wrong-type" if number is None else "taxonomy/invalid-value"
+            problems.add(node.location, self._not_number(node, label), code)
             return None
         return number + 0.0  # -0.0 is 0.0: equal decisions have equal digests
 
@@ -198,10 +204,12 @@ class ListOf:
 
     def parse(self, node: Node, label: str, problems: Problems) -> tuple[Any, ...]:
         if not isinstance(node, SequenceNode):
-            problems.add(node.location, _mismatch(node, label, "a list, each item after `- `"))
+            problems.add(
+                node.location, _mismatch(node, label, "a list, each item after `- `"), code="taxonomy/wrong-type"
+            )
             return ()
         if len(node.items) < self.min_items:
-            problems.add(node.location, f"{label} is empty: list at least one")
+            problems.add(node.location, f"{label} is empty: list at least one", code="taxonomy/invalid-value")
         values = [self.items.parse(item, f"an item of {label}", problems) for item in node.items]
         return tuple(filter(None, values))
 
@@ -232,7 +240,11 @@ class MappingOf:
 
     def parse(self, node: Node, label: str, problems: Problems) -> Any:
         if not isinstance(node, MappingNode):
-            problems.add(node.location, _mismatch(node, label, "a mapping, `key: value` in each line"))
+            problems.add(
+                node.location,
+                _mismatch(node, label, "a mapping, `key: value` in each line"),
+                code="taxonomy/wrong-type",
+            )
             return self.from_fields({}, node.location)
         values = self._parse_entries(node, problems)
         if self.check is not None:
@@ -259,10 +271,12 @@ class MappingOf:
                 near = problems.closest_match(key.text, types)
                 meant.add(near)
                 advice = did_you_mean(near) or f"known are {', '.join(types)}"
-                problems.add(key.location, f"unknown key {quote(key.text)}: {advice}")
+                problems.add(key.location, f"unknown key {quote(key.text)}: {advice}", code="taxonomy/unknown-key")
         for field in self.fields:
             if field.required and field.name not in values and field.name not in meant:  # one mistake is told once
-                problems.add(node.location, f"`{field.name}` is missing: add `{field.name}: …`")
+                problems.add(
+                    node.location, f"`{field.name}` is missing: add `{field.name}: …`", code="taxonomy/missing-key"
+                )
         return values
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from guardcli.errors import Code, Problem, TaxonomyError
+from guardcli.errors import Problem, TaxonomyCode, TaxonomyError
 from guardcli.files.regular import open_regular
 from guardcli.taxonomy.problems import suggestion
 from guardcli.text.quoting import quote
@@ -57,10 +57,10 @@ def read_text(path: Path, *, descriptors: bool = True) -> str:
             data = file.read(_MAX_BYTES + 1) or b""
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = error.strerror if isinstance(error, OSError) else error
-        raise _unreadable(path, f"cannot be read: {reason}") from error
+        raise _unreadable(path, f"cannot be read: {reason}", code="taxonomy/unreadable") from error
     if len(data) > _MAX_BYTES:
         raise _unreadable(
-            path, "is larger than 1 MiB: is this a taxonomy? share parts with `extends`", code="too-large"
+            path, "is larger than 1 MiB: is this a taxonomy? share parts with `extends`", code="taxonomy/too-large"
         )
     return _decode(path, data)
 
@@ -92,16 +92,18 @@ def _open_file(path: Path, *, descriptors: bool) -> BinaryIO:
 
 def _decode(path: Path, data: bytes) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise _unreadable(path, "is UTF-16: save it as UTF-8")
+        raise _unreadable(path, "is UTF-16: save it as UTF-8", code="taxonomy/unreadable")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
-        raise _unreadable(path, f"is not UTF-8 in line {line}: save it as UTF-8", line, column) from error
+        raise _unreadable(
+            path, f"is not UTF-8 in line {line}: save it as UTF-8", line, column, code="taxonomy/unreadable"
+        ) from error
 
 
-def _unreadable(path: Path, message: str, line: int = 1, column: int = 1, *, code: Code = "taxonomy") -> TaxonomyError:
+def _unreadable(path: Path, message: str, line: int = 1, column: int = 1, *, code: TaxonomyCode) -> TaxonomyError:
     return TaxonomyError(Problem(str(path), line, column, message, code))
 
 

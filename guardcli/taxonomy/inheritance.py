@@ -84,7 +84,11 @@ def resolve(draft: Draft, chain: ExtendsChain, problems: Problems) -> ResolvedPo
         complete=draft.complete and parent.complete,
     )
     if not kept and policy.complete and draft.drop and parent.categories:
-        problems.add(draft.drop[0].location, "nothing is left after `drop`: keep or add at least one category")
+        problems.add(
+            draft.drop[0].location,
+            "nothing is left after `drop`: keep or add at least one category",
+            code="taxonomy/contradiction",
+        )
     _check_keys(draft, policy, problems)
     return policy
 
@@ -104,16 +108,22 @@ def _resolve_parent(extends: LocatedText, chain: ExtendsChain, problems: Problem
         return _UNREADABLE
     path = files.find_file(extends.text, Path(chain.current).parent)
     if path is not None and extends.text not in files.bundled_taxonomies() and not chain.allows(path):
-        problems.add(extends.location, _outside_message(extends.text), "extends-outside")
+        problems.add(extends.location, _outside_message(extends.text), "taxonomy/extends-outside")
         return _UNREADABLE
-    message = files.unknown_name_message(extends.text) if path is None else _parent_message(extends.text, path, chain)
-    if message or path is None:
-        problems.add(extends.location, str(message))
+    if path is None:
+        problems.add(extends.location, files.unknown_name_message(extends.text), "taxonomy/not-found")
+        return _UNREADABLE
+    if not os.path.exists(path):
+        problems.add(extends.location, _missing_message(extends.text), "taxonomy/not-found")
+        return _UNREADABLE
+    if message := _chain_message(str(path), chain):
+        problems.add(extends.location, message, "taxonomy/extends-loop")
         return _UNREADABLE
     try:
         text = files.read_text(path, descriptors=False)
     except TaxonomyError as error:  # the line to correct is the one that names the file
-        problems.add(extends.location, f"{quote(extends.text)} {error.problems[0].message}")
+        first = error.problems[0]
+        problems.add(extends.location, f"{quote(extends.text)} {first.message}", first.code)
         return _UNREADABLE
     return _resolve_text(text, chain.followed_by(str(path)), problems)
 
@@ -134,11 +144,9 @@ def _outside_message(name: str) -> str:
     )
 
 
-def _parent_message(name: str, path: Path, chain: ExtendsChain) -> str | None:
-    if not os.path.exists(path):
-        near = suggestion(Path(name).stem, files.bundled_taxonomies())
-        return f"there is no file {quote(name)}: {near or 'a path is relative to the folder of this file'}"
-    return _chain_message(str(path), chain)
+def _missing_message(name: str) -> str:
+    near = suggestion(Path(name).stem, files.bundled_taxonomies())
+    return f"there is no file {quote(name)}: {near or 'a path is relative to the folder of this file'}"
 
 
 def _chain_message(path: str, chain: ExtendsChain) -> str | None:
@@ -165,7 +173,11 @@ def _merged_category(own: DraftCategory, parent: ResolvedPolicy, problems: Probl
     if inherited is not None:
         return replace(inherited, **fields, location=own.location)
     if "name" not in fields and parent.complete:
-        problems.add(own.location, f"`name` is missing: {quote(own.id.text)} is new here, so add `name: …`")
+        problems.add(
+            own.location,
+            f"`name` is missing: {quote(own.id.text)} is new here, so add `name: …`",
+            code="taxonomy/missing-key",
+        )
     return Category(**{"id": own.id.text, "name": "", **fields}, location=own.location)
 
 
@@ -176,11 +188,16 @@ def _check_drop(draft: Draft, parent: ResolvedPolicy, problems: Problems) -> Non
     has = join_words(parent.categories)
     for word in draft.drop:
         if word.text in own:
-            problems.add(word.location, f"{quote(word.text)} is both dropped and defined here: do one of the two")
+            problems.add(
+                word.location,
+                f"{quote(word.text)} is both dropped and defined here: do one of the two",
+                code="taxonomy/contradiction",
+            )
         elif parent.complete and parent.categories and word.text not in parent.categories:
             problems.add(
                 word.location,
                 f"{quote(word.text)} cannot be dropped: {quote(draft.extends.text)} has only {has}",
+                code="taxonomy/unknown-category",
             )
 
 
@@ -191,13 +208,21 @@ def _check_keys(draft: Draft, policy: ResolvedPolicy, problems: Problems) -> Non
     for id, key in own_keys.items():
         owner = taken.setdefault(skeleton(key.text), id)
         if owner != id and key:
-            problems.add(key.location, f"the key {quote(key.text)} is already that of {owner}: choose another")
+            problems.add(
+                key.location,
+                f"the key {quote(key.text)} is already that of {owner}: choose another",
+                code="taxonomy/duplicate-id",
+            )
 
 
 def _category_id(word: LocatedText, ids: dict[str, str], known: str, policy: ResolvedPolicy, problems: Problems) -> str:
     if word.text not in ids and policy.complete and policy.categories:
         near = "" if ID.fullmatch(word.text) else problems.suggestion(word.text, ids)  # another number is no near miss
-        problems.add(word.location, f"there is no category {quote(word.text)}: {near or f'known are {known}'}")
+        problems.add(
+            word.location,
+            f"there is no category {quote(word.text)}: {near or f'known are {known}'}",
+            code="taxonomy/unknown-category",
+        )
     return ids.get(word.text, word.text)
 
 

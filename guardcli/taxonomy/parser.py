@@ -48,7 +48,7 @@ def parse_dict(value: Mapping[str, Any], path: str, problems: Problems) -> Draft
 
 def _parse_root(root: Node, node_problems: Problems, problems: Problems) -> Draft:
     if not _is_taxonomy(root):
-        raise TaxonomyError(root.location.problem(_NOT_A_TAXONOMY, "no-taxonomy"))
+        raise TaxonomyError(root.location.problem(_NOT_A_TAXONOMY, "taxonomy/not-a-taxonomy"))
     problems.include(node_problems)
     draft: Draft = TAXONOMY.parse(root, "the file", problems)
     _check_unique((category.id for category in draft.categories), "category", problems)
@@ -75,4 +75,8 @@ def _check_unique(names: Iterable[LocatedText], kind: str, problems: Problems) -
         before = first.setdefault(name.text, name)
         if before is not name and name:
             place = before.location.place
-            problems.add(name.location, f"{quote(name.text)} is already the {kind} {place}: rename one")
+            problems.add(
+                name.location,
+                f"{quote(name.text)} is already the {kind} {place}: rename one",
+                code="taxonomy/duplicate-id",
+            )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from itertools import islice
 
-from guardcli.errors import Code, Problem, TaxonomyError
+from guardcli.errors import Problem, TaxonomyCode, TaxonomyError
 from guardcli.taxonomy.types import Location
 from guardcli.text.quoting import abbreviate, quote
 
@@ -37,7 +37,7 @@ class Problems:
         """The files opened, in that order."""
         return tuple(self._files)
 
-    def add(self, location: Location, message: str, code: Code = "taxonomy") -> None:
+    def add(self, location: Location, message: str, code: TaxonomyCode) -> None:
         self._problems.append(location.problem(message, code))
 
     def include(self, others: Problems | TaxonomyError) -> None:
@@ -67,7 +67,7 @@ def _unreported(problems: list[Problem]) -> list[Problem]:
         return []
     first = problems[0]
     message = f"there are {len(problems):,} more problems from here on: correct those above first"
-    return [Problem(first.path, first.line, first.column, message, "too-many-problems", first.key)]
+    return [Problem(first.path, first.line, first.column, message, "taxonomy/too-many-problems", first.key)]
 
 
 def join_words(words: Iterable[str]) -> str:

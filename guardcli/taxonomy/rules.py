@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
 
-from guardcli.errors import Code
+from guardcli.errors import TaxonomyCode
 from guardcli.text.hidden_characters import find_hidden_character
 from guardcli.text.lookalikes import find_lookalike, skeleton
 from guardcli.text.markers import find_marker
@@ -95,15 +95,15 @@ def _unprintable_message(text: str, unwanted: Callable[[str], bool]) -> str | No
     return None if character is None else f"has the unprintable character U+{ord(character):04X}: remove it"
 
 
-_CODES: dict[TextRule, Code] = {
-    no_hidden_characters: "hidden-character",
-    no_lookalike_letters: "posing-letter",
-    no_lookalike_letters_anywhere: "posing-letter",
-    no_marker: "prompt-marker",
-    not_like_a_verdict: "key-reads-like-verdict",
+_CODES: dict[TextRule, TaxonomyCode] = {
+    no_hidden_characters: "taxonomy/hidden-character",
+    no_lookalike_letters: "taxonomy/lookalike-letter",
+    no_lookalike_letters_anywhere: "taxonomy/lookalike-letter",
+    no_marker: "taxonomy/prompt-marker",
+    not_like_a_verdict: "taxonomy/key-reads-like-verdict",
 }
 
 
-def problem_code(rule: TextRule) -> Code:
+def problem_code(rule: TextRule) -> TaxonomyCode:
     """The code of the problem that a text breaks the rule."""
-    return _CODES.get(rule, "taxonomy")
+    return _CODES.get(rule, "taxonomy/invalid-text")

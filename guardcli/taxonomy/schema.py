@@ -103,10 +103,10 @@ CATEGORY = MappingOf(
 
 def _check_test(fields: dict[str, Any], location: Location, problems: Problems) -> None:
     if "prompt" not in fields and "response" not in fields:
-        problems.add(location, "the test says nothing: add `prompt`, `response` or both")
+        problems.add(location, "the test says nothing: add `prompt`, `response` or both", code="taxonomy/missing-key")
     if fields.get("expect") == "safe" and fields.get("categories"):
         message = "a test that expects safe has no categories: remove them, or expect unsafe"
-        problems.add(fields["categories"][0].location, message)
+        problems.add(fields["categories"][0].location, message, code="taxonomy/contradiction")
 
 
 TEST = MappingOf(
@@ -135,10 +135,16 @@ def _check_without_parent(fields: dict[str, Any], location: Location, problems: 
     if "extends" in fields:
         return
     if "categories" not in fields:
-        problems.add(location, "`categories` is missing: list them, or start from another taxonomy with `extends`")
+        problems.add(
+            location,
+            "`categories` is missing: list them, or start from another taxonomy with `extends`",
+            code="taxonomy/missing-key",
+        )
     for id in fields.get("drop", ()):
         problems.add(
-            id.location, f"{quote(id.text)} cannot be dropped: `drop` needs `extends`, a taxonomy to drop it from"
+            id.location,
+            f"{quote(id.text)} cannot be dropped: `drop` needs `extends`, a taxonomy to drop it from",
+            code="taxonomy/unknown-category",
         )
 
 

@@ -62,7 +62,7 @@ class Taxonomy:
         """
         path = name_or_path if isinstance(name_or_path, Path) else files.find_file(name_or_path)
         if path is None:
-            raise GuardError(files.unknown_name_message(str(name_or_path)))
+            raise GuardError(files.unknown_name_message(str(name_or_path)), code="taxonomy/not-found")
         return cls.from_yaml(files.read_text(path), str(path), extends_root=extends_root)
 
     @classmethod

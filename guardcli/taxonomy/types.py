@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from guardcli.errors import Code, Problem
+from guardcli.errors import Problem, TaxonomyCode
 
 Detail = Literal["names", "full"]
 Label = Literal["safe", "unsafe"]
@@ -24,7 +24,7 @@ class Location:
     column: int
     key: str = ""
 
-    def problem(self, message: str, code: Code = "taxonomy") -> Problem:
+    def problem(self, message: str, code: TaxonomyCode) -> Problem:
         """A problem at this location."""
         return Problem(self.path, self.line, self.column, message, code, self.key)
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import yaml
 
-from guardcli.errors import Code, TaxonomyError
+from guardcli.errors import TaxonomyCode, TaxonomyError
 from guardcli.taxonomy.problems import Problems
 from guardcli.taxonomy.types import Location
 from guardcli.text.quoting import quote
@@ -124,7 +124,7 @@ def parse(text: str, path: str, problems: Problems, *, quote: bool = True) -> No
         raise _syntax_error(error, builder.location, quote=quote) from error
     except (ValueError, OverflowError) as error:  # yaml passes "\U00110000" to chr() unchecked
         assert isinstance(loader, yaml.SafeLoader)
-        raise _error(_location(loader.get_mark(), path), _too_large()) from error
+        raise _error(_location(loader.get_mark(), path), _too_large(), code="taxonomy/not-yaml") from error
 
 
 def loader_class(text: str, path: str, libyaml: type[Loader] | None = _LIBYAML) -> type[Loader]:
@@ -140,7 +140,7 @@ def loader_class(text: str, path: str, libyaml: type[Loader] | None = _LIBYAML) 
             Location(path, 1, 1),
             f"has more than {SLOW_LIMIT:,} characters, and PyYAML is installed without libyaml, which reads that many: "
             "share parts with `extends`, or install a wheel of PyYAML",
-            "too-large",
+            "taxonomy/too-large",
         )
     return libyaml
 
@@ -176,15 +176,19 @@ class _NodeBuilder:
         while isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
             event = self._next()
         if isinstance(event, yaml.StreamEndEvent):
-            raise _error(Location(self._path, 1, 1), _EMPTY)
+            raise _error(Location(self._path, 1, 1), _EMPTY, code="taxonomy/not-a-taxonomy")
         root = self._read_node(event, 0)
         self._next()  # the end of the document
         after = self._next()
         if isinstance(after, yaml.StreamEndEvent):
             if isinstance(root, ScalarNode) and root.kind == "null":
-                raise _error(Location(self._path, 1, 1), _EMPTY)
+                raise _error(Location(self._path, 1, 1), _EMPTY, code="taxonomy/not-a-taxonomy")
             return root
-        raise _error(self.location, "a second document starts here: a file holds one taxonomy; remove the `---`")
+        raise _error(
+            self.location,
+            "a second document starts here: a file holds one taxonomy; remove the `---`",
+            code="taxonomy/not-yaml",
+        )
 
     def _next(self) -> yaml.Event:
         event = self._loader.get_event()
@@ -204,7 +208,11 @@ class _NodeBuilder:
             return self._build_node(event, location, depth)
         if anchor in self._anchors:
             line = self._anchors[anchor].location.line
-            raise _error(location, f"this anchor is given twice (first in line {line}): rename one of the two")
+            raise _error(
+                location,
+                f"this anchor is given twice (first in line {line}): rename one of the two",
+                code="taxonomy/not-yaml",
+            )
         self._anchors[anchor] = _Anchor(location)
         before, outside, self._deepest_level = self._node_count, self._deepest_level, depth
         value = self._build_node(event, location, depth)
@@ -216,9 +224,9 @@ class _NodeBuilder:
         anchored = self._anchors.get(anchor)
         if anchored is None:
             advice = "quote text that starts with `*`, or define it before with `&`"
-            raise _error(location, f"there is no anchor for this alias: {advice}")
+            raise _error(location, f"there is no anchor for this alias: {advice}", code="taxonomy/not-yaml")
         if anchored.value is None:
-            raise _error(anchored.location, _too_deep(), "too-large")
+            raise _error(anchored.location, _too_deep(), "taxonomy/too-large")
         self._count(anchored.values, depth + anchored.depth, location)
         return anchored.value
 
@@ -227,10 +235,12 @@ class _NodeBuilder:
         self._deepest_level = max(self._deepest_level, depth)
         if self._node_count > MAX_NODES:
             raise _error(
-                location, f"more than {MAX_NODES:,} values, those of aliases included: remove some", "too-large"
+                location,
+                f"more than {MAX_NODES:,} values, those of aliases included: remove some",
+                "taxonomy/too-large",
             )
         if depth > MAX_DEPTH:
-            raise _error(location, _too_deep(), "too-large")
+            raise _error(location, _too_deep(), "taxonomy/too-large")
 
     def _build_node(self, event: yaml.NodeEvent, location: Location, depth: int) -> Node:
         if isinstance(event, yaml.MappingStartEvent):
@@ -255,7 +265,7 @@ class _NodeBuilder:
             value = self._read_node(self._next(), depth)
             wrong = _wrong_key(key, entries)
             if wrong:
-                self._problems.add(key.location, wrong)
+                self._problems.add(key.location, *wrong)
             elif isinstance(key, ScalarNode):
                 entries[key.text] = key, value
         return tuple(entries.values())
@@ -270,17 +280,21 @@ class _NodeBuilder:
         if given not in (None, "!", *allowed):
             tag = str(given).replace(_YAML, "!!")
             self._problems.add(
-                location, f"the tag {quote(tag)} is not supported: remove it, or quote text that starts with `!`"
+                location,
+                f"the tag {quote(tag)} is not supported: remove it, or quote text that starts with `!`",
+                code="taxonomy/not-yaml",
             )
 
 
-def _wrong_key(key: Node, before: dict[str, tuple[ScalarNode, Node]]) -> str | None:
+def _wrong_key(key: Node, before: dict[str, tuple[ScalarNode, Node]]) -> tuple[str, TaxonomyCode] | None:
+    """What is wrong with a key, and its code; None if nothing is."""
     if not isinstance(key, ScalarNode):
-        return "a key must be plain text: quote text that starts with `[` or `{`"
+        return "a key must be plain text: quote text that starts with `[` or `{`", "taxonomy/wrong-type"
     if key.merge:
-        return "merge keys (`<<`) are not supported: write the fields out"
+        return "merge keys (`<<`) are not supported: write the fields out", "taxonomy/not-yaml"
     if key.text in before:
-        return f"{quote(key.text)} is given twice (first in line {before[key.text][0].location.line}): keep one"
+        line = before[key.text][0].location.line
+        return f"{quote(key.text)} is given twice (first in line {line}): keep one", "taxonomy/duplicate-key"
     return None
 
 
@@ -291,10 +305,12 @@ def _syntax_error(error: yaml.MarkedYAMLError, last: Location, *, quote: bool) -
         mark = error.context_mark
     location = last if mark is None else _location(mark, last.path)
     if "nesting depth" in yaml_message:
-        return _error(location, _too_deep(), "too-large")
+        return _error(location, _too_deep(), "taxonomy/too-large")
     advice = next((advice for part, advice in _ADVICE.items() if part in yaml_message), "quote the text, or correct it")
     return _error(
-        location, f"is not valid YAML ({yaml_message}): {advice}" if quote else f"is not valid YAML: {advice}"
+        location,
+        f"is not valid YAML ({yaml_message}): {advice}" if quote else f"is not valid YAML: {advice}",
+        code="taxonomy/not-yaml",
     )
 
 
@@ -302,8 +318,12 @@ def _not_printable(text: str, position: int, path: str) -> TaxonomyError:
     lines = f"{text[:position]}x".splitlines()
     location = Location(path, len(lines), len(lines[-1]))
     if text[position] == "\0":
-        return _error(location, "there is a null character: is this a text file? save it as UTF-8")
-    return _error(location, f"the character {quote(text[position])} is not allowed in YAML: remove it")
+        return _error(
+            location, "there is a null character: is this a text file? save it as UTF-8", code="taxonomy/not-yaml"
+        )
+    return _error(
+        location, f"the character {quote(text[position])} is not allowed in YAML: remove it", code="taxonomy/not-yaml"
+    )
 
 
 def _too_large() -> str:
@@ -318,5 +338,5 @@ def _location(mark: Mark, path: str) -> Location:
     return Location(path, mark.line + 1, mark.column + 1)
 
 
-def _error(location: Location, message: str, code: Code = "taxonomy") -> TaxonomyError:
+def _error(location: Location, message: str, code: TaxonomyCode) -> TaxonomyError:
     return TaxonomyError(location.problem(message, code))

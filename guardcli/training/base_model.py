@@ -35,10 +35,13 @@ class BaseModel:
         if ARCHITECTURE not in architectures:
             named = ", ".join(map(str, architectures)) or "none"
             raise ModelError(
-                f"{folder} is no Llama (architecture {named}): Llama Guard 1, 2 and 3 (8B and 1B) can be trained"
+                f"{folder} is no Llama (architecture {named}): Llama Guard 1, 2 and 3 (8B and 1B) can be trained",
+                code="model/unsupported",
             )
         if not any(folder.glob("*.safetensors")):
-            raise ModelError(f"{folder} holds no weights (*.safetensors): download all files of the model")
+            raise ModelError(
+                f"{folder} holds no weights (*.safetensors): download all files of the model", code="model/incomplete"
+            )
         num_heads = int(config.get("num_attention_heads") or 32)  # the default of transformers
         return cls(folder, num_heads, int(config.get("num_key_value_heads") or num_heads))
 
@@ -60,7 +63,7 @@ class BaseModel:
         try:
             model = transformers.LlamaForCausalLM.from_pretrained(self.folder, dtype=dtype, local_files_only=True)
         except Exception as error:  # damaged files raise errors of four libraries
-            raise ModelError(f"{self.folder} cannot be loaded: {error}") from error
+            raise ModelError(f"{self.folder} cannot be loaded: {error}", code="model/not-loaded") from error
         return model.to(device)
 
     def fingerprint(self) -> str:
@@ -76,20 +79,25 @@ class BaseModel:
                     if _FINGERPRINT_TENSOR in tensors.keys():  # noqa: SIM118 - it is not a mapping
                         return fingerprint(tensors.get_tensor(_FINGERPRINT_TENSOR).float().numpy().tobytes())
         except (safetensors.SafetensorError, OSError) as error:
-            raise ModelError(f"{file} cannot be read: {error}; download it again") from error
-        raise ModelError(f"{self.folder} lacks {_FINGERPRINT_TENSOR}: download all files of the model")
+            raise ModelError(f"{file} cannot be read: {error}; download it again", code="model/damaged") from error
+        raise ModelError(
+            f"{self.folder} lacks {_FINGERPRINT_TENSOR}: download all files of the model", code="model/incomplete"
+        )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
     if folder.is_file():
         raise ModelError(
-            f"{folder} is a file: training needs the folder of Hugging Face weights that a GGUF is made of"
+            f"{folder} is a file: training needs the folder of Hugging Face weights that a GGUF is made of",
+            code="model/incomplete",
         )
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{folder} is no folder of Hugging Face weights: config.json: {reason}") from error
+        raise ModelError(
+            f"{folder} is no folder of Hugging Face weights: config.json: {reason}", code="model/incomplete"
+        ) from error
     if not isinstance(config, dict):
-        raise ModelError(f"{folder}/config.json describes no model")
+        raise ModelError(f"{folder}/config.json describes no model", code="model/incomplete")
     return config

@@ -38,7 +38,9 @@ class TokenizedDataset:
             content = path.read_bytes()
             lines = content.decode("utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+            raise InputError(
+                f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}", code="input/unreadable"
+            ) from error
         examples = [
             TrainingExample.from_json(line, f"{path}:{number}")
             for number, line in enumerate(lines, start=1)
@@ -47,7 +49,8 @@ class TokenizedDataset:
         templates = {example.template for example in examples}
         if len(templates) > 1:
             raise InputError(
-                f"{path}: examples for several models: {', '.join(sorted(templates))}; prepare one file for each"
+                f"{path}: examples for several models: {', '.join(sorted(templates))}; prepare one file for each",
+                code="tune/mixed-templates",
             )
         tokenized = [tokenizer.tokenize(example) for example in examples]
         fitting = tuple(example for example in tokenized if len(example.tokens) <= max_length)

@@ -31,4 +31,4 @@ def require(name: str) -> Any:
 
 
 def _missing(name: str) -> TuneError:
-    return TuneError(f"{name} is not installed: pip install {' '.join(_LIBRARIES)}")
+    return TuneError(f"{name} is not installed: pip install {' '.join(_LIBRARIES)}", code="system/library-missing")

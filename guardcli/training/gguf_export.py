@@ -61,12 +61,18 @@ class LoraCheckpoint:
             rank, alpha = int(config["r"]), float(config["lora_alpha"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise InputError(f"{folder} holds no LoRA adapter: {ADAPTER_CONFIG_FILE}: {reason}") from error
+            raise InputError(
+                f"{folder} holds no LoRA adapter: {ADAPTER_CONFIG_FILE}: {reason}", code="tune/invalid-run"
+            ) from error
         if config.get("peft_type") != "LORA":
-            raise TuneError(f"{folder} is an adapter of the type {config.get('peft_type')}: only LoRA can be exported")
+            raise TuneError(
+                f"{folder} is an adapter of the type {config.get('peft_type')}: only LoRA can be exported",
+                code="tune/not-exportable",
+            )
         if used := [name for name in _UNSUPPORTED if config.get(name)]:
             raise TuneError(
-                f"{folder} uses {', '.join(used)}, which a GGUF cannot hold: only plain LoRA can be exported"
+                f"{folder} uses {', '.join(used)}, which a GGUF cannot hold: only plain LoRA can be exported",
+                code="tune/not-exportable",
             )
         # llama.cpp scales by alpha / rank, rank-stabilized LoRA by alpha / sqrt(rank).
         alpha = alpha * math.sqrt(rank) if config.get("use_rslora") else alpha
@@ -116,11 +122,13 @@ def _gguf_tensors(checkpoint: LoraCheckpoint, base: BaseModel) -> Iterator[tuple
     try:
         tensors = load_file(file)
     except Exception as error:  # a missing file, or whatever error a damaged one raises
-        raise InputError(f"{file} cannot be read: {error}") from error
+        raise InputError(f"{file} cannot be read: {error}", code="input/unreadable") from error
     for name in sorted(tensors):
         match = _TENSOR.fullmatch(name)
         if match is None or match[2] not in _GGUF_NAMES:
-            raise InputError(f"{file}: {name} is no part of a Llama that llama.cpp can adapt")
+            raise InputError(
+                f"{file}: {name} is no part of a Llama that llama.cpp can adapt", code="tune/not-exportable"
+            )
         layer, part, side = match[1], _GGUF_NAMES[match[2]], match[3]
         tensor = tensors[name].float()
         num_heads = {"attn_q": base.num_heads, "attn_k": base.num_kv_heads}.get(part)

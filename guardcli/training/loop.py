@@ -46,9 +46,11 @@ class TrainingData:
     def __post_init__(self) -> None:
         """Raises InputError: there are no examples to train on, or the held-out ones have one label only."""
         if not self.train:
-            raise InputError("there are no examples to train on")
+            raise InputError("there are no examples to train on", code="tune/no-examples")
         if self.held_out and len({example.unsafe for example in self.held_out}) < 2:
-            raise InputError("the held-out examples are all of one label: AUPRC needs safe and unsafe ones")
+            raise InputError(
+                "the held-out examples are all of one label: AUPRC needs safe and unsafe ones", code="eval/one-class"
+            )
 
     @classmethod
     def from_datasets(
@@ -63,11 +65,13 @@ class TrainingData:
             if shared := len(dataset.prompts & held_out.prompts):
                 raise InputError(
                     f"{pluralize(shared, 'conversation')} of the held-out examples are trained on: prepare the "
-                    "training examples with --exclude"
+                    "training examples with --exclude",
+                    code="tune/overlap",
                 )
             if held_out.template != dataset.template:
                 raise InputError(
-                    f"the held-out examples are for {held_out.template}, and the others for {dataset.template}"
+                    f"the held-out examples are for {held_out.template}, and the others for {dataset.template}",
+                    code="tune/mixed-templates",
                 )
         return cls(dataset.examples, held_out.examples if held_out else (), (tokenizer.safe, tokenizer.unsafe))
 
@@ -109,7 +113,8 @@ def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: Tra
         if not math.isfinite(loss):
             raise TuneError(
                 f"the loss is not finite at step {step}: lower --learning-rate; "
-                f"the checkpoint of step {run_dir.step} stands"
+                f"the checkpoint of step {run_dir.step} stands",
+                code="tune/not-finite",
             )
         run_dir.log({"step": step, "loss": loss})
         progress = TrainProgress(step, total, loss)
@@ -128,7 +133,10 @@ def _evaluate(
     for batch in split_batches(data.held_out, config.batch_size):
         scores += model.scores(batch, data.verdict_ids)
     if not all(map(math.isfinite, scores)):
-        raise TuneError(f"the scores of held-out examples are not finite at step {progress.step}: damaged weights")
+        raise TuneError(
+            f"the scores of held-out examples are not finite at step {progress.step}: damaged weights",
+            code="tune/not-finite",
+        )
     auprc = average_precision([example.unsafe for example in data.held_out], scores)
     run_dir.log({"step": progress.step, "auprc": auprc})
     return replace(progress, auprc=auprc)

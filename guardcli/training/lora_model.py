@@ -121,7 +121,9 @@ class LoraModel:
         try:
             yield
         except self._torch.OutOfMemoryError as error:
-            raise TuneError(f"the GPU's memory is full: lower --batch-size or --max-length ({error})") from error
+            raise TuneError(
+                f"the GPU's memory is full: lower --batch-size or --max-length ({error})", code="system/out-of-memory"
+            ) from error
 
     def save_adapter(self, folder: Path) -> None:
         """Write the adapter's weights and configuration in PEFT's format."""

@@ -42,16 +42,21 @@ class RunDir:
             folder.mkdir(parents=True, exist_ok=True)
             self._open(json.loads(json.dumps(manifest)), resume=resume)
         except OSError as error:
-            raise OutputError(f"cannot write {error.filename or folder}: {error.strerror}") from error
+            raise OutputError(
+                f"cannot write {error.filename or folder}: {error.strerror}", code="output/not-written"
+            ) from error
 
     def _open(self, manifest: dict[str, Any], *, resume: bool) -> None:
         file = self.folder / _MANIFEST
         if file.exists():
             if not resume:
-                raise OutputError(f"{self.folder} holds a run: --resume takes it up, or name another folder with -o")
+                raise OutputError(
+                    f"{self.folder} holds a run: --resume takes it up, or name another folder with -o",
+                    code="output/exists",
+                )
             defaults = {name: value for name, value in _LATER_OPTIONS.items() if name in manifest}
             if differences := _differences(defaults | _read_json(file), manifest):
-                raise OutputError(f"{self.folder} holds another run; what differs: {differences}")
+                raise OutputError(f"{self.folder} holds another run; what differs: {differences}", code="run/other-run")
         else:
             with atomic_write(file) as temporary:
                 temporary.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
@@ -74,7 +79,9 @@ class RunDir:
             with (self.folder / _LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
-            raise OutputError(f"cannot write {self.folder / _LOG}: {error.strerror}") from error
+            raise OutputError(
+                f"cannot write {self.folder / _LOG}: {error.strerror}", code="output/not-written"
+            ) from error
 
     def save_checkpoint(self, step: int, write: Callable[[Path], None]) -> None:
         """Make a checkpoint of the files that `write` puts into a folder.
@@ -93,7 +100,9 @@ class RunDir:
                 if optimizer_file.parent != checkpoint:
                     optimizer_file.unlink()
         except (OSError, RuntimeError) as error:  # PyTorch raises a RuntimeError when the disk is full
-            raise OutputError(f"cannot write {checkpoint}: {getattr(error, 'strerror', None) or error}") from error
+            raise OutputError(
+                f"cannot write {checkpoint}: {getattr(error, 'strerror', None) or error}", code="output/not-written"
+            ) from error
         self.step = step
 
     def _truncate_log(self) -> None:
@@ -142,9 +151,11 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise InputError(
+            f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", code="tune/invalid-run"
+        ) from error
     if not isinstance(manifest, dict):
-        raise InputError(f"{file} describes no run")
+        raise InputError(f"{file} describes no run", code="tune/invalid-run")
     return manifest
 
 

@@ -48,11 +48,13 @@ class Tokenizer:
         """
         path = folder / "tokenizer.json"
         if not path.is_file():
-            raise ModelError(f"{folder} holds no tokenizer.json: download all files of the model")
+            raise ModelError(
+                f"{folder} holds no tokenizer.json: download all files of the model", code="model/incomplete"
+            )
         try:
             self._tokenizer = require("tokenizers").Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises nothing narrower
-            raise ModelError(f"{path} cannot be read: {error}") from error
+            raise ModelError(f"{path} cannot be read: {error}", code="model/damaged") from error
         self._tokenizer.encode_special_tokens = True
         added = self._tokenizer.get_added_tokens_decoder()
         self._special_ids = {token.content: id_ for id_, token in added.items() if token.special}
@@ -67,7 +69,8 @@ class Tokenizer:
         """
         if name not in self._special_ids:
             raise ModelError(
-                f"the tokenizer has no special token {name}: the examples are for a model of another template"
+                f"the tokenizer has no special token {name}: the examples are for a model of another template",
+                code="model/wrong-template",
             )
         return int(self._special_ids[name])
 
@@ -99,7 +102,10 @@ class Tokenizer:
         unsafe = bool(example.categories)
         expected.append(self.unsafe if unsafe else self.safe)
         if list(answer[: len(expected)]) != expected:
-            raise ModelError("the tokenizer joins the verdict with what stands beside it: it is of no Llama Guard")
+            raise ModelError(
+                "the tokenizer joins the verdict with what stands beside it: it is of no Llama Guard",
+                code="model/unsupported",
+            )
         return TokenizedExample(
             tokens=prompt + answer, prompt_length=len(prompt), verdict_index=verdict_index, unsafe=unsafe
         )
@@ -110,12 +116,15 @@ class Tokenizer:
         if added is not None:
             raise ModelError(
                 f"the tokenizer makes {added!r} of text although special tokens are off: mark it as "
-                "special in tokenizer.json, or user text becomes a control token"
+                "special in tokenizer.json, or user text becomes a control token",
+                code="model/unsupported",
             )
         return ids
 
     def _verdict_id(self, word: str) -> int:
         ids = self._encode_text(word)
         if len(ids) != 1:
-            raise ModelError(f"the tokenizer has no single token for {word!r}: it is of no Llama Guard")
+            raise ModelError(
+                f"the tokenizer has no single token for {word!r}: it is of no Llama Guard", code="model/unsupported"
+            )
         return ids[0]

@@ -56,7 +56,8 @@ def test_a_thread_that_cannot_be_started() -> None:
         input="hi", capture_output=True, text=True, env=environment(), timeout=300,
     )  # fmt: skip
     assert ran.stderr.splitlines()[-1] == (
-        "guard: cannot start a thread: the limit of processes (ulimit -u) or of memory (ulimit -v) is reached"
+        "guard: cannot start a thread: the limit of processes (ulimit -u) or of memory (ulimit -v) is reached "
+        "[system/out-of-memory]"
     )
     assert (ran.returncode, ran.stdout) == (USAGE_ERROR, "")
 

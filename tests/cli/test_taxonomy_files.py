@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from guardcli.errors import ERROR_CODES, TAXONOMY_CODES
 from guardcli.taxonomy import Taxonomy, bundled_taxonomies
 from tests.cli.running import guard
 from tests.test_house import loaded_by
@@ -86,7 +87,7 @@ def test_new_quotes_a_name_that_yaml_would_read_as_something_else(tmp_path: Path
 def test_new_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text("mine")
     done = guard("taxonomy", "new", "acme", cwd=tmp_path)
-    assert done.stderr == "guard: acme.yaml is there already: choose another name\n"
+    assert done.stderr == "guard: acme.yaml is there already: choose another name [output/exists]\n"
     assert (done.returncode, (tmp_path / "acme.yaml").read_text()) == (2, "mine")
 
 
@@ -106,7 +107,11 @@ def test_validate_tells_all_problems_of_all_files(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BROKEN)
     done = guard("taxonomy", "validate", "good.yaml", "bad.yaml", "llama-guard-4", cwd=tmp_path)
     *problems, good, guard4 = done.stdout.splitlines()
-    assert [line.split(": ")[0] for line in problems] == ["bad.yaml:1:1", "bad.yaml:2:1", "bad.yaml:3:12"]
+    assert [(line.split(": ")[0], line.split(" ")[-1]) for line in problems] == [
+        ("bad.yaml:1:1", "[taxonomy/missing-key]"),
+        ("bad.yaml:2:1", "[taxonomy/unknown-key]"),
+        ("bad.yaml:3:12", "[taxonomy/invalid-value]"),
+    ]
     assert "did you mean `extends`?" in problems[1]
     assert good == "good.yaml: valid (categories: 14, tests: 1)"
     assert guard4.endswith("llama-guard-4.yaml: valid (categories: 14, tests: 0)")
@@ -117,7 +122,9 @@ def test_validate_for_programs(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BROKEN)
     found = json.loads(guard("taxonomy", "validate", "bad.yaml", "--format", "json", cwd=tmp_path).stdout)
     assert [(p["file"], p["line"], p["column"], p["code"]) for p in found] == [
-        ("bad.yaml", n, c, "taxonomy") for n, c in ((1, 1), (2, 1), (3, 12))
+        ("bad.yaml", 1, 1, "taxonomy/missing-key"),
+        ("bad.yaml", 2, 1, "taxonomy/unknown-key"),
+        ("bad.yaml", 3, 12, "taxonomy/invalid-value"),
     ]
     sarif = json.loads(guard("taxonomy", "validate", "bad.yaml", "--format", "sarif", cwd=tmp_path).stdout)
     assert sarif["version"] == "2.1.0"
@@ -125,9 +132,15 @@ def test_validate_for_programs(tmp_path: Path) -> None:
     assert [result["message"]["text"] for result in results] == [problem["message"] for problem in found]
     place = results[2]["locations"][0]["physicalLocation"]
     assert place == {"artifactLocation": {"uri": "bad.yaml"}, "region": {"startLine": 3, "startColumn": 12}}
-    assert {result["ruleId"] for result in results} <= {
-        rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]
-    }
+    assert [result["ruleId"] for result in results] == [problem["code"] for problem in found]
+    assert sarif["runs"][0]["tool"]["driver"]["rules"] == [
+        {
+            "id": code,
+            "shortDescription": {"text": ERROR_CODES[code].meaning},
+            "help": {"text": ERROR_CODES[code].advice},
+        }
+        for code in TAXONOMY_CODES
+    ]
 
 
 def test_validate_for_a_template() -> None:

@@ -23,10 +23,10 @@ def test_a_failure_is_one(tmp_path: Path) -> None:
     """What is checked of an outcome can fail: of a problem that is nowhere, and of a policy that is not what it was."""
     path = tmp_path / "case.yaml"
     path.write_bytes(data := b"name: a\ncategories: [{id: S1, name: Hate}]\n")
-    nowhere = Taxonomy.load(path).location.problem("is wrong")
+    nowhere = Taxonomy.load(path).location.problem("is wrong", "taxonomy/wrong-type")
     with pytest.raises(AssertionError, match="not in the file"):
-        fuzz._check(TaxonomyError(type(nowhere)(nowhere.path, 9, 1, "is wrong")), path, data)
-    with pytest.raises(AssertionError, match="0 problems"):
-        fuzz._check(TaxonomyError(), path, data)
+        fuzz._check(TaxonomyError(type(nowhere)(nowhere.path, 9, 1, "is wrong", "taxonomy/wrong-type")), path, data)
+    with pytest.raises(AssertionError, match="102 problems"):
+        fuzz._check(TaxonomyError(*[nowhere] * 102), path, data)
     with pytest.raises(AssertionError, match="libyaml reads another policy"):
         fuzz._check(Taxonomy.load(path), path, data.replace(b"Hate", b"Hats"))

@@ -56,7 +56,7 @@ class ManifestMismatchError(OutputError):
     """An output belongs to a run with another manifest."""
 
     def __init__(self, path: Path, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        super().__init__(f"{path} belongs to another run; choose another name")
+        super().__init__(f"{path} belongs to another run; choose another name", code="run/other-run")
         self.path, self.before, self.after = path, before, after
 
 
@@ -94,7 +94,9 @@ class Journal:
             self._open(Manifest(json.loads(json.dumps(manifest))))
         except OSError as error:
             self.close()
-            raise OutputError(f"cannot write {error.filename or output}: {error.strerror}") from error
+            raise OutputError(
+                f"cannot write {error.filename or output}: {error.strerror}", code="output/not-written"
+            ) from error
         except OutputError:
             self.close()
             raise
@@ -190,7 +192,10 @@ class Journal:
     def _open(self, manifest: Manifest) -> None:
         size, journal_size = _size(self.path, follow=True), _size(self._journal_path)
         if size and not journal_size:
-            raise OutputError(f"{self.path} already exists and has no journal to resume from: choose another name")
+            raise OutputError(
+                f"{self.path} already exists and has no journal to resume from: choose another name",
+                code="run/no-journal",
+            )
         self._fault = _read_fault(self._fault_path)
         self._output = self._opened(self.path, follow=True)
         self._journal = self._opened(self._journal_path, follow=False)
@@ -229,19 +234,22 @@ class Journal:
         if not DigestChain().encode(manifest).startswith(content):
             raise _no_journal(self._journal_path)
         if os.fstat(self._output.fileno()).st_size:
-            raise OutputError(f"{self.path} already exists and has no journal to resume from: choose another name")
+            raise OutputError(
+                f"{self.path} already exists and has no journal to resume from: choose another name",
+                code="run/no-journal",
+            )
 
     def _opened(self, path: Path, *, follow: bool, lock: bool = True) -> BinaryIO:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
         file = open(os.open(path, flags, 0o644), "r+b", buffering=0)  # noqa: SIM115
         self._files.append(file)
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OutputError(f"{path} is not a regular file")
+            raise OutputError(f"{path} is not a regular file", code="output/not-regular")
         if lock:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise OutputError(f"{self.path} is being written by another run") from None
+                raise OutputError(f"{self.path} is being written by another run", code="run/in-use") from None
         return file
 
     # writing
@@ -279,7 +287,10 @@ class Journal:
             raise self._cannot_write(error) from error
 
     def _cannot_write(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write {self.path}: {error.strerror}; the rows of finished blocks are valid")
+        return OutputError(
+            f"cannot write {self.path}: {error.strerror}; the rows of finished blocks are valid",
+            code="output/not-written",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,14 +313,14 @@ def read_run(output: Path) -> RunStatus:
         with _open_to_read(journal_path) as journal:
             content = _read_journal(journal, journal_path)
     except OSError as error:
-        raise OutputError(f"cannot read {journal_path}: {error.strerror}") from error
+        raise OutputError(f"cannot read {journal_path}: {error.strerror}", code="input/unreadable") from error
     state = _replayed(content[: content.rfind(b"\n") + 1], DigestChain(), journal_path)
     if state.finished:
         try:
             with _open_to_read(output, follow=True) as file:
                 check_output(file, output, state)
         except OSError as error:
-            raise OutputError(f"cannot read {output}: {error.strerror}") from error
+            raise OutputError(f"cannot read {output}: {error.strerror}", code="input/unreadable") from error
     return RunStatus(state.manifest.content, state.finished, state.checkpoint.rows)
 
 
@@ -338,11 +349,19 @@ def check_output(file: BinaryIO, path: Path, state: JournalState) -> hashlib._Ha
         digest.update(piece)
         rest -= len(piece)
     if rest:
-        raise OutputError(f"{path} is shorter than its journal says: it was changed and cannot be resumed or merged")
+        raise OutputError(
+            f"{path} is shorter than its journal says: it was changed and cannot be resumed or merged",
+            code="run/output-changed",
+        )
     if state.checkpoint.size and digest.hexdigest() != state.checkpoint.digest:
-        raise OutputError(f"{path} does not match its journal: it was changed and cannot be resumed or merged")
+        raise OutputError(
+            f"{path} does not match its journal: it was changed and cannot be resumed or merged",
+            code="run/output-changed",
+        )
     if state.finished and size > state.checkpoint.size:
-        raise OutputError(f"{path} is longer than its journal says: it was changed and cannot be merged")
+        raise OutputError(
+            f"{path} is longer than its journal says: it was changed and cannot be merged", code="run/output-changed"
+        )
     return digest
 
 
@@ -351,7 +370,7 @@ def _open_to_read(path: Path, *, follow: bool = False) -> BinaryIO:
     file = open(descriptor, "rb", buffering=0)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         file.close()
-        raise OutputError(f"{path} is not a regular file")
+        raise OutputError(f"{path} is not a regular file", code="output/not-regular")
     return file
 
 
@@ -366,10 +385,14 @@ def _replayed(content: bytes, chain: DigestChain, path: Path) -> JournalState:
     try:
         state = replay(decode(content, chain))
     except OldJournal:
-        raise OutputError(f"{path} was begun by guard 0.1; finish it there or choose another name") from None
+        raise OutputError(
+            f"{path} was begun by guard 0.1; finish it there or choose another name", code="run/no-journal"
+        ) from None
     except CorruptJournal as error:
         if content.startswith(b'{"digest":"'):
-            raise OutputError(f"{path} was changed: {error}; it cannot be resumed or merged") from None
+            raise OutputError(
+                f"{path} was changed: {error}; it cannot be resumed or merged", code="run/output-changed"
+            ) from None
         raise _no_journal(path) from None
     if state is None:
         raise _no_journal(path)
@@ -377,7 +400,7 @@ def _replayed(content: bytes, chain: DigestChain, path: Path) -> JournalState:
 
 
 def _no_journal(path: Path) -> OutputError:
-    return OutputError(f"{path} is not a journal of guard: move it, or choose another name")
+    return OutputError(f"{path} is not a journal of guard: move it, or choose another name", code="run/no-journal")
 
 
 def _size(path: Path, *, follow: bool = False) -> int:
@@ -387,9 +410,9 @@ def _size(path: Path, *, follow: bool = False) -> int:
     except FileNotFoundError:
         return 0
     if stat.S_ISLNK(status.st_mode):
-        raise OutputError(f"{path} is a link: move it, or choose another name")
+        raise OutputError(f"{path} is a link: move it, or choose another name", code="output/not-regular")
     if not stat.S_ISREG(status.st_mode):
-        raise OutputError(f"{path} is not a regular file")
+        raise OutputError(f"{path} is not a regular file", code="output/not-regular")
     return status.st_size
 
 
@@ -400,5 +423,5 @@ def _read_fault(path: Path) -> str | None:
     with _open_to_read(path) as file:
         head = file.read(_FAULT_BYTES)
     if not head.startswith(_FAULT_HEAD):
-        raise OutputError(f"{path} is not a trace of a fault: move it, or choose another name")
+        raise OutputError(f"{path} is not a trace of a fault: move it, or choose another name", code="run/no-journal")
     return head.removeprefix(_FAULT_HEAD).split(b"\n")[0].decode("utf-8", "replace")

@@ -93,7 +93,10 @@ def _render(
     code = OK
     for number, record in enumerate(records):
         if as_raw and number:
-            raise InputError("--raw shows one prompt, and the input holds more than one conversation")
+            raise InputError(
+                "--raw shows one prompt, and the input holds more than one conversation",
+                code="record/several-conversations",
+            )
         try:
             prompts = list(_prompts(record, renderer, target, as_user))
         except NothingToJudge as reason:
@@ -101,7 +104,10 @@ def _render(
             code = UNJUDGED
             continue
         if as_raw and len(prompts) > 1:
-            raise InputError(f"--raw shows one prompt, and --target {target} makes {len(prompts)} of this conversation")
+            raise InputError(
+                f"--raw shows one prompt, and --target {target} makes {len(prompts)} of this conversation",
+                code="record/several-conversations",
+            )
         for turn, prompt in prompts:
             if as_raw:
                 output.write_bytes(render_text(prompt.segments).encode("utf-8", "backslashreplace"))

@@ -98,7 +98,8 @@ def _cases(taxonomy: Taxonomy, data: Sequence[PolicyTestCase]) -> list[PolicyTes
     cases = [*cases_from_taxonomy(taxonomy), *data]
     if not cases:
         raise InputError(
-            f"{taxonomy.location.path} has no `tests`, and no labelled data is named: there is nothing to test"
+            f"{taxonomy.location.path} has no `tests`, and no labelled data is named: there is nothing to test",
+            code="eval/nothing-to-evaluate",
         )
     return cases
 
@@ -120,10 +121,13 @@ def _labelled(
     place = ", ".join(files) or "no labelled data"
     if not data.cases and files:
         raise InputError(
-            f"{place}: nothing to test ({left_out or 'no records'}); --label-field says where the label is"
+            f"{place}: nothing to test ({left_out or 'no records'}); --label-field says where the label is",
+            code="eval/nothing-to-evaluate",
         )
     if gated and all(case.expect != "safe" for case in data.cases):
-        raise InputError(f"{place}: --max-flag-rate needs records that are labelled safe, and there are none")
+        raise InputError(
+            f"{place}: --max-flag-rate needs records that are labelled safe, and there are none", code="eval/one-class"
+        )
     if left_out:
         output.echo_err(f"guard: left out: {left_out}")
     return data.cases
@@ -164,10 +168,10 @@ def _watch(
             taxonomy = load()
             before, run = run, again(taxonomy)
         except TaxonomyError as error:
-            _write(f"{_clock()} not valid, the last run stands:", *error.lines)
+            _write(f"{_clock()} not valid, the last run stands:", *output.error_lines(error))
             continue
         except GuardError as error:
-            first, *more = error.lines
+            first, *more = output.error_lines(error)
             _write(f"{_clock()} {first}", *more)
             continue
         if taxonomy.files != files:

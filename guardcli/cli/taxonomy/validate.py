@@ -14,7 +14,7 @@ from guardcli import __version__
 from guardcli.cli import output
 from guardcli.cli.exit_codes import OK, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
-from guardcli.errors import CODES, Problem, TaxonomyError
+from guardcli.errors import ERROR_CODES, TAXONOMY_CODES, Problem, TaxonomyError
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_line
@@ -50,7 +50,7 @@ def validate(
             problems.extend(error.problems)
     if output_format == "text":
         for problem in problems:
-            output.write(f"{escape_line(str(problem))}\n")
+            output.write(f"{escape_line(f'{problem} [{problem.code}]')}\n")
         for taxonomy in good:
             holds = f"categories: {len(taxonomy.categories)}, tests: {len(taxonomy.tests)}"
             output.write(f"{escape_line(taxonomy.location.path)}: valid ({holds})\n")
@@ -82,7 +82,15 @@ def _json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
 
 def _sarif(problems: Sequence[Problem]) -> dict[str, Any]:
     """SARIF 2.1.0, as code hosts read it."""
-    driver = {"name": "guard", "version": __version__, "rules": [{"id": code} for code in CODES]}
+    rules = [
+        {
+            "id": code,
+            "shortDescription": {"text": ERROR_CODES[code].meaning},
+            "help": {"text": ERROR_CODES[code].advice},
+        }
+        for code in TAXONOMY_CODES
+    ]
+    driver = {"name": "guard", "version": __version__, "rules": rules}
     results = [
         {
             "ruleId": problem.code,

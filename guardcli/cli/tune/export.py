@@ -44,12 +44,15 @@ def export(*, folder: Path, path: Path, base_path: Path | None) -> int:
     checkpoint = LoraCheckpoint.from_folder(checkpoint_folder)
     if base_path is None and (checkpoint.base is None or not Path(checkpoint.base).is_dir()):
         raise InputError(
-            f"{checkpoint_folder} was trained on {checkpoint.base}, which is not here: name the weights with --base"
+            f"{checkpoint_folder} was trained on {checkpoint.base}, which is not here: name the weights with --base",
+            code="tune/other-weights",
         )
     base = BaseModel.from_folder(base_path or Path(checkpoint.base or ""))
     manifest = read_manifest(checkpoint_folder)
     if manifest and manifest["base"] != base.fingerprint():
-        raise InputError(f"{checkpoint_folder} was trained on other weights than those in {base.folder}")
+        raise InputError(
+            f"{checkpoint_folder} was trained on other weights than those in {base.folder}", code="tune/other-weights"
+        )
     output.check_output_file(path, [*checkpoint.files, *base.files, *manifest_paths(checkpoint_folder)], "-o")
     num_matrices = export_gguf(checkpoint, base, path, template=manifest.get("template"))
     output.echo_err(

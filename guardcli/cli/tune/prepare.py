@@ -160,7 +160,7 @@ def prepare(
     if stats.overlaps:
         output.echo_err_text(f"guard: {format_overlaps(stats)}\n")
         if not drop_overlap:
-            raise InputError("they must not be trained on: --drop-overlap leaves them out")
+            raise InputError("they must not be trained on: --drop-overlap leaves them out", code="tune/overlap")
     return _finish(None if to_stdout else path, examples, stats, samples=samples, seed=seed)
 
 

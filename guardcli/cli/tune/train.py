@@ -180,7 +180,7 @@ def _check_folder(folder: Path, base: Path, data: Sequence[Path]) -> None:
     """Raise OutputError if the run's folder is a file or the base model's, or if the run would overwrite its data."""
     if folder.is_dir():
         if base.is_dir() and folder.samefile(base):
-            raise OutputError(f"{folder} is an input: -o would write into it")
+            raise OutputError(f"{folder} is an input: -o would write into it", code="output/would-overwrite")
     else:
         output.check_output_file(folder, data, "-o")
     for file in run_files(folder):

@@ -69,16 +69,19 @@ class CategoryMap:
         try:
             value: Any = json.loads(path.read_text("utf-8"))
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}") from error
+            raise InputError(f"{path}: {error.strerror}", code="input/unreadable") from error
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: not JSON: {error}") from error
+            raise InputError(f"{path}: not JSON: {error}", code="eval/invalid-map") from error
         entries = value if isinstance(value, dict) and any(isinstance(v, dict) for v in value.values()) else {"": value}
         for dataset, categories in entries.items():
             if not isinstance(categories, dict) or not all(
                 c is None or isinstance(c, str) for c in categories.values()
             ):
                 what = f"{dataset!r} in it" if dataset else "it"
-                raise InputError(f'{path}: {what} is no map: write {{"native name": "category id" or null, …}}')
+                raise InputError(
+                    f'{path}: {what} is no map: write {{"native name": "category id" or null, …}}',
+                    code="eval/invalid-map",
+                )
         return cls(entries, policy, str(path))
 
     def dataset_key(self, names: Sequence[str]) -> str:
@@ -100,7 +103,8 @@ class CategoryMap:
                     if by_name is not None and label != by_name and self.policy is None:
                         raise InputError(
                             f"{self.path} maps {native!r} to {target}, and the policy has a category of that very name "
-                            f"({by_name}): say which policy the map is for, as --map TAXONOMY={self.path}"
+                            f"({by_name}): say which policy the map is for, as --map TAXONOMY={self.path}",
+                            code="eval/invalid-map",
                         )
                     return label
         return by_name

@@ -138,7 +138,7 @@ class _NamedFields:
         """Raise InputError: no record has one of them. Says nothing where no record has any field at all."""
         for option, path in self._missing.items():
             if self._first:
-                raise InputError(missing_field_message(option, path, self._first))
+                raise InputError(missing_field_message(option, path, self._first), code="option/field-not-found")
 
 
 def _parse(
@@ -161,7 +161,7 @@ def _parse(
             parsed = replace(parsed, ground_truth=ground_truth)
         return name, parsed
     except ValueError as error:
-        raise InputError(f"{record.key.location}: {error}") from None
+        raise InputError(f"{record.key.location}: {error}", code="eval/invalid-label") from None
 
 
 def _parse_fields(fields: Mapping[str, Json], spec: FieldSpec) -> ParsedSample:

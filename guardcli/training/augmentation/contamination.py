@@ -94,7 +94,10 @@ def _conversation(record: Record | Malformed) -> Conversation:
     read_messages = None if schema is None else DATASET_SCHEMAS[schema].messages
     if read_messages is not None and (messages := read_messages(record.fields)):
         return Conversation(messages)
-    raise InputError(f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}")
+    raise InputError(
+        f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}",
+        code="eval/nothing-to-evaluate",
+    )
 
 
 def _distinctive_texts(shown: Sequence[Turn]) -> list[str]:

@@ -87,7 +87,10 @@ class TrainingExample:
         try:
             return cls._from_row(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{location}: no training example ({error}): guard tune prepare writes them") from error
+            raise InputError(
+                f"{location}: no training example ({error}): guard tune prepare writes them",
+                code="tune/invalid-example",
+            ) from error
 
     @classmethod
     def _from_row(cls, row: dict[str, Any]) -> TrainingExample:

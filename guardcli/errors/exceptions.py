@@ -1,4 +1,4 @@
-"""The exceptions that leave guardcli's own code, and nothing else about failing.
+"""The exceptions that leave guardcli's own code. Each carries the code of its kind.
 
 ::
 
@@ -18,17 +18,28 @@ Errors of foreign libraries are translated where the library enters (the doors n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
+from typing import Any
+
+from guardcli.errors.codes import ErrorCode, TaxonomyCode
 
 
 class GuardError(Exception):
     """Anything that ends a run with a message for a person; the command line exits with 2.
 
-    Each argument is a line. A line break inside one came with a name, and is escaped where the message is shown.
+    Each argument is a line. A line break inside one came with a name, and is escaped where the message is shown. `code`
+    says what kind of error it is, and stays the same when the message is worded differently.
     """
+
+    def __init__(self, *lines: str, code: ErrorCode) -> None:
+        super().__init__(*lines)
+        self.code = code
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), code=self.code), self.args
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -67,34 +78,18 @@ class DemonstrationModelWarning(UserWarning):
     """A model was loaded that shows what the program does, and must not protect anyone."""
 
 
-Code = Literal[
-    "taxonomy",
-    "no-taxonomy",  # the file is something else
-    "too-large",  # more text, values or levels than a policy needs
-    "too-many-problems",
-    "extends-outside",  # of the folder of the file
-    "hidden-character",
-    "posing-letter",  # one that looks Latin
-    "prompt-marker",  # text that imitates the prompt's structure
-    "key-reads-like-verdict",
-]
-CODES: tuple[Code, ...] = get_args(Code)
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong in a taxonomy. `line` and `column` count from 1; the message says what to do.
 
     In a taxonomy that was made of a dict `key` is the place, such as "categories[0].threshold", and `line` is 0.
-
-    The code stays the same when the message is worded otherwise; `taxonomy` is that of mistakes.
     """
 
     path: str
     line: int
     column: int
     message: str
-    code: Code = "taxonomy"
+    code: TaxonomyCode
     key: str = ""
 
     def __str__(self) -> str:
@@ -104,8 +99,11 @@ class Problem:
 
 
 class TaxonomyError(GuardError):
-    """All problems of one taxonomy at once, in the order of the file."""
+    """All problems of one taxonomy at once, in the order of the file. Its code is that of the first."""
 
-    def __init__(self, *problems: Problem) -> None:
-        self.problems = problems
-        super().__init__(*map(str, problems))
+    def __init__(self, first: Problem, *others: Problem) -> None:
+        self.problems = (first, *others)
+        super().__init__(*map(str, self.problems), code=first.code)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.problems
