@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from guardcli.errors import ErrorCode
+
 Role = Literal["user", "assistant", "system", "developer", "tool"]
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -95,10 +97,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A record that cannot be judged. `reason` tells the user what is wrong with it."""
+    """A record that cannot be judged. `reason` tells the user what is wrong with it, and `code` tells programs."""
 
     key: Key
     reason: str
+    code: ErrorCode
     fields: Mapping[str, Json] = field(default_factory=dict)
     before: bytes = field(default=b"", repr=False, compare=False)
 

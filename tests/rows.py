@@ -14,9 +14,9 @@ TAXONOMY = {"name": "llama-guard-3", "prompt": "6c2a66d22e86e27a", "decision": "
 def row(line: int, score: float | None, **fields: Any) -> dict[str, Any]:
     """A row of schema 2, safe or unsafe at 0.5; without a score an error."""
     if score is None:
-        verdict, error = "error", "not JSON"
+        verdict, error, error_code = "error", "not JSON", "record/not-json"
     else:
-        verdict, error = ("unsafe" if score >= 0.5 else "safe"), None
+        verdict, error, error_code = ("unsafe" if score >= 0.5 else "safe"), None, None
     return {
         "schema": 2,
         "id": None,
@@ -34,6 +34,7 @@ def row(line: int, score: float | None, **fields: Any) -> dict[str, Any]:
         "unread": [],
         "truncated": False,
         "error": error,
+        "error_code": error_code,
         "model": "tiny@0123456789ab",
         "template": "llama-guard-3-8b",
         "scoring": "verdict",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -12,6 +13,7 @@ from typing import get_args
 import pytest
 
 import guardcli
+from guardcli.audit.journal import ManifestMismatchError
 from guardcli.errors import (
     ERROR_CODES,
     ErrorCode,
@@ -26,11 +28,18 @@ PACKAGE = Path(guardcli.__file__).parent
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "codes.py"]
 
 
-def codes_in(path: Path) -> Iterator[str]:
-    """The string constants of a module that are codes, or look like one where a code is expected."""
+def strings_in(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Constant) and node.value in ERROR_CODES:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+
+
+ROOMS = {code.split("/")[0] for code in ERROR_CODES}
+
+
+def looks_like_code(text: str) -> bool:
+    room, _, kind = text.partition("/")
+    return room in ROOMS and re.fullmatch("[a-z-]+", kind) is not None
 
 
 def raised_without_code(source: str) -> list[str]:
@@ -48,7 +57,9 @@ def subclasses(of: type) -> Iterator[type]:
         yield from (one, *subclasses(one))
 
 
-CODED = {"GuardError", "InputError", "OutputError", "ModelError", "EngineError", "TuneError"}
+CODED = {
+    "GuardError", "InputError", "OutputError", "ModelError", "EngineError", "TuneError", "RecordError", "StreamError"
+}  # fmt: skip
 
 
 def test_the_table_has_every_code_once_in_order() -> None:
@@ -57,12 +68,16 @@ def test_the_table_has_every_code_once_in_order() -> None:
 
 def test_the_tree_is_known_here() -> None:
     own = {cls.__name__ for cls in subclasses(GuardError) if "__init__" not in vars(cls)}
-    assert own | {"GuardError"} == CODED
+    assert own | {"GuardError", "RecordError", "StreamError"} == CODED
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_error_names_its_code(path: Path) -> None:
     assert raised_without_code(path.read_text("utf-8")) == []
+
+
+def test_every_code_of_the_table_is_used_and_no_other() -> None:
+    assert {text for path in MODULES for text in strings_in(path) if looks_like_code(text)} == set(ERROR_CODES)
 
 
 def test_an_error_without_a_code_would_be_noticed() -> None:
@@ -78,11 +93,14 @@ PROBLEMS = TaxonomyError(
     Problem("t.yaml", 1, 2, "bad", "taxonomy/not-yaml"), Problem("t.yaml", 3, 4, "worse", "taxonomy/wrong-type")
 )
 
+OTHER_RUN = ManifestMismatchError(Path("out.jsonl"), {"a": 1}, {"a": 2})
+
 
 @pytest.mark.parametrize("remade", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
 def test_copies_keep_code_and_place(remade: object) -> None:
     assert callable(remade)
-    error, problems = remade(ERROR), remade(PROBLEMS)
+    error, problems, other_run = remade(ERROR), remade(PROBLEMS), remade(OTHER_RUN)
     assert (type(error), error.lines, error.code) == (InputError, ("a", "b"), "input/not-found")
     assert (problems.problems, problems.code) == (PROBLEMS.problems, "taxonomy/not-yaml")
+    assert (other_run.path, other_run.before, other_run.code) == (Path("out.jsonl"), {"a": 1}, "run/other-run")
     assert str(problems) == "t.yaml:1:2: bad\nt.yaml:3:4: worse"

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from guardcli.audit.blocks import BlockLimits, Item, choose_block_tokens
 from guardcli.audit.input_files import InputFiles, SkippedFile, expand_paths
 from guardcli.audit.journal import Checkpoint, Journal, JournalState, ManifestMismatchError, files_of, peek_manifest
-from guardcli.audit.manifest import block_tokens_of, describe_differences, make_manifest
+from guardcli.audit.manifest import block_tokens_of, describe_differences, make_manifest, only_inputs_changed
 from guardcli.audit.progress import AuditPreparation, AuditProgress
 from guardcli.audit.run import AuditPlan, Shard, isolate_poison_records, run_audit
 from guardcli.audit.signals import Interrupts
 from guardcli.audit.sources import UNIT_BYTES, Source
 from guardcli.audit.units import Unit, read_unit, split_into_units
-from guardcli.errors import OutputError
+from guardcli.errors import ErrorCode, OutputError
 from guardcli.files.collisions import check_output_path
 from guardcli.formats import ReadOptions, load_requests
 from guardcli.judging import reader
@@ -182,7 +182,9 @@ def audit(
             with Journal(output, manifest) as journal:
                 _Attempt(journal, plan, open_guard, observer, caught).run(guard)
         except ManifestMismatchError as error:
-            raise OutputError(*_describe_mismatch(error), code="run/other-run") from error
+            inputs_changed = only_inputs_changed(error.before, error.after)
+            code: ErrorCode = "run/input-changed" if inputs_changed else "run/other-run"
+            raise OutputError(*_describe_mismatch(error), code=code) from error
     return AuditResult(
         output=output, summary=summarize(reader.read_verdicts(str(output))), left_out=tuple(files.left_out)
     )

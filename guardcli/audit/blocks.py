@@ -96,7 +96,7 @@ def replace_poison_records(block: Block, poison_records: Sequence[PoisonRecord])
     """The items of a block, with an error in place of each poison record."""
     poison = {(record.line, record.part) for record in poison_records if record.unit == block.unit}
     return [
-        Malformed(item.key, POISON_MESSAGE, item.fields, item.before)
+        Malformed(item.key, POISON_MESSAGE, "record/crashed", item.fields, item.before)
         if (item.key.line, item.key.part) in poison
         else item
         for item in block.items

@@ -83,6 +83,18 @@ def describe_differences(before: Json, after: Json) -> list[str]:
     return told or [f"{name} differs" for name in _differing(before, after)]
 
 
+def only_inputs_changed(before: Json, after: Json) -> bool:
+    """Whether all that differs is the content of inputs, or of files of requests, that both runs name."""
+    if before.get("version") != after.get("version") or any(_options(before, after)) or any(_policies(before, after)):
+        return False
+    differing = [name for name in ("inputs", "requests") if before.get(name) != after.get(name)]
+    return bool(differing) and all(_paths(before, name) == _paths(after, name) for name in differing)
+
+
+def _paths(manifest: Json, name: str) -> list[str]:
+    return [one["path"] for one in manifest.get(name) or ()]
+
+
 def block_tokens_of(manifest: Json | None) -> int | None:
     """The limit of a block in the manifest of a run that is resumed; None if it does not tell."""
     tokens = _part(manifest or {}, "blocks").get("tokens")

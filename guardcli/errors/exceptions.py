@@ -17,8 +17,8 @@ Errors of foreign libraries are translated where the library enters (the doors n
 
 from __future__ import annotations
 
+import copyreg
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from guardcli.errors.codes import ErrorCode, TaxonomyCode
@@ -39,7 +39,8 @@ class GuardError(Exception):
         return "\n".join(self.lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(type(self), code=self.code), self.args
+        """Copy and unpickle without `__init__`, which takes other arguments than the lines."""
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -104,6 +105,3 @@ class TaxonomyError(GuardError):
     def __init__(self, first: Problem, *others: Problem) -> None:
         self.problems = (first, *others)
         super().__init__(*map(str, self.problems), code=first.code)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self.problems

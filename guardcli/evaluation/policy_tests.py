@@ -109,7 +109,7 @@ def cases_from_records(records: Iterable[Record | Malformed], field_spec: FieldS
     """
     dataset = read_dataset(records, field_spec)
     for unreadable in dataset.unreadable:
-        raise InputError(f"{unreadable.key.location}: {unreadable.reason}", code="eval/nothing-to-evaluate")
+        raise InputError(f"{unreadable.key.location}: {unreadable.reason}", code=unreadable.code)
     return LabeledCases(tuple(map(_case, dataset.samples)), dataset.left_out)
 
 
@@ -117,7 +117,7 @@ def _case(sample: Sample) -> PolicyTestCase:
     record = sample.record
     location = record.key.location
     if isinstance(record, Malformed):
-        raise InputError(f"{location}: {record.reason}", code="eval/nothing-to-evaluate")
+        raise InputError(f"{location}: {record.reason}", code=record.code)
     expect: Literal["safe", "unsafe"] = "unsafe" if sample.unsafe else "safe"
     return PolicyTestCase(
         name=record.key.id or location,

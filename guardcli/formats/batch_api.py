@@ -25,7 +25,10 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
     assert isinstance(value, dict)  # by `matches`
     bodies = [name for name in _BODY_NAMES if value.get(name) is not None]
     if len(bodies) > 1:
-        raise RecordError(f"both {' and '.join(bodies)}: part requests and answers, or name one by --messages-path")
+        raise RecordError(
+            f"both {' and '.join(bodies)}: part requests and answers, or name one by --messages-path",
+            code="record/conflicting-fields",
+        )
     if "result" in value:
         return [(None, Conversation(_parse_anthropic_result(value["result"], claims)))]
     if "response" in value:
@@ -36,7 +39,7 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
 
 def _parse_request(body: Json, name: str, claims: Claims) -> NamedConversations:
     if not isinstance(body, dict):
-        raise RecordError(f"{name} is {describe_type(body)}; it must be an object")
+        raise RecordError(f"{name} is {describe_type(body)}; it must be an object", code="record/wrong-type")
     claims.claim(body)
     if "messages" in body:
         return openai.parse(body, claims)
@@ -46,7 +49,10 @@ def _parse_request(body: Json, name: str, claims: Claims) -> NamedConversations:
         return pairs.conversation_per_item(body, "prompt", claims)
     if isinstance(body.get("prompt"), str):
         return [(None, Conversation((Message("user", messages.read_text(body, "prompt", claims)),)))]
-    raise RecordError(f"{name} has neither messages, input nor prompt; it has the keys {quote_names(body)}")
+    raise RecordError(
+        f"{name} has neither messages, input nor prompt; it has the keys {quote_names(body)}",
+        code="record/missing-field",
+    )
 
 
 def _parse_input(body: dict[str, Json], claims: Claims) -> NamedConversations:
@@ -83,9 +89,11 @@ def _read_items(items: list[Json], name: str, claims: Claims) -> tuple[list[Mess
             claims.claim_all(item)
             skipped.append("tool_call" if type_ in messages.TOOL_CALL_TYPES else "tool_result")
         else:
-            raise RecordError(f"{name} item {number} is of an unknown type: {quote(str(type_))}")
+            raise RecordError(
+                f"{name} item {number} is of an unknown type: {quote(str(type_))}", code="record/wrong-type"
+            )
     if not item_messages:
-        raise RecordError(f"empty conversation: {name} holds no message")
+        raise RecordError(f"empty conversation: {name} holds no message", code="record/empty-conversation")
     return item_messages, tuple(skipped)
 
 
@@ -102,10 +110,10 @@ def _read_reasoning(item: dict[str, Json], number: int, claims: Claims) -> list[
 
 def _parse_openai_response(response: Json, error: Json, claims: Claims) -> NamedConversations:
     if not isinstance(response, dict) or error is not None:
-        raise RecordError(f"the request failed: {_failure_reason(error)}")
+        raise RecordError(f"the request failed: {_failure_reason(error)}", code="record/failed-request")
     body, status = response.get("body"), response.get("status_code")
     if not isinstance(body, dict) or (isinstance(status, int) and status >= 400):
-        raise RecordError(f"the request failed with status {status}")
+        raise RecordError(f"the request failed with status {status}", code="record/failed-request")
     claims.claim(response)
     claims.claim(body)
     output = body.get("output")
@@ -115,7 +123,7 @@ def _parse_openai_response(response: Json, error: Json, claims: Claims) -> Named
         return [(None, Conversation((*system, *item_messages), skipped=skipped))]
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise RecordError("the answer has no choices, and so no message to judge")
+        raise RecordError("the answer has no choices, and so no message to judge", code="record/empty-conversation")
     conversations = [_parse_choice(choice, number, claims) for number, choice in enumerate(choices, start=1)]
     if len(conversations) == 1:
         return [(None, conversations[0])]
@@ -127,14 +135,17 @@ def _parse_choice(choice: Json, number: int, claims: Claims) -> Conversation:
         return Conversation(messages.read_messages([choice["message"]], f"choice {number}", claims))
     if isinstance(choice, dict) and isinstance(choice.get("text"), str):  # of a completion
         return Conversation((Message("assistant", messages.read_text(choice, "text", claims)),))
-    raise RecordError(f"choice {number} has no message")
+    raise RecordError(f"choice {number} has no message", code="record/missing-field")
 
 
 def _parse_anthropic_result(result: Json, claims: Claims) -> tuple[Message, ...]:
     if not isinstance(result, dict):
-        raise RecordError(f"result is {describe_type(result)}; it must be an object")
+        raise RecordError(f"result is {describe_type(result)}; it must be an object", code="record/wrong-type")
     if result.get("type") != "succeeded":
-        raise RecordError(f"the request did not succeed: {_failure_reason(result.get('error', result.get('type')))}")
+        raise RecordError(
+            f"the request did not succeed: {_failure_reason(result.get('error', result.get('type')))}",
+            code="record/failed-request",
+        )
     claims.claim(result)
     return messages.read_messages([result.get("message")], "result", claims)
 

@@ -59,9 +59,11 @@ def iter_frames(stream: InputStream) -> Iterator[Frame]:
     try:
         names, delimiter = _read_header(lines)
     except (RecordError, csv.Error) as error:
-        raise StreamError(f"no header: the first line names the columns of a CSV file ({error})") from error
+        raise StreamError(
+            f"no header: the first line names the columns of a CSV file ({error})", code="input/invalid-header"
+        ) from error
     if not any(names):
-        raise StreamError("no header: the first line of a CSV file names its columns")
+        raise StreamError("no header: the first line of a CSV file names its columns", code="input/invalid-header")
     csv.field_size_limit(_MAX_CELL_SIZE)
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     before = lines.take_bytes()
@@ -73,7 +75,7 @@ def iter_frames(stream: InputStream) -> Iterator[Frame]:
             return
         except (csv.Error, RecordError) as error:  # go on with the next line
             lines.take_bytes()
-            yield Frame(lines.start, RecordError(f"the row is no CSV: {error}"), before=before)
+            yield Frame(lines.start, RecordError(f"the row is no CSV: {error}", code="record/not-csv"), before=before)
             rows = csv.reader(lines, delimiter=delimiter, strict=True)
             before = b""
             continue
@@ -117,7 +119,8 @@ class _RowLines:
         if is_cut or self.size > limit + 2:
             raise StreamError(
                 f"{too_long_message(f'the row that begins on line {self.start}', limit)}, "
-                "or a quote in it is not closed; what follows is not read"
+                "or a quote in it is not closed; what follows is not read",
+                code="record/too-long",
             )
         return decoding.decode_text(strip_marks(line) if number == 1 else line, number)
 
@@ -174,7 +177,9 @@ def _column_names(cells: list[str]) -> list[str]:
     names = [_canonical(cell.strip()) for cell in cells]
     filled = [name for name in names if name]
     if len(set(filled)) < len(filled):
-        raise StreamError("two columns have one name, and one of them would not be read: rename it")
+        raise StreamError(
+            "two columns have one name, and one of them would not be read: rename it", code="input/invalid-header"
+        )
     if not filled:
         return []
     nameless = sum(not name for name in names)
@@ -188,5 +193,5 @@ def _canonical(name: str) -> str:
 def _row_value(names: list[str], cells: list[str]) -> dict[str, Json] | RecordError:
     """Return a row as an object, with null for empty cells; or what is wrong with it."""
     if len(cells) != len(names):
-        return RecordError(f"the row has {len(cells)} cells, and the header names {len(names)}")
+        return RecordError(f"the row has {len(cells)} cells, and the header names {len(names)}", code="record/not-csv")
     return {name: cell or None for name, cell in zip(names, cells, strict=True)}

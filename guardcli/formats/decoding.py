@@ -41,7 +41,10 @@ def decode_text(content: bytes, line: int) -> str:
         RecordError: The bytes are not UTF-8, or contain NUL, which is a sign of another encoding.
     """
     if b"\0" in content:
-        raise RecordError(f"NUL bytes in {_describe_line(content, line, content.index(0))}: {_guess_encoding(content)}")
+        raise RecordError(
+            f"NUL bytes in {_describe_line(content, line, content.index(0))}: {_guess_encoding(content)}",
+            code="record/invalid-encoding",
+        )
     try:
         return content.decode()
     except UnicodeDecodeError as error:
@@ -50,7 +53,8 @@ def decode_text(content: bytes, line: int) -> str:
         place = f"byte {offset - content[:offset].rfind(10)} of {_describe_line(content, line, offset)}"
         raise RecordError(
             f"invalid UTF-8 at {place}: 0x{byte:02x}; "
-            + ("UTF-16 begins here: iconv -f UTF-16 converts it" if is_utf16 else "if Latin-1: iconv -f LATIN1")
+            + ("UTF-16 begins here: iconv -f UTF-16 converts it" if is_utf16 else "if Latin-1: iconv -f LATIN1"),
+            code="record/invalid-encoding",
         ) from None
 
 
@@ -86,13 +90,13 @@ def decode_json(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
                 return replace_lone_surrogates(parsed)
         return parsed, ()
     except json.JSONDecodeError as error:
-        raise RecordError(f"not JSON: {_explain(error, line)}") from None
+        raise RecordError(f"not JSON: {_explain(error, line)}", code="record/not-json") from None
     except RecursionError:
-        raise RecordError("nested too deeply") from None
+        raise RecordError("nested too deeply", code="record/too-complex") from None
     except RecordError:
         raise
     except ValueError:  # Python converts integers of some thousand digits and no more
-        raise RecordError("a number has too many digits") from None
+        raise RecordError("a number has too many digits", code="record/too-complex") from None
 
 
 def decode_json_or_none(content: bytes) -> Json:
@@ -136,17 +140,25 @@ def check_json(value: object) -> None:
     elif isinstance(value, dict):
         for name, item in value.items():
             if not isinstance(name, str):
-                raise RecordError(f"a name in an object is {describe_type(name)}; it must be text")
+                raise RecordError(
+                    f"a name in an object is {describe_type(name)}; it must be text", code="record/wrong-type"
+                )
             check_json(name)
             check_json(item)
     elif value is not None and not isinstance(value, (bool, int, float)):
-        raise RecordError(f"it holds {describe_type(value)}; a record holds text, numbers, lists and objects only")
+        raise RecordError(
+            f"it holds {describe_type(value)}; a record holds text, numbers, lists and objects only",
+            code="record/wrong-type",
+        )
 
 
 def check_nul(text: str) -> None:
     """Raise RecordError if a text contains NUL: some readers stop there, and would not see the rest."""
     if "\0" in text:
-        raise RecordError("a text holds NUL (U+0000), behind which some readers see nothing: remove it")
+        raise RecordError(
+            "a text holds NUL (U+0000), behind which some readers see nothing: remove it",
+            code="record/invalid-encoding",
+        )
 
 
 def _check_depth(value: Json) -> None:
@@ -155,7 +167,7 @@ def _check_depth(value: Json) -> None:
         inside = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, (dict, list)))
         level = [item for items in inside for item in items]
     if level:
-        raise RecordError("nested too deeply")
+        raise RecordError("nested too deeply", code="record/too-complex")
 
 
 def _build_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -163,7 +175,7 @@ def _build_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        raise RecordError(f"the key {quote(key)} stands twice in an object")
+        raise RecordError(f"the key {quote(key)} stands twice in an object", code="record/duplicate-key")
     return fields
 
 

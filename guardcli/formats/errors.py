@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from guardcli.errors import ErrorCode
+
 MAX_QUOTED_NAMES = 8
 MAX_QUOTED_LENGTH = 40  # characters
 
@@ -16,13 +18,17 @@ _TYPE_NAMES: dict[type, str] = {str: "text", list: "a list", dict: "an object"}
 class RecordError(ValueError):
     """One record that cannot be read as a conversation; `reason` tells the user what is wrong with it."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, code: ErrorCode) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.code = reason, code
 
 
 class StreamError(Exception):
     """A stream that cannot be read any further. The records before it are valid."""
+
+    def __init__(self, reason: str, *, code: ErrorCode) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
 
 
 def describe_type(value: object) -> str:

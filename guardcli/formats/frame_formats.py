@@ -112,4 +112,6 @@ def detect(stream: InputStream, options: CompiledOptions) -> Detection:
 def _reject_binary(stream: InputStream, given: str) -> None:
     for format in FRAME_FORMATS.values():
         if format.content == "binary" and format.module.matches(stream):
-            raise StreamError(f"this is {format.title}: --input-format {given} reads text; leave it out")
+            raise StreamError(
+                f"this is {format.title}: --input-format {given} reads text; leave it out", code="option/invalid"
+            )

@@ -52,18 +52,22 @@ def _read_messages(value: dict[str, Json], name: str, claims: Claims, *, has_pro
             return (Message("assistant", item),)
         return _parse_turns(item, name)
     if not isinstance(item, list):
-        raise RecordError(f"{name} is {describe_type(item)}; it must be a transcript or a list of messages")
+        raise RecordError(
+            f"{name} is {describe_type(item)}; it must be a transcript or a list of messages", code="record/wrong-type"
+        )
     try:
         return messages.read_messages(item, "the list", claims)
     except RecordError as error:
-        raise RecordError(f"{name}: {error.reason}") from None
+        raise RecordError(f"{name}: {error.reason}", code=error.code) from None
 
 
 def _parse_turns(transcript: str, name: str) -> tuple[Message, ...]:
     before, *rest = _TURN.split(transcript)
     if before.strip():
-        raise RecordError(f"{name}: text before the first `Human:` or `Assistant:`: {quote(before.strip())}")
+        raise RecordError(
+            f"{name}: text before the first `Human:` or `Assistant:`: {quote(before.strip())}", code="record/no-speaker"
+        )
     if not rest:
-        raise RecordError(f"empty conversation: {name} is blank")
+        raise RecordError(f"empty conversation: {name} is blank", code="record/empty-conversation")
     pairs = zip(rest[::2], rest[1::2], strict=True)
     return tuple(Message(roles.parse_role(word, n), text.strip()) for n, (word, text) in enumerate(pairs, start=1))

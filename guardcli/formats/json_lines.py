@@ -23,7 +23,9 @@ def iter_frames(stream: InputStream) -> Iterator[Frame]:
     for line in stream.reader.iter_lines():
         content = strip_marks(line.content)
         if not line.whole:
-            yield Frame(line.number, RecordError(too_long_message("the line", limit)), before=blank)
+            yield Frame(
+                line.number, RecordError(too_long_message("the line", limit), code="record/too-long"), before=blank
+            )
         elif not content.strip():
             blank = append_blank(blank, line.raw)
             continue

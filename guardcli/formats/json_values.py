@@ -93,12 +93,18 @@ class _Splitter:
 
     def end(self) -> Iterator[Frame]:
         if self._depth or self._in_string:
-            yield Frame(self._start, RecordError("cut off: the value that begins here is not closed before the end"))
+            yield Frame(
+                self._start,
+                RecordError("cut off: the value that begins here is not closed before the end", code="record/not-json"),
+            )
             return
         yield from self._emit()
         if self._array is not None:
             yield Frame(
-                self._line, RecordError(f"cut off: the array of line {self._array} is not closed before the end")
+                self._line,
+                RecordError(
+                    f"cut off: the array of line {self._array} is not closed before the end", code="record/not-json"
+                ),
             )
 
     def _in_string_byte(self, byte: bytes) -> Iterator[Frame]:
@@ -187,7 +193,7 @@ class _Splitter:
 
     def _emit(self) -> Iterator[Frame]:
         if self._dropped:
-            yield Frame(self._start, RecordError(too_long_message("the value", self._limit)))
+            yield Frame(self._start, RecordError(too_long_message("the value", self._limit), code="record/too-long"))
         elif self._value:
             yield Frame(self._start, bytes(self._value.rstrip()))
         else:
@@ -212,7 +218,10 @@ class _Splitter:
         elif self._indent is None:
             return
         elif opening and self._indented and indent <= self._indent:
-            yield Frame(self._start, RecordError(f"not closed: another value begins on line {self._line}"))
+            yield Frame(
+                self._start,
+                RecordError(f"not closed: another value begins on line {self._line}", code="record/not-json"),
+            )
             self._clear()
             self._indent = indent
         elif self._start == self._line - 1:

@@ -90,9 +90,9 @@ def read_messages(value: Json, name: str, claims: Claims, dialect: Dialect = OPE
         RecordError: The value is not a list of messages, or is empty, or a message is invalid.
     """
     if not isinstance(value, list):
-        raise RecordError(f"{name} is {describe_type(value)}; it must be a list of messages")
+        raise RecordError(f"{name} is {describe_type(value)}; it must be a list of messages", code="record/wrong-type")
     if not value:
-        raise RecordError(f"empty conversation: {name} has no messages")
+        raise RecordError(f"empty conversation: {name} has no messages", code="record/empty-conversation")
     return _read_plain_messages(value, claims) or tuple(
         read_message(item, number, claims, dialect) for number, item in enumerate(value, start=1)
     )
@@ -123,7 +123,7 @@ def read_message(
         RecordError: The value is not a valid message.
     """
     if not isinstance(item, dict):
-        raise RecordError(f"message {number} is {describe_type(item)}; it must be an object")
+        raise RecordError(f"message {number} is {describe_type(item)}; it must be an object", code="record/wrong-type")
     location = f"message {number}"
     if role is None:
         role = _read_role(item, number, dialect)
@@ -131,7 +131,7 @@ def read_message(
     outside = _read_text_outside_content(item, location, claims)
     name = _content_name(item, dialect)
     if name is None and not calls and not outside:
-        raise RecordError(f"{location} has no content")
+        raise RecordError(f"{location} has no content", code="record/missing-field")
     text, skipped = ("", ()) if name is None else read_content(item, name, location, claims, dialect)
     before, after = outside or ([], [])
     return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls)
@@ -151,7 +151,9 @@ def read_system_prompt(value: dict[str, Json], claims: Claims, name: str = "syst
     if prompt is None:
         return ()
     if not isinstance(prompt, (str, list)):
-        raise RecordError(f"{name} is {describe_type(prompt)}; it must be text or a list of parts")
+        raise RecordError(
+            f"{name} is {describe_type(prompt)}; it must be text or a list of parts", code="record/wrong-type"
+        )
     text, skipped = read_content(value, name, name, claims)
     return (Message("system", text, skipped),)
 
@@ -168,7 +170,9 @@ def read_content(
         return content, ()
     if not isinstance(content, list):
         raise RecordError(
-            f"{location}: {_content_label(name)} is {describe_type(content)}; it must be text, null, or a list of parts"
+            f"{location}: {_content_label(name)} is {describe_type(content)}; it must be text, null, "
+            "or a list of parts",
+            code="record/wrong-type",
         )
     texts, skipped = [], []
     for index, part in enumerate(content):
@@ -187,7 +191,7 @@ def read_content(
 def _read_role(item: dict[str, Json], number: int, dialect: Dialect) -> Role:
     name = next((name for name in dialect.roles if name in item), None)
     if name is None:
-        raise RecordError(f"message {number} has no role")
+        raise RecordError(f"message {number} has no role", code="record/missing-field")
     role = roles.parse_role(item[name], number)
     for other, word in item.items():
         if (
@@ -196,7 +200,9 @@ def _read_role(item: dict[str, Json], number: int, dialect: Dialect) -> Role:
             and isinstance(word, str)
             and roles.find_role(word) not in (None, role)
         ):
-            raise RecordError(f"message {number}: `{name}` and `{other}` name two different roles")
+            raise RecordError(
+                f"message {number}: `{name}` and `{other}` name two different roles", code="record/conflicting-fields"
+            )
     return role
 
 
@@ -222,7 +228,9 @@ def _read_text_outside_content(
 def _count_tool_calls(item: dict[str, Json], location: str, claims: Claims) -> tuple[str, ...]:
     calls = item.get("tool_calls")
     if calls is not None and not isinstance(calls, list):
-        raise RecordError(f"{location}: tool_calls is {describe_type(calls)}; it must be a list")
+        raise RecordError(
+            f"{location}: tool_calls is {describe_type(calls)}; it must be a list", code="record/wrong-type"
+        )
     count = len(calls or ())
     for name in ("function_call", "toolInvocations", "invalid_tool_calls"):
         called = item.get(name)
@@ -235,10 +243,12 @@ def _count_tool_calls(item: dict[str, Json], location: str, claims: Claims) -> t
 def _read_part(part: Json, location: str, claims: Claims, dialect: Dialect) -> tuple[str, str | None]:
     """Return the text of a part and None; or "" and the kind of a part that is not text ("" if the part is empty)."""
     if not isinstance(part, dict):
-        raise RecordError(f"{location} is {describe_type(part)}; it must be text or an object with a type")
+        raise RecordError(
+            f"{location} is {describe_type(part)}; it must be text or an object with a type", code="record/wrong-type"
+        )
     type_ = part.get("type")
     if not isinstance(type_, str):
-        raise RecordError(f"{location} has no type")
+        raise RecordError(f"{location} has no type", code="record/missing-field")
     name = dialect.part_texts.get(type_) or _TEXT_PARTS.get(type_)
     if name is not None:
         if type_ in _REASONING_PARTS:
@@ -279,7 +289,7 @@ def read_text(container: dict[str, Json], name: str, claims: Claims, location: s
     value = container.get(name)
     if not isinstance(value, str):
         place = f"{location}: {name}" if location else name
-        raise RecordError(f"{place} is {describe_type(value)}; it must be text")
+        raise RecordError(f"{place} is {describe_type(value)}; it must be text", code="record/wrong-type")
     claims.claim(container, name)
     return value
 

@@ -29,7 +29,7 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
         if attributes is not None:
             turns += _read_attribute(attributes, name, claims, len(turns))
     if not turns:
-        raise RecordError(f"empty conversation: {_INPUT} has no messages")
+        raise RecordError(f"empty conversation: {_INPUT} has no messages", code="record/empty-conversation")
     return [(None, Conversation(tuple(turns)))]
 
 
@@ -45,7 +45,7 @@ def _read_attribute(attributes: dict[str, Json], name: str, claims: Claims, num_
     if name == _SYSTEM:
         return _read_system(value, attributes, name, claims)
     if not isinstance(value, list):
-        raise RecordError(f"{name} is {describe_type(value)}; it must be a list of messages")
+        raise RecordError(f"{name} is {describe_type(value)}; it must be a list of messages", code="record/wrong-type")
     return [messages.read_message(item, num_before + n, claims, _DIALECT) for n, item in enumerate(value, start=1)]
 
 
@@ -70,7 +70,7 @@ def _parse_attribute(attributes: dict[str, Json], name: str, claims: Claims) -> 
     except RecordError as error:
         if name == _SYSTEM:
             return value
-        raise RecordError(f"{name}: {error.reason}") from None
+        raise RecordError(f"{name}: {error.reason}", code=error.code) from None
     if isinstance(parsed, (dict, list)):
         claims.add_parsed(attributes, name, parsed)
     return parsed

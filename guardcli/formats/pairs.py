@@ -40,7 +40,7 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
     if response is not None:
         turns.append(Message("assistant", messages.read_text(value, response, claims)))
     if not turns:
-        raise RecordError("empty conversation: neither a prompt nor a response")
+        raise RecordError("empty conversation: neither a prompt nor a response", code="record/empty-conversation")
     return [(None, Conversation(tuple(turns)))]
 
 
@@ -49,14 +49,18 @@ def conversation_per_item(
 ) -> NamedConversations:
     """Return each text of a list as a conversation of one user message."""
     if response is not None:
-        raise RecordError(f"{name} is a list, so {response} belongs to none of its items")
+        raise RecordError(
+            f"{name} is a list, so {response} belongs to none of its items", code="record/conflicting-fields"
+        )
     items = value[name]
     assert isinstance(items, list)
     if not items:
-        raise RecordError(f"empty conversation: {name} is a list without items")
+        raise RecordError(f"empty conversation: {name} is a list without items", code="record/empty-conversation")
     for number, item in enumerate(items, start=1):
         if not isinstance(item, str):
-            raise RecordError(f"{name} item {number} is {describe_type(item)}; it must be text")
+            raise RecordError(
+                f"{name} item {number} is {describe_type(item)}; it must be text", code="record/wrong-type"
+            )
     claims.claim_all(items)
     return [(f"{name}.{index}", Conversation((Message("user", str(item)),))) for index, item in enumerate(items)]
 

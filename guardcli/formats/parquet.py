@@ -46,9 +46,15 @@ def iter_frames(stream: InputStream) -> Iterator[Frame]:
             text = json.dumps(row, ensure_ascii=False, default=_as_text)
             raw = text.encode("utf-8", "backslashreplace") + b"\n"
             is_long = len(raw) > limit
-            yield Frame(last, RecordError(too_long_message("the row", limit)) if is_long else json.loads(text), raw)
+            yield Frame(
+                last,
+                RecordError(too_long_message("the row", limit), code="record/too-long")
+                if is_long
+                else json.loads(text),
+                raw,
+            )
     except StreamError as error:
-        yield Frame(last + 1, RecordError(str(error)))
+        yield Frame(last + 1, RecordError(error.reason, code=error.code))
 
 
 def _iter_rows(file: BinaryIO, start: int) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -61,12 +67,14 @@ def _iter_rows(file: BinaryIO, start: int) -> Iterator[tuple[int, dict[str, Any]
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise StreamError(_INSTALL) from error
+        raise StreamError(_INSTALL, code="system/library-missing") from error
     try:
         table = parquet.ParquetFile(file)
         names = table.schema_arrow.names
         if len(set(names)) < len(names):
-            raise StreamError("two columns have one name, and one of them would not be read: rename it")
+            raise StreamError(
+                "two columns have one name, and one of them would not be read: rename it", code="input/invalid-header"
+            )
         number = 0
         for group in range(table.num_row_groups):
             rows = table.metadata.row_group(group).num_rows
@@ -84,7 +92,7 @@ def _iter_rows(file: BinaryIO, start: int) -> Iterator[tuple[int, dict[str, Any]
         ValueError,
         OverflowError,
     ) as error:  # of times that Python cannot represent
-        raise StreamError(f"the Parquet data cannot be read any further: {error}") from error
+        raise StreamError(f"the Parquet data cannot be read any further: {error}", code="input/damaged") from error
 
 
 def _as_text(value: Any) -> str:

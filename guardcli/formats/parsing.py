@@ -28,10 +28,13 @@ def parse(value: Json) -> Conversation:
             check_json(value)
         value, flags = replace_lone_surrogates(value)
     except RecursionError:
-        raise RecordError("nested too deeply") from None
+        raise RecordError("nested too deeply", code="record/too-complex") from None
     conversations = parse_conversations(value, CompiledOptions(), ReadReport())
     if len(conversations) > 1:
-        raise RecordError(f"{len(conversations)} conversations in one value; pass them one by one")
+        raise RecordError(
+            f"{len(conversations)} conversations in one value; pass them one by one",
+            code="record/several-conversations",
+        )
     ((_, conversation),) = conversations
     return replace(conversation, id=record_id(value), flags=(*flags, *conversation.flags))
 
@@ -43,14 +46,24 @@ def validate_conversation(conversation: Conversation) -> Conversation:
         RecordError: A message, a role or a text is of the wrong type, or a text contains NUL.
     """
     if not isinstance(conversation.messages, tuple | list):
-        raise RecordError(f"messages is {describe_type(conversation.messages)}; it must be a tuple of messages")
+        raise RecordError(
+            f"messages is {describe_type(conversation.messages)}; it must be a tuple of messages",
+            code="record/wrong-type",
+        )
     for number, message in enumerate(conversation.messages, start=1):
         if not isinstance(message, Message):
-            raise RecordError(f"message {number} is {describe_type(message)}; it must be a Message")
+            raise RecordError(
+                f"message {number} is {describe_type(message)}; it must be a Message", code="record/wrong-type"
+            )
         if not isinstance(message.content, str):
-            raise RecordError(f"message {number}: its content is {describe_type(message.content)}; it must be text")
+            raise RecordError(
+                f"message {number}: its content is {describe_type(message.content)}; it must be text",
+                code="record/wrong-type",
+            )
         if message.role not in get_args(Role):
-            raise RecordError(f"message {number}: its role must be one of {', '.join(get_args(Role))}")
+            raise RecordError(
+                f"message {number}: its role must be one of {', '.join(get_args(Role))}", code="record/unknown-role"
+            )
         check_nul(message.content)
     texts, flags = replace_lone_surrogates([message.content for message in conversation.messages])
     if not flags:

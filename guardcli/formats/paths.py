@@ -92,18 +92,24 @@ def get_at_path(value: Json, steps: Sequence[Step]) -> Json:
         place = format_steps(steps[:depth])
         if isinstance(step, int):
             if not isinstance(value, list):
-                raise RecordError(f"no {place} in this record: there is {describe_type(value)} where a list is wanted")
+                raise RecordError(
+                    f"no {place} in this record: there is {describe_type(value)} where a list is wanted",
+                    code="record/path-not-found",
+                )
             if not -len(value) <= step < len(value):
-                raise RecordError(f"no {place} in this record: the list has {len(value)} items")
+                raise RecordError(
+                    f"no {place} in this record: the list has {len(value)} items", code="record/path-not-found"
+                )
             value = value[step]
         else:
             if not isinstance(value, dict):
                 raise RecordError(
-                    f"no {place} in this record: there is {describe_type(value)} where an object is wanted"
+                    f"no {place} in this record: there is {describe_type(value)} where an object is wanted",
+                    code="record/path-not-found",
                 )
             if step not in value:
                 there = f"the keys {quote_names(value)}" if value else "no keys"
-                raise RecordError(f"no {place} in this record: there are {there}")
+                raise RecordError(f"no {place} in this record: there are {there}", code="record/path-not-found")
             value = value[step]
     return value
 

@@ -51,7 +51,7 @@ def read(
                 key = Key(source, line, str(index)) if index else Key(source, line)
                 yield from make_records(frame, key, options, report)
     except StreamError as error:
-        yield Malformed(Key(source, opened.reader.line), str(error))
+        yield Malformed(Key(source, opened.reader.line), error.reason, error.code)
 
 
 def find_record_lines(stream: BinaryIO, options: CompiledOptions) -> str | None:

@@ -21,7 +21,7 @@ def make_records(frame: Frame, key: Key, options: CompiledOptions, report: ReadR
     if isinstance(body, Conversation):
         return (Record(key, body, {}, raw, False, before),)  # by position: keywords take a fifth longer
     if isinstance(body, RecordError):
-        return [Malformed(key, body.reason, before=before)]
+        return [Malformed(key, body.reason, body.code, before=before)]
     fields: dict[str, Json] = {}
     try:
         value, flags = decoding.decode_json(body, frame.line) if isinstance(body, bytes) else (body, ())
@@ -31,7 +31,7 @@ def make_records(frame: Frame, key: Key, options: CompiledOptions, report: ReadR
             key = Key(key.source, key.line, key.part, id_)
         conversations = parse_conversations(value, options, report)
     except RecordError as error:
-        return [Malformed(key, error.reason, fields, before)]
+        return [Malformed(key, error.reason, error.code, fields, before)]
     if isinstance(body, bytes) and not raw:
         raw = body + b"\n"
     records: list[Record | Malformed] = []

@@ -68,7 +68,7 @@ def parse_conversations(value: Json, options: CompiledOptions, report: ReadRepor
                 decoding.check_nul(message.content)
         return account_for_text(claims, value, conversations, options.ignored)
     except RecursionError:
-        raise RecordError("nested too deeply") from None
+        raise RecordError("nested too deeply", code="record/too-complex") from None
 
 
 def _parse_selected(value: Json, options: CompiledOptions, claims: Claims, report: ReadReport) -> NamedConversations:
@@ -77,13 +77,16 @@ def _parse_selected(value: Json, options: CompiledOptions, claims: Claims, repor
     if name is None:
         return [] if options.text_fields else _reject(value)
     if options.record_format is not None and not FORMATS[name].matches(value):
-        raise RecordError(exports.conversion_hint(value) or f"not of the format {name}: {_describe(value)}")
+        raise RecordError(
+            exports.conversion_hint(value) or f"not of the format {name}: {_describe(value)}",
+            code="record/unknown-format",
+        )
     if options.record_format is None:
         report.add_format(name)
     try:
         return FORMATS[name].parse(value, claims)
     except RecordError as error:
-        raise RecordError(exports.conversion_hint(value) or error.reason) from None
+        raise RecordError(exports.conversion_hint(value) or error.reason, code=error.code) from None
 
 
 def _detect_format(value: Json) -> str | None:
@@ -97,7 +100,8 @@ def _reject(value: Json) -> NoReturn:
     raise RecordError(
         exports.conversion_hint(value)
         or f"no known format: {_describe(value)}; guard reads `messages`, or text under `prompt` and `response` "
-        "(such as jq -c '{id, prompt: .message}' makes); --text-field names another field"
+        "(such as jq -c '{id, prompt: .message}' makes); --text-field names another field",
+        code="record/unknown-format",
     )
 
 

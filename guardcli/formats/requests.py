@@ -20,7 +20,8 @@ def index_requests(records: Iterable[Record | Malformed]) -> dict[str, Conversat
         location, id_ = record.key.location, record.key.id
         if isinstance(record, Malformed) or id_ is None:
             reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"
-            raise InputError(f"{location}: no request: {reason}", code="record/unmatched-answer")
+            code = record.code if isinstance(record, Malformed) else "record/unmatched-answer"
+            raise InputError(f"{location}: no request: {reason}", code=code)
         if id_ in conversations:
             raise InputError(
                 f"{location}: the custom_id {id_!r} stands twice among the requests", code="record/unmatched-answer"
@@ -41,7 +42,9 @@ def _join_request(record: Record | Malformed, requests: Mapping[str, Conversatio
         return record
     request = requests.get(record.key.id or "")
     if request is None:
-        return Malformed(record.key, f"no request has its custom_id {record.key.id!r}", record.fields)
+        return Malformed(
+            record.key, f"no request has its custom_id {record.key.id!r}", "record/unmatched-answer", record.fields
+        )
     answer = record.conversation
     conversation = replace(
         answer,

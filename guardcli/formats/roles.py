@@ -25,10 +25,14 @@ def parse_role(word: object, number: int) -> Role:
     if isinstance(word, str) and word in _ROLES:
         return _ROLES[word]
     if not isinstance(word, str):
-        raise RecordError(f"message {number}: the role is {describe_type(word)}; it must be text")
+        raise RecordError(
+            f"message {number}: the role is {describe_type(word)}; it must be text", code="record/wrong-type"
+        )
     role = _ROLES.get(word.strip().lower())
     if role is None:
-        raise RecordError(f"message {number}: unknown role {quote(word)}; known are {', '.join(_ROLES)}")
+        raise RecordError(
+            f"message {number}: unknown role {quote(word)}; known are {', '.join(_ROLES)}", code="record/unknown-role"
+        )
     return role
 
 

@@ -79,7 +79,7 @@ def iter_raw(stream: BinaryIO) -> Iterator[bytes]:
         try:
             chunk = read_some(READ_SIZE)
         except OSError as error:
-            raise StreamError(f"cannot be read any further: {error.strerror}") from error
+            raise StreamError(f"cannot be read any further: {error.strerror}", code="input/unreadable") from error
         if not chunk:
             return
         yield chunk
@@ -109,7 +109,9 @@ def _gunzip(compressed: Iterator[bytes]) -> Iterator[bytes]:
             chunk = member.unused_data
             member = None if member.eof else member
     if member is not None:
-        raise StreamError("the gzip data is cut off here; what it held of this record and after it is lost")
+        raise StreamError(
+            "the gzip data is cut off here; what it held of this record and after it is lost", code="input/damaged"
+        )
 
 
 def _inflate(member: zlib._Decompress, compressed: bytes) -> Iterator[bytes]:
@@ -118,7 +120,9 @@ def _inflate(member: zlib._Decompress, compressed: bytes) -> Iterator[bytes]:
         try:
             chunk = member.decompress(compressed, READ_SIZE)
         except zlib.error as error:
-            raise StreamError(f"the gzip data is corrupt here ({error}); what follows is lost") from error
+            raise StreamError(
+                f"the gzip data is corrupt here ({error}); what follows is lost", code="input/damaged"
+            ) from error
         if chunk:
             yield chunk
         compressed = member.unconsumed_tail
@@ -131,7 +135,7 @@ def _unzstd(compressed: Iterator[bytes]) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError as error:
-        raise StreamError(f"this is Zstandard: {_ZSTD_HINT}") from error
+        raise StreamError(f"this is Zstandard: {_ZSTD_HINT}", code="system/library-missing") from error
     frame = None
     for chunk in compressed:
         for start in range(0, len(chunk), _ZSTD_FEED_SIZE):
@@ -141,13 +145,17 @@ def _unzstd(compressed: Iterator[bytes]) -> Iterator[bytes]:
                 try:
                     text = frame.decompress(part)
                 except zstandard.ZstdError as error:
-                    raise StreamError(f"the Zstandard data is corrupt here ({error}); what follows is lost") from error
+                    raise StreamError(
+                        f"the Zstandard data is corrupt here ({error}); what follows is lost", code="input/damaged"
+                    ) from error
                 if text:
                     yield text
                 part = frame.unused_data if frame.eof else b""
                 frame = None if frame.eof else frame
     if frame is not None:
-        raise StreamError("the Zstandard data is cut off here; what it held of this record and after it is lost")
+        raise StreamError(
+            "the Zstandard data is cut off here; what it held of this record and after it is lost", code="input/damaged"
+        )
 
 
 _ZSTD_FEED_SIZE = 256  # compressed bytes at a time: three of them can hold 128 KB

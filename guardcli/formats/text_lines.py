@@ -35,10 +35,10 @@ def iter_frames(stream: InputStream) -> Iterator[Frame]:
         body: Body
         try:
             if not whole:
-                raise RecordError(too_long_message("the line", stream.reader.limit))
+                raise RecordError(too_long_message("the line", stream.reader.limit), code="record/too-long")
             message = Message("user", decoding.decode_text(content, number))
             if not format_given and (problem := plain_text_problem(content)):
-                raise RecordError(problem)
+                raise RecordError(problem, code="record/looks-like-json")
             body = Conversation((message,))
         except RecordError as error:
             body = error

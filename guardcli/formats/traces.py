@@ -62,7 +62,9 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
         reader = _MessageReader(claims)
         all_messages = [*reader.read_field(value, input_, "user"), *reader.read_field(value, output, "assistant")]
     if not all_messages:
-        raise RecordError(f"empty conversation: {input_} and {output} hold no message")
+        raise RecordError(
+            f"empty conversation: {input_} and {output} hold no message", code="record/empty-conversation"
+        )
     return [(None, Conversation(tuple(all_messages)))]
 
 
@@ -120,7 +122,9 @@ class _MessageReader:
         if isinstance(value, list):
             return self._read_list(value, place, role)
         if not isinstance(value, dict):
-            raise RecordError(f"{place} is {describe_type(value)}; it must be text, a message, or messages")
+            raise RecordError(
+                f"{place} is {describe_type(value)}; it must be text, a message, or messages", code="record/wrong-type"
+            )
         return self._read_object(value, place, role)
 
     def _read_text(self, text: str, role: Role) -> Message:
@@ -131,7 +135,9 @@ class _MessageReader:
         if len(value) == 1 and isinstance(value[0], list):  # LangChain runs batches, mostly of one conversation
             value = value[0]
         if any(isinstance(item, list) for item in value):
-            raise RecordError(f"{name} holds {len(value)} conversations; export them one by one")
+            raise RecordError(
+                f"{name} holds {len(value)} conversations; export them one by one", code="record/several-conversations"
+            )
         list_messages = []
         for index, item in enumerate(value):
             if isinstance(item, str):
@@ -151,7 +157,8 @@ class _MessageReader:
         filled = next((key for key in _CONTENT_NAMES if value.get(key) not in (None, "", [], {})), None)
         if filled is None:
             raise RecordError(
-                f"{name} holds no messages; it has the keys {quote_names(value)} (--messages-path names the place)"
+                f"{name} holds no messages; it has the keys {quote_names(value)} (--messages-path names the place)",
+                code="record/missing-field",
             )
         return self.read_field(value, filled, role, name)
 
@@ -161,7 +168,9 @@ class _MessageReader:
             message for field in ("args", "kwargs") for message in self._read_each_argument(value[field], role)
         ]
         if not arguments:
-            raise RecordError(f"{name} holds the arguments of a function, and no text is among them")
+            raise RecordError(
+                f"{name} holds the arguments of a function, and no text is among them", code="record/nothing-to-judge"
+            )
         return arguments
 
     def _read_each_argument(self, arguments: Json, role: Role) -> Iterator[Message]:

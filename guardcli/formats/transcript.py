@@ -79,7 +79,9 @@ def _iter_blocks(reader: LineReader) -> Iterator[Frame]:
             block.append(line)
         elif fitted:
             block = []
-            yield Frame(start, RecordError(too_long_message("the conversation", limit)), before=before)
+            yield Frame(
+                start, RecordError(too_long_message("the conversation", limit), code="record/too-long"), before=before
+            )
             before = b""
     yield from _join_lines(start, block, before)
 
@@ -102,7 +104,9 @@ def _parse_turns(text: str, *, allow_system: bool) -> Conversation:
             turns[-1][1].append(line)
             has_unknown_speaker = has_unknown_speaker or _UNKNOWN_TURN.match(line) is not None
         else:
-            raise RecordError(f"text before the first speaker (such as `User:`): {quote(line)}")
+            raise RecordError(
+                f"text before the first speaker (such as `User:`): {quote(line)}", code="record/no-speaker"
+            )
     messages = tuple(Message(role, "\n".join(lines).strip()) for role, lines in turns)
     return Conversation(messages, flags=(UNKNOWN_SPEAKER,) if has_unknown_speaker else ())
 

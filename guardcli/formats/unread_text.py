@@ -67,7 +67,7 @@ def account_for_text(
     unread: dict[str, None] = {}
     for path, _, status in find_unread_text(claims, value, _judged_messages(conversations), ignored):
         if status is TextStatus.ERROR:
-            raise RecordError(_unread_speech_message(path))
+            raise RecordError(_unread_speech_message(path), code="record/unread-text")
         if len(unread) < MAX_LISTED_PATHS:
             unread[format_text_path(path)] = None
         else:

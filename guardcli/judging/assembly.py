@@ -11,7 +11,7 @@ from guardcli.judging.decision import LOW_MASS, DecisionRule, Scores, TurnScores
 from guardcli.judging.preparation import JudgeConfig, PreparedRecord, TurnPrompts
 from guardcli.judging.scoring import PromptScore
 from guardcli.judging.verdict import Provenance, Verdict
-from guardcli.prompts.turns import without_text
+from guardcli.prompts.turns import NOTHING_TO_JUDGE, without_text
 
 
 def assemble_verdicts(
@@ -35,7 +35,7 @@ def assemble_verdicts(
     ]
     if not scores_by_turn:
         rows = [_undecided(prepared, (), config, provenance)]
-        scores = [(TurnScores(error=prepared.error),)]
+        scores = [(TurnScores(error=prepared.error, error_code=prepared.error_code),)]
     elif config.target == "each":
         rows = [_undecided(prepared, (turn_prompts,), config, provenance) for turn_prompts, _ in scores_by_turn]
         scores = [turn_scores for _, turn_scores in scores_by_turn]
@@ -57,12 +57,13 @@ def _turn_scores(
         for category, windows in turn_prompts.windows_by_category.items()
     }
     if not by_category:
-        return (TurnScores(turn=turn.number, role=turn.role, error=without_text(turn)),)
+        error = without_text(turn)
+        return (TurnScores(turn=turn.number, role=turn.role, error=error, error_code=NOTHING_TO_JUDGE),)
     if None not in by_category:
         named = {labels[category]: outcomes for category, outcomes in by_category.items() if category is not None}
         return (_scores_by_category(turn_prompts, named),)
     return tuple(
-        TurnScores(turn=turn.number, role=turn.role, error=outcome.error)
+        TurnScores(turn=turn.number, role=turn.role, error=outcome.error, error_code=outcome.error_code)
         if outcome.error
         else TurnScores(
             turn=turn.number,
@@ -80,11 +81,11 @@ def _turn_scores(
 def _scores_by_category(turn_prompts: TurnPrompts, by_label: Mapping[str, Sequence[PromptScore]]) -> TurnScores:
     """The highest score of each category over the windows of a turn. With an error, some of them are missing."""
     turn = turn_prompts.turn
-    error = next((outcome.error for outcomes in by_label.values() for outcome in outcomes if outcome.error), None)
+    failed = next((outcome for outcomes in by_label.values() for outcome in outcomes if outcome.error), PromptScore())
     good = {label: [outcome for outcome in outcomes if not outcome.error] for label, outcomes in by_label.items()}
     scores = {label: max(outcome.score for outcome in outcomes) for label, outcomes in good.items() if outcomes}
     if not scores:
-        return TurnScores(turn=turn.number, role=turn.role, error=error)
+        return TurnScores(turn=turn.number, role=turn.role, error=failed.error, error_code=failed.error_code)
     mass = min(outcome.mass for outcomes in good.values() for outcome in outcomes)
     return TurnScores(
         turn=turn.number,
@@ -93,7 +94,8 @@ def _scores_by_category(turn_prompts: TurnPrompts, by_label: Mapping[str, Sequen
         mass=mass,
         low_mass=mass < LOW_MASS,
         category_scores=scores,
-        error=error,
+        error=failed.error,
+        error_code=failed.error_code,
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from guardcli.conversation import Role
+from guardcli.errors import ErrorCode
 from guardcli.taxonomy import Taxonomy
 
 Label = Literal["safe", "unsafe", "error"]
@@ -27,6 +28,7 @@ DECISION_FLAGS: tuple[DecisionFlag, ...] = (
     "forced",
     "tolerance_unknown",
 )
+NO_VERDICT_CODE: ErrorCode = "record/no-verdict"
 LOW_MASS = 0.5  # below this the model was about to write something other than a verdict
 
 
@@ -73,6 +75,7 @@ class TurnScores:
     are the categories that the model lists, None if they were not read. `listed_scores` has the probability of each
     category to be listed first, `category_scores` P(unsafe) by category where each was asked about in a prompt of its
     own; `score` is then the highest. With a score, `error` says that a part (a category, a window) was not judged.
+    `error_code` is that of the error; None without one, and in rows that do not tell.
     """
 
     turn: int | None = None
@@ -84,6 +87,7 @@ class TurnScores:
     listed_scores: Mapping[str, float] | None = None
     category_scores: Mapping[str, float] | None = None
     error: str | None = None
+    error_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,7 @@ class Decision:
     category_scores: Mapping[str, float] | None
     flags: tuple[DecisionFlag, ...]
     error: str | None
+    error_code: str | None
 
 
 def decide(scores: Scores, rule: DecisionRule) -> Decision:
@@ -134,6 +139,7 @@ def decide(scores: Scores, rule: DecisionRule) -> Decision:
         category_scores = highest_scores(turn.scores.category_scores or {} for turn in judged)
         score = max(category_scores.values())
     low = any(turn.scores.low_mass for turn in turns)
+    with_error = next((turn for turn in (turns if unsafe else failed) if turn.error), None)
     present = {
         "low_mass": low,
         "near_threshold": is_near(best.scores, rule, scores.tolerance),
@@ -148,7 +154,8 @@ def decide(scores: Scores, rule: DecisionRule) -> Decision:
         categories=_merge_categories(unsafe),
         category_scores=category_scores,
         flags=tuple(flag for flag in DECISION_FLAGS if present[flag]),
-        error=next((turn.error for turn in (turns if unsafe else failed) if turn.error), None),
+        error=None if with_error is None else with_error.error,
+        error_code=None if with_error is None else with_error.error_code,
     )
 
 
@@ -161,11 +168,12 @@ class _TurnDecision:
     categories: tuple[str, ...] | None = ()
     guessed: bool = False
     error: str | None = None
+    error_code: str | None = None
 
 
 def _decide_turn(scores: TurnScores, rule: DecisionRule, *, forced: bool) -> _TurnDecision:
     if scores.score is None:
-        return _TurnDecision(verdict="error", scores=scores, error=scores.error)
+        return _TurnDecision(verdict="error", scores=scores, error=scores.error, error_code=scores.error_code)
     categories: tuple[str, ...] | None
     guessed = False
     if scores.category_scores is not None:
@@ -180,12 +188,19 @@ def _decide_turn(scores: TurnScores, rule: DecisionRule, *, forced: bool) -> _Tu
             categories, guessed = (max(listed, key=lambda label: listed[label]),), True
     if unsafe:
         return _TurnDecision(
-            verdict="unsafe", scores=scores, categories=categories, guessed=guessed, error=scores.error
+            verdict="unsafe",
+            scores=scores,
+            categories=categories,
+            guessed=guessed,
+            error=scores.error,
+            error_code=scores.error_code,
         )
     if scores.error is not None:
-        return _TurnDecision(verdict="error", scores=scores, error=scores.error)
+        return _TurnDecision(verdict="error", scores=scores, error=scores.error, error_code=scores.error_code)
     if scores.low_mass and not forced:
-        return _TurnDecision(verdict="error", scores=scores, error=_no_verdict_message(scores.mass))
+        return _TurnDecision(
+            verdict="error", scores=scores, error=_no_verdict_message(scores.mass), error_code=NO_VERDICT_CODE
+        )
     return _TurnDecision(verdict="safe", scores=scores)
 
 

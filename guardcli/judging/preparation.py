@@ -10,12 +10,12 @@ from operator import or_
 from typing import Any
 
 from guardcli.conversation import Malformed, Record, Role
-from guardcli.errors import ModelError
+from guardcli.errors import ErrorCode, ModelError
 from guardcli.judging.cost import RecordCost
 from guardcli.judging.truncation import EncodedPrompt, EncodedTurns, PromptEncoder, PromptEncoders, PromptWindows
 from guardcli.models import ControlTokenError
 from guardcli.prompts import contains_marker
-from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
+from guardcli.prompts.turns import NOTHING_TO_JUDGE, TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
 
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
 MAX_TOKENS = 1 << 25
@@ -98,6 +98,7 @@ class PreparedRecord:
     turns: tuple[TurnPrompts, ...] = ()
     skipped: Mapping[str, int] | None = None
     error: str | None = None
+    error_code: ErrorCode | None = None
 
     @property
     def prompts(self) -> list[EncodedPrompt]:
@@ -125,7 +126,9 @@ def prepare(
         try:
             yield _prepare_record(draft, encoders, RecordCost(shares=shares), config.max_record_tokens)
         except ControlTokenError as reason:
-            yield PreparedRecord(draft.record, skipped=draft.all_turns.skipped, error=str(reason))
+            yield PreparedRecord(
+                draft.record, skipped=draft.all_turns.skipped, error=str(reason), error_code="record/control-token"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +144,12 @@ class _Draft:
 
 def _draft(record: Record | Malformed, encoders: PromptEncoders, config: JudgeConfig) -> _Draft | PreparedRecord:
     if isinstance(record, Malformed):
-        return PreparedRecord(record, error=record.reason)
+        return PreparedRecord(record, error=record.reason, error_code=record.code)
     all_turns = turns(record.conversation, config.as_user)
     try:
         chosen = judged(all_turns, config.target)
     except NothingToJudge as reason:
-        return PreparedRecord(record, skipped=all_turns.skipped, error=str(reason))
+        return PreparedRecord(record, skipped=all_turns.skipped, error=str(reason), error_code=NOTHING_TO_JUDGE)
     shown = all_turns.shown
     index_by_number = {turn.number: at for at, turn in enumerate(shown)}
     indices = [index_by_number[turn.number] for turn in chosen if not turn.blank]
@@ -171,7 +174,9 @@ def _prepare_record(draft: _Draft, encoders: PromptEncoders, cost: RecordCost, l
         elif total > MAX_TOKENS:
             error = _too_large(len(draft.chosen))
         if error is not None:
-            return PreparedRecord(draft.record, skipped=draft.all_turns.skipped, error=error)
+            return PreparedRecord(
+                draft.record, skipped=draft.all_turns.skipped, error=error, error_code="record/prompt-too-long"
+            )
     return PreparedRecord(draft.record, tuple(turn_prompts_list), draft.all_turns.skipped)
 
 

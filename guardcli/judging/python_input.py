@@ -24,8 +24,8 @@ def to_record(line: int, value: Input) -> Record | Malformed:
             conversation = formats.validate_conversation(value)
         else:
             conversation = formats.parse(value)  # type: ignore[arg-type]
-    except formats.RecordError as reason:
-        return Malformed(Key(None, line), str(reason))
+    except formats.RecordError as error:
+        return Malformed(Key(None, line), error.reason, error.code)
     return Record(Key(None, line, id=conversation.id), conversation, value if isinstance(value, Mapping) else {})
 
 

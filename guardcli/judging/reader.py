@@ -32,7 +32,7 @@ def read_verdicts(path: str) -> Iterator[Verdict]:
                 if line.content.strip():
                     yield _verdict(line.content, f"{path}:{line.number}")
         except StreamError as error:
-            raise InputError(f"{path}: {error}", code="row/invalid") from error
+            raise InputError(f"{path}: {error}", code=error.code) from error
 
 
 def group_by_record(rows: Iterable[Verdict]) -> Iterator[tuple[RecordKey, list[Verdict]]]:

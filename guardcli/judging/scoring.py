@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from guardcli.engine.request import MAX_ANSWER_TOKENS, LogitCoroutine, LogitQuery, Logits, RequestStep
+from guardcli.errors import ErrorCode
 from guardcli.judging.answers import AnswerGrammar, Trie
 from guardcli.models.vocab import TokenIds
 
@@ -36,6 +37,7 @@ class PromptScore:
     categories: tuple[str, ...] = ()
     listed: Mapping[str, float] = field(default_factory=dict)
     error: str | None = None
+    error_code: ErrorCode | None = None
 
 
 class _NotFinite(Exception):
@@ -61,7 +63,10 @@ def score_prompt(
         categories, listed = yield from _categories(len(prompt), answers)
         return PromptScore(score, mass, categories, listed)
     except _NotFinite:
-        return PromptScore(error="the model's logits are not finite: a damaged model, or an overflow on this device")
+        return PromptScore(
+            error="the model's logits are not finite: a damaged model, or an overflow on this device",
+            error_code="model/not-finite",
+        )
 
 
 def _score(logits: Logits) -> tuple[float, float]:

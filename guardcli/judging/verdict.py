@@ -64,6 +64,8 @@ class Verdict:
             a row that was safe when it was judged), "forced" (low mass counts as a verdict), "tolerance_unknown"
             ("near_threshold" cannot be told).
         truncated: earlier messages did not fit.
+        error, error_code: what could not be judged and why, in words and as a code of docs/errors.md; None without an
+            error. Rows of older versions have no code.
         listed_scores: of `turn`, the probability of each category to be listed first.
         category_scores: P(unsafe) by category, where each was asked about by itself.
         mass: of `turn`, P(safe) + P(unsafe) among all tokens where `score` was read; None if unknown.
@@ -86,6 +88,7 @@ class Verdict:
     unread: tuple[str, ...] | None = ()
     truncated: bool = False
     error: str | None = None
+    error_code: str | None = None
     listed_scores: Mapping[str, float] | None = None
     category_scores: Mapping[str, float] | None = None
     mass: float | None = None
@@ -151,6 +154,7 @@ class Verdict:
             unread=self.unread,
             truncated=self.truncated,
             error=decision.error,
+            error_code=decision.error_code,
             listed_scores=shown.listed_scores,
             category_scores=decision.category_scores,
             mass=shown.mass,
@@ -182,6 +186,7 @@ class Verdict:
             "unread": None if self.unread is None else list(self.unread),
             "truncated": self.truncated,
             "error": self.error,
+            "error_code": self.error_code,
             "model": by.model,
             "template": by.template,
             "scoring": by.scoring,
@@ -230,6 +235,7 @@ class Verdict:
             unread=_tuple(row["unread"]),
             truncated=row.get("truncated", False),
             error=row["error"],
+            error_code=row.get("error_code"),
             listed_scores=row["listed_scores"],
             category_scores=row["category_scores"],
             mass=row.get("mass"),
@@ -278,12 +284,16 @@ def _own_scores(verdict: Verdict) -> TurnScores:
         listed_scores=verdict.listed_scores,
         category_scores=verdict.category_scores,
         error=verdict.error,
+        error_code=verdict.error_code,
     )
 
 
 def _is_told_by_row(scores: Scores, decision: Decision) -> bool:
     """Whether `_own_scores` of the decided row are the scores: of one turn, whose error is not the decision's own."""
-    return len(scores.turns) == 1 and decision.error == scores.turns[0].error
+    if len(scores.turns) != 1:
+        return False
+    (turn,) = scores.turns
+    return (decision.error, decision.error_code) == (turn.error, turn.error_code)
 
 
 def _turn_to_dict(scores: TurnScores) -> dict[str, Any]:
@@ -295,6 +305,7 @@ def _turn_to_dict(scores: TurnScores) -> dict[str, Any]:
         "listed_scores": scores.listed_scores,
         "category_scores": scores.category_scores,
         "error": scores.error,
+        "error_code": scores.error_code,
     }
     known = {name: value for name, value in values.items() if value is not None}
     return {"turn": scores.turn, "role": scores.role, **known}
@@ -312,6 +323,7 @@ def _turn_from_dict(turn: Mapping[str, Any]) -> TurnScores:
         listed_scores=turn.get("listed_scores"),
         category_scores=turn.get("category_scores"),
         error=turn.get("error"),
+        error_code=turn.get("error_code"),
     )
 
 

@@ -162,6 +162,8 @@ _LISTED = "The categories that the model lists; null if they were not read. `cat
 _LISTED_SCORES = "The probability of each category to be listed first, with `--scores`."
 _CATEGORY_SCORES = "P(unsafe) by category, where each was asked about in a prompt of its own."
 
+_ERROR_CODE = "The kind of the error, such as `record/not-json`: one of docs/errors.md; null without an error."
+
 # A turn of `turns` may lack every field but these.
 TURN_FIELDS = (
     _ordinal("turn", "The message, counted from 1.", null=True),
@@ -172,6 +174,7 @@ TURN_FIELDS = (
     _probabilities("listed_scores", _LISTED_SCORES),
     _probabilities("category_scores", _CATEGORY_SCORES),
     _string("error", "Why it, or a part of it, could not be judged.", null=True, required=False),
+    _string("error_code", _ERROR_CODE, null=True, required=False),
 )
 _TURN_FIELDS_BY_NAME = {field.name: field for field in TURN_FIELDS}
 
@@ -241,6 +244,7 @@ FIELDS = (
         required=False,
     ),
     _string("error", "What could not be judged, and why.", null=True),
+    _string("error_code", _ERROR_CODE, null=True, required=False),
     _string("model", "The model's name and digest.", required=False),
     _string("template", "The name of the prompt's template.", required=False),
     _choice("scoring", SCORINGS, "verdict or per_category", "One question for all categories, or one for each."),

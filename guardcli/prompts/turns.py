@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Literal
 
 from guardcli.conversation import Conversation, Malformed, Record, Role
+from guardcli.errors import ErrorCode
 
 Target = Literal["any", "last", "user", "assistant", "each"]
 TARGETS: tuple[Target, ...] = ("any", "last", "user", "assistant", "each")
@@ -54,8 +55,15 @@ class Turns:
         return tuple(turn for turn in self.all if not turn.blank)
 
 
+NOTHING_TO_JUDGE: ErrorCode = "record/nothing-to-judge"
+
+
 class NothingToJudge(ValueError):
     """The conversation holds no text for this target; the message says what it holds instead."""
+
+    def __init__(self, reason: str, *, code: ErrorCode = NOTHING_TO_JUDGE) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:

@@ -76,7 +76,8 @@ def as_junit(run: PolicyTestRun, name: str) -> str:
         )
         if result.reason is not None:
             kind = "failure" if result.status == "failed" else "skipped"
-            ElementTree.SubElement(case, kind, {"message": escape_controls(result.reason)})
+            code = {} if result.row.error_code is None else {"type": escape_controls(result.row.error_code)}
+            ElementTree.SubElement(case, kind, {**code, "message": escape_controls(result.reason)})
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -161,7 +161,7 @@ def test_a_guilty_record_becomes_an_error_with_its_key() -> None:
     guilty = [PoisonRecord(1, 3, "y", "SIGSEGV"), PoisonRecord(0, 4, None, "SIGSEGV")]
     assert replace_poison_records(block, guilty) == [
         record(3, part="x"),
-        Malformed(Key("a", 3, "y"), POISON_MESSAGE),
+        Malformed(Key("a", 3, "y"), POISON_MESSAGE, "record/crashed"),
         record(4),
     ]
 

@@ -11,7 +11,13 @@ import pytest
 
 from guardcli import Adapter, EngineConfig, Guard, JudgeConfig, ModelConfig, Taxonomy
 from guardcli.audit import BlockLimits, Source
-from guardcli.audit.manifest import MOVES_NOTHING, block_tokens_of, describe_differences, make_manifest
+from guardcli.audit.manifest import (
+    MOVES_NOTHING,
+    block_tokens_of,
+    describe_differences,
+    make_manifest,
+    only_inputs_changed,
+)
 from guardcli.formats import ReadOptions
 from guardcli.models import Model
 from guardcli.models.llama import build
@@ -180,6 +186,14 @@ def changed(**changes: Any) -> dict[str, Any]:
 )
 def test_a_difference_is_told_as_what_undoes_it(changes: dict[str, Any], told: list[str]) -> None:
     assert describe_differences(BEFORE, changed(**changes)) == told
+    assert not only_inputs_changed(BEFORE, changed(**changes))
+
+
+def test_only_the_content_of_inputs_changed() -> None:
+    first, *others = BEFORE["inputs"]
+    after = changed(inputs=[{**first, "sha256": "z"}, *others], units={"bytes": 4096, "number": 99})
+    assert only_inputs_changed(BEFORE, after)
+    assert not only_inputs_changed(BEFORE, BEFORE)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ def test_an_input_that_was_replaced_between_runs_by_one_of_the_same_size_is_refu
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     done = audit(desk, model, "logs", "-o", "out.jsonl", "-q")
     assert done.stderr == (
-        "guard: out.jsonl belongs to another run: the content of logs/a.jsonl is another; or choose another name\n"
+        "guard: out.jsonl belongs to another run: the content of logs/a.jsonl is another; or choose another name "
+        "[run/input-changed]\n"
     )
     path.write_bytes(content)  # the digest alone decides, and not the time
     assert audit(desk, model, "logs", "-o", "out.jsonl", "-q").stderr == ""
@@ -249,7 +250,7 @@ def test_answers_are_judged_behind_their_requests(desk: Path, model: Path) -> No
 def test_requests_that_cannot_be_read(desk: Path, model: Path) -> None:
     (desk / "requests.jsonl").write_text('{"prompt":"hi"}\n')
     done = audit(desk, model, "logs", "--requests", "requests.jsonl", "-o", "out.jsonl")
-    assert done.stderr == "guard: requests.jsonl:1: no request: it has no custom_id\n"
+    assert done.stderr == "guard: requests.jsonl:1: no request: it has no custom_id [record/unmatched-answer]\n"
     assert done.returncode == 2
 
 
@@ -270,7 +271,7 @@ def test_nor_where_a_shell_names_it(desk: Path, model: Path) -> None:
 def test_an_output_that_no_audit_wrote_is_an_input(desk: Path, names: list[str], output: str) -> None:
     before = (desk / output).read_bytes()
     done = audit(desk, desk / "no-model.gguf", *names, "-o", output)
-    assert done.stderr == f"guard: {output} is an input: -o would write over it\n"
+    assert done.stderr == f"guard: {output} is an input: -o would write over it [output/would-overwrite]\n"
     assert done.returncode == 2
     assert (desk / output).read_bytes() == before
     assert not (desk / f"{output}.journal").exists()
@@ -359,7 +360,7 @@ def test_what_may_not_be_read_is_an_error_before_a_model_is_loaded(desk: Path, l
         done = subprocess.run(words, cwd=desk, env=environment(), capture_output=True, text=True, timeout=60)
     finally:
         (desk / locked).chmod(0o755)
-    assert done.stderr == f"guard: {locked}: cannot be read: Permission denied\n"
+    assert done.stderr == f"guard: {locked}: cannot be read: Permission denied [input/unreadable]\n"
     assert done.returncode == 2
     assert not (desk / "out.jsonl").exists()
 

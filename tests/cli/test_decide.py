@@ -56,12 +56,12 @@ def test_from_stdin_with_a_threshold(desk: Path) -> None:
     [
         ([], ["-t", "llama-guard-3"], 3, "0 of 0 verdicts changed"),
         ([row(1, None)], ["-t", "llama-guard-3"], 3, ""),
-        ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "what the model read (llama-guard-3, prompt 6c2a66d22e86e27a)"),
-        ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "need a new run of guard check"),
-        ([row(1, 0.9)], ["-t", "policy.yaml"], 2, "names the category 'S9', which the policy does not: give the old"),
-        ([row(1, 0.9)], ["-t", "policy.yaml", "--was", "openai-moderation"], 2, "reads it differently"),
-        ([row(1, 0.9)], ["-t", "own.yaml"], 2, "v.jsonl: row 1: a threshold by category needs a score for each"),
-        ([{"x": 1}], ["-t", "llama-guard-3"], 2, "v.jsonl:1: not a verdict row"),
+        ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "guard: v.jsonl: row 1: it was judged by another policy"),
+        ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "[row/other-policy]\n"),
+        ([row(1, 0.9)], ["-t", "policy.yaml"], 2, "give the old one by --was [row/other-policy]\n"),
+        ([row(1, 0.9)], ["-t", "policy.yaml", "--was", "openai-moderation"], 2, "[row/other-policy]\n"),
+        ([row(1, 0.9)], ["-t", "own.yaml"], 2, "v.jsonl: row 1: a threshold by category needs a score"),
+        ([{"x": 1}], ["-t", "llama-guard-3"], 2, "[row/invalid]\n"),
     ],
 )
 def test_what_cannot_be_decided(desk: Path, rows: list[dict], arguments: list[str], code: int, message: str) -> None:  # type: ignore[type-arg]

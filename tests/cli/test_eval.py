@@ -178,7 +178,7 @@ def test_a_gate_needs_a_verdict_on_what_it_measures(desk: Path) -> None:
     write(desk / "v.jsonl", [row(1, 0.9, source="two.jsonl"), row(2, None, source="two.jsonl")])
     given = ("eval", "two.jsonl", "--from", "v.jsonl", "--max-fpr", "0.5")
     done = guard(*given, "--max-errors", "1", cwd=desk)
-    told = "guard: v.jsonl: --max-fpr needs safe records, and there are none with a verdict\n"
+    told = "guard: v.jsonl: --max-fpr needs safe records, and there are none with a verdict [eval/one-class]\n"
     assert (done.returncode, done.stderr) == (2, told)
     assert guard(*given, cwd=desk).returncode == 3
     assert guard(*given, "--max-errors", "1", "--strict", cwd=desk).returncode == 1

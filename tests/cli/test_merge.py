@@ -30,11 +30,14 @@ def test_a_row_that_is_refused_leaves_no_file(desk: Path) -> None:
     (desk / "new").mkdir()
     shard(desk / "new", 1, [row(1), "null"])
     done = guard("merge", "new/part-1.jsonl", "part-2.jsonl", "-o", "out.jsonl", cwd=desk)
-    assert (done.returncode, done.stderr) == (2, "guard: new/part-1.jsonl:2: not a row of this run\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "guard: new/part-1.jsonl:2: not a row of this run [run/output-changed]\n",
+    )
     assert not (desk / "out.jsonl").exists()
 
 
 def test_an_output_is_no_shard(desk: Path) -> None:
     done = guard("merge", "part-1.jsonl", "part-2.jsonl", "-o", "part-1.jsonl", cwd=desk)
-    assert done.stderr == "guard: part-1.jsonl is an input: -o would write over it\n"
+    assert done.stderr == "guard: part-1.jsonl is an input: -o would write over it [output/would-overwrite]\n"
     assert done.returncode == 2

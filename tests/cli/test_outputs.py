@@ -195,7 +195,7 @@ def test_the_file_that_stdin_comes_from(desk: Path, name: str) -> None:
         done = subprocess.run(
             [*GUARD, "report", "-o", name], stdin=stdin, capture_output=True, env=environment(), timeout=60
         )
-    assert done.stderr.decode() == f"guard: {name} is the input -: -o would write over it\n"
+    assert done.stderr.decode() == f"guard: {name} is the input -: -o would write over it [output/would-overwrite]\n"
     assert done.returncode == 2
     assert content(desk) == before
 
@@ -218,7 +218,10 @@ def test_the_file_that_stdout_goes_to(desk: Path, words: list[str]) -> None:
     before = content(desk)
     with Path("rows.jsonl").open("a") as stdout:
         done = subprocess.run([*GUARD, *words], stdout=stdout, stderr=subprocess.PIPE, env=environment(), timeout=60)
-    assert done.stderr.decode() == "guard: stdout is the input rows.jsonl: the command would write over it\n"
+    assert (
+        done.stderr.decode()
+        == "guard: stdout is the input rows.jsonl: the command would write over it [output/would-overwrite]\n"
+    )
     assert done.returncode == 2
     assert content(desk) == before
 
@@ -243,7 +246,10 @@ def test_an_output_in_the_file_that_stdout_goes_to(desk: Path, key: tuple[str, s
             [*GUARD, *command.split(), *OUTPUTS[key][0], option, "out"],
             stdout=stdout, stderr=subprocess.PIPE, env=environment(), timeout=60,
         )  # fmt: skip
-    assert done.stderr.decode() == f"guard: stdout goes to out already: {option} would write over it\n"
+    assert (
+        done.stderr.decode()
+        == f"guard: stdout goes to out already: {option} would write over it [output/would-overwrite]\n"
+    )
     assert done.returncode == 2
 
 
@@ -310,7 +316,7 @@ def test_a_disk_that_is_full_leaves_the_old_page(desk: Path, there: bool) -> Non
         [*GUARD, "report", "rows.jsonl", "-o", "page.html"],
         capture_output=True, env=environment(), preexec_fn=small_files, timeout=60,
     )  # fmt: skip
-    assert done.stderr.decode() == "guard: cannot write page.html: File too large\n"
+    assert done.stderr.decode() == "guard: cannot write page.html: File too large [output/not-written]\n"
     assert done.returncode == 2
     assert content(desk) == before
 
@@ -336,7 +342,7 @@ def test_names_that_are_not_utf_8(desk: Path) -> None:
     assert guard("report", names[0], "-o", names[1], cwd=desk).returncode == 0
     assert Path(names[1]).read_text().startswith("<!doctype html>")
     done = guard("report", names[0], "-o", names[0], cwd=desk)
-    assert done.stderr == "guard: \\udcff.jsonl is an input: -o would write over it\n"
+    assert done.stderr == "guard: \\udcff.jsonl is an input: -o would write over it [output/would-overwrite]\n"
 
 
 @pytest.mark.parametrize("name", ["acme.yaml", "taxonomy.schema.json"])

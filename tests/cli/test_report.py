@@ -70,8 +70,8 @@ def test_100_000_rows_make_a_small_page(tmp_path: Path) -> None:
     ("content", "arguments", "code", "message"),
     [
         ("", [], 3, "there are no verdicts in it"),
-        ('{"x":1}\n', [], 2, "not a verdict row"),
-        ("", ["-o", "no/where.html"], 2, "cannot write no/where.html"),
+        ('{"x":1}\n', [], 2, "[row/invalid]\n"),
+        ("", ["-o", "no/where.html"], 2, "[output/not-written]\n"),
     ],
 )
 def test_what_is_no_report(tmp_path: Path, content: str, arguments: list[str], code: int, message: str) -> None:
@@ -87,8 +87,8 @@ def test_what_is_no_report(tmp_path: Path, content: str, arguments: list[str], c
     [
         (["2026-01-31", 1769860800, "1769860800000"], 0, ""),
         (["2026-01-31", "01.05.2026"], 0, "1 of 2 rows have no readable date in ts, such as '01.05.2026'"),
-        (["01.05.2026", None], 2, "--time ts: no date can be read in it; the first is '01.05.2026'"),
-        ([None, None], 2, "--time ts: no row has this field in `meta`: guard check --keep ts puts it there"),
+        (["01.05.2026", None], 2, "[option/invalid]\n"),
+        ([None, None], 2, "[option/field-not-found]\n"),
     ],
 )
 def test_rows_without_a_date_are_told(tmp_path: Path, values: list[object], code: int, told: str) -> None:

@@ -50,9 +50,9 @@ PAIR = '{"prompt": "a", "response": "b"}\n'
 @pytest.mark.parametrize(
     ("arguments", "stdin", "code", "message"),
     [
-        (["--raw"], "a\nb\n", 2, "--raw shows one prompt, and the input holds more than one conversation"),
-        (["--raw", "--target", "any"], PAIR, 2, "--target any makes 2 of this conversation"),
-        ([], '{"messages":[]}\n', 3, "guard: -:1: "),
+        (["--raw"], "a\nb\n", 2, "[record/several-conversations]\n"),
+        (["--raw", "--target", "any"], PAIR, 2, "[record/several-conversations]\n"),
+        ([], '{"messages":[]}\n', 3, "[record/empty-conversation]\n"),
     ],
 )
 def test_errors(arguments: list[str], stdin: str, code: int, message: str) -> None:

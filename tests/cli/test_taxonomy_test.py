@@ -116,7 +116,8 @@ def test_a_flag_rate_needs_labelled_data(desk: Path, model: Path) -> None:
     done = run(desk, model, "--max-flag-rate", "0.02")
     assert (
         done.stderr
-        == "guard: no labelled data: --max-flag-rate needs records that are labelled safe, and there are none\n"
+        == "guard: no labelled data: --max-flag-rate needs records that are labelled safe, and there are none "
+        "[eval/one-class]\n"
     )
     assert (done.returncode, done.stdout) == (2, "")
 

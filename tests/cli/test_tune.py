@@ -135,7 +135,7 @@ def test_data_that_overlap_an_evaluation_set_are_refused(desk: Path) -> None:
         "guard: 2 records found in an evaluation set:\n"
         "  train.jsonl:2 near eval.txt:1\n"
         "  train.jsonl:3 exact eval.txt:2\n"
-        "guard: they must not be trained on: --drop-overlap leaves them out\n"
+        "guard: they must not be trained on: --drop-overlap leaves them out [tune/overlap]\n"
     )
     assert (done.returncode, (desk / "r.jsonl").exists()) == (2, False)
     done = guard(*words, "--drop-overlap", cwd=desk)
@@ -307,7 +307,8 @@ def test_without_the_extra(desk: Path) -> None:
             [sys.executable, "-c", code, "tune", *words], cwd=desk, env=environment(), capture_output=True, text=True
         )
         assert done.stderr == (
-            "guard: peft is not installed: pip install torch transformers peft tokenizers safetensors gguf\n"
+            "guard: peft is not installed: pip install torch transformers peft tokenizers safetensors gguf "
+            "[system/library-missing]\n"
         )
         assert done.returncode == 2
 

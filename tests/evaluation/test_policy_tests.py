@@ -203,7 +203,7 @@ def test_labelled_records() -> None:
     [
         (record(7, "good"), "d.jsonl:7: its label is 'good', which is neither safe nor unsafe"),
         (record(7, 0.5), "d.jsonl:7: its label is 0.5, a fraction"),
-        (Malformed(Key("d.jsonl", 7), "not JSON"), "d.jsonl:7: not JSON"),
+        (Malformed(Key("d.jsonl", 7), "not JSON", "record/not-json"), "d.jsonl:7: not JSON"),
     ],
 )
 def test_labels_that_are_none(bad: Record | Malformed, message: str) -> None:

@@ -53,10 +53,16 @@ def test_a_file_of_mixed_formats():
         Record(Key("in", 3, "rejected", "7"), b, transcripts),
         Record(Key("in", 4, None, "t"), Conversation((Message("user", "hi"),), "t"), content[4]),
         Record(Key("in", 5), conversation(("user", "hi"))),
-        Malformed(Key("in", 6, None, "bad"), "empty conversation: messages has no messages", content[6]),
+        Malformed(
+            Key("in", 6, None, "bad"),
+            "empty conversation: messages has no messages",
+            "record/empty-conversation",
+            content[6],
+        ),
         Malformed(
             Key("in", 7),
             f"no known format: an object with the keys 'data', '\\x1b[2J'; {KNOWN}",
+            "record/unknown-format",
             content[7],
         ),
     ]

@@ -22,7 +22,11 @@ def test_a_later_speaker_does_not_swallow_the_following_lines():
 def test_one_bad_line_does_not_end_the_rest():
     assert read_all("a\nä".encode() + b"\xff\nb") == [
         Record(Key("in", 1), conversation(("user", "a"))),
-        Malformed(Key("in", 2), "invalid UTF-8 at byte 3 of the line: 0xff; if Latin-1: iconv -f LATIN1"),
+        Malformed(
+            Key("in", 2),
+            "invalid UTF-8 at byte 3 of the line: 0xff; if Latin-1: iconv -f LATIN1",
+            "record/invalid-encoding",
+        ),
         Record(Key("in", 3), conversation(("user", "b"))),
     ]
 

@@ -85,7 +85,11 @@ def test_a_blank_line_before_an_assistant_ends_nothing():
 
 def test_invalid_utf8_is_an_error_of_its_conversation_only():
     assert read_all(b"User: a\nBot: \xff\n\nUser: b") == [
-        Malformed(Key("in", 1), "invalid UTF-8 at byte 6 of line 2: 0xff; if Latin-1: iconv -f LATIN1"),
+        Malformed(
+            Key("in", 1),
+            "invalid UTF-8 at byte 6 of line 2: 0xff; if Latin-1: iconv -f LATIN1",
+            "record/invalid-encoding",
+        ),
         Record(Key("in", 4), conversation(("user", "b"))),
     ]
 

@@ -13,7 +13,7 @@ def records(count: int, text: str = "hi") -> list[Record | Malformed]:
 
 
 def test_nothing_is_lost() -> None:
-    given = [*records(5 * RECORDS), Malformed(Key(None, 999), "bad")]
+    given = [*records(5 * RECORDS), Malformed(Key(None, 999), "bad", "record/not-json")]
     found = list(batch_records(given))
     sizes = [len(chunk) for chunk in found]
     assert sizes[:3] == [FIRST, 2 * FIRST, 4 * FIRST]

@@ -75,16 +75,20 @@ def test_the_limit_is_exact(model: Model, *, reproducible: bool) -> None:
         config = JudgeConfig(max_record_tokens=limit)
         engine = FakeEngine(words(), max_model_len=CTX, reproducible=reproducible)
         with Guard(model, POLICY, engine=engine, config=config) as guard:
-            found += [(verdict.verdict, verdict.error) for verdict in guard.check(["before", conversation, "after"])]
+            found += [
+                (verdict.verdict, verdict.error, verdict.error_code)
+                for verdict in guard.check(["before", conversation, "after"])
+            ]
         assert len(engine.prompts) == (62 if limit == counted else 2), "nothing of the record was evaluated"
     assert found == [
-        *[("safe", None)] * 4,
+        *[("safe", None, None)] * 4,
         (
             "error",
             f"to judge it takes more than {counted - 1:,} evaluated tokens: raise --max-record-tokens, "
             "or judge only the last message (--target last)",
+            "record/prompt-too-long",
         ),
-        ("safe", None),
+        ("safe", None, None),
     ]
 
 

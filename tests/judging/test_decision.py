@@ -110,17 +110,20 @@ def test_only_the_deciding_score_may_be_near() -> None:
 
 
 def test_unjudged_turn_is_never_safe_but_may_be_unsafe() -> None:
-    failed = turn(2, None, error="no text")
+    failed = turn(2, None, error="no text", error_code="record/nothing-to-judge")
     error = decided(turn(1, 0.4), failed)
     assert (error.verdict, error.turn.turn, error.score, error.error) == ("error", 2, None, "no text")
+    assert error.error_code == "record/nothing-to-judge"
     unsafe = decided(turn(1, 0.6, listed=("S1",)), failed)
     assert (unsafe.verdict, unsafe.turn.turn, unsafe.error) == ("unsafe", 1, "no text")
+    assert unsafe.error_code == "record/nothing-to-judge"
 
 
 def test_low_mass_is_never_safe_unless_forced() -> None:
     low = turn(1, 0.4, mass=0.3, low_mass=True)
     error = decided(low)
     assert (error.verdict, error.score, error.flags, error.categories) == ("error", 0.4, ("low_mass",), ())
+    assert error.error_code == "record/no-verdict"
     assert error.error == (
         "the model was about to answer with something other than a verdict: P(safe) + P(unsafe) is 0.3"
     )
@@ -146,8 +149,9 @@ def test_scores_by_category() -> None:
     both = decided(first, second, rule=rule)
     assert (both.verdict, both.turn.turn, both.score, both.categories) == ("unsafe", 2, 0.49, ("S2",))
     assert both.category_scores == {"S1": 0.49, "S2": 0.4}
-    partial = turn(1, 0.1, category_scores={"S1": 0.1}, error="not finite")
-    assert decided(partial).verdict == "error"
+    partial = turn(1, 0.1, category_scores={"S1": 0.1}, error="not finite", error_code="model/not-finite")
+    error = decided(partial)
+    assert (error.verdict, error.error_code) == ("error", "model/not-finite")
     assert decided(partial, rule=DecisionRule(0.1)).verdict == "unsafe"
 
 

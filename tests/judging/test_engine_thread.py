@@ -527,7 +527,7 @@ def test_a_bulk_run_may_move_to_another_thread(guard: Guard) -> None:
 def test_a_failure_of_the_engine_reaches_all_calls_and_no_later_one(model: Model) -> None:
     def score(text: str) -> float:
         if text == "boom":
-            raise EngineError("llama.cpp failed")
+            raise EngineError("llama.cpp failed", code="engine/failed")
         return number_of(text)
 
     engine = GatedEngine(score)
@@ -603,7 +603,15 @@ def test_what_is_one_conversation_and_what_is_several(model: Model) -> None:
     (record,) = records(5)
     with Guard(model, "llama-guard-3", engine=FakeEngine(words(bomb=0.9))) as guard:
         assert [verdict.verdict for verdict in guard.check(messages)] == ["unsafe"]
-        mixed = ["a bomb", messages, {"messages": messages}, conversation, record, Malformed(Key("x", 7), "bad"), 3]
+        mixed = [
+            "a bomb",
+            messages,
+            {"messages": messages},
+            conversation,
+            record,
+            Malformed(Key("x", 7), "bad", "record/not-json"),
+            3,
+        ]
         verdicts = list(guard.check(mixed))
         assert [v.verdict for v in verdicts] == ["unsafe"] * 4 + ["safe", "error", "error"]
         assert [v.key for v in verdicts] == [*(Key(None, n) for n in range(1, 6)), Key("x", 7), Key(None, 7)]

@@ -107,30 +107,31 @@ def test_what_is_not_finite_is_never_safe(model: Model) -> None:
     engine = FakeEngine(words(bomb=math.nan))
     (verdict,) = check(model, "a bomb", engine=engine)
     assert (verdict.verdict, verdict.score) == ("error", None)
-    assert "not finite" in (verdict.error or "")
+    assert verdict.error_code == "model/not-finite"
 
 
 @pytest.mark.parametrize(("knife", "verdict"), [(0.6, "unsafe"), (0.4, "error")])
 def test_one_turn_that_cannot_be_judged_spoils_safe_but_not_unsafe(model: Model, knife: float, verdict: str) -> None:
     (row,) = check(model, CHAT, engine=FakeEngine(words(bomb=math.nan, knife=knife)))
     assert row.verdict == verdict
-    assert "not finite" in (row.error or "")
+    assert row.error_code == "model/not-finite"
 
 
 @pytest.mark.parametrize(
-    ("value", "reason"),
+    ("value", "code"),
     [
-        (Conversation((Message("system", "x"),)), "nothing to judge: no user or assistant message with text"),
-        ([{"role": "user", "content": ""}], "nothing to judge"),
-        ([{"role": "wizard", "content": "x"}], "wizard"),
-        ({"nothing": 1}, "nothing"),
-        (17, ""),
+        (Conversation((Message("system", "x"),)), "record/nothing-to-judge"),
+        ([{"role": "user", "content": ""}], "record/nothing-to-judge"),
+        ([{"role": "wizard", "content": "x"}], "record/unknown-role"),
+        ({"nothing": 1}, "record/unknown-format"),
+        (17, "record/unknown-format"),
     ],
 )
-def test_what_cannot_be_judged_is_an_error_in_its_place(model: Model, value: Any, reason: str) -> None:
+def test_what_cannot_be_judged_is_an_error_in_its_place(model: Model, value: Any, code: str) -> None:
     (verdict,) = check(model, value)
     assert (verdict.verdict, verdict.score, verdict.key.line) == ("error", None, 1)
-    assert reason in (verdict.error or "")
+    assert verdict.error
+    assert verdict.error_code == code
 
 
 def test_each_names_messages_without_text(model: Model) -> None:
@@ -138,6 +139,7 @@ def test_each_names_messages_without_text(model: Model) -> None:
     first, second = check(model, chat, target="each")
     assert (first.verdict, second.verdict) == ("safe", "error")
     assert second.error == "nothing to judge: message 2 (user) has no text (only image)"
+    assert (first.error_code, second.error_code) == (None, "record/nothing-to-judge")
     assert first.skipped == second.skipped == {"image": 1}
     assert first.flags == ()
 
@@ -191,7 +193,7 @@ def test_a_window_of_blanks_is_no_prompt(model: Model) -> None:
 def test_a_record_that_would_take_all_memory_is_an_error(model: Model) -> None:
     chat = Conversation(tuple(Message("user", "x" * 50) for _ in range(10_000)))
     (verdict,) = check(model, chat, engine=FakeEngine(SCORES, max_model_len=8192), max_record_tokens=10**9)
-    assert verdict.verdict == "error"
+    assert (verdict.verdict, verdict.error_code) == ("error", "record/prompt-too-long")
     assert verdict.error == (
         "10,000 messages, each judged in its context, take more than 33,554,432 tokens: "
         "judge the last one (--target last), or lower --ctx-size"
@@ -225,6 +227,7 @@ def test_one_odd_record_does_not_end_a_run(model: Model) -> None:
             engine._mass = 0.3 if len(verdicts) in (17, 18) else 1.0
     assert [verdict.verdict for verdict in verdicts[16:]] == ["safe", "unsafe", "error", "unsafe"]
     assert verdicts[17].flags == verdicts[18].flags == ("low_mass",)
+    assert [verdict.error_code for verdict in verdicts[16:]] == [None, None, "record/no-verdict", None]
     assert verdicts[18].error == (
         "the model was about to answer with something other than a verdict: P(safe) + P(unsafe) is 0.3"
     )
@@ -348,7 +351,11 @@ def test_order_and_keys(model: Model, prefetch: Prefetch | None) -> None:
     def records() -> Iterator[Record | Malformed]:
         for line in range(1, 301):
             key = Key("x.jsonl", line)
-            yield Malformed(key, "bad") if line % 7 == 0 else Record(key, Conversation((Message("user", "hi"),)))
+            yield (
+                Malformed(key, "bad", "record/not-json")
+                if line % 7 == 0
+                else Record(key, Conversation((Message("user", "hi"),)))
+            )
 
     with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES)) as guard:
         verdicts = list(guard.judge(records(), prefetch=prefetch))
@@ -442,7 +449,7 @@ def test_text_that_would_become_a_control_token_is_an_error(tmp_path: Path) -> N
         verdicts = list(
             guard.check(["hi", "QZQZ", "ho", [{"role": "user", "content": "hi"}, {"role": "user", "content": "a Q"}]])
         )
-    assert [verdict.verdict == "error" for verdict in verdicts] == [False, True, False, True]
+    assert [verdict.error_code for verdict in verdicts] == [None, "record/control-token", None, "record/control-token"]
     assert verdicts[1].error == (
         "its text would become a control token of the model's vocabulary, and could end the prompt"
     )
@@ -450,5 +457,6 @@ def test_text_that_would_become_a_control_token_is_an_error(tmp_path: Path) -> N
 
 def test_a_taxonomy_that_would_become_control_tokens_is_refused(tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "odd.gguf", control="e")
-    with pytest.raises(ModelError, match="the taxonomy cannot be used with this model: its text would become"):
+    with pytest.raises(ModelError, match="the taxonomy cannot be used with this model: its text") as caught:
         Guard(ModelConfig(path, template="llama-guard-3-8b"), "llama-guard-3")
+    assert caught.value.code == "taxonomy/not-for-model"

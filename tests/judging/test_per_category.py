@@ -111,7 +111,7 @@ def test_an_unsafe_turn_decides_although_a_safe_one_scores_higher(model: Model) 
 def test_one_prompt_that_failed_spoils_safe_but_not_unsafe(model: Model, text: str, verdict: str) -> None:
     (row,) = check(model, text)
     assert row.verdict == verdict
-    assert "not finite" in (row.error or "")
+    assert row.error_code == "model/not-finite"
 
 
 def test_an_answer_that_is_no_verdict_is_never_safe(model: Model) -> None:

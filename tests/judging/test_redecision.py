@@ -16,13 +16,20 @@ from guardcli.judging.decision import LOW_MASS
 from guardcli.judging.redecision import Redecision, redecide, rename_labels
 from guardcli.judging.verdict_schema import find_fault
 from guardcli.judging.writers import jsonl
+from guardcli.prompts.turns import NOTHING_TO_JUDGE
 from guardcli.taxonomy import Taxonomy
 from tests.judging.writers.verdicts import make_verdict
 from tests.rows import row, verdict
 
 LABELS = ("pets", "S2", "S7")
 PROBABILITIES = st.sampled_from((0.0, 0.1, 0.25, 0.3, 0.49, 0.5, 0.51, 0.9, 1.0)) | st.floats(0, 1)
-ERRORS = st.sampled_from((None, "the model's logits are not finite"))
+ERRORS = st.sampled_from(
+    (
+        {},
+        {"error": "the model's logits are not finite", "error_code": "model/not-finite"},
+        {"error": "a row of an older version"},
+    )
+)
 LISTS = st.none() | st.lists(st.sampled_from(LABELS), min_size=1, unique=True).map(tuple)
 
 
@@ -30,14 +37,14 @@ LISTS = st.none() | st.lists(st.sampled_from(LABELS), min_size=1, unique=True).m
 def turn_scores(draw: st.DrawFn, per_category: bool) -> TurnScores:
     number = draw(st.integers(1, 4))
     role: Any = draw(st.sampled_from(("user", "assistant")))
-    error = draw(ERRORS)
+    error: dict[str, Any] = draw(ERRORS)
     if draw(st.integers(0, 5)) == 0:
-        return TurnScores(turn=number, role=role, error=error or "no text")
+        return TurnScores(turn=number, role=role, **(error or {"error": "no text", "error_code": NOTHING_TO_JUDGE}))
     mass = draw(PROBABILITIES)
     read: dict[str, Any] = {"mass": mass, "low_mass": mass < LOW_MASS}
     if per_category:
         by_category = draw(st.dictionaries(st.sampled_from(LABELS), PROBABILITIES, min_size=1))
-        read |= {"score": max(by_category.values()), "category_scores": by_category, "error": error}
+        read |= {"score": max(by_category.values()), "category_scores": by_category, **error}
     else:
         listed_scores = st.none() | st.fixed_dictionaries(dict.fromkeys(LABELS, PROBABILITIES))
         read |= {"score": draw(PROBABILITIES), "listed": draw(LISTS), "listed_scores": draw(listed_scores)}
@@ -59,7 +66,7 @@ def scored_rows(draw: st.DrawFn) -> tuple[Scores, DecisionRule, DecisionRule]:
 def test_deciding_again_is_deciding_at_once(
     drawn: tuple[Scores, DecisionRule, DecisionRule], flags: tuple[str, ...]
 ) -> None:
-    """Live or stored: verdict, score, turn, categories, flags and error are those of the second rule alone."""
+    """Live or stored: verdict, score, turn, categories, flags and error with its code are those of the second rule."""
     scores, first, second = drawn
     base = make_verdict(Key("a.jsonl", 1), "error", flags=flags)
     at_once = base.with_decision(scores, second)
@@ -106,7 +113,7 @@ def test_low_mass_row_becomes_unsafe_at_a_lower_threshold() -> None:
 
 def old(line: int, score: float | None, **fields: Any) -> Verdict:
     """A row of schema 1."""
-    newer = ("mass", "tolerance", "listed", "turns", "unread")
+    newer = ("error_code", "mass", "tolerance", "listed", "turns", "unread")
     kept = {name: value for name, value in row(line, score, **fields).items() if name not in newer}
     return Verdict.from_dict(kept | {"schema": 1})
 

@@ -108,6 +108,7 @@ def test_a_logit_that_is_not_finite_is_an_error(bad: float, where: int) -> None:
         request.send((Logits((values[0], values[1]), values[2]),))
     outcome = stop.value.value
     assert outcome.error == "the model's logits are not finite: a damaged model, or an overflow on this device"
+    assert outcome.error_code == "model/not-finite"
     assert math.isnan(outcome.score)
 
 

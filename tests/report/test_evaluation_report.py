@@ -26,7 +26,10 @@ TWO = replace(system([0.9, 0.1, 0.8, None, 0.7], name=HOSTILE), seconds=1.5, tok
 
 def report(*systems: Any, **config: Any) -> EvaluationReport:
     labelled = LabeledDataset(
-        ITEMS, (Malformed(Key("set.jsonl", 9), "not JSON"),), Counter({"without a label": 2}), Counter({"xstest": 5})
+        ITEMS,
+        (Malformed(Key("set.jsonl", 9), "not JSON", "record/not-json"),),
+        Counter({"without a label": 2}),
+        Counter({"xstest": 5}),
     )
     evaluation = evaluate(labelled, systems, EvalConfig(num_resamples=100, **config))
     return EvaluationReport(evaluation, {"one": [AblationResult("own removed", 10, 2, 1)]}, "set.jsonl")

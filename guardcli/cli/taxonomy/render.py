@@ -100,7 +100,9 @@ def _render(
         try:
             prompts = list(_prompts(record, renderer, target, as_user))
         except NothingToJudge as reason:
-            output.echo_err(f"guard: {escape_terminal(record.key.location)}: {escape_terminal(str(reason))}")
+            output.echo_err(
+                f"guard: {escape_terminal(record.key.location)}: {escape_terminal(str(reason))} [{reason.code}]"
+            )
             code = UNJUDGED
             continue
         if as_raw and len(prompts) > 1:
@@ -120,7 +122,7 @@ def _prompts(
     record: Record | Malformed, renderer: Renderer, target: Target, as_user: tuple[Role, ...]
 ) -> Iterator[tuple[Turn, Prompt]]:
     if isinstance(record, Malformed):
-        raise NothingToJudge(record.reason)
+        raise NothingToJudge(record.reason, code=record.code)
     all_turns = turns(record.conversation, as_user)
     shown = all_turns.shown
     for turn in judged(all_turns, target):

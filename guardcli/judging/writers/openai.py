@@ -19,7 +19,8 @@ def line(verdict: Verdict) -> str:
     where each was scored by itself."""
     answer: dict[str, Any] = {"id": _id(verdict), "model": verdict.provenance.model}
     if verdict.verdict == "error":
-        return dumps(answer | {"results": [], "error": {"type": "unjudged", "message": verdict.error}})
+        error = {"type": "unjudged", "code": verdict.error_code, "message": verdict.error}
+        return dumps(answer | {"results": [], "error": error})
     labels = [label for _, label in verdict.provenance.labels]
     result = {
         "flagged": verdict.verdict == "unsafe",

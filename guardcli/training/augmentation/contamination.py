@@ -96,7 +96,7 @@ def _conversation(record: Record | Malformed) -> Conversation:
         return Conversation(messages)
     raise InputError(
         f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}",
-        code="eval/nothing-to-evaluate",
+        code=record.code,
     )
 
 

@@ -52,5 +52,5 @@ def test_any_text(id_: str, error: str) -> None:
         "id": joined(id_) or "a:1",
         "model": "llama-guard-3-8b@ab12cd34ef56",
         "results": [],
-        "error": {"type": "unjudged", "message": joined(error)},
+        "error": {"type": "unjudged", "code": "record/not-json", "message": joined(error)},
     }

@@ -64,13 +64,13 @@ VERDICTS = {
                 listed_scores={"violence": 5e-324, "weapons": 0.75, "self-harm": 0.25},
                 category_scores={"violence": 0.125, "weapons": 0.9, "self-harm": 0.3},
             ),
-            TurnScores(turn=3, role="user", error="message 3 (user) has no text"),
+            TurnScores(turn=3, role="user", error="message 3 (user) has no text", error_code="record/nothing-to-judge"),
         ),
         meta={"lang": "de", "labels": ["S9", None, 1.5, {"x": True}], "odd": "\udc80\x1b[2J"},
         text='Say "hé" \u202eto C:\\temp\n\x1b[2J\u2028\x9b1A \U0001f600',
     ),
     "error": Verdict(
         key=Key("-", 18, id="c2"), verdict="error", provenance=BY, threshold=0.5,
-        error="not JSON: it is cut off\n\tat column 7",
+        error="not JSON: it is cut off\n\tat column 7", error_code="record/not-json",
     ),
 }  # fmt: skip

@@ -79,7 +79,10 @@ def test_index_of_records_and_of_a_public_data_set() -> None:
         "toxicity": 0,
         "human_annotation": "True",
     }
-    records = [record("How do I bake bread?", 1), Malformed(Key("toxic.csv", 2), "no messages", fields)]
+    records = [
+        record("How do I bake bread?", 1),
+        Malformed(Key("toxic.csv", 2), "no messages", "record/empty-conversation", fields),
+    ]
     index = ContaminationIndex.from_records(records)
     assert index.find_overlap(shown("How do I bake bread?")) == Overlap("a.jsonl:1", "exact")
     assert index.find_overlap(shown("How do I make tea?")) == Overlap("toxic.csv:2", "exact")
@@ -87,7 +90,7 @@ def test_index_of_records_and_of_a_public_data_set() -> None:
 
 def test_record_that_cannot_be_read_could_hide_an_overlap() -> None:
     with pytest.raises(InputError, match=r"^b\.jsonl:3: cannot be read, so nothing can be held against it: not JSON$"):
-        ContaminationIndex.from_records([Malformed(Key("b.jsonl", 3), "not JSON")])
+        ContaminationIndex.from_records([Malformed(Key("b.jsonl", 3), "not JSON", "record/not-json")])
 
 
 def test_empty_index_has_no_overlap() -> None:

@@ -65,7 +65,7 @@ def test_system_message_alone_is_unusable() -> None:
 
 def test_malformed_record_is_unusable() -> None:
     with pytest.raises(UnusableSample, match="it cannot be read: no text"):
-        labeled(Malformed(Key("a", 1), "no text", {"label": "safe"}), POLICY)
+        labeled(Malformed(Key("a", 1), "no text", "record/empty-conversation", {"label": "safe"}), POLICY)
 
 
 def test_category_map_for_each_data_set() -> None:
