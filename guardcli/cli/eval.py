@@ -324,7 +324,9 @@ def _code(evaluation: evaluation_report.EvaluationReport, gates: Gates) -> int:
         for why in gates.find_unmeasurable(one.scored.labels)
     ]
     missed = [line for result in results for line in gates.find_missed(result)]
-    for line in empty or missed:
+    for line in empty:
+        output.echo_error(InputError(line, code="eval/one-class"))
+    for line in missed if not empty else ():
         output.echo_err(f"guard: {escape_terminal(line)}")
     unreadable = len(evaluation.evaluation.dataset.unreadable)
     if any(gates.exceeds_max_errors(result, unreadable) for result in results):

@@ -80,8 +80,9 @@ def filter_(
             for verdict in filtered.unjudged:
                 code = UNJUDGED
                 reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread or ())}"
+                error_code = verdict.error_code if verdict.error else "record/unread-text"
                 location = escape_field(verdict.key.location)
-                output.echo_err(f"guard: withheld, not judged: {location}: {escape_terminal(reason)}")
+                output.echo_err(f"guard: withheld, not judged: {location}: {escape_terminal(reason)} [{error_code}]")
             passes = filtered.passes(invert=invert)
             refused = _why_not_annotated(filtered) if annotate and passes else None
             if refused:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from guardcli import formats
 from guardcli.cli import output
 from guardcli.conversation import Malformed, Record
+from guardcli.errors import InputError
 from guardcli.formats import MORE_PATHS, TEXT_AS_KEY, UNKNOWN_SPEAKER, find_field, has_value_at
 from guardcli.text.escaping import escape_terminal
 
@@ -56,7 +57,8 @@ class InputWarnings:
             return False
         for option, names in (("--keep", self._missing_keep), ("--text-field", self._missing_text_fields)):
             for name in sorted(names):
-                output.echo_err(f"guard: {option} {escape_terminal(shlex.quote(name))}: no record has such a field")
+                message = f"{option} {shlex.quote(name)}: no record has such a field"
+                output.echo_error(InputError(message, code="option/field-not-found"))
         return bool(self._missing_keep or self._missing_text_fields)
 
     def _check(self, record: Record) -> None:

@@ -55,8 +55,8 @@ def test_what_passes_is_as_it_was(model: Path, stdin: bytes, arguments: list[str
 def test_what_could_not_be_judged_is_withheld_and_named(model: Path, arguments: list[str]) -> None:
     out, code, err = run(model, BAD + SAFE + b'{"prompt":" "}\n', *arguments)
     assert out == (b"" if arguments else SAFE)
-    assert err.splitlines()[0].startswith("guard: withheld, not judged: -:1: not JSON")
-    assert err.splitlines()[1].startswith("guard: withheld, not judged: -:3: nothing to judge")
+    places_and_codes = [(line.split(": ")[2], line.split(" ")[-1]) for line in err.splitlines()]
+    assert places_and_codes == [("-:1", "[record/not-json]"), ("-:3", "[record/nothing-to-judge]")]
     assert code == 3
 
 
@@ -156,7 +156,7 @@ def test_text_that_nobody_judged_is_withheld_and_named_until_it_is_settled(model
     assert err.splitlines() == [
         "guard: -:1: the text under title is not judged: --ignore title calls it metadata, "
         "--text-field title judges it",
-        "guard: withheld, not judged: -:1: text that was not judged under title",
+        "guard: withheld, not judged: -:1: text that was not judged under title [record/unread-text]",
     ]
     assert run(model, record, "--ignore", "title") == (record, 0, "")
     assert run(model, record, "--text-field", "title") == (record, 0, "")
