@@ -369,7 +369,7 @@ def test_records_are_filtered_by_all_their_verdicts(model: Model) -> None:
         Record(Key("x", 1, "chosen"), said("hi", "ho"), has_next_part=True),
         Record(Key("x", 1, "rejected"), said("hi", "a bomb")),
         Record(Key("x", 2), said("hi")),
-        Malformed(Key("x", 3), "bad"),
+        Malformed(Key("x", 3), "bad", "record/not-json"),
     ]
     with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES), config=JudgeConfig(target="each")) as guard:
         filtered = list(filter_records(guard, source))
