@@ -57,6 +57,9 @@ def format_changes(before: PolicyTestRun, after: PolicyTestRun, *, color: bool) 
     return "".join(_format_change(known[r.case.name], r, color) for r in after.results if r.case.name in known)
 
 
+_XML_DECLARATION = "<?xml version='1.0' encoding='utf-8'?>"
+
+
 def as_junit(run: PolicyTestRun, name: str) -> str:
     """Return JUnit XML. A `todo` that fails is skipped. Characters that XML does not allow are escaped as text."""
     counts = Counter(result.status for result in run.results)
@@ -79,7 +82,8 @@ def as_junit(run: PolicyTestRun, name: str) -> str:
             code = {} if result.row.error_code is None else {"type": escape_controls(result.row.error_code)}
             ElementTree.SubElement(case, kind, {**code, "message": escape_controls(result.reason)})
     ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    # The declaration of `tostring` would name the locale's encoding; files are written in UTF-8.
+    return f"{_XML_DECLARATION}\n{ElementTree.tostring(suite, encoding='unicode')}\n"
 
 
 def _select_shown(run: PolicyTestRun) -> tuple[list[PolicyTestResult], int]:
