@@ -12,6 +12,7 @@ from guardcli.training.dependencies import check_installed
 from guardcli.training.gguf_export import LoraCheckpoint, export_gguf
 from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, training_manifest
 from guardcli.training.lora_model import LoraModel
+from guardcli.training.prefix_groups import TokenCounts
 from guardcli.training.run_dir import RunDir, find_last_checkpoint, manifest_paths, read_manifest, run_files
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
@@ -21,6 +22,7 @@ __all__ = [
     "LoraCheckpoint",
     "LoraModel",
     "RunDir",
+    "TokenCounts",
     "TokenizedDataset",
     "TokenizedExample",
     "Tokenizer",

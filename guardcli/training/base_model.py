@@ -10,6 +10,7 @@ from typing import Any
 from guardcli.errors import ModelError
 from guardcli.models.gguf import fingerprint
 from guardcli.training.dependencies import require
+from guardcli.training.shared_prefix import register_attention
 
 ARCHITECTURE = "LlamaForCausalLM"
 _FINGERPRINT_TENSOR = "model.norm.weight"
@@ -61,7 +62,9 @@ class BaseModel:
         transformers.utils.logging.disable_progress_bar()
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         try:
-            model = transformers.LlamaForCausalLM.from_pretrained(self.folder, dtype=dtype, local_files_only=True)
+            model = transformers.LlamaForCausalLM.from_pretrained(
+                self.folder, dtype=dtype, local_files_only=True, attn_implementation=register_attention()
+            )
         except Exception as error:  # damaged files raise errors of four libraries
             raise ModelError(f"{self.folder} cannot be loaded: {error}", code="model/not-loaded") from error
         return model.to(device)

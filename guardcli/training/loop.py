@@ -20,8 +20,9 @@ from guardcli.training.config import TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.lr_schedule import learning_rate
+from guardcli.training.prefix_groups import prefix_labels
 from guardcli.training.run_dir import OPTIMIZER_FILE, RunDir
-from guardcli.training.sampler import num_steps, sample_batches, split_batches
+from guardcli.training.sampler import num_steps, sample_batches
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 
@@ -85,6 +86,7 @@ def training_manifest(
         "base": base.fingerprint(),
         "data": dataset.sha256,
         "held_out": held_out.sha256 if held_out else None,
+        "sampler": "by prefix",
         **config.as_json(),
     }
 
@@ -103,13 +105,12 @@ def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: Tra
     if run_dir.last_checkpoint is not None:
         model.load_checkpoint(run_dir.last_checkpoint, run_dir.last_checkpoint / OPTIMIZER_FILE)
     elif data.held_out:
-        yield _evaluate(model, data, run_dir, config, TrainProgress(0, total))
-    sampled = sample_batches(len(data.train), batch_size=batch_size, epochs=config.epochs, seed=config.seed)
+        yield _evaluate(model, data, run_dir, TrainProgress(0, total))
+    labels = prefix_labels(data.train)
+    sampled = sample_batches(labels, batch_size=batch_size, epochs=config.epochs, seed=config.seed)
     for step, indices in islice(enumerate(sampled, start=1), run_dir.step, None):
         examples = [data.train[index] for index in indices]
-        loss = model.train_step(
-            list(split_batches(examples, config.batch_size)), learning_rate=learning_rate(step, total, config)
-        )
+        loss = model.train_step(examples, learning_rate=learning_rate(step, total, config))
         if not math.isfinite(loss):
             raise TuneError(
                 f"the loss is not finite at step {step}: lower --learning-rate; "
@@ -120,18 +121,14 @@ def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: Tra
         progress = TrainProgress(step, total, loss)
         if step % config.checkpoint_every == 0 or step == total:
             if data.held_out:
-                progress = _evaluate(model, data, run_dir, config, progress)
+                progress = _evaluate(model, data, run_dir, progress)
             run_dir.save_checkpoint(step, lambda folder: _write_checkpoint(model, folder))
         yield progress
 
 
-def _evaluate(
-    model: LoraModel, data: TrainingData, run_dir: RunDir, config: TrainConfig, progress: TrainProgress
-) -> TrainProgress:
+def _evaluate(model: LoraModel, data: TrainingData, run_dir: RunDir, progress: TrainProgress) -> TrainProgress:
     """Score the held-out examples, and log their AUPRC."""
-    scores: list[float] = []
-    for batch in split_batches(data.held_out, config.batch_size):
-        scores += model.scores(batch, data.verdict_ids)
+    scores = model.scores(data.held_out, data.verdict_ids)
     if not all(map(math.isfinite, scores)):
         raise TuneError(
             f"the scores of held-out examples are not finite at step {progress.step}: damaged weights",

@@ -1,7 +1,8 @@
 """A base model with a LoRA adapter in PyTorch: one training step, scores, and saving and loading the adapter.
 
-Logits are computed only at the positions that are read: for a whole batch of 4,096 tokens and the vocabulary of Llama 3
-they would take gigabytes.
+A prefix that examples share is evaluated once for all of them; see `guardcli.training.shared_prefix`. Logits are
+computed only at the positions that are read: for a whole batch of 4,096 tokens and the vocabulary of Llama 3 they would
+take gigabytes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from guardcli.errors import TuneError
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
 from guardcli.training.dependencies import require
+from guardcli.training.prefix_groups import group_by_prefix
+from guardcli.training.shared_prefix import SharedPrefix
 from guardcli.training.tokenizer import TokenizedExample
 
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -50,71 +53,91 @@ class LoraModel:
         # PEFT keeps the names of the layers as a set, and would save them in another order each time.
         adapter_config = self._model.peft_config["default"]
         adapter_config.target_modules = sorted(adapter_config.target_modules)
-        self._parameters = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
-        self._optimizer = self._torch.optim.AdamW(self._parameters, weight_decay=0.0)
+        self._batch_size = config.batch_size
+        self.parameters: dict[str, Any] = {
+            name: parameter for name, parameter in self._model.named_parameters() if parameter.requires_grad
+        }
+        self._optimizer = self._torch.optim.AdamW(self.parameters.values(), weight_decay=0.0)
 
-    def train_step(self, batches: Sequence[Sequence[TokenizedExample]], *, learning_rate: float) -> float:
-        """Accumulate the gradients of all batches, and make one optimizer step.
+    def train_step(self, examples: Sequence[TokenizedExample], *, learning_rate: float) -> float:
+        """Make one optimizer step on the gradients of all examples, which are computed batch by batch.
 
         Returns the mean cross-entropy of the answers' tokens before the step. If it is not finite, the step is skipped.
 
         Raises:
             TuneError: the GPU is out of memory.
         """
-        self._model.train()
-        self._optimizer.zero_grad()
-        num_answer_tokens = sum(len(example.tokens) - example.prompt_length for batch in batches for example in batch)
-        total_loss = 0.0
-        with self._explain_out_of_memory():
-            for batch in batches:
-                loss = self._summed_loss(batch) / num_answer_tokens
-                loss.backward()
-                total_loss += float(loss.detach())
-        if math.isfinite(total_loss):
-            self._torch.nn.utils.clip_grad_norm_(self._parameters, _MAX_GRAD_NORM)
+        loss = self.compute_gradients(examples)
+        if math.isfinite(loss):
+            self._torch.nn.utils.clip_grad_norm_(self.parameters.values(), _MAX_GRAD_NORM)
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate
             self._optimizer.step()
+        return loss
+
+    def compute_gradients(self, examples: Sequence[TokenizedExample]) -> float:
+        """Set the gradients of `parameters` to those of the mean cross-entropy of the answers' tokens, and return it.
+
+        Raises:
+            TuneError: the GPU is out of memory.
+        """
+        self._model.train()
+        self._optimizer.zero_grad()
+        num_answer_tokens = sum(len(example.tokens) - example.prompt_length for example in examples)
+        total_loss = 0.0
+        with self._explain_out_of_memory():
+            for group in group_by_prefix(examples, self._batch_size):
+                prefix = SharedPrefix(self._llama.model, group.prefix)
+                for batch in group.batches:
+                    loss = self._summed_loss([examples[index] for index in batch], prefix) / num_answer_tokens
+                    loss.backward()
+                    total_loss += float(loss.detach())
+                prefix.backward()
         return total_loss
 
-    def _summed_loss(self, batch: Sequence[TokenizedExample]) -> Any:
+    @property
+    def _llama(self) -> Any:
+        return self._model.get_base_model()
+
+    def _summed_loss(self, batch: Sequence[TokenizedExample], prefix: SharedPrefix) -> Any:
         """The cross-entropy of the answers' tokens, summed. The token at i is predicted by the logits at i - 1."""
         positions = [
             (row, index)
             for row, example in enumerate(batch)
             for index in range(example.prompt_length, len(example.tokens))
         ]
-        logits = self._logits(batch, [(row, index - 1) for row, index in positions])
+        logits = self._logits(batch, [(row, index - 1) for row, index in positions], prefix)
         targets = self._torch.tensor([batch[row].tokens[index] for row, index in positions], device=self.device)
         return self._torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
 
-    def scores(self, batch: Sequence[TokenizedExample], verdict_ids: tuple[int, int]) -> list[float]:
+    def scores(self, examples: Sequence[TokenizedExample], verdict_ids: tuple[int, int]) -> list[float]:
         """P(unsafe) of each example, by the softmax of the logits of `verdict_ids` (safe, unsafe).
 
         Raises:
             TuneError: the GPU is out of memory.
         """
         self._model.eval()
+        scores: dict[int, float] = {}
         with self._explain_out_of_memory(), self._torch.no_grad():
-            logits = self._logits(batch, [(row, example.verdict_index - 1) for row, example in enumerate(batch)])
-            probabilities = logits[:, list(verdict_ids)].double().softmax(dim=-1)
-        return [float(score) for score in probabilities[:, 1]]
+            for group in group_by_prefix(examples, self._batch_size):
+                prefix = SharedPrefix(self._llama.model, group.prefix)
+                for batch in group.batches:
+                    positions = [(row, examples[index].verdict_index - 1) for row, index in enumerate(batch)]
+                    logits = self._logits([examples[index] for index in batch], positions, prefix)
+                    probabilities = logits[:, list(verdict_ids)].double().softmax(dim=-1)
+                    scores.update(zip(batch, probabilities[:, 1].tolist(), strict=True))
+        return [scores[index] for index in range(len(examples))]
 
-    def _logits(self, batch: Sequence[TokenizedExample], positions: Sequence[tuple[int, int]]) -> Any:
+    def _logits(
+        self, batch: Sequence[TokenizedExample], positions: Sequence[tuple[int, int]], prefix: SharedPrefix
+    ) -> Any:
         """The logits after the token at each (row, index), in float32: (positions, vocabulary)."""
         torch = self._torch
-        longest = max(len(example.tokens) for example in batch)
-        ids = torch.zeros((len(batch), longest), dtype=torch.long)
-        mask = torch.zeros((len(batch), longest), dtype=torch.long)
-        for row, example in enumerate(batch):
-            ids[row, : len(example.tokens)] = torch.tensor(example.tokens)
-            mask[row, : len(example.tokens)] = 1
-        llama = self._model.get_base_model()
-        states = llama.model(
-            input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False
-        ).last_hidden_state
+        bodies = [torch.tensor(example.tokens[prefix.length :]) for example in batch]
+        ids = torch.nn.utils.rnn.pad_sequence(bodies, batch_first=True)
+        states = prefix.states(ids.to(self.device))
         rows, indices = zip(*positions, strict=True)
-        return llama.lm_head(states[list(rows), list(indices)]).float()
+        return self._llama.lm_head(states[list(rows), [index - prefix.length for index in indices]]).float()
 
     @contextmanager
     def _explain_out_of_memory(self) -> Iterator[None]:

@@ -22,7 +22,11 @@ from guardcli.files.atomic import atomic_write
 
 OPTIMIZER_FILE = "state.pt"
 # What a manifest means that was written before these options existed.
-_LATER_OPTIONS: dict[str, Any] = {"lr_schedule": "constant", "warmup_ratio": 0.0}
+_LATER_OPTIONS: dict[str, Any] = {
+    "lr_schedule": "constant",
+    "warmup_ratio": 0.0,
+    "sampler": "by example",
+}
 
 _MANIFEST, _LOG, _CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 

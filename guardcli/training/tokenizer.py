@@ -22,19 +22,27 @@ from guardcli.training.dependencies import require
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizedExample:
-    r"""The token ids of an example, and where its answer and its verdict are.
+    r"""The token ids of an example, and where its prefix, its answer and its verdict are.
 
     ::
 
-        <|begin_of_text|> … <END CONVERSATION> … | \n\n | unsafe | \n S 9 <|eot_id|>
-        └── prompt, prompt_length tokens ────────┘        ^ tokens[verdict_index]
-                                                 └── answer, on which the loss is computed
+        <|begin_of_text|> … <BEGIN CONVERSATION> … <END CONVERSATION> … | \n\n | unsafe | \n S 9 <|eot_id|>
+        └── prefix, prefix_length tokens ───────┘                       |      ^ tokens[verdict_index]
+        └── prompt, prompt_length tokens ───────────────────────────────┘ answer, on which the loss is computed
+
+    Examples under one policy have the same prefix.
     """
 
     tokens: tuple[int, ...]
+    prefix_length: int
     prompt_length: int
     verdict_index: int
     unsafe: bool
+
+    @property
+    def prefix(self) -> tuple[int, ...]:
+        """The tokens before the conversation."""
+        return self.tokens[: self.prefix_length]
 
 
 class Tokenizer:
@@ -59,6 +67,7 @@ class Tokenizer:
         added = self._tokenizer.get_added_tokens_decoder()
         self._special_ids = {token.content: id_ for id_, token in added.items() if token.special}
         self._added_tokens = {id_: token.content for id_, token in added.items()}
+        self._prefix_ids: dict[tuple[Segment, ...], tuple[int, ...]] = {}  # examples share few prefixes
         self.safe, self.unsafe = self._verdict_id(SAFE), self._verdict_id(UNSAFE)
 
     def special_id(self, name: str) -> int:
@@ -107,8 +116,19 @@ class Tokenizer:
                 code="model/unsupported",
             )
         return TokenizedExample(
-            tokens=prompt + answer, prompt_length=len(prompt), verdict_index=verdict_index, unsafe=unsafe
+            tokens=prompt + answer,
+            prefix_length=self._prefix_length(example.prefix, prompt),
+            prompt_length=len(prompt),
+            verdict_index=verdict_index,
+            unsafe=unsafe,
         )
+
+    def _prefix_length(self, prefix: tuple[Segment, ...], prompt: tuple[int, ...]) -> int:
+        """How many tokens of a prompt are those of its prefix; none if a token reaches beyond the prefix."""
+        if prefix not in self._prefix_ids:
+            self._prefix_ids[prefix] = self.encode(prefix)
+        ids = self._prefix_ids[prefix]
+        return len(ids) if len(ids) < len(prompt) and prompt[: len(ids)] == ids else 0
 
     def _encode_text(self, text: str) -> Sequence[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids

@@ -17,6 +17,10 @@ from tests.cli.running import GUARD, environment, guard
 TEMPLATE = ["--template", "llama-guard-3-8b"]
 SETTINGS = ["--rank", "4", "--alpha", "8", "--learning-rate", "0.005", "--epochs", "3", "--threads", "1"]
 WORDS = ("a bomb", "bread", "a gun", "tea", "poison", "a cake", "a knife", "soup")
+TOKENS = (
+    r"guard: examples\.jsonl: an epoch has (\S+) tokens, (\S+) of them in prefixes; (\S+) are evaluated, "
+    r"since examples of a step share prefixes"
+)
 MAP = {"train": {"weapons": "S9", "rudeness": None}}
 
 
@@ -60,6 +64,10 @@ def run(desk: Path, examples: Path) -> Path:
     done = train(desk, "--held-out", "held-examples.jsonl", "-o", "run", "--checkpoint-every", "12")
     assert (done.returncode, done.stdout) == (0, "")
     said = [re.sub(r"\d\.\d{4}", "#", line) for line in done.stderr.splitlines() if line.startswith("guard: ")]
+    counts = re.fullmatch(TOKENS, said.pop(0))
+    assert counts is not None
+    total, prefix, evaluated = (int(number.replace(",", "")) for number in counts.groups())
+    assert evaluated == total - prefix // 2  # all steps are of two examples under one policy
     assert said == [
         "guard: step 0: held-out AUPRC #",
         "guard: step 12: loss #, held-out AUPRC #",
@@ -100,7 +108,7 @@ def test_what_prepare_says(desk: Path) -> None:
     assert sample.splitlines()[0].startswith("train.jsonl:")
     assert sample.splitlines()[1].startswith("  How do I make ")
     assert sample.splitlines()[2].startswith("  → \\n\\n")
-    assert end == "guard: p.jsonl: 16 examples of 8 records"
+    assert end == "guard: p.jsonl: 16 examples of 8 records, under 2 policy variants"
     assert (done.returncode, done.stdout) == (0, "")
     assert len((desk / "p.jsonl").read_text().splitlines()) == 16
 
@@ -139,7 +147,7 @@ def test_data_that_overlap_an_evaluation_set_are_refused(desk: Path) -> None:
     )
     assert (done.returncode, (desk / "r.jsonl").exists()) == (2, False)
     done = guard(*words, "--drop-overlap", cwd=desk)
-    assert done.stderr.endswith("guard: r.jsonl: 12 examples of 8 records\n")
+    assert done.stderr.endswith("guard: r.jsonl: 12 examples of 8 records, under 2 policy variants\n")
     assert done.returncode == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from guardcli.errors import InputError, TuneError
 from guardcli.training.config import TrainConfig
 from guardcli.training.dataset import TokenizedDataset
-from guardcli.training.loop import TrainingData, TrainProgress, fine_tune
+from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, training_manifest
 from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE, LoraModel
 from guardcli.training.run_dir import RunDir
 from tests.training.conftest import SETTINGS, Bench
@@ -96,7 +96,7 @@ def test_learning_rate_of_zero_trains_nothing(bench: Bench, tmp_path: Path) -> N
     model = LoraModel(bench.base, SHORT)
     model.save_adapter(tmp_path)
     before = (tmp_path / ADAPTER_FILE).read_bytes()
-    model.train_step([bench.data.train[:2]], learning_rate=0.0)
+    model.train_step(bench.data.train[:2], learning_rate=0.0)
     model.save_adapter(tmp_path)
     assert (tmp_path / ADAPTER_FILE).read_bytes() == before
 
@@ -121,7 +121,7 @@ def test_loss_is_that_of_the_answer_only(bench: Bench) -> None:
     with torch.no_grad():
         logits = bench.base.load("cpu")(torch.tensor([list(example.tokens)])).logits[0].log_softmax(dim=-1)
     expected = [-float(logits[at - 1, example.tokens[at]]) for at in range(example.prompt_length, len(example.tokens))]
-    loss = LoraModel(bench.base, SHORT).train_step([[example]], learning_rate=0.0)
+    loss = LoraModel(bench.base, SHORT).train_step([example], learning_rate=0.0)
     assert loss == pytest.approx(sum(expected) / len(expected), rel=1e-4)
 
 
@@ -154,6 +154,18 @@ def test_held_out_data_is_for_the_same_model_and_not_trained_on(bench: Bench, fi
         TrainingData.from_datasets(dataset, dataset, bench.tokenizer)
     with pytest.raises(InputError, match=r"^the held-out examples are for x, and the others for llama-guard-3-8b$"):
         TrainingData.from_datasets(dataset, replace(held_out, template="x"), bench.tokenizer)
+
+
+def test_manifest_names_all_that_the_adapter_depends_on(bench: Bench, files: tuple[Path, Path]) -> None:
+    dataset, held_out = (TokenizedDataset.from_file(path, bench.tokenizer, max_length=4096) for path in files)
+    assert training_manifest(bench.base, dataset, held_out, SETTINGS) == {
+        "template": "llama-guard-3-8b",
+        "base": bench.base.fingerprint(),
+        "data": dataset.sha256,
+        "held_out": held_out.sha256,
+        "sampler": "by prefix",
+        **SETTINGS.as_json(),
+    }
 
 
 def test_data_without_examples_or_of_one_label_is_rejected(bench: Bench) -> None:

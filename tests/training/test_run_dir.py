@@ -78,6 +78,14 @@ def test_resume_of_a_run_older_than_an_option(tmp_path: Path) -> None:
         RunDir(tmp_path, now | {"lr_schedule": "cosine"}, resume=True)
 
 
+def test_resume_of_a_run_with_another_order_is_rejected(tmp_path: Path) -> None:
+    """A manifest without a sampler is of a version that shuffled the examples one by one."""
+    RunDir(tmp_path, MANIFEST, resume=False)
+    message = r"what differs: sampler \(there 'by example', now 'by prefix'\)$"
+    with pytest.raises(OutputError, match=message):
+        RunDir(tmp_path, MANIFEST | {"sampler": "by prefix"}, resume=True)
+
+
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):

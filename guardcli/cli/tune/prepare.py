@@ -176,5 +176,6 @@ def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareSt
     else:
         output.write_file(path, written)
     num_records = pluralize(stats.num_records, "record")
-    output.echo_err(f"guard: {path or '-'}: {pluralize(len(examples), 'example')} of {num_records}")
+    under = f"under {pluralize(len({example.original_ids for example in examples}), 'policy variant')}"
+    output.echo_err(f"guard: {path or '-'}: {pluralize(len(examples), 'example')} of {num_records}, {under}")
     return OK

@@ -19,6 +19,7 @@ from guardcli.training import (
     BaseModel,
     LoraModel,
     RunDir,
+    TokenCounts,
     TokenizedDataset,
     Tokenizer,
     TrainConfig,
@@ -169,6 +170,11 @@ def train(
     run_dir = RunDir(folder, training_manifest(base, dataset, held_out, config), resume=resume)
     if run_dir.step:
         output.echo_err(f"guard: {folder} has {pluralize(run_dir.step, 'step')}: going on from there")
+    tokens = TokenCounts.from_examples(data.train, config)
+    output.echo_err(
+        f"guard: {data_path}: an epoch has {pluralize(tokens.total, 'token')}, {tokens.prefix:,} of them in prefixes; "
+        f"{tokens.evaluated:,} are evaluated, since examples of a step share prefixes"
+    )
     model = LoraModel(base, config, threads=threads)
     last = _show_progress(fine_tune(model, data, run_dir, config))
     result = "" if last is None else f": {_metrics(last)}"

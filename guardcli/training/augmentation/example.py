@@ -51,6 +51,12 @@ class TrainingExample:
     original_ids: tuple[str, ...]
 
     @property
+    def prefix(self) -> tuple[Segment, ...]:
+        """The prompt up to the first message: the segments before its text and the name of its speaker."""
+        first_text = next((at for at, segment in enumerate(self.prompt) if segment.untrusted), 1)
+        return self.prompt[: max(first_text - 1, 0)]
+
+    @property
     def label(self) -> str:
         """`safe` or `unsafe`."""
         return "unsafe" if self.categories else "safe"

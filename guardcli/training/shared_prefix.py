@@ -1,0 +1,105 @@
+"""Evaluates a prefix once for all the sequences that begin with it, with gradients as if each had its own.
+
+::
+
+    forward     prefix ──► keys, values of each layer
+                              ╎ leaves                  the graphs end here
+                              ├──► batch 1 ──► loss     one at a time: only one batch's graph is in memory
+                              └──► batch 2 ──► loss
+    backward    prefix ◄── Σ gradients of the leaves ◄── each loss
+
+Attention is the only place where a token of a sequence reads the prefix. So keys and values are all that the sequences
+need, and the gradients of keys and values are all that they give back. Both pass through an attention function, which
+layers may run again: gradient checkpointing works for the prefix as for the sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from guardcli.training.dependencies import require
+
+ATTENTION = "guardcli_shared_prefix"
+
+
+def register_attention() -> str:
+    """Register the attention function with transformers, and return the name to load a model with."""
+    require("transformers").AttentionInterface.register(ATTENTION, _attend)
+    return ATTENTION
+
+
+class SharedPrefix:
+    """The keys and values of a prefix in each layer. A prefix without tokens is that of sequences that share none."""
+
+    def __init__(self, llama: Any, tokens: Sequence[int]) -> None:
+        """Evaluate the tokens with the decoder of a Llama that was loaded with `ATTENTION`."""
+        self._torch: Any = require("torch")
+        self._llama = llama
+        self.length = len(tokens)
+        self._computed: dict[int, tuple[Any, Any]] = {}  # by layer
+        self._leaves: dict[int, tuple[Any, Any]] = {}
+        if tokens:
+            ids = self._torch.tensor([list(tokens)], device=llama.device)
+            llama(input_ids=ids, use_cache=False, recorded_keys_values=self._computed)
+            self._leaves = {layer: tuple(map(self._leaf, pair)) for layer, pair in self._computed.items()}
+
+    def states(self, ids: Any) -> Any:
+        """The last hidden states of sequences that continue the prefix: (sequences, tokens, width).
+
+        `ids` are (sequences, tokens), padded on the right. A token attends to the prefix, to itself and to those before
+        it, so padding changes no state but its own.
+        """
+        if not self._leaves:
+            return self._llama(input_ids=ids, use_cache=False).last_hidden_state
+        num_tokens = ids.shape[1]
+        mask = self._torch.ones(num_tokens, self.length + num_tokens, dtype=self._torch.bool, device=ids.device)
+        output = self._llama(
+            input_ids=ids,
+            position_ids=self._torch.arange(self.length, self.length + num_tokens, device=ids.device)[None],
+            attention_mask=mask.tril(self.length)[None, None],
+            use_cache=False,
+            prefix_keys_values=self._leaves,
+        )
+        return output.last_hidden_state
+
+    def backward(self) -> None:
+        """Propagate the gradients that have gathered at the keys and values back through the prefix."""
+        tensors, gradients = [], []
+        for layer, leaves in self._leaves.items():
+            for computed, leaf in zip(self._computed[layer], leaves, strict=True):
+                tensors.append(computed)
+                gradients.append(leaf.grad.to(computed.dtype))
+        if tensors:
+            self._torch.autograd.backward(tensors, gradients)
+
+    def _leaf(self, computed: Any) -> Any:
+        """A leaf of at least float32: sums of many small gradients would be rounded in bfloat16."""
+        dtype = self._torch.promote_types(computed.dtype, self._torch.float32)
+        return computed.detach().to(dtype).requires_grad_(self._torch.is_grad_enabled())
+
+
+def _attend(
+    module: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    attention_mask: Any,
+    *,
+    recorded_keys_values: dict[int, tuple[Any, Any]] | None = None,
+    prefix_keys_values: dict[int, tuple[Any, Any]] | None = None,
+    **options: Any,
+) -> Any:
+    """Attention of transformers over the keys and values of a prefix, if there is one, and then those given.
+
+    Without a mask it is causal.
+    """
+    torch, modeling = require("torch"), require("transformers.modeling_utils")
+    if recorded_keys_values is not None:
+        # Checkpointing runs the layer a second time: the graph belongs to the tensors of the first.
+        recorded_keys_values.setdefault(module.layer_idx, (key, value))
+    if prefix_keys_values is not None:
+        prefix_key, prefix_value = prefix_keys_values[module.layer_idx]
+        key = torch.cat([prefix_key.to(key.dtype).expand(len(key), -1, -1, -1), key], dim=2)
+        value = torch.cat([prefix_value.to(value.dtype).expand(len(value), -1, -1, -1), value], dim=2)
+    return modeling.ALL_ATTENTION_FUNCTIONS["sdpa"](module, query, key, value, attention_mask, **options)
