@@ -136,6 +136,7 @@ def test_ways_take_turns_and_ratios_are_medians_of_rounds() -> None:
     }
 
 
+@pytest.mark.slow
 def test_startup_and_stored_write_their_figures(tmp_path: Path) -> None:
     for command, options in ((startup.main, []), (stored.main, ["--rows", "40", "--labelled", "40"])):
         out = str(tmp_path / "out.json")

@@ -182,6 +182,7 @@ def test_options_that_mean_nothing(check: list[str], options: list[str]) -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "code"),
     [
@@ -206,6 +207,7 @@ def test_the_code_does_not_depend_on_who_listens(check: list[str], shell: str, c
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_loading_is_not_lost(check: list[str]) -> None:
     """It was raised in the callback of llama.cpp's log, and dropped there."""
     for lines in range(1, 64, 9):

@@ -262,6 +262,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_the_records_of_a_block_in_which_the_process_died_are_tried_one_by_one(desk: Path) -> None:
     """It died of a signal from outside, and so of none of them."""
     (desk / "many.txt").write_text("".join(f"question {number} {'of much text ' * 9}\n" for number in range(200)))

@@ -108,6 +108,7 @@ def test_the_python_example(desk: Path) -> None:
     assert len(done.stdout.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_the_worked_example_from_nothing_to_a_diff(desk: Path, tmp_path: Path) -> None:
     """Its blocks in their order: files are written, commands run, and what they print is what stands there."""
     for name in ("llama-guard-3-8b.gguf", "prompts.txt", "guard"):
@@ -126,6 +127,7 @@ def test_the_worked_example_from_nothing_to_a_diff(desk: Path, tmp_path: Path) -
     assert (tmp_path / "taxonomy.schema.json").exists()
 
 
+@pytest.mark.slow
 def test_the_training_example_runs(tmp_path: Path) -> None:
     """On a tiny base, and one thread."""
     from tests import tiny_base

@@ -232,6 +232,7 @@ def test_handlers_are_put_back() -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "ended_by"),
     [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGABRT, "SIGABRT"), (signal.SIGKILL, "SIGKILL")],
@@ -290,6 +291,7 @@ def entries(output: Path, kind: str) -> Iterator[dict[str, object]]:
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSEGV)
 
 
+@pytest.mark.slow
 def test_killed_at_50_random_moments_it_ends_with_the_same_bytes(
     data: Path, guard_path: Path, uninterrupted: bytes, tmp_path: Path
 ) -> None:
@@ -312,6 +314,7 @@ def test_killed_at_50_random_moments_it_ends_with_the_same_bytes(
     assert output.read_bytes() == uninterrupted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV], ids=lambda number: number.name)
 def test_killed_again_and_again_in_one_block_it_ends_with_the_same_bytes(
     data: Path, guard_path: Path, uninterrupted: bytes, tmp_path: Path, number: signal.Signals
@@ -333,6 +336,7 @@ def test_killed_again_and_again_in_one_block_it_ends_with_the_same_bytes(
         assert not list(entries(output, "died"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["SIGSEGV", "SIGABRT", "SIGKILL"])
 def test_a_record_that_ends_the_process_becomes_the_one_error_row(
     data: Path, guard_path: Path, uninterrupted: bytes, tmp_path: Path, number: str

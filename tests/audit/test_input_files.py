@@ -151,6 +151,7 @@ def test_names_that_are_not_utf_8() -> None:
     assert [os.fsencode(one.path) for one in found.left_out] == [b"logs/.\xfe"]
 
 
+@pytest.mark.slow
 def test_folders_within_folders_beyond_the_depth_of_calls(desk: Path) -> None:
     depth = 1200
     for _ in range(depth):

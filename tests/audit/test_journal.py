@@ -260,6 +260,7 @@ def test_any_flipped_bit_of_a_line_is_found(tmp_path: Path) -> None:
         chain.decode(line)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_gives_the_same_bytes_or_a_refusal(tmp_path: Path) -> None:
     """Those of every line break, and some others: where the run goes on, it ends with the bytes of an unbroken run."""
     out, journal_path, _ = files_of(tmp_path / "out")

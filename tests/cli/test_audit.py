@@ -149,6 +149,7 @@ def test_usage_errors(desk: Path, model: Path, arguments: list[str], message: st
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 def test_killed_on_a_real_engine_it_ends_with_the_same_bytes(desk: Path, model: Path) -> None:
     """Two blocks' worth of records, and kills while either is judged."""
     lines = [json.dumps({"prompt": f"question {n} " + "of much text " * (n % 7)}) for n in range(1100)]
@@ -184,6 +185,7 @@ def test_a_signal_ends_the_run_and_is_noted(desk: Path, model: Path, name: str) 
     assert not (desk / "out.jsonl.fault").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_progress_is_told_also_inside_a_block(desk: Path, model: Path, pack: Callable[[bytes], bytes]) -> None:
     lines = "".join(f"{json.dumps({'prompt': f'question {n} ' * 50})}\n" for n in range(300))
@@ -197,6 +199,7 @@ def test_progress_is_told_also_inside_a_block(desk: Path, model: Path, pack: Cal
     assert " left, " in told[0]
 
 
+@pytest.mark.slow
 def test_shards_are_joined_to_the_whole(desk: Path, model: Path) -> None:
     lines = [json.dumps({"prompt": f"question {n}"}) for n in range(400)]
     (desk / "many.jsonl").write_text("".join(f"{line}\n" for line in lines))
@@ -349,6 +352,7 @@ def test_names_that_are_not_utf_8(desk: Path, model: Path) -> None:
     assert len((desk / "out.jsonl").read_text().splitlines()) == 43
 
 
+@pytest.mark.slow
 @needs_permissions
 @pytest.mark.parametrize("locked", ["logs", "logs/locked", "logs/locked/c.jsonl"])
 def test_what_may_not_be_read_is_an_error_before_a_model_is_loaded(desk: Path, locked: str) -> None:

@@ -217,6 +217,7 @@ def test_each_record_is_answered_before_the_next_arrives(check: list[str]) -> No
         assert process.wait(timeout=60) in (0, 1)
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away(check: list[str], tmp_path: Path) -> None:
     (tmp_path / "many.txt").write_text("hello there\n" * 3000)
     command = " ".join([*GUARD, *check, "many.txt"])
@@ -287,6 +288,7 @@ def test_colour_on_request_only(check: list[str]) -> None:
     assert "\x1b" not in guard(*check, stdin="hi\n", FORCE_COLOR="1", NO_COLOR="1").stdout
 
 
+@pytest.mark.slow
 def test_ten_thousand_conversations_in_order_and_in_flat_memory(check: list[str], tmp_path: Path) -> None:
     """10,000 rows need no more memory than 1,000: 8 MB of slack for the allocator."""
     peaks = []
@@ -328,6 +330,7 @@ def test_reproducible_scores_do_not_depend_on_the_neighbours(check: list[str]) -
     assert runs[2].items() <= runs[0].items()
 
 
+@pytest.mark.slow
 def test_the_same_file_gives_the_same_bytes(check: list[str], tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("".join(json.dumps({"prompt": f"{n} " * (n % 40)}) + "\n" for n in range(200)))
     runs = [guard(*check, "--format", "json", "x.jsonl", cwd=tmp_path).stdout for _ in range(2)]

@@ -87,6 +87,7 @@ def test_a_file_of_several_runs_is_several_systems(desk: Path) -> None:
     assert [one["system"] for one in found["systems"]] == ["tiny llama-guard-3", "big llama-guard-3"]
 
 
+@pytest.mark.slow
 def test_models_and_policies_judge_and_their_rows_are_kept(desk: Path, guard_path: Path) -> None:
     (desk / "shots.yaml").write_text(
         "name: shots\nextends: llama-guard-3\ncategories:\n"
@@ -325,6 +326,7 @@ def test_shots_that_a_policy_does_not_have(desk: Path, guard_path: Path) -> None
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 def test_a_report_of_1680_rows(tmp_path: Path) -> None:
     """How long it takes is measured by `python -m benchmarks.stored`."""
     draw = np.random.default_rng(1)

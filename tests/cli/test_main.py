@@ -39,6 +39,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "code", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_library_that_cannot_be_loaded(tmp_path: Path, module: str, code: str, message: str) -> None:
     (tmp_path / f"{module}.py").write_text(code)

@@ -200,6 +200,7 @@ def test_the_file_that_stdin_comes_from(desk: Path, name: str) -> None:
     assert content(desk) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -238,6 +239,7 @@ def test_two_outputs_in_one_file(desk: Path, html: str) -> None:
     assert html == "hard" or not Path("out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [("eval", "--html"), ("filter", "--verdicts"), ("taxonomy test", "--junit")])
 def test_an_output_in_the_file_that_stdout_goes_to(desk: Path, key: tuple[str, str]) -> None:
     command, option = key

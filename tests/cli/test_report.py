@@ -58,6 +58,7 @@ def test_messages_on_request_only(verdicts: Path) -> None:
     assert "a secret" in guard("report", verdicts, "--with-text").stdout
 
 
+@pytest.mark.slow
 def test_100_000_rows_make_a_small_page(tmp_path: Path) -> None:
     rows = [row(line, line % 997 / 997, source=f"file-{line % 500}", text="x" * 200) for line in range(1, 100_001)]
     write(tmp_path / "v.jsonl", rows)

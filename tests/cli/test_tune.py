@@ -290,6 +290,7 @@ def test_an_older_checkpoint_can_be_exported(desk: Path, run: Path) -> None:
     assert "step-00000012" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_adapter(desk: Path, run: Path) -> None:
     """Killed behind its first checkpoint, and taken up."""
     options = ["--held-out", "held-examples.jsonl", "-o", "killed", "--checkpoint-every", "12"]

@@ -90,6 +90,7 @@ def run(engine: Engine, groups: list[list[TokenRequest]]) -> list[list[list[Logi
         engine.close()
 
 
+@pytest.mark.slow
 def test_batched_is_near_deterministic(any_model: tuple[str, LlamaModel]) -> None:
     kind, model = any_model
     groups = mixed()
@@ -243,6 +244,7 @@ def test_no_room(native: LlamaModel) -> None:
     assert all(max_difference(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
+@pytest.mark.slow
 def test_prefixes_are_evicted_and_cached_again(native: LlamaModel) -> None:
     """More prefixes than fit, each coming back after the others."""
     rng = random.Random(11)
@@ -350,6 +352,7 @@ def test_the_same_groups_give_the_same_logits(native: LlamaModel) -> None:
     assert run(opened(native), groups) == run(opened(native), groups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deterministic", [False, True])
 @pytest.mark.parametrize("ctx_size", [256, 2048])  # the smaller cache has no room for all prefixes of the other run
 def test_a_reset_to_prefixes_forgets_the_past(

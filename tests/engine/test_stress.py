@@ -43,6 +43,7 @@ def load(rng: random.Random) -> list[list[TokenRequest]]:
     return groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(25))
 def test_random_loads(native: LlamaModel, seed: int) -> None:
     rng = random.Random(seed)

@@ -78,6 +78,7 @@ def test_runs_in_other_orders_are_matched() -> None:
     assert found.unmatched == (len(before) - len(both), len(after) - len(both))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_runs_in_the_same_order() -> None:
     def rows(count: int) -> Iterator[Verdict]:
         return (verdict(line, (line * 7919 % 1000) / 1000) for line in range(1, count + 1))

@@ -112,6 +112,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(anything, min_size=1), st.sampled_from([None, 0, 2]), st.integers(1, 20))
 def test_the_elements_of_any_array(values, indent, size):
     split = pieces(json.dumps(values, indent=indent).encode(), size, 1 << 20, lambda element: False)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -320,18 +321,21 @@ def check_text(text: tuple[bytes, bool]) -> None:
 FAST = settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @FAST
 @given(written())
 def test_a_sentence_in_a_record_is_accounted_for(drawn: tuple[Planted, bytes]) -> None:
     check(drawn)
 
 
+@pytest.mark.slow
 @FAST
 @given(tables())
 def test_a_sentence_in_a_table_is_accounted_for(drawn: tuple[list[str], bytes, bytes]) -> None:
     check_table(drawn)
 
 
+@pytest.mark.slow
 @FAST
 @given(texts())
 def test_a_sentence_in_a_stream_of_text_is_accounted_for(drawn: tuple[bytes, bool]) -> None:

@@ -225,6 +225,7 @@ def test_the_size_of_the_chunks_does_not_matter(content, data):
     assert list(read(Chunks(pieces), "in")) == list(read(Chunks([content]), "in"))
 
 
+@pytest.mark.slow
 @given(st.lists(lists, min_size=1).filter(lambda values: isinstance(values[0], (dict, str))))
 def test_every_line_of_json_lines_is_accounted_for(values):
     records = read_all("\n".join(map(json.dumps, values)).encode())
@@ -233,6 +234,7 @@ def test_every_line_of_json_lines_is_accounted_for(values):
     assert set(lines) == set(range(1, len(values) + 1))
 
 
+@pytest.mark.slow
 @given(
     st.lists(records, min_size=1).filter(lambda values: "role" not in values[0]),  # which would be a message
     st.sampled_from([(None, 200), (None, 1 << 20), (0, 1 << 20), (4, 1 << 20)]),

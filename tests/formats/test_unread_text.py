@@ -283,6 +283,7 @@ def test_tool_calls_only_in_additional_kwargs_are_counted() -> None:
     assert formats.parse({"run_type": "llm", "inputs": "hi", "outputs": [call]}).skipped == ("tool_call",)
 
 
+@pytest.mark.slow
 def test_many_marks_and_blank_rows_take_no_time_of_their_own() -> None:
     """Each took minutes."""
     for content in (

@@ -90,6 +90,7 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any
     return readable([*mutations(), *several(500)], tmp_path_factory.mktemp("rows") / "v.jsonl")
 
 
+@pytest.mark.slow
 def test_most_edits_are_refused_when_they_are_read(edited: tuple[list[Any], list[Any]]) -> None:
     read, refused = edited
     assert len(refused) > 5000
@@ -120,6 +121,7 @@ def test_what_is_read_is_reported_and_compared(
             json.loads(written, parse_constant=pytest.fail)
 
 
+@pytest.mark.slow
 def test_what_is_read_is_decided_again_or_refused(edited: tuple[list[Any], list[Any]], tmp_path: Path) -> None:
     codes = []
     for one in edited[0]:

@@ -182,6 +182,7 @@ def test_a_real_engine_gives_the_verdicts_of_a_run_alone(guard_path: Path) -> No
             assert verdict.score == pytest.approx(alone[verdict.text].score, abs=guard.measure_tolerance())
 
 
+@pytest.mark.slow
 def test_callers_share_batches(guard_path: Path) -> None:
     texts = list(map(text_of, range(THREADS * 8)))
     with Guard(ModelConfig(guard_path, template="llama-guard-3-8b"), engine=EngineConfig(threads=1)) as guard:
@@ -445,6 +446,7 @@ def test_closing_waits_for_the_step_of_a_bulk_run(model: Model) -> None:
     assert engine.closed.is_set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.parametrize("way", ["check_one", "judge", "reset", "acheck", "check, begun before"])
 def test_a_forked_process_is_refused(guard: Guard, way: str) -> None:

@@ -178,6 +178,7 @@ def test_the_deterministic_engine_has_none(model: Model) -> None:
         assert guard.measure_tolerance() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "half"), [(32, False), (32, True), (256, False), (256, True)])
 def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path: Path) -> None:
     """Without a floor: 19 of 20 prompts move by no more between the deterministic engine and small or large batches."""

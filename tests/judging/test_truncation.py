@@ -100,6 +100,7 @@ def test_half_of_what_fits_is_kept_and_all_but_a_step(model: Model, lengths: lis
             assert count == most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replies", [False, True])
 def test_a_long_conversation_costs_in_proportion_to_its_length(model: Model, *, replies: bool) -> None:
     """Each of its tokens is evaluated once for each step that keeps it, and for each speaker that is asked about."""

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from guardcli import Adapter, EngineConfig, Guard, GuardError, JudgeConfig, ModelConfig
 from guardcli.errors import ModelError
 from guardcli.models.gguf import _SCALARS, read_header
@@ -292,6 +294,7 @@ def failures(count: int, seed: int, folder: Path, told: Counter[str], most: floa
     loader.close()
 
 
+@pytest.mark.slow
 def test_damaged_models_and_adapters(tmp_path: Path, most_seconds: float) -> None:
     told: Counter[str] = Counter()
     assert list(failures(100, 1, tmp_path, told, most_seconds)) == []

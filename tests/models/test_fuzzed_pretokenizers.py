@@ -174,6 +174,7 @@ def main(length: int, names: list[str]) -> int:
     return 1 if bad else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["default", "gpt-4o", "deepseek-v3", "tekken"])
 def test_no_long_text_ends_the_process(name: str, tmp_path: Path, most_seconds: float) -> None:
     assert tried(tmp_path, "gpt2", name, 60_000, most=most_seconds) == []

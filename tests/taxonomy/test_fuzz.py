@@ -11,6 +11,7 @@ from guardcli.taxonomy import Taxonomy
 from tests.taxonomy import fuzz
 
 
+@pytest.mark.slow
 def test_mutated_policies_do_no_more_than_be_refused(tmp_path: Path, most_seconds: float) -> None:
     tally = fuzz.run(range(80), 1, tmp_path, most=most_seconds)
     assert tally.failures == []

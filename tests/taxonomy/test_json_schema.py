@@ -123,6 +123,7 @@ def beyond_a_schema(document: Any) -> bool:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(taxonomy)
 def test_schema_and_parser_agree(document: Any) -> None:

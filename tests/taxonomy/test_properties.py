@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def test_any_text(text: str) -> None:
     check(text, Path("t.yaml"))
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.sampled_from(sorted(TAXONOMIES)), st.data())
 def test_bundled_files_with_a_piece_replaced(name: str, data: st.DataObject) -> None:

@@ -21,6 +21,7 @@ def auprc_interval(labels, scores, *, num_resamples=400, seed=0):
     return percentile_interval(average_precision(labels, scores), spread)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_true_value():
     """Of 300 samples of 300 items each; a 95 % interval that covers in 90 to 99 % of them passes."""
     rng = np.random.default_rng(3)

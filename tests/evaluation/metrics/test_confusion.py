@@ -5,6 +5,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 from guardcli.evaluation.metrics import ConfusionMatrix
 
 
+@pytest.mark.slow
 def test_the_ratios_are_those_of_scikit_learn():
     rng = np.random.default_rng(1)
     for _ in range(300):

@@ -23,6 +23,7 @@ def cases(number):
         yield labels, np.round(scores, at % 3) if at % 2 else scores * (at % 10 > 0)
 
 
+@pytest.mark.slow
 def test_2000_random_cases_are_those_of_scikit_learn():
     for labels, scores in cases(2000):
         assert average_precision(labels, scores) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
@@ -38,6 +39,7 @@ def test_the_curve_is_that_of_scikit_learn():
         assert curve.recall[::-1] == pytest.approx(recall[:-1])
 
 
+@pytest.mark.slow
 def test_weights_count_an_item_as_often_as_it_was_drawn():
     draw = np.random.default_rng(6)
     for labels, scores in cases(200):
