@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from itertools import chain
 
 from guardcli.conversation import Json, Record
 from guardcli.formats import find_field
@@ -27,24 +27,36 @@ def assemble_verdicts(
 
     `tolerance` is how far a score may differ with the rest of its batch, in log-odds.
     """
-    labels = dict(provenance.labels)
     remaining = iter(outcomes)
-    scores: list[tuple[TurnScores, ...]]
-    scores_by_turn = [
-        (turn_prompts, _turn_scores(turn_prompts, remaining, labels, config)) for turn_prompts in prepared.turns
-    ]
-    if not scores_by_turn:
-        rows = [_undecided(prepared, (), config, provenance)]
-        scores = [(TurnScores(error=prepared.error, error_code=prepared.error_code),)]
+    scores = [_turn_scores(turn_prompts, remaining, provenance.labels, config) for turn_prompts in prepared.turns]
+    rows: list[tuple[Sequence[TurnPrompts], tuple[TurnScores, ...]]]
+    if not scores:
+        rows = [((), (TurnScores(error=prepared.error, error_code=prepared.error_code),))]
     elif config.target == "each":
-        rows = [_undecided(prepared, (turn_prompts,), config, provenance) for turn_prompts, _ in scores_by_turn]
-        scores = [turn_scores for _, turn_scores in scores_by_turn]
+        rows = [((turn_prompts,), of_turn) for turn_prompts, of_turn in zip(prepared.turns, scores, strict=True)]
     else:
-        rows = [_undecided(prepared, prepared.turns, config, provenance)]
-        scores = [tuple(one for _, turn_scores in scores_by_turn for one in turn_scores)]
-    for row, turns in zip(rows, scores, strict=True):
-        decided = row.with_decision(Scores(turns=turns, tolerance=tolerance, forced=config.force), rule)
-        yield _with_text(decided, prepared.turns) if config.text else decided
+        rows = [(prepared.turns, tuple(chain.from_iterable(scores)))]
+    record = prepared.record
+    for turn_prompts_list, turns in rows:
+        yield Verdict.from_scores(
+            Scores(turns=turns, tolerance=tolerance, forced=config.force),
+            rule,
+            key=record.key,
+            provenance=provenance,
+            flags=_flags(turn_prompts_list),
+            skipped=prepared.skipped,
+            unread=record.conversation.unread if isinstance(record, Record) else (),
+            truncated=any(turn_prompts.truncated for turn_prompts in turn_prompts_list),
+            meta=_meta(record.fields, config.keep) if config.keep else None,
+            texts={one.turn.number: one.turn.text for one in turn_prompts_list} if config.text else None,
+        )
+
+
+def _flags(turns: Sequence[TurnPrompts]) -> tuple[str, ...]:
+    """The flags of some turns, each once, in the order of the record."""
+    if len(turns) == 1:
+        return turns[0].flags
+    return tuple(dict.fromkeys(flag for turn_prompts in turns for flag in turn_prompts.flags))
 
 
 def _turn_scores(
@@ -99,30 +111,6 @@ def _scores_by_category(turn_prompts: TurnPrompts, by_label: Mapping[str, Sequen
     )
 
 
-def _undecided(
-    prepared: PreparedRecord, turns: Sequence[TurnPrompts], config: JudgeConfig, provenance: Provenance
-) -> Verdict:
-    """A row about turns of a record, with all that does not depend on scores."""
-    record = prepared.record
-    return Verdict(
-        key=record.key,
-        verdict="error",
-        provenance=provenance,
-        threshold=0.0,
-        flags=tuple(dict.fromkeys(flag for turn_prompts in turns for flag in turn_prompts.flags)),
-        skipped=prepared.skipped or {},
-        unread=record.conversation.unread if isinstance(record, Record) else (),
-        truncated=any(turn_prompts.truncated for turn_prompts in turns),
-        meta=_meta(record.fields, config.keep),
-    )
-
-
-def _with_text(row: Verdict, turns: Sequence[TurnPrompts]) -> Verdict:
-    """The row with the message that decides."""
-    text = next((one.turn.text for one in turns if one.turn.number == row.turn), None)
-    return replace(row, text=text)
-
-
-def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json] | None:
-    """The fields to keep that the record has; None if none are to be kept."""
-    return {name: value for name in keep for value in find_field(fields, name)} if keep else None
+def _meta(fields: Mapping[str, Json], keep: Sequence[str]) -> dict[str, Json]:
+    """The fields to keep that the record has."""
+    return {name: value for name in keep for value in find_field(fields, name)}

@@ -10,7 +10,7 @@ for a record with another turn that is unsafe.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -129,31 +129,19 @@ def decide(scores: Scores, rule: DecisionRule) -> Decision:
         ValueError: the rule has thresholds by category, and a turn has no score for each category.
     """
     turns = [_decide_turn(turn, rule, forced=scores.forced) for turn in scores.turns]
-    judged = [turn for turn in turns if turn.verdict != "error"]
-    failed = [turn for turn in turns if turn.verdict == "error"]
-    best = max(judged, key=lambda turn: (turn.verdict == "unsafe", turn.scores.score or 0.0), default=turns[0])
-    shown = failed[0] if failed and best.verdict != "unsafe" else best
-    unsafe = [turn for turn in (best, *judged) if turn.verdict == "unsafe"]
+    best, shown, unsafe = _deciding_turns(turns)
     category_scores, score = shown.scores.category_scores, shown.scores.score
-    if shown.verdict != "error" and category_scores is not None:
-        category_scores = highest_scores(turn.scores.category_scores or {} for turn in judged)
+    if len(turns) > 1 and shown.verdict != "error" and category_scores is not None:
+        category_scores = highest_scores(turn.scores.category_scores or {} for turn in turns if turn.verdict != "error")
         score = max(category_scores.values())
-    low = any(turn.scores.low_mass for turn in turns)
-    with_error = next((turn for turn in (turns if unsafe else failed) if turn.error), None)
-    present = {
-        "low_mass": low,
-        "near_threshold": is_near(best.scores, rule, scores.tolerance),
-        "categories_not_read": any(turn.categories is None or turn.guessed for turn in unsafe),
-        "forced": low and scores.forced,
-        "tolerance_unknown": scores.tolerance is None,
-    }
+    with_error = shown if shown.verdict == "error" else next((turn for turn in turns if turn.error), None)
     return Decision(
         verdict=shown.verdict,
         turn=shown.scores,
         score=score,
-        categories=_merge_categories(unsafe),
+        categories=_merge_categories(unsafe) if unsafe else (),
         category_scores=category_scores,
-        flags=tuple(flag for flag in DECISION_FLAGS if present[flag]),
+        flags=tuple(_decision_flags(scores, rule, best, unsafe)),
         error=None if with_error is None else with_error.error,
         error_code=None if with_error is None else with_error.error_code,
     )
@@ -169,6 +157,36 @@ class _TurnDecision:
     guessed: bool = False
     error: str | None = None
     error_code: str | None = None
+
+
+def _deciding_turns(
+    turns: Sequence[_TurnDecision],
+) -> tuple[_TurnDecision, _TurnDecision, Sequence[_TurnDecision]]:
+    """The turn that is most likely unsafe, the one that the row shows, and all that are unsafe, the first one first."""
+    if len(turns) == 1:
+        return turns[0], turns[0], turns if turns[0].verdict == "unsafe" else ()
+    judged = [turn for turn in turns if turn.verdict != "error"]
+    best = max(judged, key=lambda turn: (turn.verdict == "unsafe", turn.scores.score or 0.0), default=turns[0])
+    if best.verdict == "unsafe":
+        return best, best, [turn for turn in (best, *judged) if turn.verdict == "unsafe"]
+    return best, next((turn for turn in turns if turn.verdict == "error"), best), ()
+
+
+def _decision_flags(
+    scores: Scores, rule: DecisionRule, best: _TurnDecision, unsafe: Sequence[_TurnDecision]
+) -> Iterator[DecisionFlag]:
+    """The flags, in the order of DECISION_FLAGS."""
+    low = any(turn.low_mass for turn in scores.turns)
+    if low:
+        yield "low_mass"
+    if is_near(best.scores, rule, scores.tolerance):
+        yield "near_threshold"
+    if any(turn.categories is None or turn.guessed for turn in unsafe):
+        yield "categories_not_read"
+    if low and scores.forced:
+        yield "forced"
+    if scores.tolerance is None:
+        yield "tolerance_unknown"
 
 
 def _decide_turn(scores: TurnScores, rule: DecisionRule, *, forced: bool) -> _TurnDecision:
@@ -205,8 +223,9 @@ def _decide_turn(scores: TurnScores, rule: DecisionRule, *, forced: bool) -> _Tu
 
 
 def _merge_categories(unsafe: Sequence[_TurnDecision]) -> tuple[str, ...] | None:
+    """The categories of unsafe turns; None if none of them was read."""
     lists = [turn.categories for turn in unsafe if turn.categories is not None]
-    if unsafe and not lists:
+    if not lists:
         return None
     return tuple(dict.fromkeys(label for labels in lists for label in labels))
 

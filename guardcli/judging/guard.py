@@ -361,5 +361,5 @@ def _provenance(model: Model, template: Template, taxonomy: Taxonomy, *, per_cat
         taxonomy=taxonomy.name,
         prompt_digest=taxonomy.prompt_digest,
         decision_digest=taxonomy.decision_digest,
-        labels=tuple(taxonomy.labels.items()),
+        labels=taxonomy.labels,
     )

@@ -23,7 +23,7 @@ def redecide(verdict: Verdict, rule: DecisionRule, *, provenance: Provenance | N
     Raises:
         ValueError: thresholds by category, and the row has no score for each.
     """
-    decided = verdict.with_decision(verdict.scores, rule, provenance=provenance)
+    decided = verdict.redecided(rule, provenance=provenance)
     if verdict.tolerance is None and verdict.threshold == rule.threshold and not rule.thresholds:
         # The threshold is the one that "near_threshold" was said of.
         flags = [flag for flag in decided.flags if flag != "tolerance_unknown"]

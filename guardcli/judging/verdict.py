@@ -28,8 +28,8 @@ RecordKey: TypeAlias = tuple[str | None, int, str | None]
 class Provenance:
     """What a record was judged with; the same for every row of a run.
 
-    `scoring` is "verdict" (one question for all categories) or "per_category". `labels` pairs each category id with
-    what the output calls it, in the taxonomy's order; rows that are read back do not have it. What a stored row does
+    `scoring` is "verdict" (one question for all categories) or "per_category". `labels` says what the output calls each
+    category, by id, in the taxonomy's order; rows that are read back do not have it. What a stored row does
     not tell is empty.
     """
 
@@ -39,7 +39,7 @@ class Provenance:
     taxonomy: str
     prompt_digest: str
     decision_digest: str
-    labels: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -130,29 +130,46 @@ class Verdict:
         """All that the decision was made of."""
         return Scores(turns=self.turns or (_own_scores(self),), tolerance=self.tolerance, forced="forced" in self.flags)
 
-    def with_decision(self, scores: Scores, rule: DecisionRule, *, provenance: Provenance | None = None) -> Verdict:
-        """The row as a rule decides on these scores; with another `provenance`, if one is given.
+    @classmethod
+    def from_scores(
+        cls,
+        scores: Scores,
+        rule: DecisionRule,
+        *,
+        key: Key,
+        provenance: Provenance,
+        flags: tuple[str, ...] = (),
+        skipped: Mapping[str, int] | None = None,
+        unread: tuple[str, ...] | None = (),
+        truncated: bool = False,
+        meta: Mapping[str, Json] | None = None,
+        texts: Mapping[int | None, str | None] | None = None,
+        extra: Mapping[str, Json] | None = None,
+    ) -> Verdict:
+        """The row as a rule decides on scores.
 
-        Its text is that of the message that decided before: where another one decides now, the row has none.
+        `flags` may have those of an earlier decision, which are dropped. `texts` has messages by their number; the row
+        gets that of the one that decides.
 
         Raises:
             ValueError: as `decide`.
         """
         decision = decide(scores, rule)
         shown = decision.turn
-        return Verdict(  # `dataclasses.replace` takes four times as long
-            key=self.key,
+        kept = [flag for flag in flags if flag not in DECISION_FLAGS] if flags else ()
+        return cls(
+            key=key,
             verdict=decision.verdict,
-            provenance=provenance or self.provenance,
+            provenance=provenance,
             threshold=rule.threshold,
             turn=shown.turn,
             role=shown.role,
             score=decision.score,
             categories=decision.categories,
-            flags=(*(flag for flag in self.flags if flag not in DECISION_FLAGS), *decision.flags),
-            skipped=self.skipped,
-            unread=self.unread,
-            truncated=self.truncated,
+            flags=(*kept, *decision.flags),
+            skipped=skipped or {},
+            unread=unread,
+            truncated=truncated,
             error=decision.error,
             error_code=decision.error_code,
             listed_scores=shown.listed_scores,
@@ -161,8 +178,30 @@ class Verdict:
             tolerance=scores.tolerance,
             listed=shown.listed,
             turns=() if _is_told_by_row(scores, decision) else scores.turns,
+            meta=meta,
+            text=texts.get(shown.turn) if texts else None,
+            extra=extra or {},
+        )
+
+    def redecided(self, rule: DecisionRule, *, provenance: Provenance | None = None) -> Verdict:
+        """The row as another rule decides on its scores; with another `provenance`, if one is given.
+
+        Its text is that of the message that decided before: where another one decides now, the row has none.
+
+        Raises:
+            ValueError: as `decide`.
+        """
+        return Verdict.from_scores(
+            self.scores,
+            rule,
+            key=self.key,
+            provenance=provenance or self.provenance,
+            flags=self.flags,
+            skipped=self.skipped,
+            unread=self.unread,
+            truncated=self.truncated,
             meta=self.meta,
-            text=self.text if shown.turn == self.turn else None,
+            texts={self.turn: self.text},
             extra=self.extra,
         )
 

@@ -24,7 +24,7 @@ BY = Provenance(
     taxonomy="p",
     prompt_digest="1",
     decision_digest="2",
-    labels=(("S1", "violence"), ("S2", "fraud")),
+    labels={"S1": "violence", "S2": "fraud"},
 )
 RECORD = Record(Key("a", 1), Conversation((Message("user", "hi"), Message("assistant", "ho"))), {"lang": "en"})
 

@@ -18,7 +18,7 @@ from guardcli.judging.verdict_schema import find_fault
 from guardcli.judging.writers import jsonl
 from guardcli.prompts.turns import NOTHING_TO_JUDGE
 from guardcli.taxonomy import Taxonomy
-from tests.judging.writers.verdicts import make_verdict
+from tests.judging.writers.verdicts import BY
 from tests.rows import row, verdict
 
 LABELS = ("pets", "S2", "S7")
@@ -68,9 +68,9 @@ def test_deciding_again_is_deciding_at_once(
 ) -> None:
     """Live or stored: verdict, score, turn, categories, flags and error with its code are those of the second rule."""
     scores, first, second = drawn
-    base = make_verdict(Key("a.jsonl", 1), "error", flags=flags)
-    at_once = base.with_decision(scores, second)
-    stored = base.with_decision(scores, first)
+    at_once, stored = (
+        Verdict.from_scores(scores, rule, key=Key("a.jsonl", 1), provenance=BY, flags=flags) for rule in (second, first)
+    )
     line = jsonl.line(stored)
     assert find_fault(json.loads(line)) is None
     read = Verdict.from_dict(json.loads(line))
@@ -105,7 +105,7 @@ def test_one_score(before: Verdict, threshold: float, changed: dict[str, Any]) -
 def test_low_mass_row_becomes_unsafe_at_a_lower_threshold() -> None:
     """The first case of two on which live and stored decisions once differed; the other is `tolerance` above."""
     scores = Scores(turns=(TurnScores(turn=1, role="user", score=0.4, mass=0.3, low_mass=True),), tolerance=0.0)
-    before = make_verdict(Key("a", 1), "error").with_decision(scores, DecisionRule(0.5))
+    before = Verdict.from_scores(scores, DecisionRule(0.5), key=Key("a", 1), provenance=BY)
     assert (before.verdict, before.score) == ("error", 0.4)
     after = redecide(Verdict.from_dict(json.loads(jsonl.line(before))), DecisionRule(0.3))
     assert (after.verdict, after.score, after.flags) == ("unsafe", 0.4, ("low_mass", "categories_not_read"))

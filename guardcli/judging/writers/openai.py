@@ -21,7 +21,7 @@ def line(verdict: Verdict) -> str:
     if verdict.verdict == "error":
         error = {"type": "unjudged", "code": verdict.error_code, "message": verdict.error}
         return dumps(answer | {"results": [], "error": error})
-    labels = [label for _, label in verdict.provenance.labels]
+    labels = list(verdict.provenance.labels.values())
     result = {
         "flagged": verdict.verdict == "unsafe",
         "categories": {label: label in (verdict.categories or ()) for label in labels},

@@ -15,7 +15,7 @@ BY = Provenance(
     taxonomy="acme",
     prompt_digest="1f3c",
     decision_digest="77aa",
-    labels=(("S1", "violence"), ("S9", "weapons"), ("S11", "self-harm")),
+    labels={"S1": "violence", "S9": "weapons", "S11": "self-harm"},
 )
 
 
