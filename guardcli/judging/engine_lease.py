@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Thread, current_thread
 from typing import TypeVar
@@ -40,6 +40,7 @@ class EngineLease:
         self._waiting: deque[Lease] = deque()
         self._holder: Lease | None = None
         self._closed = False
+        self._when_idle: Callable[[], None] | None = None  # waits for the end of the holder's step
 
     @property
     def closed(self) -> bool:
@@ -55,12 +56,12 @@ class EngineLease:
         """Whether a run waits for the lease."""
         return bool(self._waiting)
 
-    def check_usable(self) -> None:
-        """Check that the calling thread may start a run, or wait for one.
+    def check_open(self) -> None:
+        """Check that a run may go on.
 
         Raises:
             ModelError: the guard is closed.
-            EngineError: this is a forked process, or the thread would wait for a run of its own.
+            EngineError: this is a forked process.
         """
         if self.forked:
             raise EngineError(
@@ -70,8 +71,16 @@ class EngineLease:
             )
         if self._closed:
             raise ModelError(CLOSED, code="model/closed")
-        holder = self._holder
-        if holder is not None and self._is_own(holder):
+
+    def check_usable(self) -> None:
+        """Check that the calling thread may start a run, or wait for one.
+
+        Raises:
+            ModelError: the guard is closed.
+            EngineError: this is a forked process, or the thread would wait for a run of its own.
+        """
+        self.check_open()
+        if self._is_own(self._holder):
             raise EngineError(
                 "another run on this engine is not over: finish it, or close its iterator, first", code="engine/busy"
             )
@@ -88,9 +97,13 @@ class EngineLease:
     def suspend(self, lease: Lease) -> None:
         """Note that a run hands out a result: until `resume`, it does not touch the engine."""
         lease.suspended = True
+        if self._when_idle is not None:
+            self._call_when_idle()
 
     def resume(self, lease: Lease) -> None:
         """Note that a run goes on, in whichever thread asks for its next result. Waits while the engine is freed."""
+        if self.forked:  # the lock may be held by a thread that was not forked
+            return
         with self._changed:
             lease.suspended = False
             lease.thread = current_thread()
@@ -106,20 +119,35 @@ class EngineLease:
     def close(self) -> None:
         """Refuse all further runs; those that wait raise ModelError at once."""
         self._closed = True
+        if self.forked:
+            return
         with self._changed:
             self._changed.notify_all()
 
-    @contextmanager
-    def idle(self) -> Iterator[None]:
-        """Wait until no run is in the middle of a step, and let none begin one. The calling thread's own run counts as
-        idle."""
-        with self._changed:
-            while self._holder is not None and not self._holder.suspended and not self._is_own(self._holder):
-                self._changed.wait(WAKE / 50)  # a step ends without a notice
-            yield
+    def call_when_idle(self, action: Callable[[], None]) -> None:
+        """Call `action` while no run is in the middle of a step, and let none begin one meanwhile.
 
-    def _is_own(self, lease: Lease) -> bool:
-        return current_thread() in (lease.thread, lease.reader)
+        Waits for the step of another thread. Where a step of the calling thread is not over (its source of records
+        closes the guard), that run calls `action` when it is.
+        """
+        with self._changed:
+            while self._is_in_step() and not self._is_own(self._holder):
+                self._changed.wait(WAKE / 50)  # a step ends without a notice
+            self._when_idle = action
+            if not self._is_in_step():
+                self._call_when_idle()
+
+    def _is_in_step(self) -> bool:
+        return self._holder is not None and not self._holder.suspended
+
+    def _call_when_idle(self) -> None:
+        with self._changed:
+            action, self._when_idle = self._when_idle, None
+            if action is not None:
+                action()
+
+    def _is_own(self, lease: Lease | None) -> bool:
+        return lease is not None and current_thread() in (lease.thread, lease.reader)
 
     def _acquire(self) -> Lease:
         self.check_usable()
@@ -130,6 +158,7 @@ class EngineLease:
                 while self._holder is not None or self._waiting[0] is not lease:
                     self._changed.wait(WAKE)
                     self.check_usable()
+                self.check_open()  # it may have been closed, and the engine freed, before the lock was taken
                 self._holder = lease
             finally:
                 self._waiting.remove(lease)
@@ -137,8 +166,11 @@ class EngineLease:
         return lease
 
     def _release(self, lease: Lease) -> None:
+        if self.forked:  # the lock may be held by a thread that was not forked
+            return
         # An iterator may be closed by the garbage collector of a thread that holds the lock: it can be taken twice.
         with self._changed:
             if self._holder is lease:
                 self._holder = None
+                self._call_when_idle()
                 self._changed.notify_all()

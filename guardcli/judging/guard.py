@@ -228,7 +228,7 @@ class Guard:
                     yield judged
                 finally:
                     resume(lease)
-                self._open_pipeline()
+                self._engine_lease.check_open()
                 if check is not None:
                     check.observe(outcomes)
             if check is not None:
@@ -284,7 +284,8 @@ class Guard:
     def close(self) -> None:
         """Free the engine, and the model if it was loaded here. Calls that wait in other threads raise ModelError.
 
-        A forked process leaves both to the process that opened them.
+        A run whose own source of records closes the guard frees them at its next result, and raises ModelError. A
+        forked process leaves both to the process that opened them.
         """
         self._closed = True
         self._engine_lease.close()
@@ -292,11 +293,13 @@ class Guard:
             return
         if self._engine_thread is not None:
             self._engine_thread.close()
-        with self._engine_lease.idle():
-            if self._engine is not None:
-                self._engine.close()
-            if self._owned:
-                self.model.close()
+        self._engine_lease.call_when_idle(self._free)
+
+    def _free(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+        if self._owned:
+            self.model.close()
 
     def __enter__(self) -> Guard:
         return self

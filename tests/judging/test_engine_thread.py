@@ -7,6 +7,7 @@ import asyncio
 import gc
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ import pytest
 
 from guardcli import EngineConfig, Guard, JudgeConfig, ModelConfig
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
+from guardcli.engine.context_engine import ContextEngine
 from guardcli.errors import EngineError, ModelError
 from guardcli.judging import Verdict
 from guardcli.judging.engine_thread import GROUP, LINGER, LOOK_AHEAD
@@ -447,18 +449,81 @@ def test_closing_waits_for_the_step_of_a_bulk_run(model: Model) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("prefetch", [None, "full", "live"])
+@pytest.mark.parametrize("reproducible", [False, True])
+def test_a_source_that_closes_the_guard_of_its_run(guard_path: Path, prefetch: Any, reproducible: bool) -> None:
+    """The engine is in the middle of a step: it is freed after it, or the process would end with a SIGSEGV."""
+    engine = EngineConfig(threads=1, reproducible=reproducible)
+    guard = Guard(ModelConfig(guard_path, template="llama-guard-3-8b"), engine=engine)
+
+    def source() -> Iterator[Record]:
+        yield from records(*range(1, 600))
+        guard.close()
+        yield from records(*range(600, 1200))
+
+    with pytest.raises(ModelError, match="closed"):
+        list(guard.judge(source(), prefetch=prefetch))
+    assert isinstance(guard._engine, ContextEngine)
+    assert guard._engine._context.closed
+    assert guard.model.llama.handle is None
+
+
+def test_a_guard_that_is_closed_as_a_run_begins(model: Model) -> None:
+    """Between the check that it is open and the grant of the engine."""
+    engine = FakeEngine(number_of)
+    guard = Guard(model, "llama-guard-3", engine=engine)
+    with guard._engine_lease._changed:
+        waiting = in_thread(lambda: list(guard.judge(records(1))))
+        time.sleep(0.1)  # it waits for the lock
+        guard.close()
+    with pytest.raises(ModelError, match="this guard is closed"):
+        waiting.result(BOUND)
+    assert engine.prompts == []
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-@pytest.mark.parametrize("way", ["check_one", "judge", "reset", "acheck", "check, begun before"])
-def test_a_forked_process_is_refused(guard: Guard, way: str) -> None:
+@pytest.mark.parametrize(
+    "way",
+    [
+        "check_one",
+        "judge",
+        "reset",
+        "acheck",
+        "check, begun before",
+        "judge, begun before",
+        "closed while a thread had the lock",
+    ],
+)
+def test_a_forked_process_is_refused(model: Model, guard: Guard, way: str) -> None:
     begun = guard.check([text_of(n) for n in range(2 * LOOK_AHEAD)])
     next(begun)
+    other = Guard(model, "llama-guard-3", engine=FakeEngine(number_of))
+    bulk = other.judge(records(*range(9)), prefetch="full")
+    next(bulk)
+
+    def left() -> None:
+        """What a thread held as the process forked, nobody gives back."""
+        other.close()
+        next(bulk)
+
     ways: dict[str, Callable[[], Any]] = {
         "check_one": lambda: guard.check_one("hi"),
         "judge": lambda: list(guard.judge(records(1))),
         "reset": guard.reset,
         "acheck": lambda: asyncio.run(guard.acheck(["hi"])),
         "check, begun before": lambda: list(begun),
+        "judge, begun before": lambda: list(bulk),
+        "closed while a thread had the lock": left,
     }
+    held, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with other._engine_lease._changed:
+            held.set()
+            free.wait(BOUND)
+
+    holder = in_thread(hold)
+    held.wait(BOUND)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # newer Pythons warn of what is tested here
         child = os.fork()
@@ -472,7 +537,15 @@ def test_a_forked_process_is_refused(guard: Guard, way: str) -> None:
             os._exit(2)
         os._exit(1)
     ended: list[int] = []
-    wait_until(lambda: ended.extend(os.waitpid(child, os.WNOHANG)) or ended[-2:] != [0, 0])
+    try:
+        wait_until(lambda: ended.extend(os.waitpid(child, os.WNOHANG)) or ended[-2:] != [0, 0])
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        raise
+    free.set()
+    holder.result(BOUND)
+    assert len(list(bulk)) == 8
+    other.close()
     assert ended[-1] == 0
     assert sum(1 for _ in begun) == 2 * LOOK_AHEAD - 1
 
@@ -577,6 +650,28 @@ def test_a_record_that_cannot_be_encoded_fails_its_own_call_in_its_place(gated: 
     assert_answers(failing.result(BOUND), [1, 2])
     assert_answers(other.result(BOUND), [5, 6, 7])
     assert_answers([blocked.result(BOUND)], [0])
+
+
+class Exhausted(dict[str, Any]):
+    """A record whose own code raises StopIteration, as `next(iterator)` does."""
+
+    def get(self, *_: Any) -> Any:
+        raise StopIteration
+
+    __getitem__ = __contains__ = keys = items = __iter__ = get  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("way", ["check", "acheck"])
+def test_a_value_that_raises_stop_iteration_does_not_end_the_values(guard: Guard, way: str) -> None:
+    """Silently, or so that the task waits for ever."""
+    values = [text_of(1), Exhausted(prompt="x"), text_of(2)]
+
+    async def task() -> list[Verdict]:
+        return await asyncio.wait_for(guard.acheck(values), BOUND)
+
+    with pytest.raises(RuntimeError, match="a conversation's own code raised StopIteration"):
+        list(guard.check(values)) if way == "check" else asyncio.run(task())
+    assert_answers([guard.check_one(text_of(3))], [3])
 
 
 def test_a_model_that_does_not_answer_is_refused_in_every_call(model: Model) -> None:
