@@ -24,6 +24,8 @@ def to_record(line: int, value: Input) -> Record | Malformed:
             conversation = formats.validate_conversation(value)
         else:
             conversation = formats.parse(value)  # type: ignore[arg-type]
+    except StopIteration as error:  # whoever iterates over values would take it for their end
+        raise RuntimeError("a conversation's own code raised StopIteration") from error
     except formats.RecordError as error:
         return Malformed(Key(None, line), error.reason, error.code)
     return Record(Key(None, line, id=conversation.id), conversation, value if isinstance(value, Mapping) else {})
