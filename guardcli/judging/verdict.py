@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
@@ -280,7 +280,7 @@ class Verdict:
             mass=row.get("mass"),
             tolerance=row.get("tolerance"),
             listed=_tuple(row.get("listed")),
-            turns=tuple(map(_turn_from_dict, row.get("turns") or ())),
+            turns=tuple(_turn_from_dict(turn, row["flags"]) for turn in row.get("turns") or ()),
             meta=row["meta"],
             text=row.get("text"),
             extra={name: row[name] for name in row if name not in _KNOWN} if row.keys() - _KNOWN else {},
@@ -318,13 +318,18 @@ def _own_scores(verdict: Verdict) -> TurnScores:
         role=verdict.role,
         score=verdict.score,
         mass=verdict.mass,
-        low_mass="low_mass" in verdict.flags if verdict.mass is None else verdict.mass < LOW_MASS,
+        low_mass=_is_low(verdict.mass, verdict.flags),
         listed=verdict.listed,
         listed_scores=verdict.listed_scores,
         category_scores=verdict.category_scores,
         error=verdict.error,
         error_code=verdict.error_code,
     )
+
+
+def _is_low(mass: float | None, flags: Sequence[str]) -> bool:
+    """Whether an answer was no verdict; where its mass is unknown, as the flags of its row say."""
+    return "low_mass" in flags if mass is None else mass < LOW_MASS
 
 
 def _is_told_by_row(scores: Scores, decision: Decision) -> bool:
@@ -350,14 +355,15 @@ def _turn_to_dict(scores: TurnScores) -> dict[str, Any]:
     return {"turn": scores.turn, "role": scores.role, **known}
 
 
-def _turn_from_dict(turn: Mapping[str, Any]) -> TurnScores:
-    mass = turn.get("mass")
+def _turn_from_dict(turn: Mapping[str, Any], flags: Sequence[str]) -> TurnScores:
+    """A turn of `turns`, in a row with these flags."""
+    score, mass = turn.get("score"), turn.get("mass")
     return TurnScores(
         turn=turn["turn"],
         role=turn["role"],
-        score=turn.get("score"),
+        score=score,
         mass=mass,
-        low_mass=mass is not None and mass < LOW_MASS,
+        low_mass=score is not None and _is_low(mass, flags),
         listed=_tuple(turn.get("listed")),
         listed_scores=turn.get("listed_scores"),
         category_scores=turn.get("category_scores"),

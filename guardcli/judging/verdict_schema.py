@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from guardcli.formats.errors import describe_type
+from guardcli.judging.decision import LOW_MASS
 
 SCHEMA = 2  # the number of this form of rows
 READABLE = (1, SCHEMA)
@@ -304,13 +305,28 @@ def find_fault(row: Mapping[str, Any]) -> str | None:
             return _describe_fault(field, value)  # as `accepts`, without a call for each field
     if row["score"] is None and row["verdict"] != "error":
         return f"its score is null and its verdict {row['verdict']}; expected null with error only"
-    if row["scoring"] == "per_category" and not _has_category_scores(row):
-        return "its scoring is per_category; expected category_scores with a number for each category"
+    if row["scoring"] == "per_category":
+        if not _has_category_scores(row):
+            return "its scoring is per_category; expected category_scores with a number for each category"
+    elif any(one.get("category_scores") is not None for one in (row, *(row.get("turns") or ()))):
+        return "its scoring is verdict and it has category_scores; expected null, or the scoring per_category"
+    if row["verdict"] == "error" and not _has_unjudged_turn(row):
+        return "its verdict is error and all of it was judged; expected an error, a score of null or a mass below 0.5"
     return None
 
 
 def _has_category_scores(row: Mapping[str, Any]) -> bool:
     return all(one.get("score") is None or one.get("category_scores") for one in (row, *(row.get("turns") or ())))
+
+
+def _has_unjudged_turn(row: Mapping[str, Any]) -> bool:
+    """Whether the row tells what could not be judged: without that, another decision would call it safe."""
+    for turn in row.get("turns") or (row,):
+        mass = turn.get("mass")
+        low_mass = "low_mass" in row["flags"] if mass is None else mass < LOW_MASS
+        if turn.get("score") is None or turn.get("error") is not None or (low_mass and "forced" not in row["flags"]):
+            return True
+    return False
 
 
 def _describe_fault(field: RowField, value: Any) -> str:

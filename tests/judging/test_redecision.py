@@ -18,7 +18,7 @@ from guardcli.judging.verdict_schema import find_fault
 from guardcli.judging.writers import jsonl
 from guardcli.prompts.turns import NOTHING_TO_JUDGE
 from guardcli.taxonomy import Taxonomy
-from tests.judging.writers.verdicts import BY
+from tests.judging.writers.verdicts import BY, PER_CATEGORY
 from tests.rows import row, verdict
 
 LABELS = ("pets", "S2", "S7")
@@ -68,8 +68,9 @@ def test_deciding_again_is_deciding_at_once(
 ) -> None:
     """Live or stored: verdict, score, turn, categories, flags and error with its code are those of the second rule."""
     scores, first, second = drawn
+    by = PER_CATEGORY if any(turn.category_scores for turn in scores.turns) else BY
     at_once, stored = (
-        Verdict.from_scores(scores, rule, key=Key("a.jsonl", 1), provenance=BY, flags=flags) for rule in (second, first)
+        Verdict.from_scores(scores, rule, key=Key("a.jsonl", 1), provenance=by, flags=flags) for rule in (second, first)
     )
     line = jsonl.line(stored)
     assert find_fault(json.loads(line)) is None
@@ -100,6 +101,55 @@ def test_deciding_again_is_deciding_at_once(
 def test_one_score(before: Verdict, threshold: float, changed: dict[str, Any]) -> None:
     after = redecide(before, DecisionRule(threshold))
     assert after.to_dict() == before.to_dict() | {"threshold": threshold} | changed
+
+
+JUDGED: dict[str, Any] = {"turn": 1, "role": "user", "score": 0.2, "mass": 0.99}
+UNJUDGED = "its verdict is error and all of it was judged; expected an error, a score of null or a mass below 0.5"
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"error": None},
+        {"turns": [JUDGED]},
+        {"turns": [JUDGED, JUDGED | {"turn": 2}], "flags": ["low_mass"]},
+        {"error": None, "mass": 0.4, "flags": ["low_mass", "forced"]},
+    ],
+)
+def test_an_error_that_would_be_decided_again_as_safe_is_refused(edited: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"^{UNJUDGED}$"):
+        Verdict.from_dict(row(1, 0.2, verdict="error", error="a part was not judged") | edited)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"error": "a part was not judged"},
+        {"mass": 0.4},
+        {"mass": None, "flags": ["low_mass"]},
+        {"turns": [JUDGED, {"turn": 2, "role": "user"}]},
+        {"turns": [JUDGED, JUDGED | {"mass": 0.4}]},
+        {"turns": [JUDGED, JUDGED | {"error": "a part was not judged"}]},
+        {"turns": [{"turn": 1, "role": "user", "score": 0.2}], "flags": ["low_mass"]},
+    ],
+)
+def test_an_error_stays_one_below_the_threshold(edited: dict[str, Any]) -> None:
+    assert redecide(verdict(1, 0.2, **{"verdict": "error"} | edited), DecisionRule(0.5)).verdict == "error"
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"category_scores": {}},
+        {"category_scores": {"S1": 0.1}},
+        {"turns": [JUDGED, JUDGED | {"category_scores": {"S1": 0.1}}]},
+        {"turns": [JUDGED | {"category_scores": {}}]},
+    ],
+)
+def test_scores_by_category_of_one_question_are_refused(edited: dict[str, Any]) -> None:
+    """They would be decided by, whatever the score is."""
+    with pytest.raises(ValueError, match=r"^its scoring is verdict and it has category_scores; expected null"):
+        Verdict.from_dict(row(1, 0.9) | edited)
 
 
 def test_low_mass_row_becomes_unsafe_at_a_lower_threshold() -> None:

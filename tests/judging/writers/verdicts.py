@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from guardcli.conversation import Key
@@ -17,6 +18,9 @@ BY = Provenance(
     decision_digest="77aa",
     labels={"S1": "violence", "S9": "weapons", "S11": "self-harm"},
 )
+
+
+PER_CATEGORY = replace(BY, scoring="per_category")
 
 
 def make_verdict(key: Key, verdict: Label, **fields: Any) -> Verdict:
@@ -39,7 +43,7 @@ VERDICTS = {
     "unsafe": Verdict(
         key=Key("my chats/é.jsonl", 17, "chosen", "c 1\n"),
         verdict="unsafe",
-        provenance=BY,
+        provenance=PER_CATEGORY,
         threshold=0.25,
         turn=2,
         role="assistant",
@@ -54,7 +58,9 @@ VERDICTS = {
         tolerance=0.0,
         listed=("weapons", "self-harm"),
         turns=(
-            TurnScores(turn=1, role="user", score=0.125, mass=0.25, low_mass=True),
+            TurnScores(
+                turn=1, role="user", score=0.125, mass=0.25, low_mass=True, category_scores={"violence": 0.125}
+            ),
             TurnScores(
                 turn=2,
                 role="assistant",
