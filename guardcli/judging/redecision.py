@@ -71,11 +71,20 @@ class Redecision:
             InputError: the row was judged by another policy, or does not tell what is needed.
         """
         self._check_digest(verdict)
+        self._check_complete(verdict)
         renamed = rename_labels(verdict, self.labels)
         try:
             return redecide(renamed, self.rule, provenance=_under(verdict.provenance, self.taxonomy))
         except ValueError as error:
             raise InputError(str(error), code="row/other-policy") from None
+
+    def _check_complete(self, verdict: Verdict) -> None:
+        """Refuse a row with scores by category that lacks one, and no error for it: nobody judged that category."""
+        for turn in verdict.scores.turns:
+            if turn.category_scores is None or turn.error is not None:
+                continue
+            if missing := sorted(self.labels.keys() - turn.category_scores.keys()):
+                raise InputError(f"it has no score for the category {missing[0]!r}: run again", code="row/other-policy")
 
     def _check_digest(self, verdict: Verdict) -> None:
         by = verdict.provenance

@@ -40,6 +40,17 @@ VALID = (
     row(1, 0.2, turn=2, flags=["windowed"]),
     row(2, None),
     row(3, 0.42, scoring="per_category", category_scores=EACH, categories=None),
+    row(
+        4,
+        0.3,
+        turns=[
+            {"turn": 1, "role": "user", "score": 0.3, "mass": 0.9, "listed_scores": {"S9": 1.0}},
+            {"turn": 2, "role": "assistant", "error": "not judged", "error_code": "model/not-finite"},
+        ],
+        verdict="error",
+        error="not judged",
+        error_code="model/not-finite",
+    ),
 )
 
 
@@ -51,6 +62,10 @@ def mutations() -> Iterator[dict[str, Any]]:
             yield from (valid | {name: wrong} for wrong in WRONG)
             if isinstance(inside := valid[name], dict):
                 yield from (valid | {name: inside | {key: wrong}} for key in [*inside, "new"] for wrong in WRONG)
+        for number, turn in enumerate(turns := valid["turns"] or []):
+            for name in ("turn", "role", "score", "mass", "listed", "category_scores", "error", "new"):
+                edited = ({**turn, name: wrong} for wrong in WRONG)
+                yield from (valid | {"turns": [*turns[:number], one, *turns[number + 1 :]]} for one in edited)
 
 
 def several(count: int) -> Iterator[dict[str, Any]]:

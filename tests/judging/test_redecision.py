@@ -223,3 +223,17 @@ def test_edited_taxonomy_renames_its_keys() -> None:
 def test_unknown_label() -> None:
     with pytest.raises(InputError, match="it names the category 'odd', which the policy does not"):
         rename_labels(verdict(1, 0.6, categories=["odd"]), {"S9": "S9"})
+
+
+def test_a_row_without_the_score_of_a_category_is_refused() -> None:
+    taxonomy = Taxonomy.load("llama-guard-3")
+    scores = dict.fromkeys((category.label for category in taxonomy.categories), 0.1)
+    by = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
+    whole = row(1, 0.1, scoring="per_category", taxonomy=by, category_scores=scores)
+    redecision = Redecision.from_taxonomy(taxonomy)
+    assert redecision.apply(Verdict.from_dict(whole)).to_dict() == whole
+    del scores["S5"]
+    with pytest.raises(InputError, match=r"^it has no score for the category 'S5': run again$"):
+        redecision.apply(Verdict.from_dict(whole))
+    failed = redecision.apply(Verdict.from_dict(whole | {"verdict": "error", "error": "S5 was not judged"}))
+    assert failed.verdict == "error"
