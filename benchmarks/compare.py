@@ -21,10 +21,8 @@ import click
 
 from benchmarks import contenders, host, models, picture
 from benchmarks.contenders import Contender, Machine, Measured
-from benchmarks.workloads import WORKLOADS, Item, Workload
-from guardcli import Model, formats
-from guardcli.conversation import Record
-from guardcli.prompts.turns import turns
+from benchmarks.workloads import WORKLOADS, Item, Workload, read_texts
+from guardcli import Model
 
 IN_ONE_FILE = 1000  # prompts
 WARM_UP = 2  # conversations before the first round, which no round has
@@ -66,7 +64,7 @@ def main(
     with ExitStack() as stack:
         model = stack.enter_context(machine.load())
         others = [stack.enter_context(closing(other)) for other in _others(machine, llama_cpp, slots)]
-        texts = _texts(source)
+        texts = read_texts(source)
         measured = {
             name: measure(WORKLOADS[name], others, model, machine, texts, rounds, per_round)
             for name in names or WORKLOADS
@@ -83,13 +81,6 @@ def _others(machine: Machine, llama_cpp: Path | None, slots: Sequence[int]) -> I
         for count in slots:
             yield contenders.Server(llama_cpp / "llama-server", machine, count, 18080 + count)
         yield contenders.Bench(llama_cpp / "llama-bench", machine)
-
-
-def _texts(source: str) -> list[str]:
-    """The last message of every conversation of a source."""
-    records = [record for record in formats.ReadOptions().read([source]) if isinstance(record, Record)]
-    shown = (turns(record.conversation).shown for record in records)
-    return [found[-1].text for found in shown if found]
 
 
 def measure(

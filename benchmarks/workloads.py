@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 
-from guardcli import Conversation, Message, Taxonomy
+from guardcli import Conversation, Message, Taxonomy, formats
+from guardcli.conversation import Record
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.models import Vocab
 from guardcli.prompts import TEMPLATES, Renderer
@@ -114,6 +115,13 @@ def marked(items: Sequence[Item], scores: Sequence[float], *, share: float) -> t
     unsafe = iter(score >= threshold for score in scores)
     found = [replace(item, prompts=tuple(replace(p, unsafe=next(unsafe)) for p in item.prompts)) for item in items]
     return found, threshold
+
+
+def read_texts(source: str) -> list[str]:
+    """The last message of every conversation of a source."""
+    records = [record for record in formats.ReadOptions().read([source]) if isinstance(record, Record)]
+    shown = (turns(record.conversation).shown for record in records)
+    return [found[-1].text for found in shown if found]
 
 
 def distinct(prompts: Sequence[Sequence[int]]) -> int:

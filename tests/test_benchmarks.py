@@ -14,7 +14,7 @@ import pytest
 from click import ClickException
 from click.testing import CliRunner
 
-from benchmarks import compare, contenders, models, picture, scale, startup, stored, threads, tolerance
+from benchmarks import compare, contenders, models, picture, scale, startup, stored, threads, tolerance, tuning
 from benchmarks.contenders import Machine, Measured
 from benchmarks.timing import Timed, interleaved
 from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
@@ -146,6 +146,22 @@ def test_startup_and_stored_write_their_figures(tmp_path: Path) -> None:
         assert [name for name, value in found.items() if isinstance(value, dict)] == list(
             startup.COMMANDS if command is startup.main else [stored.BASE, "guard decide", "guard eval --html"]
         )
+
+
+def test_tuning_tells_what_shared_prefixes_save(tiny_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("\n".join(TEXTS))
+    pytest.importorskip("torch", reason="tests of training need the extra dev-tune")
+    out = tmp_path / "out.json"
+    arguments = ["--vocabulary", str(tiny_path), "--prompts", str(tmp_path / "prompts.txt"), "--out", str(out)]
+    arguments += ["--layers", "1", "--body", "1000", "--accumulate", "2", "--threads", "1", "--rounds", "1"]
+    done = CliRunner().invoke(tuning.main, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    found = json.loads(out.read_text())
+    whole, shared = (found[way]["tokens_an_example"] for way in (tuning.WHOLE, tuning.SHARED))
+    assert whole == pytest.approx(found["prefix_tokens"] + found["body_tokens"])
+    assert shared == pytest.approx(found["prefix_tokens"] / 4 + found["body_tokens"], abs=0.1)
+    assert found["loss"][tuning.SHARED] == pytest.approx(found["loss"][tuning.WHOLE], rel=1e-5)
+    assert 0 < found["gradient_difference"] < 1e-4
 
 
 def test_the_coverage_of_a_tolerance_is_a_row_a_model(guard_path: Path, tmp_path: Path) -> None:
