@@ -194,6 +194,7 @@ class EngineThread:
                     if source.is_low:
                         self._submit(call, source.read())
             source.raise_failure()
+            self._lease.check_open()  # the lock may be held by a thread that was not forked
             self._finish(call)
         finally:
             self._drop(call)

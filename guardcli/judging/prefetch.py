@@ -5,6 +5,7 @@ The order is kept, the buffer is bounded by weight, and an exception is raised i
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from threading import Condition, Thread
@@ -45,6 +46,7 @@ class _Buffer(Generic[T]):
     """The items that were read and not taken yet, and the exception that ended the reading."""
 
     def __init__(self, weigh: Callable[[T], int], room: int) -> None:
+        self._pid = os.getpid()
         self._weigh = weigh
         self._room = room
         self._items: deque[tuple[T, int]] = deque()
@@ -94,6 +96,8 @@ class _Buffer(Generic[T]):
 
     def stop(self) -> None:
         """Let the thread end."""
+        if os.getpid() != self._pid:  # it was not forked, and may have held the lock
+            return
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

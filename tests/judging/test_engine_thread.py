@@ -492,6 +492,7 @@ def test_a_guard_that_is_closed_as_a_run_begins(model: Model) -> None:
         "check, begun before",
         "judge, begun before",
         "closed while a thread had the lock",
+        "ended while a thread had the lock",
     ],
 )
 def test_a_forked_process_is_refused(model: Model, guard: Guard, way: str) -> None:
@@ -500,6 +501,10 @@ def test_a_forked_process_is_refused(model: Model, guard: Guard, way: str) -> No
     other = Guard(model, "llama-guard-3", engine=FakeEngine(number_of))
     bulk = other.judge(records(*range(9)), prefetch="full")
     next(bulk)
+
+    third = Guard(model, "llama-guard-3", engine=FakeEngine(number_of))
+    answered = third.check([text_of(1)])
+    next(answered)
 
     def left() -> None:
         """What a thread held as the process forked, nobody gives back."""
@@ -514,11 +519,13 @@ def test_a_forked_process_is_refused(model: Model, guard: Guard, way: str) -> No
         "check, begun before": lambda: list(begun),
         "judge, begun before": lambda: list(bulk),
         "closed while a thread had the lock": left,
+        "ended while a thread had the lock": lambda: list(answered),
     }
     held, free = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with other._engine_lease._changed:
+        assert third._engine_thread is not None
+        with other._engine_lease._changed, third._engine_thread._lock:
             held.set()
             free.wait(BOUND)
 
@@ -545,7 +552,9 @@ def test_a_forked_process_is_refused(model: Model, guard: Guard, way: str) -> No
     free.set()
     holder.result(BOUND)
     assert len(list(bulk)) == 8
+    assert list(answered) == []
     other.close()
+    third.close()
     assert ended[-1] == 0
     assert sum(1 for _ in begun) == 2 * LOOK_AHEAD - 1
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import _thread
+import os
+import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from queue import Queue
 from typing import TypeVar
@@ -84,3 +87,34 @@ def test_ctrl_c_just_before_a_wait_is_not_lost() -> None:
         next(prefetch_all(one_item()))
     assert not came
     done.set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_ends_without_the_thread() -> None:
+    """As it forks, the thread may hold the lock, and does not give it back there."""
+    items = prefetch_items(range(9), weigh=lambda _: 1, room=2)
+    assert next(items) == 0
+    buffer = items.gi_frame.f_locals["buffer"]  # type: ignore[attr-defined]
+    held, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with buffer._changed:
+            held.set()
+            free.wait(20)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer Pythons warn of what is tested here
+        child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(5)
+        items.close()  # type: ignore[attr-defined]
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    free.set()
+    holder.join(20)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert list(items) == list(range(1, 9))
