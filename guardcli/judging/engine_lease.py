@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from threading import Condition, Thread, current_thread
+from threading import Condition, RLock, Thread, current_thread
 from typing import TypeVar
 
 from guardcli.errors import EngineError, ModelError
@@ -36,7 +36,9 @@ class EngineLease:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._changed = Condition()
+        # `with` takes this lock itself: the Condition's own `__enter__` is Python, and a Ctrl-C in it leaves it locked.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._waiting: deque[Lease] = deque()
         self._holder: Lease | None = None
         self._closed = False
@@ -104,7 +106,7 @@ class EngineLease:
         """Note that a run goes on, in whichever thread asks for its next result. Waits while the engine is freed."""
         if self.forked:  # the lock may be held by a thread that was not forked
             return
-        with self._changed:
+        with self._lock:
             lease.suspended = False
             lease.thread = current_thread()
 
@@ -121,7 +123,7 @@ class EngineLease:
         self._closed = True
         if self.forked:
             return
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
 
     def call_when_idle(self, action: Callable[[], None]) -> None:
@@ -130,7 +132,7 @@ class EngineLease:
         Waits for the step of another thread. Where a step of the calling thread is not over (its source of records
         closes the guard), that run calls `action` when it is.
         """
-        with self._changed:
+        with self._lock:
             while self._is_in_step() and not self._is_own(self._holder):
                 self._changed.wait(WAKE / 50)  # a step ends without a notice
             self._when_idle = action
@@ -141,7 +143,7 @@ class EngineLease:
         return self._holder is not None and not self._holder.suspended
 
     def _call_when_idle(self) -> None:
-        with self._changed:
+        with self._lock:
             action, self._when_idle = self._when_idle, None
             if action is not None:
                 action()
@@ -152,25 +154,28 @@ class EngineLease:
     def _acquire(self) -> Lease:
         self.check_usable()
         lease = Lease()
-        with self._changed:
-            self._waiting.append(lease)
-            try:
+        try:
+            with self._lock:
+                self._waiting.append(lease)
                 while self._holder is not None or self._waiting[0] is not lease:
                     self._changed.wait(WAKE)
                     self.check_usable()
                 self.check_open()  # it may have been closed, and the engine freed, before the lock was taken
                 self._holder = lease
-            finally:
                 self._waiting.remove(lease)
-                self._changed.notify_all()
+        except BaseException:  # a Ctrl-C may come anywhere, also after it was granted
+            self._release(lease)
+            raise
         return lease
 
     def _release(self, lease: Lease) -> None:
         if self.forked:  # the lock may be held by a thread that was not forked
             return
         # An iterator may be closed by the garbage collector of a thread that holds the lock: it can be taken twice.
-        with self._changed:
+        with self._lock:
+            if lease in self._waiting:
+                self._waiting.remove(lease)
             if self._holder is lease:
                 self._holder = None
                 self._call_when_idle()
-                self._changed.notify_all()
+            self._changed.notify_all()

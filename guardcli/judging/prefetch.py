@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -53,7 +53,8 @@ class _Buffer(Generic[T]):
         self._weight = 0
         self._end: BaseException | None = None
         self._stopped = False
-        self._changed = Condition()
+        self._lock = RLock()  # taken by itself, as in `EngineLease`
+        self._changed = Condition(self._lock)
 
     def fill(self, items: Iterable[T]) -> None:
         """Read until the end, an exception, or `stop`. Runs in the thread."""
@@ -64,13 +65,13 @@ class _Buffer(Generic[T]):
                     return
         except BaseException as error:  # it belongs to whoever takes the items
             end = error
-        with self._changed:
+        with self._lock:
             self._end = end
             self._changed.notify_all()
 
     def _put(self, item: T) -> bool:
         weight = self._weigh(item)
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._stopped or not self._items or self._weight + weight <= self._room)
             self._items.append((item, weight))
             self._weight += weight
@@ -79,12 +80,12 @@ class _Buffer(Generic[T]):
 
     def is_ready(self) -> bool:
         """Whether `take` would return at once."""
-        with self._changed:
+        with self._lock:
             return bool(self._items) or self._end is not None
 
     def take(self) -> T:
         """Return the next item. Raises the exception that ended the reading; StopIteration at the end."""
-        with self._changed:
+        with self._lock:
             while not self._items and self._end is None:
                 self._changed.wait(WAKE)
             if not self._items:
@@ -98,6 +99,6 @@ class _Buffer(Generic[T]):
         """Let the thread end."""
         if os.getpid() != self._pid:  # it was not forked, and may have held the lock
             return
-        with self._changed:
+        with self._lock:
             self._stopped = True
             self._changed.notify_all()

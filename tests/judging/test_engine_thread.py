@@ -18,10 +18,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import pytest
 
+import guardcli
 from guardcli import EngineConfig, Guard, JudgeConfig, ModelConfig
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.engine.context_engine import ContextEngine
@@ -327,6 +329,31 @@ def test_ctrl_c_reaches_a_thread_that_waits(gated: tuple[Guard, GatedEngine]) ->
     assert_answers([guard.check_one(text_of(2))], [2])
 
 
+def test_no_lock_is_taken_where_ctrl_c_would_leave_it_locked(model: Model) -> None:
+    """`Condition.__enter__` is a Python function, in which a signal is handled after the lock was taken."""
+    callers: set[str] = set()
+
+    def trace(frame: FrameType, event: str, _: Any) -> None:
+        if frame.f_code is threading.Condition.__enter__.__code__ and frame.f_back is not None:
+            callers.add(frame.f_back.f_code.co_filename)
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    threading.settrace(trace)
+    try:
+        with Guard(model, "llama-guard-3", engine=FakeEngine(number_of)) as guard:
+            assert_answers(list(guard.judge(records(1, 2), prefetch="full")), [1, 2])
+            assert_answers(list(guard.check([text_of(3)])), [3])
+        with threading.Condition():
+            pass
+    finally:
+        sys.settrace(before)
+        threading.settrace(before)  # type: ignore[arg-type]
+    assert __file__ in callers, "the trace sees nothing"
+    package = Path(guardcli.__file__).parent
+    assert [name for name in callers if package in Path(name).parents] == []
+
+
 def test_a_loop_that_is_closed_before_the_answer(gated: tuple[Guard, GatedEngine]) -> None:
     guard, engine = gated
     loop = asyncio.new_event_loop()
@@ -472,7 +499,7 @@ def test_a_guard_that_is_closed_as_a_run_begins(model: Model) -> None:
     """Between the check that it is open and the grant of the engine."""
     engine = FakeEngine(number_of)
     guard = Guard(model, "llama-guard-3", engine=engine)
-    with guard._engine_lease._changed:
+    with guard._engine_lease._lock:
         waiting = in_thread(lambda: list(guard.judge(records(1))))
         time.sleep(0.1)  # it waits for the lock
         guard.close()
@@ -525,7 +552,7 @@ def test_a_forked_process_is_refused(model: Model, guard: Guard, way: str) -> No
 
     def hold() -> None:
         assert third._engine_thread is not None
-        with other._engine_lease._changed, third._engine_thread._lock:
+        with other._engine_lease._lock, third._engine_thread._lock:
             held.set()
             free.wait(BOUND)
 

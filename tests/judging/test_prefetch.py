@@ -98,7 +98,7 @@ def test_a_forked_process_ends_without_the_thread() -> None:
     held, free = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with buffer._changed:
+        with buffer._lock:
             held.set()
             free.wait(20)
 
