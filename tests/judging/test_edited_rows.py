@@ -21,6 +21,8 @@ from guardcli.errors import InputError
 from guardcli.judging import reader
 from tests.rows import row, write
 
+pytestmark = pytest.mark.slow
+
 DEEP: Any = []
 for _ in range(400):
     DEEP = [DEEP]

@@ -209,6 +209,7 @@ def test_callers_share_batches(guard_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_long_call_does_not_starve_a_short_one(guard: Guard, engine: FakeEngine) -> None:
     long = guard.check([text_of(1)] * 10_000)
     next(long)
@@ -241,6 +242,7 @@ def test_a_bulk_run_gets_the_engine_from_callers_that_never_pause(guard: Guard) 
 # Callers that go away
 
 
+@pytest.mark.slow
 def test_abandoned_callers_leave_nothing_behind(guard: Guard) -> None:
     def calls(thread: int) -> None:
         rng = random.Random(thread)
@@ -395,6 +397,7 @@ def test_an_unclosed_guard_is_freed_when_its_thread_has_ended(model: Model) -> N
     wait_until(lambda: thread() is None)
 
 
+@pytest.mark.slow
 def test_the_thread_ends_and_starts_again(guard: Guard) -> None:
     def running() -> bool:
         assert guard._engine_thread is not None
