@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from guardcli.conversation import Malformed, Record
 from guardcli.judging.reader import group_by_record
-from guardcli.judging.redecision import redecide, rename_labels
+from guardcli.judging.redecision import Redecision
 from guardcli.judging.topk import TopK
 from guardcli.judging.verdict import RecordKey, Verdict
 
@@ -116,10 +116,8 @@ def _same_prompts(before: Guard, after: Guard) -> bool:
 
 def _redecided(rows: Iterable[Verdict], judged: Guard, other: Guard) -> Iterator[Verdict]:
     """The rows of one guard as the other one decides them."""
-    labels = other.taxonomy.labels
-    renamed = {label: labels[id_] for id_, label in judged.taxonomy.labels.items()}
-    for row in rows:
-        yield redecide(rename_labels(row, renamed), other.rule, provenance=other.provenance)
+    redecision = Redecision.from_taxonomy(other.taxonomy, threshold=other.config.threshold, before=judged.taxonomy)
+    return map(redecision.apply, rows)
 
 
 def align_rows(before: Iterable[Verdict], after: Iterable[Verdict]) -> Iterator[tuple[Verdict | None, Verdict | None]]:

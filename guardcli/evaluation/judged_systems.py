@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
 from guardcli.evaluation.systems import System, system_from_rows
 from guardcli.judging import Guard, JudgeConfig, Verdict
 from guardcli.judging.reader import read_verdicts
+from guardcli.judging.redecision import labels_in_row
 from guardcli.judging.verdict import Provenance
 from guardcli.models import Model, ModelConfig
 from guardcli.taxonomy import Taxonomy, bundled_taxonomies
@@ -195,13 +196,9 @@ def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
 
 def _find_categories(rows: Sequence[Verdict], policies: Sequence[Taxonomy]) -> CategoryIndex | None:
     """The categories of the policy that a run was made under, where that is at hand and calls them as the rows do."""
-    called = {label for row in rows for labels in _labels_of(row) for label in labels or ()}
+    called = {label for row in rows for label in labels_in_row(row)}
     for policy in policies:
         known = CategoryIndex.from_taxonomy(policy)
         if policy.prompt_digest == rows[0].provenance.prompt_digest and called <= set(known.labels):
             return known
     return None
-
-
-def _labels_of(row: Verdict) -> tuple[Iterable[str] | None, ...]:
-    return row.categories, row.listed, row.listed_scores, row.category_scores

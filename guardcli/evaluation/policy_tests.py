@@ -16,7 +16,7 @@ from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
 from guardcli.evaluation.datasets import FieldSpec, Sample, read_dataset
 from guardcli.judging import DecisionRule, Guard, Verdict
-from guardcli.judging.redecision import redecide, rename_labels
+from guardcli.judging.redecision import Redecision, redecide
 from guardcli.taxonomy import Taxonomy
 
 PolicyTestStatus = Literal["passed", "failed", "todo", "todo passed"]
@@ -144,19 +144,18 @@ class PolicyTestSession:
             GuardError: the taxonomy does not fit the model, or the model fails.
         """
         guard = self._guard_for(taxonomy)
-        rule = DecisionRule.from_taxonomy(taxonomy, guard.config.threshold)
+        redecision = Redecision.from_taxonomy(taxonomy, threshold=guard.config.threshold, before=guard.taxonomy)
         fresh = list(dict.fromkeys(case.conversation for case in cases if case.conversation not in self._rows))
         records = (Record(Key(None, number), conversation) for number, conversation in enumerate(fresh, start=1))
         for conversation, verdict in zip(fresh, guard.judge(records), strict=True):
             self._rows[conversation] = verdict
         labels = taxonomy.labels
-        renamed = {label: labels[id_] for id_, label in guard.taxonomy.labels.items()}
-        rows = (redecide(rename_labels(self._rows[case.conversation], renamed), rule) for case in cases)
+        rows = (redecision.apply(self._rows[case.conversation]) for case in cases)
         results = (
             PolicyTestResult(case, row, failure_reason(case, row, labels))
             for case, row in zip(cases, rows, strict=True)
         )
-        return PolicyTestRun(tuple(results), rule, labels)
+        return PolicyTestRun(tuple(results), redecision.rule, labels)
 
     def close(self) -> None:
         """Free the engine; the model stays."""

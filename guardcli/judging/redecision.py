@@ -116,12 +116,7 @@ def rename_labels(verdict: Verdict, labels: Mapping[str, str]) -> Verdict:
     Raises:
         InputError: the row has a label that `labels` lacks.
     """
-    turns = verdict.turns
-    known = {
-        *(verdict.categories or ()),
-        *_labels_of(verdict),
-        *(label for turn in turns for label in _labels_of(turn)),
-    }
+    known = labels_in_row(verdict)
     if unknown := sorted(known - labels.keys()):
         raise InputError(
             f"it names the category {unknown[0]!r}, which the policy does not: give the old one by --was",
@@ -142,9 +137,15 @@ def rename_labels(verdict: Verdict, labels: Mapping[str, str]) -> Verdict:
                 listed_scores=_renamed_scores(turn.listed_scores, labels),
                 category_scores=_renamed_scores(turn.category_scores, labels),
             )
-            for turn in turns
+            for turn in verdict.turns
         ),
     )
+
+
+def labels_in_row(verdict: Verdict) -> set[str]:
+    """All labels of categories that a row has."""
+    of_turns = (label for turn in verdict.turns for label in _labels_of(turn))
+    return {*(verdict.categories or ()), *_labels_of(verdict), *of_turns}
 
 
 def _labels_of(scores: Verdict | TurnScores) -> set[str]:
