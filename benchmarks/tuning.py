@@ -137,7 +137,7 @@ def _differences(model: LoraModel, steps: dict[str, list[TokenizedExample]]) -> 
         float((model.parameters[name].grad - expected).abs().max() / expected.abs().max())
         for name, expected in whole.items()
     )
-    return {"loss": losses, "gradient_difference": difference}
+    return {"loss": {way: loss.total for way, loss in losses.items()}, "gradient_difference": difference}
 
 
 def _timed(

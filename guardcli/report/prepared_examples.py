@@ -15,7 +15,8 @@ _MAX_OVERLAPS = 5
 
 def format_preparation(stats: PrepareStats, samples: Sequence[TrainingExample], *, color: bool, width: int) -> str:
     """Format tables of counts, then the samples."""
-    parts = [format_table(["examples", *_KINDS], list(_by_label(stats)), color=color, width=width, right=(1, 2, 3))]
+    headings = ["examples", *_KINDS, "weight"]
+    parts = [format_table(headings, list(_by_label(stats)), color=color, width=width, right=(1, 2, 3, 4))]
     for heading, counts in (("violated", stats.categories), ("left out", stats.skipped)):
         rows = [(name, f"{count:,}") for name, count in counts.most_common()]
         parts += [format_table([heading, ""], rows, color=color, width=width, right=(1,))] if rows else []
@@ -32,7 +33,7 @@ def format_overlaps(stats: PrepareStats) -> str:
 
 def _by_label(stats: PrepareStats) -> Iterator[tuple[str, ...]]:
     for label in ("safe", "unsafe"):
-        yield label, *(f"{stats.examples[label, kind]:,}" for kind in _KINDS)
+        yield label, *(f"{stats.examples[label, kind]:,}" for kind in _KINDS), f"{stats.weights[label]:,.1f}"
 
 
 def _sample(example: TrainingExample) -> str:

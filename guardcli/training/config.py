@@ -29,7 +29,8 @@ class TrainConfig:
     `batch_size` examples go through the model at a time; an optimizer step sums the gradients of
     `gradient_accumulation_steps` batches. `max_length` is in tokens, prompt and answer together. `checkpoint_every` is
     in steps. The learning rate rises to `learning_rate` over the first `warmup_ratio` of all steps, in [0, 1), and then
-    follows `lr_schedule`.
+    follows `lr_schedule`. In the loss, the tokens of the verdict count `verdict_weight`, above 0, and the rest of the
+    answer `ids_weight`, at least 0.
     """
 
     lora_rank: int = 16
@@ -41,6 +42,8 @@ class TrainConfig:
     batch_size: int = 2
     gradient_accumulation_steps: int = 1
     max_length: int = 4096
+    verdict_weight: float = 1.0
+    ids_weight: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
 
@@ -61,6 +64,8 @@ class TrainConfig:
             "batch_size": self.batch_size,
             "accumulate": self.gradient_accumulation_steps,
             "max_length": self.max_length,
+            "verdict_weight": self.verdict_weight,
+            "ids_weight": self.ids_weight,
             "seed": self.seed,
             "checkpoint_every": self.checkpoint_every,
         }

@@ -111,14 +111,14 @@ def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: Tra
     for step, indices in islice(enumerate(sampled, start=1), run_dir.step, None):
         examples = [data.train[index] for index in indices]
         loss = model.train_step(examples, learning_rate=learning_rate(step, total, config))
-        if not math.isfinite(loss):
+        if not math.isfinite(loss.total):
             raise TuneError(
                 f"the loss is not finite at step {step}: lower --learning-rate; "
                 f"the checkpoint of step {run_dir.step} stands",
                 code="tune/not-finite",
             )
-        run_dir.log({"step": step, "loss": loss})
-        progress = TrainProgress(step, total, loss)
+        run_dir.log({"step": step, "loss": loss.total, "verdict_loss": loss.verdict, "ids_loss": loss.ids})
+        progress = TrainProgress(step, total, loss.total)
         if step % config.checkpoint_every == 0 or step == total:
             if data.held_out:
                 progress = _evaluate(model, data, run_dir, progress)

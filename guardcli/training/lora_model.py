@@ -20,6 +20,7 @@ from guardcli.training.config import TrainConfig
 from guardcli.training.dependencies import require
 from guardcli.training.prefix_groups import group_by_prefix
 from guardcli.training.shared_prefix import SharedPrefix
+from guardcli.training.step_loss import AnswerToken, StepLoss, answer_tokens
 from guardcli.training.tokenizer import TokenizedExample
 
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -53,54 +54,57 @@ class LoraModel:
         # PEFT keeps the names of the layers as a set, and would save them in another order each time.
         adapter_config = self._model.peft_config["default"]
         adapter_config.target_modules = sorted(adapter_config.target_modules)
-        self._batch_size = config.batch_size
+        self._config = config
         self.parameters: dict[str, Any] = {
             name: parameter for name, parameter in self._model.named_parameters() if parameter.requires_grad
         }
         self._optimizer = self._torch.optim.AdamW(self.parameters.values(), weight_decay=0.0)
 
-    def train_step(self, examples: Sequence[TokenizedExample], *, learning_rate: float) -> float:
+    def train_step(self, examples: Sequence[TokenizedExample], *, learning_rate: float) -> StepLoss:
         """Make one optimizer step on the gradients of all examples, which are computed batch by batch.
 
-        Returns the mean cross-entropy of the answers' tokens before the step. If it is not finite, the step is skipped.
+        Returns the loss before the step. If it is not finite, the step is skipped.
 
         Raises:
             TuneError: the GPU is out of memory.
         """
         loss = self.compute_gradients(examples)
-        if math.isfinite(loss):
+        if math.isfinite(loss.total):
             self._torch.nn.utils.clip_grad_norm_(self.parameters.values(), _MAX_GRAD_NORM)
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate
             self._optimizer.step()
         return loss
 
-    def compute_gradients(self, examples: Sequence[TokenizedExample]) -> float:
-        """Set the gradients of `parameters` to those of the mean cross-entropy of the answers' tokens, and return it.
+    def compute_gradients(self, examples: Sequence[TokenizedExample]) -> StepLoss:
+        """Set the gradients of `parameters` to those of the total loss of the answers' tokens, and return the loss.
 
         Raises:
             TuneError: the GPU is out of memory.
         """
         self._model.train()
         self._optimizer.zero_grad()
-        num_answer_tokens = sum(len(example.tokens) - example.prompt_length for example in examples)
-        total_loss = 0.0
+        total_weight = sum(token.loss_weight(self._config) for example in examples for token in answer_tokens(example))
+        losses: list[tuple[AnswerToken, float]] = []
         with self._explain_out_of_memory():
-            for group in group_by_prefix(examples, self._batch_size):
+            for group in group_by_prefix(examples, self._config.batch_size):
                 prefix = SharedPrefix(self._llama.model, group.prefix)
-                for batch in group.batches:
-                    loss = self._summed_loss([examples[index] for index in batch], prefix) / num_answer_tokens
-                    loss.backward()
-                    total_loss += float(loss.detach())
+                for indices in group.batches:
+                    batch = [examples[index] for index in indices]
+                    tokens = [token for example in batch for token in answer_tokens(example)]
+                    token_losses = self._token_losses(batch, prefix)
+                    weights = [token.loss_weight(self._config) for token in tokens]
+                    (token_losses @ token_losses.new_tensor(weights) / total_weight).backward()
+                    losses += zip(tokens, token_losses.tolist(), strict=True)
                 prefix.backward()
-        return total_loss
+        return StepLoss.from_tokens(losses, self._config)
 
     @property
     def _llama(self) -> Any:
         return self._model.get_base_model()
 
-    def _summed_loss(self, batch: Sequence[TokenizedExample], prefix: SharedPrefix) -> Any:
-        """The cross-entropy of the answers' tokens, summed. The token at i is predicted by the logits at i - 1."""
+    def _token_losses(self, batch: Sequence[TokenizedExample], prefix: SharedPrefix) -> Any:
+        """The cross-entropy of each answer's tokens: (tokens,). The token at i is predicted by the logits at i - 1."""
         positions = [
             (row, index)
             for row, example in enumerate(batch)
@@ -108,7 +112,7 @@ class LoraModel:
         ]
         logits = self._logits(batch, [(row, index - 1) for row, index in positions], prefix)
         targets = self._torch.tensor([batch[row].tokens[index] for row, index in positions], device=self.device)
-        return self._torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+        return self._torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 
     def scores(self, examples: Sequence[TokenizedExample], verdict_ids: tuple[int, int]) -> list[float]:
         """P(unsafe) of each example, by the softmax of the logits of `verdict_ids` (safe, unsafe).
@@ -119,7 +123,7 @@ class LoraModel:
         self._model.eval()
         scores: dict[int, float] = {}
         with self._explain_out_of_memory(), self._torch.no_grad():
-            for group in group_by_prefix(examples, self._batch_size):
+            for group in group_by_prefix(examples, self._config.batch_size):
                 prefix = SharedPrefix(self._llama.model, group.prefix)
                 for batch in group.batches:
                     positions = [(row, examples[index].verdict_index - 1) for row, index in enumerate(batch)]

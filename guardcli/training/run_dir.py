@@ -26,6 +26,8 @@ _LATER_OPTIONS: dict[str, Any] = {
     "lr_schedule": "constant",
     "warmup_ratio": 0.0,
     "sampler": "by example",
+    "verdict_weight": 1.0,
+    "ids_weight": 1.0,
 }
 
 _MANIFEST, _LOG, _CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"

@@ -30,7 +30,8 @@ class TokenizedExample:
         └── prefix, prefix_length tokens ───────┘                       |      ^ tokens[verdict_index]
         └── prompt, prompt_length tokens ───────────────────────────────┘ answer, on which the loss is computed
 
-    Examples under one policy have the same prefix.
+    Examples under one policy have the same prefix. The verdict has `verdict_length` tokens. `weight` is what the
+    example counts in the loss of its step.
     """
 
     tokens: tuple[int, ...]
@@ -38,6 +39,8 @@ class TokenizedExample:
     prompt_length: int
     verdict_index: int
     unsafe: bool
+    verdict_length: int = 1
+    weight: float = 1.0
 
     @property
     def prefix(self) -> tuple[int, ...]:
@@ -121,6 +124,7 @@ class Tokenizer:
             prompt_length=len(prompt),
             verdict_index=verdict_index,
             unsafe=unsafe,
+            weight=example.weight,
         )
 
     def _prefix_length(self, prefix: tuple[Segment, ...], prompt: tuple[int, ...]) -> int:

@@ -102,7 +102,7 @@ def test_what_prepare_says(desk: Path) -> None:
     words = ["train.jsonl", "-o", "p.jsonl", "--map", "map.json", "--samples", "1", "--seed", "3", *TEMPLATE]
     done = guard("tune", "prepare", *words, cwd=desk)
     counts, violated, sample, end = done.stderr.split("\n\n") + done.stderr.splitlines()[-1:]
-    assert counts.splitlines()[0].split() == ["examples", "plain", "augmented", "made", "safe"]
+    assert counts.splitlines()[0].split() == ["examples", "plain", "augmented", "made", "safe", "weight"]
     assert counts.splitlines()[2].split()[:2] == ["safe", "4"]
     assert violated.splitlines()[2].split()[0] == "S9"
     assert sample.splitlines()[0].startswith("train.jsonl:")
@@ -158,6 +158,20 @@ def test_an_evaluation_set_as_its_makers_publish_it(desk: Path) -> None:
     )
     words = ["train.jsonl", "-o", "t.jsonl", "--map", "map.json", "--exclude", "toxic.csv", *TEMPLATE]
     assert "train.jsonl:4 exact toxic.csv:2\n" in guard("tune", "prepare", *words, cwd=desk).stderr
+
+
+def test_weights_of_examples(desk: Path) -> None:
+    lines = "".join(
+        json.dumps({"prompt": f"text {number}", "label": label, "trust": trust}) + "\n"
+        for number, (label, trust) in enumerate([("safe", 1), ("safe", 2), ("unsafe", None)])
+    ).replace('"unsafe"', '"unsafe", "categories": ["S2"]')
+    words = ["tune", "prepare", "-o", "-", *TEMPLATE, "--copies", "0", "--weight-field", "trust"]
+    done = guard(*words, stdin=lines, cwd=desk)
+    assert [json.loads(line)["weight"] for line in done.stdout.splitlines()] == [1.0, 2.0, 1.0]
+    done = guard(*words, "--balance", stdin=lines, cwd=desk)
+    weights = [json.loads(line)["weight"] for line in done.stdout.splitlines()]
+    assert weights == pytest.approx([2 / 3, 4 / 3, 2.0])
+    assert [line.split()[-1] for line in done.stderr.splitlines()[2:4]] == ["2.0", "2.0"]
 
 
 def test_where_the_label_is_can_be_said(desk: Path) -> None:
@@ -263,6 +277,9 @@ def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> N
         (["-o", "run", "--resume", "--seed", "1"], "run holds another run; what differs: "),
         (["-o", "run", "--resume", "--lr-schedule", "cosine"], "lr_schedule (there 'constant', now 'cosine')"),
         (["-o", "run", "--resume", "--warmup-ratio", "0.1"], "warmup_ratio (there 0.0, now 0.1)"),
+        (["-o", "run", "--resume", "--verdict-weight", "2"], "verdict_weight (there 1.0, now 2.0)"),
+        (["-o", "run", "--resume", "--ids-weight", "0"], "ids_weight (there 1.0, now 0.0)"),
+        (["--verdict-weight", "0"], "Invalid value for '--verdict-weight'"),
     ],
 )
 def test_what_train_refuses(desk: Path, run: Path, options: list[str], message: str) -> None:

@@ -122,7 +122,10 @@ def test_loss_is_that_of_the_answer_only(bench: Bench) -> None:
         logits = bench.base.load("cpu")(torch.tensor([list(example.tokens)])).logits[0].log_softmax(dim=-1)
     expected = [-float(logits[at - 1, example.tokens[at]]) for at in range(example.prompt_length, len(example.tokens))]
     loss = LoraModel(bench.base, SHORT).train_step([example], learning_rate=0.0)
-    assert loss == pytest.approx(sum(expected) / len(expected), rel=1e-4)
+    assert loss.total == pytest.approx(sum(expected) / len(expected), rel=1e-4)
+    verdict = example.verdict_index - example.prompt_length
+    assert loss.verdict == pytest.approx(expected.pop(verdict), rel=1e-4)
+    assert loss.ids == pytest.approx(sum(expected) / len(expected), rel=1e-4)
 
 
 def test_scores_do_not_depend_on_the_batch(bench: Bench) -> None:

@@ -11,6 +11,7 @@ from guardcli.cli import inputs, output
 from guardcli.cli.dataset_options import dataset_options
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
+from guardcli.cli.options import PathOption
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
 from guardcli.errors import InputError
@@ -93,6 +94,13 @@ from guardcli.training.augmentation import (
     default=None,
     help="Number shuffled categories anew; the default for Llama Guard 1 and 2 only.",
 )
+@click.option(
+    "--weight-field",
+    type=PathOption(),
+    metavar="FIELD",
+    help="Where the weight of a record is: what it counts in training; 1 where a record has none.",
+)
+@click.option("--balance", is_flag=True, help="Weight the examples so that safe and unsafe ones count alike.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn at random.")
 @click.option("--samples", type=click.IntRange(min=0), default=3, show_default=True, help="So many examples are shown.")
 @click.option(
@@ -117,6 +125,8 @@ def prepare(
     group_size: int,
     made_safe: float,
     renumber: bool | None,
+    weight_field: str | None,
+    balance: bool,
     seed: int,
     samples: int,
     target: LabelTarget | None,
@@ -151,6 +161,8 @@ def prepare(
         fields=field_spec,
         target=target,
         as_user=frozenset(as_user),
+        weight_field=weight_field,
+        balance=balance,
     )
     prompt_template.check(policy)
     excluded = ReadOptions().read(inputs.resolve_sources(exclude)) if exclude else ()

@@ -130,6 +130,22 @@ _BAR_WIDTH = 20  # characters
     metavar="TOKENS",
     help="Longer examples are left out, and counted.",
 )
+@click.option(
+    "--verdict-weight",
+    type=click.FloatRange(min=0, min_open=True),
+    default=_DEFAULT.verdict_weight,
+    show_default=True,
+    metavar="W",
+    help="What the tokens of the verdict count in the loss.",
+)
+@click.option(
+    "--ids-weight",
+    type=click.FloatRange(min=0),
+    default=_DEFAULT.ids_weight,
+    show_default=True,
+    metavar="W",
+    help="What the rest of the answer counts in the loss, such as the ids of the categories.",
+)
 @click.option("--seed", type=int, default=_DEFAULT.seed, show_default=True, help="Of the order, and of the adapter.")
 @click.option(
     "--checkpoint-every",

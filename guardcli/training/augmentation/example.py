@@ -7,6 +7,7 @@ the segments, the line has the rendered text for people and other programs.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -21,7 +22,8 @@ from guardcli.text.segments import Segment, render_text
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation
 from guardcli.training.augmentation.variants import AugmentationKind, AugmentConfig, PolicyVariant, augment, unaugmented
 
-SCHEMA = 1
+SCHEMA = 2
+_READABLE_SCHEMAS = (1, 2)  # 1 has no weights
 
 # The kinds of segments by their names in the file: (special, implicit, untrusted).
 _SEGMENT_KINDS = {
@@ -39,7 +41,7 @@ class TrainingExample:
 
     `template` is the name of the prompt's template. `categories` are the ids in the answer. `original_ids` are the ids
     that the categories of the prompt have in the user's policy, in the prompt's order. `key` is the location of the
-    record.
+    record. `weight` is what the example counts in training.
     """
 
     template: str
@@ -49,6 +51,7 @@ class TrainingExample:
     key: Key
     kind: AugmentationKind
     original_ids: tuple[str, ...]
+    weight: float = 1.0
 
     @property
     def prefix(self) -> tuple[Segment, ...]:
@@ -77,6 +80,7 @@ class TrainingExample:
                 "part": self.key.part,
                 "id": self.key.id,
                 "augmentation": {"kind": self.kind, "order": list(self.original_ids)},
+                "weight": self.weight,
             },
             ensure_ascii=False,
         )
@@ -100,7 +104,7 @@ class TrainingExample:
 
     @classmethod
     def _from_row(cls, row: dict[str, Any]) -> TrainingExample:
-        if row["schema"] != SCHEMA or row["template"] not in TEMPLATES:
+        if row["schema"] not in _READABLE_SCHEMAS or row["template"] not in TEMPLATES:
             raise ValueError(f"schema {row['schema']!r}, template {row['template']!r}")
         prompt = _segments_from_json(row["segments"]["prompt"])
         answer = _segments_from_json(row["segments"]["answer"])
@@ -114,6 +118,7 @@ class TrainingExample:
             key=Key(row["source"], row["line"], row["part"], row["id"]),
             kind=row["augmentation"]["kind"],
             original_ids=tuple(row["augmentation"]["order"]),
+            weight=_read_weight(row),
         )
 
 
@@ -153,7 +158,15 @@ def _make_example(conversation: LabeledConversation, template: Template, variant
         key=conversation.key,
         kind=variant.kind,
         original_ids=variant.original_ids,
+        weight=conversation.weight,
     )
+
+
+def _read_weight(row: dict[str, Any]) -> float:
+    weight = float(row["weight"]) if row["schema"] >= 2 else 1.0
+    if not 0 < weight < math.inf:
+        raise ValueError(f"weight {weight!r}")
+    return weight
 
 
 def _segments_to_json(segments: Sequence[Segment]) -> list[list[str]]:

@@ -20,13 +20,14 @@ class LabeledConversation:
     """A conversation whose last turn is judged, and the ids that it violates, in the policy's order; safe if none.
 
     `complete` says that each category of the sample has an id in the policy, so that the conversation violates nothing
-    else.
+    else. `weight` is what it counts in training.
     """
 
     key: Key
     turns: tuple[Turn, ...]
     violated: tuple[str, ...]
     complete: bool = True
+    weight: float = 1.0
 
     @classmethod
     def from_sample(
@@ -37,6 +38,7 @@ class LabeledConversation:
         *,
         target: LabelTarget | None = None,
         as_user: Collection[Role] = (),
+        weight: float = 1.0,
     ) -> LabeledConversation:
         """Take a sample up to the message that is judged.
 
@@ -57,7 +59,7 @@ class LabeledConversation:
             raise UnusableSample(str(reason)) from None
         violated, complete = _violated(sample, taxonomy, category_map)
         shown = all_turns.shown
-        return cls(record.key, shown[: shown.index(turn) + 1], violated, complete)
+        return cls(record.key, shown[: shown.index(turn) + 1], violated, complete, weight)
 
 
 def _violated(sample: Sample, taxonomy: Taxonomy, category_map: CategoryMap) -> tuple[tuple[str, ...], bool]:

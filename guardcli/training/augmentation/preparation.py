@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 from guardcli.conversation import Key, Malformed, Record, Role
-from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabelTarget, read_dataset
+from guardcli.errors import InputError
+from guardcli.evaluation.datasets import (
+    CategoryMap,
+    FieldSpec,
+    LabelTarget,
+    Sample,
+    has_field,
+    missing_field_message,
+    read_dataset,
+)
 from guardcli.prompts import Template
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation.contamination import ContaminationIndex, Overlap
 from guardcli.training.augmentation.example import TrainingExample, make_examples
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation, UnusableSample
 from guardcli.training.augmentation.variants import AugmentConfig
+from guardcli.training.augmentation.weights import balance_labels, read_weight
 
 # As many as the paper's optimizer step has examples (2 on each of 8 GPUs). The 143 tokens of Llama Guard 3's policy
 # then add 9 to an example's own 60 to 80. Larger groups save little more, and show fewer policies.
@@ -29,6 +39,9 @@ class PrepareConfig:
     message they are about (None: as found in the data). Each record gives one example under the policy as it is, and
     `copies` augmented ones. So many consecutive records as `group_size` share the variants of the policy, so that
     training evaluates the policy once for all of them.
+
+    `weight_field` is the path of a record's weight (None: all weigh 1); with `balance`, the weights are scaled so that
+    safe and unsafe examples count alike.
     """
 
     template: Template
@@ -41,6 +54,8 @@ class PrepareConfig:
     seed: int = 0
     target: LabelTarget | None = None
     as_user: frozenset[Role] = frozenset()
+    weight_field: str | None = None
+    balance: bool = False
 
 
 @dataclass(slots=True)
@@ -48,12 +63,14 @@ class PrepareStats:
     """Counts of a preparation.
 
     The number of records, of examples by label and kind, and of examples that violate each category of the user's
-    policy; the records that were skipped, by reason, and those that an evaluation set has too.
+    policy; the sum of the examples' weights by label; the records that were skipped, by reason, and those that an
+    evaluation set has too.
     """
 
     num_records: int = 0
     examples: Counter[tuple[str, str]] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
+    weights: dict[str, float] = field(default_factory=lambda: {"safe": 0.0, "unsafe": 0.0})
     skipped: Counter[str] = field(default_factory=Counter)
     overlaps: list[tuple[Key, Overlap]] = field(default_factory=list)
 
@@ -66,8 +83,18 @@ def prepare_examples(
     Records that overlap with an evaluation set are left out.
 
     Raises:
-        InputError: a label cannot be understood.
+        InputError: a label or a weight cannot be understood, no record has a field that `config` names, or there is
+            nothing to balance.
     """
+    examples = _unbalanced_examples(records, config, evaluation, stats)
+    for example in balance_labels(list(examples)) if config.balance else examples:
+        stats.weights[example.label] += example.weight
+        yield example
+
+
+def _unbalanced_examples(
+    records: Iterable[Record | Malformed], config: PrepareConfig, evaluation: ContaminationIndex, stats: PrepareStats
+) -> Iterator[TrainingExample]:
     conversations = _labeled_conversations(records, config, evaluation, stats)
     while group := list(islice(conversations, config.group_size)):
         violated = {conversation.key: conversation.violated for conversation in group}
@@ -87,10 +114,17 @@ def _labeled_conversations(
     stats.skipped.update(dataset.left_out)
     stats.skipped.update(f"it cannot be read: {record.reason}" for record in dataset.unreadable)
     stats.num_records += len(dataset.samples) + len(dataset.unreadable) + dataset.left_out.total()
+    if config.weight_field is not None:
+        _check_field("--weight-field", config.weight_field, dataset.samples)
     for sample in dataset.samples:
         try:
             conversation = LabeledConversation.from_sample(
-                sample, config.taxonomy, config.category_map, target=config.target, as_user=config.as_user
+                sample,
+                config.taxonomy,
+                config.category_map,
+                target=config.target,
+                as_user=config.as_user,
+                weight=_weight(sample, config),
             )
         except UnusableSample as reason:
             stats.skipped[str(reason)] += 1
@@ -100,3 +134,18 @@ def _labeled_conversations(
             stats.overlaps.append((conversation.key, overlap))
             continue
         yield conversation
+
+
+def _check_field(option: str, path: str, samples: Sequence[Sample]) -> None:
+    """Raise InputError if there are samples, and none has the field that an option names."""
+    if samples and not any(has_field(sample.fields, path) for sample in samples):
+        raise InputError(missing_field_message(option, path, samples[0].fields), code="option/field-not-found")
+
+
+def _weight(sample: Sample, config: PrepareConfig) -> float:
+    if config.weight_field is None:
+        return 1.0
+    try:
+        return read_weight(sample.fields, config.weight_field)
+    except ValueError as error:
+        raise InputError(f"{sample.key.location}: {error}", code="tune/invalid-weight") from None

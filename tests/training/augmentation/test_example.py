@@ -57,7 +57,7 @@ def test_json_line() -> None:
     assert segments["prompt"][0] == ["special", "<|begin_of_text|>"]
     assert ["said", HOSTILE] in segments["prompt"]
     assert row == {
-        "schema": 1,
+        "schema": 2,
         "template": "llama-guard-3-8b",
         "label": "unsafe",
         "categories": ["S9"],
@@ -67,6 +67,7 @@ def test_json_line() -> None:
         "part": None,
         "id": "r1",
         "augmentation": {"kind": "plain", "order": [f"S{number}" for number in range(1, 15)]},
+        "weight": 1.0,
     }
     assert segments["answer"] == [["text", "\n\n"], ["text", "unsafe\nS9"], ["special", "<|eot_id|>"]]
 
@@ -77,6 +78,13 @@ def test_json_round_trip(template: str) -> None:
         line = example.to_json()
         assert TrainingExample.from_json(line, "x:1") == example
         assert len(line.split("\n")) == 1
+
+
+def test_line_of_schema_1_has_no_weight() -> None:
+    (example,) = made("llama-guard-3-8b")
+    row = json.loads(example.to_json())
+    del row["weight"]
+    assert TrainingExample.from_json(json.dumps(row | {"schema": 1}), "x:1") == example
 
 
 def test_implicit_token_is_in_the_segments_only() -> None:
@@ -90,7 +98,10 @@ def test_implicit_token_is_in_the_segments_only() -> None:
     "edit",
     [
         lambda row: row.pop("segments"),
-        lambda row: row.update(schema=2),
+        lambda row: row.update(schema=3),
+        lambda row: row.pop("weight"),
+        lambda row: row.update(weight=0),
+        lambda row: row.update(weight=float("nan")),
         lambda row: row.update(template="gpt"),
         lambda row: row.update(prompt=row["prompt"] + " "),
         lambda row: row.update(answer="safe"),

@@ -53,6 +53,7 @@ def test_stats_count_every_record() -> None:
             {("safe", "plain"): 1, ("safe", "augmented"): 2, ("unsafe", "plain"): 2, ("unsafe", "augmented"): 4}
         ),
         categories=Counter({"S9": 6, "S2": 3}),
+        weights={"safe": 3.0, "unsafe": 6.0},
         skipped=Counter({"without a label": 1, "it cannot be read: not JSON": 1}),
         overlaps=[(Key("a.jsonl", 5, None, "r5"), Overlap("eval.jsonl:3", "near"))],
     )
