@@ -26,7 +26,7 @@ from benchmarks.contenders import Machine
 from benchmarks.timing import interleaved
 from benchmarks.workloads import TEMPLATE, WORKLOADS, read_texts
 from guardcli.prompts import TEMPLATES, Renderer
-from guardcli.training import BaseModel, LoraModel, TokenCounts, TokenizedExample, TrainConfig
+from guardcli.training import BaseModel, LoraModel, TokenCounts, TokenizedExample, TrainConfig, open_base
 
 WHOLE, SHARED = "whole prompts", "shared prefix"
 _FLAT = WORKLOADS["flat"]
@@ -125,7 +125,7 @@ def _write_base(folder: Path, shape: models.Shape, vocabulary_size: int) -> Base
         tie_word_embeddings=True,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    return BaseModel.from_folder(folder)
+    return open_base(folder)
 
 
 def _differences(model: LoraModel, steps: dict[str, list[TokenizedExample]]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ ErrorCode = Literal[
     "record/unread-text",
     "record/nothing-to-judge",
     "record/control-token",
+    "record/missing-character",
     "record/prompt-too-long",
     "record/no-verdict",
     "record/crashed",
@@ -301,6 +302,11 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "Choose another `--target`, or leave the record out.",
     ),
     ("record/control-token", "A text would become a control token of the model.", "Judge it with another model."),
+    (
+        "record/missing-character",
+        "A text has a character that the model's vocabulary cannot encode.",
+        "Judge it with another model.",
+    ),
     (
         "record/prompt-too-long",
         "The record does not fit into the context, or takes more tokens than allowed.",

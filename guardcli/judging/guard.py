@@ -30,7 +30,7 @@ from guardcli.judging.preparation import JudgeConfig, num_tokens
 from guardcli.judging.python_input import Input, conversations_of
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.judging.verdict import Provenance, Verdict
-from guardcli.models import ControlTokenError, Model, ModelConfig
+from guardcli.models import Model, ModelConfig, UnencodableTextError
 from guardcli.prompts import TEMPLATES, Renderer, Template
 from guardcli.prompts.turns import SPEAKERS, speakers_of
 from guardcli.taxonomy import Taxonomy
@@ -112,7 +112,7 @@ class Guard:
             )
             self._engine_thread = EngineThread(self._pipeline, self._engine_lease)
             _warn_of_long_prefix(max(prefix_lens), limit)
-        except ControlTokenError as error:
+        except UnencodableTextError as error:
             self.close()
             raise ModelError(
                 f"the taxonomy cannot be used with this model: {error}", code="taxonomy/not-for-model"

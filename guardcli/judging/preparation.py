@@ -13,7 +13,7 @@ from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import ErrorCode, ModelError
 from guardcli.judging.cost import RecordCost
 from guardcli.judging.truncation import EncodedPrompt, EncodedTurns, PromptEncoder, PromptEncoders, PromptWindows
-from guardcli.models import ControlTokenError
+from guardcli.models import UnencodableTextError
 from guardcli.prompts import contains_marker
 from guardcli.prompts.turns import NOTHING_TO_JUDGE, TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
 
@@ -116,7 +116,7 @@ def prepare(
     drafts = [_draft(record, encoders, config) for record in records]
     with_turns = [draft for draft in drafts if isinstance(draft, _Draft)]
     with suppress(
-        ModelError, UnicodeError, ControlTokenError
+        ModelError, UnicodeError, UnencodableTextError
     ):  # raised again by the record that is to blame, after those before it
         _encoder(encoders).encode_turns([(draft.encoded, at) for draft in with_turns for at in draft.chosen_indices])
     for draft in drafts:
@@ -125,9 +125,9 @@ def prepare(
             continue
         try:
             yield _prepare_record(draft, encoders, RecordCost(shares=shares), config.max_record_tokens)
-        except ControlTokenError as reason:
+        except UnencodableTextError as reason:
             yield PreparedRecord(
-                draft.record, skipped=draft.all_turns.skipped, error=str(reason), error_code="record/control-token"
+                draft.record, skipped=draft.all_turns.skipped, error=str(reason), error_code=reason.code
             )
 
 

@@ -5,17 +5,17 @@ from guardcli.models.config import ModelConfig
 from guardcli.models.llama import Gpu, LlamaModel, Offload, set_log_sink
 from guardcli.models.model import Model
 from guardcli.models.registry import BUNDLED_MODELS, find_model
-from guardcli.models.vocab import ControlTokenError, Vocab
+from guardcli.models.vocab import UnencodableTextError, Vocab
 
 __all__ = [
     "BUNDLED_MODELS",
     "Adapter",
-    "ControlTokenError",
     "Gpu",
     "LlamaModel",
     "Model",
     "ModelConfig",
     "Offload",
+    "UnencodableTextError",
     "Vocab",
     "find_model",
     "set_log_sink",

@@ -128,8 +128,12 @@ class LlamaModel:
     """A loaded llama.cpp model; `close` frees it. `handle` is a llama_model pointer, `vocab` a llama_vocab one, and
     `adapters` are llama_adapter_lora pointers with their scales, which every context on it is to use."""
 
-    def __init__(self, path: Path, offload: Offload) -> None:
-        """Raises ModelError: no usable GPU though required, or llama.cpp refuses the file."""
+    def __init__(self, path: Path, offload: Offload, *, vocab_only: bool = False) -> None:
+        """Load a file; with `vocab_only` nothing but its vocabulary.
+
+        Raises:
+            ModelError: no usable GPU though required, or llama.cpp refuses the file.
+        """
         _check_symbols()
         offload.check()
         llama_cpp.llama_backend_init()
@@ -139,6 +143,7 @@ class LlamaModel:
         if offload.gpu == "off":
             params.devices = ctypes.cast(self._no_devices, ctypes.c_void_p)
         params.n_gpu_layers = _layers(offload)
+        params.vocab_only = vocab_only
         if _amx_crashes():
             params.use_extra_bufts = False  # the weights keep their layout, and the AMX kernels are not used
         _log.recent.clear()

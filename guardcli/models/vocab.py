@@ -17,7 +17,7 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
-from guardcli.errors import ModelError
+from guardcli.errors import ErrorCode, ModelError
 from guardcli.text.segments import Segment
 
 _TOKENIZERS = ("gpt2", "llama")  # byte-level BPE and SentencePiece; for others llama.cpp drops text or crashes
@@ -36,14 +36,16 @@ _REFUSED_PRETOKENIZERS = {
     "granite-embed-multi-311m": "llama.cpp may drop text",
     "sarvam-moe": "llama.cpp may drop text",
 }
-# Characters that have between them every byte of UTF-8 but those of control characters.
+# Characters that have between them every byte of UTF-8 but those of control characters and of _UNASSIGNED.
 _ALL_BYTES = (
     *map(chr, range(0x20, 0x7F)),
     *map(chr, range(0x80, 0xC0)),  # C2, and all that may follow a first byte
     *(chr((first & 0x1F) << 6) for first in range(0xC3, 0xE0)),
     *(chr((first & 0x0F) << 12 or 0x800) for first in range(0xE0, 0xF0)),
-    *(chr((first & 0x07) << 18 or 0x10000) for first in range(0xF0, 0xF5)),
+    *(chr((first & 0x07) << 18 or 0x10000) for first in (0xF0, 0xF3, 0xF4)),
 )
+# Unicode has assigned none of these, whose first bytes are F1 and F2, so some vocabularies do not have those bytes.
+_UNASSIGNED = re.compile("[\U00040000-\U000bffff]")
 _JOINED = 1 << 20  # characters: llama.cpp counts in 32 bits, and a buffer of 8 bytes a byte stays
 _LONG_RUN = re.compile(r"\S{4000}|\s{4000}")
 
@@ -51,11 +53,28 @@ _LONG_RUN = re.compile(r"\S{4000}|\s{4000}")
 TokenIds: TypeAlias = npt.NDArray[np.int32]  # shape (n,)
 
 
-class ControlTokenError(ValueError):
+class UnencodableTextError(ValueError):
+    """The model cannot be shown a text as it is. `code` is the stable code of the reason."""
+
+    code: ErrorCode
+
+
+class ControlTokenError(UnencodableTextError):
     """The text of a user would become a token of the prompt's own in this vocabulary."""
+
+    code = "record/control-token"
 
     def __init__(self) -> None:
         super().__init__("its text would become a control token of the model's vocabulary, and could end the prompt")
+
+
+class MissingCharacterError(UnencodableTextError):
+    """llama.cpp would drop a character of the text."""
+
+    code = "record/missing-character"
+
+    def __init__(self, character: str) -> None:
+        super().__init__(f"the model's vocabulary cannot encode U+{ord(character):04X}, which would not be judged")
 
 
 class Vocab:
@@ -79,7 +98,9 @@ class Vocab:
         self._plain = not self._sentencepiece and not self._bounded and self._matched is None
         self._lengths = np.zeros(llama_cpp.llama_vocab_n_tokens(handle), dtype=np.int64)  # in bytes, as they are needed
         self._specials: dict[str, int] = {}
+        self._drops_unassigned = False
         if not self._sentencepiece:
+            self._drops_unassigned = any(map(self._is_dropped, "\U00040000\U00080000"))
             self._check_symbols(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED > 0)
 
     def close(self) -> None:
@@ -120,6 +141,7 @@ class Vocab:
         Raises:
             ModelError: a special token is missing.
             ControlTokenError: text between two special tokens would be one itself.
+            MissingCharacterError: llama.cpp would drop a character.
         """
         parts = []
         for special, group in groupby(segments, key=lambda segment: segment.special):
@@ -140,7 +162,7 @@ class Vocab:
 
         Raises:
             ModelError: a special token is missing.
-            ControlTokenError: as `encode`.
+            ControlTokenError, MissingCharacterError: as `encode`.
         """
         pieces = list(pieces)
         together = self._encode_together(pieces)
@@ -160,6 +182,7 @@ class Vocab:
 
     def _between_specials(self, segments: Sequence[Segment], *, follows: bool) -> TokenIds:
         text = "".join(segment.text for segment in segments)
+        self._check_characters(text)
         if self._plain:
             return self.encode_text(text)
         cuts = sorted({*self._cuts_in_tokens(segments, text), *self._cuts_in_runs(text)})
@@ -174,6 +197,8 @@ class Vocab:
         if not self._plain or any(segment.special for piece in pieces for segment in piece):
             return None
         texts = ["".join(segment.text for segment in piece) for piece in pieces]
+        for text in texts:
+            self._check_characters(text)
         if sum(map(len, texts)) > _JOINED or not all(map(_joinable, texts)):
             return None
         ids = self._tokenize("".join(texts).encode())
@@ -235,6 +260,14 @@ class Vocab:
                 code="model/unsupported",
             )
 
+    def _check_characters(self, text: str) -> None:
+        if self._drops_unassigned and (match := _UNASSIGNED.search(text)):
+            raise MissingCharacterError(match[0])
+
+    def _is_dropped(self, character: str) -> bool:
+        """Whether byte-level BPE lacks a byte of a character, which llama.cpp then drops."""
+        return bool(self._lengths_of(self.encode_text(character)).sum() < len(character.encode()))
+
     def _check_symbols(self, user_defined: npt.NDArray[np.bool_]) -> None:
         """Raise ModelError unless byte-level BPE has a token for every byte of text: llama.cpp drops those that have
         none, and what they stand for would not be judged."""
@@ -242,7 +275,7 @@ class Vocab:
             ids = np.frombuffer(self.encode_text(character), dtype=np.int32)
             if user_defined[ids].any():  # stands for the character as it is
                 continue
-            if self._lengths_of(ids).sum() < len(character.encode()):
+            if self._is_dropped(character):
                 raise ModelError(
                     f"the model's vocabulary has no token for a byte of U+{ord(character):04X}, and llama.cpp would "
                     "drop such text: the file is damaged, or its tokenizer is another one",

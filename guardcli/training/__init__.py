@@ -5,7 +5,7 @@ PyTorch, PEFT and the other libraries of the extra `tune` are imported only when
 
 from __future__ import annotations
 
-from guardcli.training.base_model import BaseModel
+from guardcli.training.base_model import BaseModel, open_base
 from guardcli.training.config import LR_SCHEDULES, TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.dependencies import check_installed
@@ -34,6 +34,7 @@ __all__ = [
     "find_last_checkpoint",
     "fine_tune",
     "manifest_paths",
+    "open_base",
     "read_manifest",
     "run_files",
     "training_manifest",

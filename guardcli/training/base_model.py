@@ -1,106 +1,60 @@
-"""The base model: a folder of Hugging Face weights of a Llama, checked and loaded."""
+"""The base model of a training run: a folder of Hugging Face weights, or a GGUF file."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from guardcli.errors import ModelError
-from guardcli.models.gguf import fingerprint
-from guardcli.training.dependencies import require
-from guardcli.training.shared_prefix import register_attention
-
-ARCHITECTURE = "LlamaForCausalLM"
-_FINGERPRINT_TENSOR = "model.norm.weight"
+from guardcli.training.gguf_base import GgufBase
+from guardcli.training.huggingface_base import HuggingFaceBase
+from guardcli.training.tokenizer import Tokenizer
 
 
-@dataclass(frozen=True, slots=True)
-class BaseModel:
-    """A folder of weights, and the number of attention heads and of key-value heads of each layer."""
+class BaseModel(Protocol):
+    """Weights to train an adapter for, not loaded yet.
 
-    folder: Path
-    num_heads: int
-    num_kv_heads: int
-
-    @classmethod
-    def from_folder(cls, folder: Path) -> BaseModel:
-        """Read `folder`/config.json, and check that the weights are there. Loads none of them.
-
-        Raises:
-            ModelError: there are no weights, or they are not those of a Llama.
-        """
-        config = _read_config(folder)
-        architectures = config.get("architectures") or []
-        if ARCHITECTURE not in architectures:
-            named = ", ".join(map(str, architectures)) or "none"
-            raise ModelError(
-                f"{folder} is no Llama (architecture {named}): Llama Guard 1, 2 and 3 (8B and 1B) can be trained",
-                code="model/unsupported",
-            )
-        if not any(folder.glob("*.safetensors")):
-            raise ModelError(
-                f"{folder} holds no weights (*.safetensors): download all files of the model", code="model/incomplete"
-            )
-        num_heads = int(config.get("num_attention_heads") or 32)  # the default of transformers
-        return cls(folder, num_heads, int(config.get("num_key_value_heads") or num_heads))
+    `files` are the files that loading may read. `num_heads` and `num_kv_heads` are the numbers of attention heads and
+    of key-value heads of each layer.
+    """
 
     @property
-    def files(self) -> list[Path]:
-        """The files of the folder that loading may read."""
-        return [*self.folder.glob("*.json"), *self.folder.glob("*.safetensors")]
+    def path(self) -> Path: ...
+
+    @property
+    def num_heads(self) -> int: ...
+
+    @property
+    def num_kv_heads(self) -> int: ...
+
+    @property
+    def files(self) -> list[Path]: ...
 
     def load(self, device: str) -> Any:
-        """Load the model: on "cpu" in float32, on "cuda" in bfloat16.
+        """Load a `transformers.LlamaForCausalLM`: on "cpu" in float32, on "cuda" in bfloat16.
 
         Raises:
             ModelError: a file is damaged.
         """
-        torch, transformers = require("torch"), require("transformers")
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        try:
-            model = transformers.LlamaForCausalLM.from_pretrained(
-                self.folder, dtype=dtype, local_files_only=True, attn_implementation=register_attention()
-            )
-        except Exception as error:  # damaged files raise errors of four libraries
-            raise ModelError(f"{self.folder} cannot be loaded: {error}", code="model/not-loaded") from error
-        return model.to(device)
+
+    def tokenizer(self) -> Tokenizer:
+        """Load the vocabulary.
+
+        Raises:
+            ModelError: it is missing or damaged, or not that of a guard.
+        """
 
     def fingerprint(self) -> str:
-        """The hash of one small tensor, the same as that of a GGUF made of these weights.
+        """The hash of one small tensor, the same for a folder and for each GGUF of its weights.
 
         Raises:
             ModelError: the tensor is missing, or a file is damaged.
         """
-        safetensors = require("safetensors")
-        try:
-            for file in sorted(self.folder.glob("*.safetensors")):
-                with safetensors.safe_open(file, framework="pt") as tensors:
-                    if _FINGERPRINT_TENSOR in tensors.keys():  # noqa: SIM118 - it is not a mapping
-                        return fingerprint(tensors.get_tensor(_FINGERPRINT_TENSOR).float().numpy().tobytes())
-        except (safetensors.SafetensorError, OSError) as error:
-            raise ModelError(f"{file} cannot be read: {error}; download it again", code="model/damaged") from error
-        raise ModelError(
-            f"{self.folder} lacks {_FINGERPRINT_TENSOR}: download all files of the model", code="model/incomplete"
-        )
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    if folder.is_file():
-        raise ModelError(
-            f"{folder} is a file: training needs the folder of Hugging Face weights that a GGUF is made of",
-            code="model/incomplete",
-        )
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(
-            f"{folder} is no folder of Hugging Face weights: config.json: {reason}", code="model/incomplete"
-        ) from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{folder}/config.json describes no model", code="model/incomplete")
-    return config
+def open_base(path: Path) -> BaseModel:
+    """Check a folder of Hugging Face weights, or a GGUF file. Loads no weights.
+
+    Raises:
+        ModelError: they are not there, or are not those of a Llama.
+    """
+    return HuggingFaceBase.from_folder(path) if path.is_dir() else GgufBase.from_file(path)

@@ -16,17 +16,9 @@ from guardcli.models.adapter import FINGERPRINT, TEMPLATE
 from guardcli.training.base_model import BaseModel
 from guardcli.training.dependencies import require
 from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE
+from guardcli.training.tensor_names import ADAPTED, to_gguf_order
 
 _TENSOR = re.compile(r"base_model\.model\.model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])\.weight")
-_GGUF_NAMES = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
 
 # Features of PEFT beyond plain LoRA, which a GGUF cannot hold.
 _UNSUPPORTED = (
@@ -101,7 +93,7 @@ def export_gguf(checkpoint: LoraCheckpoint, base: BaseModel, path: Path, *, temp
     writer.add_float32("adapter.lora.alpha", checkpoint.alpha)
     writer.add_name(path.stem)
     writer.add_base_model_count(1)
-    writer.add_base_model_name(0, base.folder.resolve().name)
+    writer.add_base_model_name(0, base.path.resolve().name)
     writer.add_string(FINGERPRINT, base.fingerprint())
     if template:
         writer.add_string(TEMPLATE, template)
@@ -125,27 +117,13 @@ def _gguf_tensors(checkpoint: LoraCheckpoint, base: BaseModel) -> Iterator[tuple
         raise InputError(f"{file} cannot be read: {error}", code="input/unreadable") from error
     for name in sorted(tensors):
         match = _TENSOR.fullmatch(name)
-        if match is None or match[2] not in _GGUF_NAMES:
+        if match is None or match[2] not in ADAPTED:
             raise InputError(
                 f"{file}: {name} is no part of a Llama that llama.cpp can adapt", code="tune/not-exportable"
             )
-        layer, part, side = match[1], _GGUF_NAMES[match[2]], match[3]
+        layer, part, side = match[1], ADAPTED[match[2]], match[3]
         tensor = tensors[name].float()
         num_heads = {"attn_q": base.num_heads, "attn_k": base.num_kv_heads}.get(part)
         if side == "B" and num_heads:
-            tensor = permute_qk(tensor, num_heads)
+            tensor = to_gguf_order(tensor, num_heads)
         yield f"blk.{layer}.{part}.weight.lora_{side.lower()}", tensor.contiguous().numpy()
-
-
-def permute_qk(weight: Any, num_heads: int) -> Any:
-    """Reorder the rows of a query or key matrix (out, in) from Hugging Face's order to llama.cpp's.
-
-    Rotary embeddings rotate pairs of rows: in Hugging Face's order the rows of a pair are half a head apart, in
-    llama.cpp's order they are adjacent. Converting a model to GGUF reorders its rows, so those of an adapter must be
-    reordered in the same way. For one head of four rows::
-
-        Hugging Face   0 1 2 3     pairs (0, 2), (1, 3)
-        llama.cpp      0 2 1 3
-    """
-    out, columns = weight.shape
-    return weight.reshape(num_heads, 2, out // num_heads // 2, columns).transpose(1, 2).reshape(out, columns)

@@ -178,5 +178,5 @@ def _lora_config(peft: Any, base: BaseModel, config: TrainConfig) -> Any:
         lora_alpha=config.lora_alpha,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
-        base_model_name_or_path=str(base.folder),
+        base_model_name_or_path=str(base.path),
     )

@@ -1,23 +1,19 @@
-"""Tokenizes training examples with the base model's tokenizer, to the same ids as `guardcli.models.vocab`.
+"""Tokenizes training examples with the base model's vocabulary.
 
-Special tokens are looked up by name. The text between two of them is tokenized in one piece with the parsing of special
-tokens off, so that user text can never become a control token, in training either. The answer is tokenized separately
-from the prompt, because `guard check` reads its logits there.
+The answer is tokenized separately from the prompt, because `guard check` reads its logits there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
-from pathlib import Path
 
 from guardcli.errors import ModelError
 from guardcli.prompts import TEMPLATES
 from guardcli.prompts.templates import SAFE, UNSAFE
 from guardcli.text.segments import Segment
 from guardcli.training.augmentation import TrainingExample
-from guardcli.training.dependencies import require
+from guardcli.training.encoders import Encoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,42 +45,13 @@ class TokenizedExample:
 
 
 class Tokenizer:
-    """The tokenizer in a folder of Hugging Face weights. `safe` and `unsafe` are the token ids of the two verdicts."""
+    """Tokenizes examples by a base model's vocabulary. `safe` and `unsafe` are the token ids of the two verdicts."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load `folder`/tokenizer.json.
-
-        Raises:
-            ModelError: the file is missing or damaged, or a verdict is more than one token.
-        """
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise ModelError(
-                f"{folder} holds no tokenizer.json: download all files of the model", code="model/incomplete"
-            )
-        try:
-            self._tokenizer = require("tokenizers").Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises nothing narrower
-            raise ModelError(f"{path} cannot be read: {error}", code="model/damaged") from error
-        self._tokenizer.encode_special_tokens = True
-        added = self._tokenizer.get_added_tokens_decoder()
-        self._special_ids = {token.content: id_ for id_, token in added.items() if token.special}
-        self._added_tokens = {id_: token.content for id_, token in added.items()}
+    def __init__(self, encoder: Encoder) -> None:
+        """Raises ModelError: a verdict is more than one token."""
+        self._encoder = encoder
         self._prefix_ids: dict[tuple[Segment, ...], tuple[int, ...]] = {}  # examples share few prefixes
         self.safe, self.unsafe = self._verdict_id(SAFE), self._verdict_id(UNSAFE)
-
-    def special_id(self, name: str) -> int:
-        """The id of a special token.
-
-        Raises:
-            ModelError: the tokenizer has no such special token.
-        """
-        if name not in self._special_ids:
-            raise ModelError(
-                f"the tokenizer has no special token {name}: the examples are for a model of another template",
-                code="model/wrong-template",
-            )
-        return int(self._special_ids[name])
 
     def encode(self, segments: Iterable[Segment]) -> tuple[int, ...]:
         """The token ids of a prompt or an answer.
@@ -92,13 +59,7 @@ class Tokenizer:
         Raises:
             ModelError: a special token is missing, or text would become one.
         """
-        ids: list[int] = []
-        for special, group in groupby(segments, key=lambda segment: segment.special):
-            if special:
-                ids.extend(self.special_id(segment.text) for segment in group)
-            else:
-                ids.extend(self._encode_text("".join(segment.text for segment in group)))
-        return tuple(ids)
+        return self._encoder.encode(segments)
 
     def tokenize(self, example: TrainingExample) -> TokenizedExample:
         """Tokenize an example.
@@ -109,7 +70,7 @@ class Tokenizer:
         """
         prompt, answer = self.encode(example.prompt), self.encode(example.answer)
         before_verdict = TEMPLATES[example.template].answer_prefix
-        expected = list(self._encode_text(before_verdict)) if before_verdict else []
+        expected = list(self._encoder.encode_text(before_verdict)) if before_verdict else []
         verdict_index = len(prompt) + len(expected)
         unsafe = bool(example.categories)
         expected.append(self.unsafe if unsafe else self.safe)
@@ -134,19 +95,8 @@ class Tokenizer:
         ids = self._prefix_ids[prefix]
         return len(ids) if len(ids) < len(prompt) and prompt[: len(ids)] == ids else 0
 
-    def _encode_text(self, text: str) -> Sequence[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        added = next((self._added_tokens[id_] for id_ in ids if id_ in self._added_tokens), None)
-        if added is not None:
-            raise ModelError(
-                f"the tokenizer makes {added!r} of text although special tokens are off: mark it as "
-                "special in tokenizer.json, or user text becomes a control token",
-                code="model/unsupported",
-            )
-        return ids
-
     def _verdict_id(self, word: str) -> int:
-        ids = self._encode_text(word)
+        ids = self._encoder.encode_text(word)
         if len(ids) != 1:
             raise ModelError(
                 f"the tokenizer has no single token for {word!r}: it is of no Llama Guard", code="model/unsupported"

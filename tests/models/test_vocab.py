@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from guardcli import Guard, ModelConfig
 from guardcli.errors import ModelError
 from guardcli.models import Model, Vocab
 from guardcli.models.vocab import TokenIds
@@ -241,3 +242,14 @@ def test_a_byte_level_vocabulary_without_a_byte_is_refused(tmp_path: Path) -> No
     path = tiny.write(tmp_path / "lacking.gguf", lacking=0xC3)
     with pytest.raises(ModelError, match=re.escape("has no token for a byte of U+00C0, and llama.cpp would drop")):
         Model.load(path, template="llama-guard-3-8b")
+
+
+def test_a_character_that_the_vocabulary_lacks_is_an_error_of_its_record(tmp_path: Path) -> None:
+    """Some vocabularies do not have the first bytes of planes without characters, and llama.cpp drops them."""
+    path = tiny.write(tmp_path / "lacking.gguf", lacking=0xF1, answers=True)
+    texts = ["hi \U00040000", "hi", "hi \U000c0000"]
+    with Guard(ModelConfig(path, template="llama-guard-3-8b"), "llama-guard-3") as guard:
+        lost, plain, encoded = guard.check(texts)
+    assert (lost.verdict, lost.error_code) == ("error", "record/missing-character")
+    assert "U+40000" in (lost.error or "")
+    assert {plain.verdict, encoded.verdict} <= {"safe", "unsafe"}

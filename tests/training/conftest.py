@@ -12,7 +12,7 @@ from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation import AugmentConfig
 from guardcli.training.augmentation.example import make_examples
-from guardcli.training.base_model import BaseModel
+from guardcli.training.base_model import BaseModel, open_base
 from guardcli.training.config import TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.loop import TrainingData, fine_tune
@@ -81,10 +81,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def bench(base: Path, files: tuple[Path, Path]) -> Bench:
-    tokenizer = Tokenizer(base)
+    opened = open_base(base)
+    tokenizer = opened.tokenizer()
     train, held_out = (TokenizedDataset.from_file(path, tokenizer, max_length=4096).examples for path in files)
     data = TrainingData(train, held_out, (tokenizer.safe, tokenizer.unsafe))
-    return Bench(BaseModel.from_folder(base), tokenizer, data)
+    return Bench(opened, tokenizer, data)
 
 
 @pytest.fixture(scope="session")

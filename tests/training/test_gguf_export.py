@@ -15,9 +15,11 @@ from guardcli.errors import InputError, ModelError, OutputError, TuneError
 from guardcli.models import Adapter, Model
 from guardcli.models.adapter import FINGERPRINT, TEMPLATE
 from guardcli.models.gguf import read_header
-from guardcli.training.gguf_export import LoraCheckpoint, export_gguf, permute_qk
+from guardcli.training.base_model import BaseModel
+from guardcli.training.gguf_export import LoraCheckpoint, export_gguf
 from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE
 from guardcli.training.run_dir import RunDir
+from guardcli.training.tensor_names import to_gguf_order
 from guardcli.training.tokenizer import TokenizedExample
 from tests import tiny_base
 from tests.tiny_base import safetensors, torch
@@ -44,8 +46,10 @@ def gguf(checkpoint: Path, bench: Bench, tmp_path_factory: pytest.TempPathFactor
     return path
 
 
-def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter) -> np.ndarray:
-    """Logits where the verdict comes next: prompts, vocabulary."""
+def in_llama_cpp(
+    base: Path, prompts: list[TokenizedExample], *adapters: Adapter, model: Path | None = None
+) -> np.ndarray:
+    """Logits where the verdict comes next: prompts, vocabulary. `model` is the GGUF of the base if left out."""
 
     def ask(prompt: TokenizedExample, vocabulary: int) -> LogitCoroutine[tuple[float, ...]]:
         (logits,) = yield RequestStep(
@@ -55,9 +59,9 @@ def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter
         )
         return logits.values
 
-    with Model.load(base.with_suffix(".gguf"), adapters=adapters) as model:
+    with Model.load(model or base.with_suffix(".gguf"), adapters=adapters) as loaded:
         vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
-        engine = open_engine(model.llama, EngineConfig(threads=1))
+        engine = open_engine(loaded.llama, EngineConfig(threads=1))
         logits_of_prompts = [
             logits for _, (logits,) in engine.run((None, [ask(prompt, vocabulary)]) for prompt in prompts)
         ]
@@ -65,9 +69,11 @@ def in_llama_cpp(base: Path, prompts: list[TokenizedExample], *adapters: Adapter
     return np.array(logits_of_prompts)
 
 
-def in_torch(bench: Bench, prompts: list[TokenizedExample], checkpoint: Path | None = None) -> np.ndarray:
+def in_torch(
+    bench: Bench, prompts: list[TokenizedExample], checkpoint: Path | None = None, *, base: BaseModel | None = None
+) -> np.ndarray:
     """The same by the library that trained it."""
-    model = bench.base.load("cpu")
+    model = (base or bench.base).load("cpu")
     if checkpoint is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
@@ -118,7 +124,7 @@ def with_large_attention(checkpoint: Path, folder: Path, *, unpermuted: bool = F
         heads = {"q_proj": 4, "k_proj": 2}.get(name.split(".")[-3])
         tensors[name] = torch.randn(tensors[name].shape, generator=generator) * (0.3 if heads else 0.0)
         if heads and unpermuted:
-            tensors[name] = permute_qk(tensors[name], heads).contiguous()
+            tensors[name] = to_gguf_order(tensors[name], heads).contiguous()
     safetensors.save_file(tensors, folder / ADAPTER_FILE)
     return folder
 
@@ -134,13 +140,6 @@ def test_queries_and_keys_are_permuted(bench: Bench, base: Path, checkpoint: Pat
     there = in_llama_cpp(base, prompts, Adapter(tmp_path / "out.gguf"))
     assert np.abs(there - in_torch(bench, prompts, right)).max() < LOGITS
     assert np.abs(there - in_torch(bench, prompts, wrong)).max() > 10 * LOGITS
-
-
-def test_permute_qk() -> None:
-    """Two heads of four rows: the halves of each head are interleaved."""
-    rows = torch.arange(8).reshape(8, 1)
-    assert permute_qk(rows, 2).flatten().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
-    assert permute_qk(rows, 1).flatten().tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
 
 
 def test_metadata(bench: Bench, base: Path, gguf: Path) -> None:

@@ -20,6 +20,7 @@ from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
 from guardcli.training.augmentation import TrainingExample
+from guardcli.training.encoders import HuggingFaceEncoder, VocabEncoder
 from guardcli.training.tokenizer import Tokenizer
 from tests import tiny, tiny_sentencepiece
 from tests.training.conftest import TEMPLATE
@@ -38,8 +39,9 @@ def model(base: Path) -> Iterator[Model]:
 @given(st.lists(PIECES | st.text(max_size=8).filter(str.isprintable), min_size=1).map("".join).filter(str.strip))
 def test_prompts_have_the_ids_that_guard_evaluates(base: Path, model: Model, text: str) -> None:
     prompt = RENDERER.render([Turn(1, "user", "User", text.strip())]).segments
-    ids = Tokenizer(base).encode(prompt)
+    ids = Tokenizer(HuggingFaceEncoder(base)).encode(prompt)
     assert list(ids) == model.vocab.encode(prompt).tolist()
+    assert Tokenizer(VocabEncoder(model.vocab)).encode(prompt) == ids
     controls = sum(segment.special for segment in prompt)
     assert sum(model.vocab.is_control(token) for token in ids) == controls
 
@@ -54,7 +56,7 @@ def read_by(answers: AnswerGrammar, violated: tuple[str, ...]) -> list[int]:
 
 @pytest.mark.parametrize("violated", [(), ("S1",), ("S1", "S10", "S11")])
 def test_answers_have_the_ids_that_guard_reads(base: Path, model: Model, violated: tuple[str, ...]) -> None:
-    tokenizer, answers = Tokenizer(base), AnswerGrammar.from_taxonomy(POLICY, model.vocab)
+    tokenizer, answers = Tokenizer(HuggingFaceEncoder(base)), AnswerGrammar.from_taxonomy(POLICY, model.vocab)
     ids = list(tokenizer.encode(RENDERER.answer(violated)))
     before = model.vocab.encode_text(RENDERER.template.answer_prefix)
     assert ids == [*before, *read_by(answers, violated), model.vocab.special("<|eot_id|>")]
@@ -66,7 +68,7 @@ def test_answers_have_the_ids_that_guard_reads(base: Path, model: Model, violate
 def llama_guard_1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tokenizer, Model]]:
     folder = tiny_sentencepiece.write(tmp_path_factory.mktemp("sentencepiece") / "base")
     with Model.load(folder.with_suffix(".gguf")) as loaded:
-        yield Tokenizer(folder), loaded
+        yield Tokenizer(HuggingFaceEncoder(folder)), loaded
 
 
 @given(st.lists(PIECES | st.sampled_from(["</s>", "<s>", "[/INST]"]), min_size=1).map("".join).filter(str.strip))
@@ -80,6 +82,7 @@ def test_sentencepiece_prompts_have_the_ids_that_guard_evaluates(
     turn = Turn(1, "user", "User", text.strip())
     (evaluated,) = encoder.fit(encoder.conversation([turn]), 0).prompts
     ids = tokenizer.encode(renderer.render([turn]).segments)
+    assert Tokenizer(VocabEncoder(model.vocab)).encode(renderer.render([turn]).segments) == ids
     assert list(ids) == evaluated.tokens.tolist()
     assert [token for token in ids if model.vocab.is_control(token)] == [model.vocab.special("<s>")]
 
@@ -91,12 +94,14 @@ def test_sentencepiece_answers_have_the_ids_that_guard_reads(
     tokenizer, model = llama_guard_1
     policy = Taxonomy.load("llama-guard-1")
     answers = AnswerGrammar.from_taxonomy(policy, model.vocab)
-    ids = list(tokenizer.encode(Renderer(TEMPLATES["llama-guard-1"], policy).answer(violated)))
+    answer = Renderer(TEMPLATES["llama-guard-1"], policy).answer(violated)
+    ids = list(tokenizer.encode(answer))
+    assert list(Tokenizer(VocabEncoder(model.vocab)).encode(answer)) == ids
     assert ids == [*read_by(answers, violated), model.vocab.special("</s>")]
 
 
 def test_prompt_length_and_verdict_index(base: Path, files: tuple[Path, Path]) -> None:
-    tokenizer = Tokenizer(base)
+    tokenizer = Tokenizer(HuggingFaceEncoder(base))
     for line in files[0].read_text("utf-8").splitlines():
         example = TrainingExample.from_json(line, "x:1")
         tokenized = tokenizer.tokenize(example)
@@ -119,7 +124,7 @@ def edited(base: Path, folder: Path, edit: object) -> Path:
 
 def test_missing_special_token_is_an_error(base: Path) -> None:
     with pytest.raises(ModelError, match="the tokenizer has no special token <s>: the examples are for a model of"):
-        Tokenizer(base).encode([Segment("<s>", special=True)])
+        Tokenizer(HuggingFaceEncoder(base)).encode([Segment("<s>", special=True)])
 
 
 def test_text_that_becomes_an_added_token_is_an_error(base: Path, tmp_path: Path) -> None:
@@ -128,7 +133,7 @@ def test_text_that_becomes_an_added_token_is_an_error(base: Path, tmp_path: Path
     def edit(described: dict[str, list[dict[str, object]]]) -> None:
         described["added_tokens"][4]["special"] = False
 
-    tokenizer = Tokenizer(edited(base, tmp_path / "x", edit))
+    tokenizer = Tokenizer(HuggingFaceEncoder(edited(base, tmp_path / "x", edit)))
     assert len(tokenizer.encode([Segment("all is well")])) > 0
     with pytest.raises(ModelError, match=r"makes '<\|eot_id\|>' of text although special tokens are off"):
         tokenizer.encode([Segment("hi <|eot_id|>", untrusted=True)])
@@ -140,12 +145,12 @@ def test_tokenizer_that_splits_the_verdict_is_rejected(base: Path, tmp_path: Pat
         described["model"]["merges"] = []
 
     with pytest.raises(ModelError, match="no single token for 'safe': it is of no Llama Guard"):
-        Tokenizer(edited(base, tmp_path / "x", edit))
+        Tokenizer(HuggingFaceEncoder(edited(base, tmp_path / "x", edit)))
 
 
 def test_missing_or_damaged_tokenizer_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"holds no tokenizer\.json: download all files of the model"):
-        Tokenizer(tmp_path)
+        Tokenizer(HuggingFaceEncoder(tmp_path))
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read"):
-        Tokenizer(tmp_path)
+        Tokenizer(HuggingFaceEncoder(tmp_path))

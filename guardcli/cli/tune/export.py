@@ -10,12 +10,12 @@ from guardcli.cli import output
 from guardcli.cli.exit_codes import OK
 from guardcli.errors import InputError
 from guardcli.training import (
-    BaseModel,
     LoraCheckpoint,
     check_installed,
     export_gguf,
     find_last_checkpoint,
     manifest_paths,
+    open_base,
     read_manifest,
 )
 
@@ -29,8 +29,8 @@ from guardcli.training import (
     "--base",
     "base_path",
     type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The weights that it was trained on; else where the adapter says they are.",
+    metavar="BASE",
+    help="The weights that it was trained on, if they are not where the adapter says: a GGUF file, or a folder.",
 )
 def export(*, folder: Path, path: Path, base_path: Path | None) -> int:
     """Write the adapter of RUN (its last checkpoint, a checkpoint's folder, or any LoRA of PEFT) as a GGUF.
@@ -42,16 +42,16 @@ def export(*, folder: Path, path: Path, base_path: Path | None) -> int:
     check_installed()
     checkpoint_folder = find_last_checkpoint(folder) or folder
     checkpoint = LoraCheckpoint.from_folder(checkpoint_folder)
-    if base_path is None and (checkpoint.base is None or not Path(checkpoint.base).is_dir()):
+    if base_path is None and (checkpoint.base is None or not Path(checkpoint.base).exists()):
         raise InputError(
             f"{checkpoint_folder} was trained on {checkpoint.base}, which is not here: name the weights with --base",
             code="tune/other-weights",
         )
-    base = BaseModel.from_folder(base_path or Path(checkpoint.base or ""))
+    base = open_base(base_path or Path(checkpoint.base or ""))
     manifest = read_manifest(checkpoint_folder)
     if manifest and manifest["base"] != base.fingerprint():
         raise InputError(
-            f"{checkpoint_folder} was trained on other weights than those in {base.folder}", code="tune/other-weights"
+            f"{checkpoint_folder} was trained on other weights than those of {base.path}", code="tune/other-weights"
         )
     output.check_output_file(path, [*checkpoint.files, *base.files, *manifest_paths(checkpoint_folder)], "-o")
     num_matrices = export_gguf(checkpoint, base, path, template=manifest.get("template"))

@@ -16,7 +16,6 @@ from guardcli.errors import OutputError
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
     LR_SCHEDULES,
-    BaseModel,
     LoraModel,
     RunDir,
     TokenCounts,
@@ -27,6 +26,7 @@ from guardcli.training import (
     TrainProgress,
     check_installed,
     fine_tune,
+    open_base,
     run_files,
     training_manifest,
 )
@@ -41,8 +41,8 @@ _BAR_WIDTH = 20  # characters
     "base_path",
     type=click.Path(path_type=Path),
     required=True,
-    metavar="DIR",
-    help="The folder of Hugging Face weights of a Llama Guard.",
+    metavar="BASE",
+    help="The weights to start from: a GGUF file, or a folder of Hugging Face weights.",
 )
 @click.option(
     "--data",
@@ -167,7 +167,7 @@ def train(
     resume: bool,
     **hyperparameters: Any,
 ) -> int:
-    """Train a LoRA adapter for the weights in DIR, on the answers of prepared examples only.
+    """Train a LoRA adapter for the weights of BASE, on the answers of prepared examples only.
 
     \b
     guard tune train --base Llama-Guard-3-8B --data train.jsonl --held-out held.jsonl -o run
@@ -178,8 +178,8 @@ def train(
     _check_folder(folder, base_path, [data_path, *([held_out_path] if held_out_path else [])])
     check_installed()
     config = TrainConfig(**hyperparameters)
-    base = BaseModel.from_folder(base_path)
-    tokenizer = Tokenizer(base_path)
+    base = open_base(base_path)
+    tokenizer = base.tokenizer()
     dataset = _read(data_path, tokenizer, config)
     held_out = None if held_out_path is None else _read(held_out_path, tokenizer, config)
     data = TrainingData.from_datasets(dataset, held_out, tokenizer)
