@@ -71,6 +71,8 @@ def write(
     pretokenizer: str = "llama-bpe",
     lacking: int | None = None,
     made: Mapping[str, np.ndarray] | None = None,
+    tensors_per_file: int = 0,
+    strings: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a model, of weights that were `made` before or of a seed. With `answers` it puts nearly all its probability
     on "safe" and "unsafe", wherever asked.
@@ -78,6 +80,8 @@ def write(
     `half` stores F16 instead of F32. `reads` makes a model that means something: for each word its category, such as
     "S9", and how strongly it speaks for it. Such a word anywhere in the prompt makes it unsafe; 1.0 is beyond doubt.
     `control` are bytes whose tokens are typed as control tokens, and `lacking` is a byte that has no token.
+    With `tensors_per_file` it is split, and the files' names are `path`'s with their numbers. `strings` are more
+    metadata, by key.
     """
     words = [form for word in reads or () for form in (word, f"Ġ{word}")]
     merges = tuple(dict.fromkeys((*MERGES, *_chains(words))))
@@ -87,7 +91,7 @@ def write(
     ]
     absent = None if lacking is None else byte_symbols()[lacking]
     listed = ["<absent>" if token == absent else token for token in tokens]
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=tensors_per_file)
     writer.add_name(name)
     writer.add_context_length(context)
     writer.add_embedding_length(width)
@@ -108,6 +112,8 @@ def write(
     writer.add_eot_token_id(tokens.index("<|eot_id|>"))
     if chat_template is not None:
         writer.add_chat_template(chat_template)
+    for key, value in (strings or {}).items():
+        writer.add_string(key, value)
     if made is None:
         made = _reading(tokens, width, reads) if reads else weights(tokens, width, seed, answers=answers)
     for tensor, values in made.items():

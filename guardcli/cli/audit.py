@@ -22,8 +22,9 @@ from guardcli.audit import (
 )
 from guardcli.audit.journal import Checkpoint, JournalState, files_of
 from guardcli.cli import inputs, output
+from guardcli.cli.cache_path import cache_path
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
-from guardcli.cli.guard_options import GuardOptions, cache_path, model_options, record_options, taxonomy_option
+from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.progress_line import ProgressLine

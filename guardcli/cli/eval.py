@@ -13,12 +13,13 @@ from typing import Any
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.cache_path import cache_path
 from guardcli.cli.dataset_options import dataset_options
 from guardcli.cli.eval_options import MapOption, ScoreField, ScoreFieldOption, ThresholdObjectiveOption
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.gates import Gates, gate_options
-from guardcli.cli.guard_options import NO_MODEL, GuardOptions, cache_path, engine_options, guard_files
+from guardcli.cli.guard_options import NO_MODEL, GuardOptions, engine_options, guard_files
 from guardcli.cli.options import PathOption
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import InputError, ModelError

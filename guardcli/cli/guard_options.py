@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from guardcli.cli import inputs, output
 from guardcli.cli.adapter_option import AdapterOption
+from guardcli.cli.cache_path import cache_path
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.options import add_options
 from guardcli.cli.probability import Probability
@@ -250,9 +250,3 @@ def taxonomy_option(command: F) -> F:
 def record_options(command: F) -> F:
     """Add the options that say what is judged in a record, and what its row contains."""
     return add_options(command, _RECORD_OPTIONS)
-
-
-def cache_path() -> Path:
-    """Return the file in which the digests of models are cached."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "guardcli" / "models.json"

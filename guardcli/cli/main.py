@@ -36,6 +36,7 @@ _COMMANDS = {
     ),
     "filter": ("guardcli.cli.filter:filter_", "Pass records through, withholding the unsafe."),
     "merge": ("guardcli.cli.merge:merge", "Join the shards of an audit, and verify them."),
+    "models": ("guardcli.cli.models:models", "Find, download and examine models."),
     "report": ("guardcli.cli.report:report", "Make one self-contained HTML page of stored verdicts."),
     "schema": ("guardcli.cli.schema:schema", "Print the JSON Schema of verdict rows, or of taxonomy files."),
     "taxonomy": ("guardcli.cli.taxonomy:taxonomy", "Write a policy, look at it, hold it against cases."),

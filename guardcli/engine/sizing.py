@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from guardcli.engine.plan import MAX_CACHED_PREFIXES
 from guardcli.errors import EngineError
+from guardcli.models.memory import kv_cells
 
 FlashAttention = Literal["auto", "on", "off"]
 
@@ -147,12 +148,12 @@ def autotune(resources: Resources, options: EngineConfig, prefix_lens: Sequence[
     parallel = options.parallel or (_PARALLEL_ON_GPU if resources.offloaded else _PARALLEL_ON_CPU)
     max_seqs = reserved_seqs + (1 if options.reproducible else min(parallel, MAX_SEQS - reserved_seqs))
     max_model_len = options.ctx_size or _ctx_size(resources, options, sum(prefix_lens))
-    kv_cells = _kv_cells(max_model_len, options, sum(prefix_lens))
-    batch_size = min(options.batch_size or (_BATCH_ON_GPU if resources.offloaded else _BATCH_ON_CPU), kv_cells)
+    n_cells = kv_cells(max_model_len, reproducible=options.reproducible, prefix_tokens=sum(prefix_lens))
+    batch_size = min(options.batch_size or (_BATCH_ON_GPU if resources.offloaded else _BATCH_ON_CPU), n_cells)
     return ContextParams(
-        kv_cells=kv_cells,
+        kv_cells=n_cells,
         max_model_len=max_model_len,
-        prefix_cache_tokens=kv_cells if options.reproducible else max_model_len // 2 + sum(prefix_lens),
+        prefix_cache_tokens=n_cells if options.reproducible else max_model_len // 2 + sum(prefix_lens),
         max_prefixes=max_prefixes,
         batch_size=batch_size,
         max_seqs=max_seqs,
@@ -184,14 +185,8 @@ def _ctx_size(resources: Resources, options: EngineConfig, prefix_tokens: int) -
     """The longest prompt: halved until the KV cache fits into the free memory."""
     ctx_size = min(resources.n_ctx_train, _CTX)
     while resources.free_memory is not None and ctx_size > _MIN_CTX:
-        kv_bytes = _kv_cells(ctx_size, options, prefix_tokens) * resources.kv_bytes_per_token
-        if kv_bytes <= _MEMORY_FRACTION * resources.free_memory:
+        cells = kv_cells(ctx_size, reproducible=options.reproducible, prefix_tokens=prefix_tokens)
+        if cells * resources.kv_bytes_per_token <= _MEMORY_FRACTION * resources.free_memory:
             break
         ctx_size = max(ctx_size // 2, _MIN_CTX)
     return ctx_size
-
-
-def _kv_cells(ctx_size: int, options: EngineConfig, prefix_tokens: int) -> int:
-    """Cells for the longest prompt, as many again for others besides it, and the prefixes; a multiple of 256."""
-    cells = ctx_size if options.reproducible else 2 * ctx_size + prefix_tokens
-    return -(-cells // 256) * 256

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import re
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -24,10 +26,14 @@ _STRING, _ARRAY = 8, 9
 _LARGE_ARRAY = 4096  # vocabularies: walked over, not kept
 _LARGE_STRING = 1 << 24  # a chat template has some thousand bytes; a damaged length can claim the whole file
 
-# bytes a block and weights a block, by ggml type (ggml.h); a type that is not here is not measured
-_BLOCKS = {
-    0: (4, 1), 1: (2, 1), 2: (18, 32), 3: (20, 32), 6: (22, 32), 7: (24, 32), 8: (34, 32), 10: (84, 256),
-    11: (110, 256), 12: (144, 256), 13: (176, 256), 14: (210, 256), 30: (2, 1),
+# name, bytes a block and weights a block, by ggml type (ggml.h); a type that is not here is not measured
+TENSOR_TYPES = {
+    0: ("F32", 4, 1), 1: ("F16", 2, 1), 2: ("Q4_0", 18, 32), 3: ("Q4_1", 20, 32), 6: ("Q5_0", 22, 32),
+    7: ("Q5_1", 24, 32), 8: ("Q8_0", 34, 32), 10: ("Q2_K", 84, 256), 11: ("Q3_K", 110, 256), 12: ("Q4_K", 144, 256),
+    13: ("Q5_K", 176, 256), 14: ("Q6_K", 210, 256), 16: ("IQ2_XXS", 66, 256), 17: ("IQ2_XS", 74, 256),
+    18: ("IQ3_XXS", 98, 256), 19: ("IQ1_S", 50, 256), 20: ("IQ4_NL", 18, 32), 21: ("IQ3_S", 110, 256),
+    22: ("IQ2_S", 82, 256), 23: ("IQ4_XS", 136, 256), 29: ("IQ1_M", 56, 256), 30: ("BF16", 2, 1),
+    34: ("TQ1_0", 54, 256), 35: ("TQ2_0", 66, 256), 39: ("MXFP4", 17, 32),
 }  # fmt: skip
 
 # Stored as F32 (type 0) in every quantisation, and changed by every training but that of an adapter.
@@ -35,6 +41,8 @@ _FINGERPRINT_TENSOR, _F32 = "output_norm.weight", 0
 
 _INTEGERS = {24, 25, 26, 27}  # I8 to I64, with which llama.cpp ends the process at the first evaluation
 _MAX_LAYERS = 512  # LLAMA_MAX_LAYERS
+_LAYER_TENSOR = re.compile(r"blk\.(\d{1,3})\.")
+_TOKENS = "tokenizer.ggml.tokens"
 
 _OTHER_MAGIC = {
     b"vers": "a Git LFS pointer, not the file itself: fetch it with `git lfs pull`",
@@ -49,25 +57,52 @@ _OTHER_MAGIC = {
 
 
 @dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """An entry of the directory of tensors. `type` is ggml's name of how it is stored, such as "Q4_K", and `n_bytes`
+    what it takes; both are unknown ("" and 0) for a type that guard does not know."""
+
+    name: str
+    type: str
+    n_weights: int
+    n_bytes: int
+
+    @property
+    def layer(self) -> int | None:
+        """The number of the layer that it belongs to; None for embeddings and the output."""
+        match = _LAYER_TENSOR.match(self.name)
+        return int(match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """Metadata by key (arrays of more than 4,096 elements left out) and the number of tensors.
+    """Metadata by key (arrays of more than 4,096 elements left out) and the directory of tensors.
 
     The `fingerprint` of the weights is the same in every quantisation: 16 hex digits of a SHA-256, "" if the file does
     not hold what it is made of.
     """
 
     metadata: dict[str, Value]
-    n_tensors: int
+    tensors: tuple[TensorEntry, ...]
     fingerprint: str = ""
+
+    @property
+    def n_tensors(self) -> int:
+        """The number of tensors in this file."""
+        return len(self.tensors)
 
     def get_str(self, key: str) -> str:
         """A string of the metadata, "" if it is missing or no string."""
         value = self.metadata.get(key, "")
         return value if isinstance(value, str) else ""
 
+    def get_int(self, key: str) -> int | None:
+        """An integer of the metadata, None if it is missing or no integer."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
-def read_header(path: Path) -> GgufHeader:
-    """Read and check a header.
+
+def read_header(path: Path, *, whole_arrays: Collection[str] = ()) -> GgufHeader:
+    """Read and check a header. The arrays of the metadata with these keys are kept, however large they are.
 
     Raises:
         ModelError: the file cannot be opened, is no GGUF, is damaged, or ends too early.
@@ -77,7 +112,7 @@ def read_header(path: Path) -> GgufHeader:
             if file.seek(0, 2) < 24:
                 raise ModelError(f"{path} is too short to be a GGUF file", code="model/not-gguf")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _HeaderReader(path, data).header()
+                return _HeaderReader(path, data, whole_arrays).header()
     except (OSError, ValueError) as error:
         raise ModelError(
             f"cannot read {path}: {getattr(error, 'strerror', None) or error}", code="model/unreadable"
@@ -92,7 +127,8 @@ def fingerprint(norm: bytes) -> str:
 class _HeaderReader:
     """A position in the file; every read checks the end first."""
 
-    def __init__(self, path: Path, data: mmap.mmap) -> None:
+    def __init__(self, path: Path, data: mmap.mmap, whole_arrays: Collection[str]) -> None:
+        self.whole_arrays = whole_arrays
         self.fingerprint_span: tuple[int, int] | None = None  # in the data
         self.path = path
         self.data = data
@@ -115,15 +151,18 @@ class _HeaderReader:
         metadata = {}
         for _ in range(n_metadata):
             key = self._string()
-            if key == "tokenizer.ggml.tokens":
+            if key == _TOKENS:
+                start = self.at
                 self._check_vocabulary()
-                continue
-            value = self._value(self._number("I"))
+                if key not in self.whole_arrays:
+                    continue
+                self.at = start
+            value = self._value(self._number("I"), whole=key in self.whole_arrays)
             if value is not None:
                 metadata[key] = value
         _check_values(self.path, metadata)
-        start = self._check_tensors(n_tensors, metadata.get("general.alignment", 32))
-        return GgufHeader(metadata, n_tensors, self._fingerprint(start))
+        tensors, start = self._read_tensors(n_tensors, metadata.get("general.alignment", 32))
+        return GgufHeader(metadata, tensors, self._fingerprint(start))
 
     def _check_magic(self) -> None:
         magic = self._bytes(4)
@@ -161,28 +200,28 @@ class _HeaderReader:
             raise ModelError(f"{self.path} is damaged: it claims a string of {length:,} bytes", code="model/damaged")
         return self._bytes(length).decode("utf-8", "replace")
 
-    def _value(self, kind: int) -> Value | None:
+    def _value(self, kind: int, *, whole: bool) -> Value | None:
         if kind in _SCALARS:
             return self._number(_SCALARS[kind])
         if kind == _STRING:
             return self._string()
         if kind == _ARRAY:
-            return self._array()
+            return self._array(whole=whole)
         raise ModelError(f"{self.path} is damaged: metadata of unknown type {kind}", code="model/damaged")
 
-    def _array(self) -> Value | None:
+    def _array(self, *, whole: bool) -> Value | None:
         kind = self._number("I")
         if kind in _SCALARS:
             count = self._count("array elements", 1)
             size = count * struct.calcsize("<" + _SCALARS[kind])
-            if count <= _LARGE_ARRAY:
+            if whole or count <= _LARGE_ARRAY:
                 return list(struct.unpack(f"<{count}{_SCALARS[kind]}", self._bytes(size)))
             self._skip(size)
             return None
         if kind != _STRING:
             raise ModelError(f"{self.path} is damaged: an array of unknown type {kind}", code="model/damaged")
         count = self._count("array elements", 8)
-        if count <= _LARGE_ARRAY:
+        if whole or count <= _LARGE_ARRAY:
             return [self._string() for _ in range(count)]
         self._skip_strings(count)
         return None
@@ -212,25 +251,25 @@ class _HeaderReader:
         first, last = self.fingerprint_span
         return fingerprint(self.data[start + first : start + last])
 
-    def _check_tensors(self, count: int, alignment: Value) -> int:
-        """Read the directory; where the data start."""
+    def _read_tensors(self, count: int, alignment: Value) -> tuple[tuple[TensorEntry, ...], int]:
+        """Read the directory; its entries, and where the data start."""
         if not count:  # a vocabulary alone
-            return self.at
-        ends = [self._tensor() for _ in range(count)]
+            return (), self.at
+        entries, ends = zip(*(self._tensor() for _ in range(count)), strict=True)
         if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
             raise ModelError(f"{self.path} is damaged: alignment {alignment!r}", code="model/damaged")
         start = -(-self.at // alignment) * alignment
-        needed = start + max(ends, default=0)
+        needed = start + max(ends)
         if needed > self.size:
             raise ModelError(
                 f"{self.path} is cut off: its tensors need {needed:,} bytes, the file has {self.size:,}; "
                 "download it again",
                 code="model/damaged",
             )
-        return start
+        return entries, start
 
-    def _tensor(self) -> int:
-        """Read one entry of the directory; where its data end, counted from the start of the data."""
+    def _tensor(self) -> tuple[TensorEntry, int]:
+        """Read one entry of the directory; with it where its data end, counted from the start of the data."""
         name = self._string()
         n_dims = self._number("I")
         if n_dims > 4:
@@ -243,12 +282,12 @@ class _HeaderReader:
             raise ModelError(
                 f"{self.path} is damaged: tensor {name!r} holds integers, not weights", code="model/damaged"
             )
-        block_bytes, block_size = _BLOCKS.get(kind, (0, 1))
+        type_name, block_bytes, block_size = TENSOR_TYPES.get(kind, ("", 0, 1))
+        n_bytes = -(-elements // block_size) * block_bytes
         offset = self._number("Q")
-        end = offset + -(-elements // block_size) * block_bytes
         if (name, kind) == (_FINGERPRINT_TENSOR, _F32):
-            self.fingerprint_span = offset, end
-        return end
+            self.fingerprint_span = offset, offset + n_bytes
+        return TensorEntry(name, type_name, elements, n_bytes), offset + n_bytes
 
 
 def _check_values(path: Path, metadata: dict[str, Value]) -> None:

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from guardcli.files.regular import open_regular, stat_regular
 from guardcli.models.cache import cache_get, cache_put, is_digest
@@ -19,29 +19,48 @@ _CLOCK_TICK = 0.05  # seconds; the clock of a file system moves on every 1 to 10
 _SPLIT_NAME = re.compile(r"(.*-)\d{5}(-of-(\d{5})\.gguf)")
 
 
-def sha256(path: Path, cache: Path | None = None) -> str:
-    """The SHA-256 of a model as 64 hex digits; of a split model, over all its files in order.
+class Digests(NamedTuple):
+    """SHA-256 digests of a model, as 64 hex digits: over all its files in order, and of each."""
+
+    whole: str
+    parts: tuple[str, ...]
+
+
+def file_digests(parts: Sequence[Path], cache: Path | None = None) -> Digests:
+    """The digests of a model's files, given in order.
 
     `cache` is a JSON file of digests by path, size, inode and the times of change: 8 GB are read once only.
 
     Raises:
         OSError: a file cannot be read, or is not a regular one. (A cache that cannot be read or written is no error.)
     """
-    parts = parts_of(path)
     stamps = [_stamp(part) for part in parts]
-    cached = cache_get(cache, _key(stamps), valid=is_digest)
-    if cached is not None:
-        return cached
+    cached = [cache_get(cache, _key(key), valid=is_digest) for key in (stamps, *([stamp] for stamp in stamps))]
+    if None not in cached:
+        whole, *others = filter(None, cached)
+        return Digests(whole, tuple(others))
     if cache is not None:
         stamps = _stable_stamps(parts)
-    digest = hashlib.sha256()
+    digests = _read(parts)
+    if stamps == [_stamp(part) for part in parts]:  # or it changed while it was read
+        for stamp, digest in zip(stamps, digests.parts, strict=True):
+            cache_put(cache, _key([stamp]), digest)
+        if len(parts) > 1:
+            cache_put(cache, _key(stamps), digests.whole)
+    return digests
+
+
+def _read(parts: Sequence[Path]) -> Digests:
+    whole, digests = hashlib.sha256(), []
     for part in parts:
+        digest = hashlib.sha256() if len(parts) > 1 else whole
         with open_regular(part) as file:
             while block := file.read(1 << 20):
-                digest.update(block)
-    if stamps == [_stamp(part) for part in parts]:  # or it changed while it was read
-        cache_put(cache, _key(stamps), digest.hexdigest())
-    return digest.hexdigest()
+                whole.update(block)
+                if digest is not whole:
+                    digest.update(block)
+        digests.append(digest.hexdigest())
+    return Digests(whole.hexdigest(), tuple(digests))
 
 
 def parts_of(path: Path) -> list[Path]:

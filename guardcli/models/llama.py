@@ -30,7 +30,7 @@ _NEEDED = (
     "llama_model_load_from_file", "llama_model_get_vocab", "llama_model_desc", "llama_init_from_model", "llama_decode",
     "llama_get_memory", "llama_memory_clear", "llama_memory_seq_cp", "llama_memory_seq_rm", "llama_get_logits_ith",
     "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_vocab_n_tokens", "llama_log_set",
-    "llama_adapter_lora_init", "llama_set_adapters_lora",
+    "llama_adapter_lora_init", "llama_set_adapters_lora", "llama_model_meta_val_str",
 )  # fmt: skip
 
 
@@ -194,9 +194,18 @@ class LlamaModel:
 def _cell_size(handle: Any) -> int:
     """Bytes of the cache for one token: keys and values, in 16 bits, of every layer's key-value heads."""
     heads, kv_heads = llama_cpp.llama_model_n_head(handle), llama_cpp.llama_model_n_head_kv(handle)
-    width = llama_cpp.llama_model_n_embd(handle) // max(heads, 1) * kv_heads
+    head_width = llama_cpp.llama_model_n_embd(handle) // max(heads, 1)
+    architecture = _metadata(handle, "general.architecture")
+    widths = [_metadata(handle, f"{architecture}.attention.{part}_length") for part in ("key", "value")]
     layers: int = llama_cpp.llama_model_n_layer(handle)
-    return int(4 * width * layers)
+    return int(2 * sum(int(width) if width else head_width for width in widths) * kv_heads * layers)
+
+
+def _metadata(handle: Any, key: str) -> str:
+    """A value of the file's metadata as llama.cpp writes it; "" if there is none."""
+    text = ctypes.create_string_buffer(256)
+    length = llama_cpp.llama_model_meta_val_str(handle, key.encode(), text, len(text))
+    return text.value.decode("utf-8", "replace") if length >= 0 else ""
 
 
 def _description(handle: Any) -> str:

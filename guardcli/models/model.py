@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from guardcli.errors import DemonstrationModelWarning, ModelError
+from guardcli.errors import DemonstrationModelWarning
 from guardcli.models.adapter import Adapter
-from guardcli.models.gguf import GgufHeader, read_header
-from guardcli.models.identity import sha256
+from guardcli.models.cached_files import read_digests
+from guardcli.models.detection import detect
+from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
+from guardcli.models.model_files import read_headers
 from guardcli.models.registry import find_model, notice_of
 from guardcli.models.vocab import Vocab
-from guardcli.prompts.templates import TEMPLATES, detect_template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +55,10 @@ class Model:
         """
         if notice := notice_of(path):
             warnings.warn(notice, DemonstrationModelWarning, stacklevel=2)
-        path = find_model(path)
-        header = read_header(path)
-        if header.get_str("general.type") == "adapter":
-            raise ModelError(
-                f"{path} is an adapter: name the model that it changes with -m, and it with --lora",
-                code="model/adapter-mismatch",
-            )
-        template = template or _detect(path, header)
+        parts = parts_of(find_model(path))
+        path = parts[0]
+        header = read_headers(parts)[0]
+        template = template or detect(path, header).template.name
         for adapter in adapters:
             adapter.check(path, header, template)
         adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)
@@ -86,22 +83,6 @@ class Model:
         self.close()
 
 
-def _detect(path: Path, header: GgufHeader) -> str:
-    """The name of the template that a model was trained on. Raises ModelError: it is no known guard."""
-    name = header.get_str("general.name")
-    template = detect_template(header.get_str("tokenizer.chat_template"), [name, path.stem])
-    if template is None:
-        raise ModelError(
-            f"{path} ({name or path.name!r}) is no Llama Guard that guard knows: neither its chat template nor its "
-            f"name says so. If it is one, name its prompt with --template ({', '.join(TEMPLATES)}).",
-            code="model/unknown",
-        )
-    return template.name
-
-
 def _identity(path: Path, cache: Path | None) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem) or "model"
-    try:
-        return f"{name}@{sha256(path, cache)[:12]}"
-    except OSError as error:
-        raise ModelError(f"cannot read {error.filename or path}: {error.strerror}", code="model/unreadable") from error
+    return f"{name}@{read_digests(parts_of(path), cache).whole[:12]}"

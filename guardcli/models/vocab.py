@@ -18,24 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from guardcli.errors import ErrorCode, ModelError
+from guardcli.models.tokenizers import check_tokenizer
 from guardcli.text.segments import Segment
 
-_TOKENIZERS = ("gpt2", "llama")  # byte-level BPE and SentencePiece; for others llama.cpp drops text or crashes
 # llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose recursion
 # overflows the stack on a long piece: 40,000 characters end the process, 20,000 do not. Where a piece ends is another
 # question for each of them (`_` is a letter for some and punctuation for others), but none goes on from a blank to what
 # is none; so text is cut where there is no blank, or nothing else, for that long.
 _SAFE_PRETOKENIZERS = {"llama-bpe", "llama3", "llama-v3"}
-# Pre-tokenizers that no cut of this kind makes safe: python -m tests.models.test_fuzzed_pretokenizers tries all.
-_REFUSED_PRETOKENIZERS = {
-    "exaone-moe": "some texts of many words make llama.cpp crash",
-    "superbpe": "some texts of many digits take llama.cpp minutes",
-    "whitespace": "texts with several blanks make llama.cpp crash",
-    # These encode characters, and no bytes: llama.cpp drops what the vocabulary does not have.
-    "gemma4": "llama.cpp may drop text",
-    "granite-embed-multi-311m": "llama.cpp may drop text",
-    "sarvam-moe": "llama.cpp may drop text",
-}
 # Characters that have between them every byte of UTF-8 but those of control characters and of _UNASSIGNED.
 _ALL_BYTES = (
     *map(chr, range(0x20, 0x7F)),
@@ -81,7 +71,7 @@ class Vocab:
     """A model's vocabulary. `kind` and `pre` are its `tokenizer.ggml.model` and `tokenizer.ggml.pre`."""
 
     def __init__(self, handle: Any, kind: str, pre: str) -> None:
-        _check_tokenizer(kind, pre)
+        check_tokenizer(kind, pre)
         self._handle: Any = handle
         self._lock = Lock()
         self._allocate(4096)
@@ -316,17 +306,6 @@ class Vocab:
 
 def _join(parts: Sequence[TokenIds]) -> TokenIds:
     return parts[0] if len(parts) == 1 else np.concatenate((np.empty(0, dtype=np.int32), *parts))
-
-
-def _check_tokenizer(kind: str, pre: str) -> None:
-    """Raise ModelError where llama.cpp's way to encode text loses some of it, or can end or halt the process."""
-    if kind not in _TOKENIZERS:
-        raise ModelError(
-            f"the model's tokenizer {kind!r} is not supported; expected {' or '.join(_TOKENIZERS)}",
-            code="model/unsupported",
-        )
-    if kind == "gpt2" and (reason := _REFUSED_PRETOKENIZERS.get(pre)):
-        raise ModelError(f"the model's pre-tokenizer {pre!r} is not supported: {reason}", code="model/unsupported")
 
 
 def _joinable(text: str) -> bool:

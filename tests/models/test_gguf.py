@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.errors import ModelError
-from guardcli.models.gguf import _BLOCKS, read_header
+from guardcli.models.gguf import TENSOR_TYPES, read_header
 from tests import tiny
 from tests.irregular import IRREGULAR
 
@@ -233,8 +233,8 @@ def test_what_cannot_be_opened(tmp_path: Path, name: str, reason: str) -> None:
 
 
 def test_block_sizes_are_ggmls() -> None:
-    sizes = {int(kind): (size, weights) for kind, (weights, size) in gguf.GGML_QUANT_SIZES.items()}
-    assert {kind: sizes[kind] for kind in _BLOCKS} == _BLOCKS
+    sizes = {int(kind): (kind.name, size, weights) for kind, (weights, size) in gguf.GGML_QUANT_SIZES.items()}
+    assert {kind: sizes[kind] for kind in TENSOR_TYPES} == TENSOR_TYPES
 
 
 EDGES = st.sampled_from([u64(HUGE), u64(2**63), u64(2**32), u32(2**32 - 1), u64(0), u32(9), b"\xff", b""])

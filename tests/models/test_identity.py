@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.models.identity import sha256
+from guardcli.models.identity import file_digests, parts_of
 from tests.irregular import IRREGULAR
 
 MARK = "0" * 64  # a digest that no file has
+
+
+def sha256(path: Path, cache: Path | None = None) -> str:
+    return file_digests(parts_of(path), cache).whole
 
 
 def digest(content: bytes) -> str:

@@ -73,7 +73,7 @@ def render(
 
 def _loaded(path: str, template: str | None) -> Model:
     """A model for its vocabulary: nothing is evaluated, and llama_cpp is imported here only."""
-    from guardcli.cli.guard_options import cache_path
+    from guardcli.cli.cache_path import cache_path
     from guardcli.models import Model, Offload
 
     with warnings.catch_warnings():

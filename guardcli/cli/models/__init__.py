@@ -1,0 +1,17 @@
+"""`guard models`: which models there are, what a file is, and how to get one. One file a command."""
+
+from __future__ import annotations
+
+import click
+
+from guardcli.cli.lazy import LazyGroup
+
+_HERE = "guardcli.cli.models"
+_COMMANDS = {
+    "info": (f"{_HERE}.info:info", "Show what a model is, what it needs, and whether guard can judge with it."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+def models() -> None:
+    """Find, download and examine models."""

@@ -1,0 +1,47 @@
+"""`guard models info`: what a model is, what it needs, and whether guard can judge with it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from guardcli.cli import output
+from guardcli.cli.cache_path import cache_path
+from guardcli.cli.exit_codes import FINDINGS, OK
+from guardcli.cli.progress_line import ProgressLine
+from guardcli.models.model_info import examine
+from guardcli.models.registry import find_model
+from guardcli.report.model_report import format_model_info
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model")
+@click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Estimate memory for so many layers.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to show it.",
+)
+def info(*, model: str, gpu_layers: int | None, format_: str) -> int:
+    """Show what MODEL is: a GGUF file, or a name that -m takes.
+
+    Nothing is loaded; the file is read once to compute its digest. Exits with 0 if guard can judge with it, 1 if it
+    would refuse to, 2 if the file cannot be read or is damaged.
+
+    \b
+    guard models info llama-guard-3-8b.gguf
+    guard models info llama-guard-3-8b.gguf --format json
+    """
+    path = find_model(model)
+    with ProgressLine(lambda: f"reading {path} to compute its digest"):
+        examined = examine(path, cache=cache_path())
+    layers = [0, examined.n_layers + 1] if gpu_layers is None else [gpu_layers]
+    if format_ == "json":
+        output.write(f"{json.dumps(examined.to_dict(layers), indent=2)}\n")
+    else:
+        output.write(format_model_info(examined, layers, color=output.use_color(), width=output.table_width()))
+    return FINDINGS if examined.problems else OK

@@ -1,0 +1,77 @@
+"""A model's files in words, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from guardcli.models.memory import MemoryEstimate
+from guardcli.models.model_info import ModelInfo
+from guardcli.report.terminal import format_styled, format_table
+from guardcli.text.escaping import escape_terminal, pluralize
+
+
+def format_model_info(info: ModelInfo, gpu_layers: Sequence[int], *, color: bool = False, width: int = 120) -> str:
+    """Format what is known of a model: a line a fact, a table of memory, and what is wrong with it."""
+    facts = "".join(f"{name:<15}{escape_terminal(value)}\n" for name, value in _facts(info))
+    problems = (format_styled(f"problem: {problem}", "bold red", color=color) for problem in info.problems)
+    warnings = (format_styled(f"warning: {warning}", "yellow", color=color) for warning in info.warnings)
+    return "".join((facts, "\n", _memory_table(info, gpu_layers, color=color, width=width), *problems, *warnings))
+
+
+def format_gb(n_bytes: float) -> str:
+    """Format bytes as gigabytes, and what is less than 10 megabytes as megabytes.
+
+    >>> format_gb(4.92e9), format_gb(7_600_000)
+    ('4.92 GB', '7.6 MB')
+    """
+    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e7 else f"{n_bytes / 1e6:.1f} MB"
+
+
+def _facts(info: ModelInfo) -> Iterator[tuple[str, str]]:
+    yield "model", info.name or info.path.name
+    for part in info.parts:
+        yield "file", str(part)
+    yield "size", format_gb(info.n_bytes)
+    yield "sha256", info.digest
+    if info.family:
+        yield "family", f"{info.family}, recognized by {info.recognized_by}"
+    else:
+        yield "family", "not recognized"
+    yield "architecture", f"{info.architecture}, {pluralize(info.n_layers, 'layer')}, {_weights(info.n_weights)}"
+    yield "quantization", _quantization(info)
+    if info.n_ctx_train:
+        yield "context", f"{info.n_ctx_train:,} tokens"
+    yield "tokenizer", f"{info.tokenizer}, {info.pretokenizer or 'no pre-tokenizer'}, {info.n_tokens:,} tokens"
+    yield "chat template", info.chat_template or "none"
+
+
+def _weights(number: int) -> str:
+    return f"{number / 1e9:.2f} B parameters" if number >= 1e7 else f"{number:,} parameters"
+
+
+def _quantization(info: ModelInfo) -> str:
+    shares = (f"{name} {number / max(info.n_weights, 1):.0%}" for name, number in info.tensor_types.items())
+    imatrix = f"; importance matrix {info.imatrix}" if info.imatrix else ""
+    return f"{info.quantization} ({', '.join(shares)}){imatrix}"
+
+
+def _memory_table(info: ModelInfo, gpu_layers: Sequence[int], *, color: bool, width: int) -> str:
+    headings = ["prompts of up to", *(_layers_heading(info, layers) for layers in gpu_layers)]
+    needs = info.memory(gpu_layers)
+    rows = [
+        [f"{row[0].max_prompt_tokens:,} tokens", *(_need(need.estimate) for need in row)]
+        for row in (needs[start : start + len(gpu_layers)] for start in range(0, len(needs), len(gpu_layers)))
+    ]
+    return format_table(headings, rows, color=color, width=width, right=range(1, len(headings)))
+
+
+def _layers_heading(info: ModelInfo, layers: int) -> str:
+    if layers == 0:
+        return "memory"
+    return "all on a GPU" if layers > info.n_layers else f"{pluralize(layers, 'layer')} on a GPU"
+
+
+def _need(estimate: MemoryEstimate) -> str:
+    if not estimate.gpu:
+        return format_gb(estimate.main)
+    return f"{format_gb(estimate.gpu)} + {format_gb(estimate.main)} of memory"
