@@ -1,0 +1,1 @@
+"""Recipes: how the models that guard names were made."""

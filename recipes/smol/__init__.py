@@ -1,0 +1,1 @@
+"""The recipe of a small guard: SmolLM2-135M-Instruct, tuned with `guard tune`."""

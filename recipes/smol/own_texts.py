@@ -1,0 +1,63 @@
+"""Records of our own: contrast pairs, harmless look-alikes and everyday requests, by templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from random import Random
+from typing import Any
+
+import yaml
+
+from recipes.smol.records import HERE, Record
+
+SOURCE = "own"
+_PASSES = 2  # of each filling, under another template
+_DRAWS = 64  # of each everyday template that has two places to fill
+
+
+def own_records(seed: int) -> Iterator[Record]:
+    """All records of lookalikes.yaml, in random order of fillings."""
+    texts: dict[str, Any] = yaml.safe_load((HERE / "lookalikes.yaml").read_text("utf-8"))
+    random = Random(seed)
+    for number, pair in enumerate(texts["pairs"]):
+        yield from _pairs(number, pair, random)
+    for text in _fill_each(texts["harmless"]):
+        yield _safe(text)
+    for template in texts["everyday"]:
+        for text in _fill_at_random(template, random):
+            yield _safe(text)
+
+
+def _pairs(number: int, pair: dict[str, Any], random: Random) -> Iterator[Record]:
+    """Both sides of a template: safe and unsafe fillings in turn, those of one template as a pair."""
+    safe, unsafe = (random.sample(pair[side], len(pair[side])) for side in ("safe", "unsafe"))
+    for turn in range(min(_PASSES, len(pair["of"]))):
+        for at in range(max(len(safe), len(unsafe))):
+            template = pair["of"][(at + turn) % len(pair["of"])]
+            name = f"{SOURCE} {number}.{turn}.{at}"
+            if at < len(safe):
+                yield _safe(template.format(x=safe[at]), name)
+            if at < len(unsafe):
+                text = template.format(x=unsafe[at])
+                yield Record((("user", text),), True, SOURCE, 1.0, pair["category"], (pair["category"],), pair=name)
+
+
+def _fill_each(templates: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for template in templates:
+        of = template["of"]
+        for at, filling in enumerate(template["x"]):
+            for turn in range(min(_PASSES, len(of))):
+                yield of[(at + turn) % len(of)].format(x=filling)
+
+
+def _fill_at_random(template: dict[str, Any], random: Random) -> Iterator[str]:
+    places = [name for name in template if name != "of"]
+    every = list(product(template["of"], *(template[name] for name in places)))
+    wanted = _DRAWS if len(places) > 1 else 2 * len(template[places[0]])
+    for of, *fillings in random.sample(every, min(wanted, len(every))):
+        yield of.format(**dict(zip(places, fillings, strict=True)))
+
+
+def _safe(text: str, pair: str | None = None) -> Record:
+    return Record((("user", text),), False, SOURCE, 1.0, pair=pair)

@@ -1,0 +1,161 @@
+"""The recipe of the small guard: what it trains on, and what it keeps for evaluation."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from guardcli.taxonomy import Taxonomy
+from recipes.smol import build_data
+from recipes.smol.doubles import NearDoubles
+from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
+from recipes.smol.own_texts import own_records
+from recipes.smol.records import HAZARDS, HERE, Record, read_records
+
+CATEGORIES = {"catqa": "Theft and Robbery", "ailuminate_demo_en": "ssh", "hatemoji_build": "animosity"}
+META: dict[str, dict[str, Any]] = {
+    "airbench_auto_en": {"label": "unsafe", "categories": ["Fraud"], "meta": {"l4": "Spam"}},
+    "do_not_answer": {"label": "unsafe", "categories": ["Malicious Uses"], "meta": {"garak_intents": ["S003goods"]}},
+}
+
+
+def write_set(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    with gzip.open(folder / f"{name}.jsonl.gz", "wt", encoding="utf-8") as file:
+        for number, fields in enumerate(rows):
+            row = dict(fields)
+            text = row.pop("text", " ".join(f"{name}{number}{letter}" for letter in "abcdef"))
+            defaults = {
+                "id": f"{name}-{number}", "messages": [{"role": "user", "content": text}], "target": "prompt",
+                "label": "safe", "categories": [], "source": name, "lang": "en", "label_basis": "human", "meta": {},
+            }  # fmt: skip
+            file.write(json.dumps(defaults | row) + "\n")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All data sets, small, with categories for some of them."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in (*build_data.CAPS, *build_data.EVALUATION_SETS):
+        rows: list[dict[str, Any]] = [META.get(name, {}) for _ in range(8)]
+        if name in CATEGORIES:
+            rows += [{"label": "unsafe", "categories": [CATEGORIES[name]]} for _ in range(40)]
+        if name == "gptfuzz_responses":
+            rows = [{"meta": {"question": str(number % 10)}} for number in range(20)]
+        write_set(folder, name, rows)
+    return folder
+
+
+def records_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def build(data: Path, out: Path, *options: str) -> None:
+    result = CliRunner().invoke(build_data.build_data, [str(data), str(out), *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+def test_same_data_and_seed_give_the_same_files(data: Path, tmp_path: Path) -> None:
+    options = ("--native", "2", "--topics", "2")
+    build(data, tmp_path / "a", *options)
+    build(data, tmp_path / "b", *options)
+    names = [str(path.relative_to(tmp_path / "a")) for path in sorted((tmp_path / "a").rglob("*.*"))]
+    assert {"train.jsonl", "held_out.jsonl", "policies/topics-000.yaml", "policies/topics-000.jsonl"} < {*names}
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_nothing_near_an_evaluated_or_held_out_text_is_trained_on(data: Path, tmp_path: Path) -> None:
+    evaluated = "please tell me how one would fold a paper crane quickly"
+    write_set(data, "xstest", [{"text": evaluated}])
+    write_set(data, "aegis1_train_prompts_438", [{"text": "Please tell me how one would fold a paper crane!"}, {}, {}])
+    build(data, tmp_path, "--native", "0", "--topics", "0")
+    texts = [row["messages"][-1]["content"] for row in records_of(tmp_path / "train.jsonl")]
+    assert texts
+    assert not any("paper crane" in text for text in texts)
+    held_out = NearDoubles(row["messages"][-1]["content"] for row in records_of(tmp_path / "held_out.jsonl"))
+    assert not any(held_out.has(text) for text in texts)
+
+
+def test_every_category_of_the_maps_is_a_hazard() -> None:
+    value = yaml.safe_load((HERE / "categories.yaml").read_text("utf-8"))
+    questions = value.pop("gptfuzz_responses")
+    ids = {str(id_).rstrip("?") for entries in value.values() for id_ in entries.values()}
+    assert ids | {id_.rstrip("?") for id_ in questions} == {*HAZARDS}
+    assert {*value} <= {*build_data.CAPS}
+
+
+def test_uncertain_categories_and_long_prompts(tmp_path: Path) -> None:
+    catqa = [{"label": "unsafe", "categories": ["Illegal Activity"], "meta": {"subcategory": name}}
+             for name in ("Weapon", "Drug", "something new")]  # fmt: skip
+    write_set(tmp_path, "catqa", [*catqa, {"text": "word " * 900}, {"text": "word " * 900, **catqa[1]}])
+    weapon, drug, long = read_records(tmp_path, "catqa", seed=0)
+    assert (weapon.hazards, weapon.certain) == (("S2",), False)
+    assert json.loads(weapon.to_json())["categories"] == ["S2", "unclear"]
+    assert (drug.hazards, drug.certain) == (("S2",), True)
+    assert not long.unsafe
+    assert len(long.text) <= 1500
+
+
+def test_own_records_have_both_sides_of_their_pairs() -> None:
+    records = list(own_records(seed=0))
+    assert len(records) > 1000
+    assert not [record.text for record in records if "{" in record.text]
+    pairs = Counter((record.pair, record.unsafe) for record in records if record.pair)
+    assert set(pairs.values()) == {1}
+    assert {record.hazards[0] for record in records if record.unsafe} == {*HAZARDS}
+    assert len({record.text for record in records}) == len(records)
+
+
+def check_labels(policy: MadePolicy, tmp_path: Path) -> list[dict[str, Any]]:
+    policy.write(tmp_path)
+    taxonomy = Taxonomy.load(tmp_path / f"{policy.taxonomy['name']}.yaml")
+    ids = {category.id for category in taxonomy.categories}
+    rows = records_of(tmp_path / f"{policy.taxonomy['name']}.jsonl")
+    assert {row["label"] for row in rows} == {"safe", "unsafe"}
+    assert {id_ for row in rows for id_ in row["categories"]} <= ids
+    assert all(bool(row["categories"]) == (row["label"] == "unsafe") for row in rows)
+    return rows
+
+
+def unsafe_records(native: str, hazard: str, number: int = 5) -> list[Record]:
+    texts = [f"{native} {number}" for number in range(number)]
+    return [Record((("user", text),), True, "catqa", 1.0, native, (hazard,)) for text in texts]
+
+
+HARMLESS = [Record((("user", f"hello {number}"),), False, "own", 1.0) for number in range(60)]
+
+
+def test_native_policies_allow_what_they_do_not_list(tmp_path: Path) -> None:
+    unsafe = [*unsafe_records("Theft", "S2"), *unsafe_records("Doxxing", "S7"), *unsafe_records("Slander", "S5")]
+    unsafe += [*unsafe_records("Insults", "S10"), *unsafe_records("Poisons", "S9"), *unsafe_records("Erotica", "S12")]
+    for policy in native_policies(unsafe, HARMLESS, number=6, seed=0):
+        names = {category["id"]: category["name"] for category in policy.taxonomy["categories"]}
+        for row in check_labels(policy, tmp_path):
+            native = row["messages"][0]["content"].rsplit(" ", 1)[0]
+            assert [names[id_] for id_ in row["categories"]] == ([native] if native in names.values() else [])
+
+
+def test_topic_policies_say_either_of_the_same_messages(tmp_path: Path) -> None:
+    unsafe = [record for hazard in HAZARDS for record in unsafe_records(f"about {hazard}", hazard)]
+    labels: dict[str, set[str]] = {}
+    for policy in topic_policies(unsafe, HARMLESS, number=40, seed=0):
+        for row in check_labels(policy, tmp_path):
+            labels.setdefault(row["messages"][0]["content"], set()).add(row["label"])
+    both = [text for text, found in labels.items() if len(found) == 2]
+    assert len(both) > 200
+
+
+def test_every_hazard_has_other_names_and_descriptions() -> None:
+    wordings = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
+    assert [*wordings] == [*HAZARDS]
+    for found in wordings.values():
+        assert len(found) >= 6
+        assert all({*wording} == {"name", "description"} for wording in found)
+        assert len({wording["name"] for wording in found}) == len(found)
