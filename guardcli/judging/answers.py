@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from guardcli.errors import ModelError
 from guardcli.models import Vocab
-from guardcli.prompts.templates import SAFE, SEPARATOR, UNSAFE
+from guardcli.prompts import AnswerFormat
 from guardcli.taxonomy import Taxonomy
 
 _CACHE_SIZE = 1000  # lists of ids
@@ -67,35 +67,44 @@ class Trie:
 class AnswerGrammar:
     """The token ids of an answer::
 
-        unsafe line_break first further further … end
+        unsafe before_list first further further … end
 
-    `first` has the ids as they begin the list, `further` with the separator before them. One of `ends` ends it.
+    `safe` and `unsafe` are the first tokens of the two verdicts, where the verdict is read. `before_list` is the rest
+    of the word for unsafe, if it has one, and the line break. `first` has the ids as they begin the list, `further`
+    with the separator before them. One of `ends` ends it.
     """
 
     safe: int
     unsafe: int
-    line_break: tuple[int, ...]
+    before_list: tuple[int, ...]
     first: Trie
     further: Trie
     ends: tuple[int, ...]
     _cache: dict[tuple[str, ...], Trie] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def from_taxonomy(cls, taxonomy: Taxonomy, vocab: Vocab) -> AnswerGrammar:
-        """Raises ModelError: the vocabulary splits a verdict, or joins an id with the separator before it."""
+    def from_taxonomy(cls, taxonomy: Taxonomy, answer: AnswerFormat, vocab: Vocab) -> AnswerGrammar:
+        """Raises ModelError: the two verdicts begin with the same token, or the vocabulary joins an id with the
+        separator before it."""
         ids = [category.id for category in taxonomy.categories]
-        safe, unsafe = (_single(vocab.encode_text(word), word) for word in (SAFE, UNSAFE))
+        safe, unsafe = (list(vocab.encode_text(word)) for word in (answer.safe, answer.unsafe))
+        if safe[0] == unsafe[0]:
+            raise ModelError(
+                f"{answer.safe!r} and {answer.unsafe!r} begin with the same token in the model's vocabulary, so the "
+                "verdict cannot be read there: the model is not one of this template; name another with --template",
+                code="model/wrong-template",
+            )
         first = {id_: vocab.encode_line(id_) for id_ in ids}
         before = ids[0]
-        further = {id_: _after(vocab.encode_line, before, f"{SEPARATOR}{id_}") for id_ in ids}
-        line_break = tuple(vocab.encode_text("\n")[-1:])  # SentencePiece puts a space before it, elsewhere it is one
+        further = {id_: _after(vocab.encode_line, before, f"{answer.separator}{id_}") for id_ in ids}
+        line_break = vocab.encode_text("\n")[-1:]  # SentencePiece puts a space before it, elsewhere it is one
         return cls(
-            safe,
-            unsafe,
-            line_break,
+            safe[0],
+            unsafe[0],
+            (*unsafe[1:], *line_break),
             Trie.from_sequences(first),
             Trie.from_sequences(further),
-            tuple(vocab.eog_token_ids()),
+            tuple(sorted({*vocab.eog_token_ids(), vocab.special(answer.end.text)})),
         )
 
     def remaining(self, listed: tuple[str, ...]) -> Trie:
@@ -110,16 +119,6 @@ class AnswerGrammar:
     def after_id(self) -> tuple[int, ...]:
         """The tokens that may follow a complete id: the end, or the beginning of the next id."""
         return (*self.ends, *self.further.children)
-
-
-def _single(tokens: Iterable[int], word: str) -> int:
-    ids = list(tokens)
-    if len(ids) != 1:
-        raise ModelError(
-            f"the model's vocabulary has no single token for {word!r}: it is no Llama Guard",
-            code="model/wrong-template",
-        )
-    return ids[0]
 
 
 def _after(encode: Callable[[str], Iterable[int]], before: str, text: str) -> list[int]:

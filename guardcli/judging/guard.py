@@ -95,7 +95,7 @@ class Guard:
             prefix_lens = [
                 len(model.vocab.encode(r.prefix(speaker))) for r in renderers.values() for speaker in SPEAKERS
             ]
-            answers = AnswerGrammar.from_taxonomy(self.taxonomy, model.vocab)
+            answers = AnswerGrammar.from_taxonomy(self.taxonomy, self.template.answer, model.vocab)
             self._engine = given or open_engine(model.llama, engine_config, prefix_lens=prefix_lens)
             limit = self._engine.max_model_len - MAX_ANSWER_TOKENS
             self._pipeline = Pipeline(

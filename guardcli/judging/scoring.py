@@ -1,6 +1,7 @@
 """Score one prompt: P(unsafe), and the categories that the model would list.
 
-Nothing is sampled. The score is the softmax over the two verdicts at the position where one of them is written.
+Nothing is sampled. The score is the softmax over the two verdicts at the position where one of them is written: over
+their first tokens, where a vocabulary has no single one for each.
 Categories are decoded greedily over the trie of the ids that may follow:
 
     prompt … ⏎⏎ ▸ unsafe ⏎ ▸ S1 , S9 <end>        ▸ where logits are read
@@ -85,7 +86,7 @@ def _categories(length: int, answers: AnswerGrammar) -> LogitCoroutine[tuple[tup
     The list is cut at MAX_ANSWER_TOKENS: after some 15 ids of four tokens, more than any guard lists.
     """
     forced, choice = answers.first.unique_path()
-    tokens = [answers.unsafe, *answers.line_break, *forced]
+    tokens = [answers.unsafe, *answers.before_list, *forced]
     listed = yield from _distribution(choice, tokens, length, answers.after_id)
     first = max(listed, key=lambda id_: listed[id_])
     end = length + MAX_ANSWER_TOKENS

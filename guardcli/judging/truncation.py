@@ -147,7 +147,7 @@ class PromptEncoder:
 
     def _encode_suffix(self, speaker: Speaker) -> TokenIds:
         ids = self._vocab.encode(self._renderer.suffix(speaker), follows=True)
-        answer_prefix = self._renderer.template.answer_prefix
+        answer_prefix = self._renderer.template.answer.prefix
         return np.concatenate((ids, self._vocab.encode_text(answer_prefix))) if answer_prefix else ids
 
 

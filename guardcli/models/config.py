@@ -11,7 +11,7 @@ from guardcli.models.identity import parts_of
 from guardcli.models.llama import Gpu, Offload
 from guardcli.models.model import Model
 from guardcli.models.registry import find_model
-from guardcli.prompts.templates import TEMPLATES
+from guardcli.prompts import TEMPLATES
 
 
 @dataclass(frozen=True, slots=True)

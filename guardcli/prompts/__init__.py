@@ -1,7 +1,16 @@
 """Guard families: their prompt templates, rendered from a taxonomy and the turns of a conversation."""
 
 from guardcli.prompts.renderer import Prompt, Renderer
-from guardcli.prompts.templates import TEMPLATES, Template, detect_template
+from guardcli.prompts.template import AnswerFormat, Template
+from guardcli.prompts.templates import TEMPLATES, detect_template
 from guardcli.text.markers import contains_marker
 
-__all__ = ["TEMPLATES", "Prompt", "Renderer", "Template", "contains_marker", "detect_template"]
+__all__ = [
+    "TEMPLATES",
+    "AnswerFormat",
+    "Prompt",
+    "Renderer",
+    "Template",
+    "contains_marker",
+    "detect_template",
+]

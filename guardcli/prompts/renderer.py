@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardcli.prompts.templates import SAFE, SEPARATOR, UNSAFE, Template, category_block
+from guardcli.prompts.template import Template
 from guardcli.prompts.turns import Speaker, Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
@@ -33,15 +33,14 @@ class Prompt:
 class Renderer:
     """A template and a taxonomy, ready to render: a prefix, the turns, and a suffix.
 
-    Each of the three ends with a blank line or a special token, and the next begins with a character: no
-    vocabulary has a token across such a boundary, so each may be encoded by itself.
+    No vocabulary has a token across the boundary of two of them (see `Template`), so each may be encoded by itself.
     """
 
     def __init__(self, template: Template, taxonomy: Taxonomy) -> None:
         """Raises TaxonomyError if the template's models cannot write one of the taxonomy's ids."""
         template.check(taxonomy)
         self.template = template
-        self._categories = category_block(template, taxonomy)
+        self._taxonomy = taxonomy
 
     def render(self, shown: Sequence[Turn]) -> Prompt:
         """The prompt in which the last of `shown` is judged. Raises ValueError if there is none."""
@@ -52,31 +51,24 @@ class Renderer:
             prefix=self.prefix(speaker),
             conversation=tuple(segment for turn in shown for segment in self.turn(turn)),
             suffix=self.suffix(speaker),
-            answer_prefix=self.template.answer_prefix,
+            answer_prefix=self.template.answer.prefix,
         )
 
     def prefix(self, speaker: Speaker) -> tuple[Segment, ...]:
         """What comes before the conversation: the same for all in which this speaker is judged."""
-        template = self.template
-        text = (
-            f"{template.before_task}Task: Check if there is unsafe content in '{speaker}' messages in "
-            f"conversations {template.policy} with the below categories.\n\n"
-            f"{self._categories}\n\n<BEGIN CONVERSATION>{template.before_messages}"
-        )
-        return (*template.opening, Segment(text))
+        return self.template.prefix(self._taxonomy, speaker)
 
     def turn(self, turn: Turn) -> tuple[Segment, ...]:
         """One turn of the conversation."""
-        label, text = Segment(f"{turn.speaker}: "), Segment(turn.text, untrusted=True)
-        return label, text, Segment(self.template.after_message)
+        return self.template.turn(turn)
 
     def suffix(self, speaker: Speaker) -> tuple[Segment, ...]:
         """What comes after the conversation, up to where the model answers."""
-        text = f"<END CONVERSATION>\n\n{self.template.assessment.format(speaker=speaker)}"
-        return (Segment(text), *self.template.closing)
+        return self.template.suffix(speaker)
 
     def answer(self, violated: Sequence[str]) -> tuple[Segment, ...]:
         """What a model that is right answers, to its end: that these ids are violated, or that all is safe."""
-        before = (Segment(self.template.answer_prefix),) if self.template.answer_prefix else ()
-        verdict = f"{UNSAFE}\n{SEPARATOR.join(violated)}" if violated else SAFE
-        return (*before, Segment(verdict), self.template.end)
+        answer = self.template.answer
+        before = (Segment(answer.prefix),) if answer.prefix else ()
+        verdict = f"{answer.unsafe}\n{answer.separator.join(violated)}" if violated else answer.safe
+        return (*before, Segment(verdict), answer.end)

@@ -47,7 +47,7 @@ class TrainingData:
     def __post_init__(self) -> None:
         """Raises InputError: there are no examples to train on, or the held-out ones have one label only."""
         if not self.train:
-            raise InputError("there are no examples to train on", code="tune/no-examples")
+            raise _no_examples()
         if self.held_out and len({example.unsafe for example in self.held_out}) < 2:
             raise InputError(
                 "the held-out examples are all of one label: AUPRC needs safe and unsafe ones", code="eval/one-class"
@@ -60,8 +60,11 @@ class TrainingData:
         """Take the examples of a dataset to train on, and perhaps of a held-out one.
 
         Raises:
-            InputError: a held-out conversation is also trained on, or the two are for different models.
+            InputError: there are no examples; or a held-out conversation is also trained on, or the two are for
+                different models.
         """
+        if dataset.template is None:
+            raise _no_examples()
         if held_out is not None:
             if shared := len(dataset.prompts & held_out.prompts):
                 raise InputError(
@@ -74,7 +77,11 @@ class TrainingData:
                     f"the held-out examples are for {held_out.template}, and the others for {dataset.template}",
                     code="tune/mixed-templates",
                 )
-        return cls(dataset.examples, held_out.examples if held_out else (), (tokenizer.safe, tokenizer.unsafe))
+        return cls(dataset.examples, held_out.examples if held_out else (), tokenizer.verdict_ids(dataset.template))
+
+
+def _no_examples() -> InputError:
+    return InputError("there are no examples to train on", code="tune/no-examples")
 
 
 def training_manifest(

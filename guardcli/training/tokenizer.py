@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from guardcli.errors import ModelError
 from guardcli.prompts import TEMPLATES
-from guardcli.prompts.templates import SAFE, UNSAFE
 from guardcli.text.segments import Segment
 from guardcli.training.augmentation import TrainingExample
 from guardcli.training.encoders import Encoder
@@ -26,8 +25,8 @@ class TokenizedExample:
         └── prefix, prefix_length tokens ───────┘                       |      ^ tokens[verdict_index]
         └── prompt, prompt_length tokens ───────────────────────────────┘ answer, on which the loss is computed
 
-    Examples under one policy have the same prefix. The verdict has `verdict_length` tokens. `weight` is what the
-    example counts in the loss of its step.
+    Examples under one policy have the same prefix. The verdict has `verdict_length` tokens, and is read at the first of
+    them. `weight` is what the example counts in the loss of its step.
     """
 
     tokens: tuple[int, ...]
@@ -45,13 +44,21 @@ class TokenizedExample:
 
 
 class Tokenizer:
-    """Tokenizes examples by a base model's vocabulary. `safe` and `unsafe` are the token ids of the two verdicts."""
+    """Tokenizes examples by a base model's vocabulary."""
 
     def __init__(self, encoder: Encoder) -> None:
-        """Raises ModelError: a verdict is more than one token."""
         self._encoder = encoder
         self._prefix_ids: dict[tuple[Segment, ...], tuple[int, ...]] = {}  # examples share few prefixes
-        self.safe, self.unsafe = self._verdict_id(SAFE), self._verdict_id(UNSAFE)
+        self._verdicts: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+
+    def verdict_ids(self, template: str) -> tuple[int, int]:
+        """The token ids at which a template's verdict is read: the first ones of its words for safe and for unsafe.
+
+        Raises:
+            ModelError: the two are the same.
+        """
+        safe, unsafe = self._verdicts_of(template)
+        return safe[0], unsafe[0]
 
     def encode(self, segments: Iterable[Segment]) -> tuple[int, ...]:
         """The token ids of a prompt or an answer.
@@ -65,26 +72,28 @@ class Tokenizer:
         """Tokenize an example.
 
         Raises:
-            ModelError: see `encode`; or the tokenizer merges the verdict with the text next to it, which `guard check`
-                reads as separate tokens.
+            ModelError: see `encode` and `verdict_ids`; or the tokenizer merges the verdict with the text next to it,
+                which `guard check` reads as separate tokens.
         """
         prompt, answer = self.encode(example.prompt), self.encode(example.answer)
-        before_verdict = TEMPLATES[example.template].answer_prefix
-        expected = list(self._encoder.encode_text(before_verdict)) if before_verdict else []
-        verdict_index = len(prompt) + len(expected)
+        answer_prefix = TEMPLATES[example.template].answer.prefix
+        before_verdict = self._encoder.encode_text(answer_prefix) if answer_prefix else ()
         unsafe = bool(example.categories)
-        expected.append(self.unsafe if unsafe else self.safe)
-        if list(answer[: len(expected)]) != expected:
+        verdict = self._verdicts_of(example.template)[unsafe]
+        expected = (*before_verdict, *verdict)
+        if answer[: len(expected)] != expected:
             raise ModelError(
-                "the tokenizer joins the verdict with what stands beside it: it is of no Llama Guard",
+                "the tokenizer joins the verdict with what stands beside it: "
+                f"it is not one of a model for {example.template}",
                 code="model/unsupported",
             )
         return TokenizedExample(
             tokens=prompt + answer,
             prefix_length=self._prefix_length(example.prefix, prompt),
             prompt_length=len(prompt),
-            verdict_index=verdict_index,
+            verdict_index=len(prompt) + len(before_verdict),
             unsafe=unsafe,
+            verdict_length=len(verdict),
             weight=example.weight,
         )
 
@@ -95,10 +104,16 @@ class Tokenizer:
         ids = self._prefix_ids[prefix]
         return len(ids) if len(ids) < len(prompt) and prompt[: len(ids)] == ids else 0
 
-    def _verdict_id(self, word: str) -> int:
-        ids = self._encoder.encode_text(word)
-        if len(ids) != 1:
-            raise ModelError(
-                f"the tokenizer has no single token for {word!r}: it is of no Llama Guard", code="model/unsupported"
-            )
-        return ids[0]
+    def _verdicts_of(self, template: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The token ids of a template's words for safe and for unsafe."""
+        if template not in self._verdicts:
+            answer = TEMPLATES[template].answer
+            safe, unsafe = (tuple(self._encoder.encode_text(word)) for word in (answer.safe, answer.unsafe))
+            if safe[0] == unsafe[0]:
+                raise ModelError(
+                    f"{answer.safe!r} and {answer.unsafe!r} begin with the same token in the tokenizer: "
+                    f"it is not one of a model for {template}",
+                    code="model/unsupported",
+                )
+            self._verdicts[template] = safe, unsafe
+        return self._verdicts[template]

@@ -8,9 +8,12 @@ from guardcli.errors import ModelError
 from guardcli.judging import AnswerGrammar
 from guardcli.judging.answers import Trie
 from guardcli.models import Model
+from guardcli.prompts import TEMPLATES, AnswerFormat
 from guardcli.taxonomy import Taxonomy
+from guardcli.text.segments import Segment
 from tests import tiny
 
+LLAMA_GUARD_3 = TEMPLATES["llama-guard-3-8b"].answer
 TOKENS, _ = tiny.vocabulary(user_defined=False)
 
 
@@ -19,9 +22,9 @@ def ids(*tokens: str) -> list[int]:
 
 
 def test_answers_of_llama_guard_3(model: Model) -> None:
-    answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), model.vocab)
+    answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), LLAMA_GUARD_3, model.vocab)
     assert [answers.safe, answers.unsafe] == ids("safe", "unsafe")
-    assert answers.line_break == tuple(ids("Ċ"))
+    assert answers.before_list == tuple(ids("Ċ"))
     forced, choice = answers.first.unique_path()
     assert forced == ids("S")
     assert {node.id for node in choice.children.values()} == {f"S{n}" for n in range(1, 15)}
@@ -53,10 +56,21 @@ def test_every_id_is_found_by_its_path(sequences: dict[str, list[int]]) -> None:
     assert all(trie.path(id_) == tokens for id_, tokens in unique.items())
 
 
-def test_a_vocabulary_without_the_verdicts_is_refused(model: Model) -> None:
-    class Splitting:
-        def encode_text(self, text: str) -> list[int]:
-            return [1, 2]
+def test_verdicts_of_several_tokens_are_read_at_the_first_of_each(model: Model) -> None:
+    answer = AnswerFormat(safe="afe", unsafe="unsafeS", end=LLAMA_GUARD_3.end)
+    answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), answer, model.vocab)
+    assert [answers.safe, answers.unsafe] == ids("a", "unsafe")
+    assert answers.before_list == tuple(ids("S", "Ċ"))
 
-    with pytest.raises(ModelError, match="no single token for 'safe'"):
-        AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), Splitting())  # type: ignore[arg-type]
+
+def test_verdicts_that_begin_with_the_same_token_are_refused(model: Model) -> None:
+    answer = AnswerFormat(safe="unsafe not", unsafe="unsafe", end=LLAMA_GUARD_3.end)
+    with pytest.raises(ModelError, match="'unsafe not' and 'unsafe' begin with the same token") as caught:
+        AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), answer, model.vocab)
+    assert caught.value.code == "model/wrong-template"
+
+
+def test_the_end_of_the_template_ends_a_list_too(model: Model) -> None:
+    answer = AnswerFormat(end=Segment("<|eot|>", special=True))
+    answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), answer, model.vocab)
+    assert answers.ends == tuple(ids("<|end_of_text|>", "<|eot_id|>", "<|eot|>"))

@@ -78,7 +78,8 @@ class ShapedEngine(FakeEngine):
 def measured(model: Model, engine: Engine, least: float = 0.0) -> float:
     taxonomy = Taxonomy.load("llama-guard-3")
     encoder = PromptEncoder(Renderer(TEMPLATES["llama-guard-3-8b"], taxonomy), model.vocab, 4000)
-    return tolerance.measure(engine, encoder, AnswerGrammar.from_taxonomy(taxonomy, model.vocab), least=least)
+    answers = AnswerGrammar.from_taxonomy(taxonomy, TEMPLATES["llama-guard-3-8b"].answer, model.vocab)
+    return tolerance.measure(engine, encoder, answers, least=least)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def bench(base: Path, files: tuple[Path, Path]) -> Bench:
     opened = open_base(base)
     tokenizer = opened.tokenizer()
     train, held_out = (TokenizedDataset.from_file(path, tokenizer, max_length=4096).examples for path in files)
-    data = TrainingData(train, held_out, (tokenizer.safe, tokenizer.unsafe))
+    data = TrainingData(train, held_out, tokenizer.verdict_ids(TEMPLATE))
     return Bench(opened, tokenizer, data)
 
 

@@ -27,6 +27,7 @@ from tests.training.conftest import TEMPLATE
 
 POLICY = Taxonomy.load("llama-guard-3")
 RENDERER = Renderer(TEMPLATES[TEMPLATE], POLICY)
+TOKENS, _ = tiny.vocabulary(user_defined=False)
 PIECES = st.sampled_from([*tiny.SPECIALS, "safe", "unsafe\nS1", " ", "\n\n", "é", "🔪", "S1,S2", "<|", "|>", "12345"])
 
 
@@ -50,18 +51,19 @@ def read_by(answers: AnswerGrammar, violated: tuple[str, ...]) -> list[int]:
     """The tokens of a verdict and its list as `guard check` feeds and reads them."""
     if not violated:
         return [answers.safe]
-    first = [answers.unsafe, *answers.line_break, *(answers.first.path(violated[0]) or ())]
+    first = [answers.unsafe, *answers.before_list, *(answers.first.path(violated[0]) or ())]
     return first + [token for id_ in violated[1:] for token in answers.further.path(id_) or ()]
 
 
 @pytest.mark.parametrize("violated", [(), ("S1",), ("S1", "S10", "S11")])
 def test_answers_have_the_ids_that_guard_reads(base: Path, model: Model, violated: tuple[str, ...]) -> None:
-    tokenizer, answers = Tokenizer(HuggingFaceEncoder(base)), AnswerGrammar.from_taxonomy(POLICY, model.vocab)
+    tokenizer = Tokenizer(HuggingFaceEncoder(base))
+    answers = AnswerGrammar.from_taxonomy(POLICY, RENDERER.template.answer, model.vocab)
     ids = list(tokenizer.encode(RENDERER.answer(violated)))
-    before = model.vocab.encode_text(RENDERER.template.answer_prefix)
+    before = model.vocab.encode_text(RENDERER.template.answer.prefix)
     assert ids == [*before, *read_by(answers, violated), model.vocab.special("<|eot_id|>")]
     assert ids[-1] in answers.ends
-    assert (tokenizer.safe, tokenizer.unsafe) == (answers.safe, answers.unsafe)
+    assert tokenizer.verdict_ids(TEMPLATE) == (answers.safe, answers.unsafe)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ def test_sentencepiece_answers_have_the_ids_that_guard_reads(
 ) -> None:
     tokenizer, model = llama_guard_1
     policy = Taxonomy.load("llama-guard-1")
-    answers = AnswerGrammar.from_taxonomy(policy, model.vocab)
+    answers = AnswerGrammar.from_taxonomy(policy, TEMPLATES["llama-guard-1"].answer, model.vocab)
     answer = Renderer(TEMPLATES["llama-guard-1"], policy).answer(violated)
     ids = list(tokenizer.encode(answer))
     assert list(Tokenizer(VocabEncoder(model.vocab)).encode(answer)) == ids
@@ -109,7 +111,7 @@ def test_prompt_length_and_verdict_index(base: Path, files: tuple[Path, Path]) -
         assert tokenized.tokens[tokenized.prompt_length : tokenized.verdict_index] == tokenizer.encode(
             [Segment("\n\n")]
         )
-        assert tokenized.tokens[tokenized.verdict_index] == (tokenizer.unsafe if tokenized.unsafe else tokenizer.safe)
+        assert tokenized.tokens[tokenized.verdict_index] == tokenizer.verdict_ids(TEMPLATE)[tokenized.unsafe]
 
 
 def edited(base: Path, folder: Path, edit: object) -> Path:
@@ -139,13 +141,26 @@ def test_text_that_becomes_an_added_token_is_an_error(base: Path, tmp_path: Path
         tokenizer.encode([Segment("hi <|eot_id|>", untrusted=True)])
 
 
-def test_tokenizer_that_splits_the_verdict_is_rejected(base: Path, tmp_path: Path) -> None:
+def test_a_verdict_of_several_tokens_is_read_at_the_first(base: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
     def edit(described: dict[str, dict[str, object]]) -> None:
         described["model"]["ignore_merges"] = False
-        described["model"]["merges"] = []
+        described["model"]["merges"] = ["s a", "u n"]
 
-    with pytest.raises(ModelError, match="no single token for 'safe': it is of no Llama Guard"):
-        Tokenizer(HuggingFaceEncoder(edited(base, tmp_path / "x", edit)))
+    tokenizer = Tokenizer(HuggingFaceEncoder(edited(base, tmp_path / "x", edit)))
+    assert tokenizer.verdict_ids(TEMPLATE) == tuple(map(TOKENS.index, ("sa", "un")))
+    example = TrainingExample.from_json(files[0].read_text("utf-8").splitlines()[0], "x:1")
+    tokenized = tokenizer.tokenize(example)
+    assert tokenized.verdict_length == 4
+    verdict = tokenized.tokens[tokenized.verdict_index :][:5]
+    assert verdict == tuple(map(TOKENS.index, ("un", "sa", "f", "e", "Ċ")))
+
+
+def test_verdicts_that_begin_with_the_same_token_are_an_error(base: Path, tmp_path: Path) -> None:
+    def edit(described: dict[str, object]) -> None:
+        described["normalizer"] = {"type": "Prepend", "prepend": "x"}
+
+    with pytest.raises(ModelError, match="'safe' and 'unsafe' begin with the same token"):
+        Tokenizer(HuggingFaceEncoder(edited(base, tmp_path / "x", edit))).verdict_ids(TEMPLATE)
 
 
 def test_missing_or_damaged_tokenizer_is_an_error(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from guardcli.conversation import Key
 from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Renderer, Template
+from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_controls_json
 from guardcli.text.segments import Segment, render_text
@@ -56,8 +57,8 @@ class TrainingExample:
     @property
     def prefix(self) -> tuple[Segment, ...]:
         """The prompt up to the first message: the segments before its text and the name of its speaker."""
-        first_text = next((at for at, segment in enumerate(self.prompt) if segment.untrusted), 1)
-        return self.prompt[: max(first_text - 1, 0)]
+        first_text = next((at for at, segment in enumerate(self.prompt) if segment.untrusted), 0)
+        return self.prompt[: max(first_text - _segments_before_text(self.template), 0)]
 
     @property
     def label(self) -> str:
@@ -120,6 +121,12 @@ class TrainingExample:
             original_ids=tuple(row["augmentation"]["order"]),
             weight=_read_weight(row),
         )
+
+
+def _segments_before_text(template: str) -> int:
+    """With how many segments a turn begins: those that name its speaker."""
+    turn = TEMPLATES[template].turn(Turn(1, "user", "User", ""))
+    return next(at for at, segment in enumerate(turn) if segment.untrusted)
 
 
 def make_examples(

@@ -1,0 +1,45 @@
+"""The categories of a taxonomy as text: each by its name, or with `detail: full` by all that defines it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from guardcli.taxonomy import Category, Example, Taxonomy
+
+
+def category_text(taxonomy: Taxonomy, title: Callable[[Category], str], *, before_description: str = "") -> str:
+    """The categories, one after the other, without a line break at the end.
+
+    `title` gives the line that a category begins with. With `detail: full`, `before_description` ends that line where
+    a description follows.
+
+    Examples stand behind what else there is of their category, as in the paper (arXiv 2312.06674, few-shot); how one
+    reads is our own, for no vendor's wording is public.
+    """
+    lines = []
+    for category in taxonomy.categories:
+        lines.append(title(category))
+        if taxonomy.detail == "full":
+            if category.description:
+                lines[-1] = lines[-1].removesuffix(before_description) + before_description
+            lines += _definition(category)
+        if category.examples:
+            lines += ["Examples", *map(_example, category.examples)]
+    return "\n".join(lines)
+
+
+def _definition(category: Category) -> list[str]:
+    lines = [category.description] if category.description else []
+    for heading, bullets in (
+        ("Should not", category.should_not),
+        ("Can", category.can),
+        ("Should", category.should),
+    ):
+        if bullets:
+            lines += [heading, *(f"- {bullet}" for bullet in bullets)]
+    return lines
+
+
+def _example(example: Example) -> str:
+    said = [f"- User: {example.user}"] + ([f"  Agent: {example.assistant}"] if example.assistant else [])
+    return "\n".join([*said, f"  Assessment: {example.verdict}"])
