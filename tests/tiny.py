@@ -37,6 +37,7 @@ MERGES = tuple(
          *_chains(_TEXT.split())]
     )
 )  # fmt: skip
+CHATML = ("<|im_start|>", "<|im_end|>")
 USER_DEFINED = "<END CONVERSATION>"
 
 
@@ -47,10 +48,12 @@ def byte_symbols() -> list[str]:
     return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
 
 
-def vocabulary(*, user_defined: bool, merges: Sequence[str] = MERGES) -> tuple[list[str], list[int]]:
+def vocabulary(
+    *, user_defined: bool, merges: Sequence[str] = MERGES, specials: Sequence[str] = SPECIALS
+) -> tuple[list[str], list[int]]:
     """Tokens and their types (1 normal, 3 control, 4 user-defined)."""
     normal = byte_symbols() + ["".join(merge.split()) for merge in merges]
-    special = [*SPECIALS] + ([USER_DEFINED] if user_defined else [])
+    special = [*specials] + ([USER_DEFINED] if user_defined else [])
     return normal + special, [1] * len(normal) + [4 if token == USER_DEFINED else 3 for token in special]
 
 
@@ -63,6 +66,7 @@ def write(
     answers: bool = False,
     reads: Mapping[str, tuple[str, float]] | None = None,
     user_defined: bool = False,
+    chatml: bool = False,
     control: str = "",
     context: int = 4096,
     name: str = "tiny",
@@ -79,13 +83,17 @@ def write(
 
     `half` stores F16 instead of F32. `reads` makes a model that means something: for each word its category, such as
     "S9", and how strongly it speaks for it. Such a word anywhere in the prompt makes it unsafe; 1.0 is beyond doubt.
-    `control` are bytes whose tokens are typed as control tokens, and `lacking` is a byte that has no token.
-    With `tensors_per_file` it is split, and the files' names are `path`'s with their numbers. `strings` are more
-    metadata, by key.
+    `chatml` makes a base for smol-guard: it has the special tokens of ChatML and, as in the vocabulary of SmolLM2,
+    `unsafe` is two tokens. `control` are bytes whose tokens are typed as control tokens, and `lacking` is a byte that
+    has no token. With `tensors_per_file` it is split, and the files' names are `path`'s with their numbers. `strings`
+    are more metadata, by key.
     """
     words = [form for word in reads or () for form in (word, f"Ġ{word}")]
     merges = tuple(dict.fromkeys((*MERGES, *_chains(words))))
-    tokens, types = vocabulary(user_defined=user_defined, merges=merges)
+    specials = SPECIALS
+    if chatml:
+        merges, specials = tuple(merge for merge in merges if merge != "un safe"), (*SPECIALS, *CHATML)
+    tokens, types = vocabulary(user_defined=user_defined, merges=merges, specials=specials)
     types = [
         gguf.TokenType.CONTROL if token in set(control) else type_ for token, type_ in zip(tokens, types, strict=True)
     ]
@@ -108,8 +116,9 @@ def write(
     writer.add_token_types(types)
     writer.add_token_merges(list(merges))
     writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))
-    writer.add_eos_token_id(tokens.index("<|end_of_text|>"))
-    writer.add_eot_token_id(tokens.index("<|eot_id|>"))
+    writer.add_eos_token_id(tokens.index("<|im_end|>" if chatml else "<|end_of_text|>"))
+    if not chatml:
+        writer.add_eot_token_id(tokens.index("<|eot_id|>"))
     if chat_template is not None:
         writer.add_chat_template(chat_template)
     for key, value in (strings or {}).items():
@@ -176,7 +185,7 @@ def weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict[
         made |= {f"blk.{layer}.{part}.weight": values for part, values in block.items()}
     if answers:
         embedding[:, 0] = 10  # ... which so stays constant, and lifts the two verdicts
-        for word in ("safe", "unsafe"):
+        for word in ("safe", "unsafe" if "unsafe" in tokens else "un"):
             output[tokens.index(word), 0] = 60
     return made
 

@@ -40,6 +40,14 @@ class Adapter:
             raise ValueError(f"the scale of {path} is {scale!r}: write a number, such as {path}:0.5")
         return cls(Path(path), number)
 
+    def read_template(self) -> str:
+        """The name of the prompt template that it was trained for, or "" where the file does not say.
+
+        Raises:
+            ModelError: the file is damaged, or no GGUF.
+        """
+        return read_header(self.path).get_str(TEMPLATE)
+
     def check(self, model: Path, header: GgufHeader, template: str) -> None:
         """Raise ModelError: it is no LoRA adapter, or one for another model, as far as the two files say."""
         own = read_header(self.path)

@@ -46,19 +46,20 @@ class Model:
     ) -> Model:
         """Load a GGUF by its path, or a bundled model by its name, and apply adapters to it.
 
-        `template` names the prompt template, which is detected if it is left out. `cache` is a file in which digests
-        are kept. A model that is for demonstration only gives a `DemonstrationModelWarning`.
+        `template` names the prompt template. Left out, it is detected, or for a model that is no guard by itself it is
+        the one that its adapters were trained for. `cache` is a file in which digests are kept. A model that is for
+        demonstration only gives a `DemonstrationModelWarning`.
 
         Raises:
             ModelError: the model or an adapter is missing, damaged or unknown to llama.cpp; no template can be
-                detected; or an adapter was made for another model.
+                detected; or an adapter was made for another model or template.
         """
         if notice := notice_of(path):
             warnings.warn(notice, DemonstrationModelWarning, stacklevel=2)
         parts = parts_of(find_model(path))
         path = parts[0]
         header = read_headers(parts)[0]
-        template = template or detect(path, header).template.name
+        template = template or detect(path, header, adapters).template.name
         for adapter in adapters:
             adapter.check(path, header, template)
         adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)

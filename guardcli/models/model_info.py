@@ -17,7 +17,9 @@ from guardcli.models.identity import parts_of
 from guardcli.models.memory import MemoryEstimate, WeightSizes, estimate_memory
 from guardcli.models.model_files import read_headers
 from guardcli.models.tokenizers import check_tokenizer, missing_bytes
-from guardcli.prompts.templates import Template
+from guardcli.prompts import Renderer, Template
+from guardcli.prompts.turns import Turn
+from guardcli.taxonomy import Taxonomy
 
 # llama.cpp's names of what it calls the type of a file (llama.h, LLAMA_FTYPE).
 FILE_TYPES = {
@@ -152,7 +154,8 @@ def examine(path: Path, *, cache: Path | None = None) -> ModelInfo:
 
 def special_tokens(template: Template) -> set[str]:
     """The special tokens that the prompts of a template need."""
-    segments = (*template.opening, *template.closing, template.end)
+    renderer = Renderer(template, Taxonomy.load(template.taxonomy))
+    segments = (*renderer.render([Turn(1, "user", "User", "")]).segments, template.answer.end)
     return {segment.text for segment in segments if segment.special}
 
 

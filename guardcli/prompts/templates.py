@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable
 
 from guardcli.prompts.llama_guard import LLAMA_GUARD
+from guardcli.prompts.smol_guard import SMOL_GUARD
 from guardcli.prompts.template import Template
 
-TEMPLATES = {template.name: template for template in LLAMA_GUARD}
+TEMPLATES = {template.name: template for template in (*LLAMA_GUARD, SMOL_GUARD)}
 
 
 def detect_template(chat_template: str, names: Iterable[str]) -> Template | None:

@@ -10,6 +10,7 @@ import pytest
 
 from guardcli import Guard
 from guardcli.models import Model
+from guardcli.prompts import TEMPLATES
 from tests.cli.running import guard
 from tests.fake import FakeEngine, spell, words
 from tests.prompts.test_prompt import Case, cases
@@ -19,7 +20,7 @@ from tests.prompts.test_prompt import Case, cases
     "case", [case for case in cases() if case.id == "four_turn" or case.id == "user_only"], ids=str
 )
 def test_raw_is_the_vendors_rendering_to_the_byte(case: Case) -> None:
-    taxonomy = {"llama-guard-3-8b": "llama-guard-3"}.get(case.template, case.template)
+    taxonomy = TEMPLATES[case.template].taxonomy
     stdin = json.dumps({"messages": case.content["messages"]}, indent=2)
     done = guard("taxonomy", "render", taxonomy, "--template", case.template, "--raw", stdin=stdin)
     assert done.stdout == case.content.get("prompt_canonical", case.content["prompt"])

@@ -131,6 +131,50 @@ def test_an_adapter_of_another_prompt_or_other_weights(guard_path: Path, tmp_pat
     assert f"its weights are {'0' * 16}, and the model's" in refused(guard_path, other)
 
 
+def named(path: Path, template: str) -> Adapter:
+    """An adapter that was trained for a template."""
+    return Adapter(tiny.write_adapter(path, **{KEYS["template"]: template}))
+
+
+def test_an_adapter_names_the_template_of_a_base_that_is_no_guard(tmp_path: Path) -> None:
+    base = tiny.write(tmp_path / "base.gguf", answers=True, chatml=True)
+    smol = named(tmp_path / "smol.gguf", "smol-guard")
+    unnamed = Adapter(tiny.write_adapter(tmp_path / "unnamed.gguf", seed=2))
+    with Guard(ModelConfig(base, adapters=(unnamed, smol)), engine=EngineConfig(threads=1)) as guard:
+        assert (guard.template.name, guard.taxonomy.name) == ("smol-guard", "llama-guard-3")
+        (verdict,) = guard.check(PROMPTS[:1])
+    assert verdict.verdict in ("safe", "unsafe")
+    for adapters in ((), (unnamed,)):
+        with pytest.raises(ModelError, match="no guard model that guard knows") as caught:
+            Model.load(base, adapters=adapters)
+        assert caught.value.code == "model/unknown"
+
+
+def test_an_adapter_for_a_template_that_is_not_known(tmp_path: Path) -> None:
+    base = tiny.write(tmp_path / "base.gguf", chatml=True)
+    with pytest.raises(ModelError, match="prompt 'big-guard', which this version of guard does not know") as caught:
+        Model.load(base, adapters=[named(tmp_path / "a.gguf", "big-guard")])
+    assert caught.value.code == "model/wrong-template"
+
+
+def test_adapters_of_different_templates_are_not_applied_together(tmp_path: Path) -> None:
+    base = tiny.write(tmp_path / "base.gguf", chatml=True)
+    one, other = named(tmp_path / "a.gguf", "smol-guard"), named(tmp_path / "b.gguf", "llama-guard-2")
+    with pytest.raises(ModelError) as caught:
+        Model.load(base, adapters=[one, other])
+    assert caught.value.code == "model/adapter-mismatch"
+    assert str(caught.value) == (
+        f"{one.path} was trained for the prompt smol-guard, and {other.path} for llama-guard-2: "
+        "they cannot be applied together"
+    )
+
+
+def test_an_adapter_does_not_change_the_template_of_a_guard(tmp_path: Path) -> None:
+    guard = tiny.write(tmp_path / "guard.gguf", name="Llama Guard 3 8B")
+    with pytest.raises(ModelError, match="its prompt is smol-guard, and the model's llama-guard-3-8b"):
+        Model.load(guard, adapters=[named(tmp_path / "a.gguf", "smol-guard")])
+
+
 def test_an_adapter_is_no_model(adapter: Path) -> None:
     with pytest.raises(ModelError, match=r"is an adapter: name the model that it changes with -m, and it with --lora"):
         Model.load(adapter, template=GENERATION)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from guardcli.errors import InputError
-from guardcli.prompts import TEMPLATES
+from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import render_text
 from guardcli.training.augmentation import AugmentConfig, TrainingExample, make_examples
@@ -40,6 +40,8 @@ def made(
         ("llama-guard-3-8b", ("S1", "S10"), "\n\nunsafe\nS1,S10<|eot_id|>"),
         ("llama-guard-3-1b", ("S9",), "\n\nunsafe\nS9<|eot_id|>"),
         ("llama-guard-4", ("S9",), "\n\nunsafe\nS9<|eot|>"),
+        ("smol-guard", (), "safe<|im_end|>"),
+        ("smol-guard", ("S1", "S2"), "unsafe\nS1,S2<|im_end|>"),
     ],
 )
 def test_answers_are_what_each_generation_writes(template: str, categories: tuple[str, ...], answer: str) -> None:
@@ -70,6 +72,13 @@ def test_json_line() -> None:
         "weight": 1.0,
     }
     assert segments["answer"] == [["text", "\n\n"], ["text", "unsafe\nS9"], ["special", "<|eot_id|>"]]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_prefix_ends_where_the_first_turn_begins(template: str) -> None:
+    (example,) = made(template)
+    renderer = Renderer(TEMPLATES[template], Taxonomy.load(TEMPLATES[template].taxonomy))
+    assert example.prefix == renderer.prefix("User")
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
