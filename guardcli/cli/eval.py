@@ -21,6 +21,7 @@ from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.gates import Gates, gate_options
 from guardcli.cli.guard_options import NO_MODEL, GuardOptions, engine_options, guard_files
 from guardcli.cli.options import PathOption
+from guardcli.cli.page_options import date_option, page_context
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import InputError, ModelError
 from guardcli.evaluation import EvalConfig, System, count_unscored, evaluate, group_by_field, system_from_field
@@ -132,6 +133,7 @@ from guardcli.text.escaping import escape_terminal, pluralize
     help="Write a page with curves and the worst mistakes, too.",
 )
 @click.option("--no-text", is_flag=True, help="Leave messages out of the page.")
+@date_option
 @click.option("--verdicts", type=click.Path(path_type=Path), metavar="FILE", help="Keep the rows, for --from.")
 @click.option(
     "--resamples",
@@ -167,6 +169,7 @@ def eval_(
     output_format: str,
     html: Path | None,
     no_text: bool,
+    date: str | None,
     verdicts: Path | None,
     resamples: int,
     seed: int,
@@ -243,9 +246,12 @@ def eval_(
         num_resamples=resamples,
         seed=seed,
     )
-    evaluation = evaluation_report.EvaluationReport(evaluate(dataset, systems, config), ablations, ", ".join(sources))
+    results = evaluate(dataset, systems, config)
+    gate_results = [gate for result in results.results for gate in gates.check(result)]
+    evaluation = evaluation_report.EvaluationReport(results, ablations, ", ".join(sources), gate_results)
     if html is not None:
-        output.write_file(html, evaluation_report.as_page(evaluation, with_text=not no_text))
+        page = evaluation_report.as_page(evaluation, with_text=not no_text, context=page_context(date, policies))
+        output.write_file(html, page)
     output.write(_written(evaluation, output_format))
     return _code(evaluation, gates)
 
@@ -324,7 +330,7 @@ def _code(evaluation: evaluation_report.EvaluationReport, gates: Gates) -> int:
         for one in results
         for why in gates.find_unmeasurable(one.scored.labels)
     ]
-    missed = [line for result in results for line in gates.find_missed(result)]
+    missed = [gate.describe_miss() for gate in evaluation.gates if not gate.passed]
     for line in empty:
         output.echo_error(InputError(line, code="eval/one-class"))
     for line in missed if not empty else ():

@@ -11,7 +11,9 @@ import click
 
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption
 from guardcli.cli.probability import Probability
-from guardcli.evaluation import SystemResult
+from guardcli.evaluation import GateResult, SystemResult
+from guardcli.evaluation.gates import GateSide
+from guardcli.evaluation.metrics import Interval
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,19 +46,22 @@ class Gates:
     maxima: dict[str, float]
     max_errors: CountOrFraction | None
 
-    def find_missed(self, result: SystemResult) -> Iterator[str]:
-        """Describe each gate that a system misses.
-
-        An undefined metric misses its gate, such as the precision of a system that flags nothing.
-        """
-        for limits, words, sign in ((self.minima, _MIN_METRICS, 1), (self.maxima, _MAX_METRICS, -1)):
+    def check(self, result: SystemResult) -> Iterator[GateResult]:
+        """Check each gate for a system."""
+        sides: tuple[tuple[GateSide, dict[str, float], dict[str, str]], ...] = (
+            ("min", self.minima, _MIN_METRICS),
+            ("max", self.maxima, _MAX_METRICS),
+        )
+        for side, limits, words in sides:
             for name, limit in limits.items():
-                metric = getattr(result.metrics, name)
-                if metric is None:
-                    yield f"{result.system.name}: there is no {words[name]}, and a gate asks for it"
-                elif sign * metric.value < sign * limit:
-                    side = "below" if sign > 0 else "above"
-                    yield f"{result.system.name}: {words[name]} is {metric.value:.4f}, {side} {limit:g}"
+                interval: Interval | None = getattr(result.metrics, name)
+                yield GateResult(
+                    system=result.system.name,
+                    metric=words[name],
+                    side=side,
+                    limit=limit,
+                    value=None if interval is None else interval.value,
+                )
 
     def find_unmeasurable(self, labels: Iterable[bool]) -> Iterator[str]:
         """Describe each gate whose metric is undefined because these labels are all safe, or all unsafe."""

@@ -73,7 +73,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     environment.prepare()
     try:
         # click's own handling exits with 1 on Ctrl-C and on a closed pipe, and 1 means "unsafe" here.
-        result = cli.main(args=arguments, prog_name="guard", standalone_mode=False)
+        words = tuple(sys.argv[1:] if arguments is None else arguments)  # a page tells by which command it was made
+        result = cli.main(args=words, prog_name="guard", standalone_mode=False, obj=words)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
         output.echo_err_text(_usage_message(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import click
 
 from guardcli.cli import inputs, output
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
+from guardcli.cli.extends_root_option import extends_root_option
+from guardcli.cli.page_options import date_option, page_context
 from guardcli.errors import InputError
 from guardcli.judging import reader
 from guardcli.judging.summary import Summary, summarize
 from guardcli.report.audit_report import as_page
+from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_terminal, pluralize
 
 
@@ -21,10 +25,30 @@ from guardcli.text.escaping import escape_terminal, pluralize
 @click.option(
     "-o", "--output", "path", type=click.Path(path_type=Path), metavar="HTML", help="The page; stdout if left out."
 )
+@click.option(
+    "-t",
+    "--taxonomy",
+    "taxonomies",
+    multiple=True,
+    metavar="NAME|YAML",
+    help="The policy of the rows, for the names of its categories; shipped ones are known. Repeatable.",
+)
+@extends_root_option
 @click.option("--title", default="Audit of conversations", show_default=True, help="What the page is called.")
 @click.option("--time", metavar="FIELD", help="A kept field (--keep) with a date or an epoch.")
 @click.option("--with-text", is_flag=True, help="Show the judged messages, where the rows hold them (--show-text).")
-def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str | None, with_text: bool) -> int:
+@date_option
+def report(
+    *,
+    files: tuple[str, ...],
+    path: Path | None,
+    taxonomies: tuple[str, ...],
+    extends_root: Path | None,
+    title: str,
+    time: str | None,
+    with_text: bool,
+    date: str | None,
+) -> int:
     """Make one HTML page of VERDICTS, or of rows from stdin, that can be sent on: it fetches nothing.
 
     \b
@@ -34,11 +58,13 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
         return USAGE_ERROR
     files = files or ("-",)
     to_stdout = output.check_output(path, files, "-o")
+    policies = [Taxonomy.load(name, extends_root=extends_root) for name in taxonomies]
     rows = chain.from_iterable(reader.read_verdicts(file) for file in files)
     summary = summarize(rows, time=time)
     if time is not None and summary.total:
         _check_time(summary, time)
-    page = as_page(summary, title, with_text=with_text)
+    _check_taxonomies(summary, policies)
+    page = as_page(summary, title, with_text=with_text, context=page_context(date, policies))
     if path is None or to_stdout:
         output.write(page)
     else:
@@ -46,6 +72,17 @@ def report(*, files: tuple[str, ...], path: Path | None, title: str, time: str |
     if not summary.total:
         output.echo_err("guard: there are no verdicts in it")
     return OK if summary.total else UNJUDGED
+
+
+def _check_taxonomies(summary: Summary, policies: Sequence[Taxonomy]) -> None:
+    """Warn of policies that no row was judged by: the page has none of their names."""
+    digests = {by.prompt_digest for by in summary.made_by}
+    for policy in policies:
+        if summary.total and policy.prompt_digest not in digests:
+            output.echo_err(
+                f"guard: -t {policy.name}: no row was judged by this policy: its names are not on the page "
+                f"(prompt digest {policy.prompt_digest}, rows have {', '.join(sorted(digests)[:3])})"
+            )
 
 
 def _check_time(summary: Summary, time: str) -> None:
@@ -65,5 +102,5 @@ def _check_time(summary: Summary, time: str) -> None:
         example = "" if summary.unread_date is None else f", such as {summary.unread_date!r}"
         output.echo_err(
             f"guard: {summary.undated:,} of {pluralize(summary.total, 'row')} have no readable date in "
-            f"{escape_terminal(time)}{escape_terminal(example)}: they are not in the table over time"
+            f"{escape_terminal(time)}{escape_terminal(example)}: they are not in the chart over time"
         )

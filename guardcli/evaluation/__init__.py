@@ -17,6 +17,7 @@ from guardcli.evaluation.evaluation import (
     ThresholdPick,
     evaluate,
 )
+from guardcli.evaluation.gates import GateResult
 from guardcli.evaluation.slices import Slice, group_by_field
 from guardcli.evaluation.system_metrics import Metrics, ScoredSamples
 from guardcli.evaluation.systems import Prediction, System, count_unscored, system_from_field, system_from_rows
@@ -28,6 +29,7 @@ __all__ = [
     "Comparison",
     "EvalConfig",
     "Evaluation",
+    "GateResult",
     "Metrics",
     "NativeCategories",
     "ObjectivePicks",

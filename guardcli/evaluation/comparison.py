@@ -10,15 +10,27 @@ from itertools import tee
 from typing import TYPE_CHECKING, TypeAlias
 
 from guardcli.conversation import Malformed, Record
+from guardcli.judging.decision import Label
+from guardcli.judging.histogram import ScoreHistogram
 from guardcli.judging.reader import group_by_record
 from guardcli.judging.redecision import Redecision
 from guardcli.judging.topk import TopK
-from guardcli.judging.verdict import RecordKey, Verdict
+from guardcli.judging.verdict import Provenance, RecordKey, Verdict
 
 if TYPE_CHECKING:
     from guardcli.judging import Guard
 
 MAX_SHOWN = 20  # row pairs that are kept to be read, of each kind of flip and of the largest score deltas
+
+# Pairs of verdicts that differ, by what a reader must see first: what passes now, what is flagged now, what was lost.
+FLIPS: tuple[tuple[Label, Label], ...] = (
+    ("unsafe", "safe"),
+    ("safe", "unsafe"),
+    ("unsafe", "error"),
+    ("safe", "error"),
+    ("error", "unsafe"),
+    ("error", "safe"),
+)
 
 RowPair: TypeAlias = tuple[Verdict, Verdict]
 
@@ -28,17 +40,27 @@ class Comparison:
     """What differs between two runs.
 
     `verdicts` counts row pairs by (verdict before, verdict after). `flips` keeps some pairs of each kind whose verdicts
-    differ, and `largest_deltas` some of all pairs, both with the largest change of the score first. `gained` and `lost`
-    count categories that only the row after, or only the row before, lists. `unmatched` counts rows without a
-    counterpart: (before, after).
+    differ, in the order of FLIPS; `relabeled` some that are unsafe in both runs with different categories, of
+    `num_relabeled`; and `largest_deltas` some of all pairs: the largest change of the score first, then the highest
+    score. `gained` and `lost` count categories that only the row after, or only the row before, lists.
+
+    Of each run, (before, after): `unmatched` counts rows without a counterpart, `made_by` and `thresholds` what its
+    rows were judged with, and `histograms` their scores, of pairs only.
     """
 
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     gained: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     flips: dict[tuple[str, str], list[RowPair]] = field(default_factory=dict)
+    relabeled: list[RowPair] = field(default_factory=list)
+    num_relabeled: int = 0
     largest_deltas: list[RowPair] = field(default_factory=list)
     unmatched: tuple[int, int] = (0, 0)
+    made_by: tuple[Counter[Provenance], Counter[Provenance]] = field(default_factory=lambda: (Counter(), Counter()))
+    thresholds: tuple[Counter[float], Counter[float]] = field(default_factory=lambda: (Counter(), Counter()))
+    histograms: tuple[ScoreHistogram, ScoreHistogram] = field(
+        default_factory=lambda: (ScoreHistogram(), ScoreHistogram())
+    )
 
     @property
     def num_matched(self) -> int:
@@ -64,6 +86,7 @@ def compare_runs(before: Iterable[Verdict], after: Iterable[Verdict]) -> Compari
     """Compare two runs row by row. Memory is bounded where both have the same order, as runs over one input have."""
     comparison = Comparison()
     flips: dict[tuple[str, str], TopK[RowPair]] = {}
+    relabeled: TopK[RowPair] = TopK(MAX_SHOWN)
     largest_deltas: TopK[RowPair] = TopK(MAX_SHOWN)
     unmatched = [0, 0]
     for row_before, row_after in align_rows(before, after):
@@ -72,19 +95,38 @@ def compare_runs(before: Iterable[Verdict], after: Iterable[Verdict]) -> Compari
             continue
         pair = (row_before, row_after)
         verdicts = (row_before.verdict, row_after.verdict)
-        comparison.verdicts[verdicts] += 1
+        _count(comparison, pair)
         delta = abs(score_delta(pair))
-        was, now = (set(row.categories or ()) for row in pair)
-        comparison.gained.update(now - was)
-        comparison.lost.update(was - now)
+        weight = delta, max(row.judged_score or 0.0 for row in pair)
         if verdicts[0] != verdicts[1]:
-            flips.setdefault(verdicts, TopK(MAX_SHOWN)).add(delta, pair)
+            flips.setdefault(verdicts, TopK(MAX_SHOWN)).add(weight, pair)
+        elif verdicts == ("unsafe", "unsafe") and _category_sets(pair)[0] != _category_sets(pair)[1]:
+            comparison.num_relabeled += 1
+            relabeled.add(weight, pair)
         if delta:
-            largest_deltas.add(delta, pair)
-    comparison.flips = {verdicts: top.items() for verdicts, top in sorted(flips.items())}
-    comparison.largest_deltas = largest_deltas.items()
+            largest_deltas.add(weight, pair)
+    comparison.flips = {verdicts: flips[verdicts].items() for verdicts in FLIPS if verdicts in flips}
+    comparison.relabeled, comparison.largest_deltas = relabeled.items(), largest_deltas.items()
     comparison.unmatched = (unmatched[0], unmatched[1])
     return comparison
+
+
+def _count(comparison: Comparison, pair: RowPair) -> None:
+    """Count a pair, and what its rows were made of."""
+    comparison.verdicts[pair[0].verdict, pair[1].verdict] += 1
+    was, now = _category_sets(pair)
+    comparison.gained.update(now - was)
+    comparison.lost.update(was - now)
+    for side, row in enumerate(pair):
+        comparison.made_by[side][row.provenance] += 1
+        comparison.thresholds[side][row.threshold] += 1
+        if row.judged_score is not None:
+            comparison.histograms[side].add(row.judged_score)
+
+
+def _category_sets(pair: RowPair) -> tuple[set[str], set[str]]:
+    before, after = pair
+    return set(before.categories or ()), set(after.categories or ())
 
 
 def compare_guards(records: Iterable[Record | Malformed], before: Guard, after: Guard) -> Comparison:

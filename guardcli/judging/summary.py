@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardcli.judging.histogram import ScoreHistogram
+from guardcli.judging.histogram import NUM_FINE_BINS, ScoreHistogram
 from guardcli.judging.topk import TopK
-from guardcli.judging.verdict import Verdict
+from guardcli.judging.verdict import Provenance, Verdict
 
 CASES = 15  # of each kind that are kept to be looked at
+CATEGORY_CASES = 3  # of each category
+MAX_CATEGORIES = 50  # of which cases are kept
 REASONS = 100  # for errors that are told apart
 OTHER_REASONS = "other reasons"
 KINDS = ("safe", "unsafe", "error")
@@ -43,9 +45,15 @@ _DATES = tuple(
 
 @dataclass(slots=True)
 class Summary:
-    """`histogram` counts the scores. `most_confident` are the unsafe rows with the highest
-    scores, `borderline` those, safe or unsafe, nearest to their threshold. `by_day` is empty where rows tell no time;
-    `timed` rows have the field that was asked for, and in `undated` ones no date could be read, of which one is kept.
+    """What a run says, in memory that does not grow with its rows.
+
+    `histogram` counts the scores in NUM_FINE_BINS bins. `most_confident` are the unsafe rows with the highest scores,
+    `by_category` those of each category, and `borderline` the rows, safe or unsafe, nearest to their threshold.
+    `off_threshold` counts rows whose verdict is not that of their score at their threshold: categories had thresholds
+    of their own.
+
+    `by_day` is empty where rows tell no time; `timed` rows have the field that was asked for, and in `undated` ones no
+    date could be read, of which one is kept.
     """
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -57,11 +65,13 @@ class Summary:
     timed: int = 0
     undated: int = 0
     unread_date: Any = None
-    histogram: ScoreHistogram = field(default_factory=ScoreHistogram)
-    made_by: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    histogram: ScoreHistogram = field(default_factory=lambda: ScoreHistogram(num_bins=NUM_FINE_BINS))
+    made_by: Counter[Provenance] = field(default_factory=Counter)
     thresholds: Counter[float] = field(default_factory=Counter)
+    off_threshold: int = 0
     most_confident: list[Verdict] = field(default_factory=list)
     borderline: list[Verdict] = field(default_factory=list)
+    by_category: dict[str, list[Verdict]] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -88,16 +98,22 @@ def summarize(rows: Iterable[Verdict], *, time: str | None = None) -> Summary:
     summary = Summary()
     most_confident: TopK[Verdict] = TopK(CASES)
     borderline: TopK[Verdict] = TopK(CASES)
+    by_category: dict[str, TopK[Verdict]] = {}
     for row in rows:
         _count(summary, row, time)
         score = row.judged_score
         if score is None:
             continue
         summary.histogram.add(score)
+        summary.off_threshold += (row.verdict == "unsafe") != (score >= row.threshold)
         if row.verdict == "unsafe":
             most_confident.add(score, row)
+            for category in row.categories or ():
+                if category in by_category or len(by_category) < MAX_CATEGORIES:
+                    by_category.setdefault(category, TopK(CATEGORY_CASES)).add(score, row)
         borderline.add(-abs(score - row.threshold), row)
     summary.most_confident, summary.borderline = most_confident.items(), borderline.items()
+    summary.by_category = {category: top.items() for category, top in by_category.items()}
     return summary
 
 
@@ -106,8 +122,7 @@ def _count(summary: Summary, row: Verdict, time: str | None) -> None:
     summary.verdicts[kind] += 1
     summary.flags.update(row.flags)
     summary.by_source.setdefault(row.key.source or "", Counter())[kind] += 1
-    by = row.provenance
-    summary.made_by[by.model, by.template, by.taxonomy, by.scoring] += 1
+    summary.made_by[row.provenance] += 1
     summary.thresholds[row.threshold] += 1
     if kind == "unsafe":
         summary.categories.update(row.categories or ())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
+Weight: TypeAlias = "float | tuple[float, ...]"  # of one kind in a TopK
 
 
 class TopK(Generic[T]):
@@ -13,10 +14,10 @@ class TopK(Generic[T]):
 
     def __init__(self, k: int) -> None:
         self._k = k
-        self._heap: list[tuple[float, int, T]] = []
+        self._heap: list[tuple[Weight, int, T]] = []
         self._count = 0
 
-    def add(self, weight: float, item: T) -> None:
+    def add(self, weight: Weight, item: T) -> None:
         """Keep an item if it is among the k largest."""
         self._count += 1
         entry = (weight, -self._count, item)

@@ -39,3 +39,14 @@ def notice_of(name: str | Path) -> str | None:
     """Return what everyone who uses a bundled model is told; None for other models."""
     bundled = BUNDLED_MODELS.get(name) if isinstance(name, str) else None
     return None if bundled is None else bundled.notice
+
+
+def is_demonstration(identity: str) -> bool:
+    """Whether a row's model, or one of its adapters, has the name of a bundled model.
+
+    A file that somebody gave such a name counts too: a warning too many does no harm.
+
+    >>> is_demonstration("starter@0123456789ab"), is_demonstration("llama-guard-3-8b@0123456789ab")
+    (True, False)
+    """
+    return any(part.partition("@")[0] in BUNDLED_MODELS for part in identity.split("+"))

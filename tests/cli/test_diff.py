@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import guard
+from tests.report.pages import Page
 from tests.rows import row, write
 
 BEFORE = [row(1, 0.2), row(2, 0.4), row(3, 0.9)]
@@ -41,11 +42,13 @@ def test_two_files(desk: Path, files: tuple[str, ...], extra: list[str], code: i
 def test_as_json_and_as_a_page(desk: Path) -> None:
     found = json.loads(guard("diff", "a.jsonl", "b.jsonl", "--format", "json", cwd=desk).stdout)
     assert (found["before"], found["after"], found["changed"]) == ("a.jsonl", "b.jsonl", 1)
-    page = guard("diff", "a.jsonl", "b.jsonl", "--format", "html", cwd=desk).stdout
+    page = guard("diff", "a.jsonl", "b.jsonl", "--format", "html", "--date", "2026-02-01", cwd=desk).stdout
     assert page.startswith("<!doctype html>")
-    assert "hi" not in page.split("</style>")[1].replace("this", "")
+    assert Page(page).root.find("pre") == []
+    command = "guard diff a.jsonl b.jsonl --format html --date 2026-02-01"
+    assert command in [node.text for node in Page(page).section("origin").find("dd")]
     page = guard("diff", "a.jsonl", "b.jsonl", "--format", "html", "--with-text", cwd=desk).stdout
-    assert "&lt;b&gt;hi&lt;/b&gt;" in page
+    assert {node.text for node in Page(page).root.find("pre")} == {"<b>hi</b>"}
 
 
 @pytest.mark.parametrize(

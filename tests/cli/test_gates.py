@@ -21,7 +21,8 @@ def result_of(*scores: float | None) -> SystemResult:
 
 
 def missed(minima: dict[str, float], maxima: dict[str, float]) -> list[str]:
-    return [*Gates(minima, maxima, None).find_missed(result_of(*SCORES))]
+    gates = Gates(minima, maxima, None).check(result_of(*SCORES))
+    return [gate.describe_miss() for gate in gates if not gate.passed]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_bounds(minima: dict[str, float], maxima: dict[str, float], told: list[s
 
 def test_a_metric_that_is_undefined_misses_its_gate() -> None:
     silent = result_of(0.1, 0.1, 0.1, 0.1, 0.1)
-    told = [*Gates({"precision": 0.0}, {}, None).find_missed(silent)]
+    told = [gate.describe_miss() for gate in Gates({"precision": 0.0}, {}, None).check(silent)]
     assert told == ["one: there is no precision, and a gate asks for it"]
 
 

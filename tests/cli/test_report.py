@@ -2,69 +2,190 @@
 
 from __future__ import annotations
 
-import re
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from guardcli import __version__
+from guardcli.report.explanations import FLAGS
+from guardcli.taxonomy import Taxonomy
 from tests.cli.running import guard
-from tests.rows import row, write
+from tests.report.pages import Page, assert_inert
+from tests.rows import TAXONOMY, row, write
+
+BUNDLED = Taxonomy.load("llama-guard-3")
+MEANINGS = {category.id: category.description or "" for category in BUNDLED.categories}
+LLAMA_GUARD_3 = TAXONOMY | {"prompt": BUNDLED.prompt_digest}
 
 HOSTILE = "</pre><script>document.title='owned'</script><img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
 def verdicts(tmp_path: Path) -> Path:
-    rows = [
+    rows: list[dict[str, Any]] = [
         row(1, 0.1, meta={"ts": "2026-01-30T10:00"}),
         row(2, 0.93, id=HOSTILE, text=HOSTILE, categories=["S1", "self-harm"], meta={"ts": "2026-01-31"}),
-        row(3, 0.51, source="b.jsonl", text="a secret", meta={}),
+        row(3, 0.51, source="b.jsonl", flags=["near_threshold"], meta={}),
         row(4, None, error="not JSON: x"),
     ]
-    return write(tmp_path / "v.jsonl", rows)
+    return write(tmp_path / "v.jsonl", [one | {"taxonomy": LLAMA_GUARD_3} for one in rows])
+
+
+def report(*arguments: str | Path, cwd: Path | None = None) -> Page:
+    """The page on stdout."""
+    done = guard("report", *arguments, cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    return Page(done.stdout)
 
 
 def test_what_it_tells(verdicts: Path) -> None:
     done = guard("report", verdicts, "-o", "r.html", "--title", "October", "--time", "ts", cwd=verdicts.parent)
-    page = (verdicts.parent / "r.html").read_text("utf-8")
-    undated = "guard: 2 of 4 rows have no readable date in ts: they are not in the table over time\n"
+    undated = "guard: 2 of 4 rows have no readable date in ts: they are not in the chart over time\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, "", undated)
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("</style>")[1]))
-    expected = (
-        *("October", "4 rows", "2 unsafe (50.00%)", "1 not judged (25.00%)", "tiny@0123456789ab", "llama-guard-3"),
-        *(
-            "self-harm 1 50.0%",
-            "2026-01-31 0 1 0 100.00%",
-            "2 of 4 rows have no readable date",
-            "b.jsonl 0 1 0 100.00%",
-            "not JSON 1",
-        ),
+    page = Page((verdicts.parent / "r.html").read_text("utf-8"))
+    assert page.title == "October"
+    assert page.finding == (
+        "2 of 4 rows (50.00%) are unsafe, most often for S1 Violent Crimes (50% of them). "
+        "1 (25.00%) could not be judged, and nothing is known of them."
     )
-    for told in expected:
-        assert told in text, told
+    figures = [figure.text for figure in page.root.find("div", class_="figure")]
+    assert figures == ["4 rows", "1 safe (25.00%)", "2 unsafe (50.00%)", "1 not judged (25.00%)"]
+    assert [row[:3] for row in page.rows("categories")] == [
+        ["Violent Crimes S1 " + MEANINGS["S1"], "1", "50.0%"],
+        ["self-harm", "1", "50.0%"],
+        ["Indiscriminate Weapons S9 " + MEANINGS["S9"], "1", "50.0%"],
+    ]
+    assert page.rows("time") == [["2026-01-30", "1", "0", "0", "0.00%"], ["2026-01-31", "0", "1", "0", "100.00%"]]
+    assert "2 of 4 rows have no readable date" in page.section("time").text
+    assert page.rows("sources") == [["chats.jsonl", "1", "1", "1", "33.33%"], ["b.jsonl", "0", "1", "0", "100.00%"]]
+    assert page.rows("errors") == [["not JSON", "1"]]
+    assert page.rows("flags") == [["near_threshold", FLAGS["near_threshold"], "1"]]
+
+
+def test_where_the_page_comes_from(verdicts: Path) -> None:
+    page = report("v.jsonl", "--date", "2026-02-01", "--title", "It's", cwd=verdicts.parent)
+    terms = dict(zip(*([node.text for node in page.section("origin").find(tag)] for tag in ("dt", "dd")), strict=True))
+    assert terms == {
+        "rows": "4",
+        "model, with its digest": "tiny@0123456789ab",
+        "prompt template": "llama-guard-3-8b",
+        "taxonomy": "llama-guard-3",
+        "digest of the prompt": BUNDLED.prompt_digest,
+        "digest of the decision": TAXONOMY["decision"],
+        "command": "guard report v.jsonl --date 2026-02-01 --title 'It'\"'\"'s'",
+        "guard": __version__,
+    }
+    assert page.root.find("p", class_="quiet")[0].text == "2026-02-01"
+    assert "2026-02-01" not in report("v.jsonl", cwd=verdicts.parent).text
+
+
+@pytest.mark.parametrize("date", ["yesterday", "01.02.2026", "2026-13-01"])
+def test_a_date_that_is_none(verdicts: Path, date: str) -> None:
+    done = guard("report", verdicts, "--date", date)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not a date: write 2026-01-31, or today" in done.stderr
+
+
+def test_the_names_of_a_policy_of_ones_own(tmp_path: Path) -> None:
+    policy = tmp_path / "mine.yaml"
+    policy.write_text("name: mine\ncategories: [{id: S1, name: Spoilers, description: Ends of films.}]\n")
+    taxonomy = {"name": "mine", "prompt": Taxonomy.load(policy).prompt_digest, "decision": "0"}
+    verdicts = write(tmp_path / "v.jsonl", [row(1, 0.9, taxonomy=taxonomy, categories=["S1"])])
+    assert report(verdicts).rows("categories")[0][0] == "S1"
+    assert report(verdicts, "-t", policy).rows("categories")[0][0] == "Spoilers S1 Ends of films."
+    done = guard("report", verdicts, "-t", "llama-guard-3")
+    assert done.returncode == 0
+    assert "-t llama-guard-3: no row was judged by this policy" in done.stderr
+
+
+def test_a_demonstration_model_has_a_banner(tmp_path: Path, verdicts: Path) -> None:
+    rows = write(tmp_path / "demo.jsonl", [row(1, 0.1, model="starter@0123456789ab")])
+    (banner,) = report(rows).root.find("p", class_="banner")
+    assert banner.text.startswith("Made with a demonstration model. starter@0123456789ab shows how guard works.")
+    assert report(verdicts).root.find("p", class_="banner") == []
+
+
+def test_the_slider_has_what_every_threshold_flags(verdicts: Path) -> None:
+    page = report(verdicts)
+    (slider,) = page.root.find("div", class_="slider")
+    data = json.loads(slider.attributes["data-choices"])
+    assert (data["threshold"], data["steps"], len(data["all"])) == (0.5, 1000, 1000)
+    assert [data["all"][step] for step in (0, 100, 101, 510, 511, 930, 931)] == [3, 3, 2, 2, 1, 1, 0]
+    assert slider.attributes["data-flagged"] == "2"
+    assert [marker.text for marker in page.root.find("div", class_="marker")] == ["threshold 0.5", ""]
+    assert page.rows("scores")[0] == ["0.1", "3", "100.00%"]
+    assert page.rows("scores")[5:7] == [["0.6", "1", "33.33%"], ["0.7", "1", "33.33%"]]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row(1, 0.4, threshold=0.3, verdict="unsafe", categories=["S1"]), row(2, 0.6)],
+        [row(1, 0.4, scoring="per_category", category_scores={"S1": 0.4}, verdict="unsafe", categories=["S1"])],
+    ],
+)
+def test_verdicts_that_no_single_threshold_made_have_no_slider(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    page = report(write(tmp_path / "v.jsonl", rows))
+    assert page.root.find("div", class_="slider") == []
+    assert "do not follow from one threshold" in page.section("scores").text
+
+
+def test_examples_of_every_category(verdicts: Path) -> None:
+    section = report(verdicts).section("examples")
+    assert [heading.text for heading in section.find("h3")] == [
+        *("Violent Crimes S1", "self-harm", "Indiscriminate Weapons S9"),
+        *("The highest scores of all", "Nearest to the threshold"),
+    ]
+    rows = [[cell.text for cell in body.find("td")] for body in section.find("tbody")]
+    assert rows[0] == ["unsafe", "0.9300", "0.5", "S1 Violent Crimes, self-harm", "chats.jsonl:2 user#1"]
+    assert rows[2] == ["unsafe", "0.5100", "0.5", "S9 Indiscriminate Weapons", "b.jsonl:3 user#1"]
 
 
 def test_nothing_in_it_runs_or_is_fetched(verdicts: Path) -> None:
-    page = guard("report", verdicts, "--with-text").stdout
-    assert page.count("&lt;script&gt;") == 2 * 2  # as id and as text, among the certain and among the borderline
-    assert "<script" not in page
-    assert "<img" not in page
-    assert "default-src 'none'" in page
-    assert not re.search(r"""(?:src|href|url)\s*[=(]""", page.replace("&lt;img src=x", ""))
+    done = guard("report", verdicts, "--with-text", "--title", HOSTILE)
+    assert_inert(done.stdout)
+    assert Page(done.stdout).title == HOSTILE
+    assert HOSTILE in [node.text for node in Page(done.stdout).root.find("pre")]
 
 
-def test_messages_on_request_only(verdicts: Path) -> None:
-    assert "a secret" not in guard("report", verdicts).stdout
-    assert "a secret" in guard("report", verdicts, "--with-text").stdout
+def test_messages_and_ids_on_request_only(tmp_path: Path) -> None:
+    planted = {
+        "id": "planted-id",
+        "text": "planted-text",
+        "meta": {"ts": "2026-01-31", "planted-key": "planted-value"},
+        "unread": ["planted-path"],
+        "skipped": {"planted-kind": 1},
+        "planted-field": "planted-extra",
+    }
+    rows = [row(1, 0.9, **planted), row(2, None, **planted | {"error": "no 'planted-quote': planted-detail"})]
+    verdicts = write(tmp_path / "v.jsonl", rows)
+    without, with_text = (report(verdicts, "--time", "ts", *options) for options in ([], ["--with-text"]))
+    assert "planted" not in without.text
+    assert [pre.text for pre in with_text.root.find("pre")] == ["planted-text"] * 3
+    assert "chats.jsonl:1 user#1 planted-id" in with_text.text
+    assert not any("planted" in (value or "") for node in without.root.walk() for value in node.attributes.values())
+
+
+def test_a_long_message_is_cut(tmp_path: Path) -> None:
+    page = report(write(tmp_path / "v.jsonl", [row(1, 0.9, text="x" * 5_000)]), "--with-text")
+    assert page.root.find("pre")[0].text == "x" * 2_000 + "… (3,000 more characters)"
 
 
 @pytest.mark.slow
 def test_100_000_rows_make_a_small_page(tmp_path: Path) -> None:
-    rows = [row(line, line % 997 / 997, source=f"file-{line % 500}", text="x" * 200) for line in range(1, 100_001)]
-    write(tmp_path / "v.jsonl", rows)
-    page = guard("report", tmp_path / "v.jsonl", "--with-text").stdout
-    assert len(page.encode()) < 100_000
-    assert "and 480 more" in page
+    rows = [
+        row(
+            line, line % 997 / 997, source=f"file-{line % 600}", text="\u202e<" * 5_000, id="<" * 1_000,
+            categories=[f"{'<' * 300}{line % 400}"] if line % 997 / 997 >= 0.5 else [], flags=[f"{line}<"],
+        )
+        for line in range(1, 2_001)
+    ]  # fmt: skip
+    rows += [row(line, line % 997 / 997, source=f"file-{line % 600}") for line in range(2_001, 100_001)]
+    page = guard("report", write(tmp_path / "v.jsonl", rows), "--with-text").stdout
+    assert len(page.encode()) < 5_000_000
+    assert "and 100 more sources" in Page(page).section("sources").text
 
 
 @pytest.mark.parametrize(
@@ -109,6 +230,9 @@ def test_a_field_that_no_row_kept_is_an_error(verdicts: Path) -> None:
 
 def test_days_beyond_the_table_are_counted(tmp_path: Path) -> None:
     rows = [row(line, 0.1, meta={"ts": 1769860800 + 86400 * line}) for line in range(1, 404)]
-    page = guard("report", write(tmp_path / "v.jsonl", rows), "--time", "ts").stdout
-    assert page.count("<tr><td>202") == 400
-    assert "and 3 later days" in page
+    page = report(write(tmp_path / "v.jsonl", rows), "--time", "ts")
+    assert len(page.rows("time")) == 400
+    assert "and 3 later days" in page.section("time").text
+    bars = [bar.attributes["title"] for bar in page.section("time").find("div") if "title" in bar.attributes]
+    assert len(bars) == 14  # months: too many days for a bar each
+    assert bars[0] == "2026-02: 0 of 28 (0.00%)"

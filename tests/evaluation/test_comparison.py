@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from math import comb
@@ -14,6 +15,18 @@ import pytest
 from guardcli.evaluation.comparison import MAX_SHOWN, align_rows, compare_runs, mcnemar_p_value
 from guardcli.judging import Verdict
 from tests.rows import verdict
+
+
+def test_of_equal_moves_the_highest_score_is_first() -> None:
+    """Such as where only the threshold differs."""
+    scores = (0.55, 0.69, 0.51, 0.6)
+    before = [verdict(line, score) for line, score in enumerate(scores, start=1)]
+    after = [verdict(line, score, threshold=0.7, verdict="safe", categories=[], listed=["S9"])
+             for line, score in enumerate(scores, start=1)]  # fmt: skip
+    found = compare_runs(before, after)
+    assert [pair[0].score for pair in found.flips["unsafe", "safe"]] == [0.69, 0.6, 0.55, 0.51]
+    assert found.thresholds == (Counter({0.5: 4}), Counter({0.7: 4}))
+    assert found.largest_deltas == []
 
 
 def test_verdicts_categories_and_moves() -> None:
@@ -43,7 +56,11 @@ def test_verdicts_categories_and_moves() -> None:
     }
     assert (found.num_matched, found.num_changed, found.agreement, found.unmatched) == (6, 3, 0.5, (0, 0))
     assert (found.gained, found.lost) == ({"S9": 1, "S3": 1}, {"S9": 1, "S1": 1})
-    assert list(found.flips) == [("error", "safe"), ("safe", "unsafe"), ("unsafe", "safe")]
+    assert list(found.flips) == [("unsafe", "safe"), ("safe", "unsafe"), ("error", "safe")]  # what matters first
+    assert ([pair[0].key.line for pair in found.relabeled], found.num_relabeled) == ([5], 1)
+    assert [made_by.total() for made_by in found.made_by] == [6, 6]
+    assert found.thresholds == (Counter({0.5: 6}), Counter({0.5: 6}))
+    assert [histogram.total for histogram in found.histograms] == [5, 6]
     assert [pair[0].key.line for pair in found.largest_deltas] == [3, 2, 1, 5]
     assert found.p_value == 1.0
 

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.judging.histogram import NUM_BINS
-from guardcli.judging.summary import CASES, OTHER_REASONS, REASONS, day_of, summarize
+from guardcli.judging.summary import (
+    CASES,
+    CATEGORY_CASES,
+    MAX_CATEGORIES,
+    OTHER_REASONS,
+    REASONS,
+    day_of,
+    summarize,
+)
 from tests.rows import verdict
 
 
@@ -30,7 +38,7 @@ def test_counts() -> None:
     assert found.flags == {"truncated": 1, "near_threshold": 1}
     assert found.reasons == {"not JSON": 2}
     assert found.by_source == {"chats.jsonl": {"safe": 1, "unsafe": 1, "error": 2}, "b": {"unsafe": 1}}
-    assert found.made_by == {("tiny@0123456789ab", "llama-guard-3-8b", "llama-guard-3", "verdict"): 5}
+    assert found.made_by == {rows[0].provenance: 5}
     assert found.by_day == {}
 
 
@@ -62,7 +70,8 @@ def test_nothing() -> None:
 
 def test_every_score_has_a_bin() -> None:
     found = summarize([verdict(1, 0.0), verdict(2, 1.0), verdict(3, 0.05), verdict(4, 0.4999)])
-    assert [found.histogram.counts[at] for at in (0, 1, NUM_BINS // 2 - 1, NUM_BINS - 1)] == [1, 1, 1, 1]
+    counts = found.histogram.rebinned().counts
+    assert [counts[at] for at in (0, 1, NUM_BINS // 2 - 1, NUM_BINS - 1)] == [1, 1, 1, 1]
 
 
 def test_cases_are_the_extremes() -> None:
@@ -71,6 +80,27 @@ def test_cases_are_the_extremes() -> None:
     assert [r.score for r in found.most_confident] == sorted((s / 1000 for s in scores), reverse=True)[:CASES]
     nearest = sorted(abs(s / 1000 - 0.5) for s in scores)[:CASES]
     assert [abs(r.score - 0.5) for r in found.borderline] == pytest.approx(nearest)
+
+
+def test_every_category_has_cases_of_its_own() -> None:
+    rows = [verdict(line, 0.5 + line / 100, categories=["S1"]) for line in range(1, 10)]
+    found = summarize([*rows, verdict(10, 0.55, categories=["S2", "S1"]), verdict(11, 0.1)])
+    assert {name: [row.key.line for row in cases] for name, cases in found.by_category.items()} == {
+        "S1": [9, 8, 7],
+        "S2": [10],
+    }
+    assert CATEGORY_CASES == 3
+
+
+def test_cases_of_hostile_categories_are_bounded() -> None:
+    found = summarize(verdict(line, 0.9, categories=[f"S{line}"]) for line in range(1, 2 * MAX_CATEGORIES))
+    assert len(found.by_category) == MAX_CATEGORIES
+    assert len(found.categories) == 2 * MAX_CATEGORIES - 1
+
+
+def test_verdicts_that_no_threshold_of_the_score_explains_are_counted() -> None:
+    rows = [verdict(1, 0.5), verdict(2, 0.4999), verdict(3, None), verdict(4, 0.4, verdict="unsafe", categories=["S1"])]
+    assert summarize(rows).off_threshold == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import json
 import re
 
 from guardcli.evaluation.comparison import compare_runs
+from guardcli.judging import Verdict
 from guardcli.report import diff_report
+from tests.report.pages import Page, assert_inert
 from tests.rows import verdict
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)>"
@@ -42,19 +44,69 @@ def test_as_json_holds_the_rows() -> None:
     assert found["flips"][0]["rows"] == [[BEFORE[1].to_dict(), AFTER[1].to_dict()]]
 
 
+def page(before: list[Verdict], after: list[Verdict], *, with_text: bool = False) -> Page:
+    return Page(diff_report.as_page(compare_runs(before, after), "a.jsonl", "b.jsonl", with_text=with_text))
+
+
 def test_a_page_escapes_everything_and_loads_nothing() -> None:
-    page = diff_report.as_page(compare_runs(BEFORE, AFTER), "a.jsonl", HOSTILE, with_text=True)
-    assert "<script" not in page
-    assert "<img" not in page
-    assert page.count("&lt;script&gt;") >= 3
-    assert "default-src 'none'" in page
-    assert not re.search(r"(?:src|href)=", page.replace("img src=x", "").replace("&lt;", ""))
+    html = diff_report.as_page(compare_runs(BEFORE, AFTER), "a.jsonl", HOSTILE, with_text=True)
+    assert_inert(html)
+    assert {node.text for node in Page(html).root.find("pre")} == {HOSTILE}
+    assert f"chats.jsonl:2 user#1 {HOSTILE}" in [node.text for node in Page(html).root.find("code")]
 
 
-def test_messages_are_in_a_page_on_request_only() -> None:
-    after = [verdict(2, 0.6, text="a secret")]
-    assert "a secret" not in diff_report.as_page(compare_runs([verdict(2, 0.4)], after), "a", "b", with_text=False)
-    assert "a secret" in diff_report.as_page(compare_runs([verdict(2, 0.4)], after), "a", "b", with_text=True)
+def test_a_page_begins_with_what_was_found() -> None:
+    assert page(BEFORE, AFTER).finding == (
+        "2 of 3 rows (66.67%) changed verdict: 0 flagged before pass now, 1 that passed are flagged now, "
+        "1 can no longer be judged."
+    )
+    assert page(BEFORE, BEFORE).finding == "No verdict changed on 3 rows."
+    assert page(BEFORE, [verdict(9, 0.1)]).finding == "The two runs have no row in common."
+    assert page([verdict(1, None)], [verdict(1, 0.1)]).finding == (
+        "1 of 1 row (100.00%) changed verdict: 0 flagged before pass now, 0 that passed are flagged now, "
+        "1 can be judged now."
+    )
+
+
+def test_a_page_has_what_matters_first() -> None:
+    before = [verdict(1, 0.2), verdict(2, 0.9), verdict(3, None), verdict(4, 0.9, categories=["S1"])]
+    after = [verdict(1, 0.9), verdict(2, 0.1), verdict(3, 0.1), verdict(4, 0.9, categories=["S2"])]
+    shown = page(before, after)
+    headings = [node.text for node in shown.root.find("h2")]
+    assert headings[2:8] == [
+        *("unsafe → safe (1)", "safe → unsafe (1)", "error → safe (1)", "Other categories (1)"),
+        *("Largest moves of the score (2)", "Categories"),
+    ]
+    assert shown.rows("group-1") == [
+        ["0.9000", "0.1000", "-0.8000", "S9 Indiscriminate Weapons → -", "chats.jsonl:2 user#1"]
+    ]
+    assert shown.rows("group-4")[0][2:4] == ["+0.0000", "S1 Violent Crimes → S2 Non-Violent Crimes"]
+    assert shown.rows("verdicts") == [["safe", "0", "1", "0"], ["unsafe", "1", "1", "0"], ["error", "1", "0", "0"]]
+    changes = [(row[0].split(" S")[0], *row[1:]) for row in shown.rows("categories")]
+    assert changes == [
+        *(("Indiscriminate Weapons", "1", "1"), ("Non-Violent Crimes", "1", "0"), ("Violent Crimes", "0", "1")),
+    ]
+
+
+def test_a_page_says_what_differs_between_the_runs() -> None:
+    after = [verdict(1, 0.2, model="starter@4567", threshold=0.7)]
+    shown = page([verdict(1, 0.2)], after)
+    rows = {name: (before, now) for name, before, now in shown.rows("settings")}
+    assert rows["model, with its digest"] == ("tiny@0123456789ab", "starter@4567")
+    assert rows["threshold"] == ("0.5", "0.7")
+    assert rows["taxonomy"] == ("llama-guard-3", "the same")
+    assert shown.root.find("p", class_="banner") != []
+
+
+def test_messages_and_ids_are_in_a_page_on_request_only() -> None:
+    before, after = (
+        [verdict(2, 0.4, id="planted", text="planted")],
+        [verdict(2, 0.6, id="planted", meta={"a": "planted"})],
+    )
+    assert "planted" not in page(before, after).text
+    with_text = page(before, after, with_text=True)
+    assert [node.text for node in with_text.root.find("pre")] == ["planted"] * 2
+    assert "chats.jsonl:2 user#1 planted" in [node.text for node in with_text.root.find("code")]
 
 
 def test_no_id_hides_or_reorders_the_line_that_it_stands_in() -> None:

@@ -9,11 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 from guardcli.conversation import Key, Malformed
-from guardcli.evaluation import AblationResult, EvalConfig, evaluate
+from guardcli.evaluation import AblationResult, EvalConfig, GateResult, evaluate
 from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.evaluation.metrics import ThresholdObjective
 from guardcli.report.evaluation_report import EvaluationReport, as_json, as_markdown, as_page, as_text
+from guardcli.report.evaluation_report.tables import tables
+from guardcli.report.explanations import METRICS
+from guardcli.taxonomy import Taxonomy
 from tests.evaluation.planted import item, system
+from tests.report.pages import Page, assert_inert
+from tests.rows import verdict
 
 HOSTILE = "<script>document.title='owned'</script>|\x1b[31m"
 ITEMS = (
@@ -102,18 +107,100 @@ def test_json_has_every_figure_and_null_where_there_is_none() -> None:
 
 
 def test_the_page_draws_what_there_is_and_runs_nothing() -> None:
-    page = as_page(report(ONE, TWO, slice_by=("lang",)), with_text=True)
-    assert page.count("<polyline") == 4
-    assert page.count('class="bar of-unsafe"') == 2 * 20
-    assert "<script" not in page
-    assert "text 3" in page
-    assert "default-src 'none'" in page
-    assert not re.search(r"(src|href)=", page)
-    assert "text 3" not in as_page(report(ONE), with_text=False)
+    html = as_page(report(ONE, TWO, slice_by=("lang",)), with_text=True)
+    assert_inert(html)
+    page = Page(html)
+    curves, reliability = page.root.find("svg")
+    assert [len(svg.find("polyline")) for svg in (curves, reliability)] == [2, 2]
+    first, second = curves.find("circle", class_="operating")
+    assert (first.attributes["cx"], first.attributes["cy"]) == ("66.67", "33.33")  # recall 2/3, precision 2/3
+    assert (second.attributes["cx"], second.attributes["cy"]) == ("100.00", "0.00")
+    assert len(page.root.find("div", class_="of-unsafe")) == 2 * 20
+    assert [marker.text for marker in page.root.find("div", class_="marker") if marker.text] == ["threshold 0.5"] * 2
+    assert "text 3" in [node.text for node in page.root.find("pre")]
+
+
+def test_the_page_begins_with_what_was_found() -> None:
+    page = Page(as_page(report(ONE), with_text=False))
+    assert page.finding == (
+        "one flags 2 of 3 (66.7%) unsafe records and 1 of 2 (50.0%) safe ones at a threshold of 0.5 (AUPRC 0.917)."
+    )
+    page = Page(as_page(report(replace(ONE, name="a"), replace(TWO, name="b")), with_text=False))
+    assert page.finding.endswith("(AUPRC 0.917); of 2 systems b ranks best (AUPRC 1.000).")
+    page = Page(as_page(report(TWO), with_text=False))
+    assert page.finding.endswith("(AUPRC 1.000); it could not judge 1 record.")
+
+
+def test_the_page_has_the_confusion_matrix_and_what_other_thresholds_give() -> None:
+    page = Page(as_page(report(ONE), with_text=False))
+    (matrix,) = page.root.find("table", class_="confusion")
+    assert [cell.text for cell in matrix.find("td")] == ["2 found", "1 missed", "1 false alarms", "1 passed"]
+    (slider,) = page.root.find("div", class_="slider")
+    data = json.loads(slider.attributes["data-choices"] or "")
+    assert [(data["unsafe"][at], data["safe"][at]) for at in (0, 200, 201, 300, 301, 601, 801, 901)] == [
+        *((3, 2), (3, 2), (3, 1), (3, 1), (2, 1), (2, 0), (1, 0), (0, 0)),
+    ]
+    rows = {row[0]: row[1:] for row in page.rows("scores") if len(row) == 5}
+    assert rows["0.7"] == ["2", "1.000", "0.667", "0.000"]
+    assert rows["0.3"] == ["4", "0.750", "1.000", "0.500"]
+
+
+def test_verdicts_that_no_single_threshold_made_have_no_slider() -> None:
+    odd = replace(ONE, predictions=(replace(ONE.predictions[0], unsafe=False), *ONE.predictions[1:]))
+    page = Page(as_page(report(odd), with_text=False))
+    assert page.root.find("div", class_="slider") == []
+    assert "do not follow from one threshold" in page.section("scores").text
+
+
+def test_the_page_says_which_gates_passed() -> None:
+    gates = (
+        GateResult(system="one", metric="AUPRC", side="min", limit=0.9, value=0.9167),
+        GateResult(system="one", metric="false positive rate", side="max", limit=0.05, value=0.5),
+        GateResult(system="one", metric="precision", side="min", limit=0.0, value=None),
+    )
+    page = Page(as_page(replace(report(ONE), gates=gates), with_text=False))
+    assert page.rows("gates") == [
+        ["passed", "one", "AUPRC ≥ 0.9", "0.9167"],
+        ["failed", "one", "false positive rate ≤ 0.05", "0.5000"],
+        ["failed", "one", "precision ≥ 0", "undefined"],
+    ]
+    assert page.finding.endswith("(AUPRC 0.917). 2 of 3 gates failed.")
+    page = Page(as_page(replace(report(ONE), gates=gates[:1]), with_text=False))
+    assert page.finding.endswith(". 1 gate passed.")
+    assert not Page(as_page(report(ONE), with_text=False)).has_section("gates")
+
+
+def test_the_page_names_categories_and_models() -> None:
+    bundled = Taxonomy.load("llama-guard-3")
+    digests = {"name": bundled.name, "prompt": bundled.prompt_digest, "decision": bundled.decision_digest}
+    row = verdict(1, 0.9, taxonomy=digests, model="starter@0123456789ab")
+    judged = replace(ONE, predictions=(replace(ONE.predictions[0], verdicts=(row,)), *ONE.predictions[1:]))
+    page = Page(as_page(report(judged), with_text=False))
+    categories = [row[0] for row in page.rows("metrics") if row[0].startswith("Violent Crimes S1 Violence against")]
+    assert len(categories) == 1
+    assert "starter@0123456789ab" in page.section("origin").text
+    assert len(page.root.find("p", class_="banner")) == 1
+    assert [row[2] for row in page.rows("mistakes")] == ["S1 Violent Crimes"] * 2
+
+
+def test_messages_and_ids_are_in_the_page_on_request_only() -> None:
+    page = Page(as_page(report(ONE), with_text=False))
+    assert page.root.find("pre") == []
+    assert "i3" not in page.text.split()
+    assert page.rows("mistakes")[0][3] == "set.jsonl:3"
+    page = Page(as_page(report(ONE), with_text=True))
+    assert page.rows("mistakes")[0][3] == "set.jsonl:3 i3 message text 3"
+
+
+def test_every_metric_is_explained() -> None:
+    (table,) = [table for table in tables(report(ONE)) if table.title == "Overall"]
+    counts = {"right: unsafe, safe", "missed, false alarms", "not judged", "threshold"}
+    assert {row[0] for row in table.rows} - counts == set(METRICS)
 
 
 def test_a_page_without_curves() -> None:
     labelled = LabeledDataset(ITEMS[:1])
-    page = as_page(EvaluationReport(evaluate(labelled, [system([0.9])]), {}, "x"), with_text=True)
-    assert "Precision and recall" not in page
-    assert "all 1 items are unsafe" in page
+    page = Page(as_page(EvaluationReport(evaluate(labelled, [system([0.9])]), {}, "x"), with_text=True))
+    assert "Precision and recall" not in page.text
+    assert "all 1 items are unsafe" in page.text
+    assert page.finding == "one flags 1 of 1 (100.0%) unsafe records and none of 0 safe ones at a threshold of 0.5."

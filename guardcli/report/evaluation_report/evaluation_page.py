@@ -5,55 +5,145 @@ Curves are inline SVG, and the page fetches nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from guardcli.evaluation import SystemResult
 from guardcli.evaluation.metrics import UndefinedMetric, precision_recall_curve
-from guardcli.judging.histogram import ScoreHistogram
+from guardcli.judging.histogram import NUM_FINE_BINS, ScoreHistogram
+from guardcli.judging.verdict import Provenance
 from guardcli.report.evaluation_report.tables import EvaluationReport, format_interval, tables
+from guardcli.report.explanations import METRICS
 from guardcli.report.html_page import render_page
+from guardcli.report.page_parts import (
+    CategoryNames,
+    PageContext,
+    ThresholdChoices,
+    demonstration_models,
+    excerpt,
+    histogram_bars,
+    labeled_choices,
+    provenance_rows,
+    shorten,
+)
+from guardcli.text.escaping import pluralize
 
 _POINTS = 400  # of a curve; more cannot be told apart
 
 
 @dataclass(frozen=True, slots=True)
 class CurveLine:
-    """A curve as points for a square of 100 by 100, y downwards; `number` chooses its color."""
+    """A curve as points for a square of 100 by 100, y downwards; `number` chooses its color.
+
+    `operating_point` is where the threshold in force is on it.
+    """
 
     name: str
     number: int
     points: str
     note: str = ""
+    operating_point: tuple[float, float] | None = None
 
 
-def as_page(report: EvaluationReport, *, with_text: bool) -> str:
-    """Return one self-contained HTML page. Messages are shown only if `with_text`."""
+def as_page(report: EvaluationReport, *, with_text: bool, context: PageContext | None = None) -> str:
+    """Return one self-contained HTML page. Messages and ids are shown only if `with_text`."""
+    context = context or PageContext()
     evaluation = report.evaluation
     results = evaluation.results
+    made_by = _provenances(results)
+    names = CategoryNames.from_provenances(made_by, context)
+    dataset = evaluation.dataset
     return render_page(
         "evaluation.html",
         {
+            "finding": _finding(report),
+            "demonstrations": demonstration_models(made_by),
+            "made_by": provenance_rows(made_by),
             "heading": report.heading,
-            "share": evaluation.dataset.num_unsafe / len(evaluation.dataset.samples),
+            "records": len(dataset.samples),
+            "unsafe": dataset.num_unsafe,
+            "share": dataset.num_unsafe / len(dataset.samples),
+            "gates": report.gates,
+            "num_passed": sum(gate.passed for gate in report.gates),
             "tables": list(tables(report)),
+            "names": names,
             "curves": list(_curves(results)),
             "reliability": list(_reliability(results)),
-            "histograms": [(one.system.name, _histogram(one)) for one in results],
-            "thresholds": [f"{one.system.threshold:g}" for one in results],
+            "systems": [_system(result) for result in results],
             "mistakes": [
-                (one.system.name, kind, note, [_mistake(report, one, index, with_text=with_text) for index in indices])
-                for one in results
-                for kind, note, indices in (
-                    ("Missed", "unsafe, the lowest scores first", one.false_negatives),
-                    ("False alarms", "safe, the highest scores first", one.false_positives),
-                )
-                if indices
+                mistakes
+                for result in results
+                for mistakes in _mistakes(report, result, names, with_text=with_text)
+                if mistakes["rows"]
             ],
             "resamples": evaluation.config.num_resamples,
+            "metrics": METRICS,
+            "with_text": with_text,
         },
+        context,
     )
+
+
+def _provenances(results: Sequence[SystemResult]) -> Counter[Provenance]:
+    """What the rows of all systems were judged with; another tool's scores have none."""
+    return Counter(
+        row.provenance for result in results for prediction in result.system.predictions for row in prediction.verdicts
+    )
+
+
+def _finding(report: EvaluationReport) -> str:
+    """What a reader must know if there is time for one line only."""
+    results = report.evaluation.results
+    first = results[0]
+    counts = first.metrics.confusion
+    finding = (
+        f"{shorten(first.system.name)} flags {_of(counts.tp, counts.tp + counts.fn)} unsafe records and "
+        f"{_of(counts.fp, counts.fp + counts.tn)} safe ones at a threshold of {first.system.threshold:g}"
+    )
+    if first.metrics.auprc is not None:
+        finding += f" (AUPRC {first.metrics.auprc.value:.3f})"
+    ranked = [(one.metrics.auprc.value, one.system.name) for one in results if one.metrics.auprc is not None]
+    if len(results) > 1 and ranked:
+        best, name = max(ranked, key=lambda pair: pair[0])
+        finding += f"; of {len(results)} systems {shorten(name)} ranks best (AUPRC {best:.3f})"
+    if first.metrics.num_errors:
+        finding += f"; it could not judge {pluralize(first.metrics.num_errors, 'record')}"
+    if missed := sum(not gate.passed for gate in report.gates):
+        finding += f". {missed} of {pluralize(len(report.gates), 'gate')} failed"
+    elif report.gates:
+        finding += f". {pluralize(len(report.gates), 'gate')} passed"
+    return f"{finding}."
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({part / whole:.1%})" if whole else "none of 0"
+
+
+def _system(result: SystemResult) -> dict[str, Any]:
+    """The confusion matrix of a system, its scores by label, and what other thresholds would give."""
+    scored = list(zip(result.scored.labels, result.scored.scores, strict=True))
+    safe = ScoreHistogram((score for unsafe, score in scored if not unsafe), num_bins=NUM_FINE_BINS)
+    unsafe = ScoreHistogram((score for unsafe, score in scored if unsafe), num_bins=NUM_FINE_BINS)
+    confusion = result.metrics.confusion
+    return {
+        "name": shorten(result.system.name),
+        "threshold": result.system.threshold,
+        "confusion": confusion,
+        "num_errors": result.metrics.num_errors,
+        "flagged": confusion.tp + confusion.fp,
+        "histogram": histogram_bars([("of-safe", "safe", safe), ("of-unsafe", "unsafe", unsafe)]),
+        "choices": _choices(result, safe, unsafe),
+    }
+
+
+def _choices(result: SystemResult, safe: ScoreHistogram, unsafe: ScoreHistogram) -> ThresholdChoices | None:
+    """Other thresholds for a system; None if its verdicts are not those of one threshold."""
+    threshold, scored = result.system.threshold, result.scored
+    if any(flagged != (score >= threshold) for flagged, score in zip(scored.flagged, scored.scores, strict=True)):
+        return None
+    return labeled_choices(safe, unsafe, threshold)
 
 
 def _curves(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
@@ -66,9 +156,12 @@ def _curves(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
         for recall, precision in zip(curve.recall, curve.precision, strict=True):
             steps += [(before, precision), (recall, precision)]  # average precision adds up such steps
             before = recall
-        yield CurveLine(
-            result.system.name, number, _svg_points(_thin_out(steps)), format_interval(result.metrics.auprc)
-        )
+        confusion = result.metrics.confusion
+        point = None
+        if confusion.recall is not None and confusion.precision is not None:
+            point = 100 * confusion.recall, 100 - 100 * confusion.precision
+        note = format_interval(result.metrics.auprc)
+        yield CurveLine(shorten(result.system.name), number, _svg_points(_thin_out(steps)), note, point)
 
 
 def _reliability(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
@@ -76,7 +169,7 @@ def _reliability(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
         calibration = result.metrics.calibration
         if calibration is not None:
             points = [(one.mean_score, one.fraction_unsafe) for one in calibration.bins]
-            yield CurveLine(result.system.name, number, _svg_points(points), f"{calibration.error:.3f}")
+            yield CurveLine(shorten(result.system.name), number, _svg_points(points), f"{calibration.error:.3f}")
 
 
 def _thin_out(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -92,30 +185,29 @@ def _svg_points(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{100 * x:.2f},{100 - 100 * y:.2f}" for x, y in points)
 
 
-def _histogram(result: SystemResult) -> list[dict[str, Any]]:
-    """Return each bin with its counts of safe and unsafe samples, and the heights of their bars in percent."""
-    scored = list(zip(result.scored.labels, result.scored.scores, strict=True))
-    safe_histogram = ScoreHistogram(score for unsafe, score in scored if not unsafe)
-    unsafe_histogram = ScoreHistogram(score for unsafe, score in scored if unsafe)
-    most = max(safe_histogram.max_count, unsafe_histogram.max_count, 1)
-    return [
-        {
-            "title": f"{label}: {safe:,} safe, {unsafe:,} unsafe",
-            "safe": 100 * safe / most,
-            "unsafe": 100 * unsafe / most,
-        }
-        for (label, safe), unsafe in zip(safe_histogram.bins(), unsafe_histogram.counts, strict=True)
-    ]
+def _mistakes(
+    report: EvaluationReport, result: SystemResult, names: CategoryNames, *, with_text: bool
+) -> Iterator[dict[str, Any]]:
+    """The worst mistakes of a system, of both kinds."""
+    name = shorten(result.system.name)
+    for kind, note, indices in (
+        ("Missed", "unsafe, the lowest scores first", result.false_negatives),
+        ("False alarms", "safe, the highest scores first", result.false_positives),
+    ):
+        rows = [_mistake(report, result, index, names, with_text=with_text) for index in indices]
+        yield {"system": name, "kind": kind, "note": note, "rows": rows}
 
 
-def _mistake(report: EvaluationReport, result: SystemResult, index: int, *, with_text: bool) -> dict[str, Any]:
+def _mistake(
+    report: EvaluationReport, result: SystemResult, index: int, names: CategoryNames, *, with_text: bool
+) -> dict[str, Any]:
     sample, prediction = report.evaluation.dataset.samples[index], result.system.predictions[index]
     key = sample.key
     labels = [name for name, on in sample.ground_truth.annotations.items() if on]
     return {
         "score": "not judged" if prediction.score is None else f"{prediction.score:.4f}",
-        "labelled": ", ".join(labels) or "-",
-        "listed": ", ".join(sorted(prediction.listed)) or "-",
-        "place": key.location + (f" {key.id}" if key.id else ""),
-        "text": sample.text if with_text else None,
+        "labeled": shorten(", ".join(labels)) or "-",
+        "listed": names.join(sorted(prediction.listed)),
+        "place": shorten(key.location + (f" {key.id}" if key.id and with_text else "")),
+        "text": excerpt(sample.text) if with_text else None,
     }

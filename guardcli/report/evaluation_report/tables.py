@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guardcli.evaluation import AblationResult, Evaluation, Slice, SystemResult, ThresholdPick
+from guardcli.evaluation import AblationResult, Evaluation, GateResult, Slice, SystemResult, ThresholdPick
 from guardcli.evaluation.metrics import Interval
 from guardcli.report.terminal import format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
@@ -26,11 +26,12 @@ _MAX_UNMAPPED = 8  # native categories that a note names
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """An evaluation, the policy ablations by the name of the system, and the name of the data."""
+    """An evaluation, the policy ablations by the name of the system, the name of the data, and what gates say of it."""
 
     evaluation: Evaluation
     ablations: Mapping[str, Sequence[AblationResult]]
     source: str
+    gates: Sequence[GateResult] = ()
 
     @property
     def heading(self) -> str:
@@ -48,12 +49,16 @@ class EvaluationReport:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its title and a note; all columns but the first hold numbers."""
+    """A table with its title and a note; all columns but the first hold numbers.
+
+    `names_categories`: the first column has labels of categories.
+    """
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    names_categories: bool = False
 
     @property
     def right(self) -> range:
@@ -162,7 +167,7 @@ def _categories(result: SystemResult, suffix: str) -> Table:
         )
     headings = ("category", "unsafe", "AUPRC, one vs all", "one vs benign", "listed")
     note = f"No category of the policy for {_unmapped_names(result)}." if result.unmapped_categories else ""
-    return Table(f"By category{suffix}", headings, tuple(rows), note)
+    return Table(f"By category{suffix}", headings, tuple(rows), note, names_categories=True)
 
 
 def _slices(parts: Sequence[Slice], path: str, suffix: str) -> Table:
@@ -201,7 +206,7 @@ def _thresholds(picks: Sequence[tuple[str, ThresholdPick]], title: str) -> Table
         rows.append((name, repr(pick.choice.threshold), *map(_ratio, metrics), ""))
     headings = ("", "threshold", "F1", "precision", "recall", "FPR", "")
     note = "Chosen on these records, and so a little too good for them: hold it against others."
-    return Table(title, headings, tuple(rows), note)
+    return Table(title, headings, tuple(rows), note, names_categories=True)
 
 
 def _ablation(results: Sequence[AblationResult], suffix: str) -> Table:

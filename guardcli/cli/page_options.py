@@ -1,0 +1,41 @@
+"""The option `--date` of commands that make pages, and the context that their pages tell."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from guardcli.report.page_parts import PageContext
+from guardcli.taxonomy import Taxonomy
+
+
+class _DateType(click.ParamType[str]):
+    """A date such as 2026-01-31, or "today"."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "today":
+            return datetime.date.today().isoformat()
+        try:
+            return datetime.date.fromisoformat(value).isoformat()
+        except ValueError:
+            self.fail(f"{value!r} is not a date: write 2026-01-31, or today", param, ctx)
+
+
+date_option = click.option(
+    "--date",
+    type=_DateType(),
+    metavar="DATE",
+    help="Put a date on the page: 2026-01-31, or today. Without it the same rows give the same page.",
+)
+
+
+def page_context(date: str | None, taxonomies: Sequence[Taxonomy] = ()) -> PageContext:
+    """What a page tells of how it was made: the command that runs now, and a date if one was given."""
+    arguments = click.get_current_context().obj or ()
+    return PageContext(command=shlex.join(["guard", *arguments]), date=date, taxonomies=taxonomies)

@@ -1,0 +1,30 @@
+"""What the flags of a row and the metrics of an evaluation mean, in a line each, for readers of a page."""
+
+from __future__ import annotations
+
+FLAGS = {
+    "role_order": "User and assistant do not take turns.",
+    "marker_in_content": "A message imitates the structure of the prompt, as attacks on a guard do.",
+    "windowed": "A message was too long and was scored in overlapping pieces.",
+    "invalid_unicode": "The text was not valid Unicode and was repaired.",
+    "unread_text": "The record has text that was not judged.",
+    "unknown_speaker": "A line of a transcript seems to begin the turn of somebody unknown.",
+    "reasoning": "The message was judged together with what the model thought before it.",
+    "low_mass": "The guard was about to answer with something other than a verdict.",
+    "near_threshold": "The score is so near to the threshold that another batch could change the verdict.",
+    "categories_not_read": "The categories were not read, because the row was safe when it was judged.",
+    "forced": "An answer that was no verdict counts as one, because the run allowed it.",
+    "tolerance_unknown": "It is unknown whether another batch could change the verdict.",
+}
+
+METRICS = {
+    "AUPRC": "Area under the precision-recall curve: how well scores rank unsafe records above safe ones. 1 is "
+    "perfect; the share of unsafe records is what guessing reaches.",
+    "AUROC": "The chance that an unsafe record scores higher than a safe one. 1 is perfect, 0.5 is guessing.",
+    "F1": "The harmonic mean of precision and recall at the threshold. 1 is perfect.",
+    "precision": "Of the flagged records, the share that is unsafe.",
+    "recall": "Of the unsafe records, the share that is flagged.",
+    "false positive rate": "Of the safe records, the share that is flagged.",
+    "calibration error": "The mean distance between a score and the share of unsafe records with that score. 0 is "
+    "perfect.",
+}
