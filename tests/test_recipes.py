@@ -18,6 +18,7 @@ from recipes.smol.doubles import NearDoubles
 from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
 from recipes.smol.own_texts import own_records
 from recipes.smol.records import HAZARDS, HERE, Record, read_records
+from recipes.smol.unseen import everyday_lines, unseen_policies, unseen_texts
 
 CATEGORIES = {"catqa": "Theft and Robbery", "ailuminate_demo_en": "ssh", "hatemoji_build": "animosity"}
 META: dict[str, dict[str, Any]] = {
@@ -159,3 +160,20 @@ def test_every_hazard_has_other_names_and_descriptions() -> None:
         assert len(found) >= 6
         assert all({*wording} == {"name", "description"} for wording in found)
         assert len({wording["name"] for wording in found}) == len(found)
+
+
+def test_unseen_policies_have_as_many_violating_cases_as_others() -> None:
+    policies = unseen_policies()
+    assert len(policies) == 12
+    for policy in policies:
+        assert 2 <= len(policy.categories) <= 5
+        assert policy.detail == "full"
+        assert Counter(test.expect for test in policy.tests) == {"unsafe": 10, "safe": 10}
+        assert {id_ for test in policy.tests for id_ in test.categories} == {c.id for c in policy.categories}
+    assert Counter(line.unsafe for line in everyday_lines()) == {False: 20, True: 10}
+
+
+def test_topics_and_unseen_texts_have_nothing_in_common() -> None:
+    unseen = NearDoubles(unseen_texts())
+    groups = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
+    assert [text for group in groups for kind in group["kinds"] for text in kind["texts"] if unseen.has(text)] == []

@@ -9,7 +9,7 @@ at random, each with records that are labeled under it. The same data and seed g
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from math import sqrt
@@ -25,6 +25,7 @@ from recipes.smol.made_policies import native_policies, topic_policies
 from recipes.smol.own_texts import SOURCE as OWN
 from recipes.smol.own_texts import own_records
 from recipes.smol.records import Record, read_records, read_rows
+from recipes.smol.unseen import unseen_texts
 
 EVALUATION_SETS = (
     "openai_mod", "xstest", "xstest_response", "sst", "jailbreakbench", "dices_350", "hatecheck", "benign_mt_bench",
@@ -70,9 +71,7 @@ _HELD_OUT_SHARE = 0.1  # of the prompts of a set
 @click.option("--seed", type=int, default=0, show_default=True)
 def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, topics: int, seed: int) -> None:
     """Write train.jsonl, held_out.jsonl and policies/ from the folder DATA to the folder OUT."""
-    evaluated = NearDoubles(
-        message["content"] for name in EVALUATION_SETS for row in read_rows(data, name) for message in row["messages"]
-    )
+    evaluated = NearDoubles((*_evaluated_texts(data), *unseen_texts()))
     records = _with_hazards(
         [r for name in CAPS for r in read_records(data, name, seed) if not evaluated.has(_prompt(r))]
     )
@@ -91,6 +90,11 @@ def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, 
     unsafe = [record for record in trainable if record.unsafe and record.messages[-1][0] == "user"]
     for policy in (*native_policies(unsafe, harmless, native, seed), *topic_policies(unsafe, harmless, topics, seed)):
         policy.write(out / "policies")
+
+
+def _evaluated_texts(data: Path) -> Iterator[str]:
+    for name in EVALUATION_SETS:
+        yield from (message["content"] for row in read_rows(data, name) for message in row["messages"])
 
 
 def _prompt(record: Record) -> str:
