@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 from math import sqrt
 from pathlib import Path
 from random import Random
@@ -24,7 +25,7 @@ from recipes.smol.hazard_guess import HazardGuess
 from recipes.smol.made_policies import native_policies, topic_policies
 from recipes.smol.own_texts import SOURCE as OWN
 from recipes.smol.own_texts import own_records
-from recipes.smol.records import Record, read_records, read_rows
+from recipes.smol.records import Record, evaluated_benign_rows, read_records, read_rows
 from recipes.smol.unseen import unseen_texts
 
 EVALUATION_SETS = (
@@ -93,8 +94,8 @@ def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, 
 
 
 def _evaluated_texts(data: Path) -> Iterator[str]:
-    for name in EVALUATION_SETS:
-        yield from (message["content"] for row in read_rows(data, name) for message in row["messages"])
+    for row in chain(evaluated_benign_rows(data), *(read_rows(data, name) for name in EVALUATION_SETS)):
+        yield from (message["content"] for message in row["messages"])
 
 
 def _prompt(record: Record) -> str:

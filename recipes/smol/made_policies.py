@@ -10,7 +10,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,8 +21,9 @@ from recipes.smol.records import HAZARDS, HERE, Record
 
 _NATIVE_SETS = ("airbench_auto_en", "catqa", "aart", "ailuminate_demo_en", "aegis2_unsafe_900")
 _MAX_NATIVE = 9  # categories of a policy
-_MIN_RECORDS = 4  # of a category
+_MIN_RECORDS = 3  # of a category
 _PER_CATEGORY = 4
+_BRIEF = 320  # characters; policies are many, and each of their messages is there to be compared with a name
 _MAX_GROUPS = 4
 _MAX_HAZARDS = 3
 _SHARE_WITH_HAZARDS = 0.5
@@ -81,11 +82,11 @@ def native_policies(
         lines = []
         for id_, category in enumerate(chosen, start=1):
             drawn = random.sample(by_category[category], min(_PER_CATEGORY, len(by_category[category])))
-            lines += [record.to_json([f"S{id_}"]) for record in drawn]
+            lines += [_brief(record).to_json([f"S{id_}"]) for record in drawn]
         elsewhere = [record for record in unsafe if record.certain and covered.isdisjoint(record.hazards)]
         wanted = len(lines) // 2
-        lines += [r.to_json([], unsafe=False) for r in random.sample(elsewhere, min(wanted, len(elsewhere)))]
-        lines += [record.to_json([]) for record in random.sample(list(harmless), wanted)]
+        lines += [_brief(r).to_json([], unsafe=False) for r in random.sample(elsewhere, min(wanted, len(elsewhere)))]
+        lines += [_brief(record).to_json([]) for record in random.sample(list(harmless), wanted)]
         random.shuffle(lines)
         names = [{"id": f"S{id_}", "name": _name(*category)} for id_, category in enumerate(chosen, start=1)]
         yield MadePolicy(_taxonomy(f"native-{at:03}", "names", names), tuple(lines))
@@ -111,14 +112,19 @@ def topic_policies(
             for hazard in random.sample(HAZARDS, random.randint(1, _MAX_HAZARDS)):
                 wording = random.choice(wordings[hazard])
                 drawn = random.sample(by_hazard[hazard], min(_PER_CATEGORY, len(by_hazard[hazard])))
-                entries.append((dict(wording), [record.to_json(["{id}"]) for record in drawn]))
+                entries.append((dict(wording), [_brief(record).to_json(["{id}"]) for record in drawn]))
         random.shuffle(entries)
         lines = [line.replace("{id}", f"S{id_}") for id_, (_, found) in enumerate(entries, start=1) for line in found]
         lines += allowed
-        lines += [record.to_json([]) for record in random.sample(list(harmless), len(lines) // 6)]
+        lines += [_brief(record).to_json([]) for record in random.sample(list(harmless), len(lines) // 6)]
         random.shuffle(lines)
         categories = [{"id": f"S{id_}", **category} for id_, (category, _) in enumerate(entries, start=1)]
         yield MadePolicy(_taxonomy(f"topics-{at:03}", "names" if by_name else "full", categories), tuple(lines))
+
+
+def _brief(record: Record) -> Record:
+    *before, (role, text) = record.messages
+    return replace(record, messages=(*before, (role, text[:_BRIEF])), pair=None)
 
 
 def _distinct(

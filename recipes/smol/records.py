@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,6 +64,24 @@ class Record:
             "weight": round(self.weight, 3),
         }
         return json.dumps(row if self.pair is None else row | {"pair": self.pair}, ensure_ascii=False)
+
+
+BENIGN_SETS = ("benign_self_instruct", "benign_gsm8k_1k", "benign_taskmaster4")
+_NUM_BENIGN = 220
+
+
+def evaluated_benign_rows(folder: Path) -> list[dict[str, Any]]:
+    """The harmless rows beside SimpleSafetyTests on the card of the model that was shipped before, for comparison.
+
+    That model held back the rows whose first message has a hash in a certain range, and took the first of them.
+    """
+    rows = [row for name in BENIGN_SETS for row in read_rows(folder, name) if 0.06 <= _hash(row) < 0.12]
+    return rows[:_NUM_BENIGN]
+
+
+def _hash(row: Mapping[str, Any]) -> float:
+    text = " ".join(re.findall(r"\w+", row["messages"][0]["content"].strip().lower()))
+    return int.from_bytes(sha256(f"{row['source']}/{text}".encode()).digest()[:4], "big") / 2**32
 
 
 def read_rows(folder: Path, name: str) -> Iterator[dict[str, Any]]:
