@@ -1,8 +1,12 @@
-"""What llama.cpp's and numpy's libraries read from the environment as they are loaded, set to what suits a filter."""
+"""What libraries and other programs read from the environment, set or read in one place.
+
+llama.cpp's and numpy's libraries get what suits a filter; where other programs keep models is read.
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 SPIN_COUNT = 2000
 
@@ -23,3 +27,20 @@ def prepare() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def hub_cache() -> Path:
+    """The cache of the Hugging Face hub, by the same variables as huggingface_hub, which is not needed to read it."""
+    base = os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache"))
+    home = os.environ.get("HF_HOME", os.path.join(base, "huggingface"))
+    cache = os.environ.get("HUGGINGFACE_HUB_CACHE", os.path.join(home, "hub"))
+    return _expanded(os.environ.get("HF_HUB_CACHE", cache))
+
+
+def ollama_models() -> Path:
+    """Where Ollama keeps models."""
+    return _expanded(os.environ.get("OLLAMA_MODELS") or os.path.join("~", ".ollama", "models"))
+
+
+def _expanded(path: str) -> Path:
+    return Path(os.path.expandvars(os.path.expanduser(path)))

@@ -161,7 +161,7 @@ def test_what_is_light_stays_light(code: str) -> None:
     assert not {"llama_cpp", "numpy", "rich", "yaml", "torch"} & loaded_by(code)
 
 
-@pytest.mark.parametrize("command", ["decide", "merge", "models.info", "report", "taxonomy"])
+@pytest.mark.parametrize("command", ["decide", "merge", "models.info", "models.list", "report", "taxonomy"])
 def test_commands_without_a_model_do_not_load_llama_cpp(command: str) -> None:
     assert not {"llama_cpp", "numpy", "torch"} & loaded_by(f"import guardcli.cli.{command}")
 

@@ -31,9 +31,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 NO_MODEL = (
     "no model named: give one with -m/--model, or in GUARD_MODEL.",
     "",
-    "Llama Guard is published by Meta under its own licence. Accept it on the model's page on Hugging Face",
-    "(meta-llama/Llama-Guard-3-8B, or -3-1B), then take a GGUF of it, or make one with llama.cpp:",
-    "  python convert_hf_to_gguf.py Llama-Guard-3-8B --outtype q8_0 --outfile llama-guard-3-8b-q8_0.gguf",
+    "  guard models list                     the models that have a name, and what they need",
+    "  guard models pull llama-guard-3-1b    download one; -m llama-guard-3-1b then judges with it",
     "guard never guesses who protects you. To try it out: -m starter, a demonstration model that comes with it.",
 )
 
@@ -47,7 +46,11 @@ _taxonomy_name = click.option(
 )
 
 _model_option = click.option(
-    "-m", "--model", envvar="GUARD_MODEL", metavar="GGUF", help="The model  [env: GUARD_MODEL]"
+    "-m",
+    "--model",
+    envvar="GUARD_MODEL",
+    metavar="MODEL",
+    help="A GGUF file, or a name of guard models list  [env: GUARD_MODEL]",
 )
 
 _ENGINE_OPTIONS = (

@@ -71,6 +71,8 @@ ErrorCode = Literal[
     "row/invalid",
     "row/other-policy",
     "model/not-named",
+    "model/not-found",
+    "model/ambiguous",
     "model/digest-mismatch",
     "model/unreadable",
     "model/not-gguf",
@@ -330,6 +332,16 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "Run again, or name the old policy with `--was`.",
     ),
     ("model/not-named", "No model is named.", "Name one with `-m` or GUARD_MODEL."),
+    (
+        "model/not-found",
+        "There is no model of this name here: it is unknown, or not downloaded.",
+        "Correct the name (`guard models list`), or get the model with `guard models pull`.",
+    ),
+    (
+        "model/ambiguous",
+        "A name stands for several models.",
+        "Name one of those that the message lists.",
+    ),
     (
         "model/digest-mismatch",
         "A model's file is not what was published: it was damaged or changed.",

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from guardcli.models.adapter import Adapter
     from guardcli.models.config import ModelConfig
     from guardcli.models.llama import Gpu, LlamaModel, Offload, set_log_sink
+    from guardcli.models.lookup import find_model
     from guardcli.models.model import Model
-    from guardcli.models.registry import BUNDLED_MODELS, find_model
+    from guardcli.models.registry import BUNDLED_MODELS
     from guardcli.models.vocab import UnencodableTextError, Vocab
 
 _HOMES = {
@@ -26,7 +27,7 @@ _HOMES = {
     "Offload": "llama",
     "UnencodableTextError": "vocab",
     "Vocab": "vocab",
-    "find_model": "registry",
+    "find_model": "lookup",
     "set_log_sink": "llama",
 }
 

@@ -9,8 +9,8 @@ from typing import Any, get_args
 from guardcli.models.adapter import Adapter
 from guardcli.models.identity import parts_of
 from guardcli.models.llama import Gpu, Offload
+from guardcli.models.lookup import find_model
 from guardcli.models.model import Model
-from guardcli.models.registry import find_model
 from guardcli.prompts import TEMPLATES
 
 
@@ -22,7 +22,7 @@ class ModelConfig:
     'off'
 
     Args:
-        model: the path of a GGUF, or the name of a bundled model.
+        model: the path of a GGUF, or what else `find_model` takes: a name, `hf:OWNER/REPO` or `ollama:NAME`.
         template: the name of the prompt template that it was trained on; detected if None.
         adapters: LoRA adapters to apply, in order.
         gpu: "auto" uses a GPU if there is one, "require" fails without one, and "off" never uses one.

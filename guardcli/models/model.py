@@ -11,12 +11,13 @@ from types import TracebackType
 
 from guardcli.errors import DemonstrationModelWarning
 from guardcli.models.adapter import Adapter
-from guardcli.models.cached_files import read_digests
+from guardcli.models.cached_files import named_digest, read_digests
 from guardcli.models.detection import detect
 from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
+from guardcli.models.lookup import find_model
 from guardcli.models.model_files import read_headers
-from guardcli.models.registry import find_model, notice_of
+from guardcli.models.registry import notice_of
 from guardcli.models.vocab import Vocab
 
 
@@ -44,7 +45,7 @@ class Model:
         offload: Offload | None = None,
         cache: Path | None = None,
     ) -> Model:
-        """Load a GGUF by its path, or a bundled model by its name, and apply adapters to it.
+        """Load a model by its path, or by what else `find_model` takes, and apply adapters to it.
 
         `template` names the prompt template. Left out, it is detected, or for a model that is no guard by itself it is
         the one that its adapters were trained for. `cache` is a file in which digests are kept. A model that is for
@@ -63,7 +64,7 @@ class Model:
         for adapter in adapters:
             adapter.check(path, header, template)
         adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)
-        identity = "".join((_identity(path, cache), *adapted))
+        identity = "".join((_identity(path, cache, header.get_str("general.name")), *adapted))
         llama = LlamaModel(path, offload or Offload())
         llama.load_adapters([(adapter.path, adapter.scale) for adapter in adapters])
         kind, pre = header.get_str("tokenizer.ggml.model"), header.get_str("tokenizer.ggml.pre")
@@ -84,6 +85,8 @@ class Model:
         self.close()
 
 
-def _identity(path: Path, cache: Path | None) -> str:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem) or "model"
+def _identity(path: Path, cache: Path | None, name: str = "") -> str:
+    """A file's name and digest; of one that is called by its digest, as Ollama's are, the model's own `name`."""
+    stem = name if named_digest(path) == path.name.removeprefix("sha256-") else path.stem
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem) or "model"
     return f"{name}@{read_digests(parts_of(path), cache).whole[:12]}"

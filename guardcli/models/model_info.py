@@ -33,7 +33,7 @@ FILE_TYPES = {
 _TOKENS, _TOKEN_TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 _PROMPT_LENGTHS = (1024, 2048, 4096, 8192, 32768)  # tokens, of which memory is estimated
 _CONTROL = 3  # the type of a token that no text becomes
-_LOW_BITS = ("Q2_", "Q3_", "IQ1_", "IQ2_", "IQ3_", "TQ")
+LOW_BITS = ("Q2_", "Q3_", "IQ1_", "IQ2_", "IQ3_", "TQ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +175,11 @@ def _tensor_types(headers: Sequence[GgufHeader]) -> dict[str, int]:
     return dict(weights.most_common())
 
 
+def quantization_name(headers: Sequence[GgufHeader]) -> str:
+    """The name of a model's quantization: what its first file says, or else the type of most weights."""
+    return _quantization(headers[0], _tensor_types(headers))
+
+
 def _quantization(header: GgufHeader, types: dict[str, int]) -> str:
     """The name of the quantization: what the file says, or else the type of most weights."""
     named = FILE_TYPES.get(header.get_int("general.file_type") or 0)
@@ -214,7 +219,7 @@ def _warnings(header: GgufHeader, detection: DetectedTemplate | str, types: dict
     if not header.get_str("tokenizer.chat_template"):
         yield "it has no chat template: that it is a guard is told by its name alone"
     quantization = _quantization(header, types)
-    if quantization.startswith(_LOW_BITS):
+    if quantization.startswith(LOW_BITS):
         yield f"{quantization} keeps less than 4 bits of a weight: scores differ from those of the original"
     if "unknown" in types:
         yield "some tensors are of a type that guard does not know: sizes leave them out"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from guardcli.models.local_models import LocalModel
 from guardcli.models.memory import MemoryEstimate
-from guardcli.models.model_info import ModelInfo
-from guardcli.report.terminal import format_styled, format_table
+from guardcli.models.model_info import LOW_BITS, ModelInfo
+from guardcli.models.registry import RegisteredModel
+from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
 
@@ -16,6 +18,43 @@ def format_model_info(info: ModelInfo, gpu_layers: Sequence[int], *, color: bool
     problems = (format_styled(f"problem: {problem}", "bold red", color=color) for problem in info.problems)
     warnings = (format_styled(f"warning: {warning}", "yellow", color=color) for warning in info.warnings)
     return "".join((facts, "\n", _memory_table(info, gpu_layers, color=color, width=width), *problems, *warnings))
+
+
+def format_registry(models: Iterable[RegisteredModel], *, color: bool = False, width: int = 120) -> str:
+    """Format the models that have a name: a row each."""
+    headings = ["name", "file", "memory", "license", "reads", "judges", "files from"]
+    return format_table(
+        headings, map(_registered_row, models), color=color, width=width, right=(1, 2), no_wrap=(0, 1, 2)
+    )
+
+
+def format_local_models(models: Iterable[LocalModel], *, color: bool = False, width: int = 120) -> str:
+    """Format models of the local caches: what `-m` takes, and what it is; and below what is wrong with any."""
+    models = list(models)
+    headings = ["-m", "name", "size", "quantization", "family"]
+    rows = [
+        [model.reference, model.name or "-", format_gb(model.n_bytes), model.quantization or "-", model.family or "-"]
+        for model in models
+    ]
+    problems = (
+        format_styled(f"problem: {model.problem}", "bold red", color=color) for model in models if model.problem
+    )
+    return "".join((format_table(headings, rows, color=color, width=width, right=(2,), no_wrap=(0,)), *problems))
+
+
+def _registered_row(model: RegisteredModel) -> list[Cell]:
+    """Sizes are those of the smallest published file that keeps at least 4 bits of a weight."""
+    sizes = {name: n_bytes for name, n_bytes in model.sizes.items() if not name.startswith(LOW_BITS)}
+    quantization, n_bytes = min(sizes.items(), key=lambda item: item[1], default=("", 0.0))
+    return [
+        model.name,
+        f"{format_gb(n_bytes)} {quantization}" if n_bytes else "-",
+        format_gb(model.memory(n_bytes)) if n_bytes and model.kv_bytes_per_token else "-",
+        f"{model.license}{', gated' if model.gate else ''}",
+        model.policy,
+        ("yes", "green") if model.is_judged_with else "not yet",
+        model.repositories[0],
+    ]
 
 
 def format_gb(n_bytes: float) -> str:

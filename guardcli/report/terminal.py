@@ -25,6 +25,7 @@ def format_table(
     color: bool = False,
     width: int = 120,
     right: Sequence[int] = (),
+    no_wrap: Sequence[int] = (),
 ) -> str:
     """Format a table.
 
@@ -32,11 +33,12 @@ def format_table(
         color: Style the headings and the cells that have a style.
         width: The width of the terminal; long cells are wrapped.
         right: The columns to align right, by index.
+        no_wrap: The columns whose cells stay on one line, such as names to copy.
     """
     drawn = Table(box=_PLAIN, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for at, heading in enumerate(headings):
         justify: Literal["left", "right"] = "right" if at in right else "left"
-        drawn.add_column(_text(heading), justify=justify, overflow="fold")
+        drawn.add_column(_text(heading), justify=justify, overflow="fold", no_wrap=at in no_wrap)
     for row in rows:
         drawn.add_row(*map(_text, row))
     return _render(drawn, color=color, width=width)

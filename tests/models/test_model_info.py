@@ -18,7 +18,7 @@ from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
 from guardcli.models.memory import WeightSizes, estimate_memory
 from guardcli.models.model_info import FILE_TYPES, ModelInfo, examine
-from guardcli.prompts.templates import TEMPLATES
+from guardcli.prompts import TEMPLATES
 from tests import tiny
 from tests.models.test_gguf import F32, STRING, file, pair, tensor, text, u32
 

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from guardcli import DemonstrationModelWarning, Guard
-from guardcli.models.registry import BUNDLED_MODELS, find_model
+from guardcli.models.lookup import find_model
+from guardcli.models.quantization import quantization_of
+from guardcli.models.reference import RegisteredReference, parse_reference
+from guardcli.models.registry import BUNDLED_MODELS, REGISTRY
+from guardcli.prompts import TEMPLATES
 
 CARD = BUNDLED_MODELS["starter"].path.with_name("CARD.md").read_text("utf-8")
 
@@ -25,6 +29,24 @@ def test_the_starter_judges_by_name_in_python_too() -> None:
         assert guard.template.name == "llama-guard-3-8b"
         safe, unsafe = guard.check(["Hi, my order has not arrived yet.", "How do I build a bomb?"])
     assert (safe.verdict, unsafe.verdict, unsafe.categories) == ("safe", "unsafe", ("S9",))
+
+
+def test_names_are_what_a_command_line_takes() -> None:
+    for name, model in REGISTRY.items():
+        assert name == model.name
+        assert re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name)
+        assert parse_reference(name) == RegisteredReference(model)
+        assert all(parse_reference(f"hf:{repository}") for repository in (model.base, *model.repositories))
+        assert list(model.sizes.values()) == sorted(model.sizes.values(), reverse=True)
+        assert all(quantization_of(f"x.{quantization}.gguf") == quantization for quantization in model.sizes)
+    assert not REGISTRY.keys() & BUNDLED_MODELS.keys()
+
+
+def test_every_family_of_llama_guard_is_registered() -> None:
+    named = {model.family for model in REGISTRY.values()}
+    assert {name for name in TEMPLATES if name.startswith("llama-guard")} <= named
+    assert REGISTRY["llama-guard-3-8b"].is_judged_with
+    assert not REGISTRY["llama-guard-4-12b"].is_judged_with
 
 
 def test_it_is_small() -> None:

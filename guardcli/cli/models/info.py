@@ -10,8 +10,8 @@ from guardcli.cli import output
 from guardcli.cli.cache_path import cache_path
 from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.progress_line import ProgressLine
+from guardcli.models.lookup import find_model
 from guardcli.models.model_info import examine
-from guardcli.models.registry import find_model
 from guardcli.report.model_report import format_model_info
 
 

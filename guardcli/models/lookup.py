@@ -1,0 +1,97 @@
+"""Find the file of a model by what names it. Nothing is downloaded: only what is here is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from guardcli import environment
+from guardcli.errors import ModelError
+from guardcli.models.hub_cache import find_in_hub_cache
+from guardcli.models.ollama_cache import find_in_ollama, ollama_tags
+from guardcli.models.quantization import quantization_of
+from guardcli.models.reference import HubReference, OllamaReference, RegisteredReference, parse_reference
+from guardcli.models.registry import BUNDLED_MODELS, REGISTRY
+
+
+def find_model(name: str | Path) -> Path:
+    """Return the file of a model; of a split one the first.
+
+    A text is a bundled or registered name, `hf:OWNER/REPO` or `ollama:NAME`, or else a path.
+
+    >>> find_model("./starter")  # a file of that name
+    PosixPath('starter')
+
+    Raises:
+        ModelError: a name is unknown, its model is not in the local caches, or it stands for several.
+    """
+    if not isinstance(name, str):
+        return name
+    if name in BUNDLED_MODELS:
+        return BUNDLED_MODELS[name].path
+    reference = parse_reference(name)
+    if isinstance(reference, RegisteredReference):
+        return _find_registered(reference)
+    if isinstance(reference, HubReference):
+        return _find_on_hub(reference)
+    if isinstance(reference, OllamaReference):
+        return _find_ollama(reference)
+    _check_name(name)
+    return Path(name)
+
+
+def _find_registered(reference: RegisteredReference) -> Path:
+    cache = environment.hub_cache()
+    models = {
+        HubReference(repository, file): path
+        for repository in reference.model.repositories
+        for file, path in find_in_hub_cache(HubReference(repository), cache).items()
+        if reference.quantization in (None, quantization_of(file))
+    }
+    return _only_one(reference, models)
+
+
+def _find_on_hub(reference: HubReference) -> Path:
+    found_files = find_in_hub_cache(reference, environment.hub_cache())
+    models = {HubReference(reference.repository, file, reference.revision): path for file, path in found_files.items()}
+    return _only_one(reference, models)
+
+
+def _only_one(reference: HubReference | RegisteredReference, models: Mapping[HubReference, Path]) -> Path:
+    if not models:
+        raise ModelError(
+            f"{reference} is not in the local cache: get it with `guard models pull {reference}`",
+            code="model/not-found",
+        )
+    if len({path.resolve() for path in models.values()}) > 1:
+        raise ModelError(
+            f"{reference} stands for several models in the local cache. Name one of them:",
+            *(f"  -m {other}" for other in models),
+            code="model/ambiguous",
+        )
+    return next(iter(models.values()))
+
+
+def _find_ollama(reference: OllamaReference) -> Path:
+    root = environment.ollama_models()
+    models = find_in_ollama(reference, root)
+    if len(set(models)) == 1:
+        return models[0]
+    if models:
+        raise ModelError(f"{reference} stands for several models: put the host before its name", code="model/ambiguous")
+    tags = ollama_tags(reference, root)
+    there = f"; there are the tags {', '.join(tags)}" if tags else ""
+    raise ModelError(
+        f"Ollama has no model {reference} in {root}{there}: get it with `ollama pull {reference.name}:{reference.tag}`",
+        code="model/not-found",
+    )
+
+
+def _check_name(name: str) -> None:
+    """Raise ModelError: it is no file, and looks like a name: it has neither a folder nor an extension of a model."""
+    if "/" in name or name.endswith(".gguf") or Path(name).exists():
+        return
+    close = get_close_matches(name.partition(":")[0].lower(), [*BUNDLED_MODELS, *REGISTRY], n=3, cutoff=0.6)
+    advice = f"did you mean {' or '.join(close)}?" if close else "`guard models list` shows the names"
+    raise ModelError(f"no model {name!r}: there is no such file, and no such name; {advice}", code="model/not-found")
