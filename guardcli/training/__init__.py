@@ -10,15 +10,28 @@ from guardcli.training.config import LR_SCHEDULES, TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.dependencies import check_installed
 from guardcli.training.gguf_export import LoraCheckpoint, export_gguf
+from guardcli.training.initial_adapter import InitialAdapter
 from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, training_manifest
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.prefix_groups import TokenCounts
-from guardcli.training.run_dir import RunDir, find_last_checkpoint, manifest_paths, read_manifest, run_files
+from guardcli.training.run_dir import (
+    Evaluation,
+    RunDir,
+    manifest_paths,
+    read_evaluations,
+    read_log,
+    read_manifest,
+    resolve_checkpoint,
+    run_files,
+    step_of,
+)
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 __all__ = [
     "LR_SCHEDULES",
     "BaseModel",
+    "Evaluation",
+    "InitialAdapter",
     "LoraCheckpoint",
     "LoraModel",
     "RunDir",
@@ -31,11 +44,14 @@ __all__ = [
     "TrainingData",
     "check_installed",
     "export_gguf",
-    "find_last_checkpoint",
     "fine_tune",
     "manifest_paths",
     "open_base",
+    "read_evaluations",
+    "read_log",
     "read_manifest",
+    "resolve_checkpoint",
     "run_files",
+    "step_of",
     "training_manifest",
 ]

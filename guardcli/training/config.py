@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-LrSchedule = Literal["constant", "cosine"]
+LrSchedule = Literal["constant", "linear", "cosine"]
 LR_SCHEDULES: tuple[LrSchedule, ...] = get_args(LrSchedule)
 
 
@@ -30,7 +30,7 @@ class TrainConfig:
     `gradient_accumulation_steps` batches. `max_length` is in tokens, prompt and answer together. `checkpoint_every` is
     in steps. The learning rate rises to `learning_rate` over the first `warmup_ratio` of all steps, in [0, 1), and then
     follows `lr_schedule`. In the loss, the tokens of the verdict count `verdict_weight`, above 0, and the rest of the
-    answer `ids_weight`, at least 0.
+    answer `ids_weight`, at least 0. A run ends early when `patience` evaluations have not improved the held-out AUPRC.
     """
 
     lora_rank: int = 16
@@ -46,6 +46,7 @@ class TrainConfig:
     ids_weight: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
+    patience: int | None = None
 
     @property
     def effective_batch_size(self) -> int:
@@ -68,4 +69,5 @@ class TrainConfig:
             "ids_weight": self.ids_weight,
             "seed": self.seed,
             "checkpoint_every": self.checkpoint_every,
+            "patience": self.patience,
         }

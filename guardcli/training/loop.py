@@ -18,22 +18,29 @@ from guardcli.text.escaping import pluralize
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
 from guardcli.training.dataset import TokenizedDataset
+from guardcli.training.initial_adapter import InitialAdapter
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.lr_schedule import learning_rate
 from guardcli.training.prefix_groups import prefix_labels
-from guardcli.training.run_dir import OPTIMIZER_FILE, RunDir
+from guardcli.training.run_dir import OPTIMIZER_FILE, Evaluation, RunDir
 from guardcli.training.sampler import num_steps, sample_batches
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class TrainProgress:
-    """The state of a run after a step. `loss` is that of this step; `auprc` is set if the step was evaluated."""
+    """The state of a run after a step.
+
+    `loss` is that of this step, and `auprc` is set if the step was evaluated. `saved` says that the step has a
+    checkpoint, and `stopped` that the run ends early after it.
+    """
 
     step: int
     num_steps: int
     loss: float | None = None
     auprc: float | None = None
+    saved: bool = False
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,11 @@ def _no_examples() -> InputError:
 
 
 def training_manifest(
-    base: BaseModel, dataset: TokenizedDataset, held_out: TokenizedDataset | None, config: TrainConfig
+    base: BaseModel,
+    dataset: TokenizedDataset,
+    held_out: TokenizedDataset | None,
+    config: TrainConfig,
+    initial: InitialAdapter | None = None,
 ) -> dict[str, Any]:
     """Everything that the adapter depends on, for the manifest of a `RunDir`."""
     return {
@@ -93,26 +104,41 @@ def training_manifest(
         "base": base.fingerprint(),
         "data": dataset.sha256,
         "held_out": held_out.sha256 if held_out else None,
+        "init_from": initial.sha256 if initial else None,
         "sampler": "by prefix",
         **config.as_json(),
     }
 
 
-def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: TrainConfig) -> Iterator[TrainProgress]:
+def fine_tune(
+    model: LoraModel,
+    data: TrainingData,
+    run_dir: RunDir,
+    config: TrainConfig,
+    initial: InitialAdapter | None = None,
+) -> Iterator[TrainProgress]:
     """Train from the last checkpoint of the run, or from its start, to its end. Yields after each step.
 
     Every `config.checkpoint_every` steps and at the end, the held-out examples are evaluated and a checkpoint is saved.
+    The run ends early after an evaluation that exhausts `config.patience`. It starts with the adapter `initial` instead
+    of a new one, and with a new optimizer.
 
     Raises:
+        InputError: `initial` does not fit the model.
         TuneError: the loss or a score is not finite, or the GPU is out of memory.
         OutputError: the log or a checkpoint cannot be written.
     """
     batch_size = config.effective_batch_size
     total = num_steps(len(data.train), batch_size=batch_size, epochs=config.epochs)
     if run_dir.last_checkpoint is not None:
+        if patience_exhausted(run_dir.evaluations, config.patience):
+            return
         model.load_checkpoint(run_dir.last_checkpoint, run_dir.last_checkpoint / OPTIMIZER_FILE)
-    elif data.held_out:
-        yield _evaluate(model, data, run_dir, TrainProgress(0, total))
+    else:
+        if initial is not None:
+            model.load_adapter(initial.folder)
+        if data.held_out:
+            yield _evaluate(model, data, run_dir, TrainProgress(0, total))
     labels = prefix_labels(data.train)
     sampled = sample_batches(labels, batch_size=batch_size, epochs=config.epochs, seed=config.seed)
     for step, indices in islice(enumerate(sampled, start=1), run_dir.step, None):
@@ -130,7 +156,24 @@ def fine_tune(model: LoraModel, data: TrainingData, run_dir: RunDir, config: Tra
             if data.held_out:
                 progress = _evaluate(model, data, run_dir, progress)
             run_dir.save_checkpoint(step, lambda folder: _write_checkpoint(model, folder))
+            stopped = step < total and patience_exhausted(run_dir.evaluations, config.patience)
+            progress = replace(progress, saved=True, stopped=stopped)
         yield progress
+        if progress.stopped:
+            return
+
+
+def patience_exhausted(evaluations: Sequence[Evaluation], patience: int | None) -> bool:
+    """Whether none of the last `patience` evaluations has a higher AUPRC than the best before them.
+
+    >>> evaluations = [Evaluation(step, auprc) for step, auprc in enumerate([0.5, 0.7, 0.6, 0.7])]
+    >>> patience_exhausted(evaluations, 2), patience_exhausted(evaluations, 3)
+    (True, False)
+    """
+    if patience is None or len(evaluations) <= patience:
+        return False
+    auprcs = [evaluation.auprc for evaluation in evaluations]
+    return max(auprcs[-patience:]) <= max(auprcs[:-patience])
 
 
 def _evaluate(model: LoraModel, data: TrainingData, run_dir: RunDir, progress: TrainProgress) -> TrainProgress:

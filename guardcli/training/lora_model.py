@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from guardcli.errors import TuneError
+from guardcli.errors import InputError, TuneError
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
 from guardcli.training.dependencies import require
@@ -164,10 +164,25 @@ class LoraModel:
         """Write the state of the optimizer."""
         self._torch.save(self._optimizer.state_dict(), file)
 
-    def load_checkpoint(self, folder: Path, optimizer_file: Path) -> None:
-        """Continue from a saved adapter and optimizer."""
-        tensors = require("safetensors.torch").load_file(folder / ADAPTER_FILE)
+    def load_adapter(self, folder: Path) -> None:
+        """Replace the adapter's weights by saved ones.
+
+        Raises:
+            InputError: the file cannot be read, or is an adapter of other matrices.
+        """
+        file = folder / ADAPTER_FILE
+        try:
+            tensors = require("safetensors.torch").load_file(file)
+        except Exception as error:  # a missing file, or whatever error a damaged one raises
+            raise InputError(f"{file} cannot be read: {error}", code="input/unreadable") from error
+        own = self._peft.get_peft_model_state_dict(self._model, save_embedding_layers=False)
+        if {name: tensor.shape for name, tensor in tensors.items()} != {name: own[name].shape for name in own}:
+            raise InputError(f"{file} adapts other matrices than this training", code="tune/invalid-run")
         self._peft.set_peft_model_state_dict(self._model, tensors)
+
+    def load_checkpoint(self, folder: Path, optimizer_file: Path) -> None:
+        """Continue from a saved adapter and optimizer. Raises InputError: see `load_adapter`."""
+        self.load_adapter(folder)
         self._optimizer.load_state_dict(self._torch.load(optimizer_file, map_location=self.device, weights_only=True))
 
 

@@ -6,6 +6,8 @@
     RUN/log.jsonl                     a line for each step, and one for each evaluation of the held-out examples
     RUN/checkpoints/step-00000100/    an adapter in PEFT's format; the last one also holds the optimizer's state
 
+Every checkpoint stays, so that the best one can be exported.
+
 A checkpoint is written to a hidden folder and then renamed, so it is either complete or not there.
 """
 
@@ -14,8 +16,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from guardcli.errors import InputError, OutputError
 from guardcli.files.atomic import atomic_write
@@ -28,9 +31,19 @@ _LATER_OPTIONS: dict[str, Any] = {
     "sampler": "by example",
     "verdict_weight": 1.0,
     "ids_weight": 1.0,
+    "patience": None,
+    "init_from": None,
 }
 
 _MANIFEST, _LOG, _CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The AUPRC of the held-out examples after a step; step 0 is before the first."""
+
+    step: int
+    auprc: float
 
 
 class RunDir:
@@ -75,6 +88,11 @@ class RunDir:
         """The folder of the last checkpoint."""
         return find_last_checkpoint(self.folder)
 
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """The evaluations so far, in order."""
+        return read_evaluations(self.folder)
+
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append a line to the log.
 
@@ -95,7 +113,7 @@ class RunDir:
         Raises:
             OutputError: it cannot be written.
         """
-        checkpoint = self.folder / _CHECKPOINTS / f"step-{step:08}"
+        checkpoint = _checkpoint_folder(self.folder, step)
         temporary = checkpoint.with_name(f".{checkpoint.name}")
         try:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -114,16 +132,72 @@ class RunDir:
     def _truncate_log(self) -> None:
         """Remove the lines after the last checkpoint: those steps will run again."""
         file = self.folder / _LOG
-        lines = file.read_text("utf-8").splitlines(keepends=True) if file.exists() else []
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= self.step]
+        kept = [entry for entry in read_log(self.folder) if self.step and entry["step"] <= self.step]
         with atomic_write(file) as temporary:
-            temporary.write_text("".join(kept if self.step else []), "utf-8")
+            temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), "utf-8")
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:
     """The folder of the last complete checkpoint of a run, or None."""
     checkpoints = [file.parent for file in folder.glob(f"{_CHECKPOINTS}/step-*/{OPTIMIZER_FILE}")]
     return max(checkpoints, key=step_of, default=None)
+
+
+def find_best_checkpoint(folder: Path) -> Path | None:
+    """The folder of the checkpoint of a run with the highest held-out AUPRC, the first of equals; None if none has one.
+
+    Raises:
+        InputError: the log cannot be read.
+    """
+    checkpoints = [
+        (evaluation.auprc, checkpoint)
+        for evaluation in read_evaluations(folder)
+        if (checkpoint := _checkpoint_folder(folder, evaluation.step)).is_dir()
+    ]
+    return max(checkpoints, key=lambda pair: pair[0])[1] if checkpoints else None
+
+
+def resolve_checkpoint(folder: Path, which: Literal["best", "last"] | None = None) -> Path:
+    """The folder of a run's best or last checkpoint; None is the best if there is one, else the last.
+
+    A folder that is not a run's is returned as it is: that of a checkpoint, or of any adapter.
+
+    Raises:
+        InputError: the best one was asked for and the run has no held-out scores, or its log cannot be read.
+    """
+    best = None if which == "last" else find_best_checkpoint(folder)
+    if best is None and which == "best":
+        raise InputError(
+            f"{folder} has no checkpoint with a held-out AUPRC: train with --held-out, or take the last one",
+            code="tune/invalid-run",
+        )
+    return best or find_last_checkpoint(folder) or folder
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The entries of a run's log; none if there is no log. The last line is left out if it is not complete.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    file = folder / _LOG
+    if not file.is_file():
+        return []
+    try:
+        lines = [line for line in file.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        entries = [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", code="tune/invalid-run"
+        ) from error
+    if not all(isinstance(entry, dict) and isinstance(entry.get("step"), int) for entry in entries):
+        raise InputError(f"{file} is not the log of a training run", code="tune/invalid-run")
+    return entries
+
+
+def read_evaluations(folder: Path) -> list[Evaluation]:
+    """The evaluations of a run, in order. Raises InputError: its log cannot be read."""
+    return [Evaluation(entry["step"], entry["auprc"]) for entry in read_log(folder) if "auprc" in entry]
 
 
 def step_of(checkpoint: Path) -> int:
@@ -151,6 +225,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if file.is_file():
             return _read_json(file)
     return {}
+
+
+def _checkpoint_folder(run: Path, step: int) -> Path:
+    return run / _CHECKPOINTS / f"step-{step:08}"
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -63,7 +64,11 @@ def train(desk: Path, *more: str) -> subprocess.CompletedProcess[str]:
 def run(desk: Path, examples: Path) -> Path:
     done = train(desk, "--held-out", "held-examples.jsonl", "-o", "run", "--checkpoint-every", "12")
     assert (done.returncode, done.stdout) == (0, "")
-    said = [re.sub(r"\d\.\d{4}", "#", line) for line in done.stderr.splitlines() if line.startswith("guard: ")]
+    said = [
+        re.sub(r"\d\.\d{4}|(?<=at step )\d+", "#", line)
+        for line in done.stderr.splitlines()
+        if line.startswith("guard: ")
+    ]
     counts = re.fullmatch(TOKENS, said.pop(0))
     assert counts is not None
     total, prefix, evaluated = (int(number.replace(",", "")) for number in counts.groups())
@@ -72,7 +77,7 @@ def run(desk: Path, examples: Path) -> Path:
         "guard: step 0: held-out AUPRC #",
         "guard: step 12: loss #, held-out AUPRC #",
         "guard: step 24: loss #, held-out AUPRC #",
-        "guard: run is trained: loss #, held-out AUPRC #",
+        "guard: run is trained: loss #, held-out AUPRC #; the best is # at step #",
     ]
     return desk / "run"
 
@@ -85,7 +90,7 @@ def scores(desk: Path, *options: str) -> list[float]:
 
 def test_from_records_to_other_scores(desk: Path, run: Path) -> None:
     """prepare → train → export → check --lora."""
-    done = guard("tune", "export", "run", "-o", "adapter.gguf", cwd=desk)
+    done = guard("tune", "export", "run", "--last", "-o", "adapter.gguf", cwd=desk)
     assert done.stderr == (
         "guard: adapter.gguf: the adapter of run/checkpoints/step-00000024, of rank 4, for 14 matrices\n"
     )
@@ -279,12 +284,17 @@ def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> N
         (["-o", "run", "--resume", "--warmup-ratio", "0.1"], "warmup_ratio (there 0.0, now 0.1)"),
         (["-o", "run", "--resume", "--verdict-weight", "2"], "verdict_weight (there 1.0, now 2.0)"),
         (["-o", "run", "--resume", "--ids-weight", "0"], "ids_weight (there 1.0, now 0.0)"),
+        (["-o", "run", "--resume", "--patience", "1"], "--patience needs examples to evaluate"),
+        (["-o", "run", "--resume", "--init-from", "run"], "init_from (there None, now '"),
+        (["--init-from", "base"], "base holds no LoRA adapter"),
+        (["--init-from", "run"], "has another shape: train with --rank 4 --alpha 8"),
         (["--verdict-weight", "0"], "Invalid value for '--verdict-weight'"),
     ],
 )
 def test_what_train_refuses(desk: Path, run: Path, options: list[str], message: str) -> None:
     (desk / "empty.jsonl").write_text("")
-    words = ["--base", "base", "--data", "examples.jsonl", "-o", "other", *options]
+    shape = ["--rank", "4", "--alpha", "8"] if "--resume" in options else []
+    words = ["--base", "base", "--data", "examples.jsonl", "-o", "other", *shape, *options]
     done = guard("tune", "train", *words, cwd=desk)
     assert message in done.stderr
     assert (done.returncode, (desk / "other").exists()) == (2, False)
@@ -305,6 +315,38 @@ def test_an_older_checkpoint_can_be_exported(desk: Path, run: Path) -> None:
     done = guard("tune", "export", "run/checkpoints/step-00000012", "-o", "older.gguf", cwd=desk)
     assert done.returncode == 0
     assert "step-00000012" in done.stderr
+
+
+def test_the_best_checkpoint_is_exported(desk: Path, run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    auprcs = {0: 0.9, 12: 0.8, 24: 0.7}
+    (folder / "log.jsonl").write_text(
+        "".join(json.dumps({"step": step, "auprc": auprc}) + "\n" for step, auprc in auprcs.items())
+    )
+    for options, step in (([], 12), (["--best"], 12), (["--last"], 24)):
+        done = guard("tune", "export", folder, "-o", "best.gguf", *options, cwd=desk)
+        assert f"checkpoints/step-000000{step}, of rank 4" in done.stderr
+    (folder / "log.jsonl").write_text("")
+    assert "step-00000024" in guard("tune", "export", folder, "-o", "best.gguf", cwd=desk).stderr
+    done = guard("tune", "export", folder, "-o", "best.gguf", "--best", cwd=desk)
+    assert "has no checkpoint with a held-out AUPRC: train with --held-out" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_run_that_starts_with_another_and_ends_early(desk: Path, run: Path) -> None:
+    """At this rate no evaluation is better than the first."""
+    options = ["--held-out", "held-examples.jsonl", "--checkpoint-every", "2", "--patience", "2", "--init-from", "run"]
+    options += ["--lr-schedule", "linear", "-o", "second"]
+    done = train(desk, *options, "--learning-rate", "1e-12")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^guard: second starts with the adapter of run/checkpoints/step-000000..$", done.stderr, re.M)
+    ended = "guard: second ends after 4 of 24 steps: the last 2 evaluations brought no better held-out AUPRC"
+    assert ended in done.stderr.splitlines()
+    assert len(json.loads((desk / "second" / "run.json").read_text())["init_from"]) == 64
+    done = train(desk, *options, "--learning-rate", "1e-12", "--resume")
+    assert done.returncode == 0
+    assert re.search(r"^guard: second is trained; the best is \S+ at step 2$", done.stderr, re.M)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,21 +12,30 @@ import pytest
 from guardcli.errors import InputError, TuneError
 from guardcli.training.config import TrainConfig
 from guardcli.training.dataset import TokenizedDataset
-from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, training_manifest
+from guardcli.training.initial_adapter import InitialAdapter
+from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, patience_exhausted, training_manifest
 from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE, LoraModel
-from guardcli.training.run_dir import RunDir
-from tests.training.conftest import SETTINGS, Bench
+from guardcli.training.prefix_groups import prefix_labels
+from guardcli.training.run_dir import Evaluation, RunDir, read_log
+from guardcli.training.sampler import sample_batches
+from tests.training.conftest import SETTINGS, TEMPLATE, Bench
 
 SHORT = replace(SETTINGS, epochs=0.5)
 
 
 def trained_in(
-    folder: Path, bench: Bench, settings: TrainConfig = SHORT, *, stop: int | None = None, resume: bool = False
+    folder: Path,
+    bench: Bench,
+    settings: TrainConfig = SHORT,
+    *,
+    stop: int | None = None,
+    resume: bool = False,
+    start: InitialAdapter | None = None,
 ) -> tuple[RunDir, list[TrainProgress]]:
     """Train in a folder, perhaps only up to the step `stop`, as if the run were killed after it."""
     run = RunDir(folder, {}, resume=resume)
     seen = []
-    for progress in fine_tune(LoraModel(bench.base, settings), bench.data, run, settings):
+    for progress in fine_tune(LoraModel(bench.base, settings), bench.data, run, settings, start):
         seen.append(progress)
         if progress.step == stop:
             break
@@ -166,9 +176,86 @@ def test_manifest_names_all_that_the_adapter_depends_on(bench: Bench, files: tup
         "base": bench.base.fingerprint(),
         "data": dataset.sha256,
         "held_out": held_out.sha256,
+        "init_from": None,
         "sampler": "by prefix",
         **SETTINGS.as_json(),
     }
+
+
+def initial(folder: Path, bench: Bench, settings: TrainConfig = SHORT) -> InitialAdapter:
+    return InitialAdapter.from_folder(folder, bench.base, TEMPLATE, settings)
+
+
+def losses_of(run: RunDir) -> list[float]:
+    return [entry["loss"] for entry in read_log(run.folder) if "loss" in entry]
+
+
+def test_run_starts_with_the_adapter_of_another(bench: Bench, trained: RunDir, tmp_path: Path) -> None:
+    """Its scores before the first step are those of the best checkpoint, and its optimizer is new."""
+    start = initial(trained.folder, bench)
+    (run, seen), (again, _) = (trained_in(tmp_path / name, bench, start=start) for name in ("a", "b"))
+    assert seen[0].auprc == pytest.approx(max(evaluation.auprc for evaluation in trained.evaluations[1:]))
+    assert adapter_of(run) == adapter_of(again) != adapter_of(trained)
+    model = LoraModel(bench.base, SHORT)
+    model.load_adapter(start.folder)
+    indices = next(sample_batches(prefix_labels(bench.data.train), batch_size=2, epochs=0.5, seed=SHORT.seed))
+    loss = model.train_step([bench.data.train[index] for index in indices], learning_rate=SHORT.learning_rate)
+    assert losses_of(run)[0] == pytest.approx(loss.total)
+    assert losses_of(run)[0] < losses_of(trained)[0]
+
+
+def test_run_that_started_with_an_adapter_resumes(bench: Bench, trained: RunDir, tmp_path: Path) -> None:
+    start = initial(trained.folder, bench)
+    settings = replace(SHORT, checkpoint_every=2)
+    whole, _ = trained_in(tmp_path / "whole", bench, settings, start=start)
+    for stop in (1, 3):
+        trained_in(tmp_path / f"{stop}", bench, settings, start=start, stop=stop)
+        resumed, _ = trained_in(tmp_path / f"{stop}", bench, settings, start=start, resume=True)
+        assert adapter_of(resumed) == adapter_of(whole)
+
+
+def test_manifest_has_the_digest_of_the_adapter_that_a_run_starts_with(
+    bench: Bench, trained: RunDir, files: tuple[Path, Path]
+) -> None:
+    dataset = TokenizedDataset.from_file(files[0], bench.tokenizer, max_length=4096)
+    start = initial(trained.folder, bench)
+    digest = hashlib.sha256((start.folder / ADAPTER_FILE).read_bytes()).hexdigest()
+    assert training_manifest(bench.base, dataset, None, SHORT, start)["init_from"] == digest
+
+
+# At this rate no score changes its rank: no evaluation is better than the one before the first step.
+IMPATIENT = replace(SETTINGS, learning_rate=1e-12, checkpoint_every=2, patience=2)
+
+
+def test_run_ends_when_its_patience_is_exhausted(bench: Bench, tmp_path: Path) -> None:
+    run, seen = trained_in(tmp_path, bench, IMPATIENT)
+    assert [(one.step, one.saved, one.stopped) for one in seen] == [
+        (0, False, False), (1, False, False), (2, True, False), (3, False, False), (4, True, True),
+    ]  # fmt: skip
+    assert (run.step, seen[-1].num_steps) == (4, 12)
+    assert trained_in(tmp_path, bench, IMPATIENT, resume=True)[1] == []
+
+
+def test_resumed_run_remembers_its_evaluations(bench: Bench, tmp_path: Path) -> None:
+    trained_in(tmp_path, bench, IMPATIENT, stop=3)
+    assert [one.step for one in trained_in(tmp_path, bench, IMPATIENT, resume=True)[1]] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("auprcs", "patience", "exhausted"),
+    [
+        ([0.5], 1, False),
+        ([0.5, 0.5], 1, True),
+        ([0.5, 0.6], 1, False),
+        ([0.5, 0.7, 0.6, 0.7], 2, True),
+        ([0.5, 0.7, 0.6, 0.7], 3, False),
+        ([0.9, 0.1, 0.2, 0.3], 3, True),
+        ([0.9, 0.1, 0.2, 0.3], None, False),
+    ],
+)
+def test_patience(auprcs: list[float], patience: int | None, exhausted: bool) -> None:
+    evaluations = [Evaluation(step, auprc) for step, auprc in enumerate(auprcs)]
+    assert patience_exhausted(evaluations, patience) is exhausted
 
 
 def test_data_without_examples_or_of_one_label_is_rejected(bench: Bench) -> None:

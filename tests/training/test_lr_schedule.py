@@ -10,6 +10,7 @@ from guardcli.training.config import TrainConfig
 from guardcli.training.lr_schedule import learning_rate
 
 CONSTANT = TrainConfig(learning_rate=1.0)
+LINEAR = replace(CONSTANT, lr_schedule="linear")
 COSINE = replace(CONSTANT, lr_schedule="cosine")
 
 
@@ -22,6 +23,8 @@ def rates(config: TrainConfig, num_steps: int) -> list[float]:
     [
         (CONSTANT, [1, 1, 1, 1, 1, 1, 1, 1]),
         (replace(CONSTANT, warmup_ratio=0.5), [0.25, 0.5, 0.75, 1, 1, 1, 1, 1]),
+        (LINEAR, [1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]),
+        (replace(LINEAR, warmup_ratio=0.5), [0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25]),
         (COSINE, [1, 0.9619, 0.8536, 0.6913, 0.5, 0.3087, 0.1464, 0.0381]),
         (replace(COSINE, warmup_ratio=0.5), [0.25, 0.5, 0.75, 1, 1, 0.8536, 0.5, 0.1464]),
         (replace(COSINE, warmup_ratio=0.99), [1 / 7, 2 / 7, 3 / 7, 4 / 7, 5 / 7, 6 / 7, 1, 1]),

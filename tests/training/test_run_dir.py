@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import InputError, OutputError
-from guardcli.training.run_dir import OPTIMIZER_FILE, RunDir, find_last_checkpoint, read_manifest
+from guardcli.training.run_dir import (
+    OPTIMIZER_FILE,
+    Evaluation,
+    RunDir,
+    find_best_checkpoint,
+    find_last_checkpoint,
+    read_evaluations,
+    read_log,
+    read_manifest,
+    resolve_checkpoint,
+)
 
 MANIFEST = {"data": "abc", "seed": 0}
 
@@ -109,3 +119,55 @@ def test_damaged_manifest_is_an_error(tmp_path: Path, text: str) -> None:
 
 def test_folder_without_a_manifest(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == {}
+
+
+def evaluated(folder: Path, *auprcs: float) -> RunDir:
+    """A run with an evaluation before its first step, and then with a checkpoint every ten steps."""
+    run = RunDir(folder, MANIFEST, resume=False)
+    for number, auprc in enumerate(auprcs):
+        run.log({"step": 10 * number, "auprc": auprc})
+        if number:
+            run.save_checkpoint(10 * number, write)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("auprcs", "best"),
+    [((0.9, 0.5, 0.7, 0.6), 20), ((0.1, 0.5, 0.5), 10), ((0.1, 0.2, 0.3), 20), ((0.5,), None), ((), None)],
+)
+def test_best_checkpoint(tmp_path: Path, auprcs: tuple[float, ...], best: int | None) -> None:
+    """Before the first step there is no checkpoint. Of equals, the first is the best."""
+    run = evaluated(tmp_path, *auprcs)
+    assert run.evaluations == read_evaluations(tmp_path)
+    assert run.evaluations == [Evaluation(10 * number, auprc) for number, auprc in enumerate(auprcs)]
+    expected = None if best is None else tmp_path / "checkpoints" / f"step-{best:08}"
+    assert find_best_checkpoint(tmp_path) == expected
+
+
+def test_evaluation_without_a_checkpoint_is_not_the_best(tmp_path: Path) -> None:
+    """The run was killed between the two."""
+    evaluated(tmp_path, 0.1, 0.5).log({"step": 20, "auprc": 0.9})
+    assert find_best_checkpoint(tmp_path) == tmp_path / "checkpoints" / "step-00000010"
+
+
+def test_resolve_checkpoint(tmp_path: Path) -> None:
+    evaluated(tmp_path / "scored", 0.1, 0.9, 0.5)
+    first, last = (tmp_path / "scored" / "checkpoints" / f"step-{step:08}" for step in (10, 20))
+    assert resolve_checkpoint(tmp_path / "scored") == resolve_checkpoint(tmp_path / "scored", "best") == first
+    assert resolve_checkpoint(tmp_path / "scored", "last") == last
+    assert resolve_checkpoint(last) == last
+    unscored = RunDir(tmp_path / "unscored", MANIFEST, resume=False)
+    unscored.save_checkpoint(10, write)
+    assert resolve_checkpoint(unscored.folder) == unscored.last_checkpoint
+    with pytest.raises(InputError, match="unscored has no checkpoint with a held-out AUPRC: train with --held-out"):
+        resolve_checkpoint(unscored.folder, "best")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{\n", "log.jsonl cannot be read"), ("1\n", "not the log of a training run"), ("{}\n", "not the log of a")],
+)
+def test_other_logs_are_an_error(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "log.jsonl").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_log(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -13,10 +14,10 @@ from guardcli.training import (
     LoraCheckpoint,
     check_installed,
     export_gguf,
-    find_last_checkpoint,
     manifest_paths,
     open_base,
     read_manifest,
+    resolve_checkpoint,
 )
 
 
@@ -32,15 +33,22 @@ from guardcli.training import (
     metavar="BASE",
     help="The weights that it was trained on, if they are not where the adapter says: a GGUF file, or a folder.",
 )
-def export(*, folder: Path, path: Path, base_path: Path | None) -> int:
-    """Write the adapter of RUN (its last checkpoint, a checkpoint's folder, or any LoRA of PEFT) as a GGUF.
+@click.option(
+    "--best",
+    "which",
+    flag_value="best",
+    help="Take the checkpoint with the highest held-out AUPRC; the default if the run has held-out scores.",
+)
+@click.option("--last", "which", flag_value="last", help="Take the last checkpoint.")
+def export(*, folder: Path, path: Path, base_path: Path | None, which: Literal["best", "last"] | None) -> int:
+    """Write the adapter of RUN (a run's folder, a checkpoint's, or any LoRA of PEFT) as a GGUF.
 
     \b
     guard tune export run -o adapter.gguf
     guard check -m llama-guard-3-8b.gguf --lora adapter.gguf:0.5 chats.jsonl
     """
     check_installed()
-    checkpoint_folder = find_last_checkpoint(folder) or folder
+    checkpoint_folder = resolve_checkpoint(folder, which)
     checkpoint = LoraCheckpoint.from_folder(checkpoint_folder)
     if base_path is None and (checkpoint.base is None or not Path(checkpoint.base).exists()):
         raise InputError(

@@ -16,6 +16,7 @@ from guardcli.errors import OutputError
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
     LR_SCHEDULES,
+    InitialAdapter,
     LoraModel,
     RunDir,
     TokenCounts,
@@ -27,7 +28,9 @@ from guardcli.training import (
     check_installed,
     fine_tune,
     open_base,
+    resolve_checkpoint,
     run_files,
+    step_of,
     training_manifest,
 )
 
@@ -63,6 +66,13 @@ _BAR_WIDTH = 20  # characters
     help="Prepared examples to score at each checkpoint (with --copies 0).",
 )
 @click.option(
+    "--init-from",
+    "init_from",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Start with the adapter of another run: of its best checkpoint, or of a checkpoint's folder.",
+)
+@click.option(
     "--rank",
     "lora_rank",
     type=click.IntRange(min=1),
@@ -90,7 +100,7 @@ _BAR_WIDTH = 20  # characters
     type=click.Choice(LR_SCHEDULES),
     default=_DEFAULT.lr_schedule,
     show_default=True,
-    help="Keep the learning rate, or decay it along a cosine to nearly 0.",
+    help="Keep the learning rate, or decay it along a line or a cosine to nearly 0.",
 )
 @click.option(
     "--warmup-ratio",
@@ -155,6 +165,12 @@ _BAR_WIDTH = 20  # characters
     metavar="STEPS",
     help="How often the run is saved and looked at.",
 )
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="End the run after N evaluations without a better held-out AUPRC.",
+)
 @click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads; PyTorch's choice if left out.")
 @click.option("--resume", is_flag=True, help="Take the run up at its last checkpoint.")
 def train(
@@ -163,6 +179,7 @@ def train(
     data_path: Path,
     folder: Path,
     held_out_path: Path | None,
+    init_from: Path | None,
     threads: int | None,
     resume: bool,
     **hyperparameters: Any,
@@ -173,29 +190,48 @@ def train(
     guard tune train --base Llama-Guard-3-8B --data train.jsonl --held-out held.jsonl -o run
 
     In bfloat16 on a GPU, else in float32. Killed and started again with --resume, it goes on at its last checkpoint,
-    to the same adapter.
+    to the same adapter. With --init-from a run goes on from another one, on other data and with other settings.
     """
+    config = TrainConfig(**hyperparameters)
+    if config.patience is not None and held_out_path is None:
+        raise click.UsageError("--patience needs examples to evaluate: name them with --held-out")
     _check_folder(folder, base_path, [data_path, *([held_out_path] if held_out_path else [])])
     check_installed()
-    config = TrainConfig(**hyperparameters)
     base = open_base(base_path)
     tokenizer = base.tokenizer()
     dataset = _read(data_path, tokenizer, config)
     held_out = None if held_out_path is None else _read(held_out_path, tokenizer, config)
     data = TrainingData.from_datasets(dataset, held_out, tokenizer)
-    run_dir = RunDir(folder, training_manifest(base, dataset, held_out, config), resume=resume)
+    initial = None if init_from is None else InitialAdapter.from_folder(init_from, base, dataset.template, config)
+    run_dir = RunDir(folder, training_manifest(base, dataset, held_out, config, initial), resume=resume)
     if run_dir.step:
         output.echo_err(f"guard: {folder} has {pluralize(run_dir.step, 'step')}: going on from there")
+    elif initial is not None:
+        output.echo_err(f"guard: {folder} starts with the adapter of {initial.folder}")
     tokens = TokenCounts.from_examples(data.train, config)
     output.echo_err(
         f"guard: {data_path}: an epoch has {pluralize(tokens.total, 'token')}, {tokens.prefix:,} of them in prefixes; "
         f"{tokens.evaluated:,} are evaluated, since examples of a step share prefixes"
     )
     model = LoraModel(base, config, threads=threads)
-    last = _show_progress(fine_tune(model, data, run_dir, config))
+    last = _show_progress(fine_tune(model, data, run_dir, config, initial))
+    if last is not None and last.stopped:
+        output.echo_err(
+            f"guard: {folder} ends after {last.step:,} of {pluralize(last.num_steps, 'step')}: the last "
+            f"{pluralize(config.patience or 0, 'evaluation')} brought no better held-out AUPRC"
+        )
     result = "" if last is None else f": {_metrics(last)}"
-    output.echo_err(f"guard: {folder} is trained{result}")
+    output.echo_err(f"guard: {folder} is trained{result}{_best(run_dir)}")
     return OK
+
+
+def _best(run_dir: RunDir) -> str:
+    """Name the step with the best held-out AUPRC, if there are any."""
+    if not run_dir.evaluations:
+        return ""
+    step = step_of(resolve_checkpoint(run_dir.folder))
+    (auprc,) = (evaluation.auprc for evaluation in run_dir.evaluations if evaluation.step == step)
+    return f"; the best is {auprc:.4f} at step {step:,}"
 
 
 def _check_folder(folder: Path, base: Path, data: Sequence[Path]) -> None:

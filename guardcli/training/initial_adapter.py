@@ -1,0 +1,61 @@
+"""The adapter of an earlier run that a training run starts with."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from guardcli.errors import InputError
+from guardcli.training.base_model import BaseModel
+from guardcli.training.config import TrainConfig
+from guardcli.training.gguf_export import LoraCheckpoint
+from guardcli.training.lora_model import ADAPTER_FILE
+from guardcli.training.run_dir import read_manifest, resolve_checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class InitialAdapter:
+    """A folder with a LoRA adapter in PEFT's format, and the SHA-256 of its weights."""
+
+    folder: Path
+    sha256: str
+
+    @classmethod
+    def from_folder(cls, folder: Path, base: BaseModel, template: str | None, config: TrainConfig) -> InitialAdapter:
+        """Take the best checkpoint of a run, or else its last; or a checkpoint, or any LoRA.
+
+        Args:
+            base: the weights that the new run trains an adapter for.
+            template: the name of the template of the new run's examples.
+
+        Raises:
+            InputError: there is no adapter, or it is for other weights, for another template, or of another shape than
+                the new run's.
+            TuneError: it is not a plain LoRA.
+        """
+        checkpoint = LoraCheckpoint.from_folder(resolve_checkpoint(folder))
+        manifest = read_manifest(checkpoint.folder)
+        if manifest and manifest["base"] != base.fingerprint():
+            raise InputError(
+                f"{checkpoint.folder} was trained on other weights than those of --base", code="tune/other-weights"
+            )
+        if manifest and manifest["template"] != template:
+            raise InputError(
+                f"{checkpoint.folder} is for {manifest['template']}, and the examples for {template}",
+                code="tune/mixed-templates",
+            )
+        if (checkpoint.rank, checkpoint.alpha) != (config.lora_rank, config.lora_alpha):
+            raise InputError(
+                f"{checkpoint.folder} has another shape: train with --rank {checkpoint.rank} "
+                f"--alpha {checkpoint.alpha:g}",
+                code="tune/invalid-run",
+            )
+        return cls(checkpoint.folder, _sha256(checkpoint.folder / ADAPTER_FILE))
+
+
+def _sha256(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}", code="input/unreadable") from error
