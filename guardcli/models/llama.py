@@ -129,7 +129,7 @@ class LlamaModel:
     `adapters` are llama_adapter_lora pointers with their scales, which every context on it is to use."""
 
     def __init__(self, path: Path, offload: Offload, *, vocab_only: bool = False) -> None:
-        """Load a file; with `vocab_only` nothing but its vocabulary.
+        """Load a file; with `vocab_only` nothing but its vocabulary: then there are no layers, and so no cache.
 
         Raises:
             ModelError: no usable GPU though required, or llama.cpp refuses the file.
@@ -154,7 +154,7 @@ class LlamaModel:
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
         self.description = _description(self.handle)
-        self.kv_bytes_per_token = _cell_size(self.handle)
+        self.kv_bytes_per_token = 0 if vocab_only else _cell_size(self.handle)  # without layers llama.cpp aborts
         self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
         self.adapters: list[tuple[Any, float]] = []
 

@@ -15,7 +15,7 @@ from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, train
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.prefix_groups import TokenCounts
 from guardcli.training.run_dir import (
-    Evaluation,
+    HeldOutScore,
     RunDir,
     manifest_paths,
     read_evaluations,
@@ -30,7 +30,7 @@ from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 __all__ = [
     "LR_SCHEDULES",
     "BaseModel",
-    "Evaluation",
+    "HeldOutScore",
     "InitialAdapter",
     "LoraCheckpoint",
     "LoraModel",

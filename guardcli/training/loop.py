@@ -22,7 +22,7 @@ from guardcli.training.initial_adapter import InitialAdapter
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.lr_schedule import learning_rate
 from guardcli.training.prefix_groups import prefix_labels
-from guardcli.training.run_dir import OPTIMIZER_FILE, Evaluation, RunDir
+from guardcli.training.run_dir import OPTIMIZER_FILE, HeldOutScore, RunDir
 from guardcli.training.sampler import num_steps, sample_batches
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
@@ -163,10 +163,10 @@ def fine_tune(
             return
 
 
-def patience_exhausted(evaluations: Sequence[Evaluation], patience: int | None) -> bool:
+def patience_exhausted(evaluations: Sequence[HeldOutScore], patience: int | None) -> bool:
     """Whether none of the last `patience` evaluations has a higher AUPRC than the best before them.
 
-    >>> evaluations = [Evaluation(step, auprc) for step, auprc in enumerate([0.5, 0.7, 0.6, 0.7])]
+    >>> evaluations = [HeldOutScore(step, auprc) for step, auprc in enumerate([0.5, 0.7, 0.6, 0.7])]
     >>> patience_exhausted(evaluations, 2), patience_exhausted(evaluations, 3)
     (True, False)
     """

@@ -39,7 +39,7 @@ _MANIFEST, _LOG, _CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class HeldOutScore:
     """The AUPRC of the held-out examples after a step; step 0 is before the first."""
 
     step: int
@@ -89,7 +89,7 @@ class RunDir:
         return find_last_checkpoint(self.folder)
 
     @property
-    def evaluations(self) -> list[Evaluation]:
+    def evaluations(self) -> list[HeldOutScore]:
         """The evaluations so far, in order."""
         return read_evaluations(self.folder)
 
@@ -195,9 +195,9 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def read_evaluations(folder: Path) -> list[Evaluation]:
+def read_evaluations(folder: Path) -> list[HeldOutScore]:
     """The evaluations of a run, in order. Raises InputError: its log cannot be read."""
-    return [Evaluation(entry["step"], entry["auprc"]) for entry in read_log(folder) if "auprc" in entry]
+    return [HeldOutScore(entry["step"], entry["auprc"]) for entry in read_log(folder) if "auprc" in entry]
 
 
 def step_of(checkpoint: Path) -> int:

@@ -275,8 +275,8 @@ def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> N
         (["--data", "train.jsonl"], "train.jsonl:1: no training example ('schema'): guard tune prepare writes them"),
         (["--data", "empty.jsonl"], "there are no examples to train on"),
         (["--max-length", "16"], "examples.jsonl: 16 examples of more than 16 tokens left out"),
-        (["--base", "base.gguf"], "base.gguf is a file: training needs the folder of Hugging Face weights"),
-        (["--base", "none"], "none is no folder of Hugging Face weights"),
+        (["--base", "none"], "cannot read none: No such file or directory"),
+        (["--base", "base.gguf", "--max-length", "16"], "there are no examples to train on"),
         (["--held-out", "examples.jsonl"], "8 conversations of the held-out examples are trained on"),
         (["-o", "run"], "run holds a run: --resume takes it up, or name another folder with -o"),
         (["-o", "run", "--resume", "--seed", "1"], "run holds another run; what differs: "),
@@ -307,7 +307,7 @@ def test_what_export_refuses(desk: Path, run: Path, tmp_path: Path) -> None:
     assert "was trained on base, which is not here: name the weights with --base" in done.stderr
     other = tiny_base.write(tmp_path / "other", norm=2.0)
     done = guard("tune", "export", "run", "-o", "x.gguf", "--base", other, cwd=desk)
-    assert "was trained on other weights than those in" in done.stderr
+    assert "was trained on other weights than those of" in done.stderr
     assert not (desk / "x.gguf").exists()
 
 

@@ -13,6 +13,7 @@ import pytest
 from guardcli.errors import ModelError
 from guardcli.models import Adapter
 from guardcli.training.base_model import open_base
+from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.gguf_base import GgufBase
 from guardcli.training.gguf_export import LoraCheckpoint, export_gguf
 from guardcli.training.huggingface_base import HuggingFaceBase
@@ -39,6 +40,11 @@ def test_a_file_and_its_folder_are_one_base(base: Path) -> None:
     assert (type(folder), type(file)) == (HuggingFaceBase, GgufBase)
     assert (file.num_heads, file.num_kv_heads) == (folder.num_heads, folder.num_kv_heads) == (4, KV_HEADS)
     assert file.fingerprint() == folder.fingerprint()
+
+
+def test_a_file_tokenizes_as_its_folder(bench: Bench, base: Path, files: tuple[Path, Path]) -> None:
+    tokenizer = open_base(base.with_suffix(".gguf")).tokenizer()
+    assert TokenizedDataset.from_file(files[0], tokenizer, max_length=4096).examples == bench.data.train
 
 
 def test_orders_are_inverse_to_each_other() -> None:

@@ -16,7 +16,7 @@ from guardcli.training.initial_adapter import InitialAdapter
 from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, patience_exhausted, training_manifest
 from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE, LoraModel
 from guardcli.training.prefix_groups import prefix_labels
-from guardcli.training.run_dir import Evaluation, RunDir, read_log
+from guardcli.training.run_dir import HeldOutScore, RunDir, read_log
 from guardcli.training.sampler import sample_batches
 from tests.training.conftest import SETTINGS, TEMPLATE, Bench
 
@@ -254,7 +254,7 @@ def test_resumed_run_remembers_its_evaluations(bench: Bench, tmp_path: Path) -> 
     ],
 )
 def test_patience(auprcs: list[float], patience: int | None, exhausted: bool) -> None:
-    evaluations = [Evaluation(step, auprc) for step, auprc in enumerate(auprcs)]
+    evaluations = [HeldOutScore(step, auprc) for step, auprc in enumerate(auprcs)]
     assert patience_exhausted(evaluations, patience) is exhausted
 
 

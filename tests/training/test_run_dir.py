@@ -10,7 +10,7 @@ import pytest
 from guardcli.errors import InputError, OutputError
 from guardcli.training.run_dir import (
     OPTIMIZER_FILE,
-    Evaluation,
+    HeldOutScore,
     RunDir,
     find_best_checkpoint,
     find_last_checkpoint,
@@ -139,7 +139,7 @@ def test_best_checkpoint(tmp_path: Path, auprcs: tuple[float, ...], best: int | 
     """Before the first step there is no checkpoint. Of equals, the first is the best."""
     run = evaluated(tmp_path, *auprcs)
     assert run.evaluations == read_evaluations(tmp_path)
-    assert run.evaluations == [Evaluation(10 * number, auprc) for number, auprc in enumerate(auprcs)]
+    assert run.evaluations == [HeldOutScore(10 * number, auprc) for number, auprc in enumerate(auprcs)]
     expected = None if best is None else tmp_path / "checkpoints" / f"step-{best:08}"
     assert find_best_checkpoint(tmp_path) == expected
 
