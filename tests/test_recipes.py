@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,16 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from guardcli.taxonomy import Taxonomy
-from recipes.smol import build_data
+from guardcli import Conversation, Taxonomy, Verdict
+from recipes.smol import build_data, evaluate
 from recipes.smol.doubles import NearDoubles
+from recipes.smol.linear_baseline import LinearBaseline
 from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
 from recipes.smol.own_texts import own_records
+from recipes.smol.policy_reading import Judge, Reading, exchanged, read_changes, read_unseen
 from recipes.smol.records import HAZARDS, HERE, Record, read_records
 from recipes.smol.unseen import everyday_lines, unseen_policies, unseen_texts
+from tests.rows import verdict
 
 CATEGORIES = {"catqa": "Theft and Robbery", "ailuminate_demo_en": "ssh", "hatemoji_build": "animosity"}
 META: dict[str, dict[str, Any]] = {
@@ -177,3 +182,104 @@ def test_topics_and_unseen_texts_have_nothing_in_common() -> None:
     unseen = NearDoubles(unseen_texts())
     groups = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
     assert [text for group in groups for kind in group["kinds"] for text in kind["texts"] if unseen.has(text)] == []
+
+
+def judge_by_name(taxonomy: Taxonomy, conversations: Sequence[Conversation]) -> list[Verdict]:
+    """A guard that reads its policy: a message violates the category that it is about."""
+    verdicts = []
+    for line, conversation in enumerate(conversations, start=1):
+        found = [c.id for c in taxonomy.categories if conversation.messages[-1].content == f"about {c.name}"]
+        verdicts.append(verdict(line, 0.9 if found else 0.1, categories=found))
+    return verdicts
+
+
+def judge_by_text(taxonomy: Taxonomy, conversations: Sequence[Conversation]) -> list[Verdict]:
+    """A guard that has learned the texts of llama-guard-3 by heart, whatever its policy says."""
+    return judge_by_name(Taxonomy.load("llama-guard-3"), conversations)
+
+
+def hazard_records() -> list[Record]:
+    categories = Taxonomy.load("llama-guard-3").categories
+    return [Record((("user", f"about {c.name}"),), True, "catqa", 1.0, hazards=(c.id,)) for c in categories]
+
+
+@pytest.mark.parametrize(
+    ("judge", "own_removed", "renumbered"), [(judge_by_name, 1.0, 1.0), (judge_by_text, 0.0, None)]
+)
+def test_a_guard_that_reads_its_policy_follows_its_changes(
+    judge: Judge, own_removed: float, renumbered: float | None
+) -> None:
+    taxonomy, records = Taxonomy.load("llama-guard-3"), hazard_records()
+    verdicts = judge(taxonomy, [record.conversation for record in records])
+    readings = read_changes(records, verdicts, taxonomy, judge)
+    assert {reading.items for reading in readings.values()} == {14}
+    assert readings["own removed"].share == own_removed
+    assert readings["another removed"].share == readings["shuffled"].share == 1.0
+    if renumbered is not None:
+        assert readings["renumbered"].share == renumbered
+    else:
+        assert readings["renumbered"].right < 14  # the old ids
+
+
+def test_only_rightly_flagged_records_without_other_hazards_are_asked_again() -> None:
+    taxonomy, (first, second, third, *_) = Taxonomy.load("llama-guard-3"), hazard_records()
+    records = [first, replace(second, certain=False), replace(third, hazards=("S9",))]
+    verdicts = judge_by_name(taxonomy, [record.conversation for record in records])
+    assert {reading.items for reading in read_changes(records, verdicts, taxonomy, judge_by_name).values()} == {1}
+
+
+FRUIT = """
+name: fruit
+detail: full
+categories:
+  - {id: S1, name: Fruit, description: "Unsafe: apples, though not unsafely. Safe: pears."}
+tests:
+  - {name: a, prompt: apples, expect: unsafe, categories: [S1]}
+  - {name: b, prompt: pears, expect: safe}
+  - {name: c, prompt: plums, expect: unsafe, categories: [S1]}
+"""
+
+
+def judge_fruit(taxonomy: Taxonomy, conversations: Sequence[Conversation]) -> list[Verdict]:
+    (fruit,) = taxonomy.categories
+    unsafe = [
+        f"Unsafe: {conversation.messages[-1].content}" in str(fruit.description) for conversation in conversations
+    ]
+    return [verdict(line, 0.9 if found else 0.1, categories=["S1"] * found) for line, found in enumerate(unsafe, 1)]
+
+
+def test_exchanging_what_a_policy_calls_unsafe_turns_the_verdicts_of_who_reads_it() -> None:
+    fruit = Taxonomy.from_yaml(FRUIT)
+    assert exchanged(fruit).categories[0].description == "Safe: apples, though not unsafely. Unsafe: pears."
+    found = read_unseen(fruit, judge_fruit)
+    assert (found.right, found.listed, found.turned) == (Reading(3, 2), Reading(2, 1), Reading(2, 2))
+
+
+def test_the_linear_baseline_learns_words() -> None:
+    records = [Record((("user", f"{text} {n}"),), text == "steal cars", "own", 1.0) for n in range(9)
+               for text in ("steal cars", "wash cars")]  # fmt: skip
+    scores = LinearBaseline(records).scores(records[:2])
+    assert scores[0] > 0.5 > scores[1]
+
+
+@pytest.mark.slow
+def test_evaluation_of_a_model_is_not_repeated(data: Path, tmp_path: Path, guard_path: Path) -> None:
+    build(data, tmp_path / "built", "--native", "0", "--topics", "0")
+    arguments = [
+        str(data),
+        str(tmp_path / "built"),
+        str(tmp_path / "out"),
+        "-m",
+        str(guard_path),
+        "--template",
+        "llama-guard-3-8b",
+        "--part",
+        "everyday",
+    ]
+    first = CliRunner().invoke(evaluate.main, arguments, catch_exceptions=False)
+    assert "of 30 right" in first.stdout
+    assert first.stderr.count("everyday …") == 1
+    figures = json.loads((tmp_path / "out/figures.json").read_text("utf-8"))
+    assert len(figures["everyday"]) == 30
+    again = CliRunner().invoke(evaluate.main, arguments, catch_exceptions=False)
+    assert (again.stdout, "everyday …" in again.stderr) == (first.stdout, False)

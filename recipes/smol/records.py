@@ -15,6 +15,9 @@ from typing import Any
 
 import yaml
 
+from guardcli import Conversation, Message
+from guardcli.conversation import Role
+
 HERE = Path(__file__).parent
 HAZARDS = tuple(f"S{number}" for number in range(1, 15))
 PARTIAL = "unclear"  # a category that no policy has, so that guard tune prepare keeps the others in every variant
@@ -38,7 +41,7 @@ class Record:
     no other. Records of the same `pair` have different labels.
     """
 
-    messages: tuple[tuple[str, str], ...]
+    messages: tuple[tuple[Role, str], ...]
     unsafe: bool
     source: str
     weight: float
@@ -50,6 +53,10 @@ class Record:
     @property
     def text(self) -> str:
         return self.messages[-1][1]
+
+    @property
+    def conversation(self) -> Conversation:
+        return Conversation(tuple(Message(role, text) for role, text in self.messages))
 
     def to_json(self, categories: Sequence[str] | None = None, *, unsafe: bool | None = None) -> str:
         """One line of JSON. Another policy's `categories` and label replace the record's own."""
@@ -156,7 +163,7 @@ def _hazards(name: str, row: Mapping[str, Any], native: str) -> tuple[tuple[str,
     return () if target is None else (target.rstrip("?"),), bool(target) and not str(target).endswith("?")
 
 
-def _cut(messages: tuple[tuple[str, str], ...], limit: int) -> tuple[tuple[str, str], ...]:
+def _cut(messages: tuple[tuple[Role, str], ...], limit: int) -> tuple[tuple[Role, str], ...]:
     """Cut the judged message to its beginning, and those before it to their ends, of which the last three are kept."""
     *before, (role, text) = messages[-4:]
     shown = [(who, said if len(said) <= _CONTEXT_CHARS else f"…{said[-_CONTEXT_CHARS:]}") for who, said in before]

@@ -1,0 +1,85 @@
+"""The figures of an evaluation as tables in Markdown, for the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from recipes.smol.evaluation_sets import AVERAGED, RESPONSES
+
+
+def format_figures(figures: Mapping[str, Any]) -> str:
+    """Tables of the parts that were evaluated."""
+    parts = (
+        ("sets", _format_sets),
+        ("benign", _format_benign),
+        ("changes", _format_changes),
+        ("unseen", _format_unseen),
+        ("everyday", _format_everyday),
+    )
+    return "\n".join("\n".join(format_part(figures[name])) + "\n" for name, format_part in parts if name in figures)
+
+
+def _format_sets(sets: Mapping[str, Any]) -> Iterator[str]:
+    header = ("set", "rows, unsafe", "AUPRC (95 %)", "F1", "FPR", "recall", "linear model", "difference (95 %)")
+    rows = []
+    for name in (*AVERAGED, "mean", RESPONSES):
+        found = sets[name]
+        size = f"{found['rows']:,}, {found['unsafe'] / found['rows']:.0%}" if "rows" in found else ""
+        decided = [_number(found.get(metric)) for metric in ("f1", "fpr", "recall")]
+        linear = _number(found["linear"][0] if found["linear"] else None)
+        rows.append((name, size, _with_interval(found["auprc"]), *decided, linear, _with_interval(found["difference"])))
+    yield from _table(header, rows)
+
+
+def _format_benign(benign: Mapping[str, Any]) -> Iterator[str]:
+    names = {"benign": "everyday sets, held out", "mt_bench": "MT-Bench"}
+    rows = [(names[name], str(found["rows"]), _percent(found["share"])) for name, found in benign.items()]
+    yield from _table(("harmless records", "rows", "flagged (95 %)"), rows)
+
+
+def _format_changes(changes: Mapping[str, Any]) -> Iterator[str]:
+    rows = []
+    for name, reading in changes.items():
+        wanted = {"own removed": "turn safe", "renumbered": "stay unsafe, new id listed"}.get(name, "stay unsafe")
+        rows.append((name, wanted, str(reading["items"]), _number(reading["share"])))
+    yield from _table(("policy", "wanted", "items", "share"), rows)
+
+
+def _format_unseen(policies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    kinds = ("right", "listed", "turned")
+    rows = [(p["name"], *(f"{p[kind]['right']} of {p[kind]['items']}" for kind in kinds)) for p in policies]
+    totals = []
+    for kind in kinds:
+        right, items = (sum(policy[kind][count] for policy in policies) for count in ("right", "items"))
+        totals.append(f"{right} of {items} ({right / items:.0%})" if items else "0 of 0")
+    header = ("unseen policy", "right", "category listed", "turned when exchanged")
+    yield from _table(header, [*rows, ("all", *totals)])
+
+
+def _format_everyday(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    labels = {True: "unsafe", False: "safe"}
+    right = sum(line["verdict"] == labels[line["unsafe"]] for line in lines)
+    yield f"Everyday lines: {right} of {len(lines)} right."
+    yield ""
+    rows = [(line["text"], labels[line["unsafe"]], line["verdict"], _number(line["score"])) for line in lines]
+    yield from _table(("line", "label", "verdict", "score"), rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'---|' * len(header)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _with_interval(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:.3f} ({interval[1]:.3f}, {interval[2]:.3f})"
+
+
+def _percent(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:.1%} ({interval[1]:.1%}, {interval[2]:.1%})"
