@@ -96,7 +96,7 @@ class Stages:
             yield (
                 prepared,
                 [
-                    score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_from=0.5)
+                    score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_if=lambda score: score >= 0.5)
                     for prompt in prepared.prompts
                 ],
             )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from guardcli.engine import EngineConfig
     from guardcli.errors import DemonstrationModelWarning, GuardError
     from guardcli.evaluation.evaluation import evaluate
-    from guardcli.judging import Guard, JudgeConfig, Verdict
+    from guardcli.judging import Calibration, Guard, JudgeConfig, Verdict
     from guardcli.models import Adapter, Model, ModelConfig, Offload
     from guardcli.taxonomy import Taxonomy
 
@@ -34,6 +34,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Adapter": "guardcli.models",
+    "Calibration": "guardcli.judging",
     "Conversation": "guardcli.conversation",
     "DemonstrationModelWarning": "guardcli.errors",
     "EngineConfig": "guardcli.engine",
@@ -51,6 +52,7 @@ _HOMES = {
 
 __all__ = [
     "Adapter",
+    "Calibration",
     "Conversation",
     "DemonstrationModelWarning",
     "EngineConfig",

@@ -50,6 +50,7 @@ from guardcli.models.llama import build
             {
                 "target": "any",
                 "threshold": 0.25,
+                "calibration": None,
                 "as_user": ["system", "tool"],
                 "scores": False,
                 "per_category": False,

@@ -160,6 +160,15 @@ def test_the_evaluation_prints_what_stands_there(desk: Path) -> None:
     assert printed == shown
 
 
+def test_the_calibration_does_what_stands_there(desk: Path) -> None:
+    printed = run(desk, block("sh calibration"))
+    assert printed.stderr == ""
+    said, shown = printed.stdout.partition("\n\nCalibration: ")[2].split(), block("text calibration").split()[1:]
+    assert len(said) == len(shown)
+    for one, other in zip(said, shown, strict=True):  # another processor may give other last digits
+        assert one == other or float(one) == pytest.approx(float(other), abs=0.01)
+
+
 def test_the_policy_does_what_is_said_of_it(desk: Path) -> None:
     done = guard("taxonomy", "render", "policy.yaml", "--template", "llama-guard-3-8b", stdin="hi\n", cwd=desk)
     assert "S15: Recommending Competitors.\n" in done.stdout

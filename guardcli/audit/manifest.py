@@ -49,10 +49,16 @@ def make_manifest(
     from guardcli.models.llama import build  # llama.cpp is not loaded to read a journal
 
     made = build()
+    calibration = guard.config.calibration
+    decided = {
+        "threshold": guard.threshold,
+        "calibration": None if calibration is None else f"temperature {calibration.temperature!r}",
+        "per_category": by.scoring == "per_category",
+    }
     chosen = {
         "model": model.to_dict() | {"model": by.model, "template": by.template},
         "engine": engine.to_dict() | guard.context_params,
-        "judge": guard.config.to_dict() | {"threshold": guard.threshold, "per_category": by.scoring == "per_category"},
+        "judge": guard.config.to_dict() | decided,
         "reading": reading.to_dict(),
     }
     for name in MOVES_NOTHING:
@@ -192,6 +198,7 @@ _OPTIONS: dict[str, _Option] = {
     "model.template": _value("--template"),
     "taxonomy.name": _value("-t"),
     "judge.per_category": _flag("--per-category"),
+    "judge.calibration": lambda value: f"name that file by --calibration ({value})" if value else "drop --calibration",
     "judge.threshold": _value("--threshold"),
     "llama_cpp.version": lambda value: f"install llama-cpp-python {value}",
     "llama_cpp.features": lambda value: "resume it on the machine where it was begun",

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from guardcli.cli import exit_codes, inputs, output
+from guardcli.cli.calibration_option import calibration_option
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import InputError
-from guardcli.judging import reader
+from guardcli.judging import Calibration, reader
 from guardcli.judging.redecision import Redecision
 from guardcli.judging.writers import jsonl
 from guardcli.taxonomy import Taxonomy
@@ -26,6 +27,7 @@ from guardcli.text.escaping import pluralize
 @click.option(
     "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
 )
+@calibration_option
 @extends_root_option
 @click.option("--was", metavar="NAME|YAML", help="The policy before, where keys of categories were renamed.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
@@ -34,13 +36,15 @@ def decide(
     files: tuple[str, ...],
     edited: str,
     threshold: float | None,
+    calibration: Path | None,
     extends_root: Path | None,
     was: str | None,
     exit_zero: bool,
 ) -> int:
     """Decide stored verdicts again: rows of `guard check --format json` in (FILES, or stdin), rows out.
 
-    Thresholds and keys may have changed; where the policy reads differently to the model, a new run is needed.
+    Thresholds, keys and the calibration may have changed; where the policy reads differently to the model, a new run is
+    needed. Without --calibration, raw scores decide.
 
     \b
     guard decide verdicts.jsonl -t policy.yaml > decided.jsonl
@@ -48,12 +52,18 @@ def decide(
     if inputs.show_help_if_interactive(files):
         return exit_codes.USAGE_ERROR
     files = files or ("-",)
-    output.check_stdout(files)
+    output.check_stdout([*files, *([calibration] if calibration else [])])
+    output.show_log(verbose=False)
     taxonomy = Taxonomy.load(edited, extends_root=extends_root)
     before = None if was is None else Taxonomy.load(was, extends_root=extends_root)
-    redecision = Redecision.from_taxonomy(taxonomy, threshold=threshold, before=before)
+    redecision = Redecision.from_taxonomy(
+        taxonomy,
+        threshold=threshold,
+        before=before,
+        calibration=None if calibration is None else Calibration.from_file(calibration),
+    )
     changes: Counter[tuple[str, str]] = Counter()
-    unread = 0
+    unread, no_longer_calibrated = 0, 0
     for file in files:
         for number, row in enumerate(reader.read_verdicts(file), start=1):
             try:
@@ -62,8 +72,14 @@ def decide(
                 raise InputError(f"{file}: row {number}: {error}", code=error.code) from None
             changes[row.verdict, decided.verdict] += 1
             unread += bool(row.unread)
+            no_longer_calibrated += row.temperature is not None and decided.temperature is None
             output.write(jsonl.line(decided) + "\n")
     _report_changes(changes)
+    if no_longer_calibrated:
+        output.echo_err(
+            f"guard: {pluralize(no_longer_calibrated, 'verdict')} had been made of calibrated scores, and now of raw "
+            "ones: add --calibration to calibrate them again"
+        )
     return exit_codes.for_verdicts(_verdict_counts(changes), exit_zero=exit_zero, unread=unread)
 
 

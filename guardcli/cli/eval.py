@@ -23,8 +23,16 @@ from guardcli.cli.guard_options import NO_MODEL, GuardOptions, engine_options, g
 from guardcli.cli.options import PathOption
 from guardcli.cli.page_options import date_option, page_context
 from guardcli.cli.progress_line import ProgressLine
-from guardcli.errors import InputError, ModelError
-from guardcli.evaluation import EvalConfig, System, count_unscored, evaluate, group_by_field, system_from_field
+from guardcli.errors import GuardError, InputError, ModelError
+from guardcli.evaluation import (
+    EvalConfig,
+    System,
+    count_unscored,
+    evaluate,
+    fit_calibration,
+    group_by_field,
+    system_from_field,
+)
 from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabeledDataset, Sample, read_dataset
 from guardcli.evaluation.judged_systems import (
     JudgedSystem,
@@ -35,6 +43,7 @@ from guardcli.evaluation.judged_systems import (
 )
 from guardcli.evaluation.metrics import ThresholdObjective
 from guardcli.formats import ReadOptions
+from guardcli.judging import Calibration
 from guardcli.judging.writers import jsonl
 from guardcli.models import Adapter, Model, ModelConfig
 from guardcli.models.interruption import default_sigint
@@ -115,6 +124,13 @@ from guardcli.text.escaping import escape_terminal, pluralize
     help="Say which threshold to carry: f1, fpr=0.05, precision=0.9, recall=0.95. Repeatable.",
 )
 @click.option(
+    "--fit-calibration",
+    "fit_to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Fit a temperature, with --choose-threshold a threshold too, and write them for --calibration.",
+)
+@click.option(
     "--follow", "ablate_policy", is_flag=True, help="See whether the model reads its policy, by removing categories."
 )
 @click.option("--strict", is_flag=True, help="Count what could not be judged as wrong.")
@@ -164,6 +180,7 @@ def eval_(
     target: Target | None,
     by: tuple[str, ...],
     objectives: tuple[ThresholdObjective, ...],
+    fit_to: Path | None,
     ablate_policy: bool,
     strict: bool,
     output_format: str,
@@ -184,9 +201,12 @@ def eval_(
     guard eval openai_mod.jsonl.gz -t openai-moderation -m llama-guard-3-8b.gguf
     guard eval labelled.jsonl --from verdicts.jsonl --by lang --html report.html
     guard eval labelled.jsonl -t a.yaml -t b.yaml --choose-threshold fpr=0.05
+    guard eval labelled.jsonl --fit-calibration calibration.json --choose-threshold fpr=0.05
 
     Labels stand in `label`, `unsafe`, `toxicity`, … or as public sets have them. What is repeated (-m, -t, --lora,
     --shots, --from, --score-field) is compared with the first; the model without an adapter is one of them.
+
+    --fit-calibration is for one system: one model and policy (with its adapter, if one is named), or one stored run.
 
     Exits with 0 if all gates are met, 1 if not, 2 on wrong usage or where no record has the label that a gate needs, 3
     if something could not be judged.
@@ -196,10 +216,13 @@ def eval_(
     sources = inputs.resolve_sources(files)
     names = taxonomies or _named_by("GUARD_TAXONOMY")
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]
-    if html is not None or verdicts is not None:
+    calibration_file: Path | None = options["calibration"]
+    _check_calibration_options(calibration_file, fit_to, objectives, from_elsewhere=bool(runs or fields))
+    if html is not None or verdicts is not None or fit_to is not None:
         judged_by = guard_files(models or _named_by("GUARD_MODEL"), lora, policies)
         reads: list[str | Path] = [*sources, *runs, *(one.path for one in maps), *judged_by]
-        output.check_output_files({"--html": html, "--verdicts": verdicts}, reads)
+        reads += [calibration_file] if calibration_file else []
+        output.check_output_files({"--html": html, "--verdicts": verdicts, "--fit-calibration": fit_to}, reads)
     label_target = target if target in ("user", "assistant") else None
     dataset = read_dataset(
         read_options.read(sources), field_spec, label_target=label_target, truncate=target not in ("any", "last")
@@ -217,6 +240,10 @@ def eval_(
         GuardOptions(**options, model=model, lora=adapters, target=target or "last", scores=True)
         for model, adapters in product(models or (None,), [(), *((adapter,) for adapter in lora)])
     ]
+    if fit_to is not None:
+        _check_one_system(
+            len(options_by_model) * bool(models), len(policies), len(shots), len(runs), adapters=len(lora)
+        )
     first = options_by_model[0]
     judged = JudgedSystems(
         models=[one.model_config() for one in options_by_model] if models else [],
@@ -246,14 +273,64 @@ def eval_(
         num_resamples=resamples,
         seed=seed,
     )
+    calibration: Calibration | None = None
+    not_fitted: GuardError | None = None
+    if fit_to is not None:
+        try:
+            calibration = _fit_calibration(dataset.samples, systems, objectives, adapted=bool(models and lora))
+        except GuardError as error:  # raised when the report is written: judging took its time
+            not_fitted = error
     results = evaluate(dataset, systems, config)
-    gate_results = [gate for result in results.results for gate in gates.check(result)]
-    evaluation = evaluation_report.EvaluationReport(results, ablations, ", ".join(sources), gate_results)
+    evaluation = evaluation_report.EvaluationReport(
+        results,
+        ablations,
+        ", ".join(sources),
+        gates=[gate for result in results.results for gate in gates.check(result)],
+        calibration=calibration,
+    )
     if html is not None:
         page = evaluation_report.as_page(evaluation, with_text=not no_text, context=page_context(date, policies))
         output.write_file(html, page)
     output.write(_written(evaluation, output_format))
+    if not_fitted is not None:
+        raise not_fitted
+    if fit_to is not None and calibration is not None:
+        output.write_file(fit_to, calibration.to_json())
     return _code(evaluation, gates)
+
+
+def _check_calibration_options(
+    calibration: Path | None, fit_to: Path | None, objectives: Sequence[ThresholdObjective], *, from_elsewhere: bool
+) -> None:
+    """Raise UsageError: options about calibrations that contradict each other."""
+    if calibration is not None and from_elsewhere:
+        raise click.UsageError(
+            "--calibration is for what is judged now; calibrate stored rows with guard decide --calibration"
+        )
+    if calibration is not None and fit_to is not None:
+        raise click.UsageError("--fit-calibration is fitted on raw scores: leave --calibration out")
+    if fit_to is not None and len(objectives) > 1:
+        raise click.UsageError("--fit-calibration stores one threshold: give --choose-threshold once")
+
+
+def _check_one_system(models: int, policies: int, shots: int, runs: int, *, adapters: int) -> None:
+    """Raise UsageError: it is not clear which system to calibrate. `models` counts each with each adapter, too."""
+    adapters = adapters if models else 0
+    if adapters > 1 or models * max(1, policies) * max(1, shots) + runs != 1 + adapters:
+        raise click.UsageError(
+            "--fit-calibration is for one system: name one model with one policy and at most one adapter, or one run"
+        )
+
+
+def _fit_calibration(
+    samples: Sequence[Sample], systems: Sequence[System], objectives: Sequence[ThresholdObjective], *, adapted: bool
+) -> Calibration:
+    """Fit a calibration of the one system with rows, or of the one with the adapter. Raises GuardError."""
+    candidates = [one for one in systems if any(prediction.verdicts for prediction in one.predictions)]
+    if len(candidates) != 1 + adapted:
+        names = ", ".join(one.name for one in candidates)
+        raise InputError(f"--fit-calibration is for one system, and there are {names}", code="calibration/not-fitted")
+    return fit_calibration(samples, candidates[-1], objective=objectives[0] if objectives else None)
 
 
 def _named_by(variable: str) -> tuple[str, ...]:

@@ -12,13 +12,14 @@ import click
 from guardcli.cli import inputs, output
 from guardcli.cli.adapter_option import AdapterOption
 from guardcli.cli.cache_path import cache_path
+from guardcli.cli.calibration_option import calibration_option
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.options import add_options
 from guardcli.cli.probability import Probability
 from guardcli.conversation import Role
 from guardcli.engine import MAX_PARALLEL, EngineConfig, FlashAttention
 from guardcli.errors import ModelError
-from guardcli.judging import Guard, JudgeConfig
+from guardcli.judging import Calibration, Guard, JudgeConfig
 from guardcli.judging.preparation import MAX_RECORD_TOKENS
 from guardcli.models import Adapter, Gpu, Model, ModelConfig, set_log_sink
 from guardcli.models.interruption import default_sigint
@@ -65,6 +66,7 @@ _ENGINE_OPTIONS = (
     click.option(
         "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
     ),
+    calibration_option,
     click.option(
         "--per-category",
         is_flag=True,
@@ -142,6 +144,7 @@ class GuardOptions:
     reproducible: bool
     force: bool
     verbose: bool
+    calibration: Path | None = None
     lora: tuple[Adapter, ...] = ()
     taxonomy: str | None = None
     extends_root: Path | None = None
@@ -172,9 +175,13 @@ class GuardOptions:
             return model_config.load(cache=cache_path())
 
     def files(self) -> list[Path]:
-        """Return the files of the model, the adapters and the taxonomy. Raises GuardError: no such taxonomy."""
+        """Return the files of the model, the adapters, the taxonomy and the calibration.
+
+        Raises GuardError: no such taxonomy.
+        """
         models = [self.model] if self.model else []
-        return guard_files(models, self.lora, list(filter(None, [self.load_taxonomy()])))
+        files = guard_files(models, self.lora, list(filter(None, [self.load_taxonomy()])))
+        return [*files, *([self.calibration] if self.calibration else [])]
 
     def load_taxonomy(self) -> Taxonomy | None:
         """Load the taxonomy; None stands for the model's own. Raises GuardError."""
@@ -186,7 +193,9 @@ class GuardOptions:
         """Show what is chosen, with --verbose."""
         if self.verbose:
             settings = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
-            output.echo_err(f"guard: {guard.model.identity}, {settings}, threshold {guard.threshold}")
+            calibration = guard.config.calibration
+            of = "" if calibration is None else f" of the score at temperature {calibration.temperature}"
+            output.echo_err(f"guard: {guard.model.identity}, {settings}, threshold {guard.threshold}{of}")
 
     def model_config(self) -> ModelConfig:
         """Set up the log and return what is loaded. Raises ModelError if no model is named."""
@@ -212,10 +221,11 @@ class GuardOptions:
         )
 
     def judge_config(self) -> JudgeConfig:
-        """Return what is judged of a record, and what its row contains."""
+        """Return what is judged of a record, and what its row contains. Raises InputError: no such calibration."""
         return JudgeConfig(
             target=self.target,
             threshold=self.threshold,
+            calibration=Calibration.from_file(self.calibration) if self.calibration else None,
             as_user=frozenset(self.as_user),
             scores=self.scores,
             per_category=self.per_category,

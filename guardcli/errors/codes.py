@@ -70,6 +70,11 @@ ErrorCode = Literal[
     "record/crashed",
     "row/invalid",
     "row/other-policy",
+    "calibration/invalid",
+    "calibration/other-model",
+    "calibration/other-prompt",
+    "calibration/two-thresholds",
+    "calibration/not-fitted",
     "model/not-named",
     "model/not-found",
     "model/ambiguous",
@@ -330,6 +335,32 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "row/other-policy",
         "The rows were judged by another policy, or lack the scores that this one needs.",
         "Run again, or name the old policy with `--was`.",
+    ),
+    (
+        "calibration/invalid",
+        "The file is not a calibration.",
+        "Name one that `guard eval --fit-calibration` wrote.",
+    ),
+    (
+        "calibration/other-model",
+        "The calibration was fitted for another model, or for other adapters.",
+        "Fit one for this model with `guard eval --fit-calibration`.",
+    ),
+    (
+        "calibration/other-prompt",
+        "The calibration was fitted for another prompt: the model reads another policy or template, or is asked about "
+        "one category at a time.",
+        "Fit one for this prompt with `guard eval --fit-calibration`.",
+    ),
+    (
+        "calibration/two-thresholds",
+        "The calibration and the taxonomy have thresholds that differ.",
+        "Choose one with `--threshold`, or remove that of the taxonomy.",
+    ),
+    (
+        "calibration/not-fitted",
+        "No calibration can be fitted on these scores and labels.",
+        "Give more labeled records, with errors of both kinds; the message says what is missing.",
     ),
     ("model/not-named", "No model is named.", "Name one with `-m` or GUARD_MODEL."),
     (

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from guardcli.evaluation.ablation import AblationResult, policy_ablation
+from guardcli.evaluation.calibration import fit_calibration
 from guardcli.evaluation.categories import CategoryAverages, CategoryMetrics, NativeCategories
 from guardcli.evaluation.comparison import Comparison, RowPair, align_rows, compare_guards, compare_runs, score_delta
 from guardcli.evaluation.evaluation import (
@@ -46,6 +47,7 @@ __all__ = [
     "compare_runs",
     "count_unscored",
     "evaluate",
+    "fit_calibration",
     "group_by_field",
     "policy_ablation",
     "score_delta",

@@ -141,7 +141,7 @@ def compare_guards(records: Iterable[Record | Malformed], before: Guard, after: 
     if not _same_prompts(before, after):
         ones, others = tee(records)
         return compare_runs(before.judge(ones), after.judge(others))
-    if before.threshold <= after.threshold:
+    if before.rule.raw_threshold <= after.rule.raw_threshold:
         rows, copies = tee(before.judge(records))
         return compare_runs(rows, _redecided(copies, before, after))
     rows, copies = tee(after.judge(records))
@@ -158,7 +158,12 @@ def _same_prompts(before: Guard, after: Guard) -> bool:
 
 def _redecided(rows: Iterable[Verdict], judged: Guard, other: Guard) -> Iterator[Verdict]:
     """The rows of one guard as the other one decides them."""
-    redecision = Redecision.from_taxonomy(other.taxonomy, threshold=other.config.threshold, before=judged.taxonomy)
+    redecision = Redecision.from_taxonomy(
+        other.taxonomy,
+        threshold=other.config.threshold,
+        before=judged.taxonomy,
+        calibration=other.config.calibration,
+    )
     return map(redecision.apply, rows)
 
 

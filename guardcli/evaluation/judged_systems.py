@@ -114,12 +114,12 @@ def systems_from_runs(
         return
     known = [*policies, *map(Taxonomy.load, bundled_taxonomies())]
     for path in paths:
-        runs: dict[tuple[Provenance, float], list[Verdict]] = {}
+        runs: dict[tuple[Provenance, float, float | None], list[Verdict]] = {}
         for row in read_verdicts(path):
-            runs.setdefault((row.provenance, row.threshold), []).append(row)
+            runs.setdefault((row.provenance, row.threshold, row.temperature), []).append(row)
         if not runs:
             raise InputError(f"{path}: there are no verdicts in it", code="eval/nothing-to-evaluate")
-        for (by, _), rows in runs.items():
+        for (by, *_), rows in runs.items():
             name = path if len(runs) == 1 else f"{_without_digests(by.model)} {by.taxonomy}"
             yield system_from_rows(name, samples, rows, categories=_find_categories(rows, known))
 

@@ -144,7 +144,12 @@ class PolicyTestSession:
             GuardError: the taxonomy does not fit the model, or the model fails.
         """
         guard = self._guard_for(taxonomy)
-        redecision = Redecision.from_taxonomy(taxonomy, threshold=guard.config.threshold, before=guard.taxonomy)
+        redecision = Redecision.from_taxonomy(
+            taxonomy,
+            threshold=guard.config.threshold,
+            before=guard.taxonomy,
+            calibration=guard.config.calibration,
+        )
         fresh = list(dict.fromkeys(case.conversation for case in cases if case.conversation not in self._rows))
         records = (Record(Key(None, number), conversation) for number, conversation in enumerate(fresh, start=1))
         for conversation, verdict in zip(fresh, guard.judge(records), strict=True):
@@ -211,14 +216,14 @@ def _listed_categories(row: Verdict) -> str:
 def _threshold_changes(result: PolicyTestResult, run: PolicyTestRun) -> Iterator[tuple[str, DecisionRule]]:
     """Yield the thresholds that give the expected verdict: what to write for them, and the decision rule with them."""
     row, case, rule = result.row, result.case, run.rule
-    scores = row.category_scores
+    scores = row.judged_category_scores
     if scores is None:
         threshold = None if row.judged_score is None else _nearest_threshold(row.judged_score, case.expect)
         if threshold is not None:
             yield f"threshold: {threshold:g} (now {rule.threshold:g})", replace(rule, threshold=threshold)
         return
     if case.expect == "safe":
-        changed = {label: _nearest_threshold(scores[label], "safe") for label in rule.violated(scores)}
+        changed = {label: _nearest_threshold(scores[label], "safe") for label in row.categories or ()}
     else:
         expected = [run.labels[id_] for id_ in case.categories]
         label = max(expected or scores, key=lambda label: scores[label] - rule.threshold_of(label))

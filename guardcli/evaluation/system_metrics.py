@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from guardcli.evaluation.metrics import (
     THRESHOLD_METRICS,
     Bootstrap,
-    Calibration,
     ConfusionMatrix,
     Interval,
     RankingMetric,
+    ReliabilityDiagram,
     UndefinedMetric,
-    calibration,
     percentile_interval,
     ranking_statistic,
+    reliability_diagram,
     threshold_statistic,
 )
 from guardcli.evaluation.systems import Prediction
@@ -76,7 +76,7 @@ class Metrics:
     precision: Interval | None
     recall: Interval | None
     fpr: Interval | None
-    calibration: Calibration | None
+    reliability: ReliabilityDiagram | None
     undefined_reason: str | None
 
 
@@ -106,7 +106,7 @@ def compute_metrics(scored: ScoredSamples, bootstrap: Bootstrap) -> Metrics:
         num_samples=scored.num_samples,
         num_errors=scored.num_errors,
         confusion=confusion,
-        calibration=_calibration(scored),
+        reliability=_reliability(scored),
         undefined_reason=undefined_reason,
         **intervals,
     )
@@ -117,8 +117,8 @@ def _ranking_interval(metric: RankingMetric, scored: ScoredSamples, bootstrap: B
     return percentile_interval(value, bootstrap.distribution(statistic, scored.indices))
 
 
-def _calibration(scored: ScoredSamples) -> Calibration | None:
+def _reliability(scored: ScoredSamples) -> ReliabilityDiagram | None:
     try:
-        return calibration(scored.labels, scored.scores)
+        return reliability_diagram(scored.labels, scored.scores)
     except UndefinedMetric:
         return None

@@ -35,6 +35,9 @@ class Prediction:
     `score` and `unsafe` are None where there is no verdict, and `error` says why. `category_scores` are by label:
     P(unsafe and this category listed first) or, for a system that judges per category, P(unsafe).
 
+    `score` and `category_scores` are compared with thresholds, and so are calibrated if the rows are. `raw_score` is
+    not calibrated, and None for another tool.
+
     `partial`: a message of the record could not be judged, so the record is never safe, whatever the threshold.
     `verdicts` are the rows that it was made of, for another threshold; empty for another tool.
     """
@@ -46,6 +49,12 @@ class Prediction:
     error: str | None = None
     partial: bool = False
     verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def raw_score(self) -> float | None:
+        if self.score is None or not self.verdicts:
+            return None
+        return _worst_row(self.verdicts).score
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +153,18 @@ def count_unscored(system: System) -> Counter[str]:
 
 
 def with_threshold(system: System, threshold: float) -> System:
-    """The system with another threshold for its score."""
-    rule = DecisionRule(threshold)
-    predictions = tuple(_apply_rule(prediction, rule) for prediction in system.predictions)
+    """The system with another threshold for its score, or for its calibrated score if its rows are calibrated."""
+    predictions = tuple(_apply_threshold(prediction, threshold) for prediction in system.predictions)
     return replace(system, predictions=predictions, threshold=threshold)
 
 
-def _apply_rule(prediction: Prediction, rule: DecisionRule) -> Prediction:
+def _apply_threshold(prediction: Prediction, threshold: float) -> Prediction:
     if prediction.verdicts:
-        return _prediction_from_rows([redecide(verdict, rule) for verdict in prediction.verdicts])
-    return prediction if prediction.score is None else replace(prediction, unsafe=rule.is_unsafe(prediction.score))
+        rows = prediction.verdicts
+        return _prediction_from_rows(
+            [redecide(row, DecisionRule(threshold, temperature=row.temperature)) for row in rows]
+        )
+    return prediction if prediction.score is None else replace(prediction, unsafe=prediction.score >= threshold)
 
 
 def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[Verdict]]) -> Prediction:
@@ -171,7 +182,7 @@ def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[Verdict]]) -> Pre
 
 def _prediction_from_rows(rows: Sequence[Verdict]) -> Prediction:
     """Combine the rows of a record's messages: it is as unsafe as the worst of them."""
-    worst = max(rows, key=lambda row: (row.verdict == "unsafe", row.judged_score is not None, row.judged_score or 0.0))
+    worst = _worst_row(rows)
     unjudged = next((row for row in rows if row.verdict == "error"), None)
     if worst.judged_score is None or (unjudged is not None and worst.verdict != "unsafe"):
         error = (unjudged or worst).error or "not judged"
@@ -190,12 +201,16 @@ def _prediction_from_rows(rows: Sequence[Verdict]) -> Prediction:
     )
 
 
+def _worst_row(rows: Sequence[Verdict]) -> Verdict:
+    return max(rows, key=lambda row: (row.verdict == "unsafe", row.judged_score is not None, row.judged_score or 0.0))
+
+
 def _category_scores(row: Verdict) -> Mapping[str, float]:
     score = row.judged_score
     if score is None:
         return {}
-    if row.category_scores is not None:
-        return row.category_scores
+    if (by_category := row.judged_category_scores) is not None:
+        return by_category
     return {label: score * share for label, share in (row.listed_scores or {}).items()}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from guardcli.judging.answers import AnswerGrammar
+    from guardcli.judging.calibration import Calibration, FitReport
     from guardcli.judging.decision import Decision, DecisionRule, Scores, TurnScores, decide, highest_scores
     from guardcli.judging.filtering import FilteredRecord, filter_records
     from guardcli.judging.guard import Guard, Prefetch
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "AnswerGrammar": "answers",
+    "Calibration": "calibration",
     "Decision": "decision",
     "DecisionRule": "decision",
     "FilteredRecord": "filtering",
+    "FitReport": "calibration",
     "Guard": "guard",
     "JudgeConfig": "preparation",
     "JudgedRecord": "pipeline",
@@ -43,9 +46,11 @@ _MODULES = {
 
 __all__ = [
     "AnswerGrammar",
+    "Calibration",
     "Decision",
     "DecisionRule",
     "FilteredRecord",
+    "FitReport",
     "Guard",
     "JudgeConfig",
     "JudgedRecord",

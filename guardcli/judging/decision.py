@@ -16,6 +16,7 @@ from typing import Literal
 
 from guardcli.conversation import Role
 from guardcli.errors import ErrorCode
+from guardcli.judging.temperature import apply_temperature, log_odds
 from guardcli.taxonomy import Taxonomy
 
 Label = Literal["safe", "unsafe", "error"]
@@ -37,11 +38,12 @@ class DecisionRule:
     """A score that reaches its threshold, both in [0, 1], is unsafe.
 
     `thresholds` are those of categories, by label, for scores by category; `threshold` is for all other categories, and
-    for a single score.
+    for a single score. With a `temperature` all of them are for calibrated scores. The methods take raw ones.
     """
 
     threshold: float
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    temperature: float | None = None
 
     @classmethod
     def from_taxonomy(cls, taxonomy: Taxonomy, threshold: float | None = None) -> DecisionRule:
@@ -56,14 +58,28 @@ class DecisionRule:
         """The threshold of a category."""
         return self.thresholds.get(label, self.threshold)
 
+    @property
+    def raw_threshold(self) -> float:
+        """The raw score that is at `threshold` when it is calibrated, but for rounding."""
+        return self.threshold if self.temperature is None else apply_temperature(self.threshold, 1 / self.temperature)
+
+    def calibrate(self, score: float) -> float:
+        """The score that is compared with a threshold."""
+        return score if self.temperature is None else apply_temperature(score, self.temperature)
+
     def is_unsafe(self, score: float) -> bool:
         """Whether a single score is unsafe."""
-        return score >= self.threshold
+        return self.calibrate(score) >= self.threshold
 
     def violated(self, scores: Mapping[str, float]) -> tuple[str, ...]:
         """The categories whose scores reach their thresholds, the highest score first."""
-        violated = [label for label, score in scores.items() if score >= self.threshold_of(label)]
+        violated = [label for label, score in scores.items() if self.calibrate(score) >= self.threshold_of(label)]
         return tuple(sorted(violated, key=lambda label: -scores[label]))
+
+    def margin(self, score: float, threshold: float) -> float:
+        """How far a score is above a threshold, in log-odds after calibration; -inf if both are 0 or both are 1."""
+        margin = log_odds(score) / (self.temperature or 1) - log_odds(threshold)
+        return -math.inf if math.isnan(margin) else margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +124,15 @@ class Decision:
     """The verdict on a row.
 
     `turn` is the one that decides: the unsafe turn with the highest score; else the first that could not be judged;
-    else the one with the highest score. `categories` are those of all unsafe turns, of the deciding one first; None if
+    else the one with the highest score. `score` is raw; `calibrated` is what the threshold was compared with, None
+    without a temperature. `categories` are those of all unsafe turns, of the deciding one first; None if
     none of them was read. `flags` are in the order of DECISION_FLAGS.
     """
 
     verdict: Label
     turn: TurnScores
     score: float | None
+    calibrated: float | None
     categories: tuple[str, ...] | None
     category_scores: Mapping[str, float] | None
     flags: tuple[DecisionFlag, ...]
@@ -139,6 +157,7 @@ def decide(scores: Scores, rule: DecisionRule) -> Decision:
         verdict=shown.verdict,
         turn=shown.scores,
         score=score,
+        calibrated=None if score is None or rule.temperature is None else rule.calibrate(score),
         categories=_merge_categories(unsafe) if unsafe else (),
         category_scores=category_scores,
         flags=tuple(_decision_flags(scores, rule, best, unsafe)),
@@ -236,24 +255,17 @@ def _no_verdict_message(mass: float | None) -> str:
 
 
 def is_near(scores: TurnScores, rule: DecisionRule, tolerance: float | None) -> bool:
-    """Whether the verdict on a turn could differ in another batch. Of several categories the largest margin decides."""
+    """Whether the verdict on a turn could differ in another batch. Of several categories the largest margin decides.
+
+    `tolerance` is how far a raw score may move, in log-odds. A temperature divides what moves with what is moved.
+    """
     if not tolerance or scores.score is None:
         return False
+    tolerance /= rule.temperature or 1
     if scores.category_scores is None:
-        return abs(_margin(scores.score, rule.threshold)) <= tolerance
-    return abs(max(_margin(score, rule.threshold_of(of)) for of, score in scores.category_scores.items())) <= tolerance
-
-
-def _margin(score: float, threshold: float) -> float:
-    """How far a score is above its threshold, in log-odds; -inf if both are 0 or both are 1."""
-    margin = _log_odds(score) - _log_odds(threshold)
-    return -math.inf if math.isnan(margin) else margin
-
-
-def _log_odds(probability: float) -> float:
-    if 0 < probability < 1:
-        return math.log(probability) - math.log1p(-probability)
-    return math.inf if probability >= 1 else -math.inf
+        return abs(rule.margin(scores.score, rule.threshold)) <= tolerance
+    margins = (rule.margin(score, rule.threshold_of(label)) for label, score in scores.category_scores.items())
+    return abs(max(margins)) <= tolerance
 
 
 def highest_scores(all_scores: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from guardcli.errors import GuardError, ModelError
 from guardcli.judging.answer_check import MIN_PROMPTS
 from guardcli.judging.answers import AnswerGrammar
 from guardcli.judging.batching import batch_records
-from guardcli.judging.decision import DecisionRule
+from guardcli.judging.calibration import make_decision_rule
 from guardcli.judging.engine_lease import CLOSED, EngineLease
 from guardcli.judging.engine_thread import EngineThread
 from guardcli.judging.pipeline import JudgedRecord, Pipeline
@@ -70,7 +70,7 @@ class Guard:
             cache: a file that remembers digests and tolerances of models.
 
         Raises:
-            GuardError: the model or the taxonomy cannot be used, or not together.
+            GuardError: the model, the taxonomy or the calibration cannot be used, or not together.
         """
         policy = None if taxonomy is None else _taxonomy(taxonomy)  # mistakes are told before gigabytes are read
         self._closed = False
@@ -88,9 +88,12 @@ class Guard:
             self.template = _template(model.template)
             self.taxonomy = policy or _taxonomy(self.template.taxonomy)
             self.config = config or JudgeConfig()
-            self.rule = DecisionRule.from_taxonomy(self.taxonomy, self.config.threshold)
+            calibration = self.config.calibration
+            self.rule = make_decision_rule(self.taxonomy, threshold=self.config.threshold, calibration=calibration)
             self.per_category = self.config.per_category or bool(self.rule.thresholds)
             self.provenance = _provenance(model, self.template, self.taxonomy, per_category=self.per_category)
+            if calibration is not None:
+                calibration.check_matches(self.provenance)
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
             prefix_lens = [
                 len(model.vocab.encode(r.prefix(speaker))) for r in renderers.values() for speaker in SPEAKERS
@@ -172,7 +175,7 @@ class Guard:
     def moderate(self, conversations: Iterable[Input]) -> list[float]:
         """P(unsafe) of each conversation, as GuardBench asks for it (`benchmark(moderate=guard.moderate, …)`).
 
-        What cannot be judged counts as unsafe, 1.0. Raises as `check`.
+        It is calibrated if the guard has a calibration. What cannot be judged counts as unsafe, 1.0. Raises as `check`.
         """
         return [1.0 if verdict.judged_score is None else verdict.judged_score for verdict in self.check(conversations)]
 
@@ -248,7 +251,8 @@ class Guard:
 
     @property
     def threshold(self) -> float:
-        """The score from which on a message is unsafe, unless its category has a threshold of its own."""
+        """The score, with a calibration the calibrated one, from which on a message is unsafe, unless its category has
+        a threshold of its own."""
         return self.rule.threshold
 
     def reset(self, records: Iterable[Record | Malformed] = ()) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +67,8 @@ class Pipeline:
 
     def requests(self, prepared: PreparedRecord) -> Sequence[LogitCoroutine[PromptScore]]:
         """What the engine is asked about a record."""
-        list_from = 0.0 if self.config.scores else self.rule.threshold
-        if self.provenance.scoring == "per_category":
-            list_from = math.inf  # a prompt that asks about one category lists no others
         return [
-            score_prompt(prompt.tokens, prompt.prefix_len, self.answers, list_from=list_from)
+            score_prompt(prompt.tokens, prompt.prefix_len, self.answers, list_if=self._reads_categories)
             for prompt in prepared.prompts
         ]
 
@@ -93,6 +89,12 @@ class Pipeline:
         if self.config.force or self.answers_checked:
             return None
         return AnswerCheck(self.model.path, self.provenance.template)
+
+    def _reads_categories(self, score: float) -> bool:
+        """Whether the categories of a prompt with this score are read."""
+        if self.provenance.scoring == "per_category":
+            return False  # a prompt that asks about one category lists no others
+        return self.config.scores or self.rule.is_unsafe(score)
 
     def _measured(self) -> float:
         native = self.model.llama

@@ -11,6 +11,7 @@ from typing import Any
 
 from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import ErrorCode, ModelError
+from guardcli.judging.calibration import Calibration
 from guardcli.judging.cost import RecordCost
 from guardcli.judging.truncation import EncodedPrompt, EncodedTurns, PromptEncoder, PromptEncoders, PromptWindows
 from guardcli.models import UnencodableTextError
@@ -29,7 +30,9 @@ class JudgeConfig:
 
     Args:
         target: the messages that are judged.
-        threshold: in [0, 1]; a score that reaches it is unsafe. None: the taxonomy's.
+        threshold: in [0, 1]; a score that reaches it is unsafe, or a calibrated score with a `calibration`. None: that
+            of the calibration, or the taxonomy's.
+        calibration: of the model and the prompt; rows get `calibrated`, and thresholds are for it.
         as_user: roles besides the user's whose messages are judged as the user's.
         scores: read the categories of safe rows as well.
         per_category: ask about one category at a time, each in a prompt of its own. A taxonomy with thresholds for
@@ -43,6 +46,7 @@ class JudgeConfig:
 
     target: Target = "any"
     threshold: float | None = None
+    calibration: Calibration | None = None
     as_user: frozenset[Role] = frozenset()
     scores: bool = False
     per_category: bool = False
@@ -62,7 +66,9 @@ class JudgeConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return asdict(self) | {"as_user": sorted(self.as_user), "keep": list(self.keep)}
+        calibration = None if self.calibration is None else self.calibration.to_dict()
+        changed = {"calibration": calibration, "as_user": sorted(self.as_user), "keep": list(self.keep)}
+        return asdict(self) | changed
 
 
 @dataclass(frozen=True, slots=True)

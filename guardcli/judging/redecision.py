@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from guardcli.errors import InputError
+from guardcli.errors import GuardError, InputError
+from guardcli.judging.calibration import Calibration, make_decision_rule
 from guardcli.judging.decision import DecisionRule, TurnScores
 from guardcli.judging.verdict import Provenance, Verdict
 from guardcli.taxonomy import Taxonomy
@@ -24,7 +25,8 @@ def redecide(verdict: Verdict, rule: DecisionRule, *, provenance: Provenance | N
         ValueError: thresholds by category, and the row has no score for each.
     """
     decided = verdict.redecided(rule, provenance=provenance)
-    if verdict.tolerance is None and verdict.threshold == rule.threshold and not rule.thresholds:
+    same_rule = DecisionRule(verdict.threshold, temperature=verdict.temperature) == rule
+    if verdict.tolerance is None and same_rule:
         # The threshold is the one that "near_threshold" was said of.
         flags = [flag for flag in decided.flags if flag != "tolerance_unknown"]
         near = ["near_threshold"] if "near_threshold" in verdict.flags else []
@@ -36,21 +38,29 @@ def redecide(verdict: Verdict, rule: DecisionRule, *, provenance: Provenance | N
 class Redecision:
     """Decides the rows of a run again under an edited taxonomy.
 
-    `labels` has the label that each label of the rows has now.
+    `labels` has the label that each label of the rows has now. Without a `calibration` the rows are decided on raw
+    scores.
     """
 
     taxonomy: Taxonomy
     rule: DecisionRule
     labels: Mapping[str, str]
+    calibration: Calibration | None = None
 
     @classmethod
     def from_taxonomy(
-        cls, taxonomy: Taxonomy, *, threshold: float | None = None, before: Taxonomy | None = None
+        cls,
+        taxonomy: Taxonomy,
+        *,
+        threshold: float | None = None,
+        before: Taxonomy | None = None,
+        calibration: Calibration | None = None,
     ) -> Redecision:
         """Decide by an edited taxonomy; `before` is the one of the rows, where keys of categories were renamed.
 
         Raises:
             InputError: the model reads the two differently.
+            GuardError: the calibration and the taxonomy have thresholds that differ, and `threshold` is None.
         """
         before = before or taxonomy
         if taxonomy.prompt_digest != before.prompt_digest:
@@ -60,17 +70,20 @@ class Redecision:
             )
         return cls(
             taxonomy=taxonomy,
-            rule=DecisionRule.from_taxonomy(taxonomy, threshold),
+            rule=make_decision_rule(taxonomy, threshold=threshold, calibration=calibration),
             labels={category.label: taxonomy.labels[category.id] for category in before.categories},
+            calibration=calibration,
         )
 
     def apply(self, verdict: Verdict) -> Verdict:
         """The row as the edited taxonomy decides it.
 
         Raises:
-            InputError: the row was judged by another policy, or does not tell what is needed.
+            InputError: the row was judged by another policy, or does not tell what is needed; or by another model or
+                prompt than that of the calibration.
         """
         self._check_digest(verdict)
+        self._check_calibration(verdict)
         self._check_complete(verdict)
         renamed = rename_labels(verdict, self.labels)
         try:
@@ -85,6 +98,14 @@ class Redecision:
                 continue
             if missing := sorted(self.labels.keys() - turn.category_scores.keys()):
                 raise InputError(f"it has no score for the category {missing[0]!r}: run again", code="row/other-policy")
+
+    def _check_calibration(self, verdict: Verdict) -> None:
+        if self.calibration is None:
+            return
+        try:
+            self.calibration.check_matches(verdict.provenance)
+        except GuardError as error:
+            raise InputError(escape_terminal(str(error)), code=error.code) from None
 
     def _check_digest(self, verdict: Verdict) -> None:
         by = verdict.provenance

@@ -12,7 +12,7 @@ A logit that is not finite is an error, never a verdict.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,11 +46,11 @@ class _NotFinite(Exception):
 
 
 def score_prompt(
-    prompt: TokenIds, prefix_len: int, answers: AnswerGrammar, *, list_from: float
+    prompt: TokenIds, prefix_len: int, answers: AnswerGrammar, *, list_if: Callable[[float], bool]
 ) -> LogitCoroutine[PromptScore]:
     """A coroutine that scores a prompt. The prompt ends where the model would write its verdict.
 
-    Categories are read if the score reaches `list_from`, in [0, 1].
+    Categories are read if `list_if` is true of the score.
     """
     # To evaluate the answer's beginning with every prompt, and so the first category in the same decode, takes 0.98
     # of the time with a fifth of the prompts unsafe and 0.99 with half of them (170 M parameters, Q8_0, 2 cores,
@@ -59,7 +59,7 @@ def score_prompt(
         query = LogitQuery(len(prompt) - 1, (answers.safe, answers.unsafe))
         (logits,) = yield RequestStep(prompt, (query,), prefix_len=prefix_len)
         score, mass = _score(logits)
-        if score < list_from:
+        if not list_if(score):
             return PromptScore(score, mass)
         categories, listed = yield from _categories(len(prompt), answers)
         return PromptScore(score, mass, categories, listed)

@@ -18,6 +18,7 @@ from guardcli.judging.decision import (
     TurnScores,
     decide,
 )
+from guardcli.judging.temperature import apply_temperature
 from guardcli.judging.verdict_schema import FIELD_NAMES, SCHEMA, find_fault
 
 Scoring = Literal["verdict", "per_category"]
@@ -53,7 +54,9 @@ class Verdict:
     Args:
         verdict: "safe", "unsafe", or "error" if something could not be judged.
         turn: the message that decides, counted from 1 over all messages of the record; `role` wrote it.
+        threshold: of `calibrated`, where the row has it, else of `score`.
         score: P(unsafe) in [0, 1], unrounded; None if nothing could be read. With an error it decides nothing.
+        calibrated: the score after calibration by `temperature`; None without one. See `Calibration`.
         categories: those that the model lists for every unsafe turn, those of `turn` first; None if they were not read.
         flags: "role_order" (user and assistant do not take turns), "marker_in_content" (a message imitates the prompt's
             structure), "windowed" (a long message was scored in pieces), "invalid_unicode" (repaired), "unread_text"
@@ -69,7 +72,9 @@ class Verdict:
         listed_scores: of `turn`, the probability of each category to be listed first.
         category_scores: P(unsafe) by category, where each was asked about by itself.
         mass: of `turn`, P(safe) + P(unsafe) among all tokens where `score` was read; None if unknown.
-        tolerance: how far a score may differ with the rest of its batch, in log-odds; None if unknown.
+        tolerance: how far `score` may differ with the rest of its batch, in log-odds; None if unknown.
+        temperature: what divides the log-odds of all scores of the row before they are compared with a threshold; None
+            without a calibration.
         listed: of `turn`, the categories that the model lists, also if the row is safe; None if they were not read.
         turns: the scores of every turn, or window of a long one, where this row does not tell them by itself.
         extra: fields of a stored row that are not guard's; they are written again.
@@ -82,6 +87,7 @@ class Verdict:
     turn: int | None = None
     role: Role | None = None
     score: float | None = None
+    calibrated: float | None = None
     categories: tuple[str, ...] | None = ()
     flags: tuple[str, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
@@ -93,6 +99,7 @@ class Verdict:
     category_scores: Mapping[str, float] | None = None
     mass: float | None = None
     tolerance: float | None = None
+    temperature: float | None = None
     listed: tuple[str, ...] | None = None
     turns: tuple[TurnScores, ...] = ()
     meta: Mapping[str, Json] | None = None
@@ -111,8 +118,19 @@ class Verdict:
 
     @property
     def judged_score(self) -> float | None:
-        """The score that the verdict was made of; None with an error."""
-        return None if self.verdict == "error" else self.score
+        """The score that was compared with the threshold, calibrated if the row is; None with an error."""
+        if self.verdict == "error":
+            return None
+        return self.score if self.calibrated is None else self.calibrated
+
+    @property
+    def judged_category_scores(self) -> Mapping[str, float] | None:
+        """`category_scores` as they were compared with thresholds, calibrated if the row is; None with an error."""
+        if self.verdict == "error" or self.category_scores is None:
+            return None
+        if self.temperature is None:
+            return self.category_scores
+        return {label: apply_temperature(one, self.temperature) for label, one in self.category_scores.items()}
 
     @property
     def record_key(self) -> RecordKey:
@@ -165,6 +183,7 @@ class Verdict:
             turn=shown.turn,
             role=shown.role,
             score=decision.score,
+            calibrated=decision.calibrated,
             categories=decision.categories,
             flags=(*kept, *decision.flags),
             skipped=skipped or {},
@@ -176,6 +195,7 @@ class Verdict:
             category_scores=decision.category_scores,
             mass=shown.mass,
             tolerance=scores.tolerance,
+            temperature=rule.temperature,
             listed=shown.listed,
             turns=() if _is_told_by_row(scores, decision) else scores.turns,
             meta=meta,
@@ -218,6 +238,7 @@ class Verdict:
             "role": self.role,
             "verdict": self.verdict,
             "score": self.score,
+            "calibrated": self.calibrated,
             "threshold": self.threshold,
             "categories": None if self.categories is None else list(self.categories),
             "flags": list(self.flags),
@@ -234,6 +255,7 @@ class Verdict:
             "category_scores": self.category_scores,
             "mass": self.mass,
             "tolerance": self.tolerance,
+            "temperature": self.temperature,
             "listed": None if self.listed is None else list(self.listed),
             "turns": [_turn_to_dict(turn) for turn in self.turns] or None,
             "meta": self.meta,
@@ -268,6 +290,7 @@ class Verdict:
             turn=row["turn"],
             role=row["role"],
             score=row["score"],
+            calibrated=row.get("calibrated"),
             categories=_tuple(row["categories"]),
             flags=tuple(row["flags"]),
             skipped=row.get("skipped", {}),
@@ -279,6 +302,7 @@ class Verdict:
             category_scores=row["category_scores"],
             mass=row.get("mass"),
             tolerance=row.get("tolerance"),
+            temperature=row.get("temperature"),
             listed=_tuple(row.get("listed")),
             turns=tuple(_turn_from_dict(turn, row["flags"]) for turn in row.get("turns") or ()),
             meta=row["meta"],
@@ -287,7 +311,8 @@ class Verdict:
         )
 
     def __repr__(self) -> str:
-        score = "" if self.score is None else f" {self.score:.4f}"
+        shown = self.score if self.calibrated is None else self.calibrated
+        score = "" if shown is None else f" {shown:.4f}"
         categories = f" {','.join(self.categories)}" if self.categories else ""
         error = f": {self.error}" if self.verdict == "error" else ""
         return f"<Verdict {self.verdict}{score}{categories} {self.location}{error}>"

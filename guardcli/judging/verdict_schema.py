@@ -83,6 +83,10 @@ def _is_ordinal(number: int) -> bool:
     return number >= 1
 
 
+def _is_positive(number: float) -> bool:
+    return 0 < number < float("inf")
+
+
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 _ORDINAL = {"type": "integer", "minimum": 1}
 _STRINGS = {"type": "array", "items": {"type": "string"}}
@@ -158,6 +162,7 @@ def _choice(name: str, choices: tuple[str, ...], expected: str, description: str
 
 
 _SCORE = "P(unsafe) in [0, 1], unrounded; null if nothing could be read."
+_CALIBRATED = "The score after calibration, in [0, 1]; null if the run had no calibration, or the score is null."
 _MASS = "P(safe) + P(unsafe) among all tokens where `score` was read; below 0.5 the answer was no verdict."
 _LISTED = "The categories that the model lists; null if they were not read. `categories` has them if the row is unsafe."
 _LISTED_SCORES = "The probability of each category to be listed first, with `--scores`."
@@ -212,12 +217,14 @@ FIELDS = (
     _string("role", "Who wrote that message: " + ", ".join(ROLES) + ".", null=True),
     _choice("verdict", VERDICTS, "safe, unsafe or error", "`error`: something could not be judged; never safe."),
     _number("score", "a number from 0 to 1, or null", _SCORE + " With `error` it decides nothing.", required=True),
+    _number("calibrated", "a number from 0 to 1, or null", _CALIBRATED, required=False),
     RowField(
         name="threshold",
         types=_NUMBER,
         expected="a number from 0 to 1",
         schema=_PROBABILITY,
-        description="Unsafe from this score on, but for categories with a threshold of their own.",
+        description="Unsafe from this score on, or from this `calibrated` on where it is not null, but for categories "
+        "with a threshold of their own.",
         fits=_is_probability,
     ),
     _strings(
@@ -271,6 +278,15 @@ FIELDS = (
         required=False,
         probability=False,
     ),
+    RowField(
+        name="temperature",
+        types=frozenset((int, float, _NULL)),
+        expected="a positive number, or null",
+        schema={"type": "number", "exclusiveMinimum": 0},
+        description="What divides the log-odds of scores to calibrate them; null if the run had no calibration.",
+        fits=_is_positive,
+        required=False,
+    ),
     _strings("listed", "a list of names, or null", _LISTED, null=True, required=False),
     RowField(
         name="turns",
@@ -305,6 +321,8 @@ def find_fault(row: Mapping[str, Any]) -> str | None:
             return _describe_fault(field, value)  # as `accepts`, without a call for each field
     if row["score"] is None and row["verdict"] != "error":
         return f"its score is null and its verdict {row['verdict']}; expected null with error only"
+    if (row.get("calibrated") is None) != (row["score"] is None or row.get("temperature") is None):
+        return "its calibrated is not by its temperature; expected both with a score, or neither"
     if row["scoring"] == "per_category":
         if not _has_category_scores(row):
             return "its scoring is per_category; expected category_scores with a number for each category"

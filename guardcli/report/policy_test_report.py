@@ -95,8 +95,8 @@ def _select_shown(run: PolicyTestRun) -> tuple[list[PolicyTestResult], int]:
 def _row(result: PolicyTestResult, run: PolicyTestRun) -> Sequence[Cell]:
     row = result.row
     score, threshold = result.row.judged_score, row.threshold
-    if row.category_scores:
-        score, threshold = _closest_score(row.category_scores, run.rule)
+    if by_category := row.judged_category_scores:
+        score, threshold = _closest_score(by_category, run.rule)
     numbers = ("-", "-", "-") if score is None else (f"{score:.4f}", f"{threshold:g}", f"{score - threshold:+.4f}")
     why = result.reason or "it passes now: remove `todo`"
     status = (result.status, _STYLES[result.status])

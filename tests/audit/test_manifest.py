@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from guardcli import Adapter, EngineConfig, Guard, JudgeConfig, ModelConfig, Taxonomy
+from guardcli import Adapter, Calibration, EngineConfig, Guard, JudgeConfig, ModelConfig, Taxonomy
 from guardcli.audit import BlockLimits, Source
 from guardcli.audit.manifest import (
     MOVES_NOTHING,
@@ -28,7 +28,13 @@ BEFORE: dict[str, Any] = {
     "model": {"model": "abc", "template": "llama-guard-3-8b", "gpu": "auto", "gpu_layers": None},
     "taxonomy": {"name": "policy", "prompt": "1", "decision": "2"},
     "engine": {"ctx_size": 1024, "threads": 1, "cells": 2304},
-    "judge": {"as_user": ["system", "tool"], "scores": True, "threshold": 0.5, "max_record_tokens": 65536},
+    "judge": {
+        "as_user": ["system", "tool"],
+        "scores": True,
+        "threshold": 0.5,
+        "calibration": "temperature 2.5",
+        "max_record_tokens": 65536,
+    },
     "requests": [],
     "units": {"bytes": 4096, "number": 3},
     "blocks": {"records": 512, "tokens": 4096, "prompts": 1},
@@ -43,6 +49,15 @@ CONFIGS: dict[str, type[ModelConfig | EngineConfig | JudgeConfig | ReadOptions]]
     "judge": JudgeConfig,
     "reading": ReadOptions,
 }
+
+CALIBRATION = Calibration(
+    temperature=2.5,
+    model="tiny@0",
+    template="llama-guard-3-8b",
+    scoring="verdict",
+    taxonomy="llama-guard-2",
+    prompt_digest=Taxonomy.load("llama-guard-2").prompt_digest,
+)
 
 # Another value of every field, and how what is said of it begins; None: nothing, as it moves nothing.
 OTHER_VALUES: dict[str, tuple[Any, str | None]] = {
@@ -59,6 +74,7 @@ OTHER_VALUES: dict[str, tuple[Any, str | None]] = {
     "engine.ubatch_size": (512, "ubatch size was not given and is 512: drop --ubatch-size"),
     "engine.flash_attention": ("off", "flash attention was auto and is off: add --flash-attention auto"),
     "judge.target": ("last", "target was any and is last: add --target any"),
+    "judge.calibration": (CALIBRATION, "calibration was not given and is temperature 2.5: drop --calibration"),
     "judge.threshold": (0.25, "threshold was 0.5 and is 0.25: add --threshold 0.5"),
     "judge.as_user": (frozenset({"tool"}), "as user was none and is tool: drop --as-user"),
     "judge.scores": (True, "scores was off and is on: drop --scores"),
@@ -157,6 +173,13 @@ def changed(**changes: Any) -> dict[str, Any]:
         ({}, []),
         ({"version": 3}, ["it was begun by another version of guard"]),
         ({"engine": {"threads": 2}}, ["threads was 1 and is 2: add --threads 1"]),
+        (
+            {"judge": {"calibration": "temperature 3.0"}},
+            [
+                "calibration was temperature 2.5 and is temperature 3.0: name that file by --calibration "
+                "(temperature 2.5)"
+            ],
+        ),
         ({"engine": {"ctx_size": 512, "cells": 1280}}, ["ctx size was 1024 and is 512: add --ctx-size 1024"]),
         ({"engine": {"cells": 1280}}, ["engine.cells differs"]),
         ({"judge": {"scores": False}}, ["scores was on and is off: add --scores"]),

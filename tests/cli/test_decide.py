@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from guardcli.taxonomy import Taxonomy
 from tests.cli.running import GUARD, environment, guard
-from tests.rows import row, write
+from tests.rows import TAXONOMY, row, write
 from tests.test_house import loaded_by
 
 POLICY = "name: acme\nextends: llama-guard-3\nthreshold: 0.3\ncategories:\n  - {id: S9, key: weapons}\n"
@@ -101,3 +102,67 @@ def test_llama_cpp_is_not_loaded(desk: Path) -> None:
     arguments = ["decide", str(desk / "v.jsonl"), "-t", "llama-guard-3"]
     code = f"from guardcli.cli.main import main\ntry: main({arguments!r})\nexcept SystemExit: pass"
     assert not {"llama_cpp", "rich", "jinja2"} & loaded_by(code)
+
+
+def calibration(**changes: Any) -> dict[str, Any]:
+    """A calibration of the model and the policy of the rows: 0.2 is 0.33 at its temperature."""
+    value: dict[str, Any] = {
+        "schema": 1,
+        "temperature": 2.0,
+        "threshold": 0.33,
+        "objective": "f1",
+        "model": "renamed@0123456789ab",
+        "template": "llama-guard-3-8b",
+        "scoring": "verdict",
+        "taxonomy": {"name": "llama-guard-3", "prompt": TAXONOMY["prompt"]},
+        "fit": None,
+    }
+    return value | changes
+
+
+def test_a_calibration_is_applied_and_taken_away_again(desk: Path) -> None:
+    (desk / "c.json").write_text(json.dumps(calibration()))
+    done = guard("decide", "v.jsonl", "-t", "llama-guard-3", "--calibration", "c.json", cwd=desk)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(r["verdict"], r["score"], round(r["calibrated"], 3), r["threshold"], r["temperature"]) for r in rows] == [
+        ("unsafe", 0.2, 0.333, 0.33, 2.0), ("unsafe", 0.4, 0.449, 0.33, 2.0), ("unsafe", 0.9, 0.75, 0.33, 2.0),
+    ]  # fmt: skip
+    assert done.stderr == "guard: 2 of 3 verdicts changed, 2 safe → unsafe\n"
+    back = guard("decide", "-t", "llama-guard-3", "--exit-zero", stdin=done.stdout)
+    assert [json.loads(line) for line in back.stdout.splitlines()] == [
+        json.loads(line) for line in (desk / "v.jsonl").read_text().splitlines()
+    ]
+    assert back.stderr == (
+        "guard: 2 of 3 verdicts changed, 2 unsafe → safe\nguard: 3 verdicts had been made of calibrated scores, and "
+        "now of raw ones: add --calibration to calibrate them again\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "message"),
+    [
+        ({"model": "tiny@ffffffffffff"}, [], "v.jsonl: row 1: the calibration was fitted for the model tiny@ffffffff"),
+        ({"taxonomy": {"name": "x", "prompt": "ff"}}, [], "[calibration/other-prompt]\n"),
+        ({}, ["-t", "policy.yaml"], "the taxonomy acme has the threshold 0.3, and the calibration 0.33: choose one"),
+        ({"temperature": -1}, [], "c.json: not a calibration: expected a temperature from 0.05 to 20, got -1"),
+        ({}, ["--calibration", "no.json"], "guard: no.json: no such file [input/not-found]\n"),
+    ],
+)
+def test_a_calibration_that_does_not_fit(
+    desk: Path, changes: dict[str, Any], arguments: list[str], message: str
+) -> None:
+    (desk / "c.json").write_text(json.dumps(calibration(**changes)))
+    done = guard("decide", "v.jsonl", "-t", "llama-guard-3", "--calibration", "c.json", *arguments, cwd=desk)
+    assert message in done.stderr
+    assert (done.stdout, done.returncode) == ("", 2)
+
+
+def test_the_threshold_of_the_policy_is_for_calibrated_scores(desk: Path) -> None:
+    (desk / "c.json").write_text(json.dumps(calibration(threshold=None, objective=None)))
+    done = guard(
+        *("decide", "v.jsonl", "-t", "policy.yaml", "--was", "llama-guard-3", "--calibration", "c.json"), cwd=desk
+    )  # fmt: skip
+    assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["unsafe"] * 3
+    assert done.stderr.startswith(
+        "guard: with a calibration, the thresholds of the taxonomy are for calibrated scores: 0.3\n"
+    )

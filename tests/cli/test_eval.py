@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cli.running import guard
-from tests.rows import row, write
+from tests.rows import TAXONOMY, row, write
 
 FIELDS = {"lang": "en", "tool": {"hate": 0.2, "sexual": 0.9}}
 
@@ -363,3 +363,104 @@ def test_the_notice_of_the_starter_is_one_line(desk: Path) -> None:
     done = guard("eval", "set.jsonl", "-m", "starter", "-t", "llama-guard-3", "-t", "openai-moderation", cwd=desk)
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("guard: starter is a small demonstration model")
+
+
+NOISY = {"source": "set.jsonl", "taxonomy": TAXONOMY}
+
+
+def write_overconfident(desk: Path, **fields: Any) -> None:
+    """A run over the 40 records that is very sure, and wrong about every fifth one."""
+    scores = [(0.999, 0.001)[(line % 2 == 0) is (line % 5 == 0)] for line in range(1, 41)]
+    write(desk / "sure.jsonl", [row(line, score, **NOISY | fields) for line, score in enumerate(scores, start=1)])
+
+
+def test_a_calibration_is_fitted_written_and_applied(desk: Path) -> None:
+    write_overconfident(desk)
+    done = guard(
+        *("eval", "set.jsonl", "--from", "sure.jsonl", "--fit-calibration", "c.json"),
+        *("--choose-threshold", "precision=0.7", "--format", "json"),
+        cwd=desk,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    fitted = json.loads((desk / "c.json").read_text())
+    told = json.loads(done.stdout)
+    assert told["calibration"] == fitted
+    assert fitted["temperature"] == pytest.approx(np.log(999) / np.log(4), rel=1e-5)  # four of five are right
+    assert (fitted["threshold"], fitted["objective"]) == (0.8, "precision=0.7")
+    assert (fitted["model"], fitted["taxonomy"]["prompt"]) == ("tiny@0123456789ab", TAXONOMY["prompt"])
+    assert fitted["fit"]["records"] == 40
+    assert fitted["fit"]["calibration_error"]["before"] == told["systems"][0]["calibration_error"]
+    text = guard("eval", "set.jsonl", "--from", "sure.jsonl", "--fit-calibration", "c.json", cwd=desk).stdout
+    assert "Calibration: tiny@0123456789ab\n" in text
+    assert re.search(r"calibration error +0\.199 +0\.000\n", text)
+    assert "Temperature 4.98" in text
+
+    calibrated = guard(
+        "decide", "sure.jsonl", "-t", "llama-guard-3", "--calibration", "c.json", "--exit-zero", cwd=desk
+    ).stdout
+    rows = [json.loads(line) for line in calibrated.splitlines()]
+    assert [round(one["calibrated"], 6) for one in rows[:2]] == [0.2, 0.8]
+    assert {(one["score"], one["temperature"]) for one in rows} == {
+        (score, fitted["temperature"]) for score in (0.999, 0.001)
+    }
+    (desk / "calibrated.jsonl").write_text(calibrated)
+    told = json.loads(guard("eval", "set.jsonl", "--from", "calibrated.jsonl", "--format", "json", cwd=desk).stdout)
+    assert told["systems"][0]["calibration_error"] == pytest.approx(0, abs=1e-6)
+    assert told["calibration"] is None
+
+
+def test_what_cannot_be_fitted_is_told_after_the_report(desk: Path) -> None:
+    write(desk / "right.jsonl", [row(line, (0.1, 0.9)[line % 2 == 0], **NOISY) for line in range(1, 41)])
+    done = guard("eval", "set.jsonl", "--from", "right.jsonl", "--fit-calibration", "c.json", cwd=desk)
+    assert "AUPRC" in done.stdout
+    assert "no temperature can be fitted: the scores are right about all records" in done.stderr
+    assert done.stderr.endswith("[calibration/not-fitted]\n")
+    assert (done.returncode, (desk / "c.json").exists()) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--from", "run.jsonl", "--from", "whole.jsonl"], "--fit-calibration is for one system"),
+        (["--from", "both.jsonl"], "there are tiny llama-guard-3, big llama-guard-3"),
+        (["--score-field", "tool=tool"], "--fit-calibration is for one system"),
+        (["--from", "run.jsonl", "--choose-threshold", "f1", "--choose-threshold", "fpr=0.1"], "stores one threshold"),
+        (["-m", "x.gguf", "--calibration", "run.jsonl"], "leave --calibration out"),
+        (["--from", "run.jsonl", "--calibration", "c.json"], "calibrate stored rows with guard decide --calibration"),
+        (["-m", "x.gguf", "--lora", "set.jsonl", "--lora", "run.jsonl"], "at most one adapter"),
+    ],
+)
+def test_one_system_is_calibrated(desk: Path, arguments: list[str], message: str) -> None:
+    rows = [json.loads(line) for line in (desk / "whole.jsonl").read_text().splitlines()]
+    write(desk / "both.jsonl", [*rows, *({**one, "model": "big@ffff"} for one in rows)])
+    done = guard("eval", "set.jsonl", "--fit-calibration", "c.json", *arguments, cwd=desk)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (done.returncode, (desk / "c.json").exists()) == (2, False)
+
+
+def test_a_calibration_does_not_overwrite_an_input(desk: Path) -> None:
+    done = guard("eval", "set.jsonl", "--from", "run.jsonl", "--fit-calibration", "run.jsonl", cwd=desk)
+    assert (done.returncode, "[output/would-overwrite]" in done.stderr) == (2, True)
+
+
+def test_a_model_is_calibrated_and_judges_with_it(desk: Path, guard_path: Path) -> None:
+    """The tiny model finds everything unsafe with 0.96, and four of five are."""
+    records = [{"prompt": f"say {line}", "label": "safe" if line % 5 == 0 else "unsafe"} for line in range(1, 41)]
+    (desk / "set.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    judged = ["-m", guard_path, "--template", "llama-guard-3-8b", "-t", "llama-guard-3", "--force"]
+    fitted = guard("eval", "set.jsonl", *judged, "--fit-calibration", "c.json", "--verdicts", "raw.jsonl", cwd=desk)
+    assert (fitted.returncode, fitted.stderr) == (0, "")
+    done = guard("check", "set.jsonl", *judged, "--calibration", "c.json", "--format", "json", "--exit-zero", cwd=desk)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    calibration = json.loads((desk / "c.json").read_text())
+    assert {one["temperature"] for one in rows} == {calibration["temperature"]}
+    assert [one["calibrated"] for one in rows] == pytest.approx([0.8] * 40, abs=0.02)
+    raw = [json.loads(line)["score"] for line in (desk / "raw.jsonl").read_text().splitlines()]
+    assert [one["score"] for one in rows] == pytest.approx(raw, abs=1e-3)
+    again = guard("eval", "set.jsonl", *judged, "--calibration", "c.json", "--format", "json", cwd=desk)
+    error = json.loads(again.stdout)["systems"][0]["calibration_error"]
+    assert error == pytest.approx(calibration["fit"]["calibration_error"]["after"], abs=1e-3)
+    assert error < calibration["fit"]["calibration_error"]["before"]
+    other = guard("check", "set.jsonl", *judged, "-t", "llama-guard-2", "--calibration", "c.json", cwd=desk)
+    assert (other.returncode, "[calibration/other-prompt]" in other.stderr) == (2, True)

@@ -90,6 +90,28 @@ def test_a_score_exactly_the_tolerance_away_is_near() -> None:
         assert not is_near(scores, DecisionRule(0.5), math.nextafter(distance, 0))
 
 
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+@pytest.mark.parametrize("factor", [-1.01, -0.99, 0.99, 1.01])
+def test_near_is_the_same_for_raw_and_calibrated_scores(temperature: float, factor: float) -> None:
+    """A temperature divides the tolerance, too: what may move past the threshold is the raw score."""
+    rule = DecisionRule(0.3, temperature=temperature)
+    raw = DecisionRule(rule.raw_threshold)
+    odds = math.log(raw.threshold / (1 - raw.threshold)) + 0.1 * factor
+    score = 1 / (1 + math.exp(-odds))
+    for scores in (turn(1, score), turn(1, score, category_scores={"S1": score})):
+        assert is_near(scores, rule, 0.1) is is_near(scores, raw, 0.1) is (abs(factor) < 1)
+
+
+@pytest.mark.parametrize(("score", "verdict"), [(0.26, "safe"), (0.27, "unsafe")])
+def test_thresholds_are_for_calibrated_scores(score: float, verdict: str) -> None:
+    rule = DecisionRule(0.4, temperature=2.5)
+    for scores in (turn(1, score), turn(1, score, category_scores={"S1": score})):
+        decision = decided(scores, rule=rule)
+        assert (decision.verdict, decision.score) == (verdict, score)
+        assert decision.calibrated == pytest.approx(1 / (1 + (1 / score - 1) ** (1 / 2.5)))
+    assert decided(turn(1, score), rule=DecisionRule(0.4)).calibrated is None
+
+
 @pytest.mark.parametrize("tolerance", [0.0, None])
 def test_nothing_is_near_without_a_tolerance(tolerance: float | None) -> None:
     flags = decided(turn(1, 0.5, listed=("S1",)), tolerance=tolerance).flags

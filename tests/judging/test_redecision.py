@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guardcli.conversation import Key
 from guardcli.errors import InputError
-from guardcli.judging import DecisionRule, Scores, TurnScores, Verdict
+from guardcli.judging import Calibration, DecisionRule, Scores, TurnScores, Verdict
 from guardcli.judging.decision import LOW_MASS
 from guardcli.judging.redecision import Redecision, redecide, rename_labels
 from guardcli.judging.verdict_schema import find_fault
@@ -58,7 +58,10 @@ def scored_rows(draw: st.DrawFn) -> tuple[Scores, DecisionRule, DecisionRule]:
     turns = draw(st.lists(turn_scores(per_category), min_size=1, max_size=4))
     scores = Scores(turns=tuple(turns), tolerance=draw(st.sampled_from((0.0, 0.05, 1.5))), forced=draw(st.booleans()))
     thresholds = st.dictionaries(st.sampled_from(LABELS), PROBABILITIES) if per_category else st.just({})
-    first, second = (DecisionRule(draw(PROBABILITIES), draw(thresholds)) for _ in range(2))
+    temperatures = st.none() | st.sampled_from((0.3, 1.0, 2.5)) | st.floats(0.05, 20)
+    first, second = (
+        DecisionRule(draw(PROBABILITIES), draw(thresholds), temperature=draw(temperatures)) for _ in range(2)
+    )
     return scores, first, second
 
 
@@ -66,7 +69,10 @@ def scored_rows(draw: st.DrawFn) -> tuple[Scores, DecisionRule, DecisionRule]:
 def test_deciding_again_is_deciding_at_once(
     drawn: tuple[Scores, DecisionRule, DecisionRule], flags: tuple[str, ...]
 ) -> None:
-    """Live or stored: verdict, score, turn, categories, flags and error with its code are those of the second rule."""
+    """Live or stored: verdict, scores, turn, categories, flags and error with its code are those of the second rule.
+
+    Rules may have temperatures: a row may be calibrated afterwards, calibrated otherwise, or decided on raw scores.
+    """
     scores, first, second = drawn
     by = PER_CATEGORY if any(turn.category_scores for turn in scores.turns) else BY
     at_once, stored = (
@@ -77,6 +83,7 @@ def test_deciding_again_is_deciding_at_once(
     read = Verdict.from_dict(json.loads(line))
     assert read == stored
     event(f"{stored.verdict} → {at_once.verdict}")
+    event("calibrated" if at_once.calibrated is not None else "raw")
     assert redecide(read, second) == at_once
     assert redecide(redecide(read, second), first) == stored
 
@@ -218,6 +225,42 @@ def test_edited_taxonomy_renames_its_keys() -> None:
     after = Redecision.from_taxonomy(AFTER, before=BEFORE).apply(before)
     assert (after.categories, after.category_scores) == (("pets", "S2"), {"pets": 0.6, "S2": 0.25})
     assert (after.provenance.taxonomy, after.provenance.decision_digest) == ("b", AFTER.decision_digest)
+
+
+def test_rows_of_another_model_are_not_calibrated() -> None:
+    digests = {"name": "a", "prompt": BEFORE.prompt_digest, "decision": BEFORE.decision_digest}
+    judged = verdict(1, 0.2, taxonomy=digests)
+    by = judged.provenance
+    calibration = Calibration(
+        temperature=4.0,
+        threshold=0.4,
+        model=by.model,
+        template=by.template,
+        scoring="verdict",
+        taxonomy="a",
+        prompt_digest=BEFORE.prompt_digest,
+    )
+    redecision = Redecision.from_taxonomy(BEFORE, calibration=calibration)
+    decided = redecision.apply(judged)
+    assert (decided.verdict, decided.score, decided.threshold, decided.temperature) == ("unsafe", 0.2, 0.4, 4.0)
+    assert decided.calibrated == pytest.approx(1 / (1 + 4 ** (1 / 4)))
+    assert Redecision.from_taxonomy(BEFORE).apply(decided).to_dict() == judged.to_dict()
+    with pytest.raises(InputError) as raised:
+        redecision.apply(verdict(1, 0.2, taxonomy=digests, model="other@ff"))
+    assert raised.value.code == "calibration/other-model"
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"calibrated": 0.4},
+        {"temperature": 2.0},
+        {"score": None, "verdict": "error", "error": "not JSON", "calibrated": 0.4, "temperature": 2.0},
+    ],
+)
+def test_a_calibrated_score_has_a_raw_one_and_a_temperature(edited: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"^its calibrated is not by its temperature; expected both with a score"):
+        Verdict.from_dict(row(1, 0.2) | edited)
 
 
 def test_unknown_label() -> None:

@@ -37,7 +37,7 @@ Says = Mapping[tuple[int, ...], Mapping[int, float]]
 
 def run(says: Says, answers: AnswerGrammar = ANSWERS, list_from: float = 0.5) -> tuple[PromptScore, list[list[int]]]:
     """The outcome with a model of which `says` gives the logits behind each answer so far; and what it was fed."""
-    request = score_prompt(np.array(PROMPT, dtype=np.int32), 2, answers, list_from=list_from)
+    request = score_prompt(np.array(PROMPT, dtype=np.int32), 2, answers, list_if=lambda score: score >= list_from)
     sequence: list[int] = []
     fed = []
     step: RequestStep = next(request)
@@ -90,7 +90,7 @@ def test_categories_are_read_from_the_threshold_on() -> None:
 
 @pytest.mark.parametrize(("safe", "unsafe", "score"), [(0.0, 800.0, 1.0), (800.0, 0.0, 0.0), (3.0, 3.0, 0.5)])
 def test_the_score_neither_overflows_nor_leaves_its_range(safe: float, unsafe: float, score: float) -> None:
-    request = score_prompt(np.array(PROMPT, dtype=np.int32), 2, ANSWERS, list_from=2.0)
+    request = score_prompt(np.array(PROMPT, dtype=np.int32), 2, ANSWERS, list_if=lambda _: False)
     next(request)
     with pytest.raises(StopIteration) as stop:
         request.send((Logits((safe, unsafe), max(safe, unsafe)),))
@@ -102,7 +102,7 @@ def test_the_score_neither_overflows_nor_leaves_its_range(safe: float, unsafe: f
 def test_a_logit_that_is_not_finite_is_an_error(bad: float, where: int) -> None:
     values = [1.0, 1.0, 2.0]
     values[where] = bad
-    request = score_prompt(np.array(PROMPT, dtype=np.int32), 2, ANSWERS, list_from=0.5)
+    request = score_prompt(np.array(PROMPT, dtype=np.int32), 2, ANSWERS, list_if=lambda score: score >= 0.5)
     next(request)
     with pytest.raises(StopIteration) as stop:
         request.send((Logits((values[0], values[1]), values[2]),))

@@ -14,7 +14,6 @@ from guardcli.evaluation.metrics.bootstrap import (
     paired_difference,
     percentile_interval,
 )
-from guardcli.evaluation.metrics.calibration import Calibration, CalibrationBin, calibration
 from guardcli.evaluation.metrics.confusion import ConfusionMatrix
 from guardcli.evaluation.metrics.ranking import (
     PrecisionRecallCurve,
@@ -22,6 +21,7 @@ from guardcli.evaluation.metrics.ranking import (
     average_precision,
     precision_recall_curve,
 )
+from guardcli.evaluation.metrics.reliability import ReliabilityBin, ReliabilityDiagram, reliability_diagram
 from guardcli.evaluation.metrics.statistics import (
     THRESHOLD_METRICS,
     RankingMetric,
@@ -41,14 +41,14 @@ __all__ = [
     "OBJECTIVE_METRICS",
     "THRESHOLD_METRICS",
     "Bootstrap",
-    "Calibration",
-    "CalibrationBin",
     "ConfusionMatrix",
     "Floats",
     "Interval",
     "ObjectiveMetric",
     "PrecisionRecallCurve",
     "RankingMetric",
+    "ReliabilityBin",
+    "ReliabilityDiagram",
     "Statistic",
     "ThresholdChoice",
     "ThresholdMetric",
@@ -56,11 +56,11 @@ __all__ = [
     "UndefinedMetric",
     "auroc",
     "average_precision",
-    "calibration",
     "choose_threshold",
     "paired_difference",
     "percentile_interval",
     "precision_recall_curve",
     "ranking_statistic",
+    "reliability_diagram",
     "threshold_statistic",
 ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def line(verdict: Verdict) -> str:
     """One moderation object. A category's score is P(unsafe) times the probability that it is listed first, or its own
-    where each was scored by itself."""
+    where each was scored by itself; P(unsafe) is calibrated if the row is."""
     answer: dict[str, Any] = {"id": _id(verdict), "model": verdict.provenance.model}
     if verdict.verdict == "error":
         error = {"type": "unjudged", "code": verdict.error_code, "message": verdict.error}
@@ -31,10 +31,11 @@ def line(verdict: Verdict) -> str:
 
 
 def _scores(verdict: Verdict, labels: Sequence[str]) -> dict[str, float]:
-    if verdict.category_scores is not None:
-        return {label: verdict.category_scores.get(label, 0.0) for label in labels}
+    by_category = verdict.judged_category_scores
+    if by_category is not None:
+        return {label: by_category.get(label, 0.0) for label in labels}
     shares = verdict.listed_scores or {}
-    return {label: (verdict.score or 0.0) * shares.get(label, 0.0) for label in labels}
+    return {label: (verdict.judged_score or 0.0) * shares.get(label, 0.0) for label in labels}
 
 
 def _id(verdict: Verdict) -> str:

@@ -29,6 +29,7 @@ def as_json(report: EvaluationReport) -> str:
         "seed": evaluation.config.seed,
         "systems": [_system(report, result) for result in evaluation.results],
         "comparisons": [_comparison(one) for one in evaluation.comparisons],
+        "calibration": None if report.calibration is None else report.calibration.to_dict(),
     }
     return json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
 
@@ -61,7 +62,7 @@ def _system(report: EvaluationReport, result: SystemResult) -> dict[str, Any]:
 
 
 def _metrics(metrics: Metrics) -> dict[str, Any]:
-    calibration = metrics.calibration
+    reliability = metrics.reliability
     return {
         "records": metrics.num_samples,
         "errors": metrics.num_errors,
@@ -72,8 +73,8 @@ def _metrics(metrics: Metrics) -> dict[str, Any]:
         "precision": _interval(metrics.precision),
         "recall": _interval(metrics.recall),
         "fpr": _interval(metrics.fpr),
-        "calibration_error": None if calibration is None else calibration.error,
-        "brier": None if calibration is None else calibration.brier,
+        "calibration_error": None if reliability is None else reliability.error,
+        "brier": None if reliability is None else reliability.brier,
         "reason": metrics.undefined_reason,
     }
 

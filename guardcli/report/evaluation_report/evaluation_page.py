@@ -166,10 +166,10 @@ def _curves(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
 
 def _reliability(results: Sequence[SystemResult]) -> Iterator[CurveLine]:
     for number, result in enumerate(results):
-        calibration = result.metrics.calibration
-        if calibration is not None:
-            points = [(one.mean_score, one.fraction_unsafe) for one in calibration.bins]
-            yield CurveLine(shorten(result.system.name), number, _svg_points(points), f"{calibration.error:.3f}")
+        diagram = result.metrics.reliability
+        if diagram is not None:
+            points = [(one.mean_score, one.fraction_unsafe) for one in diagram.bins]
+            yield CurveLine(shorten(result.system.name), number, _svg_points(points), f"{diagram.error:.3f}")
 
 
 def _thin_out(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from guardcli.evaluation import AblationResult, Evaluation, GateResult, Slice, SystemResult, ThresholdPick
 from guardcli.evaluation.metrics import Interval
+from guardcli.judging import Calibration, FitReport
 from guardcli.report.terminal import format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
@@ -26,12 +27,14 @@ _MAX_UNMAPPED = 8  # native categories that a note names
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """An evaluation, the policy ablations by the name of the system, the name of the data, and what gates say of it."""
+    """An evaluation, the policy ablations by the name of the system, the name of the data, what gates say of it, and
+    the calibration that was fitted."""
 
     evaluation: Evaluation
     ablations: Mapping[str, Sequence[AblationResult]]
     source: str
     gates: Sequence[GateResult] = ()
+    calibration: Calibration | None = None
 
     @property
     def heading(self) -> str:
@@ -103,14 +106,16 @@ def tables(report: EvaluationReport) -> Iterator[Table]:
             yield _thresholds(rows, f"Threshold for {picks.objective}{suffix}")
         if result.system.name in report.ablations:
             yield _ablation(report.ablations[result.system.name], suffix)
+    if report.calibration is not None and report.calibration.fit_report is not None:
+        yield _calibration(report.calibration, report.calibration.fit_report)
 
 
 def _systems(results: Sequence[SystemResult], *, strict: bool) -> Table:
     """Return the table with a row for each metric and a column for each system: intervals are wide."""
     all_metrics = [result.metrics for result in results]
     rows = [(words, *(format_interval(getattr(one, name)) for one in all_metrics)) for words, name in _METRICS]
-    calibrations = [one.calibration for one in all_metrics]
-    rows.append(("calibration error", *(NONE if one is None else f"{one.error:.3f}" for one in calibrations)))
+    diagrams = [one.reliability for one in all_metrics]
+    rows.append(("calibration error", *(NONE if one is None else f"{one.error:.3f}" for one in diagrams)))
     counts = [one.confusion for one in all_metrics]
     rows.append(("right: unsafe, safe", *(f"{one.tp:,}, {one.tn:,}" for one in counts)))
     rows.append(("missed, false alarms", *(f"{one.fn:,}, {one.fp:,}" for one in counts)))
@@ -207,6 +212,20 @@ def _thresholds(picks: Sequence[tuple[str, ThresholdPick]], title: str) -> Table
     headings = ("", "threshold", "F1", "precision", "recall", "FPR", "")
     note = "Chosen on these records, and so a little too good for them: hold it against others."
     return Table(title, headings, tuple(rows), note, names_categories=True)
+
+
+def _calibration(calibration: Calibration, fit: FitReport) -> Table:
+    rows = [
+        ("log-loss", *map(_ratio, fit.log_loss)),
+        ("calibration error", *map(_ratio, fit.calibration_error)),
+    ]
+    if calibration.threshold is not None:
+        rows.append((f"threshold for {calibration.objective}", NONE, repr(calibration.threshold)))
+    note = (
+        f"Temperature {calibration.temperature:.3g}, fitted on {pluralize(fit.num_samples, 'record')}, "
+        f"{fit.num_unsafe:,} unsafe, and so a little too good for them: check it on others."
+    )
+    return Table(f"Calibration: {calibration.model}", ("", "raw scores", "calibrated"), tuple(rows), note)
 
 
 def _ablation(results: Sequence[AblationResult], suffix: str) -> Table:

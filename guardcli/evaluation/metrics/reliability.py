@@ -1,4 +1,4 @@
-"""Calibration: whether a score of 0.8 means unsafe in four of five cases."""
+"""Reliability: whether a score of 0.8 means unsafe in four of five cases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NUM_BINS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationBin:
+class ReliabilityBin:
     """The samples whose scores are in [low, high): their mean score, and the fraction that is unsafe."""
 
     low: float
@@ -23,8 +23,8 @@ class CalibrationBin:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """The reliability diagram as `bins`, without empty ones.
+class ReliabilityDiagram:
+    """The `bins`, without empty ones, and what they add up to.
 
     `error` is the expected calibration error: the mean distance of mean score and fraction unsafe, weighted by count
     (Naeini et al., 2015). `brier` is the mean squared distance of score and label.
@@ -32,11 +32,11 @@ class Calibration:
 
     error: float
     brier: float
-    bins: tuple[CalibrationBin, ...]
+    bins: tuple[ReliabilityBin, ...]
 
 
-def calibration(labels: Labels, scores: Scores, *, num_bins: int = NUM_BINS) -> Calibration:
-    """Compute the calibration over bins of equal width.
+def reliability_diagram(labels: Labels, scores: Scores, *, num_bins: int = NUM_BINS) -> ReliabilityDiagram:
+    """Compute the diagram over bins of equal width.
 
     Raises:
         UndefinedMetric: there are no samples, or a score is outside [0, 1].
@@ -50,7 +50,7 @@ def calibration(labels: Labels, scores: Scores, *, num_bins: int = NUM_BINS) -> 
     fractions = np.bincount(bin_index, weights=label_array, minlength=num_bins) / np.maximum(counts, 1)
     error = float((counts * np.abs(mean_scores - fractions)).sum() / len(score_array))
     bins = tuple(
-        CalibrationBin(
+        ReliabilityBin(
             low=float(index / num_bins),
             high=float((index + 1) / num_bins),
             count=int(counts[index]),
@@ -59,4 +59,4 @@ def calibration(labels: Labels, scores: Scores, *, num_bins: int = NUM_BINS) -> 
         )
         for index in np.flatnonzero(counts)
     )
-    return Calibration(error, float(np.mean((score_array - label_array) ** 2)), bins)
+    return ReliabilityDiagram(error, float(np.mean((score_array - label_array) ** 2)), bins)
