@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardcli.training.config import TrainConfig
-from guardcli.training.sampler import sample_batches, split_batches
+from guardcli.training.length_batches import split_by_length
+from guardcli.training.sampler import sample_batches
 from guardcli.training.tokenizer import TokenizedExample
 
 
@@ -41,13 +42,15 @@ def group_by_prefix(examples: Sequence[TokenizedExample], batch_size: int) -> li
     groups: dict[tuple[int, ...], list[int]] = {}
     for prefix, indices in by_prefix.items():
         groups.setdefault(prefix if len(indices) > 1 else (), []).extend(indices)
-    return [
-        PrefixGroup(
-            prefix,
-            tuple(map(tuple, split_batches(sorted(indices, key=lambda at: len(examples[at].tokens)), batch_size))),
-        )
-        for prefix, indices in groups.items()
-    ]
+    return [PrefixGroup(prefix, _batches(examples, indices, batch_size)) for prefix, indices in groups.items()]
+
+
+def _batches(
+    examples: Sequence[TokenizedExample], indices: Sequence[int], batch_size: int
+) -> tuple[tuple[int, ...], ...]:
+    rising = sorted(indices, key=lambda at: len(examples[at].tokens))
+    batches = split_by_length([len(examples[at].tokens) for at in rising], batch_size)
+    return tuple(tuple(rising[at] for at in batch) for batch in batches)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
