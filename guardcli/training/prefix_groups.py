@@ -34,7 +34,7 @@ def group_by_prefix(examples: Sequence[TokenizedExample], batch_size: int) -> li
     ::
 
         prefix + body      P+3  Q+9  P+1  P+2  R+4         5 examples, batch_size 2
-        groups             P: [1 2] [3]   (): [R+4 Q+9]    Q and R begin one example each, so nothing is shared
+        groups             P: [1] [2 3]   (): [R+4 Q+9]    Q and R begin one example each, so nothing is shared
     """
     by_prefix: dict[tuple[int, ...], list[int]] = {}
     for index, example in enumerate(examples):

@@ -30,7 +30,7 @@ P, Q, R = "pppp", "qqq", "rr"
     [
         (
             [example(P, 3), example(Q, 9), example(P, 1), example(P, 2), example(R, 4)],
-            [PrefixGroup(tuple(b"pppp"), ((2, 3), (0,))), PrefixGroup((), ((4, 1),))],
+            [PrefixGroup(tuple(b"pppp"), ((2,), (3, 0))), PrefixGroup((), ((4, 1),))],
         ),
         ([example(P, 2), example(P, 1)], [PrefixGroup(tuple(b"pppp"), ((1, 0),))]),
         ([example("", 2), example("", 1)], [PrefixGroup((), ((1, 0),))]),
