@@ -51,6 +51,7 @@ DOORS = {
     "tokenizers": {"training"},
     "safetensors": {"training"},
     "gguf": {"training"},
+    "huggingface_hub": {"models"},
 }
 
 

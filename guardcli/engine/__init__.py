@@ -29,7 +29,7 @@ from guardcli.engine.sizing import (
     autotune,
     explain,
 )
-from guardcli.models.llama import LlamaModel
+from guardcli.models.llama import LlamaModel, free_gpu_memory
 
 __all__ = [
     "MAX_ANSWER_TOKENS",
@@ -64,7 +64,7 @@ def open_engine(model: LlamaModel, options: EngineConfig | None = None, *, prefi
     resources = Resources(
         n_ctx_train=model.n_ctx_train,
         kv_bytes_per_token=model.kv_bytes_per_token,
-        free_memory=model.free_gpu_memory() if model.offloaded else free_memory(model.size),
+        free_memory=free_gpu_memory() if model.offloaded else free_memory(model.size),
         offloaded=model.offloaded,
         cores=available_cores(),
     )

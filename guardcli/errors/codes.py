@@ -78,6 +78,8 @@ ErrorCode = Literal[
     "model/not-named",
     "model/not-found",
     "model/ambiguous",
+    "model/gated",
+    "model/not-downloaded",
     "model/digest-mismatch",
     "model/unreadable",
     "model/not-gguf",
@@ -372,6 +374,16 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "model/ambiguous",
         "A name stands for several models.",
         "Name one of those that the message lists.",
+    ),
+    (
+        "model/gated",
+        "The model is given only to who accepts its license.",
+        "Accept it on the page that the message names, and log in with `hf auth login`, or set HF_TOKEN.",
+    ),
+    (
+        "model/not-downloaded",
+        "The model could not be downloaded: the hub cannot be reached, or a transfer failed.",
+        "Check the connection, and run the command again.",
     ),
     (
         "model/digest-mismatch",

@@ -8,6 +8,7 @@ A file there that has another digest was damaged or tampered with.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +16,20 @@ from pathlib import Path
 from guardcli.errors import ModelError
 from guardcli.models.identity import Digests, file_digests
 
+_MAX_LINKS = 40  # as in Linux
 _BLOB = re.compile(r"(?:sha256-)?([0-9a-f]{64})")
 
 
 def named_digest(path: Path) -> str | None:
-    """The SHA-256 that a file's place in a cache says, links followed; None if it says none."""
-    blob = path.resolve()
-    match = _BLOB.fullmatch(blob.name) if blob.parent.name == "blobs" else None
-    return match[1] if match else None
+    """The SHA-256 that a file's place in a cache says, or that of one that it links to; None if none says it."""
+    for _ in range(_MAX_LINKS):
+        match = _BLOB.fullmatch(path.name) if path.parent.name == "blobs" else None
+        if match:
+            return match[1]
+        if not path.is_symlink():
+            return None
+        path = Path(os.path.abspath(path.parent.resolve() / path.readlink()))
+    return None
 
 
 def read_digests(parts: Sequence[Path], cache: Path | None = None) -> Digests:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from guardcli.models.identity import parts_of
+from guardcli.models.identity import is_first_part
 from guardcli.models.reference import HubReference
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -77,5 +77,5 @@ def _models_in(snapshot: Path, file: str | None) -> Iterator[tuple[str, Path]]:
         return
     for path in sorted(snapshot.rglob("*.gguf")):
         name = str(path.relative_to(snapshot))
-        if is_model_file(name) and parts_of(path)[0] == path:
+        if is_model_file(name) and is_first_part(path.name):
             yield name, path

@@ -65,12 +65,26 @@ def _read(parts: Sequence[Path]) -> Digests:
 
 def parts_of(path: Path) -> list[Path]:
     """The files of a model in their order: several if it is a split one, of which any may be named."""
-    match = _SPLIT_NAME.fullmatch(path.name)
+    return [path.with_name(name) for name in part_names(path.name)]
+
+
+def part_names(name: str) -> list[str]:
+    """The names of a model's files in their order, by that of any of them.
+
+    >>> part_names("m-00002-of-00002.gguf")
+    ['m-00001-of-00002.gguf', 'm-00002-of-00002.gguf']
+    """
+    match = _SPLIT_NAME.fullmatch(name)
     if not match:
-        return [path]
+        return [name]
     before, after, count = match.groups()
-    parts = [path.with_name(f"{before}{number:05}{after}") for number in range(1, int(count) + 1)]
-    return parts if path in parts else [path]
+    names = [f"{before}{number:05}{after}" for number in range(1, int(count) + 1)]
+    return names if name in names else [name]
+
+
+def is_first_part(name: str) -> bool:
+    """Whether a file is a model's only or first one, by its name."""
+    return part_names(name)[0] == name
 
 
 def _stamp(path: Path) -> Stamp:

@@ -174,21 +174,22 @@ class LlamaModel:
                 )
             self.adapters.append((adapter, scale))
 
-    def free_gpu_memory(self) -> int | None:
-        """Bytes that the GPUs still have free; None where no GPU tells."""
-        free, total, free_total = ctypes.c_size_t(), ctypes.c_size_t(), 0
-        for number in range(_ggml.ggml_backend_dev_count()):
-            device = _ggml.ggml_backend_dev_get(ctypes.c_size_t(number))
-            if _ggml.ggml_backend_dev_type(device) in _GPU_TYPES:
-                _ggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
-                free_total += free.value
-        return free_total or None
-
     def close(self) -> None:
         """Free the model, and the adapters with it; engines on it must be closed before."""
         if self.handle:
             llama_cpp.llama_model_free(self.handle)
             self.handle = None
+
+
+def free_gpu_memory() -> int | None:
+    """Bytes that the GPUs still have free; None where no GPU tells."""
+    free, total, free_total = ctypes.c_size_t(), ctypes.c_size_t(), 0
+    for number in range(_ggml.ggml_backend_dev_count()):
+        device = _ggml.ggml_backend_dev_get(ctypes.c_size_t(number))
+        if _ggml.ggml_backend_dev_type(device) in _GPU_TYPES:
+            _ggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
+            free_total += free.value
+    return free_total or None
 
 
 def _cell_size(handle: Any) -> int:
