@@ -44,8 +44,9 @@ class Comparison:
     `num_relabeled`; and `largest_deltas` some of all pairs: the largest change of the score first, then the highest
     score. `gained` and `lost` count categories that only the row after, or only the row before, lists.
 
-    Of each run, (before, after): `unmatched` counts rows without a counterpart, `made_by` and `thresholds` what its
-    rows were judged with, and `histograms` their scores, of pairs only.
+    Of each run, (before, after): `unmatched` counts rows without a counterpart, `made_by`, `thresholds` and
+    `temperatures` (None: raw scores decided) what its rows were judged with, and `histograms` their scores, of pairs
+    only.
     """
 
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -58,6 +59,9 @@ class Comparison:
     unmatched: tuple[int, int] = (0, 0)
     made_by: tuple[Counter[Provenance], Counter[Provenance]] = field(default_factory=lambda: (Counter(), Counter()))
     thresholds: tuple[Counter[float], Counter[float]] = field(default_factory=lambda: (Counter(), Counter()))
+    temperatures: tuple[Counter[float | None], Counter[float | None]] = field(
+        default_factory=lambda: (Counter(), Counter())
+    )
     histograms: tuple[ScoreHistogram, ScoreHistogram] = field(
         default_factory=lambda: (ScoreHistogram(), ScoreHistogram())
     )
@@ -120,6 +124,7 @@ def _count(comparison: Comparison, pair: RowPair) -> None:
     for side, row in enumerate(pair):
         comparison.made_by[side][row.provenance] += 1
         comparison.thresholds[side][row.threshold] += 1
+        comparison.temperatures[side][row.temperature] += 1
         if row.judged_score is not None:
             comparison.histograms[side].add(row.judged_score)
 

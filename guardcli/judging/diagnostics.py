@@ -5,6 +5,7 @@ It finds and advises; it prints nothing and changes nothing.
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ def model(guard: Guard) -> Iterator[Check]:
         f"{takes.buffer_bytes / 1e9:.2f} GB of buffers",
     )
     safe, unsafe = guard.check(CANARIES)
-    scores = [verdict.score if verdict.score is not None else float("nan") for verdict in (safe, unsafe)]
+    scores = [math.nan if one.decision_score is None else one.decision_score for one in (safe, unsafe)]
     mass = min(verdict.mass or 0.0 for verdict in (safe, unsafe))
     yield Check(
         "answers",

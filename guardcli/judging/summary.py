@@ -50,7 +50,7 @@ class Summary:
     `histogram` counts the scores in NUM_FINE_BINS bins. `most_confident` are the unsafe rows with the highest scores,
     `by_category` those of each category, and `borderline` the rows, safe or unsafe, nearest to their threshold.
     `off_threshold` counts rows whose verdict is not that of their score at their threshold: categories had thresholds
-    of their own.
+    of their own. `temperatures` counts calibrated rows; scores are the calibrated ones where a row has one.
 
     `by_day` is empty where rows tell no time; `timed` rows have the field that was asked for, and in `undated` ones no
     date could be read, of which one is kept.
@@ -68,6 +68,7 @@ class Summary:
     histogram: ScoreHistogram = field(default_factory=lambda: ScoreHistogram(num_bins=NUM_FINE_BINS))
     made_by: Counter[Provenance] = field(default_factory=Counter)
     thresholds: Counter[float] = field(default_factory=Counter)
+    temperatures: Counter[float] = field(default_factory=Counter)
     off_threshold: int = 0
     most_confident: list[Verdict] = field(default_factory=list)
     borderline: list[Verdict] = field(default_factory=list)
@@ -124,6 +125,8 @@ def _count(summary: Summary, row: Verdict, time: str | None) -> None:
     summary.by_source.setdefault(row.key.source or "", Counter())[kind] += 1
     summary.made_by[row.provenance] += 1
     summary.thresholds[row.threshold] += 1
+    if row.temperature is not None:
+        summary.temperatures[row.temperature] += 1
     if kind == "unsafe":
         summary.categories.update(row.categories or ())
     if kind == "error":

@@ -118,9 +118,12 @@ class Verdict:
 
     @property
     def judged_score(self) -> float | None:
-        """The score that was compared with the threshold, calibrated if the row is; None with an error."""
-        if self.verdict == "error":
-            return None
+        """The score that the verdict was made of, calibrated if the row is; None with an error."""
+        return None if self.verdict == "error" else self.decision_score
+
+    @property
+    def decision_score(self) -> float | None:
+        """The score that `threshold` is for: `calibrated` if the row has it, else `score`."""
         return self.score if self.calibrated is None else self.calibrated
 
     @property
@@ -311,8 +314,7 @@ class Verdict:
         )
 
     def __repr__(self) -> str:
-        shown = self.score if self.calibrated is None else self.calibrated
-        score = "" if shown is None else f" {shown:.4f}"
+        score = "" if self.decision_score is None else f" {self.decision_score:.4f}"
         categories = f" {','.join(self.categories)}" if self.categories else ""
         error = f": {self.error}" if self.verdict == "error" else ""
         return f"<Verdict {self.verdict}{score}{categories} {self.location}{error}>"

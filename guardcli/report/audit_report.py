@@ -68,6 +68,7 @@ def as_page(summary: Summary, title: str, *, with_text: bool, context: PageConte
             "demonstrations": demonstration_models(summary.made_by),
             "made_by": provenance_rows(summary.made_by),
             "thresholds": [f"{threshold:g}" for threshold, _ in summary.thresholds.most_common(_MAX_THRESHOLDS)],
+            "temperatures": [f"{value:g}" for value, _ in summary.temperatures.most_common(_MAX_THRESHOLDS)],
             "categories": _categories(summary, names),
             "categories_left_out": max(0, len(summary.categories) - _MAX_CATEGORIES),
             "histogram": histogram_bars([("of-all", "rows", histogram)]) if histogram.total else [],

@@ -110,7 +110,7 @@ def as_page(
         "categories": _category_changes(comparison, names),
         "categories_left_out": max(0, len({*comparison.gained, *comparison.lost}) - _MAX_CATEGORIES),
         "histogram": histogram_bars(histograms) if any(one.total for one in comparison.histograms) else [],
-        "thresholds": [_join_thresholds(one) for one in comparison.thresholds],
+        "thresholds": [_join_numbers(one) for one in comparison.thresholds],
         "groups": list(_groups(comparison, names, with_text=with_text)),
         "with_text": with_text,
     }
@@ -148,13 +148,18 @@ def _settings(comparison: Comparison) -> list[tuple[str, str, str]]:
         sides = (dict.fromkeys(getattr(by, name) for by in made_by) for made_by in comparison.made_by)
         before, after = (shorten(", ".join(values)) or "unknown" for values in sides)
         rows.append((words, before, after))
-    before, after = (_join_thresholds(one) or "unknown" for one in comparison.thresholds)
-    return [*rows, ("threshold", before, after)]
+    before, after = (_join_numbers(one) or "unknown" for one in comparison.thresholds)
+    rows.append(("threshold", before, after))
+    before, after = map(_join_numbers, comparison.temperatures)
+    if any(temperature is not None for side in comparison.temperatures for temperature in side):
+        rows.append(("temperature of the calibration", before, after))
+    return rows
 
 
-def _join_thresholds(thresholds: Counter[float]) -> str:
-    shown = [f"{threshold:g}" for threshold, _ in thresholds.most_common(_MAX_THRESHOLDS)]
-    return ", ".join(shown) + (", …" if len(thresholds) > _MAX_THRESHOLDS else "")
+def _join_numbers(numbers: Counter[float] | Counter[float | None]) -> str:
+    """The most frequent thresholds or temperatures."""
+    shown = ["none" if number is None else f"{number:g}" for number, _ in numbers.most_common(_MAX_THRESHOLDS)]
+    return ", ".join(shown) + (", …" if len(numbers) > _MAX_THRESHOLDS else "")
 
 
 def _category_changes(comparison: Comparison, names: CategoryNames) -> list[dict[str, Any]]:

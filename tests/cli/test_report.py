@@ -132,6 +132,13 @@ def test_verdicts_that_no_single_threshold_made_have_no_slider(tmp_path: Path, r
     assert "do not follow from one threshold" in page.section("scores").text
 
 
+def test_a_page_says_that_scores_are_calibrated(tmp_path: Path) -> None:
+    calibrated = row(1, 0.2, calibrated=1 / 3, temperature=2.0, threshold=0.3, verdict="unsafe", categories=["S1"])
+    page = report(write(tmp_path / "v.jsonl", [calibrated, row(2, 0.1, threshold=0.3)]))
+    assert "Scores are calibrated, at temperature 2." in page.section("scores").text
+    assert page.rows("scores")[2][:2] == ["0.3", "1"]
+
+
 def test_examples_of_every_category(verdicts: Path) -> None:
     section = report(verdicts).section("examples")
     assert [heading.text for heading in section.find("h3")] == [

@@ -41,6 +41,7 @@ VALID = (
     row(1, 0.7, meta={"ts": "2026-01-30"}, listed_scores={"S9": 0.75, "S1": 0.25}, text="hi"),
     row(1, 0.2, turn=2, flags=["windowed"]),
     row(2, None),
+    row(2, 0.7, turn=3, calibrated=0.6, temperature=2.0, categories=None),
     row(3, 0.42, scoring="per_category", category_scores=EACH, categories=None),
     row(
         4,

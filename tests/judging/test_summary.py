@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardcli.judging import DecisionRule
 from guardcli.judging.histogram import NUM_BINS
+from guardcli.judging.redecision import redecide
 from guardcli.judging.summary import (
     CASES,
     CATEGORY_CASES,
@@ -101,6 +103,13 @@ def test_cases_of_hostile_categories_are_bounded() -> None:
 def test_verdicts_that_no_threshold_of_the_score_explains_are_counted() -> None:
     rows = [verdict(1, 0.5), verdict(2, 0.4999), verdict(3, None), verdict(4, 0.4, verdict="unsafe", categories=["S1"])]
     assert summarize(rows).off_threshold == 1
+
+
+def test_calibrated_rows_are_counted_by_their_calibrated_scores() -> None:
+    rule = DecisionRule(0.3, temperature=2.0)
+    found = summarize([redecide(verdict(1, 0.2), rule), verdict(2, 0.2)])
+    assert (found.temperatures, found.off_threshold) == ({2.0: 1}, 0)
+    assert [number for _, number in found.histogram.rebinned().bins()][3:8] == [0, 1, 0, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import json
 import re
 
 from guardcli.evaluation.comparison import compare_runs
-from guardcli.judging import Verdict
+from guardcli.judging import DecisionRule, Verdict
+from guardcli.judging.redecision import redecide
 from guardcli.report import diff_report
 from tests.report.pages import Page, assert_inert
 from tests.rows import verdict
@@ -88,6 +89,12 @@ def test_a_page_has_what_matters_first() -> None:
     ]
 
 
+def test_a_page_says_that_scores_are_calibrated() -> None:
+    calibrated = redecide(verdict(1, 0.2), DecisionRule(0.3, temperature=2.0))
+    settings = page([verdict(1, 0.2)], [calibrated]).rows("settings")
+    assert settings[-2:] == [["threshold", "0.5", "0.3"], ["temperature of the calibration", "none", "2"]]
+
+
 def test_a_page_says_what_differs_between_the_runs() -> None:
     after = [verdict(1, 0.2, model="starter@4567", threshold=0.7)]
     shown = page([verdict(1, 0.2)], after)
@@ -95,6 +102,7 @@ def test_a_page_says_what_differs_between_the_runs() -> None:
     assert rows["model, with its digest"] == ("tiny@0123456789ab", "starter@4567")
     assert rows["threshold"] == ("0.5", "0.7")
     assert rows["taxonomy"] == ("llama-guard-3", "the same")
+    assert "temperature of the calibration" not in rows
     assert shown.root.find("p", class_="banner") != []
 
 
