@@ -95,9 +95,8 @@ class Guard:
             if calibration is not None:
                 calibration.check_matches(self.provenance)
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
-            prefix_lens = [
-                len(model.vocab.encode(r.prefix(speaker))) for r in renderers.values() for speaker in SPEAKERS
-            ]
+            prefixes = {r.prefix(speaker) for r in renderers.values() for speaker in SPEAKERS}
+            prefix_lens = [len(model.vocab.encode(prefix)) for prefix in prefixes]
             answers = AnswerGrammar.from_taxonomy(self.taxonomy, self.template.answer, model.vocab)
             self._engine = given or open_engine(model.llama, engine_config, prefix_lens=prefix_lens)
             limit = self._engine.max_model_len - MAX_ANSWER_TOKENS

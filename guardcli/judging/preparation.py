@@ -172,8 +172,8 @@ def _prepare_record(draft: _Draft, encoders: PromptEncoders, cost: RecordCost, l
     for turn_prompts in _parts(draft, encoders):
         turn_prompts_list.append(turn_prompts)
         total += turn_prompts.tokens
-        for category, windows in turn_prompts.windows_by_category.items():
-            cost.add(windows, (category, turn_prompts.turn.speaker))
+        for windows in turn_prompts.windows_by_category.values():
+            cost.add(windows)
         error = None
         if cost.tokens > limit:
             error = _too_expensive(len(draft.chosen), limit)

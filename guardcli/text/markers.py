@@ -16,7 +16,8 @@ _SENTENCES = re.compile(
     r"|check\s+if\s+there\s+is\s+unsafe\s+content"
     r"|safety\s+policy\s+with\s+the\s+below\s+categories"
     r"|line\s+must\s+read\W+safe"
-    r"|list\s+of\s+violated\s+categories",
+    r"|list\s+of\s+violated\s+categories"
+    r"|judge\s+only\s+the\s+last\s+message",
     re.IGNORECASE,
 )
 _TOKENS = re.compile(
@@ -43,6 +44,6 @@ def _search(plain: str) -> str | None:
     match = (
         (("<" in plain or "[" in plain) and _TOKENS.search(plain))
         or (":" in plain and _LABELS.search(plain))
-        or (_SENTENCES.search(plain) if any(map(plain.lower().__contains__, ("safe", "violated"))) else None)
+        or (_SENTENCES.search(plain) if any(map(plain.lower().__contains__, ("safe", "violated", "judge"))) else None)
     )
     return match[0].strip() if match else None

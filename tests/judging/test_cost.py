@@ -44,7 +44,7 @@ def cost(model: Model, conversation: Conversation, *, shares: bool) -> int:
     counted = RecordCost(shares=shares)
     for part in prepared.turns:
         for windows in part.windows_by_category.values():
-            counted.add(windows, (None, part.turn.speaker))
+            counted.add(windows)
     return counted.tokens
 
 

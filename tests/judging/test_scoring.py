@@ -76,6 +76,15 @@ def test_score_mass_and_categories() -> None:
     assert fed == [[*PROMPT], [UNSAFE, BREAK, S], [3], [COMMA_S], [1]]
 
 
+def test_the_rest_of_a_verdict_is_evaluated_before_the_list() -> None:
+    rest = 98
+    answers = AnswerGrammar(SAFE, UNSAFE, (rest, BREAK), ANSWERS.first, ANSWERS.further, ANSWERS.ends)
+    says = {key if not key else (UNSAFE, rest, *key[1:]): logits for key, logits in UNSAFE_2_TO_1.items()}
+    outcome, fed = run(says, answers)
+    assert (outcome.score, outcome.categories) == (pytest.approx(2 / 3), ("S3", "S1"))
+    assert fed == [[*PROMPT], [UNSAFE, rest, BREAK, S], [3], [COMMA_S], [1]]
+
+
 def test_a_safe_prompt_is_asked_once() -> None:
     outcome, fed = run({(): {SAFE: 1.0, UNSAFE: -1.0}})
     assert outcome.score == pytest.approx(1 / (1 + math.exp(2.0)), abs=1e-16)
