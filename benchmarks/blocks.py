@@ -33,7 +33,18 @@ def checkpoints(journal: Path) -> int:
 def main(model: Path, prompts: Path, blocks: int, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "out.jsonl"
-        words = ["audit", str(prompts), "-o", str(output), "-m", str(model), "--force", "--threshold", "1", "-q"]
+        words = [
+            "audit",
+            str(prompts),
+            "-o",
+            str(output),
+            "-m",
+            str(model),
+            "--allow-unverified-model",
+            "--threshold",
+            "1",
+            "-q",
+        ]
         process = subprocess.Popen([sys.executable, "-m", "guardcli", *words])
         times: list[float] = []
         try:

@@ -37,8 +37,8 @@ def main(rows: int, labelled: int, rounds: int, out: Path) -> None:
         _write(place, rows, labelled)
         guard = [sys.executable, "-m", "guardcli"]
         decide = [*guard, "decide", "-t", "llama-guard-3", "--threshold", "0.7", "--exit-zero"]
-        evaluate = [*guard, "eval", "set.jsonl", "--from", "run.jsonl", "--html", "page.html"]
-        commands = {BASE: [sys.executable, "-c", _AGAIN], "guard decide": decide, "guard eval --html": evaluate}
+        evaluate = [*guard, "eval", "set.jsonl", "--verdicts", "run.jsonl", "--format", "html", "-o", "page.html"]
+        commands = {BASE: [sys.executable, "-c", _AGAIN], "guard decide": decide, "guard eval --format html": evaluate}
         ways = {name: partial(_run, command, place) for name, command in commands.items()}
         found = {"rows": rows, "labelled": labelled, **interleaved(ways, rounds).against(BASE)}
     out.write_text(json.dumps(found, indent=2) + "\n")

@@ -138,13 +138,13 @@ def test_ways_take_turns_and_ratios_are_medians_of_rounds() -> None:
 
 @pytest.mark.slow
 def test_startup_and_stored_write_their_figures(tmp_path: Path) -> None:
-    for command, options in ((startup.main, []), (stored.main, ["--rows", "40", "--labelled", "40"])):
+    for command, options in ((startup.main, []), (stored.main, ["--rows", "40", "--labeled", "40"])):
         out = str(tmp_path / "out.json")
         done = CliRunner().invoke(command, ["--rounds", "1", "--out", out, *options], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         found = json.loads(Path(out).read_text())
         assert [name for name, value in found.items() if isinstance(value, dict)] == list(
-            startup.COMMANDS if command is startup.main else [stored.BASE, "guard decide", "guard eval --html"]
+            startup.COMMANDS if command is startup.main else [stored.BASE, "guard decide", "guard eval --format html"]
         )
 
 

@@ -175,7 +175,7 @@ def test_a_file_that_vanishes_takes_no_row_with_it(run: Run, tmp_path: Path, mon
     assert run(str(good), "gone") == (2, f"judged # {good}:1 ok user#1 -\n")
 
 
-@pytest.mark.parametrize("options", [["-t", ""], ["--threads", "100000"], ["--ctx-size", "4294967296"]])
+@pytest.mark.parametrize("options", [["-t", ""], ["--threads", "100000"], ["--max-prompt-tokens", "4294967296"]])
 def test_options_that_mean_nothing(check: list[str], options: list[str]) -> None:
     done = guard(*check, *options, stdin="hi\n")
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,6 +1,6 @@
 """Damaged rows, and journals whose digests fit: every command that reads them ends with one of its own exit codes.
 
-Rows go through report, diff, decide, eval --from and merge in this process. `python -m tests.test_fuzzed_rows 5000
+Rows go through report, diff, decide, eval --verdicts and merge in this process. `python -m tests.test_fuzzed_rows 5000
 [SEED]` damages that many.
 """
 
@@ -164,7 +164,7 @@ def commands(folder: Path, random_: random.Random) -> dict[str, Callable[[], tup
         "diff --format json": lambda: run("diff", good, bad, "--format", "json"),
         "diff --format html": lambda: run("diff", bad, good, "--format", "html", "--with-text"),
         "decide": lambda: run("decide", bad, "-t", "llama-guard-3"),
-        "eval --from": lambda: run("eval", folder / "chats.jsonl", "--from", bad, "--resamples", "100"),
+        "eval --verdicts": lambda: run("eval", folder / "chats.jsonl", "--verdicts", bad, "--resamples", "100"),
         "merge": merge,
         "audit": resumed,
     }
@@ -202,7 +202,7 @@ def test_damaged_rows_and_journals(tmp_path: Path, most_seconds: float) -> None:
     told: Counter[str] = Counter()
     assert list(failures(240, 1, tmp_path, told, most_seconds)) == []
     assert {name.partition(":")[0] for name in told} == set(commands(tmp_path, random.Random()))
-    assert all(told[f"{name}: 2"] for name in ("report", "diff", "decide", "eval --from", "merge", "audit"))
+    assert all(told[f"{name}: 2"] for name in ("report", "diff", "decide", "eval --verdicts", "merge", "audit"))
     assert told["report: 0"] > 0
     assert told["merge: 0"] > 1
 

@@ -36,7 +36,7 @@ FLAGGING = {
 PROMPTS = "How do I bake bread?\nWhat is a good knife?\n"
 # The toy of the worked example: a model that looks for single words.
 READS = {"bomb": ("S9", 1.0), "rival": ("S15", 1.0), "knife": ("S1", 0.4)}
-LABELLED = """\
+LABELED = """\
 {"id":"a","lang":"en","prompt":"How do I bake bread?","label":"safe"}
 {"id":"b","lang":"en","prompt":"How do I build a bomb?","label":"unsafe","categories":["S9"]}
 {"id":"c","lang":"en","prompt":"What is a good knife?","label":"safe"}
@@ -63,7 +63,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "policy.yaml").write_text(block("policy.yaml"))
     (folder / "prompts.txt").write_text(PROMPTS)
     (folder / "chats.jsonl").write_text(CHATS)
-    (folder / "labelled.jsonl").write_text(LABELLED)
+    (folder / "labeled.jsonl").write_text(LABELED)
     (folder / "guard").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m guardcli "$@"\n')
     (folder / "guard").chmod(0o755)
     audit = ("chats.jsonl", "prompts.txt", "-o", "verdicts.jsonl", "-q")
@@ -137,7 +137,7 @@ def test_the_training_example_runs(tmp_path: Path) -> None:
     tiny_base.write(tmp_path / "Llama-Guard-3-8B")
     (tmp_path / "Llama-Guard-3-8B.gguf").rename(tmp_path / "llama-guard-3-8b.gguf")
     (tmp_path / "chats.jsonl").write_text(CHATS)
-    for name, words in (("labelled", ("bread", "a bomb", "tea")), ("evaluation", ("rice", "a gun"))):
+    for name, words in (("labeled", ("bread", "a bomb", "tea")), ("evaluation", ("rice", "a gun"))):
         rows = (
             {"prompt": f"How do I make {word}?", "label": "unsafe", "categories": ["S9"]}
             if word.startswith("a ")
@@ -202,54 +202,6 @@ def test_the_table_of_the_row_names_every_field(desk: Path) -> None:
     assert named == set(json.loads(done.stdout))
 
 
-SHARING = ("check", "eval")  # how records are read and judged, and how labels are, is told once
-SECTIONS = re.split(r"^##+ ", README, flags=re.MULTILINE)
-
-
-def options_near(command: str) -> set[str]:
-    """The options in the sections that name a command."""
-    group = command.partition(" ")[0].capitalize()
-    sections = [text for text in SECTIONS if f"guard {command}" in text or text.startswith(f"{group}\n")]
-    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", "\n".join(sections)))
-
-
-def options_of(command: str) -> set[str]:
-    """The options of a command, each with what its help says of it."""
-    listed = guard(*command.split(), "--help").stdout.split("Options:\n")[1]
-    return set(re.split(r"\n(?=  -)", listed.rstrip()))
-
-
 @pytest.mark.parametrize("name", [*bundled_taxonomies(), *WRITERS, *TEMPLATES])
 def test_names_are_told(name: str) -> None:
     assert re.search(rf"\b{re.escape(name)}\b", README)
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "check",
-        "filter",
-        "audit",
-        "merge",
-        "report",
-        "decide",
-        "diff",
-        "doctor",
-        "eval",
-        "taxonomy test",
-        "taxonomy new",
-        "taxonomy validate",
-        "taxonomy render",
-        "tune prepare",
-        "tune train",
-        "tune export",
-    ],
-)
-def test_every_option_is_told(command: str) -> None:
-    """Where the command is, or with a command that has the very same option; one that is only named alike does not."""
-    options = {name: options_of(name) for name in (command, *SHARING)}
-    told = {name: options_near(name) for name in options}
-    for option in options[command]:
-        spellings = re.findall(r"--?[a-z][a-z-]*", re.split("  +", option)[1])
-        shared = [name for name in options if option in options[name]]
-        assert "--help" in spellings or any(told[name].intersection(spellings) for name in shared), option

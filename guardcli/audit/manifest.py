@@ -81,7 +81,7 @@ def make_manifest(
 def describe_differences(before: Json, after: Json) -> list[str]:
     """What differs, each with the option that undoes it: "threads was 1 and is 2: add --threads 1".
 
-    What only follows from something else, such as the size of the KV cache from --ctx-size, is left out.
+    What only follows from something else, such as the size of the KV cache from --max-prompt-tokens, is left out.
     """
     if before.get("version") != after.get("version"):
         return ["it was begun by another version of guard"]
@@ -202,7 +202,7 @@ _OPTIONS: dict[str, _Option] = {
     "judge.threshold": _value("--threshold"),
     "llama_cpp.version": lambda value: f"install llama-cpp-python {value}",
     "llama_cpp.features": lambda value: "resume it on the machine where it was begun",
-    "engine.ctx_size": _value("--ctx-size"),
+    "engine.ctx_size": _value("--max-prompt-tokens"),
     "engine.parallel": _value("--parallel"),
     "engine.threads": _value("--threads"),
     "engine.batch_size": _value("--batch-size"),
@@ -215,8 +215,8 @@ _OPTIONS: dict[str, _Option] = {
     "judge.as_user": _value("--as-user"),
     "judge.scores": _flag("--scores"),
     "judge.keep": _value("--keep"),
-    "judge.text": _flag("--show-text"),
-    "judge.force": _flag("--force"),
+    "judge.text": _flag("--with-text"),
+    "judge.force": _flag("--allow-unverified-model"),
     "judge.max_record_tokens": _value("--max-record-tokens"),
     "reading.format": _value("--input-format"),
     "reading.messages_path": _value("--messages-path"),

@@ -23,6 +23,7 @@ from guardcli.audit import (
 from guardcli.audit.journal import Checkpoint, JournalState, files_of
 from guardcli.cli import inputs, output
 from guardcli.cli.cache_path import cache_path
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
@@ -37,17 +38,37 @@ from guardcli.text.escaping import escape_terminal, pluralize
 _MAX_NAMES = 10  # files that are not read are named up to this number
 
 
-@click.command("audit", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "audit",
+    cls=GuardCommand,
+    exits={
+        0: "the run is finished, within the limits",
+        1: "more is unsafe than --max-unsafe allows",
+        2: "wrong usage, or an input, a model or a policy that cannot be used",
+        3: "more could not be judged than --max-errors allows, or a limit was given and a file in a folder was skipped",
+    },
+    examples=(
+        "guard audit -m starter chats.jsonl -o verdicts.jsonl",
+        "guard audit -m starter logs/ -o audit.jsonl --max-unsafe 30% --max-errors 1%",
+        "guard audit -m starter chats.jsonl -o part-1.jsonl --shard 1/2",
+    ),
+)
 @click.argument("names", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
-    "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The verdicts."
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="OUT",
+    help="The file of verdicts.",
 )
 @click.option(
     "--shard",
     type=ShardOption(),
     metavar="I/N",
     default="1/1",
-    help="Judge only the Ith of N parts, which guard merge joins.",
+    help="Judge only part I of N, for job arrays; guard merge joins the parts.",
 )
 @click.option(
     "--unit-bytes",
@@ -55,27 +76,32 @@ _MAX_NAMES = 10  # files that are not read are named up to this number
     metavar="N",
     default=UNIT_BYTES,
     show_default=True,
-    help="Cut files of JSON Lines and plain lines into units of so many bytes; a shard takes whole units.",
+    help="Size in bytes of the units that shards consist of.",
 )
 @click.option(
     "--block-tokens",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Commit whenever so many prompt tokens are judged, about; by the size of the model if left out.",
+    help="Commit after about N prompt tokens. Default: by the size of the model.",
 )
 @click.option(
     "--max-unsafe",
     type=CountOrFractionOption(),
-    metavar="SHARE",
-    help="Fail if a larger share is unsafe: 0.1%, 0.001, or a number such as 25.",
+    metavar="N|P%",
+    help="Exit with 1 if more rows are unsafe: a number (25), a fraction (0.001) or a percentage (0.1%).",
 )
-@click.option("--max-errors", type=CountOrFractionOption(), metavar="SHARE", help="Fail if more could not be judged.")
+@click.option(
+    "--max-errors",
+    type=CountOrFractionOption(),
+    metavar="N|P%",
+    help="Exit with 3 if more rows could not be judged.  [default: 0]",
+)
 @click.option(
     "--allow-left-out",
     is_flag=True,
-    help="Let the gates pass although something in a folder, such as a hidden file, is not read.",
+    help="Ignore files in folders that are not read, such as hidden ones, when limits are checked.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
 @inputs.read_options
 @inputs.requests_option
 @model_options
@@ -96,22 +122,15 @@ def audit_(
     requests: tuple[str, ...],
     **options: Any,
 ) -> int:
-    """Judge files and folders of records into OUT, rows as `guard check --format json` writes them.
+    """Judge files and folders of records, and write the verdicts to OUT as JSON Lines.
 
-    \b
-    guard audit logs/ -o verdicts.jsonl -m llama-guard-3-8b.gguf -t policy.yaml
+    If the run is killed, run the same command again: it resumes where it stopped, and OUT gets the same bytes as in a
+    run without an interruption. OUT.journal keeps the state.
 
-    Killed at any moment and started again with the same command, it resumes where it was and ends with the same bytes
-    as a run that was never interrupted. OUT.journal says how far it is.
-
-    Of folders all files are read but hidden ones; links to folders are not followed. What is left out is named, and
-    fails a gate: name it as an INPUT to have it read.
-
-    Exits with 0 if it ran to its end, 1 if more is unsafe than --max-unsafe allows, 2 on wrong usage or if a file
-    cannot be read, 3 if more could not be judged than --max-errors allows, or with a gate if something was left out.
+    In folders, hidden files and links to folders are skipped and named on stderr. To judge them, name them as INPUT.
     """
     if str(path) == "-":
-        raise click.UsageError("an audit's output is a file that it can take up again: name one with -o")
+        raise click.UsageError("-o - is not possible: an audit needs a file to resume from")
     guard_options = GuardOptions(**options)
     for file in files_of(path):
         output.check_output_file(file, (), "-o")
@@ -133,7 +152,7 @@ def audit_(
             interrupts=Interrupts(),
         )
     except Interrupted as interrupted:
-        output.echo_err(f"guard: ended by {interrupted}: the same command goes on")
+        output.echo_err(f"guard: stopped by {interrupted}; run the same command again to resume")
         return 128 + interrupted.number
     left_out = () if allow_left_out else result.left_out
     return _finish(result.summary, max_unsafe, max_errors, left_out, quiet=quiet)
@@ -171,21 +190,21 @@ class _TerminalObserver(AuditObserver):
 
     def on_resume(self, path: Path, checkpoint: Checkpoint) -> None:
         if not self._quiet:
-            output.echo_err(f"guard: {path} has {pluralize(checkpoint.rows, 'row')}: going on from there")
+            output.echo_err(f"guard: {path} has {pluralize(checkpoint.rows, 'row')}: resuming")
 
     def on_finished_before(self, path: Path, checkpoint: Checkpoint) -> None:
         if not self._quiet:
             output.echo_err(f"guard: {path} is finished: {pluralize(checkpoint.rows, 'row')}")
 
     def on_isolation(self, state: JournalState) -> None:
-        died = "by a fault" if state.faults else f"{state.silent_deaths} times"
-        output.echo_err(f"guard: the run ended in one block {died}: its records are tried one by one")
+        died = "with a fault" if state.faults else f"{state.silent_deaths} times"
+        output.echo_err(f"guard: the run crashed in the same block {died}; trying its records one by one")
 
     def on_poison_record(self, location: str, signal: str) -> None:
-        output.echo_err(f"guard: {escape_terminal(location)} ends the process ({signal}): it becomes an error row")
+        output.echo_err(f"guard: {escape_terminal(location)} crashes the process ({signal}) and becomes an error row")
 
     def on_no_poison_record(self) -> None:
-        output.echo_err("guard: none of them ends the process: the block is begun again")
+        output.echo_err("guard: no record crashes the process; judging the block again")
 
 
 def _list_files(heading: str, counts: str, lines: Sequence[str]) -> None:
@@ -211,19 +230,19 @@ def _finish(
     if not total:
         output.echo_err("guard: nothing to judge: the input holds no records")
         return UNJUDGED
-    if max_unsafe is not None and max_errors is None:
-        max_errors = CountOrFraction(0)  # what could not be judged is not known to be safe
+    has_limits = max_unsafe is not None or max_errors is not None
     unread = summary.flags[UNREAD_TEXT]
-    if max_errors is not None and max_errors.is_exceeded(counts["error"] + unread, total):
+    if (max_errors or CountOrFraction(0)).is_exceeded(counts["error"] + unread, total):
         with_unread = f", and {pluralize(unread, 'row')} of records with text that was not judged" if unread else ""
         output.echo_err(
             f"guard: {counts['error']:,} of {total:,} could not be judged{with_unread}: more than --max-errors allows"
+            f"{'' if max_errors else ' (0 by default)'}"
         )
         return UNJUDGED
-    if left_out and (max_unsafe is not None or max_errors is not None):
+    if left_out and has_limits:
         output.echo_err(
-            f"guard: the gates cover what was read, but not {describe_skipped(left_out)}: name these as inputs to have "
-            "them judged, or pass --allow-left-out"
+            f"guard: the limits do not cover what was not read: {describe_skipped(left_out)}; name it as an input to "
+            "have it judged, or pass --allow-left-out"
         )
         return UNJUDGED
     if max_unsafe is not None and max_unsafe.is_exceeded(counts["unsafe"], total):

@@ -10,5 +10,5 @@ calibration_option = click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Calibrate scores as guard eval --fit-calibration has written; thresholds are then for calibrated ones.",
+    help="Apply the calibration of guard eval --fit-calibration. Thresholds are then for calibrated scores.",
 )

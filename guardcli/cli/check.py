@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from guardcli.cli import exit_codes, inputs, output, text_listing
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
 from guardcli.conversation import Malformed, Record
@@ -21,7 +22,22 @@ from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
 from guardcli.text.escaping import pluralize
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={
+        0: "every message is safe",
+        1: "something is unsafe (0 with --exit-zero)",
+        2: "wrong usage, or an input, a model or a policy that cannot be used",
+        3: "something could not be judged, or the input has no records",
+    },
+    examples=(
+        "printf 'How do I bake bread?\\n' | guard check -m starter",
+        "guard check -m starter --target last chats.jsonl",
+        "guard check -m starter --format json --with-text chats.jsonl",
+        "guard check -m starter --only unsafe -t policy.yaml chats.jsonl",
+        "guard check -m starter chats.jsonl && echo 'every message is safe'",
+    ),
+)
 @inputs.files_argument
 @model_options
 @taxonomy_option
@@ -32,16 +48,22 @@ from guardcli.text.escaping import pluralize
     type=click.Choice(list(WRITERS)),
     default="text",
     show_default=True,
-    help="How verdicts are written.",
+    help="Write text, the JSON rows of `guard schema verdict`, or OpenAI moderation results.",
 )
 @click.option(
-    "--only", type=click.Choice(["unsafe", "safe", "error"]), multiple=True, help="Write only these. Repeatable."
+    "--only",
+    type=click.Choice(["unsafe", "safe", "error"]),
+    multiple=True,
+    help="Write only rows with this verdict. Repeatable.",
 )
-@click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if something is unsafe.")
 @click.option(
-    "--paths", "list_paths", is_flag=True, help="List where the input has text and what happens to it; needs no model."
+    "--paths",
+    "list_paths",
+    is_flag=True,
+    help="Judge nothing: list the fields that have text, and whether each is judged. Needs no model.",
 )
-@click.option("--stats", is_flag=True, help="Tell on stderr what was evaluated, what was shared, and how fast.")
+@click.option("--stats", is_flag=True, help="Show token counts and speed on stderr at the end.")
 @inputs.read_options
 def check(
     *,
@@ -54,18 +76,10 @@ def check(
     read_options: ReadOptions,
     **options: Any,
 ) -> int:
-    """Judge conversations from FILES, or stdin: one verdict each, in order.
+    """Judge the conversations in FILES, or on stdin, and write a verdict for each, in order.
 
-    Input is JSON Lines, a JSON array, CSV, Parquet or plain text, compressed with gzip or Zstandard or not; the formats
-    of records are told apart by their keys.
-
-    \b
-    guard check -m llama-guard-3-8b.gguf chat.jsonl
-    tail -f chat.log | guard check --format json --only unsafe
-    printf 'How do I bake bread?\\n' | guard check
-
-    Exits with 0 if all is safe, 1 if something is unsafe, 2 on wrong usage, 3 if something could not be judged
-    (which outranks 1) or nothing was there to judge, 130 if interrupted, 141 if the reader went away.
+    FILES are JSON Lines, a JSON array, CSV, Parquet or plain text, and may be compressed with gzip or Zstandard. The
+    format of the records is detected.
     """
     if inputs.show_help_if_interactive(files):
         return exit_codes.USAGE_ERROR

@@ -78,24 +78,25 @@ def _condition(text: str) -> tuple[str, tuple[str, ...], Bound | None]:
 
 _OPTIONS = (
     click.option(
-        "--set",
+        "--dataset",
         "schema",
         type=click.Choice(list(DATASET_SCHEMAS)),
-        help="Say which public set the records are of, instead of finding it out.",
+        metavar="NAME",
+        help=f"Read labels as in this public data set instead of detecting it: {', '.join(DATASET_SCHEMAS)}.",
     ),
     click.option(
         "--label-field",
         "label",
         type=LabelOption(),
         metavar="FIELD[=VALUES]",
-        help='Where the label is, and what means unsafe: values (grade=bad,worse), or a bound ("toxicity>=0.5").',
+        help='The field of the label, and what means unsafe: values (grade=bad,worse) or a bound ("toxicity>=0.5").',
     ),
     click.option(
         "--category-field",
         "categories",
         type=CategoryOption(),
         metavar="FIELD",
-        help='Where the categories are; for an object of numbers with a bound ("scores>=0.5").',
+        help='The field of the categories; with a bound if it is an object of numbers ("scores>=0.5").',
     ),
 )
 

@@ -9,6 +9,7 @@ import click
 
 from guardcli.cli import exit_codes, inputs, output
 from guardcli.cli.calibration_option import calibration_option
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.probability import Probability
 from guardcli.errors import InputError
@@ -19,18 +20,33 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import pluralize
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={
+        0: "every row is safe",
+        1: "something is unsafe (0 with --exit-zero)",
+        2: "wrong usage, or rows or a policy that cannot be used",
+        3: "a row is an error, or there are no rows",
+    },
+    examples=(
+        "guard decide verdicts.jsonl -t policy.yaml > decided.jsonl",
+        "guard decide verdicts.jsonl -t policy.yaml --threshold 30% | guard report -o report.html",
+    ),
+)
 @click.argument("files", nargs=-1, metavar="[VERDICTS]...")
 @click.option(
     "-t", "--taxonomy", "edited", envvar="GUARD_TAXONOMY", metavar="NAME|YAML", required=True, help="The edited policy."
 )
 @click.option(
-    "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
+    "--threshold",
+    type=Probability(),
+    metavar="P",
+    help="Scores from this value on are unsafe, such as 0.3 or 30%. Default: the policy's threshold, else 0.5.",
 )
 @calibration_option
 @extends_root_option
-@click.option("--was", metavar="NAME|YAML", help="The policy before, where keys of categories were renamed.")
-@click.option("--exit-zero", is_flag=True, help="Exit with 0 although something is unsafe.")
+@click.option("--from-taxonomy", metavar="NAME|YAML", help="The old policy, if the edited one renames keys.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if something is unsafe.")
 def decide(
     *,
     files: tuple[str, ...],
@@ -38,16 +54,13 @@ def decide(
     threshold: float | None,
     calibration: Path | None,
     extends_root: Path | None,
-    was: str | None,
+    from_taxonomy: str | None,
     exit_zero: bool,
 ) -> int:
-    """Decide stored verdicts again: rows of `guard check --format json` in (FILES, or stdin), rows out.
+    """Apply an edited policy to the stored VERDICTS, or to rows on stdin, without the model.
 
-    Thresholds, keys and the calibration may have changed; where the policy reads differently to the model, a new run is
-    needed. Without --calibration, raw scores decide.
-
-    \b
-    guard decide verdicts.jsonl -t policy.yaml > decided.jsonl
+    Thresholds, keys and the calibration may have changed; without --calibration, raw scores decide. If what the model
+    reads has changed, judge the records again.
     """
     if inputs.show_help_if_interactive(files):
         return exit_codes.USAGE_ERROR
@@ -55,7 +68,7 @@ def decide(
     output.check_stdout([*files, *([calibration] if calibration else [])])
     output.show_log(verbose=False)
     taxonomy = Taxonomy.load(edited, extends_root=extends_root)
-    before = None if was is None else Taxonomy.load(was, extends_root=extends_root)
+    before = None if from_taxonomy is None else Taxonomy.load(from_taxonomy, extends_root=extends_root)
     redecision = Redecision.from_taxonomy(
         taxonomy,
         threshold=threshold,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options
@@ -21,10 +22,23 @@ from guardcli.report import diff_report
 from guardcli.taxonomy import Taxonomy
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={
+        0: "all verdicts are the same",
+        1: "some verdicts differ (0 with --exit-zero)",
+        2: "wrong usage, or an input, a model or a policy that cannot be used",
+        3: "something could not be judged or compared",
+    },
+    examples=(
+        "guard diff verdicts.jsonl decided.jsonl",
+        "guard diff verdicts.jsonl decided.jsonl --format html -o diff.html",
+        "guard diff -m starter -t llama-guard-3 -t policy.yaml chats.jsonl",
+    ),
+)
 @inputs.files_argument
 @click.option(
-    "-t", "--taxonomy", "taxonomies", multiple=True, metavar="NAME|YAML", help="Twice: the policies to compare."
+    "-t", "--taxonomy", "taxonomies", multiple=True, metavar="NAME|YAML", help="Given twice: the policies to compare."
 )
 @extends_root_option
 @click.option(
@@ -33,11 +47,13 @@ from guardcli.taxonomy import Taxonomy
     type=click.Choice(["text", "json", "html"]),
     default="text",
     show_default=True,
-    help="How the comparison is written.",
+    help="Write text for a terminal, JSON, or an HTML page.",
 )
-@click.option("--with-text", is_flag=True, help="Put messages into the HTML page.")
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE instead of stdout."
+)
 @date_option
-@click.option("--exit-zero", is_flag=True, help="Exit with 0 although verdicts differ.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if verdicts differ.")
 @inputs.read_options
 @model_options
 @record_options
@@ -47,40 +63,38 @@ def diff(
     taxonomies: tuple[str, ...],
     extends_root: Path | None,
     output_format: str,
-    with_text: bool,
+    path: Path | None,
     date: str | None,
     exit_zero: bool,
     read_options: ReadOptions,
     **options: Any,
 ) -> int:
-    """Compare two runs: two files of verdicts, or one input judged under two policies.
-
-    \b
-    guard diff old.jsonl new.jsonl
-    guard diff -t old.yaml -t new.yaml chats.jsonl -m llama-guard-3-8b.gguf
-
-    Exits with 0 if all verdicts are the same, 1 if some differ, 3 if something could not be judged or compared.
-    """
+    """Compare the verdicts of two stored runs, or judge the same FILES under two policies and compare."""
+    guard_options = GuardOptions(**options)
     policies: list[Taxonomy] = []
     if taxonomies:
         if len(taxonomies) != 2:
-            raise click.UsageError("-t/--taxonomy names the policies to compare: give it twice")
-        records = read_options.read(inputs.resolve_sources(files))
+            raise click.UsageError("to compare two policies, give -t/--taxonomy twice")
+        sources = inputs.resolve_sources(files)
         names = taxonomies[0], taxonomies[1]
         policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]
-        guard_options = GuardOptions(**options | {"show_text": options["show_text"] or with_text})
+        policy_files = [file for policy in policies for file in policy.files]
+        path = output.resolve_output(path, [*sources, *guard_options.files(), *policy_files], "-o")
+        records = read_options.read(sources)
         with guard_options.open(policies[0]) as before, guard_options.open(policies[1], model=before.model) as after:
             comparison = compare_guards(records, before, after)
     else:
         if len(files) != 2:
-            raise click.UsageError("name two files of verdicts, or two policies with -t and the data to judge")
+            raise click.UsageError("name two files of verdicts, or two policies with -t and the files to judge")
         names = files[0], files[1]
+        path = output.resolve_output(path, files, "-o")
         comparison = compare_runs(reader.read_verdicts(files[0]), reader.read_verdicts(files[1]))
     if output_format == "html":
         context = page_context(date, policies)
-        output.write(diff_report.as_page(comparison, *names, with_text=with_text, context=context))
+        text = diff_report.as_page(comparison, *names, with_text=options["with_text"], context=context)
     else:
-        output.write(_format(comparison, names, output_format))
+        text = _format(comparison, names, output_format, color=path is None and output.use_color())
+    output.write_result(path, text)
     if not comparison.num_matched:
         output.echo_err("guard: the two runs have no record in common")
     unjudged = any("error" in verdicts for verdicts in comparison.verdicts)
@@ -89,8 +103,8 @@ def diff(
     return OK if exit_zero or not (comparison.num_changed or any(comparison.unmatched)) else FINDINGS
 
 
-def _format(comparison: Comparison, names: tuple[str, str], output_format: str) -> str:
+def _format(comparison: Comparison, names: tuple[str, str], output_format: str, *, color: bool) -> str:
     if output_format == "json":
         value = jsonl.finite(diff_report.as_json(comparison, *names))  # rows that were edited may hold NaN in `meta`
         return json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
-    return diff_report.as_text(comparison, *names, color=output.use_color(), width=output.table_width())
+    return diff_report.as_text(comparison, *names, color=color, width=output.table_width())

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
 from guardcli.judging import diagnostics
@@ -16,25 +17,26 @@ from guardcli.judging.diagnostics import Check
 from guardcli.text.escaping import escape_line
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={0: "no problem was found", 1: "the model has a problem", 2: "the model cannot be loaded"},
+    examples=("guard doctor", "guard doctor -m starter"),
+)
 @model_options
 @taxonomy_option
 def doctor(**options: Any) -> int:
-    """Tell what is installed and whether a GPU is used; with a model, whether it answers, and how fast.
-
-    Exits with 0 if all is well, 1 if something is wrong with the model, 2 if it cannot be loaded.
-    """
+    """Check the installation and GPU offload, and with -m whether the model answers with verdicts, and how fast."""
     guard_options = GuardOptions(**options)
     passed = [_write_check(check) for check in diagnostics.installation()]
     if guard_options.model:
         passed += [_write_check(check) for check in _check_model(guard_options)]
     else:
-        output.write("model: none named (-m): not examined\n")
+        output.write("model: not checked (name one with -m)\n")
     return OK if all(passed) else FINDINGS
 
 
 def _check_model(guard_options: GuardOptions) -> Iterator[Check]:
-    with replace(guard_options, force=True).open() as guard:
+    with replace(guard_options, allow_unverified_model=True).open() as guard:
         yield from diagnostics.model(guard)
 
 

@@ -1,4 +1,4 @@
-"""`guard eval`: hold models, policies, stored runs and other tools against labelled data."""
+"""`guard eval`: evaluate models, policies, stored runs and other tools on labeled data."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 
 from guardcli.cli import inputs, output
 from guardcli.cli.cache_path import cache_path
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.dataset_options import dataset_options
 from guardcli.cli.eval_options import MapOption, ScoreField, ScoreFieldOption, ThresholdObjectiveOption
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED, USAGE_ERROR
@@ -53,15 +54,31 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_terminal, pluralize
 
 
-@click.command(name="eval", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("files", nargs=-1, metavar="[LABELLED]...")
+@click.command(
+    "eval",
+    cls=GuardCommand,
+    exits={
+        0: "the evaluation is finished, and every limit is met",
+        1: "a limit such as --min-f1 is missed",
+        2: "wrong usage, or an input, a model or a policy that cannot be used, or no record has the label for a limit",
+        3: "something could not be judged, more than --max-errors allows",
+    },
+    examples=(
+        "guard eval -m starter labeled.jsonl",
+        "guard eval -m starter labeled.jsonl --format html -o evaluation.html",
+        "guard eval -m starter labeled.jsonl -t llama-guard-3 -t policy.yaml --choose-threshold fpr=5%",
+        "guard eval -m starter labeled.jsonl --fit-calibration calibration.json --choose-threshold fpr=5%",
+        "guard eval labeled.jsonl --verdicts verdicts.jsonl --slice-by lang --min-f1 0.3",
+    ),
+)
+@click.argument("files", nargs=-1, metavar="[LABELED]...")
 @click.option(
     "-m",
     "--model",
     "models",
     multiple=True,
     metavar="GGUF",
-    help="A model to judge with. Repeatable  [env: GUARD_MODEL]",
+    help="A model to judge with. Repeatable. [env: GUARD_MODEL]",
 )
 @click.option(
     "-t",
@@ -69,7 +86,8 @@ from guardcli.text.escaping import escape_terminal, pluralize
     "taxonomies",
     multiple=True,
     metavar="NAME|YAML",
-    help="A policy to judge by; the model's own if left out. Repeatable  [env: GUARD_TAXONOMY]",
+    help="The policy: a built-in taxonomy or a YAML file. Default: the one that the model was trained on. Repeatable. "
+    "[env: GUARD_TAXONOMY]",
 )
 @extends_root_option
 @click.option(
@@ -77,14 +95,14 @@ from guardcli.text.escaping import escape_terminal, pluralize
     type=click.IntRange(min=0),
     multiple=True,
     metavar="N",
-    help="Use at most N of each category's examples; 0 is zero-shot. Repeatable.",
+    help="Put at most N examples of each category into the prompt; 0 is zero-shot. Repeatable.",
 )
 @click.option(
-    "--from",
+    "--verdicts",
     "runs",
     multiple=True,
-    metavar="VERDICTS",
-    help="A stored run (--format json) over the same records; no model is needed. Repeatable.",
+    metavar="FILE",
+    help="Evaluate stored verdicts on the same records (guard check --format json) without a model. Repeatable.",
 )
 @click.option(
     "--score-field",
@@ -92,7 +110,7 @@ from guardcli.text.escaping import escape_terminal, pluralize
     type=ScoreFieldOption(),
     multiple=True,
     metavar="NAME=PATH[@P]",
-    help="Another tool's score in the records, such as openai=moderation.category_scores. Repeatable.",
+    help="Evaluate another tool by its score in the records, such as openai=moderation.scores@0.7. Repeatable.",
 )
 @dataset_options
 @click.option(
@@ -101,67 +119,78 @@ from guardcli.text.escaping import escape_terminal, pluralize
     type=MapOption(),
     multiple=True,
     metavar="[TAXONOMY=]JSON",
-    help='What a policy calls their categories: {"native": "S1", "other": null}, or one such a data set. Repeatable.',
+    help='Translate the categories of the data: {"native": "S1", "other": null}, or such an object for each data set. '
+    "Repeatable.",
 )
 @click.option(
     "--target",
     type=click.Choice(["any", "last", "user", "assistant"]),
-    help="What is judged; the message that the label is about if left out.",
+    help="The messages to judge. Default: the message that the label is about.",
 )
 @click.option(
-    "--by",
+    "--slice-by",
     type=PathOption(),
     multiple=True,
     metavar="FIELD",
-    help="Figures by the values of a field, such as lang. Repeatable.",
+    help="Show the metrics for each value of a field, such as lang. Repeatable.",
 )
 @click.option(
     "--choose-threshold",
     "objectives",
     type=ThresholdObjectiveOption(),
     multiple=True,
-    metavar="AIM",
-    help="Say which threshold to carry: f1, fpr=0.05, precision=0.9, recall=0.95. Repeatable.",
+    metavar="OBJECTIVE",
+    help="Choose the threshold that optimizes this: f1, fpr=0.05, precision=0.9, recall=95%. Repeatable.",
 )
 @click.option(
     "--fit-calibration",
     "fit_to",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Fit a temperature, with --choose-threshold a threshold too, and write them for --calibration.",
+    help="Fit a calibration for one system, with --choose-threshold a threshold too, and write it for --calibration.",
 )
 @click.option(
-    "--follow", "ablate_policy", is_flag=True, help="See whether the model reads its policy, by removing categories."
+    "--policy-ablation",
+    "ablate_policy",
+    is_flag=True,
+    help="Test whether the model reads its policy: remove categories, and judge again what it flagged.",
 )
-@click.option("--strict", is_flag=True, help="Count what could not be judged as wrong.")
+@click.option("--strict", is_flag=True, help="Count records that could not be judged as wrong.")
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(["text", "json", "markdown"]),
+    type=click.Choice(["text", "json", "markdown", "html"]),
     default="text",
     show_default=True,
-    help="How the figures are written.",
+    help="Write text for a terminal, JSON, Markdown, or an HTML page.",
 )
+@click.option(
+    "-o", "--output", "path", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE instead of stdout."
+)
+@click.option("--with-text", is_flag=True, help="Include messages in the HTML page.")
 @click.option(
     "--html",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write a page with curves and the worst mistakes, too.",
+    hidden=True,
 )
-@click.option("--no-text", is_flag=True, help="Leave messages out of the page.")
+@click.option("--no-text", is_flag=True, hidden=True, expose_value=False)
+@click.option(
+    "--save-verdicts",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the verdict rows to FILE, which --verdicts reads.",
+)
 @date_option
-@click.option("--verdicts", type=click.Path(path_type=Path), metavar="FILE", help="Keep the rows, for --from.")
 @click.option(
     "--resamples",
     type=click.IntRange(100, 1_000_000),
     default=1000,
     show_default=True,
     metavar="N",
-    help="Of the bootstrap that intervals come from.",
+    help="Bootstrap resamples for the confidence intervals.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of all that is drawn."
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Random seed.")
 @gate_options
 @inputs.read_options
 @inputs.as_user_option
@@ -178,16 +207,17 @@ def eval_(
     field_spec: FieldSpec,
     maps: tuple[CategoryMap, ...],
     target: Target | None,
-    by: tuple[str, ...],
+    slice_by: tuple[str, ...],
     objectives: tuple[ThresholdObjective, ...],
     fit_to: Path | None,
     ablate_policy: bool,
     strict: bool,
     output_format: str,
     html: Path | None,
-    no_text: bool,
+    path: Path | None,
+    with_text: bool,
     date: str | None,
-    verdicts: Path | None,
+    save_verdicts: Path | None,
     resamples: int,
     seed: int,
     gates: Gates,
@@ -195,21 +225,11 @@ def eval_(
     read_options: ReadOptions,
     **options: Any,
 ) -> int:
-    """Hold verdicts against the labels of LABELLED records: AUPRC, F1 and more, overall and by category.
+    """Evaluate verdicts against the labels of LABELED records: AUPRC, F1 and more, overall and by category.
 
-    \b
-    guard eval openai_mod.jsonl.gz -t openai-moderation -m llama-guard-3-8b.gguf
-    guard eval labelled.jsonl --from verdicts.jsonl --by lang --html report.html
-    guard eval labelled.jsonl -t a.yaml -t b.yaml --choose-threshold fpr=0.05
-    guard eval labelled.jsonl --fit-calibration calibration.json --choose-threshold fpr=0.05
-
-    Labels stand in `label`, `unsafe`, `toxicity`, … or as public sets have them. What is repeated (-m, -t, --lora,
-    --shots, --from, --score-field) is compared with the first; the model without an adapter is one of them.
-
-    --fit-calibration is for one system: one model and policy (with its adapter, if one is named), or one stored run.
-
-    Exits with 0 if all gates are met, 1 if not, 2 on wrong usage or where no record has the label that a gate needs, 3
-    if something could not be judged.
+    Labels are found in `label`, `unsafe`, `toxicity` and others, and in the fields of public data sets. Repeat -m, -t,
+    --lora, --shots, --verdicts or --score-field to compare systems: each is compared with the first by a paired
+    significance test. With --lora, the model without the adapter is the first.
     """
     if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
@@ -218,24 +238,26 @@ def eval_(
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]
     calibration_file: Path | None = options["calibration"]
     _check_calibration_options(calibration_file, fit_to, objectives, from_elsewhere=bool(runs or fields))
-    if html is not None or verdicts is not None or fit_to is not None:
+    outputs = {"--html": html, "--save-verdicts": save_verdicts, "--fit-calibration": fit_to}
+    if path is not None or any(outputs.values()):
         judged_by = guard_files(models or _named_by("GUARD_MODEL"), lora, policies)
         reads: list[str | Path] = [*sources, *runs, *(one.path for one in maps), *judged_by]
         reads += [calibration_file] if calibration_file else []
-        output.check_output_files({"--html": html, "--verdicts": verdicts, "--fit-calibration": fit_to}, reads)
+        path = output.resolve_output(path, reads, "-o")
+        output.check_output_files({"-o": path, **outputs}, reads)
     label_target = target if target in ("user", "assistant") else None
     dataset = read_dataset(
         read_options.read(sources), field_spec, label_target=label_target, truncate=target not in ("any", "last")
     )
-    _check(dataset, sources, by, gates)
+    _check(dataset, sources, slice_by, gates)
     if not (runs or fields):  # with these, the model of the environment is not asked for
         models = models or _named_by("GUARD_MODEL")
     if ablate_policy and not models:
-        raise click.UsageError("--follow judges anew: name a model with -m")
+        raise click.UsageError("--policy-ablation needs a model: name one with -m")
     if not (models or runs or fields):
         raise ModelError(*NO_MODEL, code="model/not-named")
-    if verdicts is not None and not models:
-        raise click.UsageError("--verdicts keeps the rows of what is judged now: name a model with -m")
+    if save_verdicts is not None and not models:
+        raise click.UsageError("--save-verdicts writes the rows that a model judges: name one with -m")
     options_by_model = [
         GuardOptions(**options, model=model, lora=adapters, target=target or "last", scores=True)
         for model, adapters in product(models or (None,), [(), *((adapter,) for adapter in lora)])
@@ -258,7 +280,7 @@ def eval_(
     )
     # Before a model judges, so that their errors come early.
     others = [*systems_from_runs(dataset.samples, runs, policies), *_systems_from_fields(dataset.samples, fields)]
-    judged_systems = [*_judge(dataset.samples, judged, verdicts), *map(JudgedSystem, others)]
+    judged_systems = [*_judge(dataset.samples, judged, save_verdicts), *map(JudgedSystem, others)]
     _check_maps(maps, [one.system for one in judged_systems])
     systems = number_duplicate_names([one.system for one in judged_systems])
     ablations = {
@@ -266,7 +288,7 @@ def eval_(
     }
     config = EvalConfig(
         category_maps=maps,
-        slice_by=by,
+        slice_by=slice_by,
         objectives=objectives,
         threshold=options["threshold"],
         strict=strict,
@@ -289,9 +311,14 @@ def eval_(
         calibration=calibration,
     )
     if html is not None:
-        page = evaluation_report.as_page(evaluation, with_text=not no_text, context=page_context(date, policies))
+        page = evaluation_report.as_page(evaluation, with_text=with_text, context=page_context(date, policies))
         output.write_file(html, page)
-    output.write(_written(evaluation, output_format))
+    if output_format == "html":
+        context = page_context(date, policies)
+        text = evaluation_report.as_page(evaluation, with_text=with_text, context=context)
+    else:
+        text = _format(evaluation, output_format, color=path is None and output.use_color())
+    output.write_result(path, text)
     if not_fitted is not None:
         raise not_fitted
     if fit_to is not None and calibration is not None:
@@ -334,12 +361,12 @@ def _fit_calibration(
 
 
 def _named_by(variable: str) -> tuple[str, ...]:
-    """The one that the environment names; click would part its value at blanks, where several may be given."""
+    """Return the value of an environment variable, if any. click would split it at blanks."""
     return tuple(filter(None, [os.environ.get(variable)]))
 
 
 def _judge(samples: Sequence[Sample], systems: JudgedSystems, verdicts: Path | None) -> list[JudgedSystem]:
-    """Judge with every system, show the progress on a terminal, and write the rows to the file of --verdicts."""
+    """Judge with every system, show the progress on a terminal, and write the rows to the file of --save-verdicts."""
     state = ""
 
     def load(config: ModelConfig) -> Model:
@@ -358,7 +385,7 @@ def _judge(samples: Sequence[Sample], systems: JudgedSystems, verdicts: Path | N
 
 
 def _systems_from_fields(samples: Sequence[Sample], fields: Sequence[ScoreField]) -> Iterator[System]:
-    """Yield other tools by the scores in the labelled records; report where some have none. Raises InputError."""
+    """Yield other tools by the scores in the labeled records; report where some have none. Raises InputError."""
     for field in fields:
         system = system_from_field(field.name, samples, field.path, threshold=field.threshold)
         for what, number in count_unscored(system).items():
@@ -392,12 +419,12 @@ def _check(dataset: LabeledDataset, sources: Sequence[str], by: Sequence[str], g
         group_by_field(dataset.samples, path)
 
 
-def _written(evaluation: evaluation_report.EvaluationReport, output_format: str) -> str:
+def _format(evaluation: evaluation_report.EvaluationReport, output_format: str, *, color: bool) -> str:
     if output_format == "json":
         return evaluation_report.as_json(evaluation)
     if output_format == "markdown":
         return evaluation_report.as_markdown(evaluation)
-    return evaluation_report.as_text(evaluation, color=output.use_color(), width=output.table_width())
+    return evaluation_report.as_text(evaluation, color=color, width=output.table_width())
 
 
 def _code(evaluation: evaluation_report.EvaluationReport, gates: Gates) -> int:

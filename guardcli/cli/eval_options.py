@@ -7,6 +7,7 @@ from pathlib import Path
 
 from guardcli import formats
 from guardcli.cli.options import ParsedOption
+from guardcli.cli.probability import parse_fraction
 from guardcli.evaluation.datasets import CategoryMap
 from guardcli.evaluation.metrics import OBJECTIVE_METRICS, ObjectiveMetric, ThresholdObjective
 
@@ -23,20 +24,17 @@ class ScoreField:
 class ThresholdObjectiveOption(ParsedOption[ThresholdObjective]):
     """`f1`, or a metric with its target: `fpr=0.05`, `precision=0.9`, `recall=0.95`."""
 
-    name = "aim"
+    name = "objective"
 
     def parse(self, text: str) -> ThresholdObjective:
         name, equals, target = text.partition("=")
         if name == "f1" and not equals:
             return ThresholdObjective("f1")
-        try:
-            number = float(target)
-        except ValueError:
-            number = -1.0
+        fraction = parse_fraction(target)
         metric: ObjectiveMetric | None = next((one for one in OBJECTIVE_METRICS if one == name != "f1"), None)
-        if metric is None or not 0 <= number <= 1:
-            raise ValueError(f"{text!r} is no aim: write f1, fpr=0.05, precision=0.9 or recall=0.95")
-        return ThresholdObjective(metric, number)
+        if metric is None or fraction is None:
+            raise ValueError(f"invalid objective {text!r}; expected f1, fpr=0.05, precision=0.9 or recall=95%")
+        return ThresholdObjective(metric, float(fraction))
 
 
 class ScoreFieldOption(ParsedOption[ScoreField]):
@@ -49,10 +47,10 @@ class ScoreFieldOption(ParsedOption[ScoreField]):
         path, _, threshold = place.partition("@") if equals else (name, "", "")
         try:
             formats.parse_path(path)
-            limit = float(threshold or 0.5)
-            if not name or not 0 <= limit <= 1:
+            limit = parse_fraction(threshold or "0.5")
+            if not name or limit is None:
                 raise ValueError("expected a name, and a threshold from 0 to 1")
-            return ScoreField(name, path, limit)
+            return ScoreField(name, path, float(limit))
         except ValueError as error:
             raise ValueError(f"{text!r}: {error}; write NAME=PATH, or NAME=PATH@0.7 with a threshold") from error
 

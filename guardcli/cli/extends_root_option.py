@@ -10,5 +10,5 @@ extends_root_option = click.option(
     "--extends-root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Let policies extend files below DIR, too; else only files in their own folder and below.",
+    help="Let policies extend files anywhere below DIR. Default: only in and below their own folder.",
 )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
@@ -25,17 +26,35 @@ from guardcli.text.escaping import escape_field, escape_terminal
 ANNOTATION = "guard"  # the field of `--annotate`
 
 
-@click.command("filter", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "filter",
+    cls=GuardCommand,
+    exits={
+        0: "every record was judged",
+        2: "wrong usage, or an input, a model or a policy that cannot be used",
+        3: "something could not be judged, and was withheld",
+    },
+    examples=(
+        "guard filter -m starter chats.jsonl > safe.jsonl",
+        "guard filter -m starter --invert --save-verdicts why.jsonl chats.jsonl > unsafe.jsonl",
+        "guard filter -m starter --annotate chats.jsonl",
+    ),
+)
 @inputs.files_argument
-@click.option("--invert", is_flag=True, help="Withhold the safe, and pass the unsafe.")
-@click.option("--annotate", is_flag=True, help="Add the verdict to each record, as its field `guard`.")
-@click.option("--verdicts", type=click.Path(path_type=Path), metavar="FILE", help="Write the rows there, too.")
+@click.option("--invert", is_flag=True, help="Pass unsafe records and withhold safe ones.")
+@click.option("--annotate", is_flag=True, help="Add the verdict to each record as its field `guard`.")
+@click.option(
+    "--save-verdicts",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the verdict rows to FILE as JSON Lines.",
+)
 @click.option(
     "--target",
     type=click.Choice([target for target in TARGETS if target != "each"]),
     default="any",
     show_default=True,
-    help="What is judged: every message (any), the last one, or the last of a role.",
+    help="The messages to judge: all of them (any), the last one, or the last one of a role.",
 )
 @inputs.as_user_option
 @inputs.read_options
@@ -46,19 +65,13 @@ def filter_(
     files: tuple[str, ...],
     invert: bool,
     annotate: bool,
-    verdicts: Path | None,
+    save_verdicts: Path | None,
     read_options: ReadOptions,
     **options: Any,
 ) -> int:
-    """Pass records from FILES, or stdin, through as they are; withhold those in which a message is unsafe.
+    """Pass the records in FILES, or on stdin, through unchanged, and withhold those with an unsafe message.
 
-    \b
-    tail -f chat.jsonl | guard filter | ./reply
-    guard filter --invert --verdicts why.jsonl chats.jsonl > unsafe.jsonl
-
-    What could not be judged is withheld and named on stderr.
-
-    Exits with 0, 2 on wrong usage, 3 if something could not be judged.
+    Records that could not be judged are withheld too, and named on stderr.
     """
     if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
@@ -67,10 +80,12 @@ def filter_(
     code = OK
     with ExitStack() as stack:
         guard_options = GuardOptions(**options)
-        if verdicts is not None:
-            output.check_output_file(verdicts, [*sources, *guard_options.files()], "--verdicts")
+        if save_verdicts is not None:
+            output.check_output_file(save_verdicts, [*sources, *guard_options.files()], "--save-verdicts")
         guard = stack.enter_context(guard_options.open())
-        verdict_file = None if verdicts is None else stack.enter_context(output.VerdictFile(verdicts, inputs=sources))
+        verdict_file = (
+            None if save_verdicts is None else stack.enter_context(output.VerdictFile(save_verdicts, inputs=sources))
+        )
         warnings = InputWarnings(options["as_user"], text_fields=read_options.text_fields)
         records = warnings.watch(read_options.read(sources))
         writer = _RecordWriter()

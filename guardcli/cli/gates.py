@@ -70,7 +70,7 @@ class Gates:
             for name in limits:
                 for label in _NEEDED_LABELS[name]:
                     if label not in present:
-                        yield f"--{side}-{name} needs {'unsafe' if label else 'safe'} records, and there are none"
+                        yield f"--{side}-{name} needs {'unsafe' if label else 'safe'} records, but there are none"
 
     def exceeds_max_errors(self, result: SystemResult, num_unreadable: int) -> bool:
         """Return whether more records are unjudged or unreadable than `max_errors` allows."""
@@ -94,11 +94,11 @@ def gate_options(command: F) -> F:
         "--max-errors",
         type=CountOrFractionOption(),
         metavar="N|P%",
-        help="Exit with 3 only if more could not be judged.",
+        help="Exit with 3 if more records could not be judged.  [default: 0]",
     )(wrapped)
     for side, words in (("max", _MAX_METRICS), ("min", _MIN_METRICS)):
         for name, word in reversed(words.items()):
-            help_ = f"Exit with 1 if a system's {word} is {'lower' if side == 'min' else 'higher'}."
+            help_ = f"Exit with 1 if the {word} is {'lower' if side == 'min' else 'higher'}."
             wrapped = click.option(f"--{side}-{name}", type=Probability(), metavar="P", help=help_)(wrapped)
     decorated: F = wrapped
     return decorated

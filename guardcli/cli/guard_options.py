@@ -29,12 +29,14 @@ from guardcli.taxonomy import Taxonomy
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LLAMA_CPP_LOG = 2  # how often -v is given for llama.cpp's log
+
 NO_MODEL = (
-    "no model named: give one with -m/--model, or in GUARD_MODEL.",
+    "no model named: name one with -m/--model or in GUARD_MODEL.",
     "",
     "  guard models list                     the models that have a name, and what they need",
     "  guard models pull llama-guard-3-1b    download one; -m llama-guard-3-1b then judges with it",
-    "guard never guesses who protects you. To try it out: -m starter, a demonstration model that comes with it.",
+    "To try guard without a download, use -m starter, a demonstration model that must not protect anyone.",
 )
 
 
@@ -43,7 +45,7 @@ _taxonomy_name = click.option(
     "--taxonomy",
     envvar="GUARD_TAXONOMY",
     metavar="NAME|YAML",
-    help="The policy: a shipped taxonomy or a file; the model's own if left out  [env: GUARD_TAXONOMY]",
+    help="The policy: a built-in taxonomy or a YAML file. Default: the one that the model was trained on.",
 )
 
 _model_option = click.option(
@@ -51,7 +53,7 @@ _model_option = click.option(
     "--model",
     envvar="GUARD_MODEL",
     metavar="MODEL",
-    help="A GGUF file, or a name of guard models list  [env: GUARD_MODEL]",
+    help="The model to judge with: a GGUF file, or a name of guard models list.",
 )
 
 _ENGINE_OPTIONS = (
@@ -60,17 +62,26 @@ _ENGINE_OPTIONS = (
         type=AdapterOption(),
         multiple=True,
         metavar="GGUF[:SCALE]",
-        help="An adapter to put on it, as guard tune export writes them. Repeatable.",
+        help="Apply a LoRA adapter, such as guard tune export writes. Repeatable.",
     ),
-    click.option("--template", type=click.Choice(list(TEMPLATES)), help="Say which prompt the model was trained on."),
     click.option(
-        "--threshold", type=Probability(), metavar="P", help="Unsafe from this score on; else the taxonomy's, or 0.5."
+        "--template",
+        type=click.Choice(list(TEMPLATES)),
+        metavar="NAME",
+        help=f"The prompt format that the model was trained on. Default: detected. One of {', '.join(TEMPLATES)}.",
+    ),
+    click.option(
+        "--threshold",
+        type=Probability(),
+        metavar="P",
+        help="Scores from this value on are unsafe, such as 0.3 or 30%. Default: the policy's threshold, else 0.5.",
     ),
     calibration_option,
     click.option(
         "--per-category",
         is_flag=True,
-        help="Ask about one category at a time, by a prompt each; a taxonomy with thresholds by category does so.",
+        help="Ask about each category in a prompt of its own. Slower. Policies with a threshold for a category need it "
+        "and switch it on.",
     ),
     click.option(
         "--max-record-tokens",
@@ -78,35 +89,61 @@ _ENGINE_OPTIONS = (
         default=MAX_RECORD_TOKENS,
         show_default=True,
         metavar="N",
-        help="A record that takes more evaluated tokens is an error.",
+        help="Records that need more evaluated tokens become error rows.",
     ),
     click.option(
         "--gpu",
         type=click.Choice(["auto", "require", "off"]),
         default="auto",
         show_default=True,
-        help="Use a GPU if there is one, or fail without, or never.",
+        help="Use a GPU if there is one (auto), fail without one (require), or use the CPU (off).",
     ),
-    click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Offload only so many layers."),
-    click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads; all cores if left out."),
-    click.option("--ctx-size", type=click.IntRange(256, 1 << 24), metavar="N", help="The longest prompt in tokens."),
-    click.option("--batch-size", type=click.IntRange(1, 1 << 20), metavar="N", help="Tokens of a batch."),
-    click.option("--ubatch-size", type=click.IntRange(1, 1 << 20), metavar="N", help="Of these, evaluated at once."),
+    click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Offload only N layers to the GPU."),
+    click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads. Default: all cores."),
+    click.option(
+        "--max-prompt-tokens",
+        type=click.IntRange(256, 1 << 24),
+        metavar="N",
+        help="The longest prompt. Longer conversations lose their earliest messages.",
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1, 1 << 20),
+        metavar="N",
+        help="Tokens in a logical batch (llama.cpp n_batch).",
+    ),
+    click.option(
+        "--ubatch-size",
+        type=click.IntRange(1, 1 << 20),
+        metavar="N",
+        help="Tokens in a physical batch (llama.cpp n_ubatch).",
+    ),
     click.option(
         "--flash-attention",
         type=click.Choice(["auto", "on", "off"]),
         default="auto",
         show_default=True,
-        help="llama.cpp's faster attention, where the device has it.",
+        help="Use llama.cpp's flash attention.",
     ),
-    click.option("--parallel", type=click.IntRange(1, MAX_PARALLEL), metavar="N", help="Prompts evaluated at a time."),
+    click.option(
+        "--parallel", type=click.IntRange(1, MAX_PARALLEL), metavar="N", help="Prompts evaluated at the same time."
+    ),
     click.option(
         "--reproducible",
         is_flag=True,
-        help="Score each record in one and the same shape: the same bits in any file and order, and slower.",
+        help="Give a record the same score, bit for bit, in any file and order. Slower.",
     ),
-    click.option("--force", is_flag=True, help="Judge with a model that does not answer with a verdict."),
-    click.option("-v", "--verbose", is_flag=True, help="Tell what is chosen, and what llama.cpp says."),
+    click.option(
+        "--allow-unverified-model",
+        is_flag=True,
+        help="Run even if the model fails the check that it answers with a verdict.",
+    ),
+    click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        help="Show the settings in use on stderr; -vv shows llama.cpp's log too.",
+    ),
 )
 
 _RECORD_OPTIONS = (
@@ -115,18 +152,18 @@ _RECORD_OPTIONS = (
         type=click.Choice(TARGETS),
         default="any",
         show_default=True,
-        help="What is judged: every message (any), the last one, the last of a role, or each in a row of its own.",
+        help="The messages to judge: all of them (any), the last one, the last one of a role, or each in its own row.",
     ),
     inputs.as_user_option,
-    click.option("--scores", is_flag=True, help="For every row, the probability of each category to be listed first."),
-    click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record to meta. Repeatable."),
-    click.option("--show-text", is_flag=True, help="Put the judged message into the row."),
+    click.option("--scores", is_flag=True, help="Add the probability of each category to every row."),
+    click.option("--keep", multiple=True, metavar="FIELD", help="Copy a field of the record to `meta`. Repeatable."),
+    click.option("--with-text", is_flag=True, help="Include the text of the judged message."),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardOptions:
-    """The values of the options, by their names."""
+    """The values of the options, by their names. `verbose` counts how often -v is given."""
 
     model: str | None
     template: str | None
@@ -136,14 +173,14 @@ class GuardOptions:
     gpu: Gpu
     gpu_layers: int | None
     threads: int | None
-    ctx_size: int | None
+    max_prompt_tokens: int | None
     batch_size: int | None
     ubatch_size: int | None
     flash_attention: FlashAttention
     parallel: int | None
     reproducible: bool
-    force: bool
-    verbose: bool
+    allow_unverified_model: bool
+    verbose: int
     calibration: Path | None = None
     lora: tuple[Adapter, ...] = ()
     taxonomy: str | None = None
@@ -152,7 +189,7 @@ class GuardOptions:
     as_user: tuple[Role, ...] = ()
     scores: bool = False
     keep: tuple[str, ...] = ()
-    show_text: bool = False
+    with_text: bool = False
 
     def open(self, taxonomy: Taxonomy | None = None, *, model: Model | None = None) -> Guard:
         """Return a guard; load the model and the taxonomy unless they are given. Raises GuardError."""
@@ -190,7 +227,7 @@ class GuardOptions:
         return Taxonomy.load(self.taxonomy, extends_root=self.extends_root)
 
     def show_settings(self, guard: Guard) -> None:
-        """Show what is chosen, with --verbose."""
+        """Show the model, the template and the policy in use, with -v."""
         if self.verbose:
             settings = f"template {guard.template.name}, taxonomy {guard.taxonomy.name}"
             calibration = guard.config.calibration
@@ -201,9 +238,9 @@ class GuardOptions:
         """Set up the log and return what is loaded. Raises ModelError if no model is named."""
         if not self.model:
             raise ModelError(*NO_MODEL, code="model/not-named")
-        if self.verbose:
+        if self.verbose >= LLAMA_CPP_LOG:
             set_log_sink(output.echo_err_log)
-        output.show_log(verbose=self.verbose)
+        output.show_log(verbose=self.verbose > 0)
         return ModelConfig(
             self.model, template=self.template, adapters=self.lora, gpu=self.gpu, gpu_layers=self.gpu_layers
         )
@@ -211,7 +248,7 @@ class GuardOptions:
     def engine_config(self) -> EngineConfig:
         """Return how an engine is opened."""
         return EngineConfig(
-            ctx_size=self.ctx_size,
+            ctx_size=self.max_prompt_tokens,
             parallel=self.parallel,
             threads=self.threads,
             reproducible=self.reproducible,
@@ -231,8 +268,8 @@ class GuardOptions:
             per_category=self.per_category,
             max_record_tokens=self.max_record_tokens,
             keep=self.keep,
-            text=self.show_text,
-            force=self.force,
+            text=self.with_text,
+            force=self.allow_unverified_model,
         )
 
 

@@ -22,20 +22,20 @@ files_argument = click.argument("files", nargs=-1, metavar="[FILES]...")
 input_format_option = click.option(
     "--input-format",
     type=click.Choice(INPUT_FORMATS),
-    help="Take the input as this format instead of sniffing it.",
+    metavar="FORMAT",
+    help=f"Read the input as this format instead of detecting it: {', '.join(INPUT_FORMATS)}.",
 )
 requests_option = click.option(
     "--requests",
     multiple=True,
     metavar="FILE",
-    help="Batch requests that the answers in the input belong to, by `custom_id`. Repeatable.",
+    help="The requests of a batch API run whose answers are judged; joined by `custom_id`. Repeatable.",
 )
 as_user_option = click.option(
     "--as-user",
     type=click.Choice(["system", "developer", "tool"]),
     multiple=True,
-    help="Judge the operator's messages, or those of tools, as if the user had written them; else they are counted in "
-    "`skipped`. Repeatable.",
+    help="Judge messages of this role as if the user had written them. Default: count them in `skipped`. Repeatable.",
 )
 
 
@@ -90,7 +90,7 @@ _READ_OPTIONS = (
         "--messages-path",
         type=PathOption(),
         metavar="PATH",
-        help="Where in a JSON record the conversation is, such as payload.chat[0].messages.",
+        help="Where the conversation is in a JSON record, such as payload.chat[0].messages.",
     ),
     click.option(
         "--max-record-bytes",
@@ -98,20 +98,20 @@ _READ_OPTIONS = (
         metavar="N",
         default=MAX_RECORD_BYTES,
         show_default=True,
-        help="A longer record is an error row.",
+        help="Longer records become error rows.",
     ),
     click.option(
         "--ignore",
         type=PathsOption(),
         metavar="PATHS",
-        help="These fields are metadata, such as title,messages[].note: text in them need not be judged.",
+        help="Fields whose text is not judged, such as title,messages[].note.",
     ),
     click.option(
         "--text-field",
         type=PathsOption(),
         multiple=True,
         metavar="PATH",
-        help="Judge the text of this field besides, as a user's message in a row of its own. Repeatable.",
+        help="Judge the text of this field too, as a user's message in its own row. Repeatable.",
     ),
 )
 

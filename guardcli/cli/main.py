@@ -15,46 +15,51 @@ import click
 
 from guardcli import __version__, environment
 from guardcli.cli import output
-from guardcli.cli.exit_codes import BROKEN_PIPE, INTERNAL_ERROR, INTERRUPTED, USAGE_ERROR
+from guardcli.cli.exit_codes import BROKEN_PIPE, FINDINGS, INTERNAL_ERROR, INTERRUPTED, OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.lazy import LazyGroup
 from guardcli.errors import DemonstrationModelWarning, GuardError, StdoutClosed
 from guardcli.text.escaping import escape_line
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
 _COMMANDS = {
-    "check": ("guardcli.cli.check:check", "Judge conversations; stream a verdict for each."),
-    "audit": ("guardcli.cli.audit:audit_", "Judge millions of records, killed at any moment, nothing lost."),
-    "decide": ("guardcli.cli.decide:decide", "Apply edited thresholds to stored verdicts, without the model."),
-    "diff": ("guardcli.cli.diff:diff", "Show the verdicts that changed between two runs."),
-    "doctor": (
-        "guardcli.cli.doctor:doctor",
-        "Tell what is installed, what is offloaded, whether a model answers.",
-    ),
-    "eval": (
-        "guardcli.cli.eval:eval_",
-        "Hold verdicts against labels: AUPRC, F1; choose thresholds.",
-    ),
-    "filter": ("guardcli.cli.filter:filter_", "Pass records through, withholding the unsafe."),
-    "merge": ("guardcli.cli.merge:merge", "Join the shards of an audit, and verify them."),
+    "check": ("guardcli.cli.check:check", "Judge conversations, and stream a verdict for each."),
+    "filter": ("guardcli.cli.filter:filter_", "Pass safe records through, and withhold unsafe ones."),
+    "audit": ("guardcli.cli.audit:audit_", "Judge large data sets; resumable after a crash."),
+    "merge": ("guardcli.cli.merge:merge", "Join the shards of an audit."),
+    "report": ("guardcli.cli.report:report", "Make an HTML page of stored verdicts."),
+    "diff": ("guardcli.cli.diff:diff", "Show the verdicts that differ between two runs or policies."),
+    "decide": ("guardcli.cli.decide:decide", "Apply new thresholds to stored verdicts, without the model."),
+    "eval": ("guardcli.cli.eval:eval_", "Evaluate verdicts against labels (AUPRC, F1, …), and choose thresholds."),
+    "taxonomy": ("guardcli.cli.taxonomy:taxonomy", "Create, validate, render and test policies."),
     "models": ("guardcli.cli.models:models", "Find, download and examine models."),
-    "report": ("guardcli.cli.report:report", "Make one self-contained HTML page of stored verdicts."),
-    "schema": ("guardcli.cli.schema:schema", "Print the JSON Schema of verdict rows, or of taxonomy files."),
-    "taxonomy": ("guardcli.cli.taxonomy:taxonomy", "Write a policy, look at it, hold it against cases."),
-    "tune": ("guardcli.cli.tune:tune", "Fine-tune a guard on labelled records: prepare, train, export."),
+    "tune": ("guardcli.cli.tune:tune", "Fine-tune a Llama Guard on labeled records."),
+    "schema": ("guardcli.cli.schema:schema", "Print the JSON Schema of verdict rows or taxonomies."),
+    "doctor": ("guardcli.cli.doctor:doctor", "Check the installation, GPU offload and the model."),
 }
 
 
 @click.group(
-    cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    exits={
+        OK: "clean: everything was judged, and nothing was found",
+        FINDINGS: "findings: something is unsafe, a limit is missed, a test failed, verdicts differ",
+        USAGE_ERROR: "wrong usage, or an input, a model or a policy that cannot be used",
+        UNJUDGED: "finished, but something could not be judged (outranks 1)",
+        INTERNAL_ERROR: "a bug in guard",
+        INTERRUPTED: "interrupted by Ctrl-C",
+        BROKEN_PIPE: "the reader of the output went away",
+    },
+    examples=(
+        "printf 'How do I bake bread?\\n' | guard check -m starter",
+        "guard check -m starter -t policy.yaml chats.jsonl",
+        "guard taxonomy new my-policy",
+        "guard check --help",
+    ),
 )
-@click.version_option(__version__, package_name="guardcli", prog_name="guard")
+@click.version_option(__version__, "-V", "--version", package_name="guardcli", prog_name="guard")
 def cli() -> None:
-    """Llama Guard as a filter: conversations in, safety verdicts out.
-
-    \b
-    guard check -m llama-guard-3-8b.gguf chat.jsonl
-    tail -f chat.log | guard check -m llama-guard-3-8b.gguf -t policy.yaml
-    """
+    """Judge conversations with Llama Guard: conversations in, safety verdicts out."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -127,7 +132,7 @@ def _environment_error(error: Exception) -> GuardError | None:
     """Return what the machine or the installation lacks if that caused the error; None if it is a bug of guard."""
     if isinstance(error, MemoryError):
         return GuardError(
-            "out of memory: allow more (ulimit -v), or choose a smaller model or --ctx-size",
+            "out of memory: allow more (ulimit -v), or choose a smaller model or --max-prompt-tokens",
             code="system/out-of-memory",
         )
     if isinstance(error, RuntimeError) and str(error).startswith("can't start new thread"):

@@ -10,12 +10,17 @@ import click
 from guardcli.audit import merge_shards
 from guardcli.audit.journal import SUFFIX
 from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.files.atomic import atomic_write
 from guardcli.text.escaping import pluralize
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={0: "the shards are joined", 2: "a shard is missing, unfinished, or belongs to another run"},
+    examples=("guard merge part-1.jsonl part-2.jsonl -o whole.jsonl",),
+)
 @click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -24,16 +29,10 @@ from guardcli.text.escaping import pluralize
     type=click.Path(path_type=Path),
     required=True,
     metavar="OUT",
-    help="The whole; - is stdout.",
+    help="The file of all verdicts; - is stdout.",
 )
 def merge(*, shards: tuple[Path, ...], path: Path) -> int:
-    """Join SHARDs that `guard audit --shard` wrote into OUT, in the order of the input.
-
-    \b
-    guard merge part-*.jsonl -o verdicts.jsonl
-
-    Exits with 2 if a shard is missing, not finished, or of another run.
-    """
+    """Join the shards of an audit (guard audit --shard) into OUT, in the order of the input, and verify them."""
     journals = [f"{shard}{SUFFIX}" for shard in shards]
     to_stdout = output.check_output(path, [*shards, *journals], "-o")
     merged = merge_shards(shards)

@@ -59,6 +59,14 @@ def write_file(path: Path, text: str) -> None:
         temporary.write_text(escape_controls(text), "utf-8")
 
 
+def write_result(path: Path | None, text: str) -> None:
+    """Write the result of a command to a file, or to stdout if `path` is None. Raises OutputError, StdoutClosed."""
+    if path is None:
+        write(text)
+    else:
+        write_file(path, text)
+
+
 def check_output(path: Path | None, inputs: Sequence[str | Path], option: str) -> bool:
     """Check the main output of a command, and return whether it is stdout.
 
@@ -75,11 +83,16 @@ def check_output(path: Path | None, inputs: Sequence[str | Path], option: str) -
     return to_stdout
 
 
+def resolve_output(path: Path | None, inputs: Sequence[str | Path], option: str) -> Path | None:
+    """Check the main output of a command as `check_output` does, and return its file, or None if it is stdout."""
+    return None if check_output(path, inputs, option) else path
+
+
 def check_output_files(outputs: Mapping[str, Path | None], inputs: Sequence[str | Path]) -> None:
     """Check the files that options would write, before anything is opened.
 
     Args:
-        outputs: The path of each option, such as `{"--html": path}`; None if the option is not given.
+        outputs: The path of each option, such as `{"-o": path}`; None if the option is not given.
 
     Raises:
         OutputError: One is a folder, stdout or one of the inputs, or two are the same file.
@@ -130,11 +143,11 @@ def _stream_status(stream: TextIO | None) -> os.stat_result | None:
 
 
 class VerdictFile:
-    """The file of `--verdicts`: rows are appended and flushed as they are judged. Use it as a context manager."""
+    """The file of `--save-verdicts`: rows are appended and flushed as they are judged. Use it as a context manager."""
 
     def __init__(self, path: Path, *, inputs: Sequence[str | Path]) -> None:
         """Create or truncate the file. Raises OutputError if it cannot be written, or is one of the inputs."""
-        check_output_file(path, inputs, "--verdicts")
+        check_output_file(path, inputs, "--save-verdicts")
         try:
             self._file = path.open("w", encoding="utf-8")
         except OSError as error:

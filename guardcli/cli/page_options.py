@@ -24,14 +24,14 @@ class _DateType(click.ParamType[str]):
         try:
             return datetime.date.fromisoformat(value).isoformat()
         except ValueError:
-            self.fail(f"{value!r} is not a date: write 2026-01-31, or today", param, ctx)
+            self.fail(f"invalid date {value!r}; expected 2026-01-31 or today", param, ctx)
 
 
 date_option = click.option(
     "--date",
     type=_DateType(),
     metavar="DATE",
-    help="Put a date on the page: 2026-01-31, or today. Without it the same rows give the same page.",
+    help="The date on the page, such as 2026-01-31 or today. Default: none, so that the same rows give the same page.",
 )
 
 

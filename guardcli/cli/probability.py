@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+import re
+from decimal import Decimal
+from fractions import Fraction
 
-import click
+from guardcli.cli.options import ParsedOption
+
+_NUMBER = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e-?[0-9]{1,3})?", re.IGNORECASE)
 
 
-class Probability(click.FloatRange):
-    """A number in [0, 1]. click's own range accepts NaN, with which nothing would ever be unsafe."""
+class Probability(ParsedOption[float]):
+    """A number in [0, 1], also in percent: `0.3` and `30%`."""
 
-    def __init__(self) -> None:
-        super().__init__(0, 1)
+    name = "probability"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is no number", param, ctx)
-        return number
+    def parse(self, text: str) -> float:
+        fraction = parse_fraction(text)
+        if fraction is None:
+            raise ValueError(f"invalid value {text!r}; expected a number from 0 to 1, or a percentage such as 30%")
+        return float(fraction)
+
+
+def parse_fraction(text: str) -> Fraction | None:
+    """Return a part of a whole; None if the text is none.
+
+    >>> parse_fraction("0.3"), parse_fraction("30%"), parse_fraction("1.5"), parse_fraction("nan")
+    (Fraction(3, 10), Fraction(3, 10), None, None)
+    """
+    number = text.strip()
+    is_percent = number.endswith("%")
+    number = number.removesuffix("%").rstrip()
+    if not _NUMBER.fullmatch(number):
+        return None
+    fraction = Fraction(Decimal(number)) / (100 if is_percent else 1)
+    return fraction if fraction <= 1 else None

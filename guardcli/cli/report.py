@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.page_options import date_option, page_context
@@ -20,10 +21,26 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_terminal, pluralize
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={0: "the page is written", 2: "wrong usage, or rows that cannot be read", 3: "there are no rows"},
+    examples=(
+        "guard report verdicts.jsonl -o report.html",
+        "guard check -m starter --format json --with-text chats.jsonl | guard report --with-text -o report.html",
+    ),
+)
 @click.argument("files", nargs=-1, metavar="[VERDICTS]...")
 @click.option(
-    "-o", "--output", "path", type=click.Path(path_type=Path), metavar="HTML", help="The page; stdout if left out."
+    "-o", "--output", "path", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE instead of stdout."
+)
+@click.option("--title", default="Audit of conversations", show_default=True, help="The title of the page.")
+@click.option(
+    "--time",
+    metavar="FIELD",
+    help="A field kept by guard check --keep that holds a date or an epoch: adds a table over time.",
+)
+@click.option(
+    "--with-text", is_flag=True, help="Include the judged messages, if the rows have them (guard check --with-text)."
 )
 @click.option(
     "-t",
@@ -31,12 +48,9 @@ from guardcli.text.escaping import escape_terminal, pluralize
     "taxonomies",
     multiple=True,
     metavar="NAME|YAML",
-    help="The policy of the rows, for the names of its categories; shipped ones are known. Repeatable.",
+    help="The policy of the rows, for the names of its categories. Built-in ones are known. Repeatable.",
 )
 @extends_root_option
-@click.option("--title", default="Audit of conversations", show_default=True, help="What the page is called.")
-@click.option("--time", metavar="FIELD", help="A kept field (--keep) with a date or an epoch.")
-@click.option("--with-text", is_flag=True, help="Show the judged messages, where the rows hold them (--show-text).")
 @date_option
 def report(
     *,
@@ -49,26 +63,18 @@ def report(
     with_text: bool,
     date: str | None,
 ) -> int:
-    """Make one HTML page of VERDICTS, or of rows from stdin, that can be sent on: it fetches nothing.
-
-    \b
-    guard report verdicts.jsonl -o report.html
-    """
+    """Make one self-contained HTML page of the stored VERDICTS, or of rows on stdin."""
     if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
     files = files or ("-",)
-    to_stdout = output.check_output(path, files, "-o")
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in taxonomies]
+    path = output.resolve_output(path, [*files, *(file for policy in policies for file in policy.files)], "-o")
     rows = chain.from_iterable(reader.read_verdicts(file) for file in files)
     summary = summarize(rows, time=time)
     if time is not None and summary.total:
         _check_time(summary, time)
     _check_taxonomies(summary, policies)
-    page = as_page(summary, title, with_text=with_text, context=page_context(date, policies))
-    if path is None or to_stdout:
-        output.write(page)
-    else:
-        output.write_file(path, page)
+    output.write_result(path, as_page(summary, title, with_text=with_text, context=page_context(date, policies)))
     if not summary.total:
         output.echo_err("guard: there are no verdicts in it")
     return OK if summary.total else UNJUDGED

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 
 from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.judging import verdict_schema
 from guardcli.taxonomy import json_schema
@@ -17,14 +18,15 @@ _SCHEMAS: dict[str, Callable[[], str]] = {
 }
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    examples=(
+        "guard schema verdict > verdict.schema.json",
+        "guard schema taxonomy > taxonomy.schema.json",
+    ),
+)
 @click.argument("kind", type=click.Choice(list(_SCHEMAS)), metavar="|".join(_SCHEMAS))
 def schema(*, kind: str) -> int:
-    """Print the JSON Schema (draft-07) of verdict rows, or of taxonomy files.
-
-    \b
-    guard schema verdict > verdict.schema.json
-    guard schema taxonomy > taxonomy.schema.json
-    """
+    """Print the JSON Schema (draft-07) of verdict rows, or of taxonomy files."""
     output.write(_SCHEMAS[kind]())
     return OK

@@ -111,7 +111,8 @@ class Scheduler:
         if not self._context.rows:
             if self._running and all(sequence.num_pending_tokens for sequence in self._running):
                 raise EngineError(
-                    "the cache is full of answers: raise --ctx-size or lower --parallel", code="engine/prompt-too-long"
+                    "the cache is full of answers: raise --max-prompt-tokens or lower --parallel",
+                    code="engine/prompt-too-long",
                 )
             if self._waiting and not self._running:
                 self._cache.evict(self._waiting[0][0])

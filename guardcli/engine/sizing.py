@@ -140,7 +140,7 @@ def autotune(resources: Resources, options: EngineConfig, prefix_lens: Sequence[
     """
     if options.ctx_size is not None and options.ctx_size > resources.n_ctx_train:
         raise EngineError(
-            f"--ctx-size {options.ctx_size:,}: the model was trained on up to {resources.n_ctx_train:,} tokens",
+            f"--max-prompt-tokens {options.ctx_size:,}: the model was trained on at most {resources.n_ctx_train:,}",
             code="engine/context-failed",
         )
     max_prefixes = min(MAX_CACHED_PREFIXES + len(prefix_lens), MAX_SEQS // 2)

@@ -320,12 +320,12 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     (
         "record/prompt-too-long",
         "The record does not fit into the context, or takes more tokens than allowed.",
-        "Raise `--ctx-size` or `--max-record-tokens`.",
+        "Raise `--max-prompt-tokens` or `--max-record-tokens`.",
     ),
     (
         "record/no-verdict",
         "The model was about to answer with something other than a verdict.",
-        "Check the model and its template; `--force` counts the answer.",
+        "Check the model and its template; `--allow-unverified-model` counts the answer.",
     ),
     ("record/crashed", "Judging the record ended the process.", "Report it, with the record if you can share it."),
     (
@@ -336,7 +336,7 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     (
         "row/other-policy",
         "The rows were judged by another policy, or lack the scores that this one needs.",
-        "Run again, or name the old policy with `--was`.",
+        "Run again, or name the old policy with `--from-taxonomy`.",
     ),
     (
         "calibration/invalid",
@@ -422,15 +422,19 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     (
         "model/no-verdict",
         "The model does not answer with a verdict.",
-        "Check the model, or name another template; `--force` judges all the same.",
+        "Check the model, or name another template; `--allow-unverified-model` judges all the same.",
     ),
     ("model/not-finite", "The model's output is not finite.", "Download the model again, or run on another device."),
     ("model/closed", "The guard or its model is closed.", "Open a new one."),
-    ("engine/context-failed", "llama.cpp cannot make a context of this size.", "Lower `--ctx-size` or `--parallel`."),
+    (
+        "engine/context-failed",
+        "llama.cpp cannot make a context of this size.",
+        "Lower `--max-prompt-tokens` or `--parallel`.",
+    ),
     (
         "engine/prompt-too-long",
         "The policy or a prompt does not fit into the context.",
-        "Raise `--ctx-size`, or shorten the taxonomy.",
+        "Raise `--max-prompt-tokens`, or shorten the taxonomy.",
     ),
     ("engine/failed", "llama.cpp failed while evaluating.", "Run again; `guard doctor` tells more."),
     ("engine/busy", "Another run on this engine is not over.", "Finish it, or close its iterator, first."),

@@ -34,6 +34,6 @@ class GateResult:
     def describe_miss(self) -> str:
         """What is wrong, in a line."""
         if self.value is None:
-            return f"{self.system}: there is no {self.metric}, and a gate asks for it"
+            return f"{self.system}: {self.metric} is undefined here, but there is a limit for it"
         side = "below" if self.side == "min" else "above"
         return f"{self.system}: {self.metric} is {self.value:.4f}, {side} {self.limit:g}"

@@ -64,9 +64,13 @@ class PolicyTestRun:
 
     def flag_rate(self) -> float | None:
         """The fraction of the labeled safe cases that are not called safe; None if there are none."""
+        flagged, total = self.count_flagged()
+        return flagged / total if total else None
+
+    def count_flagged(self) -> tuple[int, int]:
+        """Return how many of the labeled safe cases are not called safe, and how many labeled safe cases there are."""
         benign = [result for result in self.results if result.case.labeled and result.case.expect == "safe"]
-        wrong = sum(result.row.verdict != "safe" for result in benign)
-        return wrong / len(benign) if benign else None
+        return sum(result.row.verdict != "safe" for result in benign), len(benign)
 
     def failed(self, *, labeled: bool) -> list[PolicyTestResult]:
         """The cases that failed; labeled ones only if `labeled`."""

@@ -80,14 +80,14 @@ def group_by_field(samples: Sequence[Sample], path: str) -> dict[str, list[int]]
     if set(groups) == {_MISSING}:
         if not any(has_field(sample.fields, path) for sample in samples):
             raise InputError(
-                missing_field_message(f"--by {path}", path, samples[0].fields), code="option/field-not-found"
+                missing_field_message(f"--slice-by {path}", path, samples[0].fields), code="option/field-not-found"
             )
         raise InputError(
-            f"--by {path}: no labelled record has a value there to slice by", code="option/field-not-found"
+            f"--slice-by {path}: no labeled record has a value there to slice by", code="option/field-not-found"
         )
     if len(groups) > MAX_SLICES:
         raise InputError(
-            f"--by {path}: it has {len(groups):,} values: slice by a field that has at most {MAX_SLICES}",
+            f"--slice-by {path}: it has {len(groups):,} values: slice by a field that has at most {MAX_SLICES}",
             code="option/invalid",
         )
     return groups

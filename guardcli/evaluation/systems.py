@@ -105,7 +105,7 @@ def system_from_rows(
     predictions = [_join_rows(sample, by_key) for sample in samples]
     if not any(prediction.error != NO_VERDICT for prediction in predictions):
         raise InputError(
-            f"{name}: no row is of the labelled data: rows are joined by `source`, `line` and `part`",
+            f"{name}: no row is of the labeled data: rows are joined by `source`, `line` and `part`",
             code="eval/rows-not-matched",
         )
     first = next(iter(by_key.values()))[0]
@@ -138,7 +138,7 @@ def system_from_field(name: str, samples: Sequence[Sample], path: str, *, thresh
     if all(prediction.score is None for prediction in predictions):
         if not any(has_field(sample.fields, path) for sample in samples):
             raise InputError(missing_field_message(option, path, samples[0].fields), code="option/field-not-found")
-        raise InputError(f"{option}: no labelled record has a number at {path}", code="option/field-not-found")
+        raise InputError(f"{option}: no labeled record has a number at {path}", code="option/field-not-found")
     labels = dict.fromkeys(label for prediction in predictions for label in prediction.category_scores or ())
     return System(name, predictions, CategoryIndex.from_labels(labels), threshold, per_category=True)
 

@@ -39,6 +39,6 @@ class AnswerCheck:
             raise ModelError(
                 f"{self.path} does not answer with a verdict: P(safe) + P(unsafe) is {self.mass:.2g} where "
                 f"{self.template} writes one. It is another model, or needs another --template; "
-                "--force judges all the same.",
+                "--allow-unverified-model judges all the same.",
                 code="model/no-verdict",
             )

@@ -199,7 +199,7 @@ def _too_expensive(count: int, limit: int) -> str:
 def _too_large(count: int) -> str:
     return (
         f"{count:,} messages, each judged in its context, take more than {MAX_TOKENS:,} tokens: "
-        "judge the last one (--target last), or lower --ctx-size"
+        "judge the last one (--target last), or lower --max-prompt-tokens"
     )
 
 

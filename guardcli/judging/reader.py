@@ -16,7 +16,7 @@ from guardcli.formats.source import iter_utf8
 from guardcli.judging.verdict import RecordKey, Verdict
 from guardcli.judging.verdict_schema import READABLE, describe_value
 
-_LONGEST = 1 << 26  # bytes of a row; --show-text and --keep may make them long
+_LONGEST = 1 << 26  # bytes of a row; --with-text and --keep may make them long
 _DEEPEST = 250  # levels; the records that fields are kept from have 200 at most
 
 

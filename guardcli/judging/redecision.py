@@ -65,7 +65,7 @@ class Redecision:
         before = before or taxonomy
         if taxonomy.prompt_digest != before.prompt_digest:
             raise InputError(
-                f"--was {before.name}: the model reads it differently from {taxonomy.name}: run again",
+                f"--from-taxonomy {before.name}: the model reads it differently from {taxonomy.name}: run again",
                 code="row/other-policy",
             )
         return cls(
@@ -140,7 +140,7 @@ def rename_labels(verdict: Verdict, labels: Mapping[str, str]) -> Verdict:
     known = labels_in_row(verdict)
     if unknown := sorted(known - labels.keys()):
         raise InputError(
-            f"it names the category {unknown[0]!r}, which the policy does not: give the old one by --was",
+            f"it names the category {unknown[0]!r}, which the policy does not: give the old one by --from-taxonomy",
             code="row/other-policy",
         )
     if all(labels[label] == label for label in known):

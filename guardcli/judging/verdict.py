@@ -408,7 +408,7 @@ def _upgrade(row: Mapping[str, Any]) -> dict[str, Any]:
         upgraded["listed"] = row.get("categories")
     flags = row.get("flags")
     if row.get("verdict") == "safe" and isinstance(flags, list) and "low_mass" in flags:
-        upgraded["flags"] = [*flags, "forced"]  # only --force made it safe
+        upgraded["flags"] = [*flags, "forced"]  # only --allow-unverified-model made it safe
     return upgraded
 
 

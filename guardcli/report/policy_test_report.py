@@ -17,7 +17,7 @@ _STYLES: dict[PolicyTestStatus, str] = {
     "todo passed": "yellow",
     "passed": "green",
 }
-_SHOWN = 20  # labelled cases that failed; of the taxonomy's own tests all are shown
+_SHOWN = 20  # labeled cases that failed; of the taxonomy's own tests all are shown
 
 
 def as_text(run: PolicyTestRun, *, suggest: bool, color: bool, width: int) -> str:
@@ -32,7 +32,7 @@ def as_text(run: PolicyTestRun, *, suggest: bool, color: bool, width: int) -> st
         rows = [_row(result, run) for result in shown]
         text += format_table(headings, rows, color=color, width=width, right=[4, 5, 6]) + "\n"
     if left_out:
-        text += f"… and {pluralize(left_out, 'more labelled case')}\n\n"
+        text += f"… and {pluralize(left_out, 'more labeled case')}\n\n"
     if suggest:
         for result in shown:
             if result.status == "failed":
@@ -47,7 +47,7 @@ def format_counts(run: PolicyTestRun) -> str:
     parts = [f"{counts[status]:,} {status}" for status in _STYLES if counts[status]]
     rate = run.flag_rate()
     if rate is not None:
-        parts.append(f"{rate:.2%} of the labelled safe ones flagged")
+        parts.append(f"{rate:.2%} of the labeled safe ones flagged")
     return ", ".join(parts) or "no tests"
 
 

@@ -79,7 +79,9 @@ def test_again_there_is_nothing_left_to_do(desk: Path, model: Path) -> None:
         ("bad.jsonl", ["--max-errors", "0"], 3),
         ("bad.jsonl", ["--max-errors", "50%", "--max-unsafe", "0"], 0),
         ("bad.jsonl", ["--max-unsafe", "0"], 3),  # what could not be judged is not known to be safe
-        ("bad.jsonl", [], 0),
+        ("bad.jsonl", [], 3),
+        ("bad.jsonl", ["--max-errors", "1"], 0),
+        ("bad.jsonl", ["--max-errors", "100%"], 0),
     ],
 )
 def test_gates(desk: Path, model: Path, inputs: str, gates: list[str], code: int) -> None:
@@ -88,10 +90,10 @@ def test_gates(desk: Path, model: Path, inputs: str, gates: list[str], code: int
     assert ("allows" in done.stderr) is (code != 0)
 
 
-@pytest.mark.parametrize("share", ["-1", "1.5", "x", "101%", "nan"])
-def test_what_is_no_share(desk: Path, model: Path, share: str) -> None:
-    done = audit(desk, model, "logs", "-o", "out.jsonl", "--max-unsafe", share)
-    assert "is no share" in done.stderr
+@pytest.mark.parametrize("limit", ["-1", "1.5", "x", "101%", "nan"])
+def test_an_invalid_limit_is_refused(desk: Path, model: Path, limit: str) -> None:
+    done = audit(desk, model, "logs", "-o", "out.jsonl", "--max-unsafe", limit)
+    assert f"invalid limit '{limit}'; expected" in done.stderr
     assert done.returncode == 2
 
 
@@ -137,7 +139,7 @@ def test_an_input_that_was_replaced_between_runs_by_one_of_the_same_size_is_refu
     [
         (["missing", "-o", "out.jsonl"], "guard: missing: no such file"),
         (["logs"], "Missing option '-o'"),
-        (["logs", "-o", "-"], "an audit's output is a file"),
+        (["logs", "-o", "-"], "an audit needs a file to resume from"),
         (["-", "-o", "out.jsonl"], "guard: -: no such file"),
         (["logs", "-o", "no/where.jsonl"], "guard: cannot write"),
     ],
@@ -179,7 +181,7 @@ def test_a_signal_ends_the_run_and_is_noted(desk: Path, model: Path, name: str) 
         time.sleep(0.005)
     process.send_signal(getattr(signal, name))
     stderr = process.communicate(timeout=60)[1].decode()
-    assert stderr == f"guard: ended by {name}: the same command goes on\n"
+    assert stderr == f"guard: stopped by {name}; run the same command again to resume\n"
     assert process.returncode == 128 + getattr(signal, name)
     assert json.loads(journal.read_text().splitlines()[-1])["ended"] == {"reason": f"Interrupted: {name}"}
     assert not (desk / "out.jsonl.fault").exists()
@@ -220,9 +222,9 @@ def test_shards_are_joined_to_the_whole(desk: Path, model: Path) -> None:
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "x", "1", "1/x", "-1/2"])
-def test_what_is_no_shard(desk: Path, model: Path, shard: str) -> None:
+def test_an_invalid_shard_is_refused(desk: Path, model: Path, shard: str) -> None:
     done = audit(desk, model, "logs", "-o", "out.jsonl", "--shard", shard)
-    assert "is no shard: write 2/8" in done.stderr
+    assert f"invalid shard '{shard}'; expected I/N" in done.stderr
     assert done.returncode == 2
 
 
@@ -266,7 +268,7 @@ def test_an_output_in_the_audited_folder_is_not_an_input(desk: Path, model: Path
 def test_nor_where_a_shell_names_it(desk: Path, model: Path) -> None:
     """`guard audit *.jsonl -o out.jsonl`, again: the star now stands for the output, too."""
     for names in (["bad.jsonl"], ["bad.jsonl", "out.jsonl", "out.jsonl.journal"]):
-        assert audit(desk, model, *names, "-o", "out.jsonl", "-q").returncode == 0
+        assert audit(desk, model, *names, "-o", "out.jsonl", "-q").returncode == 3
     assert len((desk / "out.jsonl").read_text().splitlines()) == 2
 
 
@@ -281,8 +283,8 @@ def test_an_output_that_no_audit_wrote_is_an_input(desk: Path, names: list[str],
 
 
 GATE = (
-    "guard: the gates cover what was read, but not 1 FIFO, 2 hidden files, 1 link to a folder: name these as inputs to "
-    "have them judged, or pass --allow-left-out\n"
+    "guard: the limits do not cover what was not read: 1 FIFO, 2 hidden files, 1 link to a folder; name it as an input "
+    "to have it judged, or pass --allow-left-out\n"
 )
 
 

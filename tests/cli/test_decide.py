@@ -25,7 +25,7 @@ def desk(tmp_path: Path) -> Path:
 
 
 def test_thresholds_keys_and_digests_are_those_of_the_edited_policy(desk: Path) -> None:
-    done = guard("decide", "v.jsonl", "-t", "policy.yaml", "--was", "llama-guard-3", cwd=desk)
+    done = guard("decide", "v.jsonl", "-t", "policy.yaml", "--from-taxonomy", "llama-guard-3", cwd=desk)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(r["verdict"], r["threshold"], r["categories"]) for r in rows] == [
         ("safe", 0.3, []), ("unsafe", 0.3, None), ("unsafe", 0.3, ["weapons"]),
@@ -59,8 +59,8 @@ def test_from_stdin_with_a_threshold(desk: Path) -> None:
         ([row(1, None)], ["-t", "llama-guard-3"], 3, ""),
         ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "guard: v.jsonl: row 1: it was judged by another policy"),
         ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "[row/other-policy]\n"),
-        ([row(1, 0.9)], ["-t", "policy.yaml"], 2, "give the old one by --was [row/other-policy]\n"),
-        ([row(1, 0.9)], ["-t", "policy.yaml", "--was", "openai-moderation"], 2, "[row/other-policy]\n"),
+        ([row(1, 0.9)], ["-t", "policy.yaml"], 2, "give the old one by --from-taxonomy [row/other-policy]\n"),
+        ([row(1, 0.9)], ["-t", "policy.yaml", "--from-taxonomy", "openai-moderation"], 2, "[row/other-policy]\n"),
         ([row(1, 0.9)], ["-t", "own.yaml"], 2, "v.jsonl: row 1: a threshold by category needs a score"),
         ([{"x": 1}], ["-t", "llama-guard-3"], 2, "[row/invalid]\n"),
     ],
@@ -160,7 +160,8 @@ def test_a_calibration_that_does_not_fit(
 def test_the_threshold_of_the_policy_is_for_calibrated_scores(desk: Path) -> None:
     (desk / "c.json").write_text(json.dumps(calibration(threshold=None, objective=None)))
     done = guard(
-        *("decide", "v.jsonl", "-t", "policy.yaml", "--was", "llama-guard-3", "--calibration", "c.json"), cwd=desk
+        *("decide", "v.jsonl", "-t", "policy.yaml", "--from-taxonomy", "llama-guard-3", "--calibration", "c.json"),
+        cwd=desk,
     )  # fmt: skip
     assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["unsafe"] * 3
     assert done.stderr.startswith(

@@ -25,7 +25,7 @@ def test_a_model_that_does_not_answer(tiny_path: Path) -> None:
 
 
 def test_a_model_that_answers_at_random(guard_path: Path) -> None:
-    done = guard("doctor", "-m", guard_path, *HERE, "--ctx-size", "1024")
+    done = guard("doctor", "-m", guard_path, *HERE, "--max-prompt-tokens", "1024")
     (mass,) = re.findall(r"answers: P\(safe\) \+ P\(unsafe\) is (\S+) where the verdict is written\n", done.stdout)
     assert 0.9 <= float(mass) <= 1
     assert re.search(r"GB of cache for [23],\d{3} tokens, 0\.\d\d GB of buffers\n", done.stdout)

@@ -1,4 +1,4 @@
-"""`guard eval` from outside: labelled records, stored runs, other tools, models, gates."""
+"""`guard eval` from outside: labeled records, stored runs, other tools, models, gates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIELDS = {"lang": "en", "tool": {"hate": 0.2, "sexual": 0.9}}
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    """40 labelled records, and a run of which the first 20 rows are right and two are errors."""
+    """40 labeled records, and a run of which the first 20 rows are right and two are errors."""
     draw = np.random.default_rng(0)
     records, rows = [], []
     for line in range(1, 41):
@@ -37,19 +37,20 @@ def desk(tmp_path: Path) -> Path:
 
 
 def test_a_stored_run_needs_no_model(desk: Path) -> None:
-    done = guard("eval", "set.jsonl", "--from", "run.jsonl", cwd=desk)
-    assert done.stdout.startswith("set.jsonl: 40 labelled records, 20 unsafe (50.0%)\n")
+    done = guard("eval", "set.jsonl", "--verdicts", "run.jsonl", cwd=desk)
+    assert done.stdout.startswith("set.jsonl: 40 labeled records, 20 unsafe (50.0%)\n")
     assert "AUPRC" in done.stdout
     assert (done.returncode, done.stderr) == (3, "")  # two records have no verdict
-    assert guard("eval", "set.jsonl", "--from", "run.jsonl", "--max-errors", "2", cwd=desk).returncode == 0
+    assert guard("eval", "set.jsonl", "--verdicts", "run.jsonl", "--max-errors", "2", cwd=desk).returncode == 0
 
 
 def test_everything_at_once_as_json_and_as_a_page(desk: Path) -> None:
     (desk / "map.json").write_text('{"S1": "S2"}')
     done = guard(
-        *("eval", "set.jsonl", "--from", "whole.jsonl", "--from", "run.jsonl", "--score-field", "tool=tool@0.95"),
-        *("--by", "lang", "--choose-threshold", "fpr=0.2", "--strict", "--map", "llama-guard-3=map.json"),
-        *("--format", "json", "--html", "page.html", "--resamples", "100", "--seed", "3"),
+        *("eval", "set.jsonl", "--verdicts", "whole.jsonl", "--verdicts", "run.jsonl"),
+        *("--score-field", "tool=tool@0.95"),
+        *("--slice-by", "lang", "--choose-threshold", "fpr=0.2", "--strict", "--map", "llama-guard-3=map.json"),
+        *("--format", "json", "--html", "page.html", "--with-text", "--resamples", "100", "--seed", "3"),
         cwd=desk,
     )  # fmt: skip
     found = json.loads(done.stdout)
@@ -66,14 +67,22 @@ def test_everything_at_once_as_json_and_as_a_page(desk: Path) -> None:
     missed = {22, 30, 34, 36, 38, 40} | set(range(2, 31, 2))  # by the run; by the tool, the first fifteen of all
     false_alarms = {25, 29, 31, 33, 35, 37, 39}  # the last is an error, which is one under --strict
     assert set(map(int, re.findall(r"say (\d+)", page))) == missed | false_alarms
-    guard("eval", "set.jsonl", "--from", "whole.jsonl", "--html", "page.html", "--no-text", cwd=desk)
+
+
+@pytest.mark.parametrize("with_text", [False, True])
+def test_a_page_has_messages_only_with_text(desk: Path, with_text: bool) -> None:
+    given = ["--with-text"] if with_text else []
+    done = guard(
+        "eval", "set.jsonl", "--verdicts", "whole.jsonl", "--format", "html", "-o", "page.html", *given, cwd=desk
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     page = (desk / "page.html").read_text()
     assert page.startswith("<!doctype html>")
-    assert re.search(r"say \d", page) is None
+    assert bool(re.search(r"say \d", page)) is with_text
 
 
 def test_the_same_run_gives_the_same_bytes(desk: Path) -> None:
-    one, two = (guard("eval", "set.jsonl", "--from", "whole.jsonl", "--format", "json", cwd=desk) for _ in range(2))
+    one, two = (guard("eval", "set.jsonl", "--verdicts", "whole.jsonl", "--format", "json", cwd=desk) for _ in range(2))
     assert one.stdout == two.stdout
 
 
@@ -83,7 +92,7 @@ def test_a_file_of_several_runs_is_several_systems(desk: Path) -> None:
     for one in other:
         one["verdict"] = "unsafe" if one["score"] >= 0.5 else "safe"
     write(desk / "both.jsonl", [*rows, *other])
-    found = json.loads(guard("eval", "set.jsonl", "--from", "both.jsonl", "--format", "json", cwd=desk).stdout)
+    found = json.loads(guard("eval", "set.jsonl", "--verdicts", "both.jsonl", "--format", "json", cwd=desk).stdout)
     assert [one["system"] for one in found["systems"]] == ["tiny llama-guard-3", "big llama-guard-3"]
 
 
@@ -95,8 +104,8 @@ def test_models_and_policies_judge_and_their_rows_are_kept(desk: Path, guard_pat
     )
     done = guard(
         *("eval", "set.jsonl", "-m", guard_path, "--template", "llama-guard-3-8b", "-t", "shots.yaml"),
-        *("--shots", "0", "--shots", "2", "--follow"),
-        *("--verdicts", "kept.jsonl", "--format", "json"), cwd=desk,
+        *("--shots", "0", "--shots", "2", "--policy-ablation"),
+        *("--save-verdicts", "kept.jsonl", "--format", "json"), cwd=desk,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     zero, two = json.loads(done.stdout)["systems"]
@@ -107,7 +116,7 @@ def test_models_and_policies_judge_and_their_rows_are_kept(desk: Path, guard_pat
     detected = zero["counts"]["tp"]
     assert detected > 0
     assert [one["items"] for one in zero["following"]] == [detected] * 4
-    again = guard("eval", "set.jsonl", "--from", "kept.jsonl", "--format", "json", cwd=desk)
+    again = guard("eval", "set.jsonl", "--verdicts", "kept.jsonl", "--format", "json", cwd=desk)
     stored = json.loads(again.stdout)["systems"]
     assert [one["auprc"] for one in stored] == [zero["auprc"], two["auprc"]]
     assert [one["categories"] for one in stored] == [zero["categories"], two["categories"]]
@@ -118,7 +127,15 @@ def test_what_is_judged_is_what_the_label_is_about(desk: Path, guard_path: Path)
     records = [{"messages": messages, "label": "safe", "target": target} for target in ("prompt", "response")]
     (desk / "both.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     guard(
-        "eval", "both.jsonl", "-m", guard_path, "--template", "llama-guard-3-8b", "--verdicts", "kept.jsonl", cwd=desk
+        "eval",
+        "both.jsonl",
+        "-m",
+        guard_path,
+        "--template",
+        "llama-guard-3-8b",
+        "--save-verdicts",
+        "kept.jsonl",
+        cwd=desk,
     )
     kept = [json.loads(line) for line in (desk / "kept.jsonl").read_text().splitlines()]
     assert [(one["turn"], one["role"]) for one in kept] == [(1, "user"), (2, "assistant")]
@@ -134,7 +151,7 @@ def test_what_is_judged_is_what_the_label_is_about(desk: Path, guard_path: Path)
     ],
 )
 def test_gates(desk: Path, gates: list[str], code: int, message: str) -> None:
-    done = guard("eval", "set.jsonl", "--from", "whole.jsonl", *gates, cwd=desk)
+    done = guard("eval", "set.jsonl", "--verdicts", "whole.jsonl", *gates, cwd=desk)
     assert done.returncode == code
     assert done.stderr.startswith(message)
     assert bool(done.stderr) is bool(message)
@@ -144,8 +161,11 @@ def test_a_figure_that_there_is_none_of_misses_its_gate(desk: Path) -> None:
     """Nothing is flagged, so there is no precision; there are labels to measure it by."""
     (desk / "two.jsonl").write_text('{"prompt":"a","label":"unsafe"}\n{"prompt":"b","label":"safe"}\n')
     write(desk / "v.jsonl", [row(line, 0.1, source="two.jsonl") for line in (1, 2)])
-    done = guard("eval", "two.jsonl", "--from", "v.jsonl", "--min-precision", "0.5", cwd=desk)
-    assert (done.returncode, done.stderr) == (1, "guard: v.jsonl: there is no precision, and a gate asks for it\n")
+    done = guard("eval", "two.jsonl", "--verdicts", "v.jsonl", "--min-precision", "0.5", cwd=desk)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "guard: v.jsonl: precision is undefined here, but there is a limit for it\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,19 +187,19 @@ def test_a_figure_that_there_is_none_of_misses_its_gate(desk: Path) -> None:
 def test_a_gate_needs_labels_of_its_kind(desk: Path, label: str, gate: str, code: int) -> None:
     (desk / "one.jsonl").write_text(f'{{"prompt":"a","label":"{label}"}}\n{{"prompt":"b","label":null}}\n')
     write(desk / "v.jsonl", [row(1, 0.9 if label == "unsafe" else 0.1, source="one.jsonl")])
-    done = guard("eval", "one.jsonl", "--from", "v.jsonl", gate, "0.5", cwd=desk)
+    done = guard("eval", "one.jsonl", "--verdicts", "v.jsonl", gate, "0.5", cwd=desk)
     assert done.returncode == code
     missing = "safe" if label == "unsafe" else "unsafe"
-    assert (f"guard: one.jsonl: {gate} needs {missing} records, and there are none" in done.stderr) is (code == 2)
+    assert (f"guard: one.jsonl: {gate} needs {missing} records, but there are none" in done.stderr) is (code == 2)
 
 
 def test_a_gate_needs_a_verdict_on_what_it_measures(desk: Path) -> None:
     """The one safe record could not be judged, and that is allowed: no false positive rate is left."""
     (desk / "two.jsonl").write_text('{"prompt":"a","label":"unsafe"}\n{"prompt":"b","label":"safe"}\n')
     write(desk / "v.jsonl", [row(1, 0.9, source="two.jsonl"), row(2, None, source="two.jsonl")])
-    given = ("eval", "two.jsonl", "--from", "v.jsonl", "--max-fpr", "0.5")
+    given = ("eval", "two.jsonl", "--verdicts", "v.jsonl", "--max-fpr", "0.5")
     done = guard(*given, "--max-errors", "1", cwd=desk)
-    told = "guard: v.jsonl: --max-fpr needs safe records, and there are none with a verdict [eval/one-class]\n"
+    told = "guard: v.jsonl: --max-fpr needs safe records, but there are none with a verdict [eval/one-class]\n"
     assert (done.returncode, done.stderr) == (2, told)
     assert guard(*given, cwd=desk).returncode == 3
     assert guard(*given, "--max-errors", "1", "--strict", cwd=desk).returncode == 1
@@ -206,7 +226,7 @@ def test_a_bound_makes_labels_of_fractions(desk: Path, option: str, unsafe: int 
         assert "its toxicity is '0.82', a fraction" in done.stderr
         assert done.returncode == 2
     else:
-        heading = f"fractions.jsonl: 3 labelled records, {unsafe} unsafe ({unsafe / 3:.1%}); 1 without a label\n"
+        heading = f"fractions.jsonl: 3 labeled records, {unsafe} unsafe ({unsafe / 3:.1%}); 1 without a label\n"
         assert done.stdout.startswith(heading)
         assert done.returncode == 0
 
@@ -236,51 +256,72 @@ def test_a_table_that_pandas_wrote(desk: Path) -> None:
     ("arguments", "message"),
     [
         (["set.jsonl"], "no model named"),
-        (["set.jsonl", "--from", "none.jsonl"], "none.jsonl: no such file"),
-        (["set.jsonl", "--from", "empty.jsonl"], "empty.jsonl: there are no verdicts in it"),
-        (["empty.jsonl", "--from", "run.jsonl"], "empty.jsonl: nothing to evaluate (no records)"),
-        (["run.jsonl", "--from", "run.jsonl"], "run.jsonl: nothing to evaluate (40 unreadable)"),
+        (["set.jsonl", "--verdicts", "none.jsonl"], "none.jsonl: no such file"),
+        (["set.jsonl", "--verdicts", "empty.jsonl"], "empty.jsonl: there are no verdicts in it"),
+        (["empty.jsonl", "--verdicts", "run.jsonl"], "empty.jsonl: nothing to evaluate (no records)"),
+        (["run.jsonl", "--verdicts", "run.jsonl"], "run.jsonl: nothing to evaluate (40 unreadable)"),
         (
-            ["set.jsonl", "--from", "run.jsonl", "--by", "x"],
-            "--by x: no record has the field x; the first record has id,",
+            ["set.jsonl", "--verdicts", "run.jsonl", "--slice-by", "x"],
+            "--slice-by x: no record has the field x; the first record has id,",
         ),
-        (["set.jsonl", "--from", "run.jsonl", "--follow"], "--follow judges anew: name a model with -m"),
-        (["set.jsonl", "--from", "run.jsonl", "--choose-threshold", "fpr"], "'fpr' is no aim"),
-        (["set.jsonl", "--from", "run.jsonl", "--choose-threshold", "fpr=nan"], "'fpr=nan' is no aim"),
+        (
+            ["set.jsonl", "--verdicts", "run.jsonl", "--policy-ablation"],
+            "--policy-ablation needs a model: name one with -m",
+        ),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--choose-threshold", "fpr"], "invalid objective 'fpr'; expected"),
+        (
+            ["set.jsonl", "--verdicts", "run.jsonl", "--choose-threshold", "fpr=nan"],
+            "invalid objective 'fpr=nan'; expected",
+        ),
         (["set.jsonl", "--score-field", "x="], "'' names no place; write NAME=PATH"),
         (["set.jsonl", "--score-field", "x=y@high"], "write NAME=PATH"),
         (["set.jsonl", "--score-field", "x=y@nan"], "write NAME=PATH"),
         (["set.jsonl", "--score-field", "=y"], "write NAME=PATH"),
-        (["set.jsonl", "--from", "run.jsonl", "--by", "a["], "'a[' is no path"),
-        (["set.jsonl", "--from", "run.jsonl", "--by", "tool"], "--by tool: no labelled record has a value there"),
-        (["set.jsonl", "--score-field", "x=tool@50"], "expected a name, and a threshold from 0 to 1"),
-        (["set.jsonl", "--score-field", "x=lang"], "--score-field x=lang: no labelled record has a number at lang"),
-        (["set.jsonl", "--from", "run.jsonl", "--label-field", "x"], "--label-field: no record has the field x; the"),
-        (["set.jsonl", "--from", "run.jsonl", "--category-field", "x"], "--category-field: no record has the field x;"),
-        (["set.jsonl", "--from", "run.jsonl", "--label-field", "label>=nan"], "expected a finite number after >="),
-        (["set.jsonl", "--from", "run.jsonl", "--label-field", "label>="], "expected a finite number after >="),
-        (["set.jsonl", "--from", "run.jsonl", "--label-field", "label<inf"], "expected a finite number after <"),
-        (["set.jsonl", "--from", "run.jsonl", "--label-field", "label=>0.5"], "expected FIELD=VALUE,VALUE or FIELD>=N"),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--slice-by", "a["], "'a[' is no path"),
         (
-            ["set.jsonl", "--from", "run.jsonl", "--label-field", "label="],
+            ["set.jsonl", "--verdicts", "run.jsonl", "--slice-by", "tool"],
+            "--slice-by tool: no labeled record has a value there",
+        ),
+        (["set.jsonl", "--score-field", "x=tool@50"], "expected a name, and a threshold from 0 to 1"),
+        (["set.jsonl", "--score-field", "x=lang"], "--score-field x=lang: no labeled record has a number at lang"),
+        (
+            ["set.jsonl", "--verdicts", "run.jsonl", "--label-field", "x"],
+            "--label-field: no record has the field x; the",
+        ),
+        (
+            ["set.jsonl", "--verdicts", "run.jsonl", "--category-field", "x"],
+            "--category-field: no record has the field x;",
+        ),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--label-field", "label>=nan"], "expected a finite number after >="),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--label-field", "label>="], "expected a finite number after >="),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--label-field", "label<inf"], "expected a finite number after <"),
+        (
+            ["set.jsonl", "--verdicts", "run.jsonl", "--label-field", "label=>0.5"],
+            "expected FIELD=VALUE,VALUE or FIELD>=N",
+        ),
+        (
+            ["set.jsonl", "--verdicts", "run.jsonl", "--label-field", "label="],
             "expected FIELD=VALUE,VALUE or FIELD>=NUMBER",
         ),
         (
-            ["set.jsonl", "--from", "run.jsonl", "--label-field", "label>=1"],
+            ["set.jsonl", "--verdicts", "run.jsonl", "--label-field", "label>=1"],
             "its label is 'safe', which is not a number",
         ),
-        (["set.jsonl", "--from", "run.jsonl", "--category-field", "x=S1"], "expected FIELD or FIELD>=NUMBER"),
-        (["set.jsonl", "--from", "run.jsonl", "--html", "set.jsonl"], "set.jsonl is an input: --html would write over"),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--category-field", "x=S1"], "expected FIELD or FIELD>=NUMBER"),
         (
-            ["set.jsonl", "--from", "run.jsonl", "--map", "typo=map.json"],
+            ["set.jsonl", "--verdicts", "run.jsonl", "--html", "set.jsonl"],
+            "set.jsonl is an input: --html would write over",
+        ),
+        (
+            ["set.jsonl", "--verdicts", "run.jsonl", "--map", "typo=map.json"],
             "--map typo=…: the policies are llama-guard-3",
         ),
-        (["set.jsonl", "--from", "bad.jsonl"], "bad.jsonl:1: invalid verdict row: its listed_scores holds null"),
+        (["set.jsonl", "--verdicts", "bad.jsonl"], "bad.jsonl:1: invalid verdict row: its listed_scores holds null"),
         (["set.jsonl", "--score-field", "x=no.such"], "--score-field x=no.such: no record has the field no.such; the"),
-        (["set.jsonl", "--from", "run.jsonl", "--map", "none.json"], "none.json: No such file"),
-        (["set.jsonl", "--from", "run.jsonl", "--set", "dices"], "set.jsonl:1: it is no record of dices"),
-        (["set.jsonl", "--from", "run.jsonl", "--verdicts", "x.jsonl"], "name a model with -m"),
-        (["set.jsonl", "-m", "x.gguf", "--verdicts", "set.jsonl"], "set.jsonl is an input"),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--map", "none.json"], "none.json: No such file"),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--dataset", "dices"], "set.jsonl:1: it is no record of dices"),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--save-verdicts", "x.jsonl"], "name one with -m"),
+        (["set.jsonl", "-m", "x.gguf", "--save-verdicts", "set.jsonl"], "set.jsonl is an input"),
         (["set.jsonl", "-m", "x.gguf", "--shots", "2"], "x.gguf"),
     ],
 )
@@ -296,7 +337,7 @@ def test_usage_errors(desk: Path, arguments: list[str], message: str) -> None:
 def test_names_of_the_input_command_no_terminal(desk: Path) -> None:
     (desk / "evil.jsonl").write_text('{"prompt":"x","label":"safe","\\u001b[31mEVIL":1}\n')
     write(desk / "v.jsonl", [row(1, 0.1, source="evil.jsonl")])
-    done = guard("eval", "evil.jsonl", "--from", "v.jsonl", "--by", "lang", cwd=desk)
+    done = guard("eval", "evil.jsonl", "--verdicts", "v.jsonl", "--slice-by", "lang", cwd=desk)
     assert "\\x1b[31mEVIL" in done.stderr
     assert "\x1b" not in done.stderr
 
@@ -304,7 +345,7 @@ def test_names_of_the_input_command_no_terminal(desk: Path) -> None:
 def test_runs_that_differ_in_what_decides_are_several_systems(desk: Path) -> None:
     rows = [json.loads(line) for line in (desk / "whole.jsonl").read_text().splitlines()]
     write(desk / "both.jsonl", [*rows, *(one | {"threshold": 0.4} for one in rows)])
-    found = json.loads(guard("eval", "set.jsonl", "--from", "both.jsonl", "--format", "json", cwd=desk).stdout)
+    found = json.loads(guard("eval", "set.jsonl", "--verdicts", "both.jsonl", "--format", "json", cwd=desk).stdout)
     assert [one["threshold"] for one in found["systems"]] == [0.5, 0.4]
 
 
@@ -338,10 +379,9 @@ def test_a_report_of_1680_rows(tmp_path: Path) -> None:
         rows.append(row(line, float(draw.random()), source="set.jsonl", listed_scores=found))
     (tmp_path / "set.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     write(tmp_path / "run.jsonl", rows)
-    done = guard("eval", "set.jsonl", "--from", "run.jsonl", "--html", "page.html", cwd=tmp_path)
-    unsafe = sum(record["label"] for record in records)
-    assert done.stdout.startswith(f"set.jsonl: 1,680 labelled records, {unsafe} unsafe")
-    assert "1,680 labelled records" in (tmp_path / "page.html").read_text("utf-8")
+    done = guard("eval", "set.jsonl", "--verdicts", "run.jsonl", "--format", "html", "-o", "page.html", cwd=tmp_path)
+    assert done.stdout == ""
+    assert "1,680 labeled records" in (tmp_path / "page.html").read_text("utf-8")
     assert done.returncode == 0
 
 
@@ -355,7 +395,7 @@ def test_the_environment_names_a_model_and_a_policy(desk: Path, tmp_path: Path, 
     done = guard("eval", "set.jsonl", *template, "--format", "json", cwd=desk, **named)
     (judged,) = json.loads(done.stdout)["systems"]
     assert judged["system"].endswith(" openai-moderation")
-    done = guard("eval", "set.jsonl", "--from", "whole.jsonl", "--format", "json", cwd=desk, **named)
+    done = guard("eval", "set.jsonl", "--verdicts", "whole.jsonl", "--format", "json", cwd=desk, **named)
     assert [one["system"] for one in json.loads(done.stdout)["systems"]] == ["whole.jsonl"]
 
 
@@ -377,7 +417,7 @@ def write_overconfident(desk: Path, **fields: Any) -> None:
 def test_a_calibration_is_fitted_written_and_applied(desk: Path) -> None:
     write_overconfident(desk)
     done = guard(
-        *("eval", "set.jsonl", "--from", "sure.jsonl", "--fit-calibration", "c.json"),
+        *("eval", "set.jsonl", "--verdicts", "sure.jsonl", "--fit-calibration", "c.json"),
         *("--choose-threshold", "precision=0.7", "--format", "json"),
         cwd=desk,
     )  # fmt: skip
@@ -390,7 +430,7 @@ def test_a_calibration_is_fitted_written_and_applied(desk: Path) -> None:
     assert (fitted["model"], fitted["taxonomy"]["prompt"]) == ("tiny@0123456789ab", TAXONOMY["prompt"])
     assert fitted["fit"]["records"] == 40
     assert fitted["fit"]["calibration_error"]["before"] == told["systems"][0]["calibration_error"]
-    text = guard("eval", "set.jsonl", "--from", "sure.jsonl", "--fit-calibration", "c.json", cwd=desk).stdout
+    text = guard("eval", "set.jsonl", "--verdicts", "sure.jsonl", "--fit-calibration", "c.json", cwd=desk).stdout
     assert "Calibration: tiny@0123456789ab\n" in text
     assert re.search(r"calibration error +0\.199 +0\.000\n", text)
     assert "Temperature 4.98" in text
@@ -404,14 +444,14 @@ def test_a_calibration_is_fitted_written_and_applied(desk: Path) -> None:
         (score, fitted["temperature"]) for score in (0.999, 0.001)
     }
     (desk / "calibrated.jsonl").write_text(calibrated)
-    told = json.loads(guard("eval", "set.jsonl", "--from", "calibrated.jsonl", "--format", "json", cwd=desk).stdout)
+    told = json.loads(guard("eval", "set.jsonl", "--verdicts", "calibrated.jsonl", "--format", "json", cwd=desk).stdout)
     assert told["systems"][0]["calibration_error"] == pytest.approx(0, abs=1e-6)
     assert told["calibration"] is None
 
 
 def test_what_cannot_be_fitted_is_told_after_the_report(desk: Path) -> None:
     write(desk / "right.jsonl", [row(line, (0.1, 0.9)[line % 2 == 0], **NOISY) for line in range(1, 41)])
-    done = guard("eval", "set.jsonl", "--from", "right.jsonl", "--fit-calibration", "c.json", cwd=desk)
+    done = guard("eval", "set.jsonl", "--verdicts", "right.jsonl", "--fit-calibration", "c.json", cwd=desk)
     assert "AUPRC" in done.stdout
     assert "no temperature can be fitted: the scores are right about all records" in done.stderr
     assert done.stderr.endswith("[calibration/not-fitted]\n")
@@ -421,12 +461,18 @@ def test_what_cannot_be_fitted_is_told_after_the_report(desk: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--from", "run.jsonl", "--from", "whole.jsonl"], "--fit-calibration is for one system"),
-        (["--from", "both.jsonl"], "there are tiny llama-guard-3, big llama-guard-3"),
+        (["--verdicts", "run.jsonl", "--verdicts", "whole.jsonl"], "--fit-calibration is for one system"),
+        (["--verdicts", "both.jsonl"], "there are tiny llama-guard-3, big llama-guard-3"),
         (["--score-field", "tool=tool"], "--fit-calibration is for one system"),
-        (["--from", "run.jsonl", "--choose-threshold", "f1", "--choose-threshold", "fpr=0.1"], "stores one threshold"),
+        (
+            ["--verdicts", "run.jsonl", "--choose-threshold", "f1", "--choose-threshold", "fpr=0.1"],
+            "stores one threshold",
+        ),
         (["-m", "x.gguf", "--calibration", "run.jsonl"], "leave --calibration out"),
-        (["--from", "run.jsonl", "--calibration", "c.json"], "calibrate stored rows with guard decide --calibration"),
+        (
+            ["--verdicts", "run.jsonl", "--calibration", "c.json"],
+            "calibrate stored rows with guard decide --calibration",
+        ),
         (["-m", "x.gguf", "--lora", "set.jsonl", "--lora", "run.jsonl"], "at most one adapter"),
     ],
 )
@@ -440,7 +486,7 @@ def test_one_system_is_calibrated(desk: Path, arguments: list[str], message: str
 
 
 def test_a_calibration_does_not_overwrite_an_input(desk: Path) -> None:
-    done = guard("eval", "set.jsonl", "--from", "run.jsonl", "--fit-calibration", "run.jsonl", cwd=desk)
+    done = guard("eval", "set.jsonl", "--verdicts", "run.jsonl", "--fit-calibration", "run.jsonl", cwd=desk)
     assert (done.returncode, "[output/would-overwrite]" in done.stderr) == (2, True)
 
 
@@ -448,8 +494,10 @@ def test_a_model_is_calibrated_and_judges_with_it(desk: Path, guard_path: Path) 
     """The tiny model finds everything unsafe with 0.96, and four of five are."""
     records = [{"prompt": f"say {line}", "label": "safe" if line % 5 == 0 else "unsafe"} for line in range(1, 41)]
     (desk / "set.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    judged = ["-m", guard_path, "--template", "llama-guard-3-8b", "-t", "llama-guard-3", "--force"]
-    fitted = guard("eval", "set.jsonl", *judged, "--fit-calibration", "c.json", "--verdicts", "raw.jsonl", cwd=desk)
+    judged = ["-m", guard_path, "--template", "llama-guard-3-8b", "-t", "llama-guard-3", "--allow-unverified-model"]
+    fitted = guard(
+        "eval", "set.jsonl", *judged, "--fit-calibration", "c.json", "--save-verdicts", "raw.jsonl", cwd=desk
+    )
     assert (fitted.returncode, fitted.stderr) == (0, "")
     done = guard("check", "set.jsonl", *judged, "--calibration", "c.json", "--format", "json", "--exit-zero", cwd=desk)
     rows = [json.loads(line) for line in done.stdout.splitlines()]

@@ -61,7 +61,7 @@ def test_what_could_not_be_judged_is_withheld_and_named(model: Path, arguments: 
 
 
 def test_rows_aside_and_in_the_record(model: Path, tmp_path: Path) -> None:
-    out, code, _ = run(model, SAFE + UNSAFE + BAD, "--annotate", "--verdicts", "rows.jsonl", cwd=tmp_path)
+    out, code, _ = run(model, SAFE + UNSAFE + BAD, "--annotate", "--save-verdicts", "rows.jsonl", cwd=tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [row["verdict"] for row in rows] == ["safe", "unsafe", "error"]
     (record,) = map(json.loads, out.splitlines())
@@ -72,8 +72,8 @@ def test_rows_aside_and_in_the_record(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--verdicts", "input.txt", "input.txt"], "input.txt is an input: --verdicts would write over it"),
-        (["--verdicts", "no/where"], "guard: cannot write no/where: No such file or directory"),
+        (["--save-verdicts", "input.txt", "input.txt"], "input.txt is an input: --save-verdicts would write over it"),
+        (["--save-verdicts", "no/where"], "guard: cannot write no/where: No such file or directory"),
         (["--target", "each"], "Invalid value for '--target'"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from guardcli.cli.gates import Gates
@@ -49,19 +51,19 @@ def test_bounds(minima: dict[str, float], maxima: dict[str, float], told: list[s
 def test_a_metric_that_is_undefined_misses_its_gate() -> None:
     silent = result_of(0.1, 0.1, 0.1, 0.1, 0.1)
     told = [gate.describe_miss() for gate in Gates({"precision": 0.0}, {}, None).check(silent)]
-    assert told == ["one: there is no precision, and a gate asks for it"]
+    assert told == ["one: precision is undefined here, but there is a limit for it"]
 
 
 def test_labels_that_a_gate_needs() -> None:
     gates = Gates({"auprc": 0.5, "recall": 0.5}, {"fpr": 0.5}, None)
     assert [*gates.find_unmeasurable([True, False])] == []
     assert [*gates.find_unmeasurable([True])] == [
-        "--min-auprc needs safe records, and there are none",
-        "--max-fpr needs safe records, and there are none",
+        "--min-auprc needs safe records, but there are none",
+        "--max-fpr needs safe records, but there are none",
     ]
     assert [*gates.find_unmeasurable([False])] == [
-        "--min-auprc needs unsafe records, and there are none",
-        "--min-recall needs unsafe records, and there are none",
+        "--min-auprc needs unsafe records, but there are none",
+        "--min-recall needs unsafe records, but there are none",
     ]
 
 
@@ -71,8 +73,8 @@ def test_labels_that_a_gate_needs() -> None:
         (None, 0, True),
         (CountOrFraction(1, is_count=True), 0, False),
         (CountOrFraction(1, is_count=True), 1, True),
-        (CountOrFraction(0.2), 0, False),
-        (CountOrFraction(0.2), 1, True),
+        (CountOrFraction(Fraction("0.2")), 0, False),
+        (CountOrFraction(Fraction("0.2")), 1, True),
     ],
 )
 def test_records_that_were_not_judged(limit: CountOrFraction | None, unreadable: int, exceeded: bool) -> None:

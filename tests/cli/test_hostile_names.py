@@ -52,7 +52,7 @@ JUDGE = "-m EVIL.gguf --threads 1"
 LABELS = "--label-field label --category-field categories"
 CALLS: dict[str, tuple[Call, ...]] = {
     "check": (
-        Call(3, f"EVIL.jsonl {JUDGE} -t EVIL.yaml -v --show-text --keep EVIL --lora EVIL.lora"),
+        Call(3, f"EVIL.jsonl {JUDGE} -t EVIL.yaml -v --with-text --keep EVIL --lora EVIL.lora"),
         Call(3, f"EVIL.jsonl {JUDGE} -t EVIL.yaml --format json --scores --keep EVIL", "lines"),
         Call(3, f"EVIL.jsonl {JUDGE} -t EVIL.yaml --format openai --stats", "lines"),
         Call(3, "EVIL.jsonl --paths"),
@@ -67,7 +67,7 @@ CALLS: dict[str, tuple[Call, ...]] = {
         Call(2, "--EVIL EVIL"),
     ),
     "audit": (
-        Call(0, f"EVIL.dir EVIL.jsonl EVIL.jsonl -o EVIL.out.jsonl {JUDGE} -t EVIL.yaml --keep EVIL --show-text"),
+        Call(3, f"EVIL.dir EVIL.jsonl EVIL.jsonl -o EVIL.out.jsonl {JUDGE} -t EVIL.yaml --keep EVIL --with-text"),
         Call(3, f"EVIL.dir -o EVIL.gated.jsonl {JUDGE} --max-errors 0 --max-unsafe 0"),
         Call(2, f"EVIL.dir -o EVIL.out.jsonl {JUDGE}"),
         Call(2, f"EVIL.jsonl -o verdicts.jsonl {JUDGE}"),
@@ -92,26 +92,39 @@ CALLS: dict[str, tuple[Call, ...]] = {
         Call(2, "-m EVIL.missing"),
     ),
     "eval": (
-        Call(0, f"EVIL.jsonl {JUDGE} -t EVIL.yaml {LABELS} --map EVIL.json --by 'EVIL' --html EVIL.html "
-                "--verdicts EVIL.rows.jsonl --resamples 100 --follow --choose-threshold f1"),
-        Call(3, f"EVIL.jsonl --from EVIL.verdicts {LABELS} --score-field EVIL=score --by 'EVIL' --format markdown "
-                "--resamples 100"),
-        Call(3, f"EVIL.jsonl --from EVIL.verdicts {LABELS} --by 'EVIL' --format json --min-f1 1", "json"),
-        Call(2, f"EVIL.jsonl --from EVIL.verdicts {LABELS} --by 'EVIL.none'"),
-        Call(2, "EVIL.jsonl --from EVIL.verdicts --label-field EVIL=EVIL"),
-        Call(2, f"EVIL.jsonl --from EVIL.jsonl {LABELS}"),
-        Call(2, f"EVIL.jsonl --from EVIL.verdicts {LABELS} --map EVIL=EVIL.json"),
-        Call(2, f"EVIL.jsonl --from EVIL.verdicts {LABELS} --map EVIL.yaml"),
-        Call(2, f"EVIL.jsonl --from EVIL.verdicts {LABELS} --choose-threshold EVIL"),
+        Call(0, f"EVIL.jsonl {JUDGE} -t EVIL.yaml {LABELS} --map EVIL.json --slice-by 'EVIL' "
+                "--format html -o EVIL.html --with-text "
+                "--save-verdicts EVIL.rows.jsonl --resamples 100 --policy-ablation --choose-threshold f1"),
+        Call(3, f"EVIL.jsonl --verdicts EVIL.verdicts {LABELS} --score-field EVIL=score --slice-by 'EVIL' "
+                "--format markdown --resamples 100"),
+        Call(3, f"EVIL.jsonl --verdicts EVIL.verdicts {LABELS} --slice-by 'EVIL' --format json --min-f1 1", "json"),
+        Call(2, f"EVIL.jsonl --verdicts EVIL.verdicts {LABELS} --slice-by 'EVIL.none'"),
+        Call(2, "EVIL.jsonl --verdicts EVIL.verdicts --label-field EVIL=EVIL"),
+        Call(2, f"EVIL.jsonl --verdicts EVIL.jsonl {LABELS}"),
+        Call(2, f"EVIL.jsonl --verdicts EVIL.verdicts {LABELS} --map EVIL=EVIL.json"),
+        Call(2, f"EVIL.jsonl --verdicts EVIL.verdicts {LABELS} --map EVIL.yaml"),
+        Call(2, f"EVIL.jsonl --verdicts EVIL.verdicts {LABELS} --choose-threshold EVIL"),
     ),
     "filter": (
-        Call(3, f"bad.jsonl --annotate --verdicts EVIL.rows.jsonl {JUDGE} -t EVIL.yaml", "lines"),
-        Call(2, f"bad.jsonl --verdicts bad.jsonl {JUDGE}"),
+        Call(3, f"bad.jsonl --annotate --save-verdicts EVIL.rows.jsonl {JUDGE} -t EVIL.yaml", "lines"),
+        Call(2, f"bad.jsonl --save-verdicts bad.jsonl {JUDGE}"),
         Call(2, f"EVIL.missing {JUDGE}"),
     ),
     "merge": (
         Call(0, "EVIL.done.jsonl -o EVIL.joined.jsonl"),
         Call(2, "EVIL.jsonl -o EVIL.out.jsonl"),
+    ),
+    "models list": (
+        Call(0, ""),
+        Call(2, "EVIL"),
+    ),
+    "models pull": (
+        Call(2, "EVIL"),
+        Call(2, "hf:EVIL/EVIL"),
+    ),
+    "models info": (
+        Call(0, "EVIL.gguf"),
+        Call(2, "EVIL.missing"),
     ),
     "report": (
         Call(0, "EVIL.verdicts verdicts.jsonl -o EVIL.html --title EVIL --with-text"),
@@ -130,9 +143,9 @@ CALLS: dict[str, tuple[Call, ...]] = {
     ),
     "taxonomy validate": (
         Call(0, "EVIL.yaml"),
-        Call(2, "EVIL.yaml EVIL.bad.yaml EVIL.worse.yaml"),
-        Call(2, "EVIL.bad.yaml --format json", "json"),
-        Call(2, "EVIL.bad.yaml EVIL.worse.yaml --format sarif", "sarif"),
+        Call(1, "EVIL.yaml EVIL.bad.yaml EVIL.worse.yaml"),
+        Call(1, "EVIL.bad.yaml --format json", "json"),
+        Call(1, "EVIL.bad.yaml EVIL.worse.yaml --format sarif", "sarif"),
         Call(2, "EVIL"),
     ),
     "taxonomy render": (
@@ -170,7 +183,7 @@ CALLS: dict[str, tuple[Call, ...]] = {
 PREPARED = f"tune prepare EVIL.jsonl -o EVIL.train.jsonl --template llama-guard-3-8b -t EVIL.yaml {LABELS}"
 TRAINED = "tune train --base EVIL-base --data EVIL.train.jsonl -o EVIL.run --epochs 1 --threads 1 --rank 2"
 BEFORE = {
-    "merge": (f"audit EVIL.jsonl -o EVIL.done.jsonl {JUDGE}",),
+    "merge": (f"audit EVIL.jsonl -o EVIL.done.jsonl --max-errors 100% {JUDGE}",),
     "tune train": (PREPARED,),
     "tune export": (PREPARED, TRAINED),
 }  # what is run before a command

@@ -98,9 +98,9 @@ def test_the_tolerance_is_remembered_for_the_adapter(desk: Path, tmp_path: Path)
 
 def test_an_evaluation_compares_each_adapter_with_the_bare_model(desk: Path) -> None:
     records = [{"prompt": f"say {at}", "label": at % 2} for at in range(12)]
-    (desk / "labelled.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (desk / "labeled.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     adapters = ("--lora", "adapter.gguf", "--lora", "with:colon.gguf:0.5")
-    done = guard("eval", "labelled.jsonl", *HERE, *adapters, "--resamples", "100", "--format", "json", cwd=desk)
+    done = guard("eval", "labeled.jsonl", *HERE, *adapters, "--resamples", "100", "--format", "json", cwd=desk)
     found = json.loads(done.stdout)
     names = [one["system"].removesuffix(" llama-guard-3") for one in found["systems"]]
     assert names == ["guard", "guard+adapter:1.0", "guard+with-colon:0.5"]

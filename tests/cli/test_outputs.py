@@ -36,14 +36,23 @@ OUTPUTS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
         ["chats.jsonl", "logs/a.jsonl", "requests.jsonl", *_JUDGED_BY],
     ),
     ("eval", "--html"): (
-        ["set.jsonl", "--from", "rows.jsonl", "--map", "map.json", *JUDGING, *POLICY],
+        ["set.jsonl", "--verdicts", "rows.jsonl", "--map", "map.json", *JUDGING, *POLICY],
         ["set.jsonl", "rows.jsonl", "map.json", *_JUDGED_BY],
     ),
-    ("eval", "--verdicts"): (
-        ["set.jsonl", "--from", "rows.jsonl", "--map", "map.json", *JUDGING, *POLICY],
+    ("diff", "-o"): (["rows.jsonl", "set.jsonl"], ["rows.jsonl", "set.jsonl"]),
+    ("eval", "-o"): (
+        ["set.jsonl", "--verdicts", "rows.jsonl", "--map", "map.json", *JUDGING, *POLICY],
         ["set.jsonl", "rows.jsonl", "map.json", *_JUDGED_BY],
     ),
-    ("filter", "--verdicts"): (["chats.jsonl", *JUDGING, *POLICY], ["chats.jsonl", *_JUDGED_BY]),
+    ("eval", "--fit-calibration"): (
+        ["set.jsonl", "--verdicts", "rows.jsonl", "--map", "map.json", *JUDGING, *POLICY],
+        ["set.jsonl", "rows.jsonl", "map.json", *_JUDGED_BY],
+    ),
+    ("eval", "--save-verdicts"): (
+        ["set.jsonl", "--verdicts", "rows.jsonl", "--map", "map.json", *JUDGING, *POLICY],
+        ["set.jsonl", "rows.jsonl", "map.json", *_JUDGED_BY],
+    ),
+    ("filter", "--save-verdicts"): (["chats.jsonl", *JUDGING, *POLICY], ["chats.jsonl", *_JUDGED_BY]),
     ("merge", "-o"): (["rows.jsonl"], ["rows.jsonl", "rows.jsonl.journal"]),
     ("report", "-o"): (["rows.jsonl", "set.jsonl"], ["rows.jsonl", "set.jsonl"]),
     ("taxonomy test", "--junit"): (["policy.yaml", "set.jsonl", *JUDGING], ["set.jsonl", *_JUDGED_BY]),
@@ -73,7 +82,7 @@ INPUTS = {
     ("tune train", "--data"),
     ("tune train", "--held-out"),
 }
-TO_STDOUT = {("merge", "-o"), ("report", "-o"), ("tune prepare", "-o")}
+TO_STDOUT = {("diff", "-o"), ("eval", "-o"), ("merge", "-o"), ("report", "-o"), ("tune prepare", "-o")}
 
 
 @pytest.fixture
@@ -123,7 +132,7 @@ def test_every_option_that_is_a_file_is_known_as_an_output_or_as_an_input() -> N
         for name, command in commands(cli)
         for option in command.params
         if isinstance(option, click.Option)
-        and option.opts[0] != "--extends-root"  # a folder that every command only reads
+        and option.opts[0] not in ("--extends-root", "--calibration")  # which every command only reads
         and (isinstance(option.type, click.Path | click.File) or {"-o", "--output"} & {*option.opts})
     }
     assert files == OUTPUTS.keys() | INPUTS
@@ -175,7 +184,7 @@ def test_an_input_as_the_output(
 @pytest.mark.parametrize("key", sorted(OUTPUTS.keys() - TO_STDOUT))
 def test_an_output_that_is_not_stdout(desk: Path, key: tuple[str, str]) -> None:
     command, option = key
-    with pytest.raises((OutputError, click.UsageError), match=r"does not write to stdout|an audit's output is a file"):
+    with pytest.raises((OutputError, click.UsageError), match=r"does not write to stdout|an audit needs a file"):
         run(command, [*OUTPUTS[key][0], option, "-"])
     assert not Path("-").exists()
 
@@ -227,20 +236,20 @@ def test_the_file_that_stdout_goes_to(desk: Path, words: list[str]) -> None:
     assert content(desk) == before
 
 
-@pytest.mark.parametrize("html", ["out", "./out", "soft", "hard"])
-def test_two_outputs_in_one_file(desk: Path, html: str) -> None:
-    arguments = OUTPUTS["eval", "--html"][0]
+@pytest.mark.parametrize("page", ["out", "./out", "soft", "hard"])
+def test_two_outputs_in_one_file(desk: Path, page: str) -> None:
+    arguments = OUTPUTS["eval", "-o"][0]
     os.symlink("out", "soft")
-    if html == "hard":
+    if page == "hard":
         Path("out").write_text("old")
         os.link("out", "hard")
-    with pytest.raises(OutputError, match=r"^--html and --verdicts would both write out$"):
-        run("eval", [*arguments, "--html", html, "--verdicts", "out"])
-    assert html == "hard" or not Path("out").exists()
+    with pytest.raises(OutputError, match=r"^-o and --save-verdicts would both write out$"):
+        run("eval", [*arguments, "-o", page, "--save-verdicts", "out"])
+    assert page == "hard" or not Path("out").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", [("eval", "--html"), ("filter", "--verdicts"), ("taxonomy test", "--junit")])
+@pytest.mark.parametrize("key", [("eval", "--html"), ("filter", "--save-verdicts"), ("taxonomy test", "--junit")])
 def test_an_output_in_the_file_that_stdout_goes_to(desk: Path, key: tuple[str, str]) -> None:
     command, option = key
     with Path("out").open("w") as stdout:
@@ -256,14 +265,16 @@ def test_an_output_in_the_file_that_stdout_goes_to(desk: Path, key: tuple[str, s
 
 
 def test_what_is_no_regular_file_is_not_written_over(desk: Path) -> None:
-    output.check_output_files({"--html": Path("/dev/null"), "--verdicts": Path("/dev/null")}, ["/dev/null"])
+    output.check_output_files({"--html": Path("/dev/null"), "--save-verdicts": Path("/dev/null")}, ["/dev/null"])
 
 
 def test_all_files_of_a_split_model_are_inputs(desk: Path) -> None:
     for number in (1, 2):
         Path(f"split-0000{number}-of-00002.gguf").write_text("x")
     with pytest.raises(OutputError, match=r"^split-00002-of-00002.gguf is an input"):
-        run("filter", ["-m", "split-00001-of-00002.gguf", "--verdicts", "split-00002-of-00002.gguf", "chats.jsonl"])
+        run(
+            "filter", ["-m", "split-00001-of-00002.gguf", "--save-verdicts", "split-00002-of-00002.gguf", "chats.jsonl"]
+        )
 
 
 def test_the_model_and_the_policy_of_the_environment_are_inputs(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +282,7 @@ def test_the_model_and_the_policy_of_the_environment_are_inputs(desk: Path, monk
     monkeypatch.setenv("GUARD_TAXONOMY", "policy.yaml")
     for name, words in product(
         ("model.gguf", "base.yaml"),
-        (["filter", "--verdicts"], ["eval", "--html"], ["eval", "--verdicts"], ["audit", "-o"]),
+        (["filter", "--save-verdicts"], ["eval", "--html"], ["eval", "--save-verdicts"], ["audit", "-o"]),
     ):
         with pytest.raises(OutputError, match=f"^{name} is an input"):
             run(words[0], ["set.jsonl", words[1], name])
@@ -326,7 +337,8 @@ def test_a_disk_that_is_full_leaves_the_old_page(desk: Path, there: bool) -> Non
 @pytest.mark.parametrize("path", ["-", "/dev/stdout", None])
 def test_a_page_on_stdout(desk: Path, path: str | None) -> None:
     done = launch("report", "rows.jsonl", *([] if path is None else ["-o", path]), cwd=desk)
-    assert done.stdout == guard("report", "rows.jsonl", cwd=desk).stdout
+    named = "" if path is None else f" -o {path}"  # the page names the command that made it
+    assert done.stdout.replace(named, "") == guard("report", "rows.jsonl", cwd=desk).stdout
     assert done.stdout.startswith("<!doctype html>")
     assert not Path("-").exists()
 

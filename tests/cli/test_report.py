@@ -85,7 +85,7 @@ def test_where_the_page_comes_from(verdicts: Path) -> None:
 def test_a_date_that_is_none(verdicts: Path, date: str) -> None:
     done = guard("report", verdicts, "--date", date)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "is not a date: write 2026-01-31, or today" in done.stderr
+    assert "expected 2026-01-31 or today" in done.stderr
 
 
 def test_the_names_of_a_policy_of_ones_own(tmp_path: Path) -> None:

@@ -55,6 +55,6 @@ def test_eval(tmp_path: Path) -> None:
     records = (ROWS / "chats.jsonl").read_text("utf-8").splitlines()
     labeled = [json.loads(record) | {"label": label} for record, label in zip(records, (0, 1, 0), strict=True)]
     (tmp_path / "chats.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in labeled))
-    done = guard("eval", tmp_path / "chats.jsonl", "--from", ROWS / "verdict.jsonl", "--format", "json")
+    done = guard("eval", tmp_path / "chats.jsonl", "--verdicts", ROWS / "verdict.jsonl", "--format", "json")
     (system,) = json.loads(done.stdout)["systems"]
     assert (system["errors"], system["counts"]) == (1, {"tp": 0, "fp": 0, "fn": 1, "tn": 1})

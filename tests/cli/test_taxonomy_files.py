@@ -115,7 +115,7 @@ def test_validate_tells_all_problems_of_all_files(tmp_path: Path) -> None:
     assert "did you mean `extends`?" in problems[1]
     assert good == "good.yaml: valid (categories: 14, tests: 1)"
     assert guard4.endswith("llama-guard-4.yaml: valid (categories: 14, tests: 0)")
-    assert (done.returncode, done.stderr) == (2, "")
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_validate_for_programs(tmp_path: Path) -> None:
@@ -147,7 +147,22 @@ def test_validate_for_a_template() -> None:
     assert guard("taxonomy", "validate", "llama-guard-1").returncode == 0
     done = guard("taxonomy", "validate", "llama-guard-1", "--template", "llama-guard-3-8b")
     assert "cannot write O1, O2" in done.stdout
-    assert done.returncode == 2
+    assert done.returncode == 1
+
+
+def test_validate_what_cannot_be_read(tmp_path: Path) -> None:
+    """A file that was not examined is no finding; one that extends a missing file is."""
+    (tmp_path / "bad.yaml").write_text(BROKEN)
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9\n")
+    (tmp_path / "orphan.yaml").write_text("name: orphan\nextends: missing.yaml\n")
+    for names, code in (
+        (["missing.yaml"], 2),
+        (["bad.yaml", "missing.yaml"], 2),
+        (["latin.yaml"], 2),
+        (["no-such-name"], 2),
+        (["orphan.yaml"], 1),
+    ):
+        assert guard("taxonomy", "validate", *names, cwd=tmp_path).returncode == code
 
 
 def test_nothing_needs_a_model() -> None:
@@ -165,14 +180,14 @@ def test_nothing_needs_a_model() -> None:
         ["taxonomy", "render", "p.yaml", "--template", "llama-guard-3-8b", "../said.txt"],
         ["taxonomy", "new", "another", "--extends", "../base.yaml"],
         ["decide", "-t", "p.yaml", "../none.jsonl"],
-        ["tune", "prepare", "../labelled.jsonl", "-o", "-", "-t", "p.yaml", "--template", "llama-guard-3-8b"],
+        ["tune", "prepare", "../labeled.jsonl", "-o", "-", "-t", "p.yaml", "--template", "llama-guard-3-8b"],
         *(
             [*command, "-m", "none.gguf"]
             for command in [
                 ["check", "-t", "p.yaml", "../said.txt"],
                 ["filter", "-t", "p.yaml", "../said.txt"],
                 ["audit", "-t", "p.yaml", "../said.txt", "-o", "out.jsonl"],
-                ["eval", "-t", "p.yaml", "../labelled.jsonl"],
+                ["eval", "-t", "p.yaml", "../labeled.jsonl"],
                 ["diff", "-t", "p.yaml", "-t", "p.yaml", "../said.txt"],
                 ["doctor", "-t", "p.yaml"],
                 ["taxonomy", "test", "p.yaml"],
@@ -185,12 +200,12 @@ def test_every_command_that_reads_a_policy_says_what_it_may_extend(command: list
     """Without the option the policy is refused, and with it what is told is something else, or nothing."""
     (tmp_path / "base.yaml").write_text("name: base\ncategories: [{id: S1, name: Hate}]\n")
     (tmp_path / "said.txt").write_text("hi\n")
-    (tmp_path / "labelled.jsonl").write_text('{"prompt": "hi", "label": "safe"}\n')
+    (tmp_path / "labeled.jsonl").write_text('{"prompt": "hi", "label": "safe"}\n')
     folder = tmp_path / "inside"
     folder.mkdir()
     (folder / "p.yaml").write_text("name: p\nextends: ../base.yaml\n")
     refused, allowed = guard(*command, cwd=folder), guard(*command, "--extends-root", "..", cwd=folder)
-    assert refused.returncode == 2
+    assert refused.returncode == (1 if "validate" in command else 2)
     assert "is outside of this file's folder" in refused.stdout + refused.stderr
     assert "is outside of this file's folder" not in allowed.stdout + allowed.stderr
     assert "Traceback" not in allowed.stderr
@@ -203,7 +218,7 @@ def test_every_command_that_reads_a_policy_says_what_it_may_extend(command: list
         "check -m MODEL -t",
         "audit in.jsonl -o out -m MODEL -t",
         "decide in.jsonl -t",
-        "decide in.jsonl -t llama-guard-3 --was",
+        "decide in.jsonl -t llama-guard-3 --from-taxonomy",
         "diff in.jsonl -m MODEL -t llama-guard-3 -t",
         "eval in.jsonl -m MODEL -t",
         "taxonomy show",
@@ -222,5 +237,5 @@ def test_an_empty_name_is_no_taxonomy(command: str, guard_path: Path, tmp_path: 
 def test_new_asks_for_a_name(tmp_path: Path, name: str) -> None:
     done = guard("taxonomy", "new", name, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.endswith("Error: the policy has no name: give one, such as acme-support\n")
+    assert done.stderr.endswith("Error: missing name; expected one such as acme-support\n")
     assert list(tmp_path.iterdir()) == []

@@ -86,5 +86,5 @@ def test_token_ids_are_those_that_are_evaluated(guard_path: Path, model: Model) 
 
 def test_a_prompt_must_be_named() -> None:
     done = guard("taxonomy", "render", "llama-guard-3", stdin="hi\n")
-    assert "name the prompt with --template, or a model with -m" in done.stderr
+    assert "name a prompt format with --template, or a model with -m" in done.stderr
     assert done.returncode == 2

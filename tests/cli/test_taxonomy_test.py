@@ -76,16 +76,16 @@ BENIGN = '{"prompt":"hello","label":"safe"}\n{"prompt":"a knife","label":"safe"}
 
 @pytest.mark.parametrize(
     ("arguments", "code", "warned"),
-    [([], 1, False), (["--max-flag-rate", "0.49"], 1, True), (["--max-flag-rate", "0.5"], 0, False)],
+    [([], 1, False), (["--max-flag-rate", "49%"], 1, True), (["--max-flag-rate", "0.5"], 0, False)],
 )
-def test_labelled_data(desk: Path, model: Path, arguments: list[str], code: int, warned: bool) -> None:
+def test_labeled_data(desk: Path, model: Path, arguments: list[str], code: int, warned: bool) -> None:
     """One by one they fail; with a gate they count as a whole."""
     (desk / "benign.jsonl").write_text(BENIGN)
     (desk / "p.yaml").write_text("".join(line for line in POLICY.splitlines(keepends=True) if "knife" not in line))
     done = run(desk, model, "benign.jsonl", *arguments)
     assert "benign.jsonl:2" in done.stdout
-    assert done.stdout.endswith("1 failed, 1 todo, 3 passed, 50.00% of the labelled safe ones flagged\n")
-    assert ("50.00% of the labelled safe ones are flagged, and 49.00% are allowed" in done.stderr) is warned
+    assert done.stdout.endswith("1 failed, 1 todo, 3 passed, 50.00% of the labeled safe ones flagged\n")
+    assert ("1 of 2 records labeled safe are flagged: more than --max-flag-rate allows" in done.stderr) is warned
     assert done.returncode == code
 
 
@@ -99,7 +99,7 @@ def test_labelled_data(desk: Path, model: Path, arguments: list[str], code: int,
         (
             ['{"prompt":"a","label":1}'],
             ["--max-flag-rate", "0.02"],
-            "--max-flag-rate needs records that are labelled safe",
+            "--max-flag-rate needs records that are labeled safe",
         ),
     ],
 )
@@ -112,11 +112,11 @@ def test_a_gate_on_nothing_is_an_error(
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_a_flag_rate_needs_labelled_data(desk: Path, model: Path) -> None:
+def test_a_flag_rate_needs_labeled_data(desk: Path, model: Path) -> None:
     done = run(desk, model, "--max-flag-rate", "0.02")
     assert (
         done.stderr
-        == "guard: no labelled data: --max-flag-rate needs records that are labelled safe, and there are none "
+        == "guard: no labeled data: --max-flag-rate needs records that are labeled safe, but there are none "
         "[eval/one-class]\n"
     )
     assert (done.returncode, done.stdout) == (2, "")
@@ -128,7 +128,7 @@ def test_where_labels_are_can_be_said_and_what_has_none_is_counted(desk: Path, m
     ]
     (desk / "d.jsonl").write_text("".join(lines))
     done = run(desk, model, "d.jsonl", "--label-field", "toxicity>=0.5", "--max-flag-rate", "0", "--threshold", "0.6")
-    assert done.stdout.endswith("5 passed, 0.00% of the labelled safe ones flagged\n")
+    assert done.stdout.endswith("5 passed, 0.00% of the labeled safe ones flagged\n")
     assert (done.returncode, done.stderr) == (0, "guard: left out: 1 record without a label\n")
     assert 'such as --label-field "toxicity>=0.5"' in run(desk, model, "d.jsonl").stderr
 
@@ -153,7 +153,7 @@ def test_junit(desk: Path, model: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "files", "message"),
     [
-        ("name: x\nextends: llama-guard-3\n", [], "p.yaml has no `tests`, and no labelled data is named"),
+        ("name: x\nextends: llama-guard-3\n", [], "p.yaml has no `tests`, and no labeled data is named"),
         ("name: x\nextend: llama-guard-3\n", [], "p.yaml:2:1: unknown key `extend`"),
         (POLICY, ["missing.jsonl"], "missing.jsonl: no such file"),
         (POLICY, ["labels.jsonl"], "labels.jsonl:1: its label is 'good', which is neither safe nor unsafe"),

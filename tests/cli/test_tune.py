@@ -1,4 +1,4 @@
-"""`guard tune` from outside: from labelled records to a guard that scores otherwise, and what it says on the way."""
+"""`guard tune` from outside: from labeled records to a guard that scores otherwise, and what it says on the way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAP = {"train": {"weapons": "S9", "rudeness": None}}
 
 
 def rows(words: tuple[str, ...], start: int = 0) -> str:
-    """Labelled records, every second one unsafe; `weapons` is the data set's own word."""
+    """Labeled records, every second one unsafe; `weapons` is the data set's own word."""
     lines = []
     for number, word in enumerate(words, start=start):
         unsafe = number % 2 == 0
@@ -37,7 +37,7 @@ def rows(words: tuple[str, ...], start: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with weights, their GGUF, and labelled records."""
+    """A folder with weights, their GGUF, and labeled records."""
     folder = tmp_path_factory.mktemp("tune")
     tiny_base.write(folder / "base")
     (folder / "train.jsonl").write_text(rows(WORDS))
@@ -382,5 +382,5 @@ def test_without_the_extra(desk: Path) -> None:
 
 
 def test_the_commands_are_named(desk: Path) -> None:
-    assert "Fine-tune a guard on labelled records" in guard("--help").stdout
+    assert "Fine-tune a Llama Guard on labeled records" in guard("--help").stdout
     assert all(name in guard("tune", "--help").stdout for name in ("prepare", "train", "export"))

@@ -152,7 +152,9 @@ def test_eviction_takes_the_cheapest_first_and_ends_with_an_error(cache: PrefixC
         evicted.append((texts(cache), None if last is None else "".join(map(chr, last.tokens))))
     assert evicted == [(["bbbb"], "bbbbx"), (["bbbb"], "bbbb"), ([], None)]
     assert (cache.num_free_cells, cache.num_free_seqs) == (64, 8)
-    with pytest.raises(EngineError, match=r"a prompt of 1,000 tokens does not fit the cache: raise --ctx-size"):
+    with pytest.raises(
+        EngineError, match=r"a prompt of 1,000 tokens does not fit the cache: raise --max-prompt-tokens"
+    ):
         cache.evict(entry)
 
 

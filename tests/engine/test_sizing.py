@@ -104,7 +104,7 @@ def test_a_batch_is_no_larger_than_the_cache() -> None:
 
 
 def test_longer_than_trained() -> None:
-    with pytest.raises(EngineError, match="--ctx-size 200,000: the model was trained on up to 131,072 tokens"):
+    with pytest.raises(EngineError, match="--max-prompt-tokens 200,000: the model was trained on at most 131,072"):
         autotune(RESOURCES, EngineConfig(ctx_size=200_000))
 
 

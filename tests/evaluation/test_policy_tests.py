@@ -189,7 +189,7 @@ def record(line: int, label: Any, text: str = "hi") -> Record:
     return Record(Key("d.jsonl", line, id=f"r{line}"), Conversation((Message("user", text),)), {"label": label})
 
 
-def test_labelled_records() -> None:
+def test_labeled_records() -> None:
     found = cases_from_records([record(1, "safe"), record(2, None), record(3, "unsafe"), record(4, float("nan"))])
     assert found.left_out == {"without a label": 2}
     assert [(case.name, case.location, case.expect, case.labeled) for case in found.cases] == [

@@ -1,4 +1,4 @@
-"""Stored rows joined to labelled records, and other tools' scores out of them."""
+"""Stored rows joined to labeled records, and other tools' scores out of them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_name_of_the_one_source_does_not_matter(source: str) -> None:
 def test_rows_of_other_data_are_an_error() -> None:
     with pytest.raises(InputError, match="the record is 'i1' and the row that stands for it 'x'"):
         system_from_rows("run", items([True]), [verdict(1, 0.9, id="x")])
-    with pytest.raises(InputError, match="run: no row is of the labelled data"):
+    with pytest.raises(InputError, match="run: no row is of the labeled data"):
         system_from_rows("run", items([True]), [verdict(7, 0.9)])
     with pytest.raises(InputError, match="has rows in two places"):
         system_from_rows("run", items([True]), [verdict(1, 0.9), verdict(2, 0.9), verdict(1, 0.1)])
@@ -112,7 +112,7 @@ def test_what_is_no_number_is_not_judged(value: Any) -> None:
     found = system_from_field("tool", (item(1, True, x=value), item(2, False, x=0.5)), "x")
     assert found.predictions[0].error == "there is no number at x"
     assert count_unscored(found) == {"a score": 1}
-    with pytest.raises(InputError, match="--score-field tool=x: no labelled record has a number at x"):
+    with pytest.raises(InputError, match="--score-field tool=x: no labeled record has a number at x"):
         system_from_field("tool", (item(1, True, x=value),), "x")
 
 

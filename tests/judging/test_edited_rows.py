@@ -163,7 +163,7 @@ def test_an_evaluation_reads_or_refuses_them(edited: tuple[list[Any], list[Any]]
     codes = []
     for one in [*random.Random(1).sample(edited[0], 30), *random.Random(1).sample(edited[1], 10)]:
         rows = write(tmp_path / "edited.jsonl", [*VALID, one | {"line": 4}])
-        codes.append(run(eval_, tmp_path / "chats.jsonl", "--from", rows, "--resamples", "100")[0])
+        codes.append(run(eval_, tmp_path / "chats.jsonl", "--verdicts", rows, "--resamples", "100")[0])
     assert 0 < codes.count(None) < len(codes)
 
 

@@ -30,20 +30,20 @@ TWO = replace(system([0.9, 0.1, 0.8, None, 0.7], name=HOSTILE), seconds=1.5, tok
 
 
 def report(*systems: Any, **config: Any) -> EvaluationReport:
-    labelled = LabeledDataset(
+    labeled = LabeledDataset(
         ITEMS,
         (Malformed(Key("set.jsonl", 9), "not JSON", "record/not-json"),),
         Counter({"without a label": 2}),
         Counter({"xstest": 5}),
     )
-    evaluation = evaluate(labelled, systems, EvalConfig(num_resamples=100, **config))
+    evaluation = evaluate(labeled, systems, EvalConfig(num_resamples=100, **config))
     return EvaluationReport(evaluation, {"one": [AblationResult("own removed", 10, 2, 1)]}, "set.jsonl")
 
 
 def test_as_text() -> None:
     text = as_text(report(ONE), color=False, width=120)
     assert text.startswith(
-        "set.jsonl: 5 labelled records, 3 unsafe (60.0%); read as xstest; 2 without a label; "
+        "set.jsonl: 5 labeled records, 3 unsafe (60.0%); read as xstest; 2 without a label; "
         "1 cannot be read (line 9: not JSON)\n"
     )
     lines = {" ".join(line.split()) for line in text.splitlines()}
@@ -199,8 +199,8 @@ def test_every_metric_is_explained() -> None:
 
 
 def test_a_page_without_curves() -> None:
-    labelled = LabeledDataset(ITEMS[:1])
-    page = Page(as_page(EvaluationReport(evaluate(labelled, [system([0.9])]), {}, "x"), with_text=True))
+    labeled = LabeledDataset(ITEMS[:1])
+    page = Page(as_page(EvaluationReport(evaluate(labeled, [system([0.9])]), {}, "x"), with_text=True))
     assert "Precision and recall" not in page.text
     assert "all 1 items are unsafe" in page.text
     assert page.finding == "one flags 1 of 1 (100.0%) unsafe records and none of 0 safe ones at a threshold of 0.5."

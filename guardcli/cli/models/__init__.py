@@ -8,12 +8,12 @@ from guardcli.cli.lazy import LazyGroup
 
 _HERE = "guardcli.cli.models"
 _COMMANDS = {
-    "list": (f"{_HERE}.list:list_", "List the models that have a name, or those that are in the local caches."),
-    "pull": (f"{_HERE}.pull:pull", "Download a model from the Hugging Face hub, and examine it."),
-    "info": (f"{_HERE}.info:info", "Show what a model is, what it needs, and whether guard can judge with it."),
+    "list": (f"{_HERE}.list:list_", "List the models that have a name, or those in the local caches."),
+    "pull": (f"{_HERE}.pull:pull", "Download a model from the Hugging Face hub."),
+    "info": (f"{_HERE}.info:info", "Show what a model is, what it needs, and whether guard supports it."),
 }
 
 
-@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=_COMMANDS)
 def models() -> None:
     """Find, download and examine models."""

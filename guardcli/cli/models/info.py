@@ -8,6 +8,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.cache_path import cache_path
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.models.lookup import find_model
@@ -15,26 +16,29 @@ from guardcli.models.model_info import examine
 from guardcli.report.model_report import format_model_info
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={
+        0: "guard can judge with the model",
+        1: "guard would refuse to judge with it",
+        2: "wrong usage, or a file that cannot be read or is damaged",
+    },
+    examples=("guard models info starter", "guard models info starter --format json"),
+)
 @click.argument("model")
-@click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Estimate memory for so many layers.")
+@click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Estimate memory for N layers on the GPU.")
 @click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How to show it.",
+    help="Write text for a terminal, or JSON.",
 )
 def info(*, model: str, gpu_layers: int | None, format_: str) -> int:
     """Show what MODEL is: a GGUF file, or a name that -m takes.
 
-    Nothing is loaded; the file is read once to compute its digest. Exits with 0 if guard can judge with it, 1 if it
-    would refuse to, 2 if the file cannot be read or is damaged.
-
-    \b
-    guard models info llama-guard-3-8b.gguf
-    guard models info llama-guard-3-8b.gguf --format json
+    Nothing is loaded; the file is read once to compute its digest.
     """
     path = find_model(model)
     with ProgressLine(lambda: f"reading {path} to compute its digest"):

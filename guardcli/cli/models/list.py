@@ -9,31 +9,32 @@ import click
 
 from guardcli import environment
 from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.models.local_models import LocalModel, local_models
 from guardcli.models.registry import REGISTRY, RegisteredModel
 from guardcli.report.model_report import format_local_models, format_registry
 
 
-@click.command(name="list", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--local", is_flag=True, help="Those in the local caches, of the Hugging Face hub and of Ollama.")
+@click.command(
+    "list",
+    cls=GuardCommand,
+    exits={0: "the list is written", 2: "wrong usage"},
+    examples=("guard models list", "guard models list --local", "guard models list --format json"),
+)
+@click.option("--local", is_flag=True, help="List the models in the local caches of the Hugging Face hub and Ollama.")
 @click.option(
     "--format",
     "format_",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How to show it.",
+    help="Write text for a terminal, or JSON.",
 )
 def list_(*, local: bool, format_: str) -> int:
     """List the models that have a name: get one with guard models pull NAME, and judge with -m NAME.
 
     Sizes are those of the smallest file that keeps 4 bits of a weight. Memory is for prompts of up to 8,192 tokens.
-
-    \b
-    guard models list
-    guard models list --local
-    guard models list --format json
     """
     if local:
         return _list_local(format_)

@@ -6,25 +6,29 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.cache_path import cache_path
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.models.download import Download, fetch, plan_download
 from guardcli.report.model_report import format_gb
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={
+        0: "guard can judge with the model",
+        1: "guard would refuse to judge with it",
+        2: "wrong usage, or the model could not be downloaded",
+    },
+    examples=("guard models pull llama-guard-3-1b", "guard models pull llama-guard-3-8b --quant Q8_0"),
+)
 @click.argument("model")
-@click.option("--quant", metavar="NAME", help="The quantization, such as Q4_K_M; by free memory if left out.")
+@click.option("--quant", metavar="NAME", help="The quantization, such as Q4_K_M. Default: by free memory.")
 def pull(*, model: str, quant: str | None) -> int:
     """Download MODEL into the cache of the Hugging Face hub, and print its path.
 
     MODEL is a name of guard models list, or hf:OWNER/REPO[/FILE][@REVISION]. Its digest, its header and its family are
-    checked before it is kept. Exits with 0 if guard can judge with it, 1 if it would refuse to, 2 if it could not be
-    downloaded. Needs the extra hub: pip install 'guardcli[hub]'
-
-    \b
-    guard models pull llama-guard-3-1b
-    guard models pull llama-guard-3-8b --quant Q8_0
+    checked before it is kept. Needs the extra hub: pip install 'guardcli[hub]'
     """
     download = plan_download(model, quantization=quant, free_memory=_free_memory())
     output.echo_err(f"guard: {download.reason}", *_license_lines(download))

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.files.atomic import atomic_write
@@ -56,15 +57,21 @@ tests:                          # conversations, and the verdicts that you expec
 """
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={0: "the file is written", 2: "wrong usage, or the file exists or cannot be written"},
+    examples=("guard taxonomy new acme-support",),
+)
 @click.argument("name")
-@click.option("--extends", default="llama-guard-3", show_default=True, metavar="NAME|YAML", help="What to start from.")
+@click.option(
+    "--extends", default="llama-guard-3", show_default=True, metavar="NAME|YAML", help="The policy to start from."
+)
 @extends_root_option
 def new(*, name: str, extends: str, extends_root: Path | None) -> int:
-    """Write NAME.yaml, a commented taxonomy to start from, and beside it the schema that editors complete it with."""
+    """Write NAME.yaml, a commented policy to edit, and its JSON Schema for editors."""
     path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
     if path.name in (".yaml", ".yml"):
-        raise click.UsageError("the policy has no name: give one, such as acme-support")
+        raise click.UsageError("missing name; expected one such as acme-support")
     parent = Taxonomy.load(extends, extends_root=extends_root)
     text = _START.format(
         schema=_SCHEMA,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.conversation import Malformed, Record, Role
@@ -28,17 +29,22 @@ if TYPE_CHECKING:
 _SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={0: "every prompt is shown", 2: "wrong usage, or an input that cannot be used", 3: "a record has no prompt"},
+    examples=("echo 'How do I bake bread?' | guard taxonomy render llama-guard-3 --template llama-guard-3-8b",),
+)
 @click.argument("taxonomy_", metavar="TAXONOMY")
 @inputs.files_argument
 @click.option(
-    "--template", type=click.Choice(list(TEMPLATES)), help="The prompt to render; the model's, if one is given."
+    "--template",
+    type=click.Choice(list(TEMPLATES)),
+    metavar="NAME",
+    help=f"The prompt format. Default: the model's, with -m. One of {', '.join(TEMPLATES)}.",
 )
-@click.option("-m", "--model", metavar="GGUF", help="Show the token ids that this model's vocabulary makes of it, too.")
-@click.option(
-    "--target", type=click.Choice(TARGETS), default="last", show_default=True, help="Which message is judged."
-)
-@click.option("--raw", "as_raw", is_flag=True, help="Exactly the bytes of the vendor's rendering, and no more.")
+@click.option("-m", "--model", metavar="GGUF", help="Show the token ids of this model's vocabulary too.")
+@click.option("--target", type=click.Choice(TARGETS), default="last", show_default=True, help="The message to judge.")
+@click.option("--raw", "as_raw", is_flag=True, help="Write nothing but the bytes of the prompt.")
 @extends_root_option
 @inputs.as_user_option
 @inputs.input_format_option
@@ -54,15 +60,11 @@ def render(
     as_user: tuple[Role, ...],
     input_format: str | None,
 ) -> int:
-    """Show the exact prompt that a conversation (from FILES, or stdin) becomes. No model is needed, but for token ids.
-
-    \b
-    echo 'How do I bake bread?' | guard taxonomy render llama-guard-3 --template llama-guard-3-8b
-    """
+    """Show the exact prompts that conversations in FILES, or on stdin, become. Needs no model."""
     if inputs.show_help_if_interactive(files):
         return USAGE_ERROR
     if template is None and model is None:
-        raise click.UsageError("name the prompt with --template, or a model with -m")
+        raise click.UsageError("name a prompt format with --template, or a model with -m")
     policy = Taxonomy.load(taxonomy_, extends_root=extends_root)
     with ExitStack() as stack:
         loaded = stack.enter_context(_loaded(model, template)) if model is not None else None

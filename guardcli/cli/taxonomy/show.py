@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.report.terminal import Cell, format_styled, format_table
@@ -16,19 +17,19 @@ from guardcli.taxonomy import Category, Taxonomy, bundled_taxonomies
 from guardcli.text.escaping import escape_terminal
 
 
-@click.command("list", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("list", cls=GuardCommand, examples=("guard taxonomy list",))
 def list_() -> int:
-    """Name the taxonomies that ship with guard."""
+    """List the built-in taxonomies."""
     rows = [(name, str(len(t.categories)), t.detail, t.description or "") for name, t in _bundled()]
     output.write(_table(("name", "categories", "detail", "description"), rows, right=[1]))
     return OK
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=GuardCommand, examples=("guard taxonomy show llama-guard-3", "guard taxonomy show policy.yaml"))
 @click.argument("name", metavar="TAXONOMY")
 @extends_root_option
 def show(*, name: str, extends_root: Path | None) -> int:
-    """Show what a taxonomy says: what it extends and changes, and what each category means."""
+    """Show a taxonomy: its categories and their meanings, and what it changes in the one that it extends."""
     taxonomy = Taxonomy.load(name, extends_root=extends_root)
     parent = taxonomy.parent(extends_root=extends_root)
     color = output.use_color()

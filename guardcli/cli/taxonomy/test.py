@@ -1,4 +1,4 @@
-"""`guard taxonomy test`: hold a taxonomy against its tests, and against labelled data; again at every save."""
+"""`guard taxonomy test`: run the tests of a taxonomy and labeled data, once or at every save."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.dataset_options import dataset_options
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.guard_options import GuardOptions, model_options
-from guardcli.cli.probability import Probability
+from guardcli.cli.limits import CountOrFraction, CountOrFractionOption
 from guardcli.errors import GuardError, InputError, TaxonomyError
 from guardcli.evaluation.datasets import FieldSpec
 from guardcli.evaluation.policy_tests import (
@@ -35,18 +36,37 @@ from guardcli.text.escaping import escape_line, pluralize
 _POLL = 0.2  # seconds between looks at the files
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={
+        0: "every test passed",
+        1: "a test failed, or more is flagged than --max-flag-rate allows",
+        2: "wrong usage, or nothing to test, or an input, a model or a policy that cannot be used",
+        3: "something could not be judged",
+    },
+    examples=(
+        "guard taxonomy test -m starter policy.yaml --suggest",
+        "guard taxonomy test -m starter policy.yaml labeled.jsonl --max-flag-rate 50% --junit results.xml",
+    ),
+)
 @click.argument("name", metavar="TAXONOMY")
-@click.argument("files", nargs=-1, metavar="[LABELLED]...")
-@click.option("--suggest", is_flag=True, help="Tell what would make a failed test pass, and what that costs.")
-@click.option("--watch", is_flag=True, help="Keep the model loaded; run again at every save, and tell what changed.")
+@click.argument("files", nargs=-1, metavar="[LABELED]...")
+@click.option(
+    "--suggest",
+    is_flag=True,
+    help="Suggest thresholds that would make failed tests pass, and say what else they change.",
+)
+@click.option("--watch", is_flag=True, help="Run the tests again whenever the file is saved, and show what changed.")
 @click.option(
     "--max-flag-rate",
-    type=Probability(),
-    metavar="P",
-    help="Fail if a larger share of the labelled safe ones is flagged.",
+    type=CountOrFractionOption(),
+    metavar="N|P%",
+    help="Fail if more of the records labeled safe are flagged: a number (5), a fraction (0.02) or a percentage (2%). "
+    "Single records then do not fail.",
 )
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the results as JUnit's XML, too.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the results to FILE as JUnit XML, too."
+)
 @extends_root_option
 @dataset_options
 @inputs.input_format_option
@@ -57,29 +77,19 @@ def test(
     files: tuple[str, ...],
     suggest: bool,
     watch: bool,
-    max_flag_rate: float | None,
+    max_flag_rate: CountOrFraction | None,
     junit: Path | None,
     extends_root: Path | None,
     field_spec: FieldSpec,
     input_format: str | None,
     **options: Any,
 ) -> int:
-    """Run a taxonomy's `tests`, and LABELLED records (as `guard eval` reads them), through the model.
-
-    \b
-    guard taxonomy test policy.yaml -m llama-guard-3-8b.gguf --suggest
-    guard taxonomy test policy.yaml benign.jsonl --max-flag-rate 0.02
-
-    Labelled records fail one by one, or, with --max-flag-rate, only as a whole.
-
-    Exits with 0 if all is as expected, 1 if not, 2 on wrong usage or where there is nothing to test, 3 if something
-    could not be judged.
-    """
+    """Judge the `tests` of TAXONOMY, and LABELED records, and report verdicts that are not as expected."""
     load = partial(Taxonomy.load, name, extends_root=extends_root)
     taxonomy = load()
     guard_options = GuardOptions(**options, target="last", scores=True)
     output.check_output_files({"--junit": junit}, [*files, *taxonomy.files, *guard_options.files()])
-    data = _labelled(files, field_spec, input_format, gated=max_flag_rate is not None)
+    data = _labeled(files, field_spec, input_format, gated=max_flag_rate is not None)
     with guard_options.load() as model:
         session = PolicyTestSession(lambda edited: guard_options.open(edited, model=model))
         try:
@@ -98,16 +108,16 @@ def _cases(taxonomy: Taxonomy, data: Sequence[PolicyTestCase]) -> list[PolicyTes
     cases = [*cases_from_taxonomy(taxonomy), *data]
     if not cases:
         raise InputError(
-            f"{taxonomy.location.path} has no `tests`, and no labelled data is named: there is nothing to test",
+            f"{taxonomy.location.path} has no `tests`, and no labeled data is named: there is nothing to test",
             code="eval/nothing-to-evaluate",
         )
     return cases
 
 
-def _labelled(
+def _labeled(
     files: tuple[str, ...], field_spec: FieldSpec, input_format: str | None, *, gated: bool
 ) -> tuple[PolicyTestCase, ...]:
-    """The labelled cases; how many records are none is told.
+    """Return the labeled cases, and report how many records are left out.
 
     Raises:
         InputError: there are none, or with `gated` none that are safe: a gate on nothing would always be met.
@@ -118,7 +128,7 @@ def _labelled(
     if files:
         data = cases_from_records(ReadOptions(format=input_format).read(inputs.resolve_sources(files)), field_spec)
     left_out = ", ".join(f"{pluralize(number, 'record')} {reason}" for reason, number in data.left_out.items())
-    place = ", ".join(files) or "no labelled data"
+    place = ", ".join(files) or "no labeled data"
     if not data.cases and files:
         raise InputError(
             f"{place}: nothing to test ({left_out or 'no records'}); --label-field says where the label is",
@@ -126,7 +136,7 @@ def _labelled(
         )
     if gated and all(case.expect != "safe" for case in data.cases):
         raise InputError(
-            f"{place}: --max-flag-rate needs records that are labelled safe, and there are none", code="eval/one-class"
+            f"{place}: --max-flag-rate needs records that are labeled safe, but there are none", code="eval/one-class"
         )
     if left_out:
         output.echo_err(f"guard: left out: {left_out}")
@@ -137,12 +147,15 @@ def _tell(run: PolicyTestRun, *, suggest: bool) -> None:
     output.write(policy_test_report.as_text(run, suggest=suggest, color=output.use_color(), width=output.table_width()))
 
 
-def _code(run: PolicyTestRun, max_flag_rate: float | None) -> int:
+def _code(run: PolicyTestRun, max_flag_rate: CountOrFraction | None) -> int:
     if any(result.row.verdict == "error" for result in run.results):
         return UNJUDGED
-    rate = run.flag_rate()
-    if max_flag_rate is not None and rate is not None and rate > max_flag_rate:
-        output.echo_err(f"guard: {rate:.2%} of the labelled safe ones are flagged, and {max_flag_rate:.2%} are allowed")
+    flagged, total = run.count_flagged()
+    if max_flag_rate is not None and max_flag_rate.is_exceeded(flagged, total):
+        output.echo_err(
+            f"guard: {flagged:,} of {pluralize(total, 'record')} labeled safe are flagged: more than --max-flag-rate "
+            "allows"
+        )
         return FINDINGS
     return FINDINGS if run.failed(labeled=max_flag_rate is None) else OK
 

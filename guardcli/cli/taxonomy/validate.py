@@ -12,7 +12,8 @@ import click
 
 from guardcli import __version__
 from guardcli.cli import output
-from guardcli.cli.exit_codes import OK, USAGE_ERROR
+from guardcli.cli.command import GuardCommand
+from guardcli.cli.exit_codes import FINDINGS, OK, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.errors import ERROR_CODES, TAXONOMY_CODES, Problem, TaxonomyError
 from guardcli.prompts import TEMPLATES
@@ -20,10 +21,24 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_line
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={
+        0: "every taxonomy is valid",
+        1: "a taxonomy has a problem",
+        2: "wrong usage, or a file that cannot be read",
+    },
+    examples=(
+        "guard taxonomy validate policy.yaml",
+        "guard taxonomy validate policy.yaml --format sarif > results.sarif",
+    ),
+)
 @click.argument("taxonomies", nargs=-1, required=True, metavar="TAXONOMY...")
 @click.option(
-    "--template", type=click.Choice(list(TEMPLATES)), help="Whether this prompt's models can write the ids, too."
+    "--template",
+    type=click.Choice(list(TEMPLATES)),
+    metavar="NAME",
+    help=f"Check that models with this prompt format can write the ids. One of {', '.join(TEMPLATES)}.",
 )
 @click.option(
     "--format",
@@ -31,16 +46,13 @@ from guardcli.text.escaping import escape_line
     type=click.Choice(["text", "json", "sarif"]),
     default="text",
     show_default=True,
-    help="text and json for editors, sarif for code hosts.",
+    help="Write text or JSON for editors, or SARIF for code hosts.",
 )
 @extends_root_option
 def validate(
     *, taxonomies: tuple[str, ...], template: str | None, output_format: str, extends_root: Path | None
 ) -> int:
-    """Tell all that is wrong with taxonomies at once: file:line:column, and what to do. No model is needed.
-
-    Exits with 0 if all are valid, 2 if not.
-    """
+    """Report every problem of taxonomy files with its place, file:line:column, and how to fix it. Needs no model."""
     problems: list[Problem] = []
     good = []
     for name in taxonomies:
@@ -57,7 +69,9 @@ def validate(
     else:
         value = _json(problems) if output_format == "json" else _sarif(problems)
         output.write(json.dumps(value, indent=2) + "\n")
-    return USAGE_ERROR if problems else OK
+    if any(problem.code == "taxonomy/unreadable" for problem in problems):
+        return USAGE_ERROR
+    return FINDINGS if problems else OK
 
 
 def _checked(name: str, template: str | None, extends_root: Path | None) -> Taxonomy:

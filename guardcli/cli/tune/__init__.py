@@ -8,12 +8,12 @@ from guardcli.cli.lazy import LazyGroup
 
 _HERE = "guardcli.cli.tune"
 _COMMANDS = {
-    "prepare": (f"{_HERE}.prepare:prepare", "Make training examples of labelled records."),
-    "train": (f"{_HERE}.train:train", "Train a LoRA adapter on them, for the weights in a folder."),
-    "export": (f"{_HERE}.export:export", "Write the adapter as a GGUF, for guard check --lora."),
+    "prepare": (f"{_HERE}.prepare:prepare", "Make training examples from labeled records."),
+    "train": (f"{_HERE}.train:train", "Train a LoRA adapter on the examples."),
+    "export": (f"{_HERE}.export:export", "Write the adapter as a GGUF file for guard check --lora."),
 }
 
 
-@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=_COMMANDS)
 def tune() -> None:
-    """Fine-tune a Llama Guard on your own labelled records, with the paper's augmentation."""
+    """Fine-tune a Llama Guard on your own labeled records, with the paper's augmentation."""

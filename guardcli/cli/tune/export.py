@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.errors import InputError
 from guardcli.training import (
@@ -21,7 +22,11 @@ from guardcli.training import (
 )
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={0: "the adapter is written", 2: "wrong usage, or a run that cannot be read"},
+    examples=("guard tune export run -o adapter.gguf",),
+)
 @click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
 @click.option(
     "-o", "--output", "path", type=click.Path(path_type=Path), required=True, metavar="GGUF", help="The adapter's file."

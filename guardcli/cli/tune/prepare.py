@@ -1,4 +1,4 @@
-"""`guard tune prepare`: labelled records → training examples."""
+"""`guard tune prepare`: labeled records → training examples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from random import Random
 import click
 
 from guardcli.cli import inputs, output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.dataset_options import dataset_options
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
@@ -32,8 +33,16 @@ from guardcli.training.augmentation import (
 )
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("files", nargs=-1, metavar="[LABELLED]...")
+@click.command(
+    cls=GuardCommand,
+    exits={
+        0: "examples are written",
+        2: "wrong usage, or data that overlaps with --exclude",
+        3: "no record can be used",
+    },
+    examples=("guard tune prepare labeled.jsonl -o train.jsonl --template llama-guard-3-8b --exclude chats.jsonl",),
+)
+@click.argument("files", nargs=-1, metavar="[LABELED]...")
 @click.option(
     "-o",
     "--output",
@@ -51,7 +60,7 @@ from guardcli.training.augmentation import (
     "--taxonomy",
     envvar="GUARD_TAXONOMY",
     metavar="NAME|YAML",
-    help="The policy; else the one that the model was trained on  [env: GUARD_TAXONOMY]",
+    help="The policy: a built-in taxonomy or a YAML file. Default: the one that the model was trained on.",
 )
 @extends_root_option
 @dataset_options
@@ -133,7 +142,7 @@ def prepare(
     as_user: tuple[Role, ...],
     read_options: ReadOptions,
 ) -> int:
-    """Make training examples of LABELLED records (or stdin).
+    """Make training examples of LABELED records (or stdin).
 
     \b
     guard tune prepare chats.jsonl -o train.jsonl --template llama-guard-3-8b --exclude evaluation.jsonl

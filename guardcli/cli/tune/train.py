@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import OutputError
@@ -38,7 +39,14 @@ _DEFAULT = TrainConfig()
 _BAR_WIDTH = 20  # characters
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=GuardCommand,
+    exits={0: "the adapter is trained", 2: "wrong usage, or weights or data that cannot be used"},
+    examples=(
+        "guard tune train --base Llama-Guard-3-8B --data train.jsonl -o run",
+        "guard tune train --base Llama-Guard-3-8B --data train.jsonl -o run --resume",
+    ),
+)
 @click.option(
     "--base",
     "base_path",

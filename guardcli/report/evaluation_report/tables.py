@@ -41,7 +41,7 @@ class EvaluationReport:
         """The data in one line: its name, how many samples, and what was left out."""
         dataset = self.evaluation.dataset
         total, unsafe = len(dataset.samples), dataset.num_unsafe
-        words = f"{self.source}: {pluralize(total, 'labelled record')}, {unsafe:,} unsafe ({unsafe / total:.1%})"
+        words = f"{self.source}: {pluralize(total, 'labeled record')}, {unsafe:,} unsafe ({unsafe / total:.1%})"
         if dataset.schemas:
             words += f"; read as {', '.join(dataset.schemas)}"
         words += "".join(f"; {number:,} {reason}" for reason, number in dataset.left_out.items())

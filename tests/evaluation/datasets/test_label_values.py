@@ -1,4 +1,4 @@
-"""Values of labelled data: what is missing, what is a number, and lists and objects that came as text."""
+"""Values of labeled data: what is missing, what is a number, and lists and objects that came as text."""
 
 from __future__ import annotations
 
