@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 
-from guardcli.evaluation.comparison import MAX_SHOWN, align_rows, compare_runs, mcnemar_p_value
+from guardcli import Calibration, Guard, JudgeConfig
+from guardcli.conversation import Conversation, Key, Message, Record
+from guardcli.evaluation.comparison import MAX_SHOWN, align_rows, compare_guards, compare_runs, mcnemar_p_value
 from guardcli.judging import Verdict
+from guardcli.models import Model
+from tests.fake import FakeEngine, words
 from tests.rows import verdict
 
 
@@ -27,6 +31,29 @@ def test_of_equal_moves_the_highest_score_is_first() -> None:
     assert [pair[0].score for pair in found.flips["unsafe", "safe"]] == [0.69, 0.6, 0.55, 0.51]
     assert found.thresholds == (Counter({0.5: 4}), Counter({0.7: 4}))
     assert found.largest_deltas == []
+
+
+def test_raw_and_calibrated_decisions_of_one_model_are_judged_once(model: Model) -> None:
+    """At equal thresholds the calibrated guard flags more, so it judges: only unsafe rows have categories."""
+    engines = [FakeEngine(words(knife=0.42)) for _ in range(2)]
+    with Guard(model, "llama-guard-3", engine=engines[0], config=JudgeConfig(threshold=0.45)) as raw:
+        by = raw.provenance
+        calibration = Calibration(
+            temperature=2.0,
+            model=by.model,
+            template=by.template,
+            scoring="verdict",
+            taxonomy="",
+            prompt_digest=by.prompt_digest,
+        )
+        config = JudgeConfig(threshold=0.45, calibration=calibration)
+        with Guard(model, "llama-guard-3", engine=engines[1], config=config) as calibrated:
+            records = [Record(Key(None, 1), Conversation((Message("user", "a knife"),)))]
+            ((before, after),) = compare_guards(records, raw, calibrated).flips["safe", "unsafe"]
+    assert [len(engine.prompts) for engine in engines] == [0, 1]
+    assert (before.temperature, before.judged_score) == (None, before.score)
+    assert (after.temperature, after.score, after.categories) == (2.0, before.score, ("S1",))
+    assert after.judged_score == after.calibrated == pytest.approx(0.4597, abs=1e-4)
 
 
 def test_verdicts_categories_and_moves() -> None:

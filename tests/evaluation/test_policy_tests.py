@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from guardcli import Guard, JudgeConfig, Taxonomy
+from guardcli import Calibration, Guard, JudgeConfig, Taxonomy
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
 from guardcli.evaluation.policy_tests import (
@@ -121,6 +121,30 @@ def test_only_what_the_model_has_not_seen_is_judged(model: Model) -> None:
     assert (len(opened.engines), opened.prompts) == (1, 5)
     again(POLICY.replace("name: Cars", "name: Motor Cars"))
     assert (len(opened.engines), opened.prompts) == (2, 9)
+    session.close()
+
+
+def test_thresholds_are_suggested_for_calibrated_scores(model: Model) -> None:
+    """A score of 0.4 is 0.45 at a temperature of 2; both ways the test needs the threshold that its row shows."""
+    taxonomy = Taxonomy.from_yaml(POLICY, "p.yaml")
+    with Guard(model, taxonomy, engine=FakeEngine(SCORES)) as plain:
+        by = plain.provenance
+    calibration = Calibration(
+        temperature=2.0,
+        model=by.model,
+        template=by.template,
+        scoring="verdict",
+        taxonomy="",
+        prompt_digest=by.prompt_digest,
+    )
+    config = JudgeConfig(target="last", scores=True, calibration=calibration)
+    session = PolicyTestSession(lambda edited: Guard(model, edited, engine=FakeEngine(SCORES), config=config))
+    found = session.run(taxonomy, cases_from_taxonomy(taxonomy))
+    knife = found.results[1]
+    assert (knife.status, knife.row.judged_score) == ("failed", pytest.approx(0.4495, abs=1e-4))
+    assert suggest_fixes(found, knife) == ["threshold: 0.4494 (now 0.5): breaks none"]
+    moved = Taxonomy.from_yaml(POLICY.replace("0.5", "0.4494"), "p.yaml")
+    assert session.run(moved, cases_from_taxonomy(taxonomy)).results[1].status == "passed"
     session.close()
 
 

@@ -8,15 +8,20 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from guardcli.conversation import Key, Malformed
 from guardcli.evaluation import AblationResult, EvalConfig, GateResult, evaluate
 from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.evaluation.metrics import ThresholdObjective
+from guardcli.judging import FitReport
+from guardcli.judging.calibration import BeforeAfter
 from guardcli.report.evaluation_report import EvaluationReport, as_json, as_markdown, as_page, as_text
 from guardcli.report.evaluation_report.tables import tables
 from guardcli.report.explanations import METRICS
 from guardcli.taxonomy import Taxonomy
 from tests.evaluation.planted import item, system
+from tests.judging.test_calibration import FITTED
 from tests.report.pages import Page, assert_inert
 from tests.rows import verdict
 
@@ -27,6 +32,11 @@ ITEMS = (
 )  # fmt: skip
 ONE = system([0.9, 0.2, 0.3, 0.6, 0.8], categories=[{"S1": 0.9}, {"S1": 0.1}, {"S1": 0.1}, {"S1": 0.2}, {"S1": 0.3}])
 TWO = replace(system([0.9, 0.1, 0.8, None, 0.7], name=HOSTILE), seconds=1.5, tokens=1234)
+
+
+def fit_report(*, calibration_error: tuple[float, float]) -> FitReport:
+    assert FITTED.fit_report is not None
+    return replace(FITTED.fit_report, calibration_error=BeforeAfter(*calibration_error))
 
 
 def report(*systems: Any, **config: Any) -> EvaluationReport:
@@ -74,6 +84,20 @@ def test_several_systems_slices_and_thresholds() -> None:
     assert "\x1b" not in text
     assert "1,234" in text
     assert "1.5" in text
+
+
+@pytest.mark.parametrize(("after", "fell"), [(0.1, True), (0.2, False), (0.3, False)])
+def test_what_a_calibration_changes(after: float, fell: bool) -> None:
+    shown = replace(report(ONE), calibration=replace(FITTED, fit_report=fit_report(calibration_error=(0.2, after))))
+    table = list(tables(shown))[-1]
+    assert table.title == "Calibration: llama-guard-3-8b@ab12cd34ef56"
+    assert table.rows == (
+        ("log-loss", "0.500", "0.400"),
+        ("calibration error", "0.200", f"{after:.3f}"),
+        ("threshold for fpr=0.05", "-", "0.4"),
+    )
+    assert table.note.startswith("Temperature 2.5, fitted on 200 records, 80 unsafe, and so a little too good for them")
+    assert ("The calibration error has not fallen" in table.note) is not fell
 
 
 def test_markdown_is_made_of_tables_that_the_data_cannot_break() -> None:

@@ -225,6 +225,11 @@ def _calibration(calibration: Calibration, fit: FitReport) -> Table:
         f"Temperature {calibration.temperature:.3g}, fitted on {pluralize(fit.num_samples, 'record')}, "
         f"{fit.num_unsafe:,} unsafe, and so a little too good for them: check it on others."
     )
+    if fit.calibration_error.after >= fit.calibration_error.before:
+        note += (
+            " The calibration error has not fallen: too many or too few scores are above 0.5, and no temperature moves "
+            "them to the other side. A threshold does (--choose-threshold)."
+        )
     return Table(f"Calibration: {calibration.model}", ("", "raw scores", "calibrated"), tuple(rows), note)
 
 
