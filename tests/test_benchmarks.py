@@ -19,6 +19,7 @@ from benchmarks.contenders import Machine, Measured
 from benchmarks.timing import Timed, interleaved
 from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
 from guardcli import Guard, JudgeConfig, Model
+from tests.cli.running import guard
 from tests.engine import requests
 
 TEXTS = [f"question number {n}, and what comes after it?" for n in range(150)]
@@ -148,18 +149,25 @@ def test_startup_and_stored_write_their_figures(tmp_path: Path) -> None:
         )
 
 
-def test_tuning_tells_what_shared_prefixes_save(tiny_path: Path, tmp_path: Path) -> None:
-    (tmp_path / "prompts.txt").write_text("\n".join(TEXTS))
+def test_tuning_tells_what_shared_prefixes_save(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="tests of training need the extra dev-tune")
-    out = tmp_path / "out.json"
-    arguments = ["--vocabulary", str(tiny_path), "--prompts", str(tmp_path / "prompts.txt"), "--out", str(out)]
-    arguments += ["--layers", "1", "--body", "1000", "--accumulate", "2", "--threads", "1", "--rounds", "1"]
-    done = CliRunner().invoke(tuning.main, arguments, catch_exceptions=False)
+    from tests import tiny_base
+
+    base = tiny_base.write(tmp_path / "base").with_suffix(".gguf")
+    rows = [{"prompt": f"{text}?", "label": "safe"} for text in TEXTS]
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    options = ["--template", "llama-guard-3-8b", "--copies", "0"]
+    prepared = guard("tune", "prepare", "rows.jsonl", "-o", "train.jsonl", *options, cwd=tmp_path)
+    assert prepared.returncode == 0, prepared.stderr
+    arguments = ["--base", base, "--data", tmp_path / "train.jsonl", "--out", tmp_path / "out.json"]
+    arguments += ["--max-length", 4096, "--batch-size", 4, "--threads", 1, "--rounds", 1]
+    done = CliRunner().invoke(tuning.main, list(map(str, arguments)), catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    found = json.loads(out.read_text())
-    whole, shared = (found[way]["tokens_an_example"] for way in (tuning.WHOLE, tuning.SHARED))
-    assert whole == pytest.approx(found["prefix_tokens"] + found["body_tokens"])
-    assert shared == pytest.approx(found["prefix_tokens"] / 4 + found["body_tokens"], abs=0.1)
+    found = json.loads((tmp_path / "out.json").read_text())
+    ways = (tuning.WHOLE, tuning.FIRST_VERSION, tuning.SHARED)
+    whole, first_version, shared = (found[way]["tokens_an_example"] for way in ways)
+    assert whole == first_version == pytest.approx(found["prefix_tokens"] + found["body_tokens"], abs=0.2)
+    assert shared == pytest.approx(found["prefix_tokens"] / 4 + found["body_tokens"], abs=0.2)
     assert found["loss"][tuning.SHARED] == pytest.approx(found["loss"][tuning.WHOLE], rel=1e-5)
     assert 0 < found["gradient_difference"] < 1e-4
 
