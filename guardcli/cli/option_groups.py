@@ -26,7 +26,15 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
         "--drop-overlap",
         "--shard",
     ),
-    "Labels": ("--label-field", "--category-field", "--dataset", "--map", "--weight-field", "--balance"),
+    "Labels": (
+        "--label-field",
+        "--category-field",
+        "--dataset",
+        "--map",
+        "--weight-field",
+        "--balance",
+        "--pair-field",
+    ),
     "Policy": (
         "--taxonomy",
         "--threshold",
@@ -50,7 +58,10 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
         "--suggest",
         "--watch",
     ),
-    "Augmentation": ("--copies", "--group-size", "--made-safe", "--renumber", "prepare --seed"),
+    "Augmentation": (
+        *("--copies", "--group-size", "--made-safe", "--names", "--describe", "--renumber"),
+        "prepare --seed",
+    ),
     "Training": (
         "--epochs",
         "--learning-rate",

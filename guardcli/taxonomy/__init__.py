@@ -16,6 +16,16 @@ from __future__ import annotations
 
 from guardcli.taxonomy.files import bundled_taxonomies
 from guardcli.taxonomy.taxonomy import Taxonomy
-from guardcli.taxonomy.types import Category, Example, Location, PolicyTest
+from guardcli.taxonomy.types import Category, Example, Location, PolicyTest, Wording
+from guardcli.taxonomy.wordings import load_wordings
 
-__all__ = ["Category", "Example", "Location", "PolicyTest", "Taxonomy", "bundled_taxonomies"]
+__all__ = [
+    "Category",
+    "Example",
+    "Location",
+    "PolicyTest",
+    "Taxonomy",
+    "Wording",
+    "bundled_taxonomies",
+    "load_wordings",
+]

@@ -39,7 +39,7 @@ from guardcli.taxonomy.rules import (
     one_line,
     one_word,
 )
-from guardcli.taxonomy.types import Detail, Label, Location
+from guardcli.taxonomy.types import Detail, Label, Location, Wording
 from guardcli.text.quoting import quote
 
 # Types of text. Each has its rules, and a pattern for what of them a regular expression can say: that texts are not
@@ -98,6 +98,14 @@ CATEGORY = MappingOf(
         Field("examples", ListOf(EXAMPLE), "Few-shot examples, which the model reads behind the category."),
     ),
     from_fields=DraftCategory.from_fields,
+)
+
+WORDING = MappingOf(
+    fields=(
+        Field("name", _CATEGORY_NAME, "Another name of a category, without a period at its end.", required=True),
+        Field("description", _PARAGRAPHS, "The description that goes with it."),
+    ),
+    from_fields=lambda fields, _: Wording(fields.get("name", ""), fields.get("description")),
 )
 
 

@@ -67,6 +67,14 @@ class Category:
         return self.key or self.id
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Another name of a category, and perhaps the description that goes with it."""
+
+    name: str
+    description: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTest:
     """A conversation and the verdict expected of it. `categories` are ids, even where the file gives keys."""

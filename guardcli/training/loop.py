@@ -21,7 +21,7 @@ from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.initial_adapter import InitialAdapter
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.lr_schedule import learning_rate
-from guardcli.training.prefix_groups import prefix_labels
+from guardcli.training.prefix_groups import pair_labels, prefix_labels
 from guardcli.training.run_dir import OPTIMIZER_FILE, HeldOutScore, RunDir
 from guardcli.training.sampler import num_steps, sample_batches
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
@@ -139,8 +139,13 @@ def fine_tune(
             model.load_adapter(initial.folder)
         if data.held_out:
             yield _evaluate(model, data, run_dir, TrainProgress(0, total))
-    labels = prefix_labels(data.train)
-    sampled = sample_batches(labels, batch_size=batch_size, epochs=config.epochs, seed=config.seed)
+    sampled = sample_batches(
+        prefix_labels(data.train),
+        pairs=pair_labels(data.train),
+        batch_size=batch_size,
+        epochs=config.epochs,
+        seed=config.seed,
+    )
     for step, indices in islice(enumerate(sampled, start=1), run_dir.step, None):
         examples = [data.train[index] for index in indices]
         loss = model.train_step(examples, learning_rate=learning_rate(step, total, config))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from guardcli.training.config import TrainConfig
@@ -26,6 +26,11 @@ def prefix_labels(examples: Sequence[TokenizedExample]) -> list[int]:
     """A number for each example, the same for examples with the same prefix."""
     numbers: dict[tuple[int, ...], int] = {}
     return [numbers.setdefault(example.prefix, len(numbers)) for example in examples]
+
+
+def pair_labels(examples: Sequence[TokenizedExample]) -> list[Hashable]:
+    """A label for each example, the same for examples of one pair, and its own for one that is of none."""
+    return [index if example.pair is None else example.pair for index, example in enumerate(examples)]
 
 
 def group_by_prefix(examples: Sequence[TokenizedExample], batch_size: int) -> list[PrefixGroup]:
@@ -69,9 +74,15 @@ class TokenCounts:
     @classmethod
     def from_examples(cls, examples: Sequence[TokenizedExample], config: TrainConfig) -> TokenCounts:
         """Count the tokens of the first epoch of a run. Padding is not counted."""
-        labels = prefix_labels(examples)
         num_left, evaluated = len(examples), 0
-        for indices in sample_batches(labels, batch_size=config.effective_batch_size, epochs=1.0, seed=config.seed):
+        sampled = sample_batches(
+            prefix_labels(examples),
+            pairs=pair_labels(examples),
+            batch_size=config.effective_batch_size,
+            epochs=1.0,
+            seed=config.seed,
+        )
+        for indices in sampled:
             step = [examples[index] for index in indices[:num_left]]  # the last step crosses into the next epoch
             num_left -= len(step)
             for group in group_by_prefix(step, config.batch_size):

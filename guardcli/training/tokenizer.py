@@ -26,7 +26,7 @@ class TokenizedExample:
         └── prompt, prompt_length tokens ───────────────────────────────┘ answer, on which the loss is computed
 
     Examples under one policy have the same prefix. The verdict has `verdict_length` tokens, and is read at the first of
-    them. `weight` is what the example counts in the loss of its step.
+    them. `weight` is what the example counts in the loss of its step, and `pair` names the contrast pair that it is of.
     """
 
     tokens: tuple[int, ...]
@@ -36,6 +36,7 @@ class TokenizedExample:
     unsafe: bool
     verdict_length: int = 1
     weight: float = 1.0
+    pair: tuple[str | None, str] | None = None
 
     @property
     def prefix(self) -> tuple[int, ...]:
@@ -95,6 +96,7 @@ class Tokenizer:
             unsafe=unsafe,
             verdict_length=len(verdict),
             weight=example.weight,
+            pair=None if example.pair is None else (example.key.source, example.pair),
         )
 
     def _prefix_length(self, prefix: tuple[Segment, ...], prompt: tuple[int, ...]) -> int:

@@ -179,6 +179,34 @@ def test_weights_of_examples(desk: Path) -> None:
     assert [line.split()[-1] for line in done.stderr.splitlines()[2:4]] == ["2.0", "2.0"]
 
 
+NAMES = "S9: [{name: Bombs, description: Anything that explodes.}]\nS1: [{name: Harm}, {name: Attacks}]\n"
+
+
+def test_other_names_of_categories(desk: Path) -> None:
+    (desk / "names.yaml").write_text(NAMES)
+    words = ["tune", "prepare", "train.jsonl", "-o", "-", "--map", "map.json", *TEMPLATE, "--copies", "9"]
+    texts = {}
+    for name, options in {"plain": [], "names": ["--names", "names.yaml"]}.items():
+        done = guard(*words, *options, cwd=desk)
+        texts[name] = [json.loads(line)["prompt"] for line in done.stdout.splitlines()]
+        assert done.stderr.endswith("under 10 policy variants\n")
+    prompts = texts["names"]
+    assert prompts[::10] == texts["plain"][::10]  # under the policy as it is
+    assert 0 < sum("Bombs" in prompt for prompt in prompts) < len(prompts)
+    described = sum("Anything that explodes" in prompt for prompt in prompts)
+    assert 0 < described < sum("Bombs" in prompt for prompt in prompts)
+    never = guard(*words, "--names", "names.yaml", "--describe", "0", cwd=desk)
+    assert ("Bombs" in never.stdout, "Anything that explodes" in never.stdout) == (True, False)
+
+
+def test_pairs_of_records(desk: Path) -> None:
+    lines = [{"prompt": f"text {at}", "label": "safe", "twin": twin} for at, twin in enumerate(["a", None, "b", "a"])]
+    words = ["tune", "prepare", "-o", "-", *TEMPLATE, "--copies", "0", "--pair-field", "twin", "--group-size", "2"]
+    done = guard(*words, stdin="\n".join(map(json.dumps, lines)), cwd=desk)
+    rows = map(json.loads, done.stdout.splitlines())
+    assert [(row["line"], row["pair"]) for row in rows] == [(1, "a"), (4, "a"), (2, None), (3, "b")]
+
+
 def test_where_the_label_is_can_be_said(desk: Path) -> None:
     given = ("--label-field", "grade=bad", "--category-field", "why")
     line = '{"prompt": "x", "grade": "bad", "why": ["S2"]}'
@@ -257,6 +285,10 @@ def test_ids_stay_with_their_categories_unless_asked(desk: Path, option: list[st
         (["--map", "list.json"], "list.json: it is no map: write"),
         (["-t", "llama-guard-1"], "the template llama-guard-3-8b cannot write O1"),
         (["--exclude", "none.jsonl"], "none.jsonl: no such file"),
+        (["--names", "none.yaml"], "none.yaml:1:1: cannot be read"),
+        (["--names", "list.json"], "list.json:1:1: write a mapping"),
+        (["--weight-field", "w"], "--weight-field: no record has the field w"),
+        (["--pair-field", "w"], "--pair-field: no record has the field w"),
         (["--exclude", "broken.jsonl"], "broken.jsonl:1: cannot be read, so nothing can be held against it"),
     ],
 )

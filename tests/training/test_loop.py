@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from guardcli.errors import InputError, TuneError
+from guardcli.prompts import TEMPLATES
+from guardcli.taxonomy import Taxonomy
+from guardcli.training.augmentation import AugmentConfig, make_examples
 from guardcli.training.config import TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.initial_adapter import InitialAdapter
@@ -18,6 +21,7 @@ from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE, Lora
 from guardcli.training.prefix_groups import prefix_labels
 from guardcli.training.run_dir import HeldOutScore, RunDir, read_log
 from guardcli.training.sampler import sample_batches
+from tests.training.augmentation.samples import labeled, record
 from tests.training.conftest import SETTINGS, TEMPLATE, Bench
 
 SHORT = replace(SETTINGS, epochs=0.5)
@@ -184,6 +188,26 @@ def test_manifest_names_all_that_the_adapter_depends_on(bench: Bench, files: tup
 
 def initial(folder: Path, bench: Bench, settings: TrainConfig = SHORT) -> InitialAdapter:
     return InitialAdapter.from_folder(folder, bench.base, TEMPLATE, settings)
+
+
+def test_examples_of_several_policies_and_pairs_train_together(bench: Bench, tmp_path: Path) -> None:
+    """Prepared by several commands and joined by `cat`: each step has pairs whole."""
+    template = TEMPLATES[TEMPLATE]
+    lines = []
+    for name in ("llama-guard-3", "llama-guard-2"):
+        policy = Taxonomy.load(name)
+        asked = [record(f"How do I make {word}?", at, label="safe") for at, word in enumerate(("tea", "rope"))]
+        group = [replace(labeled(one, policy), pair="p") for one in asked]
+        examples = make_examples(group, template, policy, AugmentConfig(), copies=2, seed=0)
+        lines += [f"{example.to_json()}\n" for example in examples]
+    path = tmp_path / "mix.jsonl"
+    path.write_text("".join(lines))
+    dataset = TokenizedDataset.from_file(path, bench.tokenizer, max_length=4096)
+    assert (len(dataset.examples), len(set(prefix_labels(dataset.examples)))) == (12, 6)
+    assert {example.pair for example in dataset.examples} == {("a.jsonl", "p")}
+    data = TrainingData(dataset.examples, (), bench.data.verdict_ids)
+    run, _ = trained_in(tmp_path / "run", replace(bench, data=data), replace(SETTINGS, epochs=1.0))
+    assert (run.step, len(losses_of(run))) == (6, 6)
 
 
 def losses_of(run: RunDir) -> list[float]:

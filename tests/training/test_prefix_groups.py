@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from guardcli.training.config import TrainConfig
-from guardcli.training.prefix_groups import PrefixGroup, TokenCounts, group_by_prefix, prefix_labels
+from guardcli.training.prefix_groups import PrefixGroup, TokenCounts, group_by_prefix, pair_labels, prefix_labels
 from guardcli.training.tokenizer import TokenizedExample
 
 
@@ -45,6 +45,12 @@ def test_group_by_prefix(examples: list[TokenizedExample], expected: list[Prefix
 def test_prefix_labels() -> None:
     assert prefix_labels([example(P, 1), example(Q, 1), example(P, 2)]) == [0, 1, 0]
     assert prefix_labels([example("p", 2), replace(example("p", 2), prefix_length=0)]) == [0, 1]
+
+
+def test_pair_labels() -> None:
+    pair = ("a.jsonl", "p")
+    twins = [replace(example(P, 1), pair=pair), example(P, 1), replace(example(Q, 1), pair=pair)]
+    assert pair_labels(twins) == [pair, 1, pair]
 
 
 @pytest.mark.parametrize(

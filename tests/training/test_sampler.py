@@ -6,7 +6,7 @@ from itertools import chain
 
 import pytest
 
-from guardcli.training.sampler import num_steps, sample_batches, split_batches
+from guardcli.training.sampler import num_steps, pack_units, sample_batches, split_batches
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,43 @@ def test_an_epoch_that_begins_inside_a_step_completes_it_with_rests(seed: int) -
 def test_split_batches() -> None:
     assert list(split_batches([1, 2, 3, 4, 5], 2)) == [[1, 2], [3, 4], [5]]
     assert list(split_batches([], 2)) == []
+
+
+@pytest.mark.parametrize("size", [2, 4, 16])
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_pairs_come_in_the_same_step(size: int, epochs: int) -> None:
+    """Also where labels are mixed, and where a step crosses into the next epoch."""
+    labels = "aaaaaabbbbccaab"
+    pairs = [0, 1, 0, 1, "x", "y", 2, 2, 3, 3, 4, 4, 5, 5, "z"]
+    sampled = list(sample_batches(labels, pairs=pairs, batch_size=size, epochs=epochs, seed=0))
+    examples = list(chain.from_iterable(sampled))
+    for epoch in range(epochs):
+        step_of = {index: (epoch * 15 + at) // size for at, index in enumerate(examples[epoch * 15 : epoch * 15 + 15])}
+        assert len(step_of) == 15
+        split = sum(
+            step_of[one] != step_of[other] for one, other in ((0, 2), (1, 3), (6, 7), (8, 9), (10, 11), (12, 13))
+        )
+        assert split <= (0 if epochs == 1 else 2)  # one at either end of an epoch
+
+
+def test_without_pairs_the_order_is_that_of_single_examples() -> None:
+    labels = "aaaabbbcc"
+    alone, paired = (
+        list(sample_batches(labels, pairs=pairs, batch_size=2, epochs=2, seed=1)) for pairs in (None, range(9))
+    )
+    assert alone == paired
+
+
+@pytest.mark.parametrize(
+    ("units", "size", "expected"),
+    [
+        ([[0], [1], [2]], 2, [[[0], [1]], [[2]]]),
+        ([[0], [1, 2], [3, 4], [5]], 3, [[[0], [1, 2]], [[3, 4], [5]]]),
+        ([[0, 1], [2, 3], [4], [5]], 3, [[[0, 1], [4]], [[2, 3], [5]]]),
+        ([[0], [1, 2], [3]], 2, [[[0], [3]], [[1, 2]]]),
+        ([[0, 1, 2, 3, 4]], 2, [[[0, 1]], [[2, 3]], [[4]]]),
+        ([], 2, []),
+    ],
+)
+def test_pack_units(units: list[list[int]], size: int, expected: list[list[list[int]]]) -> None:
+    assert pack_units(units, size) == expected

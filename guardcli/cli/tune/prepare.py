@@ -20,7 +20,7 @@ from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabelTarget
 from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES
 from guardcli.report.prepared_examples import format_overlaps, format_preparation
-from guardcli.taxonomy import Taxonomy
+from guardcli.taxonomy import Taxonomy, load_wordings
 from guardcli.text.escaping import pluralize
 from guardcli.training.augmentation import (
     DEFAULT_GROUP_SIZE,
@@ -31,6 +31,8 @@ from guardcli.training.augmentation import (
     TrainingExample,
     prepare_examples,
 )
+
+_DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
 
 
 @click.command(
@@ -104,10 +106,29 @@ from guardcli.training.augmentation import (
     help="Number shuffled categories anew; the default for Llama Guard 1 and 2 only.",
 )
 @click.option(
+    "--names",
+    "names_path",
+    type=click.Path(path_type=Path),
+    metavar="YAML",
+    help="Other names and descriptions of categories, of which an augmented policy draws: {S1: [{name: …}]}.",
+)
+@click.option(
+    "--describe",
+    type=Probability(),
+    metavar="P",
+    help="How often an augmented policy has descriptions; 0.5 if --names has any, else as the policy says.",
+)
+@click.option(
     "--weight-field",
     type=PathOption(),
     metavar="FIELD",
     help="Where the weight of a record is: what it counts in training; 1 where a record has none.",
+)
+@click.option(
+    "--pair-field",
+    type=PathOption(),
+    metavar="FIELD",
+    help="What names the contrast pair of a record: both are trained on in the same step, under the same policy.",
 )
 @click.option("--balance", is_flag=True, help="Weight the examples so that safe and unsafe ones count alike.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn at random.")
@@ -134,7 +155,10 @@ def prepare(
     group_size: int,
     made_safe: float,
     renumber: bool | None,
+    names_path: Path | None,
+    describe: float | None,
     weight_field: str | None,
+    pair_field: str | None,
     balance: bool,
     seed: int,
     samples: int,
@@ -157,13 +181,21 @@ def prepare(
         return USAGE_ERROR
     prompt_template = TEMPLATES[template]
     policy = Taxonomy.load(prompt_template.taxonomy if taxonomy is None else taxonomy, extends_root=extends_root)
-    reads: list[str | Path] = [*inputs.resolve_sources(files), *exclude, *policy.files, *([map_] if map_ else [])]
-    to_stdout = output.check_output(path, reads, "-o")
+    read_files = [file for file in (map_, names_path) if file is not None]
+    to_stdout = output.check_output(path, [*inputs.resolve_sources(files), *exclude, *policy.files, *read_files], "-o")
+    wordings = {} if names_path is None else load_wordings(names_path, policy)
+    if describe is None and any(wording.description for several in wordings.values() for wording in several):
+        describe = _DESCRIBE
     config = PrepareConfig(
         template=prompt_template,
         taxonomy=policy,
         category_map=CategoryMap() if map_ is None else CategoryMap.load(map_, policy.name),
-        augmentation=AugmentConfig(made_safe, prompt_template.renumbers if renumber is None else renumber),
+        augmentation=AugmentConfig(
+            made_safe=made_safe,
+            renumber=prompt_template.renumbers if renumber is None else renumber,
+            wordings=wordings,
+            describe=describe,
+        ),
         copies=copies,
         group_size=group_size,
         seed=seed,
@@ -171,6 +203,7 @@ def prepare(
         target=target,
         as_user=frozenset(as_user),
         weight_field=weight_field,
+        pair_field=pair_field,
         balance=balance,
     )
     prompt_template.check(policy)
@@ -197,6 +230,6 @@ def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareSt
     else:
         output.write_file(path, written)
     num_records = pluralize(stats.num_records, "record")
-    under = f"under {pluralize(len({example.original_ids for example in examples}), 'policy variant')}"
+    under = f"under {pluralize(len({example.policy for example in examples}), 'policy variant')}"
     output.echo_err(f"guard: {path or '-'}: {pluralize(len(examples), 'example')} of {num_records}, {under}")
     return OK

@@ -42,7 +42,8 @@ class TrainingExample:
 
     `template` is the name of the prompt's template. `categories` are the ids in the answer. `original_ids` are the ids
     that the categories of the prompt have in the user's policy, in the prompt's order. `key` is the location of the
-    record. `weight` is what the example counts in training.
+    record. `weight` is what the example counts in training, and `pair` names the contrast pair that its record is of.
+    `policy` is the digest of the policy in the prompt; examples of schema 1 have none.
     """
 
     template: str
@@ -53,6 +54,8 @@ class TrainingExample:
     kind: AugmentationKind
     original_ids: tuple[str, ...]
     weight: float = 1.0
+    pair: str | None = None
+    policy: str = ""
 
     @property
     def prefix(self) -> tuple[Segment, ...]:
@@ -80,8 +83,9 @@ class TrainingExample:
                 "line": self.key.line,
                 "part": self.key.part,
                 "id": self.key.id,
-                "augmentation": {"kind": self.kind, "order": list(self.original_ids)},
+                "augmentation": {"kind": self.kind, "order": list(self.original_ids), "policy": self.policy},
                 "weight": self.weight,
+                "pair": self.pair,
             },
             ensure_ascii=False,
         )
@@ -120,6 +124,8 @@ class TrainingExample:
             kind=row["augmentation"]["kind"],
             original_ids=tuple(row["augmentation"]["order"]),
             weight=_read_weight(row),
+            pair=row.get("pair"),
+            policy=row["augmentation"].get("policy", ""),
         )
 
 
@@ -166,6 +172,8 @@ def _make_example(conversation: LabeledConversation, template: Template, variant
         kind=variant.kind,
         original_ids=variant.original_ids,
         weight=conversation.weight,
+        pair=conversation.pair,
+        policy=variant.taxonomy.prompt_digest,
     )
 
 

@@ -20,7 +20,7 @@ class LabeledConversation:
     """A conversation whose last turn is judged, and the ids that it violates, in the policy's order; safe if none.
 
     `complete` says that each category of the sample has an id in the policy, so that the conversation violates nothing
-    else. `weight` is what it counts in training.
+    else. `weight` is what it counts in training, and `pair` names the contrast pair that it is of.
     """
 
     key: Key
@@ -28,6 +28,7 @@ class LabeledConversation:
     violated: tuple[str, ...]
     complete: bool = True
     weight: float = 1.0
+    pair: str | None = None
 
     @classmethod
     def from_sample(
@@ -39,6 +40,7 @@ class LabeledConversation:
         target: LabelTarget | None = None,
         as_user: Collection[Role] = (),
         weight: float = 1.0,
+        pair: str | None = None,
     ) -> LabeledConversation:
         """Take a sample up to the message that is judged.
 
@@ -59,7 +61,7 @@ class LabeledConversation:
             raise UnusableSample(str(reason)) from None
         violated, complete = _violated(sample, taxonomy, category_map)
         shown = all_turns.shown
-        return cls(record.key, shown[: shown.index(turn) + 1], violated, complete, weight)
+        return cls(record.key, shown[: shown.index(turn) + 1], violated, complete, weight, pair)
 
 
 def _violated(sample: Sample, taxonomy: Taxonomy, category_map: CategoryMap) -> tuple[tuple[str, ...], bool]:

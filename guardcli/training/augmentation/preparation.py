@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from guardcli.conversation import Key, Malformed, Record, Role
 from guardcli.errors import InputError
@@ -23,6 +22,7 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.training.augmentation.contamination import ContaminationIndex, Overlap
 from guardcli.training.augmentation.example import TrainingExample, make_examples
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation, UnusableSample
+from guardcli.training.augmentation.pairs import group_conversations, read_pair
 from guardcli.training.augmentation.variants import AugmentConfig
 from guardcli.training.augmentation.weights import balance_labels, read_weight
 
@@ -41,7 +41,8 @@ class PrepareConfig:
     training evaluates the policy once for all of them.
 
     `weight_field` is the path of a record's weight (None: all weigh 1); with `balance`, the weights are scaled so that
-    safe and unsafe examples count alike.
+    safe and unsafe examples count alike. `pair_field` is the path of what names a record's contrast pair, whose records
+    come into one group.
     """
 
     template: Template
@@ -55,6 +56,7 @@ class PrepareConfig:
     target: LabelTarget | None = None
     as_user: frozenset[Role] = frozenset()
     weight_field: str | None = None
+    pair_field: str | None = None
     balance: bool = False
 
 
@@ -83,8 +85,8 @@ def prepare_examples(
     Records that overlap with an evaluation set are left out.
 
     Raises:
-        InputError: a label or a weight cannot be understood, no record has a field that `config` names, or there is
-            nothing to balance.
+        InputError: a label, a weight or a pair cannot be understood, no record has a field that `config` names, or
+            there is nothing to balance.
     """
     examples = _unbalanced_examples(records, config, evaluation, stats)
     for example in balance_labels(list(examples)) if config.balance else examples:
@@ -96,7 +98,7 @@ def _unbalanced_examples(
     records: Iterable[Record | Malformed], config: PrepareConfig, evaluation: ContaminationIndex, stats: PrepareStats
 ) -> Iterator[TrainingExample]:
     conversations = _labeled_conversations(records, config, evaluation, stats)
-    while group := list(islice(conversations, config.group_size)):
+    for group in group_conversations(conversations, config.group_size):
         violated = {conversation.key: conversation.violated for conversation in group}
         for example in make_examples(
             group, config.template, config.taxonomy, config.augmentation, copies=config.copies, seed=config.seed
@@ -114,8 +116,9 @@ def _labeled_conversations(
     stats.skipped.update(dataset.left_out)
     stats.skipped.update(f"it cannot be read: {record.reason}" for record in dataset.unreadable)
     stats.num_records += len(dataset.samples) + len(dataset.unreadable) + dataset.left_out.total()
-    if config.weight_field is not None:
-        _check_field("--weight-field", config.weight_field, dataset.samples)
+    for option, path in (("--weight-field", config.weight_field), ("--pair-field", config.pair_field)):
+        if path is not None:
+            _check_field(option, path, dataset.samples)
     for sample in dataset.samples:
         try:
             conversation = LabeledConversation.from_sample(
@@ -125,6 +128,7 @@ def _labeled_conversations(
                 target=config.target,
                 as_user=config.as_user,
                 weight=_weight(sample, config),
+                pair=_pair(sample, config),
             )
         except UnusableSample as reason:
             stats.skipped[str(reason)] += 1
@@ -149,3 +153,12 @@ def _weight(sample: Sample, config: PrepareConfig) -> float:
         return read_weight(sample.fields, config.weight_field)
     except ValueError as error:
         raise InputError(f"{sample.key.location}: {error}", code="tune/invalid-weight") from None
+
+
+def _pair(sample: Sample, config: PrepareConfig) -> str | None:
+    if config.pair_field is None:
+        return None
+    try:
+        return read_pair(sample.fields, config.pair_field)
+    except ValueError as error:
+        raise InputError(f"{sample.key.location}: {error}", code="record/wrong-type") from None

@@ -11,16 +11,18 @@ Several records may share a variant. Here a violates S1 and S2, b violates S2, a
 
     policy          S1 S2 S3 S4    a: unsafe S1,S2    b: unsafe S2    c: safe
     S2 dropped      S4 S1          a: unsafe S1       b: safe         c: safe      b is made safe
+
+A variant may also call its categories by other names, and may describe them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
-from guardcli.taxonomy import Category, Taxonomy
+from guardcli.taxonomy import Category, Taxonomy, Wording
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation
 
 AugmentationKind = Literal["plain", "augmented", "made safe"]
@@ -46,10 +48,16 @@ class AugmentConfig:
 
     `made_safe` is the probability, in [0, 1], that a violated category is dropped. `renumber` gives the categories of a
     variant new ids, counted from 1.
+
+    `wordings` are other wordings of categories, by id: in a variant, each category has one of them or its own, all
+    equally likely. `describe` is the probability that a variant has the `detail` full, and else names; None keeps the
+    detail of the policy.
     """
 
     made_safe: float = 0.25
     renumber: bool = False
+    wordings: Mapping[str, tuple[Wording, ...]] = field(default_factory=dict)
+    describe: float | None = None
 
 
 def unaugmented(taxonomy: Taxonomy, violated: Sequence[str]) -> PolicyVariant:
@@ -68,6 +76,10 @@ def augment(
     dropped = _draw_violated(taxonomy.categories, group, config.made_safe, random)
     violated = {id_ for conversation in group for id_ in conversation.violated} - dropped
     categories = shuffle(drop_random(drop_violated(taxonomy.categories, dropped), violated, random), random)
+    if config.wordings:
+        categories = reword(categories, config.wordings, random)
+    if config.describe is not None:
+        taxonomy = replace(taxonomy, detail="full" if random.random() < config.describe else "names")
     variants = []
     for conversation in group:
         remaining = [id_ for id_ in conversation.violated if id_ not in dropped]
@@ -115,6 +127,19 @@ def drop_random(categories: Sequence[Category], violated: Collection[str], rando
 def shuffle(categories: Sequence[Category], random: Random) -> tuple[Category, ...]:
     """The categories in random order."""
     return tuple(random.sample(list(categories), len(categories)))
+
+
+def reword(
+    categories: Sequence[Category], wordings: Mapping[str, tuple[Wording, ...]], random: Random
+) -> tuple[Category, ...]:
+    """Give each category one of its wordings, or leave its own. A wording without a description leaves it without."""
+    reworded = []
+    for category in categories:
+        wording = random.choice([None, *wordings.get(category.id, ())])
+        reworded.append(
+            category if wording is None else replace(category, name=wording.name, description=wording.description)
+        )
+    return tuple(reworded)
 
 
 def number_from_one(categories: Sequence[Category]) -> tuple[Category, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
 from guardcli.errors import InputError
 from guardcli.prompts import TEMPLATES, Renderer
-from guardcli.taxonomy import Taxonomy
+from guardcli.taxonomy import Taxonomy, Wording
 from guardcli.text.segments import render_text
 from guardcli.training.augmentation import AugmentConfig, TrainingExample, make_examples
 from tests.training.augmentation.samples import labeled, record
@@ -68,8 +70,13 @@ def test_json_line() -> None:
         "line": 1,
         "part": None,
         "id": "r1",
-        "augmentation": {"kind": "plain", "order": [f"S{number}" for number in range(1, 15)]},
+        "augmentation": {
+            "kind": "plain",
+            "order": [f"S{number}" for number in range(1, 15)],
+            "policy": Taxonomy.load("llama-guard-3").prompt_digest,
+        },
         "weight": 1.0,
+        "pair": None,
     }
     assert segments["answer"] == [["text", "\n\n"], ["text", "unsafe\nS9"], ["special", "<|eot_id|>"]]
 
@@ -89,11 +96,33 @@ def test_json_round_trip(template: str) -> None:
         assert len(line.split("\n")) == 1
 
 
-def test_line_of_schema_1_has_no_weight() -> None:
+def test_line_of_schema_1_has_no_weight_and_no_policy() -> None:
     (example,) = made("llama-guard-3-8b")
     row = json.loads(example.to_json())
-    del row["weight"]
-    assert TrainingExample.from_json(json.dumps(row | {"schema": 1}), "x:1") == example
+    del row["weight"], row["pair"], row["augmentation"]["policy"]
+    assert TrainingExample.from_json(json.dumps(row | {"schema": 1}), "x:1") == replace(example, policy="")
+
+
+def test_smol_guard_reads_renumbered_names_and_descriptions() -> None:
+    """Ids are drawn anew with --renumber: a number belongs to no hazard."""
+    template, policy = TEMPLATES["smol-guard"], Taxonomy.load("llama-guard-3")
+    wordings = {id_: (Wording(f"Name {id_}", f"Description {id_}"),) for id_ in ("S1", "S2", "S9")}
+    config = AugmentConfig(0.0, renumber=True, wordings=wordings, describe=0.5)
+    given = [labeled(record("hi", label="unsafe", categories=["S9"]), policy)]
+    examples = list(make_examples(given, template, policy, config, copies=40, seed=0))[1:]
+    violated_names = set()
+    for example in examples:
+        lines = render_text(example.prompt).replace("<|im_end|>", "").splitlines()
+        listed = dict(line.split(": ", 1) for line in lines if re.match(r"S\d+: ", line))
+        assert list(listed) == [f"S{number}" for number in range(1, len(example.original_ids) + 1)]
+        (id_,) = example.categories
+        assert example.original_ids[list(listed).index(id_)] == "S9"
+        violated_names.add(listed[id_].rstrip(" ."))
+        described = "Description S9" in lines
+        assert not described or listed[id_].startswith("Name S9")
+    assert violated_names == {"Name S9", "Indiscriminate Weapons"}
+    assert len({example.categories for example in examples}) > 5
+    assert 0 < sum("Description S9" in render_text(example.prompt) for example in examples) < 20
 
 
 def test_implicit_token_is_in_the_segments_only() -> None:

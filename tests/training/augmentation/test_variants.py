@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardcli.conversation import Key
-from guardcli.taxonomy import Taxonomy
+from guardcli.taxonomy import Taxonomy, Wording
 from guardcli.training.augmentation import AugmentConfig, LabeledConversation, PolicyVariant, augment, unaugmented
-from guardcli.training.augmentation.variants import drop_random, drop_violated, number_from_one, shuffle
+from guardcli.training.augmentation.variants import drop_random, drop_violated, number_from_one, reword, shuffle
 
 POLICY = Taxonomy.load("llama-guard-3")
 IDS = [category.id for category in POLICY.categories]
@@ -166,3 +166,53 @@ def test_a_group_that_violates_everything_keeps_a_category() -> None:
     variants = augment(POLICY, group, AugmentConfig(1.0), Random(0))
     assert Counter(variant.kind for variant in variants) == {"made safe": 13, "augmented": 1}
     assert variants[0].original_ids == ("S14",)
+
+
+WORDINGS = {
+    "S1": (Wording("Harm", "Any harm."), Wording("Attacks")),
+    "S9": (Wording("Bombs", "Anything that explodes."),),
+}
+
+
+def test_each_wording_is_equally_likely_and_its_own_is_one() -> None:
+    drawn = Counter(
+        (category.name, category.description)
+        for seed in range(600)
+        for category in reword(POLICY.categories, WORDINGS, Random(seed))
+        if category.id == "S1"
+    )
+    own = POLICY.categories[0]
+    assert set(drawn) == {("Harm", "Any harm."), ("Attacks", None), (own.name, own.description)}
+    assert all(150 < count < 250 for count in drawn.values())
+
+
+def test_categories_without_wordings_stay() -> None:
+    for seed in range(20):
+        reworded = reword(POLICY.categories, WORDINGS, Random(seed))
+        assert [category.id for category in reworded] == IDS
+        pairs = zip(reworded, POLICY.categories, strict=True)
+        assert all(new == old for new, old in pairs if old.id not in WORDINGS)
+
+
+@pytest.mark.parametrize(("describe", "share"), [(None, 0), (0.0, 0), (0.5, 100), (1.0, 200)])
+def test_a_variant_is_described_with_a_probability(describe: float | None, share: int) -> None:
+    config = AugmentConfig(wordings=WORDINGS, describe=describe)
+    details = Counter(one_variant(("S9",), config, Random(seed)).taxonomy.detail for seed in range(200))
+    assert abs(details["full"] - share) <= (30 if share == 100 else 0)
+
+
+def test_wordings_change_nothing_else_of_a_variant() -> None:
+    """The same categories in the same order, the same answer; renumbered as without them."""
+    for seed in range(50):
+        plain, reworded = (
+            one_variant(("S9",), AugmentConfig(0.25, renumber=True, wordings=wordings), Random(seed))
+            for wordings in ({}, WORDINGS)
+        )
+        assert plain.original_ids == reworded.original_ids
+        assert (plain.violated, plain.kind) == (reworded.violated, reworded.kind)
+        ids = [[category.id for category in one.taxonomy.categories] for one in (plain, reworded)]
+        assert ids[0] == ids[1]
+
+
+def test_the_policy_as_it_is_keeps_its_names() -> None:
+    assert unaugmented(POLICY, ()).taxonomy == POLICY
