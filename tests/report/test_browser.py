@@ -69,6 +69,14 @@ def dom(folder: Path, html: str, *, then: str = "") -> Page:
     return Page(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout)
 
 
+def type_into(selector: str, value: str) -> str:
+    """A script that writes into an input."""
+    return (
+        f"const input = document.querySelector('{selector}'); input.value = '{value}';"
+        "input.dispatchEvent(new Event('input'));"
+    )
+
+
 @pytest.mark.parametrize("name", ["diff", "audit", "evaluation"])
 def test_nothing_of_a_chat_log_runs(tmp_path: Path, name: str) -> None:
     page = dom(tmp_path, pages()[name])
@@ -94,7 +102,7 @@ def audit_page() -> str:
 
 
 def test_the_slider_says_what_another_threshold_flags(tmp_path: Path) -> None:
-    move = "const s = document.querySelector('input[type=range]'); s.value = 700; s.dispatchEvent(new Event('input'));"
+    move = type_into("input[type=range]", "700")
     page = dom(tmp_path, audit_page(), then=move)
     (slider,) = page.root.find("div", class_="slider")
     assert "hidden" not in slider.attributes
@@ -108,9 +116,7 @@ def test_a_threshold_can_be_typed(tmp_path: Path) -> None:
     samples = [item(line, line > 4) for line in range(1, len(SCORES) + 1)]
     evaluation = evaluate(LabeledDataset(tuple(samples)), [system(SCORES)], EvalConfig(num_resamples=100))
     html = evaluation_report.as_page(evaluation_report.EvaluationReport(evaluation, {}, "x"), with_text=False)
-    write = (
-        "const s = document.querySelector('input[type=number]'); s.value = '0.61'; s.dispatchEvent(new Event('input'));"
-    )
+    write = type_into("input[type=number]", "0.61")
     (output,) = dom(tmp_path, html, then=write).root.find("output")
     assert output.text == (
         "At 0.610 the guard flags 5 of 6 unsafe records (recall 0.833) and 0 of 4 safe ones "
@@ -119,14 +125,18 @@ def test_a_threshold_can_be_typed(tmp_path: Path) -> None:
 
 
 def test_tables_are_sorted_and_filtered(tmp_path: Path) -> None:
+    rows = [verdict(line, 0.9 if line % 3 else 0.1, source=f"file-{line}") for line in range(1, 21)]
+    html = audit_report.as_page(summarize(rows), "An audit", with_text=False)
     click = "document.querySelectorAll('#sources ~ .scroll th button')[0].click();" * 2  # descending
-    page = dom(tmp_path, audit_page(), then=click)
-    names = [row[0] for row in page.rows("sources")]
-    assert names == sorted((f"file-{line}" for line in range(1, 11)), reverse=True)
-    write = "const f = document.querySelector('.filter'); f.value = 'FILE-1'; f.dispatchEvent(new Event('input'));"
-    page = dom(tmp_path, audit_page(), then=write)
-    shown = [row for row in page.section("sources").find("tr")[1:] if "hidden" not in row.attributes]
-    assert [row.find("td")[0].text for row in shown] == ["file-1", "file-10"]
+    names = [row[0] for row in dom(tmp_path, html, then=click).rows("sources")]
+    assert names == sorted((f"file-{line}" for line in range(1, 21)), reverse=True)
+    click = "document.querySelectorAll('#sources ~ .scroll th button')[4].click();"
+    shares = [row[4] for row in dom(tmp_path, html, then=click).rows("sources")]
+    assert shares == ["0.00%"] * 6 + ["100.00%"] * 14  # as numbers, not as text
+    write = type_into("#sources ~ .filter", "FILE-2")
+    section = dom(tmp_path, html, then=write).section("sources")
+    shown = [row for row in section.find("tr")[1:] if "hidden" not in row.attributes]
+    assert [row.find("td")[0].text for row in shown] == ["file-2", "file-20"]
 
 
 @pytest.mark.parametrize("width", [400, 1200])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from guardcli.evaluation.comparison import compare_runs
 from guardcli.judging import DecisionRule, Verdict
 from guardcli.judging.redecision import redecide
@@ -124,3 +126,17 @@ def test_no_id_hides_or_reorders_the_line_that_it_stands_in() -> None:
     )
     assert not re.search("[\u202e\u2066\x1b\x9b]", page)
     assert "a\\u202eb\\x1b[2J\\u2066c\\x9b" in page
+
+
+@pytest.mark.slow
+def test_many_hostile_rows_make_a_small_page() -> None:
+    fields = {"id": "<" * 1_000, "text": "\u202e<" * 5_000, "source": "<" * 1_000}
+    kinds = [(0.1, 0.9), (0.9, 0.1), (0.9, None), (None, 0.9), (None, 0.1), (0.1, None), (0.8, 0.9)]
+    before, after = [], []
+    for line in range(1, 3_001):
+        was, now = kinds[line % len(kinds)]
+        before.append(verdict(line, was, **fields, **({"categories": [f"{line}<a"]} if was and was > 0.5 else {})))
+        after.append(verdict(line, now, **fields, **({"categories": [f"{line}<b"]} if now and now > 0.5 else {})))
+    html = diff_report.as_page(compare_runs(before, after), "<" * 1_000, "b", with_text=True)
+    assert len(Page(html).root.find("pre")) == 20 * 8
+    assert len(html.encode()) < 5_000_000

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardcli.conversation import Key, Malformed
+from guardcli.conversation import Conversation, Key, Malformed, Message
 from guardcli.evaluation import AblationResult, EvalConfig, GateResult, evaluate
 from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.evaluation.metrics import ThresholdObjective
@@ -228,3 +228,18 @@ def test_a_page_without_curves() -> None:
     assert "Precision and recall" not in page.text
     assert "all 1 items are unsafe" in page.text
     assert page.finding == "one flags 1 of 1 (100.0%) unsafe records and none of 0 safe ones at a threshold of 0.5."
+
+
+@pytest.mark.slow
+def test_many_samples_make_a_small_page() -> None:
+    text = "\u202e<" * 5_000
+    samples = tuple(
+        replace(one, record=replace(one.record, conversation=Conversation((Message("user", text),))))
+        for one in (item(line, line % 3 == 0) for line in range(1, 10_001))
+    )
+    scores = [line * 7919 % 100_003 / 100_003 for line in range(1, 10_001)]
+    systems = [replace(system(scores), name=f"system {number}") for number in range(2)]
+    evaluation = evaluate(LabeledDataset(samples), systems, EvalConfig(num_resamples=100))
+    html = as_page(EvaluationReport(evaluation, {}, "set.jsonl"), with_text=True)
+    assert len(Page(html).root.find("pre")) == 2 * 2 * 15
+    assert len(html.encode()) < 5_000_000

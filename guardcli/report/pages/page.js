@@ -2,7 +2,7 @@
 
 // The page is complete without this script. It adds sorting and filtering to tables, and moves the threshold.
 
-const SHORT_TABLE = 8; // rows; a longer table gets a filter
+const SHORT_TABLE = 13; // rows; a longer table gets a filter
 
 function sortKey(cell) {
   const text = (cell.dataset.sort ?? cell.textContent).trim();
@@ -103,8 +103,9 @@ function makeSlider(slider) {
   slider.hidden = false;
 }
 
+// Messages stay as the reader left them.
 function openForPrint() {
-  for (const details of document.querySelectorAll("details:not([open])")) {
+  for (const details of document.querySelectorAll("details.for-print:not([open])")) {
     details.open = true;
     details.dataset.openedForPrint = "";
   }
