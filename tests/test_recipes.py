@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from guardcli import Conversation, Taxonomy, Verdict
-from recipes.smol import build_data, evaluate
+from recipes.smol import build_data, evaluate, train
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.linear_baseline import LinearBaseline
 from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
@@ -283,3 +283,19 @@ def test_evaluation_of_a_model_is_not_repeated(data: Path, tmp_path: Path, guard
     assert len(figures["everyday"]) == 30
     again = CliRunner().invoke(evaluate.main, arguments, catch_exceptions=False)
     assert (again.stdout, "everyday …" in again.stderr) == (first.stdout, False)
+
+
+@pytest.mark.slow
+def test_examples_of_both_stages(data: Path, tmp_path: Path) -> None:
+    built, examples = tmp_path / "data", tmp_path / "examples"
+    build(data, built, "--native", "0", "--topics", "2")
+    train.prepare(built, examples, seed=0)
+    assert not [*examples.glob("made-*")]
+    plain, scored, policies = (records_of(examples / f"{name}.jsonl") for name in ("plain", "scored", "policies"))
+    assert {row["label"] for row in plain} == {row["label"] for row in policies} == {"safe", "unsafe"}
+    assert {row["template"] for row in (*plain, *scored, *policies)} == {"smol-guard"}
+    assert len({row["prompt"].split("<|im_end|>")[0] for row in plain}) == 1
+    assert len({row["prompt"].split("<|im_end|>")[0] for row in policies}) > 5
+    before = (examples / "policies.jsonl").stat().st_mtime_ns
+    train.prepare(built, examples, seed=0)
+    assert (examples / "policies.jsonl").stat().st_mtime_ns == before

