@@ -99,8 +99,8 @@ def prepare(built: Path, examples: Path, seed: int) -> None:
     _prepare(scored, examples / "scored.jsonl", "--copies", "0")
     _prepare(built / "train.jsonl", examples / "plain.jsonl", "--copies", "0", "--pair-field", "pair", "--seed", seed)
     parts = []
-    for ids in ("--renumber", "--keep-ids"):
-        options = (ids, "--names", HERE / "names.yaml", "--pair-field", "pair", "--seed", seed, *_VARIED)
+    for offset, ids in enumerate(("--renumber", "--keep-ids")):
+        options = (ids, "--names", HERE / "names.yaml", "--pair-field", "pair", "--seed", seed + offset, *_VARIED)
         parts.append(_prepare(varied, examples / f"varied{ids}.jsonl", *options))
     for taxonomy in sorted((built / "policies").glob("*.yaml")):
         records = taxonomy.with_suffix(".jsonl")
