@@ -84,7 +84,9 @@ def train(
         return
     models = ("-m", base, "--lora", adapter, *(() if threads is None else ("--threads", threads)))
     chosen = ("--choose-threshold", "f1", "--choose-threshold", "fpr=0.05")
-    guard("eval", built / "held_out.jsonl", *models, *chosen, "--html", out / "held_out.html", "--no-text")
+    records, verdicts = built / "held_out.jsonl", out / "verdicts.jsonl"
+    guard("audit", records, "-o", verdicts, "--target", "last", "--scores", *models)
+    guard("eval", records, "--from", verdicts, *chosen, "--html", out / "held_out.html", "--no-text")
     evaluate.main([str(value) for value in (data, built, out / "figures", *models)], standalone_mode=False)
 
 
