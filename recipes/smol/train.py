@@ -86,7 +86,7 @@ def train(
     chosen = ("--choose-threshold", "f1", "--choose-threshold", "fpr=0.05")
     records, verdicts = built / "held_out.jsonl", out / "verdicts.jsonl"
     guard("audit", records, "-o", verdicts, "--target", "last", "--scores", *models)
-    guard("eval", records, "--from", verdicts, *chosen, "--html", out / "held_out.html", "--no-text")
+    guard("eval", records, "--verdicts", verdicts, *chosen, "--format", "html", "-o", out / "held_out.html")
     evaluate.main([str(value) for value in (data, built, out / "figures", *models)], standalone_mode=False)
 
 
