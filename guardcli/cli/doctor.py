@@ -9,11 +9,21 @@ from typing import Any
 import click
 
 from guardcli.cli import output
+from guardcli.cli.cache_path import cache_path
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
 from guardcli.judging import diagnostics
 from guardcli.judging.diagnostics import Check
+from guardcli.judging.memory_checks import (
+    AvailableMemory,
+    free_memory_check,
+    known_models_check,
+    model_memory_check,
+)
+from guardcli.models.lookup import find_model
+from guardcli.models.model_info import examine
+from guardcli.models.registry import REGISTRY
 from guardcli.text.escaping import escape_line
 
 
@@ -25,17 +35,25 @@ from guardcli.text.escaping import escape_line
 @model_options
 @taxonomy_option
 def doctor(**options: Any) -> int:
-    """Check the installation and GPU offload, and with -m whether the model answers with verdicts, and how fast."""
+    """Check the installation, the memory and GPU offload, and say which models fit; with -m, whether the model fits and
+    answers with verdicts, and how fast."""
     guard_options = GuardOptions(**options)
-    passed = [_write_check(check) for check in diagnostics.installation()]
+    available = AvailableMemory.measure(guard_options.gpu)
+    passed = [_write_check(check) for check in (*diagnostics.installation(), free_memory_check(available))]
     if guard_options.model:
-        passed += [_write_check(check) for check in _check_model(guard_options)]
+        passed += [_write_check(check) for check in _check_model(guard_options, available)]
     else:
+        _write_check(known_models_check(REGISTRY.values(), available))
         output.write("model: not checked (name one with -m)\n")
     return OK if all(passed) else FINDINGS
 
 
-def _check_model(guard_options: GuardOptions) -> Iterator[Check]:
+def _check_model(guard_options: GuardOptions, available: AvailableMemory) -> Iterator[Check]:
+    config = guard_options.model_config()
+    info = examine(find_model(config.model), cache=cache_path())
+    yield model_memory_check(
+        info, available, max_prompt_tokens=guard_options.max_prompt_tokens, gpu_layers=guard_options.gpu_layers
+    )
     with replace(guard_options, allow_unverified_model=True).open() as guard:
         yield from diagnostics.model(guard)
 

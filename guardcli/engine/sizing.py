@@ -8,15 +8,13 @@ from typing import Any, Literal, get_args
 
 from guardcli.engine.plan import MAX_CACHED_PREFIXES
 from guardcli.errors import EngineError
-from guardcli.models.memory import kv_cells
+from guardcli.models.memory import DEFAULT_PROMPT_TOKENS, MIN_PROMPT_TOKENS, kv_cells
 
 FlashAttention = Literal["auto", "on", "off"]
 
 MAX_SEQS = 256  # LLAMA_MAX_SEQ
 MAX_PARALLEL = MAX_SEQS - MAX_CACHED_PREFIXES - 2  # others: the cached prefixes, the last sequence, and a new one
 
-_CTX = 8192  # tokens of the longest prompt, unless the model was trained on fewer
-_MIN_CTX = 1024
 _MEMORY_FRACTION = 0.75  # of what is free, for the cache: the rest is for compute buffers and whoever else runs
 
 # Prompts at a time. Attention computes every token of a batch against the cells of all sequences in it, masked or not:
@@ -183,10 +181,10 @@ def explain(params: ContextParams, resources: Resources) -> str:
 
 def _ctx_size(resources: Resources, options: EngineConfig, prefix_tokens: int) -> int:
     """The longest prompt: halved until the KV cache fits into the free memory."""
-    ctx_size = min(resources.n_ctx_train, _CTX)
-    while resources.free_memory is not None and ctx_size > _MIN_CTX:
+    ctx_size = min(resources.n_ctx_train, DEFAULT_PROMPT_TOKENS)
+    while resources.free_memory is not None and ctx_size > MIN_PROMPT_TOKENS:
         cells = kv_cells(ctx_size, reproducible=options.reproducible, prefix_tokens=prefix_tokens)
         if cells * resources.kv_bytes_per_token <= _MEMORY_FRACTION * resources.free_memory:
             break
-        ctx_size = max(ctx_size // 2, _MIN_CTX)
+        ctx_size = max(ctx_size // 2, MIN_PROMPT_TOKENS)
     return ctx_size

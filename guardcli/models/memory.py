@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from guardcli.models.gguf import GgufHeader, TensorEntry, Value
 
+DEFAULT_PROMPT_TOKENS = 8192  # the longest prompt unless the user sets one, if the model was trained on so many
+MIN_PROMPT_TOKENS = 1024  # where memory is scarce
 _CELL_MULTIPLE = 256  # llama.cpp pads the cache to it
 _KV_ELEMENT = 2  # bytes: keys and values are cached as F16
 

@@ -44,6 +44,11 @@ class ChosenModel(NamedTuple):
     reason: str
 
 
+def fits(memory: float, free_memory: int) -> bool:
+    """Whether a model that needs so many bytes fits into those that are free, and leaves some for the rest."""
+    return memory <= _MEMORY_FRACTION * free_memory
+
+
 def choose(
     place: str, candidates: Sequence[Candidate], *, quantization: str | None = None, free_memory: int | None = None
 ) -> ChosenModel:
@@ -64,7 +69,7 @@ def choose(
     if free_memory is None:
         best = by_memory[len(by_memory) // 2]
         return ChosenModel(best.name, f"{_label(best)} is in the middle: how much memory is free is not known")
-    fitting = [candidate for candidate in by_memory if candidate.memory <= _MEMORY_FRACTION * free_memory]
+    fitting = [candidate for candidate in by_memory if fits(candidate.memory, free_memory)]
     free = f"of the {free_memory / 1e9:.1f} GB that are free"
     if not fitting:
         least = by_memory[0]

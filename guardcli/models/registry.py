@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from guardcli.models.memory import kv_cells
+from guardcli.models.memory import DEFAULT_PROMPT_TOKENS, kv_cells
+from guardcli.models.quantization import UNQUANTIZED, fits
 from guardcli.prompts import TEMPLATES
 
 _FOLDER = Path(__file__).parent / "starter"
 _KIB, _GB, _BILLION = 1024, 10**9, 10**9
-_PROMPT_TOKENS = 8192  # the longest prompt unless the user sets one, if the model was trained on so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,12 @@ class RegisteredModel:
 
     def memory(self, n_bytes: float) -> float:
         """Bytes of memory that a file of so many bytes needs: weights and cache for the longest prompt by default."""
-        return n_bytes + kv_cells(min(_PROMPT_TOKENS, self.n_ctx_train)) * self.kv_bytes_per_token
+        return n_bytes + kv_cells(min(DEFAULT_PROMPT_TOKENS, self.n_ctx_train)) * self.kv_bytes_per_token
+
+    def best_fitting(self, free_memory: int) -> str | None:
+        """The largest published quantization that fits into so many bytes; None if none does."""
+        quantized = {name: n_bytes for name, n_bytes in self.sizes.items() if name not in UNQUANTIZED}
+        return next((name for name, n_bytes in quantized.items() if fits(self.memory(n_bytes), free_memory)), None)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values, with the memory that each quantization needs and whether guard judges with it."""

@@ -13,8 +13,9 @@ HERE = ["--template", "llama-guard-3-8b", "--threads", "1"]
 def test_without_a_model() -> None:
     done = guard("doctor")
     names = [line.partition(":")[0] for line in done.stdout.splitlines() if not line.startswith(" ")]
-    assert names == ["guard", "llama-cpp-python", "llama.cpp", "GPU offload", "model"]
+    assert names == ["guard", "llama-cpp-python", "llama.cpp", "GPU offload", "free memory", "known models", "model"]
     assert "-DGGML_CUDA=ON" in done.stdout
+    assert re.search(r"free memory: \d+\.\d GB\nknown models: .+ fits? \(guard models list\)\n", done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -29,6 +30,7 @@ def test_a_model_that_answers_at_random(guard_path: Path) -> None:
     (mass,) = re.findall(r"answers: P\(safe\) \+ P\(unsafe\) is (\S+) where the verdict is written\n", done.stdout)
     assert 0.9 <= float(mass) <= 1
     assert re.search(r"GB of cache for [23],\d{3} tokens, 0\.\d\d GB of buffers\n", done.stdout)
+    assert "needs: 0.00 GB for prompts of up to 1,024 tokens\n" in done.stdout
     assert re.search(r"tolerance: a score may move by [0-9.e-]+ in log-odds", done.stdout)
     assert "tokens/s" in done.stdout
 
