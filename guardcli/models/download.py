@@ -234,7 +234,7 @@ def _library() -> Any:
         return import_module("huggingface_hub")
     except ImportError as error:
         raise ModelError(
-            f"{error.name or 'huggingface_hub'} is not installed: pip install 'guardcli[hub]'",
+            f"{error.name or 'huggingface_hub'} is not installed: pip install huggingface_hub",
             code="system/library-missing",
         ) from error
 
