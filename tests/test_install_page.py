@@ -48,10 +48,10 @@ def test_every_command_and_option_exists(line: str) -> None:
     command: click.Command = cli
     _, *words = shlex.split(line)
     while isinstance(command, click.Group):
-        child = command.get_command(click.Context(command), words.pop(0))
+        child = command.get_command(click.Context(command, **command.context_settings), words.pop(0))
         assert child is not None, line
         command = child
-    command.make_parser(click.Context(command)).parse_args(words)
+    command.make_parser(click.Context(command, **command.context_settings)).parse_args(words)
 
 
 def test_every_model_on_the_page_is_registered() -> None:

@@ -65,7 +65,8 @@ def _read(parts: Sequence[Path]) -> Digests:
 
 def parts_of(path: Path) -> list[Path]:
     """The files of a model in their order: several if it is a split one, of which any may be named."""
-    return [path.with_name(name) for name in part_names(path.name)]
+    names = part_names(path.name)
+    return [path] if len(names) == 1 else [path.with_name(name) for name in names]
 
 
 def part_names(name: str) -> list[str]:

@@ -28,7 +28,7 @@ def pull(*, model: str, quant: str | None) -> int:
     """Download MODEL into the cache of the Hugging Face hub, and print its path.
 
     MODEL is a name of guard models list, or hf:OWNER/REPO[/FILE][@REVISION]. Its digest, its header and its family are
-    checked before it is kept. Needs the extra hub: pip install 'guardcli[hub]'
+    checked before it is kept. Needs the extra hub: pip install huggingface_hub
     """
     download = plan_download(model, quantization=quant, free_memory=_free_memory())
     output.echo_err(f"guard: {download.reason}", *_license_lines(download))
