@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -18,8 +20,12 @@ from guardcli.cli.input_warnings import InputWarnings
 from guardcli.conversation import Malformed, Record
 from guardcli.engine import EngineStats
 from guardcli.formats import ReadOptions, ReadReport
+from guardcli.judging.verdict import Verdict
 from guardcli.judging.writers import NEEDS_SCORES, WRITERS, Writer, text
+from guardcli.report.verdict_lines import LineLayout, category_names, format_tally, format_verdict
 from guardcli.text.escaping import pluralize
+
+NO_EXCERPT = "GUARD_NO_EXCERPT"  # set to anything: as --no-excerpt
 
 
 @click.command(
@@ -63,6 +69,11 @@ from guardcli.text.escaping import pluralize
     is_flag=True,
     help="Judge nothing: list the fields that have text, and whether each is judged. Needs no model.",
 )
+@click.option(
+    "--no-excerpt",
+    is_flag=True,
+    help=f"Show no excerpts of messages at a terminal. Elsewhere there are none.  [env: {NO_EXCERPT}]",
+)
 @click.option("--stats", is_flag=True, help="Show token counts and speed on stderr at the end.")
 @inputs.read_options
 def check(
@@ -72,6 +83,7 @@ def check(
     only: tuple[str, ...],
     exit_zero: bool,
     list_paths: bool,
+    no_excerpt: bool,
     stats: bool,
     read_options: ReadOptions,
     **options: Any,
@@ -81,7 +93,7 @@ def check(
     FILES are JSON Lines, a JSON array, CSV, Parquet or plain text, and may be compressed with gzip or Zstandard. The
     format of the records is detected.
     """
-    if inputs.show_help_if_interactive(files):
+    if inputs.is_input_missing(files):
         return exit_codes.USAGE_ERROR
     sources = inputs.resolve_sources(files)
     output.check_stdout(sources)
@@ -94,24 +106,50 @@ def check(
     warnings = InputWarnings(guard_options.as_user, keep=guard_options.keep, text_fields=read_options.text_fields)
     records = read_options.read(sources, report=report)
     records = warnings.watch(_show_formats(records, report) if guard_options.verbose else records)
-    verdict_counts: Counter[str] = Counter()
-    unread = 0
-    format_line = _writer(output_format)
+    counts = _Counts()
+    for_people = output_format == "text" and output.stdout_is_terminal()
+    with_text = guard_options.with_text
+    if for_people and not (no_excerpt or os.environ.get(NO_EXCERPT)):
+        guard_options = replace(guard_options, with_text=True)
     with guard_options.open() as guard:
         start = time.monotonic()
+        names = category_names(guard.taxonomy)
+        if for_people:
+            format_line = _line_for_people(sources, names, with_text=with_text)
+        else:
+            format_line = text.colored if output_format == "text" and output.use_color() else WRITERS[output_format]
         for verdict in guard.judge(records, prefetch="live" if inputs.is_live(sources) else "full"):
-            verdict_counts[verdict.verdict] += 1
-            unread += bool(verdict.unread)
+            counts.add(verdict)
             if not only or verdict.verdict in only:
                 output.write(format_line(verdict) + "\n")
         if stats:
-            output.echo_err(_stats(guard.stats, verdict_counts.total(), time.monotonic() - start))
-    code = _finish(verdict_counts, unread, exit_zero=exit_zero)
-    return exit_codes.USAGE_ERROR if warnings.report_missing_fields() else code
+            output.echo_err(_stats(guard.stats, counts.verdicts.total(), time.monotonic() - start))
+    _report(counts, names)
+    if warnings.report_missing_fields():
+        return exit_codes.USAGE_ERROR
+    return exit_codes.for_verdicts(counts.verdicts, exit_zero=exit_zero, unread=counts.unread)
 
 
-def _writer(output_format: str) -> Writer:
-    return text.colored if output_format == "text" and output.use_color() else WRITERS[output_format]
+@dataclass(slots=True)
+class _Counts:
+    """How many rows have each verdict, list each category, or are of records with unread text."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    categories: Counter[str] = field(default_factory=Counter)
+    unread: int = 0
+
+    def add(self, verdict: Verdict) -> None:
+        """Count a row."""
+        self.verdicts[verdict.verdict] += 1
+        self.categories.update(verdict.categories or ())
+        self.unread += bool(verdict.unread)
+
+
+def _line_for_people(sources: Sequence[str], names: Mapping[str, str], *, with_text: bool) -> Writer:
+    """Return the writer of a terminal's lines. `with_text` shows messages whole."""
+    width = None if with_text else output.table_width()
+    layout = LineLayout.for_inputs(sources, width=width, category_names=names, color=output.use_color())
+    return partial(format_verdict, layout=layout)
 
 
 def _stats(stats: EngineStats, rows: int, seconds: float) -> str:
@@ -137,14 +175,14 @@ def _show_formats(records: Iterator[Record | Malformed], report: ReadReport) -> 
             yield record
 
 
-def _finish(verdict_counts: Counter[str], unread: int, *, exit_zero: bool) -> int:
-    """Report on stderr what was not judged, and return the exit code."""
-    if not verdict_counts:
+def _report(counts: _Counts, names: Mapping[str, str]) -> None:
+    """Write to stderr what was not judged, and at a terminal the counts of all rows."""
+    total, errors = counts.verdicts.total(), counts.verdicts["error"]
+    if not total:
         output.echo_err("guard: nothing to judge: the input holds no records")
-    if verdict_counts["error"]:
-        output.echo_err(
-            f"guard: {verdict_counts['error']:,} of {pluralize(verdict_counts.total(), 'row')} could not be judged"
-        )
-    if unread:
-        output.echo_err(f"guard: {pluralize(unread, 'row')} of records with text that was not judged (unread)")
-    return exit_codes.for_verdicts(verdict_counts, exit_zero=exit_zero, unread=unread)
+    elif output.stderr_is_terminal():
+        output.echo_err(f"guard: {format_tally(counts.verdicts, counts.categories, names)}")
+    elif errors:
+        output.echo_err(f"guard: {errors:,} of {pluralize(total, 'row')} could not be judged")
+    if counts.unread:
+        output.echo_err(f"guard: {pluralize(counts.unread, 'row')} of records with text that was not judged (unread)")

@@ -62,7 +62,7 @@ def decide(
     Thresholds, keys and the calibration may have changed; without --calibration, raw scores decide. If what the model
     reads has changed, judge the records again.
     """
-    if inputs.show_help_if_interactive(files):
+    if inputs.is_input_missing(files):
         return exit_codes.USAGE_ERROR
     files = files or ("-",)
     output.check_stdout([*files, *([calibration] if calibration else [])])

@@ -231,7 +231,7 @@ def eval_(
     --lora, --shots, --verdicts or --score-field to compare systems: each is compared with the first by a paired
     significance test. With --lora, the model without the adapter is the first.
     """
-    if inputs.show_help_if_interactive(files):
+    if inputs.is_input_missing(files):
         return USAGE_ERROR
     sources = inputs.resolve_sources(files)
     names = taxonomies or _named_by("GUARD_TAXONOMY")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,12 @@ from guardcli.formats.line_reader import strip_marks
 from guardcli.judging.filtering import FilteredRecord, filter_records
 from guardcli.judging.writers import jsonl
 from guardcli.prompts.turns import TARGETS
-from guardcli.text.escaping import escape_field, escape_terminal
+from guardcli.text.escaping import escape_field, escape_terminal, pluralize
 
 ANNOTATION = "guard"  # the field of `--annotate`
+
+_PASSED = "passed"
+_WITHHELD = ("unsafe", "safe", "not judged", "not annotated")  # why, in the order of the tally
 
 
 @click.command(
@@ -73,11 +77,12 @@ def filter_(
 
     Records that could not be judged are withheld too, and named on stderr.
     """
-    if inputs.show_help_if_interactive(files):
+    if inputs.is_input_missing(files):
         return USAGE_ERROR
     sources = inputs.resolve_sources(files)
     output.check_stdout(sources)
     code = OK
+    counts: Counter[str] = Counter()
     with ExitStack() as stack:
         guard_options = GuardOptions(**options)
         if save_verdicts is not None:
@@ -106,7 +111,32 @@ def filter_(
                     f"guard: withheld, not annotated: {escape_field(filtered.record.key.location)}: {refused}"
                 )
             writer.write(filtered, passes=passes and not refused, annotate=annotate)
+            counts[_outcome(filtered, passes=passes, refused=bool(refused))] += 1
+    _report(counts)
     return USAGE_ERROR if warnings.report_missing_fields() else code
+
+
+def _outcome(filtered: FilteredRecord, *, passes: bool, refused: bool) -> str:
+    """Return what became of a record, as the tally calls it."""
+    if refused:
+        return "not annotated"
+    if passes:
+        return _PASSED
+    if filtered.unjudged:
+        return "not judged"
+    return "unsafe" if filtered.unsafe else "safe"
+
+
+def _report(counts: Counter[str]) -> None:
+    """Write to stderr how many records passed and how many were withheld, if any were or at a terminal."""
+    withheld = {outcome: count for outcome, count in counts.items() if outcome != _PASSED}
+    if not withheld and not output.stderr_is_terminal():
+        return
+    reasons = ", ".join(f"{withheld[outcome]:,} {outcome}" for outcome in _WITHHELD if outcome in withheld)
+    output.echo_err(
+        f"guard: {counts[_PASSED]:,} of {pluralize(counts.total(), 'record')} passed, "
+        f"{sum(withheld.values()):,} withheld{f' ({reasons})' if reasons else ''}"
+    )
 
 
 @dataclass(slots=True)
@@ -134,9 +164,9 @@ def _why_not_annotated(filtered: FilteredRecord) -> str | None:
     """Return why a record cannot be annotated: it is not a JSON object, or has such a field already."""
     record = filtered.record
     if not isinstance(record, Record) or not isinstance(parse_nested_json(strip_marks(record.raw).decode()), dict):
-        return "it is no JSON object, and has no place for a field"
+        return "not a JSON object; a field cannot be added"
     if ANNOTATION in record.fields:
-        return f"it has a field `{ANNOTATION}` of its own"
+        return f"it already has a field `{ANNOTATION}`"
     return None
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from guardcli.cli import output
+from guardcli.cli.command import GuardCommand
 from guardcli.cli.options import PathOption, PathsOption, add_options
 from guardcli.errors import InputError
 from guardcli.formats import INPUT_FORMATS, MAX_RECORD_BYTES, ReadOptions
+
+_MAX_NAMES = 1000  # of a folder that are compared with a name that is not there
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,9 +55,11 @@ def resolve_sources(files: Sequence[str]) -> tuple[str, ...]:
     """
     for file in files:
         if file == "-":
+            if sys.stdin is not None and sys.stdin.isatty():
+                output.echo_err("guard: reading from the terminal; Ctrl-D ends the input")
             continue
         if not os.path.exists(file):
-            raise InputError(f"{file}: no such file", code="input/not-found")
+            raise InputError(*_not_found(file), code="input/not-found")
         if os.path.isdir(file):
             raise InputError(f"{file} is a folder; name the files in it", code="input/not-regular")
         if not os.access(file, os.R_OK):
@@ -57,12 +67,31 @@ def resolve_sources(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(files) or ("-",)
 
 
-def show_help_if_interactive(files: Sequence[str]) -> bool:
-    """If the command would wait for input from a terminal, write its help to stderr and return True."""
-    interactive = stdin_is_interactive(files)
-    if interactive:
-        click.echo(click.get_current_context().get_help(), err=True)
-    return interactive
+def _not_found(file: str) -> list[str]:
+    """Return the message for a file that does not exist; it may be a slip, or text that somebody wants judged."""
+    folder, name = os.path.split(file)
+    with contextlib.suppress(OSError, ValueError):
+        names = [entry.name for entry in islice(os.scandir(folder or "."), _MAX_NAMES)]
+        if closest := get_close_matches(name, names, n=1):
+            return [f"{file}: no such file; did you mean {os.path.join(folder, closest[0])}?"]
+    if len(file.split()) > 1:
+        path = click.get_current_context().command_path
+        return [f"{file}: no such file", f"To judge text, pipe it: echo {shlex.quote(file)} | {path}"]
+    return [f"{file}: no such file"]
+
+
+def is_input_missing(files: Sequence[str]) -> bool:
+    """Return whether the command would wait for input from a terminal; then say on stderr how to give it some."""
+    if not stdin_is_interactive(files):
+        return False
+    context = click.get_current_context()
+    assert isinstance(context.command, GuardCommand)
+    output.echo_err(
+        "guard: no input: name a file, or pipe one in, such as:",
+        f"  {context.command.examples[0]}",
+        f"{context.command_path} --help lists the options.",
+    )
+    return True
 
 
 def stdin_is_interactive(files: Sequence[str]) -> bool:

@@ -89,6 +89,7 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
         "--save-verdicts",
         "--scores",
         "--keep",
+        "--no-excerpt",
         "--title",
         "--time",
         "--date",

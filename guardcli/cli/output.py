@@ -249,12 +249,16 @@ def show_log(*, verbose: bool) -> None:
 
 def table_width() -> int:
     """Return the width of tables on stdout in columns: the terminal's, or 120 if stdout is not a terminal."""
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return shutil.get_terminal_size().columns if is_terminal else 120
+    return shutil.get_terminal_size().columns if stdout_is_terminal() else 120
+
+
+def stdout_is_terminal() -> bool:
+    """Return whether stdout is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def use_color() -> bool:
     """Return whether to color stdout: on a terminal only, unless NO_COLOR or FORCE_COLOR is set."""
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout is not None and sys.stdout.isatty())
+    return bool(os.environ.get("FORCE_COLOR")) or stdout_is_terminal()

@@ -64,7 +64,7 @@ def report(
     date: str | None,
 ) -> int:
     """Make one self-contained HTML page of the stored VERDICTS, or of rows on stdin."""
-    if inputs.show_help_if_interactive(files):
+    if inputs.is_input_missing(files):
         return USAGE_ERROR
     files = files or ("-",)
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in taxonomies]

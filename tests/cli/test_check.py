@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gzip
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -282,13 +286,90 @@ def test_closed_and_full_streams(check: list[str], closed: str, code: int) -> No
     assert (done.returncode, done.stdout) == (code, b"")
 
 
-def test_help_when_a_person_waits(check: list[str]) -> None:
+def test_three_lines_when_a_person_waits(check: list[str]) -> None:
     main, terminal = pty.openpty()
     done = subprocess.run([*GUARD, *check], stdin=terminal, capture_output=True, env=environment(), timeout=60)
     os.close(main)
     os.close(terminal)
     assert (done.returncode, done.stdout) == (2, b"")  # `guard check $FILES && deploy` must not deploy
-    assert done.stderr.startswith(b"Usage: guard check [OPTIONS] [FILES]...")
+    assert done.stderr.decode() == (
+        "guard: no input: name a file, or pipe one in, such as:\n"
+        "  printf 'How do I bake bread?\\n' | guard check -m starter\n"
+        "guard check --help lists the options.\n"
+    )
+
+
+def at_a_terminal(*words: str, cwd: Path, **extra: str) -> tuple[str, int]:
+    """Run a command whose stdout and stderr are a terminal of 80 columns, and return what it shows."""
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen(
+        [*GUARD, *words], stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, cwd=cwd, env=environment(**extra)
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux ends the reading of a terminal that nobody has open with an error
+            while data := os.read(main, 4096):
+                shown += data
+        os.close(main)
+        code = process.wait(timeout=60)
+    return shown.decode().replace("\r\n", "\n"), code
+
+
+SECRET = "a secret word that nobody else should read, and more of it than the terminal has columns for, to be cut"
+
+
+def test_lines_for_a_person_at_a_terminal(check: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": SECRET}) + "\n{bad\n")
+    words = [*check, "--threshold", "0", "a.jsonl"]
+    shown, code = at_a_terminal(*words, cwd=tmp_path, NO_COLOR="1")
+    unsafe, error, tally = shown.splitlines()
+    assert re.fullmatch(r"unsafe  [01]\.\d{4}  1      S\d+ [A-Z].*  a secret .*…", unsafe)
+    assert len(unsafe) <= 80
+    assert error.startswith("error        -  2      not JSON")
+    assert re.fullmatch(r"guard: 2 rows: 0 safe, 1 unsafe \(S\d+ [A-Z].* 1\), 1 error", tally)
+    assert code == 3
+    assert "\x1b[1;31munsafe\x1b[0m" in at_a_terminal(*words, cwd=tmp_path)[0]
+
+
+@pytest.mark.parametrize(("option", "variable"), [(["--no-excerpt"], ""), ([], "0")])
+def test_no_excerpt_at_a_terminal(check: list[str], tmp_path: Path, option: list[str], variable: str) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": SECRET}) + "\n")
+    shown, _ = at_a_terminal(*check, *option, "a.jsonl", cwd=tmp_path, GUARD_NO_EXCERPT=variable)
+    assert "1 row: " in shown
+    assert "secret" not in shown
+
+
+def test_with_text_shows_messages_whole_at_a_terminal(check: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": SECRET}) + "\n")
+    shown, _ = at_a_terminal(*check, "--with-text", "a.jsonl", cwd=tmp_path)
+    assert SECRET in shown
+
+
+@pytest.mark.parametrize("output_format", ["text", "json", "openai"])
+def test_a_pipe_has_no_text(check: list[str], output_format: str) -> None:
+    done = guard(*check, "--format", output_format, stdin=json.dumps({"prompt": SECRET}) + "\n")
+    assert "secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("chats.jsnl", "chats.jsnl: no such file; did you mean chats.jsonl? [input/not-found]\n"),
+        ("missing", "missing: no such file [input/not-found]\n"),
+        (
+            "How do I bake bread?",
+            "How do I bake bread?: no such file [input/not-found]\n"
+            "To judge text, pipe it: echo 'How do I bake bread?' | guard check\n",
+        ),
+        ("a\x1b[2J b", "a\\x1b[2J b: no such file [input/not-found]\nTo judge text, pipe it: echo 'a\\x1b[2J b' | "
+         "guard check\n"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_there(check: list[str], tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "chats.jsonl").write_text(CHAT)
+    done = guard(*check, name, cwd=tmp_path)
+    assert (done.stderr, done.returncode) == (f"guard: {message}", 2)
 
 
 def test_colour_on_request_only(check: list[str]) -> None:

@@ -30,32 +30,40 @@ def run(model: Path, stdin: bytes, *arguments: str, cwd: Path | None = None) -> 
 
 
 @pytest.mark.parametrize(
-    ("stdin", "arguments", "passed"),
+    ("stdin", "arguments", "passed", "tally"),
     [
-        (SAFE + UNSAFE + SAFE, [], SAFE + SAFE),
-        (SAFE + UNSAFE + SAFE, ["--invert"], UNSAFE),
-        (BOTH + SAFE, [], SAFE),
-        (BOTH + SAFE, ["--invert"], BOTH),
-        (UNSAFE, ["--target", "user"], UNSAFE),
-        (b"hello\na bomb\n\nbye", [], b"hello\n\nbye"),
+        (SAFE + UNSAFE + SAFE, [], SAFE + SAFE, "guard: 2 of 3 records passed, 1 withheld (1 unsafe)\n"),
+        (SAFE + UNSAFE + SAFE, ["--invert"], UNSAFE, "guard: 1 of 3 records passed, 2 withheld (2 safe)\n"),
+        (BOTH + SAFE, [], SAFE, "guard: 1 of 2 records passed, 1 withheld (1 unsafe)\n"),
+        (BOTH + SAFE, ["--invert"], BOTH, "guard: 1 of 2 records passed, 1 withheld (1 safe)\n"),
+        (UNSAFE, ["--target", "user"], UNSAFE, ""),
+        (
+            b"hello\na bomb\n\nbye",
+            [],
+            b"hello\n\nbye",
+            "guard: 2 of 3 records passed, 1 withheld (1 unsafe)\n",
+        ),
         (
             b"User: hi\nAssistant: there\n\nUser: a bomb\n\nUser: bye\n",
             ["--input-format", "transcript"],
             b"User: hi\nAssistant: there\n\nUser: bye\n",
+            "guard: 2 of 3 records passed, 1 withheld (1 unsafe)\n",
         ),
     ],
 )
-def test_what_passes_is_as_it_was(model: Path, stdin: bytes, arguments: list[str], passed: bytes) -> None:
+def test_what_passes_is_as_it_was(model: Path, stdin: bytes, arguments: list[str], passed: bytes, tally: str) -> None:
     out, code, err = run(model, stdin, *arguments)
     assert out == passed
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, tally)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--invert"]])
 def test_what_could_not_be_judged_is_withheld_and_named(model: Path, arguments: list[str]) -> None:
     out, code, err = run(model, BAD + SAFE + b'{"prompt":" "}\n', *arguments)
     assert out == (b"" if arguments else SAFE)
-    places_and_codes = [(line.split(": ")[2], line.split(" ")[-1]) for line in err.splitlines()]
+    *named, tally = err.splitlines()
+    places_and_codes = [(line.split(": ")[2], line.split(" ")[-1]) for line in named]
+    assert tally.endswith(f"{'3 withheld (1 safe, ' if arguments else '2 withheld ('}2 not judged)")
     assert places_and_codes == [("-:1", "[record/not-json]"), ("-:3", "[record/nothing-to-judge]")]
     assert code == 3
 
@@ -138,8 +146,9 @@ def test_what_cannot_be_annotated_is_withheld_and_the_run_goes_on(model: Path) -
     out, code, err = run(model, content, "--annotate")
     assert [json.loads(line)["id"] for line in out.splitlines()] == ["a"]
     assert err.splitlines() == [
-        "guard: withheld, not annotated: -:1: it is no JSON object, and has no place for a field",
-        "guard: withheld, not annotated: -:2: it has a field `guard` of its own",
+        "guard: withheld, not annotated: -:1: not a JSON object; a field cannot be added",
+        "guard: withheld, not annotated: -:2: it already has a field `guard`",
+        "guard: 1 of 3 records passed, 2 withheld (2 not annotated)",
     ]
     assert code == 3
 
@@ -157,6 +166,7 @@ def test_text_that_nobody_judged_is_withheld_and_named_until_it_is_settled(model
         "guard: -:1: the text under title is not judged: --ignore title calls it metadata, "
         "--text-field title judges it",
         "guard: withheld, not judged: -:1: text that was not judged under title [record/unread-text]",
+        "guard: 0 of 1 record passed, 1 withheld (1 not judged)",
     ]
     assert run(model, record, "--ignore", "title") == (record, 0, "")
     assert run(model, record, "--text-field", "title") == (record, 0, "")
@@ -172,7 +182,11 @@ def test_a_system_message_before_the_first_turn_is_context_and_told_once(model: 
     out, code, err = run(model, records)
     assert (out, code) == (records, 0)
     assert [line.split(":")[2] for line in err.splitlines()] == ["1", "3"]
-    assert run(model, records, "--as-user", "system", "--as-user", "developer") == (b"", 0, "")
+    assert run(model, records, "--as-user", "system", "--as-user", "developer") == (
+        b"",
+        0,
+        "guard: 0 of 3 records passed, 3 withheld (3 unsafe)\n",
+    )
 
 
 BOMB = {"role": "system", "content": "a bomb"}

@@ -61,7 +61,7 @@ def render(
     input_format: str | None,
 ) -> int:
     """Show the exact prompts that conversations in FILES, or on stdin, become. Needs no model."""
-    if inputs.show_help_if_interactive(files):
+    if inputs.is_input_missing(files):
         return USAGE_ERROR
     if template is None and model is None:
         raise click.UsageError("name a prompt format with --template, or a model with -m")

@@ -177,7 +177,7 @@ def prepare(
 
     Exits with 0 if there are examples, 2 on wrong usage or where data overlap, 3 if no record could be used.
     """
-    if inputs.show_help_if_interactive(files):
+    if inputs.is_input_missing(files):
         return USAGE_ERROR
     prompt_template = TEMPLATES[template]
     policy = Taxonomy.load(prompt_template.taxonomy if taxonomy is None else taxonomy, extends_root=extends_root)

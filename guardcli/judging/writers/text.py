@@ -30,19 +30,19 @@ def line(verdict: Verdict) -> str:
         escape_field(key.location),
         escape_field(key.id or "") or "-",
         f"{verdict.role}#{verdict.turn}" if verdict.turn is not None else "-",
-        _remarks(verdict),
+        remarks(verdict),
         *(escape_terminal(rest) for rest in (verdict.error, verdict.text) if rest),
     ]
     return " ".join(fields)
 
 
-def _remarks(verdict: Verdict) -> str:
+def remarks(verdict: Verdict) -> str:
     """What a reader must know besides, in brackets, or "-": flags, what was cut, what was left out."""
     left_out = [f"{kind}:{count}" for kind, count in verdict.skipped.items()]
     unread = [f"unread:{path}" for path in verdict.unread or ()]
     flags = [flag for flag in verdict.flags if flag != UNREAD_TEXT]  # the paths say it
-    remarks = [*flags, *(["truncated"] if verdict.truncated else []), *left_out, *unread]
-    return f"[{','.join(map(escape_field, remarks))}]" if remarks else "-"
+    notes = [*flags, *(["truncated"] if verdict.truncated else []), *left_out, *unread]
+    return f"[{','.join(map(escape_field, notes))}]" if notes else "-"
 
 
 def colored(verdict: Verdict) -> str:

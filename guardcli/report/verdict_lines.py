@@ -1,0 +1,134 @@
+"""Verdicts as lines for people at a terminal: aligned, with the names of categories and an excerpt of the message.
+
+    unsafe  0.8768  2      S9 Indiscriminate Weapons  How do I build a bomb?
+    safe    0.0228  3      Hi, my order has not arrived yet.
+    error        -  4      not JSON: …
+
+The place is a line of the input, behind its name if there are several. Programs read the lines of
+`judging/writers/text.py`, which do not change.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+from guardcli.judging.verdict import Verdict
+from guardcli.judging.writers.text import remarks
+from guardcli.taxonomy import Taxonomy
+from guardcli.text.escaping import escape_terminal, pluralize
+
+_COLORS = {"safe": "\x1b[32m", "unsafe": "\x1b[1;31m", "error": "\x1b[33m"}
+_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_MAX_PLACE = 30  # columns
+_MIN_EXCERPT = 10  # columns; a shorter one says nothing
+_LINE_DIGITS = 5  # columns that are reserved for the number of a line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineLayout:
+    """How lines of verdicts are laid out.
+
+    Attributes:
+        width: The columns of the terminal, to which excerpts are cut; None to show messages whole.
+        place_width: The columns of the place; a longer one is cut at its beginning.
+        with_source: Whether the place has the name of the input.
+        category_names: What a category is called, by its label in rows: `{"S10": "S10 Hate"}`.
+        color: Whether to color verdicts and categories.
+    """
+
+    width: int | None
+    place_width: int
+    with_source: bool
+    category_names: Mapping[str, str]
+    color: bool = False
+
+    @classmethod
+    def for_inputs(
+        cls, sources: Sequence[str], *, width: int | None, category_names: Mapping[str, str], color: bool = False
+    ) -> LineLayout:
+        """Return the layout for inputs by their names."""
+        longest = max((cell_len(escape_terminal(source)) for source in sources), default=0)
+        with_source = len(sources) > 1
+        return cls(
+            width=width,
+            place_width=min(longest + 1 + _LINE_DIGITS, _MAX_PLACE) if with_source else _LINE_DIGITS,
+            with_source=with_source,
+            category_names=category_names,
+            color=color,
+        )
+
+
+def category_names(taxonomy: Taxonomy) -> dict[str, str]:
+    """Return the id and the name of each category, by its label in rows."""
+    return {category.key or category.id: f"{category.id} {category.name}" for category in taxonomy.categories}
+
+
+def format_verdict(verdict: Verdict, layout: LineLayout) -> str:
+    """Format a verdict as one line without its end. The excerpt is of `verdict.text`, if the row has it."""
+    score = verdict.judged_score
+    location = verdict.key.location
+    if not layout.with_source:
+        location = location.removeprefix(f"{verdict.key.source}:")
+    place = _fit_end(escape_terminal(location), layout.place_width)
+    head = f"{verdict.verdict:<6}  {'-' if score is None else f'{score:.4f}':>6}  {place}"
+    parts = [(text, style) for text, style in _details(verdict, layout) if text]
+    used = cell_len(head) + sum(cell_len(text) + 2 for text, _ in parts)
+    if excerpt := _excerpt(verdict, layout, used):
+        parts.append((excerpt, ""))
+    if layout.color:
+        head = f"{_COLORS[verdict.verdict]}{verdict.verdict}{_RESET}{head[len(verdict.verdict) :]}"
+        parts = [(f"{style}{text}{_RESET}" if style else text, "") for text, style in parts]
+    return "  ".join([head, *(text for text, _ in parts)]).rstrip()
+
+
+def format_tally(verdicts: Mapping[str, int], categories: Counter[str], names: Mapping[str, str]) -> str:
+    """Format the counts of a run, such as `3 rows: 1 safe, 2 unsafe (S9 Indiscriminate Weapons 2), 0 errors`."""
+    listed = ", ".join(f"{escape_terminal(names.get(label, label))} {n:,}" for label, n in categories.most_common())
+    unsafe = f"{verdicts.get('unsafe', 0):,} unsafe{f' ({listed})' if listed else ''}"
+    errors = pluralize(verdicts.get("error", 0), "error")
+    return f"{pluralize(sum(verdicts.values()), 'row')}: {verdicts.get('safe', 0):,} safe, {unsafe}, {errors}"
+
+
+def _details(verdict: Verdict, layout: LineLayout) -> list[tuple[str, str]]:
+    """Return what stands between the place and the excerpt, each with its style."""
+    names = ", ".join(layout.category_names.get(label, label) for label in verdict.categories or ())
+    notes = remarks(verdict)
+    is_first = verdict.turn in (None, 1) and verdict.role in (None, "user")
+    return [
+        (escape_terminal(names), _BOLD),
+        ("" if notes == "-" else notes, _DIM),
+        ("" if is_first else f"{verdict.role}#{verdict.turn}:", _DIM),
+        (escape_terminal(verdict.error or ""), ""),
+    ]
+
+
+def _excerpt(verdict: Verdict, layout: LineLayout, used: int) -> str:
+    """Return the message on one line, cut to the columns that are left."""
+    if verdict.text is None:
+        return ""
+    if layout.width is None:
+        return escape_terminal(verdict.text)
+    columns = layout.width - used - 2
+    if verdict.error is not None or columns < _MIN_EXCERPT:
+        return ""
+    begin = verdict.text[: 8 * columns]  # blanks are joined; the rest is not looked at
+    excerpt = escape_terminal(" ".join(begin.split()))
+    if cell_len(excerpt) <= columns and len(begin) == len(verdict.text):
+        return excerpt
+    return f"{set_cell_size(excerpt, columns - 1).rstrip()}…"
+
+
+def _fit_end(text: str, columns: int) -> str:
+    """Return text padded to some columns, or its end behind an ellipsis."""
+    if cell_len(text) <= columns:
+        return text + " " * (columns - cell_len(text))
+    end = ""
+    for character in reversed(text):
+        if cell_len(character + end) >= columns:
+            break
+        end = character + end
+    return " " * (columns - 1 - cell_len(end)) + f"…{end}"
