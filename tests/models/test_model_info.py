@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from guardcli.models.llama import LlamaModel, Offload
 from guardcli.models.memory import WeightSizes, estimate_memory
 from guardcli.models.model_info import FILE_TYPES, ModelInfo, examine
 from guardcli.prompts import TEMPLATES
+from guardcli.report.model_report import format_model_info
 from tests import tiny
 from tests.models.test_gguf import F32, STRING, file, pair, tensor, text, u32
 
@@ -311,3 +313,22 @@ def test_a_digest_is_remembered_for_each_part(tmp_path: Path) -> None:
     known = cache.read_text()
     assert known.count("sha256 2") == len(parts) + 1
     assert (examine(first, cache=cache), cache.read_text()) == (once, known)
+
+
+def test_a_header_that_was_changed_is_shown_or_refused(tmp_path: Path) -> None:
+    content = tiny.write(tmp_path / "m.gguf", chat_template=CHAT_TEMPLATE).read_bytes()
+    random = np.random.default_rng(0)
+    path = tmp_path / "changed.gguf"
+    refused = 0
+    for _ in range(200):
+        changed = bytearray(content)
+        changed[int(random.integers(8, 2500))] = int(random.integers(256))
+        path.write_bytes(changed)
+        try:
+            info = examine(path)
+        except ModelError:
+            refused += 1
+            continue
+        assert format_model_info(info, [0, 1, info.n_layers + 1])
+        assert json.dumps(info.to_dict([0]))
+    assert 0 < refused < 200

@@ -11,6 +11,7 @@ from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.models.download import Download, fetch, plan_download
 from guardcli.report.model_report import format_gb
+from guardcli.text.escaping import escape_line
 
 
 @click.command(
@@ -34,7 +35,7 @@ def pull(*, model: str, quant: str | None) -> int:
     output.echo_err(f"guard: {download.reason}", *_license_lines(download))
     with ProgressLine(lambda: _progress(download)):
         info = fetch(download, cache=cache_path())
-    output.write(f"{info.path}\n")
+    output.write(f"{escape_line(str(info.path))}\n")
     output.echo_err(*(f"guard: {problem}" for problem in info.problems))
     if not info.problems:
         output.echo_err(f"guard: judge with it: guard check -m {download.reference}")
