@@ -130,7 +130,7 @@ def _common_threshold(summary: Summary) -> float | None:
 def _choices(summary: Summary) -> ThresholdChoices | None:
     """Other thresholds for the rows; None if more than one threshold made their verdicts."""
     threshold = _common_threshold(summary)
-    if threshold is None or summary.off_threshold or not summary.histogram.total:
+    if threshold is None or summary.off_threshold or len(summary.temperatures) > 1 or not summary.histogram.total:
         return None
     return unlabeled_choices(summary.histogram, threshold)
 

@@ -124,6 +124,7 @@ def test_the_slider_has_what_every_threshold_flags(verdicts: Path) -> None:
     [
         [row(1, 0.4, threshold=0.3, verdict="unsafe", categories=["S1"]), row(2, 0.6)],
         [row(1, 0.4, scoring="per_category", category_scores={"S1": 0.4}, verdict="unsafe", categories=["S1"])],
+        [row(1, 0.6, calibrated=0.55, temperature=2.0), row(2, 0.6, calibrated=0.52, temperature=5.0)],
     ],
 )
 def test_verdicts_that_no_single_threshold_made_have_no_slider(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
