@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +45,14 @@ from guardcli.evaluation.metrics import ThresholdObjective
 from guardcli.formats import ReadOptions
 from guardcli.judging import Calibration
 from guardcli.judging.writers import jsonl
-from guardcli.models import Adapter, Model, ModelConfig
+from guardcli.models import Adapter, Model, ModelConfig, is_guard
 from guardcli.models.interruption import default_sigint
 from guardcli.prompts.turns import Target
 from guardcli.report import evaluation_report
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_terminal, pluralize
+
+_ONE_SYSTEM = "--fit-calibration is for one system: name one model with one policy and at most one adapter, or one run"
 
 
 @click.command(
@@ -229,7 +230,7 @@ def eval_(
 
     Labels are found in `label`, `unsafe`, `toxicity` and others, and in the fields of public data sets. Repeat -m, -t,
     --lora, --shots, --verdicts or --score-field to compare systems: each is compared with the first by a paired
-    significance test. With --lora, the model without the adapter is the first.
+    significance test. With --lora, the model without the adapter is the first, if it is a guard by itself.
     """
     if inputs.is_input_missing(files):
         return USAGE_ERROR
@@ -237,7 +238,9 @@ def eval_(
     names = taxonomies or _named_by("GUARD_TAXONOMY")
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]
     calibration_file: Path | None = options["calibration"]
-    _check_calibration_options(calibration_file, fit_to, objectives, from_elsewhere=bool(runs or fields))
+    _check_calibration_options(
+        calibration_file, fit_to, objectives, from_elsewhere=bool(runs or fields), num_adapters=len(lora)
+    )
     outputs = {"--html": html, "--save-verdicts": save_verdicts, "--fit-calibration": fit_to}
     if path is not None or any(outputs.values()):
         judged_by = guard_files(models or _named_by("GUARD_MODEL"), lora, policies)
@@ -260,12 +263,12 @@ def eval_(
         raise click.UsageError("--save-verdicts writes the rows that a model judges: name one with -m")
     options_by_model = [
         GuardOptions(**options, model=model, lora=adapters, target=target or "last", scores=True)
-        for model, adapters in product(models or (None,), [(), *((adapter,) for adapter in lora)])
+        for model in models or (None,)
+        for adapters in _adapter_sets(model, lora, options["template"])
     ]
+    compared = bool(models and lora) and len(options_by_model) > len(lora)  # a model with and without the adapter
     if fit_to is not None:
-        _check_one_system(
-            len(options_by_model) * bool(models), len(policies), len(shots), len(runs), adapters=len(lora)
-        )
+        _check_one_system(len(options_by_model) * bool(models), len(policies), len(shots), len(runs), compared=compared)
     first = options_by_model[0]
     judged = JudgedSystems(
         models=[one.model_config() for one in options_by_model] if models else [],
@@ -299,7 +302,7 @@ def eval_(
     not_fitted: GuardError | None = None
     if fit_to is not None:
         try:
-            calibration = _fit_calibration(dataset.samples, systems, objectives, adapted=bool(models and lora))
+            calibration = _fit_calibration(dataset.samples, systems, objectives, adapted=compared)
         except GuardError as error:  # raised when the report is written: judging took its time
             not_fitted = error
     results = evaluate(dataset, systems, config)
@@ -327,7 +330,12 @@ def eval_(
 
 
 def _check_calibration_options(
-    calibration: Path | None, fit_to: Path | None, objectives: Sequence[ThresholdObjective], *, from_elsewhere: bool
+    calibration: Path | None,
+    fit_to: Path | None,
+    objectives: Sequence[ThresholdObjective],
+    *,
+    from_elsewhere: bool,
+    num_adapters: int,
 ) -> None:
     """Raise UsageError: options about calibrations that contradict each other."""
     if calibration is not None and from_elsewhere:
@@ -336,17 +344,25 @@ def _check_calibration_options(
         )
     if calibration is not None and fit_to is not None:
         raise click.UsageError("--fit-calibration is fitted on raw scores: leave --calibration out")
+    if fit_to is not None and num_adapters > 1:
+        raise click.UsageError(_ONE_SYSTEM)
     if fit_to is not None and len(objectives) > 1:
         raise click.UsageError("--fit-calibration stores one threshold: give --choose-threshold once")
 
 
-def _check_one_system(models: int, policies: int, shots: int, runs: int, *, adapters: int) -> None:
-    """Raise UsageError: it is not clear which system to calibrate. `models` counts each with each adapter, too."""
-    adapters = adapters if models else 0
-    if adapters > 1 or models * max(1, policies) * max(1, shots) + runs != 1 + adapters:
-        raise click.UsageError(
-            "--fit-calibration is for one system: name one model with one policy and at most one adapter, or one run"
-        )
+def _adapter_sets(model: str | None, lora: Sequence[Adapter], template: str | None) -> list[tuple[()] | tuple[Adapter]]:
+    """The adapters of each system of a model: none, unless the model is no guard without one; then each."""
+    is_compared = model is None or not lora or template is not None or is_guard(model)
+    return [*([()] if is_compared else []), *((adapter,) for adapter in lora)]
+
+
+def _check_one_system(models: int, policies: int, shots: int, runs: int, *, compared: bool) -> None:
+    """Raise UsageError: it is not clear which system to calibrate.
+
+    `models` counts a model twice if it is `compared`, with and without its adapter.
+    """
+    if models * max(1, policies) * max(1, shots) + runs != 1 + compared:
+        raise click.UsageError(_ONE_SYSTEM)
 
 
 def _fit_calibration(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from guardcli.models.config import ModelConfig
     from guardcli.models.llama import Gpu, LlamaModel, Offload, set_log_sink
     from guardcli.models.lookup import find_model
-    from guardcli.models.model import Model
+    from guardcli.models.model import Model, is_guard
     from guardcli.models.registry import BUNDLED_MODELS
     from guardcli.models.vocab import UnencodableTextError, Vocab
 
@@ -28,6 +28,7 @@ _HOMES = {
     "UnencodableTextError": "vocab",
     "Vocab": "vocab",
     "find_model": "lookup",
+    "is_guard": "model",
     "set_log_sink": "llama",
 }
 
@@ -42,6 +43,7 @@ __all__ = [
     "UnencodableTextError",
     "Vocab",
     "find_model",
+    "is_guard",
     "set_log_sink",
 ]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from guardcli.errors import DemonstrationModelWarning
+from guardcli.errors import DemonstrationModelWarning, ModelError
 from guardcli.models.adapter import Adapter
 from guardcli.models.cached_files import named_digest, read_digests
 from guardcli.models.detection import detect
@@ -83,6 +83,22 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def is_guard(path: str | Path) -> bool:
+    """Whether a model, by its path or by what else `find_model` takes, is a guard without an adapter.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    parts = parts_of(find_model(path))
+    try:
+        detect(parts[0], read_headers(parts)[0])
+    except ModelError as error:
+        if error.code != "model/unknown":
+            raise
+        return False
+    return True
 
 
 def _identity(path: Path, cache: Path | None, name: str = "") -> str:

@@ -100,6 +100,14 @@ def test_guard_scores_as_pytorch_does(trained: Path, work: Path, base: Path) -> 
     assert np.quantile(difference, 0.99) <= 0.05
 
 
+def test_eval_judges_with_the_adapter_alone(trained: Path, work: Path, base: Path) -> None:
+    arguments = ("eval", "chats.jsonl", "-m", base, "--lora", "adapter.gguf", "-t", "policy.yaml", "--format", "json")
+    done = guard(*arguments, cwd=work)
+    assert done.returncode == 0, done.stderr
+    (system,) = json.loads(done.stdout)["systems"]
+    assert "adapter" in system["system"]
+
+
 def test_the_base_by_itself_is_no_guard(base: Path) -> None:
     done = guard("check", "-m", base, stdin="hello")
     assert done.returncode == 2
