@@ -9,7 +9,7 @@ from guardcli.training.base_model import BaseModel, open_base
 from guardcli.training.config import LR_SCHEDULES, TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.dependencies import check_installed
-from guardcli.training.gguf_export import LoraCheckpoint, export_gguf
+from guardcli.training.gguf_export import DTYPES, DType, LoraCheckpoint, export_gguf
 from guardcli.training.initial_adapter import InitialAdapter
 from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, training_manifest
 from guardcli.training.lora_model import LoraModel
@@ -28,8 +28,10 @@ from guardcli.training.run_dir import (
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 __all__ = [
+    "DTYPES",
     "LR_SCHEDULES",
     "BaseModel",
+    "DType",
     "HeldOutScore",
     "InitialAdapter",
     "LoraCheckpoint",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from guardcli.errors import InputError, TuneError
 from guardcli.files.atomic import atomic_write
@@ -17,6 +17,9 @@ from guardcli.training.base_model import BaseModel
 from guardcli.training.dependencies import require
 from guardcli.training.lora_model import ADAPTER_CONFIG_FILE, ADAPTER_FILE
 from guardcli.training.tensor_names import ADAPTED, to_gguf_order
+
+DType = Literal["float32", "float16"]
+DTYPES: tuple[DType, ...] = get_args(DType)
 
 _TENSOR = re.compile(r"base_model\.model\.model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])\.weight")
 
@@ -76,10 +79,12 @@ class LoraCheckpoint:
         return [self.folder / ADAPTER_CONFIG_FILE, self.folder / ADAPTER_FILE]
 
 
-def export_gguf(checkpoint: LoraCheckpoint, base: BaseModel, path: Path, *, template: str | None) -> int:
-    """Write the adapter in float32, and return the number of matrices that it adapts.
+def export_gguf(
+    checkpoint: LoraCheckpoint, base: BaseModel, path: Path, *, template: str | None, dtype: DType = "float32"
+) -> int:
+    """Write the adapter, and return the number of matrices that it adapts.
 
-    `template` is the name of the prompt template that it was trained with.
+    `template` is the name of the prompt template that it was trained with. In float16 the file has half the size.
 
     Raises:
         InputError: the adapter's file cannot be read, or has a tensor that llama.cpp cannot adapt.
@@ -98,7 +103,7 @@ def export_gguf(checkpoint: LoraCheckpoint, base: BaseModel, path: Path, *, temp
     if template:
         writer.add_string(TEMPLATE, template)
     for name, values in tensors.items():
-        writer.add_tensor(name, values)
+        writer.add_tensor(name, values.astype(dtype))
     with atomic_write(path) as temporary:
         writer.write_header_to_file(temporary)
         writer.write_kv_data_to_file()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf import GGUFReader
 
 from guardcli.engine import EngineConfig, LogitCoroutine, LogitQuery, RequestStep, open_engine
 from guardcli.errors import InputError, ModelError, OutputError, TuneError
@@ -140,6 +141,18 @@ def test_queries_and_keys_are_permuted(bench: Bench, base: Path, checkpoint: Pat
     there = in_llama_cpp(base, prompts, Adapter(tmp_path / "out.gguf"))
     assert np.abs(there - in_torch(bench, prompts, right)).max() < LOGITS
     assert np.abs(there - in_torch(bench, prompts, wrong)).max() > 10 * LOGITS
+
+
+def test_float16_halves_the_file_and_changes_little(
+    bench: Bench, base: Path, checkpoint: Path, gguf: Path, tmp_path: Path
+) -> None:
+    half, loaded = tmp_path / "half.gguf", LoraCheckpoint.from_folder(checkpoint)
+    export_gguf(loaded, bench.base, half, template="llama-guard-3-8b", dtype="float16")
+    prompts = list(bench.data.held_out)
+    there, expected = in_llama_cpp(base, prompts, Adapter(half)), in_torch(bench, prompts, checkpoint)
+    assert 0 < np.abs(there - expected).max() < 5 * LOGITS
+    tensors, tensors_of_half = (GGUFReader(path).tensors for path in (gguf, half))
+    assert [2 * tensor.n_bytes for tensor in tensors_of_half] == [tensor.n_bytes for tensor in tensors]
 
 
 def test_metadata(bench: Bench, base: Path, gguf: Path) -> None:

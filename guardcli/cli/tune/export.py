@@ -12,6 +12,8 @@ from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.errors import InputError
 from guardcli.training import (
+    DTYPES,
+    DType,
     LoraCheckpoint,
     check_installed,
     export_gguf,
@@ -45,7 +47,16 @@ from guardcli.training import (
     help="Take the checkpoint with the highest held-out AUPRC; the default if the run has held-out scores.",
 )
 @click.option("--last", "which", flag_value="last", help="Take the last checkpoint.")
-def export(*, folder: Path, path: Path, base_path: Path | None, which: Literal["best", "last"] | None) -> int:
+@click.option(
+    "--dtype",
+    type=click.Choice(DTYPES),
+    default="float32",
+    show_default=True,
+    help="Store the matrices in this precision; float16 halves the file.",
+)
+def export(
+    *, folder: Path, path: Path, base_path: Path | None, which: Literal["best", "last"] | None, dtype: DType
+) -> int:
     """Write the adapter of RUN (a run's folder, a checkpoint's, or any LoRA of PEFT) as a GGUF.
 
     \b
@@ -67,7 +78,7 @@ def export(*, folder: Path, path: Path, base_path: Path | None, which: Literal["
             f"{checkpoint_folder} was trained on other weights than those of {base.path}", code="tune/other-weights"
         )
     output.check_output_file(path, [*checkpoint.files, *base.files, *manifest_paths(checkpoint_folder)], "-o")
-    num_matrices = export_gguf(checkpoint, base, path, template=manifest.get("template"))
+    num_matrices = export_gguf(checkpoint, base, path, template=manifest.get("template"), dtype=dtype)
     output.echo_err(
         f"guard: {path}: the adapter of {checkpoint_folder}, of rank {checkpoint.rank}, for {num_matrices:,} matrices"
     )
