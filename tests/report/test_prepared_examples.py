@@ -33,12 +33,18 @@ def shown(stats: PrepareStats, *samples: TrainingExample) -> str:
 
 
 def test_summary_counts_examples_categories_and_skipped_records() -> None:
-    stats = PrepareStats(1210, EXAMPLES, Counter({"S9": 12, "S1": 3}), Counter({"it has no label": 3, "\x1b[2J": 1}))
+    stats = PrepareStats(
+        num_records=1210,
+        examples=EXAMPLES,
+        categories=Counter({"S9": 12, "S1": 3}),
+        weights={"safe": 600.5, "unsafe": 12.0},
+        skipped=Counter({"it has no label": 3, "\x1b[2J": 1}),
+    )
     assert shown(stats) == (
-        "examples   plain   augmented   made safe\n"
-        "----------------------------------------\n"
-        "safe       1,200           0           2\n"
-        "unsafe         7           5           0\n"
+        "examples   plain   augmented   made safe   weight\n"
+        "-------------------------------------------------\n"
+        "safe       1,200           0           2    600.5\n"
+        "unsafe         7           5           0     12.0\n"
         "\n"
         "violated\n"
         "-------------\n"
@@ -53,7 +59,7 @@ def test_summary_counts_examples_categories_and_skipped_records() -> None:
 
 
 def test_summary_without_examples() -> None:
-    assert shown(PrepareStats()).splitlines()[2].split() == ["safe", "0", "0", "0"]
+    assert shown(PrepareStats()).splitlines()[2].split() == ["safe", "0", "0", "0", "0.0"]
     assert "violated" not in shown(PrepareStats())
 
 
