@@ -102,7 +102,7 @@ def draw_screen(command: str, printed: str) -> str:
     """Draw a terminal's output as SVG, in a font of the reader's own: nothing is fetched."""
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi(f"$ {command}\n{printed}"))
-    svg = console.export_svg(title="guard")
+    svg = console.export_svg(title="guard", unique_id="screen")  # the same picture each time
     svg = re.sub(r"@font-face\s*\{[^}]*\}", "", svg)
     return svg.replace("Fira Code", "ui-monospace")
 
