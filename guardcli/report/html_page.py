@@ -24,14 +24,6 @@ _PAGES = Path(__file__).parent / "pages"
 
 def render_page(template: str, values: Mapping[str, Any], context: PageContext) -> str:
     """Render a template of `pages/`, by its file's name."""
-    environment = Environment(
-        loader=FileSystemLoader(_PAGES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_escape_value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     script = (_PAGES / "page.js").read_text("utf-8")
     page_values = {
         "context": context,
@@ -40,7 +32,20 @@ def render_page(template: str, values: Mapping[str, Any], context: PageContext) 
         "script": Markup(script),
         "script_hash": b64encode(sha256(script.encode()).digest()).decode(),
     }
-    return environment.get_template(template).render({**page_values, **values})
+    return render(template, {**page_values, **values})
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Render a template of `pages/`, by its file's name, with these values alone."""
+    environment = Environment(
+        loader=FileSystemLoader(_PAGES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_escape_value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(values)
 
 
 def _escape_value(value: object) -> object:

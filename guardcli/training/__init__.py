@@ -15,6 +15,7 @@ from guardcli.training.loop import TrainingData, TrainProgress, fine_tune, train
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.prefix_groups import TokenCounts
 from guardcli.training.run_dir import (
+    CURVES_FILE,
     HeldOutScore,
     RunDir,
     manifest_paths,
@@ -28,6 +29,7 @@ from guardcli.training.run_dir import (
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 __all__ = [
+    "CURVES_FILE",
     "DTYPES",
     "LR_SCHEDULES",
     "BaseModel",

@@ -3,6 +3,7 @@
 ::
 
     RUN/run.json                      the manifest; a run resumes only with the same one
+    RUN/curves.svg                    the curves of the log, drawn at each checkpoint
     RUN/log.jsonl                     a line for each step, and one for each evaluation of the held-out examples
     RUN/checkpoints/step-00000100/    an adapter in PEFT's format; the last one also holds the optimizer's state
 
@@ -24,6 +25,7 @@ from guardcli.errors import InputError, OutputError
 from guardcli.files.atomic import atomic_write
 
 OPTIMIZER_FILE = "state.pt"
+CURVES_FILE = "curves.svg"
 # What a manifest means that was written before these options existed.
 _LATER_OPTIONS: dict[str, Any] = {
     "lr_schedule": "constant",
@@ -207,7 +209,7 @@ def step_of(checkpoint: Path) -> int:
 
 def run_files(folder: Path) -> list[Path]:
     """The files that a run writes directly into its folder."""
-    return [folder / _MANIFEST, folder / _LOG]
+    return [folder / _MANIFEST, folder / _LOG, folder / CURVES_FILE]
 
 
 def manifest_paths(folder: Path) -> list[Path]:

@@ -14,8 +14,10 @@ from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import OutputError
+from guardcli.report.training_curves import draw_curves
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
+    CURVES_FILE,
     LR_SCHEDULES,
     InitialAdapter,
     LoraModel,
@@ -29,6 +31,7 @@ from guardcli.training import (
     check_installed,
     fine_tune,
     open_base,
+    read_log,
     resolve_checkpoint,
     run_files,
     step_of,
@@ -222,7 +225,7 @@ def train(
         f"{tokens.evaluated:,} are evaluated, since examples of a step share prefixes"
     )
     model = LoraModel(base, config, threads=threads)
-    last = _show_progress(fine_tune(model, data, run_dir, config, initial))
+    last = _show_progress(_draw_curves(fine_tune(model, data, run_dir, config, initial), folder))
     if last is not None and last.stopped:
         output.echo_err(
             f"guard: {folder} ends after {last.step:,} of {pluralize(last.num_steps, 'step')}: the last "
@@ -231,6 +234,14 @@ def train(
     result = "" if last is None else f": {_metrics(last)}"
     output.echo_err(f"guard: {folder} is trained{result}{_best(run_dir)}")
     return OK
+
+
+def _draw_curves(run: Iterator[TrainProgress], folder: Path) -> Iterator[TrainProgress]:
+    """Draw the curves of a run whenever a checkpoint is saved."""
+    for progress in run:
+        if progress.saved:
+            output.write_file(folder / CURVES_FILE, draw_curves(read_log(folder)))
+        yield progress
 
 
 def _best(run_dir: RunDir) -> str:
