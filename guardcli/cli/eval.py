@@ -69,7 +69,7 @@ _ONE_SYSTEM = "--fit-calibration is for one system: name one model with one poli
         "guard eval -m starter labeled.jsonl --format html -o evaluation.html",
         "guard eval -m starter labeled.jsonl -t llama-guard-3 -t policy.yaml --choose-threshold fpr=5%",
         "guard eval -m starter labeled.jsonl --fit-calibration calibration.json --choose-threshold fpr=5%",
-        "guard eval labeled.jsonl --verdicts verdicts.jsonl --slice-by lang --min-f1 0.3",
+        "guard eval labeled.jsonl --verdicts judged.jsonl --slice-by lang --min-f1 0.3",
     ),
 )
 @click.argument("files", nargs=-1, metavar="[LABELED]...")

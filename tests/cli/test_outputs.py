@@ -78,9 +78,11 @@ OUTPUTS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
 INPUTS = {
     ("tune export", "--base"),
     ("tune prepare", "--map"),
+    ("tune prepare", "--names"),
     ("tune train", "--base"),
     ("tune train", "--data"),
     ("tune train", "--held-out"),
+    ("tune train", "--init-from"),
 }
 TO_STDOUT = {("diff", "-o"), ("eval", "-o"), ("merge", "-o"), ("report", "-o"), ("tune prepare", "-o")}
 
