@@ -82,6 +82,7 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
     "Output": (
         "--format",
         "--output",
+        "--dtype",
         "--with-text",
         "--only",
         "--invert",
