@@ -14,11 +14,12 @@ import pytest
 from click import ClickException
 from click.testing import CliRunner
 
-from benchmarks import compare, contenders, models, picture, scale, startup, stored, threads, tolerance, tuning
+from benchmarks import adapter, compare, contenders, models, picture, scale, startup, stored, threads, tolerance, tuning
 from benchmarks.contenders import Machine, Measured
 from benchmarks.timing import Timed, interleaved
 from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
 from guardcli import Guard, JudgeConfig, Model
+from tests import tiny
 from tests.cli.running import guard
 from tests.engine import requests
 
@@ -170,6 +171,19 @@ def test_tuning_tells_what_shared_prefixes_save(tmp_path: Path) -> None:
     assert shared == pytest.approx(found["prefix_tokens"] / 4 + found["body_tokens"], abs=0.2)
     assert found["loss"][tuning.SHARED] == pytest.approx(found["loss"][tuning.WHOLE], rel=1e-5)
     assert 0 < found["gradient_difference"] < 1e-4
+
+
+def test_adapter_tells_what_an_adapter_costs(guard_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("\n".join(TEXTS))
+    lora = tiny.write_adapter(tmp_path / "adapter.gguf")
+    options = ["--template", "llama-guard-3-8b", "--count", "5", "--threads", "1", "--rounds", "1"]
+    files = ["--model", guard_path, "--lora", lora, "--prompts", tmp_path / "prompts.txt", "--out", tmp_path / "o.json"]
+    done = CliRunner().invoke(adapter.main, [*map(str, files), *options], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "o.json").read_text())
+    assert found["texts"] == 5
+    assert found[adapter.ALONE]["ratio"] == 1
+    assert found[adapter.ADAPTED]["ratio"] > 0
 
 
 def test_the_coverage_of_a_tolerance_is_a_row_a_model(guard_path: Path, tmp_path: Path) -> None:
