@@ -1,4 +1,4 @@
-"""The house keeps its order: layers, doors, light imports, and what the README says of it."""
+"""The house keeps its order: layers, doors and light imports."""
 
 from __future__ import annotations
 
@@ -185,11 +185,3 @@ def test_training_loads_its_libraries_only_when_it_uses_them() -> None:
     libraries = {library for library, rooms in DOORS.items() if rooms == {"training"}}
     assert "torch" in libraries
     assert not libraries & loaded_by("import guardcli.training, guardcli.cli.tune.train, guardcli.cli.tune.export")
-
-
-def test_the_readmes_tree_is_true() -> None:
-    """Every module and folder at the top of the package stands in the tree, and nothing else does."""
-    tree = (ROOT / "README.md").read_text("utf-8").split("```text\nguardcli/")[1].split("```")[0]
-    named = {line.split()[0].rstrip("/") for line in tree.splitlines()[1:] if line.startswith("  ")}
-    there = {house_of(path) for path in modules()} - {"__init__", "__main__"}
-    assert named == there

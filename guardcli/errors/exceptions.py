@@ -12,7 +12,7 @@
     StdoutClosed          the reader of stdout closed it: the run ends, without an error
 
 A record that cannot be judged is no exception: it is a `Malformed` value and becomes an `error` verdict.
-Errors of foreign libraries are translated where the library enters (the doors named in the README).
+Errors of foreign libraries are translated where the library enters (its doors are in tests/test_house.py).
 """
 
 from __future__ import annotations

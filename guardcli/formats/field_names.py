@@ -1,6 +1,6 @@
 """The meaning of field names: whether a field holds speech, metadata, tool definitions, or a label.
 
-These tables decide what happens to text that no format reads. The README lists them.
+These tables decide what happens to text that no format reads. docs/formats.md says what for.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ BUNDLED_MODELS = {
     "starter": BundledModel(
         _FOLDER / "starter.gguf",
         "starter is a small demonstration model (mean AUPRC 0.766 on five sets): it must not protect anyone. "
-        "How to get Llama Guard: README, or guard check without -m",
+        "How to get Llama Guard: docs/install.md, or guard check without -m",
     )
 }
 

@@ -1,0 +1,191 @@
+"""README.md and docs/ are true: every block runs as pasted and prints what stands there, and every link leads on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from guardcli.judging.verdict_schema import FIELD_NAMES
+from guardcli.judging.writers import WRITERS
+from guardcli.prompts import TEMPLATES
+from guardcli.taxonomy import bundled_taxonomies
+from tests import row_page, taxonomy_page
+from tests.doc_blocks import PAGES, ROOT, SKIPPED, Block, blocks_of, is_output, outputs_of, run_page
+from tests.generated import generated_part
+
+BLOCKS = {page.relative_to(ROOT).as_posix(): blocks_of(page) for page in PAGES}
+ALL_BLOCKS = [block for blocks in BLOCKS.values() for block in blocks]
+LINKING = (*PAGES, ROOT / "CHANGELOG.md")
+# Of each block that is not run: its page, why, and how it begins.
+SKIPPED_BLOCKS = [
+    'README.md install: python3 -m venv .venv && CMAKE_ARGS="-DL',
+    "README.md download: pip install '.[hub]'",
+    'README.md tests: python3 -m venv .venv && CMAKE_ARGS="-DL',
+    'CONTRIBUTING.md tests: python3 -m venv .venv && CMAKE_ARGS="-DL',
+    "docs/check.md terminal: tail -f chat.log | guard check",
+    "docs/check.md system: guard doctor",
+    "docs/evaluation.md download: guard eval openai_mod.jsonl.gz -t openai",
+    "docs/formats.md system: jq -c '{id, prompt: .message}' log.jsonl",
+    "docs/install.md download: guard models pull llama-guard-3-1b",
+    "docs/install.md download: guard models info llama-guard-3-1b",
+    "docs/install.md download: guard check -m llama-guard-3-1b prompts.",
+    "docs/performance.md system: guard doctor -m llama-guard-3-1b",
+    "docs/performance.md system: python -m benchmarks.compare --vocabular",
+    "docs/performance.md system: python -m benchmarks.host",
+    "docs/policy-tests.md terminal: guard taxonomy test policy.yaml --watch ",
+    "docs/reproducibility.md system: python -m benchmarks.tolerance --model s",
+    "docs/tuning.md pytorch: guard tune train --base SmolLM2-135M-Ins",
+    "docs/tuning.md pytorch: python -m benchmarks.tuning --base SmolL",
+    "docs/tuning.md pytorch: guard tune train --base SmolLM2-135M-Ins",
+]
+RUN = [name for name, blocks in BLOCKS.items() if any(block.is_run for block in blocks)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN)
+def test_the_blocks_of_a_page_run_as_pasted(page: str, tmp_path: Path) -> None:
+    """In a folder with the examples, one after the other, and print what the page shows."""
+    shutil.copytree(ROOT / "examples", tmp_path / "guardcli" / "examples")
+    runs = run_page(BLOCKS[page], tmp_path / "guardcli", tmp_path / "logs")
+    for run in runs:
+        assert "Traceback" not in run.stderr, run.block
+        assert run.exit_codes == run.block.exit_codes, (str(run.block), run.stderr)
+    said = {run.block: run for run in runs}
+    for block, stream, shown in outputs_of(BLOCKS[page]):
+        text = said[block].stdout if stream == "output" else said[block].stderr
+        assert is_output(text, shown), f"{block} says:\n{text}"
+
+
+def test_the_first_page_has_a_verdict_a_policy_and_an_audit() -> None:
+    text = "".join(block.text for block in BLOCKS["README.md"] if block.is_run)
+    for command in ("guard check", "guard taxonomy test", "guard audit"):
+        assert command in text
+
+
+def test_blocks_that_are_not_run_say_why() -> None:
+    """Only these are left out; a new one is added here on purpose."""
+    skipped = [
+        f"{block.page} {block.skipped}: {block.text[:40]}".splitlines()[0] for block in ALL_BLOCKS if block.skipped
+    ]
+    assert skipped == SKIPPED_BLOCKS
+
+
+def test_every_word_behind_a_language_is_known() -> None:
+    known = {*SKIPPED, "output", "stderr", "smol-guard", *(path.name for path in (ROOT / "examples").iterdir())}
+    assert [str(block) for block in ALL_BLOCKS if any(not is_known(word, known) for word in block.words)] == []
+
+
+def is_known(word: str, known: set[str]) -> bool:
+    return word in known or re.fullmatch(r"exit=\d+", word) is not None
+
+
+def test_shown_files_are_parts_of_the_examples() -> None:
+    shown = [block for block in ALL_BLOCKS if block.language in ("yaml", "json") and block.words]
+    assert len(shown) >= 2
+    for block in shown:
+        assert block.text in (ROOT / "examples" / block.words[0]).read_text("utf-8"), str(block)
+
+
+@pytest.mark.parametrize("block", [block for block in ALL_BLOCKS if block.language in ("yaml", "json")], ids=str)
+def test_data_on_a_page_can_be_read(block: Block) -> None:
+    if block.language == "yaml":
+        assert yaml.safe_load(block.text)
+    else:
+        assert [json.loads(line) for line in block.text.splitlines()]
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+def test_both_commands_install_alike() -> None:
+    """They differ in what is installed, and in what is run at the end."""
+    install, tests = (
+        block.text.split(" && ")
+        for skipped in ("install", "tests")
+        for block in BLOCKS["README.md"]
+        if block.skipped == skipped
+    )
+    assert install[0] == tests[0]
+    assert install[1].strip().removesuffix("install .") == tests[1].removesuffix("install -e '.[dev-tune]'")
+    assert tests[2].strip() == ".venv/bin/pytest -m 'not perf and not gpu'"
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [("taxonomy.md", bundled_taxonomies()), ("check.md", WRITERS), ("prompts.md", TEMPLATES)],
+)
+def test_names_are_told(page: str, names: list[str]) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", [row_page, taxonomy_page])
+def test_generated_parts_are_not_stale(page: object) -> None:
+    """`python -m tests.row_page` and `python -m tests.taxonomy_page` write them."""
+    assert page in (row_page, taxonomy_page)
+    assert generated_part(page.PAGE) == page.generated()  # type: ignore[attr-defined]
+
+
+def test_the_table_of_the_row_has_every_field() -> None:
+    assert re.findall(r"^\| `(\w+)` \|", row_page.generated(), re.MULTILINE)[: len(FIELD_NAMES)] == list(FIELD_NAMES)
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    dead = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if path.startswith(("http://", "https://")):
+            continue
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def test_every_page_is_linked_from_the_first_one() -> None:
+    linked = re.findall(r"\]\((docs/[\w-]+\.md)", (ROOT / "README.md").read_text("utf-8"))
+    assert set(linked) == {name for name in BLOCKS if name.startswith("docs/")}
+
+
+def test_every_page_is_in_the_contents_of_the_site() -> None:
+    contents = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    named = {page for entry in contents for part in entry.values() for page in pages_in(part)}
+    there = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert named == there | {"index.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+
+
+def pages_in(part: str | list[dict[str, str]]) -> list[str]:
+    return [part] if isinstance(part, str) else [page for entry in part for page in entry.values()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="needs the extra docs")
+def test_the_site_builds_and_fetches_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    pages = [*(tmp_path / "site").rglob("*.html")]
+    assert len(pages) > len(PAGES)
+    for page in pages:
+        fetched = re.findall(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"(https?:[^\"]+)", page.read_text())
+        assert fetched == [], page.name
+    for style in (tmp_path / "site").rglob("*.css"):
+        assert re.findall(r"(?:url\(|@import )[\"']?https?:", style.read_text()) == [], style.name
