@@ -48,6 +48,7 @@ class NullContext(LlamaContext):
         self.memory_usage = MemoryUsage(params.kv_cells, 0, 0)
         self._handle = True
         self._num_queries = 0
+        self._twins = False
         self._allocate_batch(params)
 
     def decode(self) -> None:
@@ -164,7 +165,14 @@ def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
 
 
 def null_engine(prefix_lens: Sequence[int] = (256, 256), *, offloaded: bool = True) -> BatchedEngine:
-    resources = Resources(n_ctx_train=8192, kv_bytes_per_token=1, free_memory=None, offloaded=offloaded, cores=1)
+    resources = Resources(
+        n_ctx_train=8192,
+        sliding_window=False,
+        kv_bytes_per_token=1,
+        free_memory=None,
+        offloaded=offloaded,
+        cores=1,
+    )
     return BatchedEngine(NullContext(autotune(resources, EngineConfig(), prefix_lens)))
 
 

@@ -63,6 +63,7 @@ def open_engine(model: LlamaModel, options: EngineConfig | None = None, *, prefi
     options = options or EngineConfig()
     resources = Resources(
         n_ctx_train=model.n_ctx_train,
+        sliding_window=model.sliding_window > 0,
         kv_bytes_per_token=model.kv_bytes_per_token,
         free_memory=free_gpu_memory() if model.offloaded else free_memory(model.size),
         offloaded=model.offloaded,

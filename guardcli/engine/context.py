@@ -1,6 +1,16 @@
 """A llama.cpp context: its batch as numpy arrays, logits, and the sequences of its KV cache.
 
 What to evaluate, and when, is decided by the engines.
+
+Where layers have a sliding window, llama.cpp takes a cell of theirs for a new token once the window of the cell's
+sequence has passed it, even in a cache of full size (`swa_full`). A sequence that is cut back, or whose beginning
+another one shares, would then lack tokens, and its logits would be wrong without an error. llama.cpp takes no cell of
+two sequences; so, for such a model, every token belongs to a twin of its sequence as well:
+
+    tokens of sequence 3    0  1  2  3  4  5      a window of 4 is past the first two
+    seq_ids, without twins  3  3  3  3  3  3      their cells are overwritten
+    seq_ids, with twins     3  3  3  3  3  3      their cells are kept
+                           43 43 43 43 43 43      (of 40 sequences)
 """
 
 from __future__ import annotations
@@ -29,6 +39,7 @@ class LlamaContext:
     def __init__(self, model: LlamaModel, params: ContextParams) -> None:
         """Raises EngineError: llama.cpp cannot make a context of these sizes (memory)."""
         self.params = params
+        self._twins = model.sliding_window > 0
         with track_buffers() as buffers:
             self._handle: Any = llama_cpp.llama_init_from_model(model.handle, _llama_params(model, params))
         if not self._handle:
@@ -58,8 +69,8 @@ class LlamaContext:
         self.rows = self.outputs = 0
         self._tokens = np.zeros(params.batch_size, dtype=np.int32)
         self._positions = np.zeros(params.batch_size, dtype=np.int32)
-        self._n_seq_ids = np.ones(params.batch_size, dtype=np.int32)
-        self._seq_ids = np.zeros((params.batch_size, params.max_seqs), dtype=np.int32)
+        self._n_seq_ids = np.zeros(params.batch_size, dtype=np.int32)
+        self._seq_ids = np.zeros((params.batch_size, _n_seq_max(params, twins=self._twins)), dtype=np.int32)
         self._has_logits = np.zeros(params.batch_size, dtype=np.int8)
         self._range = np.arange(max(params.batch_size, params.kv_cells), dtype=np.int32)
         self._range.flags.writeable = False  # parts of it are handed out
@@ -82,8 +93,8 @@ class LlamaContext:
         return not self._handle
 
     def clear_batch(self) -> None:
-        """Empty the batch. An unused row has one seq_id, and no logits are requested for it."""
-        self._n_seq_ids[: self.rows] = 1
+        """Empty the batch. An unused row has no seq_id, and no logits are requested for it."""
+        self._n_seq_ids[: self.rows] = 0
         self._has_logits[: self.rows] = 0
         self.rows = 0
         self.outputs = 0
@@ -98,17 +109,18 @@ class LlamaContext:
         new = slice(self.rows, self.rows + len(tokens))
         self._tokens[new] = tokens
         self._positions[new] = self._range[position : position + len(tokens)]
-        self._seq_ids[new, 0] = seq_id
         self.rows += len(tokens)
         rows: Rows = self._range[new]
+        self.add_seq_id(rows, seq_id)
         return rows
 
     def add_seq_id(self, rows: Rows, seq_id: int) -> None:
         """Let rows belong to one more sequence, which must have as many tokens before them as their other ones."""
         if not len(rows):
             return
-        self._seq_ids[rows, self._n_seq_ids[rows]] = seq_id
-        self._n_seq_ids[rows] += 1
+        for one in self._with_twin(seq_id):
+            self._seq_ids[rows, self._n_seq_ids[rows]] = one
+            self._n_seq_ids[rows] += 1
 
     def request_logits(self, row: int) -> None:
         """Let `decode` compute the logits after a row."""
@@ -138,15 +150,21 @@ class LlamaContext:
 
     def copy_sequence(self, source: int, target: int, length: int) -> None:
         """Let the first `length` tokens of `source` belong to `target` as well; no cell is copied."""
-        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        for one, other in zip(self._with_twin(source), self._with_twin(target), strict=True):
+            llama_cpp.llama_memory_seq_cp(self._memory, one, other, 0, length)
 
     def remove_sequence(self, seq_id: int, start: int = 0) -> None:
         """Remove the tokens of a sequence from position `start` on."""
-        llama_cpp.llama_memory_seq_rm(self._memory, seq_id, start, -1)
+        for one in self._with_twin(seq_id):
+            llama_cpp.llama_memory_seq_rm(self._memory, one, start, -1)
 
     def clear_cache(self) -> None:
         """Empty the KV cache."""
         llama_cpp.llama_memory_clear(self._memory, False)
+
+    def _with_twin(self, seq_id: int) -> tuple[int, ...]:
+        """The seq_ids of llama.cpp that stand for one of the engines'."""
+        return (seq_id, seq_id + self.params.max_seqs) if self._twins else (seq_id,)
 
     def close(self) -> None:
         """Free the context."""
@@ -160,16 +178,21 @@ def _llama_params(model: LlamaModel, sizes: ContextParams) -> Any:
     params.n_ctx = sizes.kv_cells
     params.n_batch = sizes.batch_size
     params.n_ubatch = sizes.ubatch_size
-    params.n_seq_max = sizes.max_seqs
+    params.n_seq_max = _n_seq_max(sizes, twins=model.sliding_window > 0)
     # Each output row of a Llama 3 vocabulary takes half a megabyte; fewer than sequences abort the process.
-    params.n_outputs_max = max(sizes.max_outputs, sizes.max_seqs)
+    params.n_outputs_max = max(sizes.max_outputs, params.n_seq_max)
     params.n_threads = params.n_threads_batch = sizes.threads
     params.flash_attn_type = _FLASH[sizes.flash_attention]
     params.kv_unified = True  # else a partial copy of a sequence aborts the process
+    params.swa_full = True  # else layers with a sliding window keep little more than the window
     params.no_perf = True
     if not model.offloaded:
         params.offload_kqv = params.op_offload = False
     return params
+
+
+def _n_seq_max(sizes: ContextParams, *, twins: bool) -> int:
+    return sizes.max_seqs * 2 if twins else sizes.max_seqs
 
 
 def _pointer(values: npt.NDArray[Any], kind: Any) -> Any:

@@ -74,11 +74,13 @@ class EngineConfig:
 class Resources:
     """What the sizes are chosen from.
 
-    `n_ctx_train` is the context that the model was trained on, in tokens. `free_memory` is in bytes, on the GPU if the
-    model is `offloaded` to one; None if it is not known.
+    `n_ctx_train` is the context that the model was trained on, in tokens. `sliding_window` says whether some layers see
+    a part of it only: each sequence then takes two of llama.cpp's (`LlamaContext`). `free_memory` is in bytes, on the
+    GPU if the model is `offloaded` to one; None if it is not known.
     """
 
     n_ctx_train: int
+    sliding_window: bool
     kv_bytes_per_token: int
     free_memory: int | None
     offloaded: bool
@@ -141,10 +143,11 @@ def autotune(resources: Resources, options: EngineConfig, prefix_lens: Sequence[
             f"--max-prompt-tokens {options.ctx_size:,}: the model was trained on at most {resources.n_ctx_train:,}",
             code="engine/context-failed",
         )
-    max_prefixes = min(MAX_CACHED_PREFIXES + len(prefix_lens), MAX_SEQS // 2)
+    most_seqs = MAX_SEQS // 2 if resources.sliding_window else MAX_SEQS
+    max_prefixes = min(MAX_CACHED_PREFIXES + len(prefix_lens), most_seqs // 2)
     reserved_seqs = 0 if options.reproducible else max_prefixes + 2
     parallel = options.parallel or (_PARALLEL_ON_GPU if resources.offloaded else _PARALLEL_ON_CPU)
-    max_seqs = reserved_seqs + (1 if options.reproducible else min(parallel, MAX_SEQS - reserved_seqs))
+    max_seqs = reserved_seqs + (1 if options.reproducible else min(parallel, most_seqs - reserved_seqs))
     max_model_len = options.ctx_size or _ctx_size(resources, options, sum(prefix_lens))
     n_cells = kv_cells(max_model_len, reproducible=options.reproducible, prefix_tokens=sum(prefix_lens))
     batch_size = min(options.batch_size or (_BATCH_ON_GPU if resources.offloaded else _BATCH_ON_CPU), n_cells)

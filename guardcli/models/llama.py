@@ -30,7 +30,8 @@ _NEEDED = (
     "llama_model_load_from_file", "llama_model_get_vocab", "llama_model_desc", "llama_init_from_model", "llama_decode",
     "llama_get_memory", "llama_memory_clear", "llama_memory_seq_cp", "llama_memory_seq_rm", "llama_get_logits_ith",
     "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_vocab_n_tokens", "llama_log_set",
-    "llama_adapter_lora_init", "llama_set_adapters_lora", "llama_model_meta_val_str",
+    "llama_adapter_lora_init", "llama_set_adapters_lora", "llama_model_meta_val_str", "llama_model_n_swa",
+    "llama_model_is_recurrent", "llama_model_is_hybrid",
 )  # fmt: skip
 
 
@@ -132,7 +133,8 @@ class LlamaModel:
         """Load a file; with `vocab_only` nothing but its vocabulary: then there are no layers, and so no cache.
 
         Raises:
-            ModelError: no usable GPU though required, or llama.cpp refuses the file.
+            ModelError: no usable GPU though required, llama.cpp refuses the file, or it is of an architecture that
+                cannot share prefixes.
         """
         _check_symbols()
         offload.check()
@@ -150,13 +152,26 @@ class LlamaModel:
         self.handle: Any = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if not self.handle:
             raise ModelError(f"llama.cpp cannot load {path}{last_error()}", *_hints(path), code="model/not-loaded")
+        self._check_architecture(path)
         self.vocab: Any = llama_cpp.llama_model_get_vocab(self.handle)
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
+        self.sliding_window: int = llama_cpp.llama_model_n_swa(self.handle)  # tokens; 0 without one
         self.description = _description(self.handle)
         self.kv_bytes_per_token = 0 if vocab_only else _cell_size(self.handle)  # without layers llama.cpp aborts
         self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
         self.adapters: list[tuple[Any, float]] = []
+
+    def _check_architecture(self, path: Path) -> None:
+        """Raise ModelError if what was read leaves a state instead of cells, from which nothing can be removed."""
+        if llama_cpp.llama_model_is_recurrent(self.handle) or llama_cpp.llama_model_is_hybrid(self.handle):
+            architecture = _metadata(self.handle, "general.architecture")
+            self.close()
+            raise ModelError(
+                f"{path} has the architecture {architecture!r}, which is recurrent: its state cannot be rewound to a "
+                "shared beginning of two prompts. Use a model with attention in all of its layers.",
+                code="model/unsupported",
+            )
 
     def load_adapters(self, adapters: Sequence[tuple[Path, float]]) -> None:
         """Load adapters, each with its scale, for the contexts that are made from now on.

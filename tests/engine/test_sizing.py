@@ -12,7 +12,12 @@ from guardcli.errors import EngineError
 
 RESERVED = MAX_CACHED_PREFIXES + 2
 RESOURCES = Resources(
-    n_ctx_train=131_072, kv_bytes_per_token=32_768, free_memory=8_000_000_000, offloaded=False, cores=6
+    n_ctx_train=131_072,
+    sliding_window=False,
+    kv_bytes_per_token=32_768,
+    free_memory=8_000_000_000,
+    offloaded=False,
+    cores=6,
 )
 
 
@@ -127,3 +132,12 @@ def test_many_prefixes_leave_sequences_for_prompts() -> None:
     assert (params.max_prefixes, params.reserved_seqs, params.max_seqs) == (128, 130, 194)
     params = autotune(RESOURCES, EngineConfig(parallel=222), prefix_lens=[100] * 150)
     assert params.max_seqs == 256
+
+
+def test_a_sequence_with_a_sliding_window_takes_two() -> None:
+    windowed = replace(RESOURCES, sliding_window=True)
+    params = autotune(windowed, EngineConfig(parallel=222))
+    assert (params.max_prefixes, params.max_seqs) == (32, 128)
+    params = autotune(windowed, EngineConfig(), prefix_lens=[100] * 150)
+    assert (params.max_prefixes, params.max_seqs - params.reserved_seqs) == (64, 4)
+    assert autotune(windowed, EngineConfig()) == autotune(RESOURCES, EngineConfig())
