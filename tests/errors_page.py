@@ -10,14 +10,15 @@ ERRORS_PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 
 _PAGE = """# Errors
 
-Every error of `guard` has a code. It stays the same when a message is worded differently, so test for it in scripts.
-stderr shows it at the end of the first line, and the other outputs have it in a field:
+Every error of `guard`, and every warning about a taxonomy, has a code. It stays the same when a message is worded
+differently, so test for it in scripts. stderr shows it at the end of the first line, and the other outputs have it in a
+field:
 
 | where | how |
 |---|---|
 | messages on stderr | `guard: chats.jsonl: no such file [input/not-found]` |
 | `guard check --format json` | `error_code`, null without an error |
-| `guard taxonomy validate` | `policy.yaml:3:5: … [taxonomy/duplicate-id]`; JSON has `code`, and SARIF a rule |
+| `guard taxonomy validate` | `policy.yaml:3:5: … [taxonomy/duplicate-id]`; JSON and SARIF have it, too |
 | Python | `error.code` of a `GuardError`, `verdict.error_code` |
 
 Wrong usage of the command line, such as an unknown option, has no code.

@@ -234,10 +234,17 @@ def show_progress(state: str | None) -> None:
 
 
 class StderrHandler(logging.Handler):
-    """Writes log records to stderr, escaped."""
+    """Writes log records to stderr, escaped. A warning is written once, however many guards are opened."""
+
+    def __init__(self, level: int = logging.NOTSET) -> None:
+        super().__init__(level)
+        self._warned: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        echo_err(f"guard: {record.getMessage()}")
+        message = record.getMessage()
+        if record.levelno < logging.WARNING or message not in self._warned:
+            self._warned.add(message)
+            echo_err(f"guard: {message}")
 
 
 def show_log(*, verbose: bool) -> None:

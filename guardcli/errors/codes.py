@@ -31,6 +31,9 @@ TaxonomyCode = Literal[
     "taxonomy/extends-outside",
     "taxonomy/extends-loop",
     "taxonomy/not-for-model",
+    "taxonomy/description-not-read",
+    "taxonomy/id-of-other-category",
+    "taxonomy/per-category",
 ]
 
 ErrorCode = Literal[
@@ -218,6 +221,21 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "taxonomy/not-for-model",
         "The model or its template cannot be asked about this taxonomy.",
         "Choose another template, or ids and words that it can read.",
+    ),
+    (
+        "taxonomy/description-not-read",
+        "A warning: what describes a category is not read by the model, which reads its name only.",
+        "Write `detail: full`, or leave it for people.",
+    ),
+    (
+        "taxonomy/id-of-other-category",
+        "A warning: the model was trained to write an id for another category than the one that has it here.",
+        "Give the category an id that the model was not trained on, and test that it is listed.",
+    ),
+    (
+        "taxonomy/per-category",
+        "A warning: the threshold of a category makes each category a prompt of its own.",
+        "Set one threshold for the whole policy, or accept the price with `--per-category`.",
     ),
     (
         "option/invalid",

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import copyreg
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from guardcli.errors.codes import ErrorCode, TaxonomyCode
 
@@ -83,6 +83,8 @@ class DemonstrationModelWarning(UserWarning):
 class Problem:
     """One thing wrong in a taxonomy. `line` and `column` count from 1; the message says what to do.
 
+    A `warning` is a part of a valid taxonomy that will not have the effect that its author may expect.
+
     In a taxonomy that was made of a dict `key` is the place, such as "categories[0].threshold", and `line` is 0.
     """
 
@@ -92,11 +94,13 @@ class Problem:
     message: str
     code: TaxonomyCode
     key: str = ""
+    level: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
+        message = f"warning: {self.message}" if self.level == "warning" else self.message
         if not self.line:
-            return f"{self.path}: {self.key}: {self.message}" if self.key else f"{self.path}: {self.message}"
-        return f"{self.path}:{self.line}:{self.column}: {self.message}"
+            return f"{self.path}: {self.key}: {message}" if self.key else f"{self.path}: {message}"
+        return f"{self.path}:{self.line}:{self.column}: {message}"
 
 
 class TaxonomyError(GuardError):

@@ -31,7 +31,7 @@ from guardcli.judging.python_input import Input, conversations_of
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.judging.verdict import Provenance, Verdict
 from guardcli.models import Model, ModelConfig, UnencodableTextError
-from guardcli.prompts import TEMPLATES, Renderer, Template
+from guardcli.prompts import TEMPLATES, Renderer, Template, policy_warnings
 from guardcli.prompts.turns import SPEAKERS, speakers_of
 from guardcli.taxonomy import Taxonomy
 
@@ -113,6 +113,7 @@ class Guard:
                 tolerance=0.0 if given is not None or engine_config.reproducible else None,
             )
             self._engine_thread = EngineThread(self._pipeline, self._engine_lease)
+            self._warn_of_policy()
             _warn_of_long_prefix(max(prefix_lens), limit)
         except UnencodableTextError as error:
             self.close()
@@ -122,6 +123,10 @@ class Guard:
         except GuardError:
             self.close()
             raise
+
+    def _warn_of_policy(self) -> None:
+        for warning in policy_warnings(self.taxonomy, self.template, per_category=self.config.per_category):
+            _log.warning("%s [%s]", warning, warning.code)
 
     def check(self, conversations: Iterable[Input]) -> Iterator[Verdict]:
         """Judge conversations; yield their verdicts in order.

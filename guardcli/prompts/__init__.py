@@ -1,5 +1,6 @@
 """Guard families: their prompt templates, rendered from a taxonomy and the turns of a conversation."""
 
+from guardcli.prompts.policy_warnings import policy_warnings, policy_warnings_without_model
 from guardcli.prompts.renderer import Prompt, Renderer
 from guardcli.prompts.template import AnswerFormat, Template
 from guardcli.prompts.templates import TEMPLATES, detect_template
@@ -13,4 +14,6 @@ __all__ = [
     "Template",
     "contains_marker",
     "detect_template",
+    "policy_warnings",
+    "policy_warnings_without_model",
 ]

@@ -164,6 +164,7 @@ LLAMA_GUARD = (
         answer=AnswerFormat(prefix="\n\n", end=special_token("<|eot_id|>")),
         ids=_CODES,
         id_description=_CODES_IN_WORDS,
+        knows_ids=True,
     ),
     Template(
         name="llama-guard-3-1b",
@@ -177,6 +178,7 @@ LLAMA_GUARD = (
         answer=AnswerFormat(prefix="\n\n", end=special_token("<|eot_id|>")),
         ids=_CODES,
         id_description=_CODES_IN_WORDS,
+        knows_ids=True,
     ),
     Template(
         name="llama-guard-4",
@@ -190,5 +192,6 @@ LLAMA_GUARD = (
         answer=AnswerFormat(prefix="\n\n", end=special_token("<|eot|>")),
         ids=_CODES,
         id_description=_CODES_IN_WORDS,
+        knows_ids=True,
     ),
 )

@@ -56,6 +56,7 @@ class Template:
     `ids` matches the category ids that the models can write. Those of a family that `renumbers` were trained on
     shuffled categories and write whatever number stands before one. Others were trained to write the numbers of their
     own hazards: ids stay with their categories, in training as in a check, unless somebody asks for the paper's way.
+    Where that makes an id mean its hazard whatever name it has in a policy, `knows_ids` is true.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Template:
     ids: re.Pattern[str]
     id_description: str
     renumbers: bool = False
+    knows_ids: bool = False
 
     def check(self, taxonomy: Taxonomy) -> None:
         """Raise TaxonomyError: models of this generation cannot write some of the ids."""

@@ -25,6 +25,11 @@ def bundled_taxonomies() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _bundled_folder().glob("*.yaml")))
 
 
+def bundled_name(path: str) -> str | None:
+    """The name of the bundled taxonomy that a file is; None for any other file."""
+    return Path(path).stem if _real_path(Path(path)).parent == _real_path(_bundled_folder()) else None
+
+
 def find_file(name: str, relative_to: Path = Path()) -> Path | None:
     """The file that `name` means: a bundled one, or a path relative to `relative_to`; None if it is neither.
 

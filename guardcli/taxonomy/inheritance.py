@@ -171,14 +171,15 @@ def _merged_category(own: DraftCategory, parent: ResolvedPolicy, problems: Probl
         fields["key"] = fields["key"].text
     inherited = parent.categories.get(own.id.text)
     if inherited is not None:
-        return replace(inherited, **fields, location=own.location)
+        return replace(inherited, **fields, location=own.location, own_fields=frozenset(fields))
     if "name" not in fields and parent.complete:
         problems.add(
             own.location,
             f"`name` is missing: {quote(own.id.text)} is new here, so add `name: …`",
             code="taxonomy/missing-key",
         )
-    return Category(**{"id": own.id.text, "name": "", **fields}, location=own.location)
+    values = {"id": own.id.text, "name": "", **fields}
+    return Category(**values, location=own.location, own_fields=frozenset(fields))
 
 
 def _check_drop(draft: Draft, parent: ResolvedPolicy, problems: Problems) -> None:

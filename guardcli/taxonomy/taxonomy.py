@@ -45,6 +45,11 @@ class Taxonomy:
         """What the output calls each category, by id: its key, or else its id."""
         return {category.id: category.label for category in self.categories}
 
+    @property
+    def bundled_parents(self) -> frozenset[str]:
+        """The names of the bundled taxonomies that it is, or extends."""
+        return frozenset(filter(None, map(files.bundled_name, self.files)))
+
     def single_category(self, id_: str) -> Taxonomy:
         """The same taxonomy with one category, for asking about that one alone."""
         return replace(self, categories=tuple(category for category in self.categories if category.id == id_))

@@ -28,6 +28,10 @@ class Location:
         """A problem at this location."""
         return Problem(self.path, self.line, self.column, message, code, self.key)
 
+    def warning(self, message: str, code: TaxonomyCode) -> Problem:
+        """A warning about what is at this location."""
+        return Problem(self.path, self.line, self.column, message, code, self.key, level="warning")
+
     @property
     def place(self) -> str:
         """Where it is in its file: "in line 3"."""
@@ -48,7 +52,8 @@ class Category:
     """One category. The model reads and writes its `id`; output calls it by its `label`: its key, if it has one.
 
     With `detail: names` the model reads only its name and examples, and with `detail: full` also its description and
-    what a model should not, can and should do.
+    what a model should not, can and should do. `location` is where it was defined last, and `own_fields` are the names
+    of the fields that are given there; the others are inherited.
     """
 
     id: str
@@ -61,6 +66,7 @@ class Category:
     threshold: float | None = None
     examples: tuple[Example, ...] = ()
     location: Location = field(compare=False)
+    own_fields: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def label(self) -> str:

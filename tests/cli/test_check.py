@@ -132,6 +132,18 @@ def test_a_model_that_does_not_answer(tiny_path: Path) -> None:
     assert (done.returncode, done.stdout.count("\n")) == (2, 4)
 
 
+def test_a_policy_that_will_surprise_is_warned_of_once(check: list[str], tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("name: p\ncategories: [{id: S1, name: Refund Fraud, description: Fakes.}]\n")
+    done = guard(*check, "-t", "p.yaml", stdin="hi\nhello\n", cwd=tmp_path)
+    about_policy = [line for line in done.stderr.splitlines() if "p.yaml" in line]
+    assert [line.rpartition(" ")[2] for line in about_policy] == [
+        "[taxonomy/description-not-read]",
+        "[taxonomy/id-of-other-category]",
+    ]
+    assert all(line.startswith("guard: p.yaml:2:14: warning: ") for line in about_policy)
+    assert done.returncode in (0, 1)
+
+
 def test_the_environment_names_model_and_taxonomy(guard_path: Path) -> None:
     done = guard("check", "--template", "llama-guard-3-8b", "--format", "json", stdin="hi\n",
                  GUARD_MODEL=str(guard_path), GUARD_TAXONOMY="openai-moderation")  # fmt: skip

@@ -103,7 +103,7 @@ BROKEN = "name: x\nextend: llama-guard-3\nthreshold: 2\n"
 
 
 def test_validate_tells_all_problems_of_all_files(tmp_path: Path) -> None:
-    (tmp_path / "good.yaml").write_text(POLICY)
+    (tmp_path / "good.yaml").write_text(POLICY.replace("threshold: 0.2, ", ""))
     (tmp_path / "bad.yaml").write_text(BROKEN)
     done = guard("taxonomy", "validate", "good.yaml", "bad.yaml", "llama-guard-4", cwd=tmp_path)
     *problems, good, guard4 = done.stdout.splitlines()
@@ -118,9 +118,38 @@ def test_validate_tells_all_problems_of_all_files(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+WARNED = "name: x\nextends: llama-guard-3\ncategories:\n  - {id: S15, name: Rivals, description: Others.}\n"
+
+
+def test_validate_shows_warnings_and_the_taxonomy_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(WARNED)
+    done = guard("taxonomy", "validate", "p.yaml", cwd=tmp_path)
+    warning, valid = done.stdout.splitlines()
+    assert warning.startswith("p.yaml:4:5: warning: the model reads the name of a category")
+    assert warning.endswith("[taxonomy/description-not-read]")
+    assert valid == "p.yaml: valid (categories: 15, tests: 0)"
+    assert (done.returncode, done.stderr) == (0, "")
+    (found,) = json.loads(guard("taxonomy", "validate", "p.yaml", "--format", "json", cwd=tmp_path).stdout)
+    assert (found["level"], found["code"]) == ("warning", "taxonomy/description-not-read")
+    sarif = json.loads(guard("taxonomy", "validate", "p.yaml", "--format", "sarif", cwd=tmp_path).stdout)
+    (result,) = sarif["runs"][0]["results"]
+    assert (result["level"], result["ruleId"]) == ("warning", "taxonomy/description-not-read")
+
+
+def test_validate_warns_for_a_template(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("name: x\ncategories: [{id: S1, name: Refund Fraud}]\n")
+    by_template = {
+        template: guard("taxonomy", "validate", "p.yaml", "--template", template, cwd=tmp_path).stdout.splitlines()
+        for template in ("llama-guard-2", "llama-guard-3-8b")
+    }
+    assert [len(lines) for lines in by_template.values()] == [1, 2]
+    assert by_template["llama-guard-3-8b"][0].endswith("[taxonomy/id-of-other-category]")
+
+
 def test_validate_for_programs(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BROKEN)
     found = json.loads(guard("taxonomy", "validate", "bad.yaml", "--format", "json", cwd=tmp_path).stdout)
+    assert {p["level"] for p in found} == {"error"}
     assert [(p["file"], p["line"], p["column"], p["code"]) for p in found] == [
         ("bad.yaml", 1, 1, "taxonomy/missing-key"),
         ("bad.yaml", 2, 1, "taxonomy/unknown-key"),

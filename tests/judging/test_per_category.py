@@ -192,4 +192,17 @@ def test_a_common_prefix_is_not_warned_of(model: Model, caplog: pytest.LogCaptur
         Guard(model, Taxonomy.from_yaml(text), engine=EngineConfig(threads=1)),
     ):
         pass
-    assert caplog.text == ""
+    assert "the taxonomy takes" not in caplog.text
+
+
+THRESHOLDS = "name: a\ncategories: [{id: S15, name: A, threshold: 0.3}, {id: S16, name: B}]"
+
+
+@pytest.mark.parametrize("asked_for", [True, False])
+def test_what_surprises_in_a_policy_is_warned_of(
+    model: Model, caplog: pytest.LogCaptureFixture, asked_for: bool
+) -> None:
+    with caplog.at_level(logging.WARNING, "guardcli"):
+        config = JudgeConfig(per_category=asked_for)
+        Guard(model, Taxonomy.from_yaml(THRESHOLDS), engine=FakeEngine(lambda _: 0.1), config=config).close()
+    assert ("[taxonomy/per-category]" in caplog.text) is not asked_for

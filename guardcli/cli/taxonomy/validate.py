@@ -1,4 +1,4 @@
-"""`guard taxonomy validate`: all that is wrong with taxonomy files, each problem with its place."""
+"""`guard taxonomy validate`: the problems of taxonomy files and warnings about them, each with its place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.errors import ERROR_CODES, TAXONOMY_CODES, Problem, TaxonomyError
-from guardcli.prompts import TEMPLATES
+from guardcli.prompts import TEMPLATES, policy_warnings, policy_warnings_without_model
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_line
 
@@ -24,7 +24,7 @@ from guardcli.text.escaping import escape_line
 @click.command(
     cls=GuardCommand,
     exits={
-        0: "every taxonomy is valid",
+        0: "every taxonomy is valid; there may be warnings",
         1: "a taxonomy has a problem",
         2: "wrong usage, or a file that cannot be read",
     },
@@ -38,7 +38,8 @@ from guardcli.text.escaping import escape_line
     "--template",
     type=click.Choice(list(TEMPLATES)),
     metavar="NAME",
-    help=f"Check that models with this prompt format can write the ids. One of {', '.join(TEMPLATES)}.",
+    help="Check that models with this prompt format can write the ids, and what they know them as. "
+    f"One of {', '.join(TEMPLATES)}.",
 )
 @click.option(
     "--format",
@@ -52,14 +53,20 @@ from guardcli.text.escaping import escape_line
 def validate(
     *, taxonomies: tuple[str, ...], template: str | None, output_format: str, extends_root: Path | None
 ) -> int:
-    """Report every problem of taxonomy files with its place, file:line:column, and how to fix it. Needs no model."""
+    """Report every problem of taxonomy files with its place, file:line:column, and how to fix it. Needs no model.
+
+    Warnings name parts of a valid taxonomy that will not have the effect that you may expect.
+    """
     problems: list[Problem] = []
     good = []
     for name in taxonomies:
         try:
-            good.append(_checked(name, template, extends_root))
+            taxonomy = _checked(name, template, extends_root)
         except TaxonomyError as error:
             problems.extend(error.problems)
+        else:
+            good.append(taxonomy)
+            problems.extend(_warnings(taxonomy, template))
     if output_format == "text":
         for problem in problems:
             output.write(f"{escape_line(f'{problem} [{problem.code}]')}\n")
@@ -71,7 +78,7 @@ def validate(
         output.write(json.dumps(value, indent=2) + "\n")
     if any(problem.code == "taxonomy/unreadable" for problem in problems):
         return USAGE_ERROR
-    return FINDINGS if problems else OK
+    return FINDINGS if any(problem.level == "error" for problem in problems) else OK
 
 
 def _checked(name: str, template: str | None, extends_root: Path | None) -> Taxonomy:
@@ -81,12 +88,19 @@ def _checked(name: str, template: str | None, extends_root: Path | None) -> Taxo
     return taxonomy
 
 
+def _warnings(taxonomy: Taxonomy, template: str | None) -> list[Problem]:
+    if template is None:
+        return policy_warnings_without_model(taxonomy)
+    return policy_warnings(taxonomy, TEMPLATES[template])
+
+
 def _json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     return [
         {
             "file": problem.path,
             "line": problem.line,
             "column": problem.column,
+            "level": problem.level,
             "code": problem.code,
             "message": problem.message,
         }
@@ -108,7 +122,7 @@ def _sarif(problems: Sequence[Problem]) -> dict[str, Any]:
     results = [
         {
             "ruleId": problem.code,
-            "level": "error",
+            "level": problem.level,
             "message": {"text": problem.message},
             "locations": [
                 {
