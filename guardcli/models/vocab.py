@@ -79,6 +79,8 @@ class Vocab:
         self._bounded = not self._sentencepiece and pre not in _SAFE_PRETOKENIZERS
         if self._sentencepiece:
             self._check_bytes()
+        # Llama 2's vocabulary does, Gemma's does not. No token is longer than this character, so it shows.
+        self._adds_space = self._sentencepiece and len(self._tokenize(b"\1")) > 1
         tokens = range(llama_cpp.llama_vocab_n_tokens(handle))
         attributes = np.fromiter((llama_cpp.llama_vocab_get_attr(handle, token) for token in tokens), np.int32)
         # Text becomes such a token where a vocabulary says of a byte's token that it is one.
@@ -165,9 +167,12 @@ class Vocab:
     def encode_line(self, text: str) -> TokenIds:
         """The ids of a text that stands at the start of a line, without the line break before it.
 
-        SentencePiece puts a space before every fragment; encoded after a line break, the fragment is as it
-        is in the middle of a text.
+        SentencePiece may put a space before every fragment; encoded after a line break, the fragment is as it
+        is in the middle of a text. Where it puts none, the fragment is encoded alone: Gemma has tokens of several
+        line breaks, and one of them could be the first.
         """
+        if self._sentencepiece and not self._adds_space:
+            return self.encode_text(text)
         return self._tokenize(b"\n" + text.encode())[len(self._tokenize(b"\n")) :]
 
     def _between_specials(self, segments: Sequence[Segment], *, follows: bool) -> TokenIds:
@@ -178,7 +183,7 @@ class Vocab:
         cuts = sorted({*self._cuts_in_tokens(segments, text), *self._cuts_in_runs(text)})
         parts = []
         for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
-            inside = self._sentencepiece and (follows or start > 0)
+            inside = self._adds_space and (follows or start > 0)
             parts.append(self.encode_line(text[start:end]) if inside else self.encode_text(text[start:end]))
         return _join(parts)
 
@@ -273,11 +278,14 @@ class Vocab:
                 )
 
     def _user_defined(self, tokens: npt.NDArray[np.int64]) -> re.Pattern[str] | None:
-        """All user-defined tokens of more than one character, the longest first; None if there are none."""
+        """All user-defined tokens of more than one character, the longest first; None if there are none.
+
+        Those of blanks alone, of which Gemma has many, are left out: any text has them, and they mark nothing.
+        """
         texts = [
             llama_cpp.llama_vocab_get_text(self._handle, token).decode("utf-8", "replace") for token in tokens.tolist()
         ]
-        long = sorted((text for text in texts if len(text) > 1), key=len, reverse=True)
+        long = sorted((text for text in texts if len(text) > 1 and not text.isspace()), key=len, reverse=True)
         return re.compile("|".join(map(re.escape, long))) if long else None
 
     def _tokenize(self, text: bytes, *, parse_special: bool = False) -> TokenIds:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from guardcli import Guard, ModelConfig
 from guardcli.errors import ModelError
@@ -21,7 +22,7 @@ from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
-from tests import tiny
+from tests import tiny, tiny_sentencepiece
 
 TOKENS, TYPES = tiny.vocabulary(user_defined=True)
 SCAFFOLD = [
@@ -253,3 +254,48 @@ def test_a_character_that_the_vocabulary_lacks_is_an_error_of_its_record(tmp_pat
     assert (lost.verdict, lost.error_code) == ("error", "record/missing-character")
     assert "U+40000" in (lost.error or "")
     assert {plain.verdict, encoded.verdict} <= {"safe", "unsafe"}
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["llama", "gemma"])
+def sentencepiece(request: pytest.FixtureRequest, models: Path) -> Iterator[tuple[Vocab, Tokenizer]]:
+    """The same vocabulary for llama.cpp, and for the library that such models were trained with."""
+    folder = tiny_sentencepiece.write(models / f"sentencepiece-{request.param}", gemma=request.param)
+    with Model.load(folder.with_suffix(".gguf"), template="llama-guard-1") as loaded:
+        yield loaded.vocab, Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+SPACED = st.lists(
+    st.sampled_from([" ", "  ", "\n", "\n\n", "\n\n\n\n", "\t", "safe", " unsafe", "User:", "é", "x1"]),
+    min_size=1,
+    max_size=8,
+).map("".join)
+
+
+@settings(max_examples=30)
+@given(SPACED)
+@example("safe\n\nunsafe")
+@example("\n\n\n  safe")
+def test_sentencepiece_ids_are_those_of_training(sentencepiece: tuple[Vocab, Tokenizer], text: str) -> None:
+    """With a space before the text or not, and with blanks that are tokens of their own."""
+    vocab, trained_with = sentencepiece
+    ids = vocab.encode([Segment(text, untrusted=True)]).tolist()
+    assert ids == trained_with.encode(text, add_special_tokens=False).ids
+
+
+@settings(max_examples=30)
+@given(st.lists(SPACED.map(str.strip).filter(bool), min_size=1, max_size=4))
+def test_sentencepiece_pieces_have_the_ids_of_the_whole(
+    sentencepiece: tuple[Vocab, Tokenizer], texts: list[str]
+) -> None:
+    """A conversation is encoded turn by turn, each after the blank line of the one before."""
+    vocab, trained_with = sentencepiece
+    first, *others = ((Segment(f"{text}\n\n", untrusted=True),) for text in texts)
+    ids = [*vocab.encode(first), *(token for turn in vocab.encode_batch(others) for token in turn)]
+    assert ids == trained_with.encode("".join(f"{text}\n\n" for text in texts), add_special_tokens=False).ids
+
+
+def test_a_line_that_begins_with_a_token_of_line_breaks(sentencepiece: tuple[Vocab, Tokenizer]) -> None:
+    vocab, trained_with = sentencepiece
+    for line in ("S14", "\nS14", " S14"):
+        whole, first = (trained_with.encode(text, add_special_tokens=False).ids for text in (f"x\t{line}", "x\t"))
+        assert vocab.encode_line(line).tolist() == whole[len(first) :]
