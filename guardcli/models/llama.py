@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import re
 from collections import deque
@@ -18,6 +19,8 @@ from llama_cpp._ggml import libggml as _ggml
 
 from guardcli.errors import ModelError
 from guardcli.models import amx
+from guardcli.models.gguf import Value
+from guardcli.models.memory import kv_bytes_by_layer
 
 Gpu = Literal["auto", "require", "off"]
 
@@ -31,7 +34,7 @@ _NEEDED = (
     "llama_get_memory", "llama_memory_clear", "llama_memory_seq_cp", "llama_memory_seq_rm", "llama_get_logits_ith",
     "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_vocab_n_tokens", "llama_log_set",
     "llama_adapter_lora_init", "llama_set_adapters_lora", "llama_model_meta_val_str", "llama_model_n_swa",
-    "llama_model_is_recurrent", "llama_model_is_hybrid",
+    "llama_model_is_recurrent", "llama_model_is_hybrid", "llama_model_meta_count", "llama_model_meta_key_by_index",
 )  # fmt: skip
 
 
@@ -158,7 +161,9 @@ class LlamaModel:
         self.size: int = llama_cpp.llama_model_size(self.handle)  # of all tensors, in bytes
         self.sliding_window: int = llama_cpp.llama_model_n_swa(self.handle)  # tokens; 0 without one
         self.description = _description(self.handle)
-        self.kv_bytes_per_token = 0 if vocab_only else _cell_size(self.handle)  # without layers llama.cpp aborts
+        self.kv_bytes_per_token = (
+            0 if vocab_only else _kv_bytes_per_token(self.handle)
+        )  # without layers llama.cpp aborts
         self.offloaded: bool = offload.gpu != "off" and bool(llama_cpp.llama_supports_gpu_offload())
         self.adapters: list[tuple[Any, float]] = []
 
@@ -207,21 +212,35 @@ def free_gpu_memory() -> int | None:
     return free_total or None
 
 
-def _cell_size(handle: Any) -> int:
-    """Bytes of the cache for one token: keys and values, in 16 bits, of every layer's key-value heads."""
-    heads, kv_heads = llama_cpp.llama_model_n_head(handle), llama_cpp.llama_model_n_head_kv(handle)
-    head_width = llama_cpp.llama_model_n_embd(handle) // max(heads, 1)
-    architecture = _metadata(handle, "general.architecture")
-    widths = [_metadata(handle, f"{architecture}.attention.{part}_length") for part in ("key", "value")]
-    layers: int = llama_cpp.llama_model_n_layer(handle)
-    return int(2 * sum(int(width) if width else head_width for width in widths) * kv_heads * layers)
+def _kv_bytes_per_token(handle: Any) -> int:
+    """Bytes of the KV cache for one token, in all layers."""
+    metadata: dict[str, Value] = {}
+    key = ctypes.create_string_buffer(256)
+    for index in range(llama_cpp.llama_model_meta_count(handle)):
+        llama_cpp.llama_model_meta_key_by_index(handle, index, key, len(key))
+        name = key.value.decode("utf-8", "replace")
+        if name.endswith((".architecture", ".embedding_length")) or ".attention." in name:
+            metadata[name] = _parsed(_metadata(handle, name))
+    return sum(kv_bytes_by_layer(metadata, llama_cpp.llama_model_n_layer(handle)))
+
+
+def _parsed(text: str) -> Value:
+    """A value of the metadata, which llama.cpp writes as JSON unless it is a string."""
+    try:
+        value: Value = json.loads(text)
+    except ValueError:
+        return text
+    return value
 
 
 def _metadata(handle: Any, key: str) -> str:
     """A value of the file's metadata as llama.cpp writes it; "" if there is none."""
-    text = ctypes.create_string_buffer(256)
-    length = llama_cpp.llama_model_meta_val_str(handle, key.encode(), text, len(text))
-    return text.value.decode("utf-8", "replace") if length >= 0 else ""
+    length = llama_cpp.llama_model_meta_val_str(handle, key.encode(), None, 0)
+    if length < 0:
+        return ""
+    text = ctypes.create_string_buffer(length + 1)
+    llama_cpp.llama_model_meta_val_str(handle, key.encode(), text, len(text))
+    return text.value.decode("utf-8", "replace")
 
 
 def _description(handle: Any) -> str:

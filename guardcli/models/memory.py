@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from guardcli.models.gguf import GgufHeader, TensorEntry, Value
@@ -17,6 +17,47 @@ def kv_cells(max_model_len: int, *, reproducible: bool = False, prefix_tokens: i
     """Cells for the longest prompt, as many again for others besides it, and the prefixes; a multiple of 256."""
     cells = max_model_len if reproducible else 2 * max_model_len + prefix_tokens
     return -(-cells // _CELL_MULTIPLE) * _CELL_MULTIPLE
+
+
+def kv_bytes_by_layer(metadata: Mapping[str, Value], n_layers: int) -> tuple[int, ...]:
+    """Bytes of the KV cache for one token in each layer, by a model's metadata; () if they lack what is needed.
+
+    Layers with a sliding window may have heads of another width. They are cached as the others are (`swa_full`). The
+    last layers may have no cache, and read that of earlier ones.
+    """
+    values = _AttentionMetadata(metadata)
+    heads = _by_layer(values.get("head_count"), n_layers)
+    kv_heads = _by_layer(values.get("head_count_kv"), n_layers) or heads
+    embedding = metadata.get(f"{values.architecture}.embedding_length")
+    if not (heads and kv_heads and isinstance(embedding, int) and heads[0]):
+        return ()
+    full = [values.get_int(f"{part}_length", embedding // heads[0]) for part in ("key", "value")]
+    windowed = [values.get_int(f"{part}_length_swa", width) for part, width in zip(("key", "value"), full, strict=True)]
+    pattern = values.get("sliding_window_pattern")
+    if isinstance(pattern, list) and len(pattern) == n_layers:
+        widths = [sum(windowed if has_window else full) for has_window in pattern]
+    else:  # which layers have one is known to llama.cpp alone
+        widths = [max(sum(full), sum(windowed))] * n_layers
+    n_cached = n_layers - values.get_int("shared_kv_layers", 0)
+    return tuple(
+        _KV_ELEMENT * width * number if layer < n_cached else 0
+        for layer, (width, number) in enumerate(zip(widths, kv_heads, strict=True))
+    )
+
+
+class _AttentionMetadata:
+    """What a model's metadata say of its attention."""
+
+    def __init__(self, metadata: Mapping[str, Value]) -> None:
+        self.architecture = metadata.get("general.architecture")
+        self._metadata = metadata
+
+    def get(self, key: str) -> Value | None:
+        return self._metadata.get(f"{self.architecture}.attention.{key}")
+
+    def get_int(self, key: str, default: int) -> int:
+        value = self.get(key)
+        return value if isinstance(value, int) and value else default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +87,7 @@ class WeightSizes:
             layers=tuple(layers),
             # Without a matrix of its own the output is the embedding's, of which the device gets a copy.
             output=_n_bytes(output) + (0 if has_output else _n_bytes(embedding)),
-            kv_per_token=_kv_per_token(headers[0], n_layers),
+            kv_per_token=kv_bytes_by_layer(headers[0].metadata, n_layers),
         )
 
 
@@ -81,19 +122,6 @@ def estimate_memory(sizes: WeightSizes, max_prompt_tokens: int, gpu_layers: int 
 
 def _n_bytes(tensors: Iterable[TensorEntry]) -> int:
     return sum(tensor.n_bytes for tensor in tensors)
-
-
-def _kv_per_token(header: GgufHeader, n_layers: int) -> tuple[int, ...]:
-    """Bytes for one token in each layer; () if the header lacks what is needed."""
-    architecture = header.get_str("general.architecture")
-    heads = _by_layer(header.metadata.get(f"{architecture}.attention.head_count"), n_layers)
-    kv_heads = _by_layer(header.metadata.get(f"{architecture}.attention.head_count_kv"), n_layers) or heads
-    width = header.get_int(f"{architecture}.embedding_length")
-    if not (heads and kv_heads and width and heads[0]):
-        return ()
-    key_length = header.get_int(f"{architecture}.attention.key_length") or width // heads[0]
-    value_length = header.get_int(f"{architecture}.attention.value_length") or width // heads[0]
-    return tuple(_KV_ELEMENT * (key_length + value_length) * number for number in kv_heads)
 
 
 def _by_layer(value: Value | None, n_layers: int) -> list[int]:

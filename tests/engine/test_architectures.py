@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,9 @@ from guardcli.engine import BatchedEngine, EngineConfig, Logits, open_engine
 from guardcli.engine.context import LlamaContext
 from guardcli.errors import ModelError
 from guardcli.models import Model
+from guardcli.models.gguf import read_header
 from guardcli.models.llama import LlamaModel, Offload, set_log_sink
+from guardcli.models.memory import kv_bytes_by_layer
 from tests import tiny_architectures
 from tests.engine.requests import TokenRequest, count_unique_tokens, max_difference, results_of
 from tests.engine.test_contract import TOLERANCE, mixed, numbers, opened, run
@@ -68,6 +71,22 @@ def test_llama_cpp_loads_it_without_a_warning(models: Path, name: str) -> None:
     finally:
         set_log_sink(None)
     assert warnings == []
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_cache_is_as_large_as_was_computed(loaded: dict[str, LlamaModel], models: Path, name: str) -> None:
+    """By the headers, by the loaded model, and by what llama.cpp says that it allocates."""
+    text: list[str] = []
+    set_log_sink(text.append)
+    try:
+        engine = opened(loaded[name], ctx_size=2048)
+    finally:
+        set_log_sink(None)
+    engine.close()
+    allocated = sum(float(size) for size in re.findall(r"KV buffer size = +([0-9.]+) MiB", "".join(text)))
+    per_token = sum(kv_bytes_by_layer(read_header(models / f"{name}.gguf").metadata, tiny_architectures.LAYERS))
+    assert per_token == loaded[name].kv_bytes_per_token
+    assert engine.memory_usage.cells * per_token == allocated * (1 << 20) == engine.memory_usage.cache_bytes
 
 
 @pytest.mark.parametrize("name", SLIDING)

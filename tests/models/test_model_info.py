@@ -17,7 +17,7 @@ from guardcli.errors import ModelError
 from guardcli.models import Model
 from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
-from guardcli.models.memory import WeightSizes, estimate_memory
+from guardcli.models.memory import WeightSizes, estimate_memory, kv_bytes_by_layer
 from guardcli.models.model_info import FILE_TYPES, ModelInfo, examine
 from guardcli.prompts import TEMPLATES
 from guardcli.report.model_report import format_model_info
@@ -59,6 +59,20 @@ def test_a_head_can_be_wider_than_its_part_of_the_embedding(tmp_path: Path) -> N
     native = LlamaModel(path, Offload("off"))
     assert sum(examine(path).sizes.kv_per_token) == native.kv_bytes_per_token == 2 * 2 * (24 + 24) * 2
     native.close()
+
+
+def test_layers_are_cached_as_wide_as_their_heads() -> None:
+    """As in Gemma 4: heads of another number and width where there is a window, and last layers without a cache."""
+    attention = {
+        "head_count": 8, "head_count_kv": [4, 4, 1, 4], "key_length": 64, "value_length": 32, "key_length_swa": 16,
+        "value_length_swa": 8, "sliding_window_pattern": [True, True, False, True], "shared_kv_layers": 1,
+    }  # fmt: skip
+    metadata = {f"gemma4.attention.{key}": value for key, value in attention.items()}
+    metadata |= {"general.architecture": "gemma4", "gemma4.embedding_length": 512}
+    assert kv_bytes_by_layer(metadata, 4) == (2 * 24 * 4, 2 * 24 * 4, 2 * 96, 0)
+    del metadata["gemma4.attention.sliding_window_pattern"]
+    assert kv_bytes_by_layer(metadata, 4) == (2 * 96 * 4, 2 * 96 * 4, 2 * 96, 0)
+    assert kv_bytes_by_layer({}, 4) == ()
 
 
 def _write(path: Path, add: Callable[[gguf.GGUFWriter], object]) -> Path:
