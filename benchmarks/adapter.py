@@ -35,7 +35,8 @@ def main(
     model: Path, adapter: Path, template: str, source: str, count: int, threads: int, rounds: int, out: Path
 ) -> None:
     texts = read_texts(source)[:count]
-    config = JudgeConfig(force=True)  # the model alone answers no verdicts
+    # The model alone answers no verdicts; and no categories are read, of which the two would list different numbers.
+    config = JudgeConfig(threshold=1.0, force=True)
     engine = EngineConfig(threads=threads)
     configs = {
         ALONE: ModelConfig(model, template=template),
