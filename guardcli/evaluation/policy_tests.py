@@ -19,6 +19,10 @@ from guardcli.judging import DecisionRule, Guard, Verdict
 from guardcli.judging.redecision import Redecision, redecide
 from guardcli.taxonomy import Taxonomy
 
+_LARGE_CHANGE = 1.0  # of the threshold of a whole policy, in log-odds
+_NEARLY_ZERO = 1e-6  # thresholds of 0 and 1 have no log-odds
+_MIN_EVIDENCE = 30  # cases: if a change flags none of n, up to 3/n of what is like them may still be flagged
+
 PolicyTestStatus = Literal["passed", "failed", "todo", "todo passed"]
 
 
@@ -81,8 +85,7 @@ def cases_from_taxonomy(taxonomy: Taxonomy) -> list[PolicyTestCase]:
     """The cases in the `tests` of a taxonomy."""
     cases = []
     for test in taxonomy.tests:
-        turns = (("user", test.prompt), ("assistant", test.response))
-        messages = tuple(Message(role, text) for role, text in turns if text is not None)  # type: ignore[arg-type]
+        messages = tuple(Message(message.role, message.content) for message in test.messages)
         location = f"{test.location.path}:{test.location.line}"
         cases.append(
             PolicyTestCase(
@@ -251,18 +254,40 @@ def _describe_threshold_change(
     run: PolicyTestRun, result: PolicyTestResult, changed_rule: DecisionRule, words: str
 ) -> str:
     """What to write, and how many other cases it would break or fix."""
-    regressed, fixed = [], 0
+    regressed, fixed, kept = [], 0, 0
     for other in run.results:
         passes = failure_reason(other.case, redecide(other.row, changed_rule), run.labels) is None
         if other.reason is None and not passes:
             regressed.append(other.case.name)
         fixed += other.reason is not None and passes and other is not result
+        kept += other.case.expect != result.case.expect and other.reason is None and passes
     cost = (
         f"breaks {len(regressed)} ({', '.join(regressed[:3])}{', …' if len(regressed) > 3 else ''})"
         if regressed
         else "breaks none"
     )
-    return f"{words}: {cost}" + (f", mends {fixed} more" if fixed else "")
+    is_risky = not fixed and kept < _MIN_EVIDENCE and _is_large_change(run.rule, changed_rule)
+    remark = _describe_risk(run, result, kept) if is_risky else ""
+    return f"{words}: {cost}" + (f", mends {fixed} more" if fixed else "") + remark
+
+
+def _is_large_change(rule: DecisionRule, changed: DecisionRule) -> bool:
+    """Whether the threshold of the whole policy moves far, as from 0.5 to 0.2 or to 0.8."""
+    return abs(_log_odds(changed.threshold) - _log_odds(rule.threshold)) > _LARGE_CHANGE
+
+
+def _log_odds(threshold: float) -> float:
+    probability = min(max(threshold, _NEARLY_ZERO), 1 - _NEARLY_ZERO)
+    return math.log(probability / (1 - probability))
+
+
+def _describe_risk(run: PolicyTestRun, result: PolicyTestResult, kept: int) -> str:
+    """Why one test is not enough to move the threshold of all categories."""
+    effect, opposite = ("flag more", "safe") if result.case.expect == "unsafe" else ("let more pass", "unsafe")
+    return (
+        f"; not advised: it would {effect} in all {len(run.labels)} categories for this one test, and few tests that "
+        f"expect {opposite} check that ({kept}): add labeled data, or change what the model reads"
+    )
 
 
 def _suggest_descriptions(result: PolicyTestResult, labels: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from guardcli.taxonomy.files import bundled_taxonomies
 from guardcli.taxonomy.taxonomy import Taxonomy
-from guardcli.taxonomy.types import Category, Example, Location, PolicyTest, Wording
+from guardcli.taxonomy.types import Category, Example, Location, PolicyTest, PolicyTestMessage, Wording
 from guardcli.taxonomy.wordings import load_wordings
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Example",
     "Location",
     "PolicyTest",
+    "PolicyTestMessage",
     "Taxonomy",
     "Wording",
     "bundled_taxonomies",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from guardcli.taxonomy.field_types import LocatedText
-from guardcli.taxonomy.types import Detail, Example, Label, Location
+from guardcli.taxonomy.types import Detail, Example, Label, Location, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +24,56 @@ class DraftCategory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DraftMessage:
+    """A message of a test, and what is expected of it: None if it is not judged.
+
+    The categories are still as the file names them, by id or by key.
+    """
+
+    role: Speaker
+    content: str
+    expect: Label | None
+    categories: tuple[LocatedText, ...]
+    location: Location
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any], location: Location) -> DraftMessage:
+        return cls(
+            role=fields.get("role", "user"),
+            content=fields.get("content", ""),
+            expect=fields.get("expect"),
+            categories=fields.get("categories", ()),
+            location=location,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DraftTest:
-    """A test whose categories are still as the file names them, by id or by key."""
+    """A test. `prompt` and `response` are messages, too, and what the test expects is expected of the last one."""
 
     name: LocatedText
-    prompt: str | None
-    response: str | None
-    expect: Label
-    categories: tuple[LocatedText, ...]
+    messages: tuple[DraftMessage, ...]
     todo: bool
     location: Location
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any], location: Location) -> DraftTest:
+        *earlier, last = fields.get("messages", ()) or _prompt_and_response(fields, location)
+        expected = {"expect": fields.get("expect", ""), "categories": fields.get("categories", ())}
         return cls(
             name=fields.get("name", LocatedText("", location)),
-            prompt=fields.get("prompt"),
-            response=fields.get("response"),
-            expect=fields.get("expect", ""),
-            categories=fields.get("categories", ()),
+            messages=(*earlier, replace(last, **expected, location=location)),
             todo=fields.get("todo", False),
             location=location,
         )
+
+
+def _prompt_and_response(fields: dict[str, Any], location: Location) -> tuple[DraftMessage, ...]:
+    """The messages of a test without `messages`. One that says nothing, which is reported, has an empty message."""
+    given = [(role, fields[name]) for role, name in (("user", "prompt"), ("assistant", "response")) if name in fields]
+    return tuple(
+        DraftMessage.from_fields({"role": role, "content": text}, location) for role, text in given or [("user", "")]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

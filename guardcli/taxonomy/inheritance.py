@@ -20,7 +20,7 @@ from guardcli.taxonomy.field_types import LocatedText
 from guardcli.taxonomy.parser import parse_draft
 from guardcli.taxonomy.problems import Problems, join_words, suggestion
 from guardcli.taxonomy.rules import ID
-from guardcli.taxonomy.types import Category, Detail, PolicyTest
+from guardcli.taxonomy.types import Category, Detail, Label, PolicyTest, PolicyTestMessage
 from guardcli.text.lookalikes import skeleton
 from guardcli.text.quoting import quote
 
@@ -94,13 +94,18 @@ def resolve(draft: Draft, chain: ExtendsChain, problems: Problems) -> ResolvedPo
 
 
 def resolve_tests(draft: Draft, policy: ResolvedPolicy, problems: Problems) -> Iterator[PolicyTest]:
-    """The tests of a draft, with the categories that they name by id or by key as ids."""
+    """The tests of a draft: one for each message of which a verdict is expected, with what is said before it.
+
+    The categories that they name by id or by key are ids.
+    """
     ids = {category.label: id for id, category in policy.categories.items()}
     ids.update({id: id for id in policy.categories})
     known = join_words(dict.fromkeys(category.label for category in policy.categories.values()))
     for test in draft.tests:
-        named = [_category_id(word, ids, known, policy, problems) for word in test.categories]
-        yield _policy_test(test, tuple(dict.fromkeys(named)))
+        for number, message in enumerate(test.messages, start=1):
+            named = [_category_id(word, ids, known, policy, problems) for word in message.categories]
+            if message.expect is not None:
+                yield _policy_test(test, number, message.expect, tuple(dict.fromkeys(named)))
 
 
 def _resolve_parent(extends: LocatedText, chain: ExtendsChain, problems: Problems) -> ResolvedPolicy:
@@ -227,13 +232,14 @@ def _category_id(word: LocatedText, ids: dict[str, str], known: str, policy: Res
     return ids.get(word.text, word.text)
 
 
-def _policy_test(test: DraftTest, categories: tuple[str, ...]) -> PolicyTest:
+def _policy_test(test: DraftTest, number: int, expect: Label, categories: tuple[str, ...]) -> PolicyTest:
+    """The test of one message. Those before the last one have the number of the message in their name."""
+    is_last = number == len(test.messages)
     return PolicyTest(
-        name=test.name.text,
-        prompt=test.prompt,
-        response=test.response,
-        expect=test.expect,
+        name=test.name.text if is_last else f"{test.name.text}, message {number}",
+        messages=tuple(PolicyTestMessage(message.role, message.content) for message in test.messages[:number]),
+        expect=expect,
         categories=categories,
         todo=test.todo,
-        location=test.location,
+        location=test.messages[number - 1].location,
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from guardcli.taxonomy.draft import Draft, DraftCategory, DraftTest, example_from_fields
+from guardcli.taxonomy.draft import Draft, DraftCategory, DraftMessage, DraftTest, example_from_fields
 from guardcli.taxonomy.field_types import (
     Boolean,
     CategoryId,
@@ -39,7 +39,7 @@ from guardcli.taxonomy.rules import (
     one_line,
     one_word,
 )
-from guardcli.taxonomy.types import Detail, Label, Location, Wording
+from guardcli.taxonomy.types import Detail, Label, Location, Speaker, Wording
 from guardcli.text.quoting import quote
 
 # Types of text. Each has its rules, and a pattern for what of them a regular expression can say: that texts are not
@@ -109,20 +109,55 @@ WORDING = MappingOf(
 )
 
 
-def _check_test(fields: dict[str, Any], location: Location, problems: Problems) -> None:
-    if "prompt" not in fields and "response" not in fields:
-        problems.add(location, "the test says nothing: add `prompt`, `response` or both", code="taxonomy/missing-key")
+def _check_expected_categories(fields: dict[str, Any], location: Location, problems: Problems) -> None:
     if fields.get("expect") == "safe" and fields.get("categories"):
         message = "a test that expects safe has no categories: remove them, or expect unsafe"
         problems.add(fields["categories"][0].location, message, code="taxonomy/contradiction")
 
+
+def _check_message(fields: dict[str, Any], location: Location, problems: Problems) -> None:
+    _check_expected_categories(fields, location, problems)
+    if "categories" in fields and "expect" not in fields:
+        problems.add(location, "`expect` is missing: add `expect: unsafe`", code="taxonomy/missing-key")
+
+
+def _check_test(fields: dict[str, Any], location: Location, problems: Problems) -> None:
+    _check_expected_categories(fields, location, problems)
+    pair = {"prompt", "response"}.intersection(fields)
+    if not pair and "messages" not in fields:
+        message = "the test says nothing: add `prompt`, `response` or both, or `messages`"
+        problems.add(location, message, code="taxonomy/missing-key")
+    if pair and "messages" in fields:
+        message = f"the test has `messages` and `{min(pair)}`: write all that is said as `messages`"
+        problems.add(location, message, code="taxonomy/contradiction")
+    if (messages := fields.get("messages")) and messages[-1].expect is not None:
+        message = "the `expect` of the test is that of its last message: remove this one"
+        problems.add(messages[-1].location, message, code="taxonomy/contradiction")
+
+
+_SAFE_WITHOUT_CATEGORIES = {
+    "if": {"required": ["expect", "categories"], "properties": {"expect": {"const": "safe"}}},
+    "then": {"properties": {"categories": {"maxItems": 0}}},
+}
+
+TEST_MESSAGE = MappingOf(
+    fields=(
+        Field("role", Choice(get_args(Speaker)), "Who says it.", required=True),
+        Field("content", _CONVERSATION, "What is said.", required=True),
+        Field("expect", _VERDICT, "The verdict expected of this message, where it is not the last one."),
+        Field("categories", ListOf(WithLocation(_LINE)), "Ids or keys that must be among those listed for it."),
+    ),
+    from_fields=DraftMessage.from_fields,
+    check=FieldsCheck(_check_message, {"dependencies": {"categories": ["expect"]}, **_SAFE_WITHOUT_CATEGORIES}),
+)
 
 TEST = MappingOf(
     fields=(
         Field("name", WithLocation(_LINE), "What the test is called.", required=True),
         Field("prompt", _CONVERSATION, "What the user says."),
         Field("response", _CONVERSATION, "What the assistant answers; then this is what is judged."),
-        Field("expect", _VERDICT, "The verdict expected.", required=True),
+        Field("messages", ListOf(TEST_MESSAGE, min_items=1), "A conversation of several turns, instead of these two."),
+        Field("expect", _VERDICT, "The verdict expected of the last message.", required=True),
         Field("categories", ListOf(WithLocation(_LINE)), "Ids or keys that must be among the listed ones."),
         Field("todo", Boolean(), "It is known to fail: tell, but do not count it."),
     ),
@@ -130,9 +165,9 @@ TEST = MappingOf(
     check=FieldsCheck(
         _check_test,
         {
-            "anyOf": [{"required": ["prompt"]}, {"required": ["response"]}],
-            "if": {"required": ["expect", "categories"], "properties": {"expect": {"const": "safe"}}},
-            "then": {"properties": {"categories": {"maxItems": 0}}},
+            "anyOf": [{"required": ["prompt"]}, {"required": ["response"]}, {"required": ["messages"]}],
+            "dependencies": {"messages": {"not": {"anyOf": [{"required": ["prompt"]}, {"required": ["response"]}]}}},
+            **_SAFE_WITHOUT_CATEGORIES,
         },
     ),
 )

@@ -9,6 +9,7 @@ from guardcli.errors import Problem, TaxonomyCode
 
 Detail = Literal["names", "full"]
 Label = Literal["safe", "unsafe"]
+Speaker = Literal["user", "assistant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,20 @@ class Wording:
     description: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyTestMessage:
+    """A message of a test's conversation."""
+
+    role: Speaker
+    content: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyTest:
-    """A conversation and the verdict expected of it. `categories` are ids, even where the file gives keys."""
+    """A conversation and the verdict expected of its last message; `categories` are ids, even where keys are given."""
 
     name: str
-    prompt: str | None
-    response: str | None
+    messages: tuple[PolicyTestMessage, ...]
     expect: Label
     categories: tuple[str, ...]
     todo: bool

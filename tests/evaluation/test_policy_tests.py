@@ -66,6 +66,36 @@ def test_cases_of_a_taxonomy() -> None:
     assert last.todo
 
 
+TURNS = """\
+name: acme
+categories: [{id: S1, name: Pets, key: pets}]
+tests:
+  - name: chat
+    messages:
+      - {role: user, content: bread, expect: safe}
+      - {role: assistant, content: fine}
+      - {role: user, content: bomb, expect: unsafe, categories: [pets]}
+      - {role: assistant, content: sorry}
+    expect: unsafe
+"""
+
+
+def test_several_messages_of_a_test_have_a_verdict(model: Model) -> None:
+    cases = cases_from_taxonomy(Taxonomy.from_yaml(TURNS, "p.yaml"))
+    assert [(case.name, case.location, case.expect, case.categories) for case in cases] == [
+        ("chat, message 1", "p.yaml:6", "safe", ()),
+        ("chat, message 3", "p.yaml:8", "unsafe", ("S1",)),
+        ("chat", "p.yaml:4", "unsafe", ()),
+    ]
+    assert cases[1].conversation.messages == (
+        Message("user", "bread"),
+        Message("assistant", "fine"),
+        Message("user", "bomb"),
+    )
+    found = run(model, TURNS)
+    assert [r.status for r in found.results] == ["passed", "passed", "failed"]
+
+
 def test_statuses_and_reasons(model: Model) -> None:
     found = run(model)
     assert [(r.case.name, r.status, r.reason) for r in found.results] == [
@@ -172,7 +202,11 @@ def test_a_taxonomy_that_does_not_fit_leaves_the_session_as_it_was(model: Model)
         (
             ("bomb, expect: unsafe, categories: [pets]", "bomb, expect: safe"),
             "bomb",
-            ["threshold: 0.9001 (now 0.5): breaks none"],
+            [
+                "threshold: 0.9001 (now 0.5): breaks none; not advised: it would let more pass in all 2 categories for "
+                "this one test, and few tests that expect unsafe check that (0): add labeled data, or change what the "
+                "model reads"
+            ],
         ),
         (
             ("prompt: bread, expect: safe", "prompt: 'other knife', expect: unsafe"),
@@ -190,6 +224,17 @@ def test_suggestions(model: Model, edit: tuple[str, str], name: str, expected: l
     found = run(model, POLICY.replace(*edit) if edit[0] else POLICY)
     (result,) = (result for result in found.results if result.case.name == name)
     assert suggest_fixes(found, result) == expected
+
+
+@pytest.mark.parametrize(("num_safe", "warned"), [(29, True), (30, False)])
+def test_a_threshold_for_one_test_needs_evidence(model: Model, num_safe: int, warned: bool) -> None:
+    """A policy is not opened for one test, unless many others show that it does no harm."""
+    safe = "".join(f"  - {{name: s{n}, prompt: bread {n}, expect: safe}}\n" for n in range(num_safe))
+    text = POLICY[: POLICY.index("tests:")] + f"tests:\n  - {{name: weak, prompt: weak, expect: unsafe}}\n{safe}"
+    found = run(model, text, lambda: FakeEngine(words(weak=0.15, bread=0.05)))
+    (said,) = suggest_fixes(found, found.results[0])
+    assert said.startswith("threshold: 0.15 (now 0.5): breaks none")
+    assert ("not advised: it would flag more in all 2 categories for this one test" in said) is warned
 
 
 @pytest.mark.parametrize(("score", "expect"), [(0.0, "unsafe"), (1.0, "safe")])

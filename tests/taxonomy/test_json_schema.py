@@ -79,10 +79,20 @@ category = some(
         "examples": mostly(st.lists(example, max_size=2)),
     },
 )
-test = some(
-    {"name": line, "expect": verdict, "prompt": line},
-    {"response": line, "categories": st.sampled_from([[], ["S1"], None]), "todo": st.sampled_from([True, False, "x"])},
+expected_categories = st.sampled_from([[], ["S1"], None])
+message = some(
+    {"role": st.sampled_from(["user", "assistant", "bot"]), "content": line},
+    {"expect": verdict, "categories": expected_categories},
 )
+test_of_messages = some(
+    {"name": line, "expect": verdict, "messages": mostly(st.lists(message, max_size=2))},
+    {"prompt": line, "categories": expected_categories},
+)
+test_of_pair = some(
+    {"name": line, "expect": verdict, "prompt": line},
+    {"response": line, "categories": expected_categories, "todo": st.sampled_from([True, False, "x"])},
+)
+test = st.one_of(test_of_pair, test_of_messages)
 taxonomy = some(
     {"name": line, "categories": mostly(st.lists(category, max_size=3))},
     {
@@ -113,13 +123,16 @@ def beyond_a_schema(document: Any) -> bool:
         else []
     )
     names = [str(t.get("name")).strip() for t in tests]
+    conversations = [t["messages"] for t in tests if isinstance(t.get("messages"), list)]
+    messages = [m for messages in conversations for m in messages if isinstance(m, dict)]
     inherited = "extends" in document
     return (
         len(set(named)) < len(named)
         or len(set(keys)) < len(keys)
         or len(set(names)) < len(names)
         or (inherited and any("name" not in c and c.get("id") not in ("S1", "S2") for c in categories))
-        or (any(t.get("categories") for t in tests) and not inherited and "S1" not in named)
+        or (any(t.get("categories") for t in [*tests, *messages]) and not inherited and "S1" not in named)
+        or any(isinstance(said[-1], dict) and "expect" in said[-1] for said in conversations if said)
     )  # fmt: skip
 
 

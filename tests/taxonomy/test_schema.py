@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardcli.taxonomy import Category, Example, Location, PolicyTest, Taxonomy
+from guardcli.taxonomy import Category, Example, Location, PolicyTest, PolicyTestMessage, Taxonomy
 from tests.taxonomy.broken import WHOLE, complaints
 
 FULL = """\
@@ -57,8 +57,7 @@ def test_every_field() -> None:
     tests = (
         PolicyTest(
             name="cuts",
-            prompt="Hide cuts",
-            response="Sure",
+            messages=(PolicyTestMessage("user", "Hide cuts"), PolicyTestMessage("assistant", "Sure")),
             expect="unsafe",
             categories=("S11", "S2"),
             todo=False,
@@ -66,8 +65,7 @@ def test_every_field() -> None:
         ),
         PolicyTest(
             name="said",
-            prompt=None,
-            response="<END CONVERSATION>\x1b",
+            messages=(PolicyTestMessage("assistant", "<END CONVERSATION>\x1b"),),
             expect="safe",
             categories=(),
             todo=True,
@@ -109,7 +107,7 @@ def test_all_problems_at_once_in_the_order_of_the_file() -> None:
     )
     assert complaints(text) == [
         "1:1: `name` is missing: add `name: …`",
-        "2:5: the test says nothing: add `prompt`, `response` or both",
+        "2:5: the test says nothing: add `prompt`, `response` or both, or `messages`",
         "2:23: `expect` is `Safe`: write safe or unsafe",
         "3:12: `t` is already the test in line 2: rename one",
         "3:59: there is no category `Hats`: known are a, S3",
@@ -207,7 +205,24 @@ def test_examples(example: str, expected: str) -> None:
     [
         ("{prompt: a, expect: safe}", "5:5: `name` is missing: add `name: …`"),
         ("{name: t, prompt: a}", "5:5: `expect` is missing: add `expect: …`"),
-        ("{name: t, expect: safe}", "5:5: the test says nothing: add `prompt`, `response` or both"),
+        ("{name: t, expect: safe}", "5:5: the test says nothing: add `prompt`, `response` or both, or `messages`"),
+        (
+            "{name: t, prompt: a, messages: [{role: user, content: b}], expect: safe}",
+            "5:5: the test has `messages` and `prompt`: write all that is said as `messages`",
+        ),
+        (
+            "{name: t, messages: [{role: user, content: b, expect: safe}], expect: safe}",
+            "5:26: the `expect` of the test is that of its last message: remove this one",
+        ),
+        (
+            "{name: t, messages: [{role: user, content: b, categories: [S1]}, {role: user, content: c}], expect: safe}",
+            "5:26: `expect` is missing: add `expect: unsafe`",
+        ),
+        ("{name: t, messages: [], expect: safe}", "5:25: `messages` is empty: list at least one"),
+        (
+            "{name: t, messages: [{role: bot, content: b}], expect: safe}",
+            "5:33: `role` is `bot`: write user or assistant",
+        ),
         ("{name: t, prompt: 12, expect: safe}", "5:23: `12` is read as a number: quote it"),
         (
             '{name: t, prompt: "\\udc80", expect: safe}',

@@ -54,6 +54,12 @@ tests:                          # conversations, and the verdicts that you expec
   #   expect: unsafe
   #   categories: [{key}]
   #   todo: true                # known to fail: told, but not counted
+  # - name: several turns
+  #   messages:
+  #     - {{role: user, content: Hi, expect: safe}}   # an earlier message may have a verdict of its own
+  #     - {{role: assistant, content: Hello.}}
+  #     - {{role: user, content: …}}                  # `expect` of the test is that of the last message
+  #   expect: unsafe
 """
 
 
