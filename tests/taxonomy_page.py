@@ -16,7 +16,7 @@ from guardcli.taxonomy.field_types import (
     Text,
     WithLocation,
 )
-from guardcli.taxonomy.schema import CATEGORY, EXAMPLE, TAXONOMY, TEST
+from guardcli.taxonomy.schema import CATEGORY, EXAMPLE, TAXONOMY, TEST, TEST_MESSAGE
 from tests.generated import cell, replace_generated_part
 
 PAGE = Path(__file__).parent.parent / "docs" / "taxonomy.md"
@@ -26,8 +26,9 @@ _TABLES = (
     ("A category", CATEGORY),
     ("An example of a category", EXAMPLE),
     ("A test", TEST),
+    ("A message of a test", TEST_MESSAGE),
 )
-_NAMES = {id(CATEGORY): "categories", id(EXAMPLE): "examples", id(TEST): "tests"}
+_NAMES = {id(CATEGORY): "categories", id(EXAMPLE): "examples", id(TEST): "tests", id(TEST_MESSAGE): "messages"}
 
 
 def generated() -> str:
