@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from guardcli.judging.verdict_schema import FIELD_NAMES
 from guardcli.judging.writers import WRITERS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import bundled_taxonomies
-from tests import row_page, taxonomy_page
+from tests import row_page, taxonomy_page, tiny
 from tests.doc_blocks import PAGES, ROOT, SKIPPED, Block, blocks_of, is_output, outputs_of, run_page
 from tests.generated import generated_part
 
@@ -62,6 +63,27 @@ def test_the_blocks_of_a_page_run_as_pasted(page: str, tmp_path: Path) -> None:
     for block, stream, shown in outputs_of(BLOCKS[page]):
         text = said[block].stdout if stream == "output" else said[block].stderr
         assert is_output(text, shown), f"{block} says:\n{text}"
+
+
+@pytest.mark.slow
+def test_the_training_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a tiny base instead of SmolLM2, without the benchmark."""
+    for library in ("torch", "peft", "transformers"):
+        pytest.importorskip(library)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    shutil.copytree(ROOT / "examples", tmp_path / "guardcli" / "examples")
+    tiny.write(tmp_path / "guardcli" / "examples" / "SmolLM2-135M-Instruct.Q4_1.gguf", answers=True, chatml=True)
+    blocks = [
+        replace(block, words=()) if block.skipped == "pytorch" else block
+        for block in BLOCKS["docs/tuning.md"]
+        if "benchmarks" not in block.text
+    ]
+    runs = run_page(blocks, tmp_path / "guardcli", tmp_path / "logs")
+    for run in runs:
+        assert "Traceback" not in run.stderr, run.block
+        assert run.exit_codes <= {1}, (str(run.block), run.stderr)  # what a random model finds unsafe is its own affair
+    (judged,) = (run.stdout for run in runs if "guard check" in run.block.text)
+    assert len(judged.splitlines()) == 5
 
 
 def test_the_first_page_has_a_verdict_a_policy_and_an_audit() -> None:
