@@ -151,10 +151,10 @@ _ONE_SYSTEM = "--fit-calibration is for one system: name one model with one poli
     help="Fit a calibration for one system, with --choose-threshold a threshold too, and write it for --calibration.",
 )
 @click.option(
-    "--policy-ablation",
-    "ablate_policy",
+    "--steerability",
     is_flag=True,
-    help="Test whether the model reads its policy: remove categories, and judge again what it flagged.",
+    help="Measure whether verdicts follow the policy: judge again what was judged rightly, under up to nine changed "
+    "policies.",
 )
 @click.option("--strict", is_flag=True, help="Count records that could not be judged as wrong.")
 @click.option(
@@ -211,7 +211,7 @@ def eval_(
     slice_by: tuple[str, ...],
     objectives: tuple[ThresholdObjective, ...],
     fit_to: Path | None,
-    ablate_policy: bool,
+    steerability: bool,
     strict: bool,
     output_format: str,
     html: Path | None,
@@ -255,8 +255,12 @@ def eval_(
     _check(dataset, sources, slice_by, gates)
     if not (runs or fields):  # with these, the model of the environment is not asked for
         models = models or _named_by("GUARD_MODEL")
-    if ablate_policy and not models:
-        raise click.UsageError("--policy-ablation needs a model: name one with -m")
+    if steerability and not models:
+        raise click.UsageError("--steerability needs a model: name one with -m")
+    if steerability and calibration_file is not None:
+        raise click.UsageError(
+            "--steerability changes the policy, and a calibration is for one policy: leave --calibration out"
+        )
     if not (models or runs or fields):
         raise ModelError(*NO_MODEL, code="model/not-named")
     if save_verdicts is not None and not models:
@@ -277,7 +281,7 @@ def eval_(
         config=first.judge_config(),
         engine=first.engine_config(),
         category_maps=maps,
-        ablate_policy=ablate_policy,
+        steerability=steerability,
         seed=seed,
         cache=cache_path(),
     )
@@ -286,8 +290,10 @@ def eval_(
     judged_systems = [*_judge(dataset.samples, judged, save_verdicts), *map(JudgedSystem, others)]
     _check_maps(maps, [one.system for one in judged_systems])
     systems = number_duplicate_names([one.system for one in judged_systems])
-    ablations = {
-        system.name: list(one.ablation) for system, one in zip(systems, judged_systems, strict=True) if one.ablation
+    measured = {
+        system.name: one.steerability
+        for system, one in zip(systems, judged_systems, strict=True)
+        if one.steerability is not None
     }
     config = EvalConfig(
         category_maps=maps,
@@ -308,7 +314,7 @@ def eval_(
     results = evaluate(dataset, systems, config)
     evaluation = evaluation_report.EvaluationReport(
         results,
-        ablations,
+        measured,
         ", ".join(sources),
         gates=[gate for result in results.results for gate in gates.check(result)],
         calibration=calibration,

@@ -51,7 +51,7 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
         "--slice-by",
         "--choose-threshold",
         "--fit-calibration",
-        "--policy-ablation",
+        "--steerability",
         "--strict",
         "--resamples",
         "eval --seed",

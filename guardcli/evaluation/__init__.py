@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from guardcli.evaluation.ablation import AblationResult, policy_ablation
 from guardcli.evaluation.calibration import fit_calibration
 from guardcli.evaluation.categories import CategoryAverages, CategoryMetrics, NativeCategories
 from guardcli.evaluation.comparison import Comparison, RowPair, align_rows, compare_guards, compare_runs, score_delta
@@ -20,24 +19,45 @@ from guardcli.evaluation.evaluation import (
 )
 from guardcli.evaluation.gates import GateResult
 from guardcli.evaluation.slices import Slice, group_by_field
+from guardcli.evaluation.steerability import (
+    InapplicableProbe,
+    ProbedRecord,
+    ProbePlan,
+    ProbeResult,
+    Steerability,
+    plan_probes,
+    probed_samples,
+    run_probes,
+)
 from guardcli.evaluation.system_metrics import Metrics, ScoredSamples
-from guardcli.evaluation.systems import Prediction, System, count_unscored, system_from_field, system_from_rows
+from guardcli.evaluation.systems import (
+    Prediction,
+    System,
+    count_unscored,
+    prediction_from_rows,
+    system_from_field,
+    system_from_rows,
+)
 
 __all__ = [
-    "AblationResult",
     "CategoryAverages",
     "CategoryMetrics",
     "Comparison",
     "EvalConfig",
     "Evaluation",
     "GateResult",
+    "InapplicableProbe",
     "Metrics",
     "NativeCategories",
     "ObjectivePicks",
     "Prediction",
+    "ProbePlan",
+    "ProbeResult",
+    "ProbedRecord",
     "RowPair",
     "ScoredSamples",
     "Slice",
+    "Steerability",
     "System",
     "SystemComparison",
     "SystemResult",
@@ -49,7 +69,10 @@ __all__ = [
     "evaluate",
     "fit_calibration",
     "group_by_field",
-    "policy_ablation",
+    "plan_probes",
+    "prediction_from_rows",
+    "probed_samples",
+    "run_probes",
     "score_delta",
     "system_from_field",
     "system_from_rows",

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from guardcli.engine import EngineConfig
 from guardcli.errors import GuardError, InputError, TaxonomyError
-from guardcli.evaluation.ablation import AblationResult, policy_ablation
 from guardcli.evaluation.categories import NativeCategories
 from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, Sample
-from guardcli.evaluation.systems import System, system_from_rows
+from guardcli.evaluation.steerability import InapplicableProbe, Steerability, plan_probes, probed_samples, run_probes
+from guardcli.evaluation.systems import Prediction, System, system_from_rows
 from guardcli.judging import Guard, JudgeConfig, Verdict
 from guardcli.judging.reader import read_verdicts
 from guardcli.judging.redecision import labels_in_row
@@ -34,7 +34,7 @@ class JudgedSystems:
         policies: none: the one that each model was trained on.
         shots: the most examples of a category that a prompt has; none: all.
         config: must have `scores`, or metrics by category are undefined.
-        ablate_policy: add a policy ablation of each system; `seed` is for what it draws.
+        steerability: measure the steerability of each system; `seed` is for what it draws.
         cache: a file that remembers digests and tolerances of models.
     """
 
@@ -44,17 +44,17 @@ class JudgedSystems:
     config: JudgeConfig = field(default_factory=lambda: JudgeConfig(target="last", scores=True))
     engine: EngineConfig = field(default_factory=EngineConfig)
     category_maps: Sequence[CategoryMap] = ()
-    ablate_policy: bool = False
+    steerability: bool = False
     seed: int = 0
     cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedSystem:
-    """A system that judged, and its policy ablation; empty if none was asked for."""
+    """A system that judged, and its steerability, if that was asked for."""
 
     system: System
-    ablation: tuple[AblationResult, ...] = ()
+    steerability: Steerability | None = None
 
 
 def system_from_guard(
@@ -86,7 +86,7 @@ def judge_systems(
 ) -> Iterator[JudgedSystem]:
     """Judge samples with each system, one after the other.
 
-    `load` loads a model; `on_verdict` is called with each row, but for those of ablations.
+    `load` loads a model; `on_verdict` is called with each row, but for those under probe policies.
 
     Raises:
         GuardError: one of them cannot be used.
@@ -154,16 +154,38 @@ def _judge_system(
         # Before anything is judged: the map may contradict the policy.
         native_categories = NativeCategories.from_samples(samples, categories, taxonomy.name, systems.category_maps)
         system = system_from_guard(name, samples, guard, on_verdict=on_verdict, on_progress=on_progress)
-    if not systems.ablate_policy:
+        prompts = guard.policy_prompts
+    if not systems.steerability:
         return JudgedSystem(system)
+    records, left_out = probed_samples(samples, system, native_categories)
+    plan = plan_probes(records, taxonomy, left_out=left_out, seed=systems.seed)
+    progress = _Progress(f"{name}, probe policies", plan.num_prompts, on_progress)
 
-    def judge(changed: Taxonomy, some: Sequence[Sample]) -> list[Verdict]:
-        with open_guard(changed) as other:
-            return list(_judge(f"{name}, other policies", some, other, on_progress))
+    def judge(probe_policy: Taxonomy, some: Sequence[Sample]) -> tuple[Prediction, ...]:
+        try:
+            probe_guard = open_guard(probe_policy)
+        except TaxonomyError as error:
+            raise InapplicableProbe(str(error)) from error
+        with probe_guard:
+            if probe_guard.policy_prompts == prompts:
+                raise InapplicableProbe("the model reads nothing of the change")
+            rows = list(_judge(name, some, probe_guard, progress.advance))
+        return system_from_rows(name, some, rows, categories=categories).predictions
 
-    return JudgedSystem(
-        system, tuple(policy_ablation(samples, system, native_categories, taxonomy, judge, seed=systems.seed))
-    )
+    return JudgedSystem(system, run_probes(plan, judge))
+
+
+class _Progress:
+    """Counts rows over several calls of `_judge`."""
+
+    def __init__(self, name: str, total: int, on_progress: OnProgress | None) -> None:
+        self._name, self._total, self._on_progress = name, total, on_progress
+        self._done = 0
+
+    def advance(self, *_: object) -> None:
+        self._done += 1
+        if self._on_progress is not None:
+            self._on_progress(self._name, self._done, self._total)
 
 
 def _judge(name: str, samples: Sequence[Sample], guard: Guard, on_progress: OnProgress | None) -> Iterator[Verdict]:

@@ -161,7 +161,7 @@ def with_threshold(system: System, threshold: float) -> System:
 def _apply_threshold(prediction: Prediction, threshold: float) -> Prediction:
     if prediction.verdicts:
         rows = prediction.verdicts
-        return _prediction_from_rows(
+        return prediction_from_rows(
             [redecide(row, DecisionRule(threshold, temperature=row.temperature)) for row in rows]
         )
     return prediction if prediction.score is None else replace(prediction, unsafe=prediction.score >= threshold)
@@ -177,10 +177,10 @@ def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[Verdict]]) -> Pre
             f"{sample.key.location}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data",
             code="eval/rows-not-matched",
         )
-    return _prediction_from_rows(rows)
+    return prediction_from_rows(rows)
 
 
-def _prediction_from_rows(rows: Sequence[Verdict]) -> Prediction:
+def prediction_from_rows(rows: Sequence[Verdict]) -> Prediction:
     """Combine the rows of a record's messages: it is as unsafe as the worst of them."""
     worst = _worst_row(rows)
     unjudged = next((row for row in rows if row.verdict == "error"), None)

@@ -34,6 +34,7 @@ from guardcli.models import Model, ModelConfig, UnencodableTextError
 from guardcli.prompts import TEMPLATES, Renderer, Template, policy_warnings
 from guardcli.prompts.turns import SPEAKERS, speakers_of
 from guardcli.taxonomy import Taxonomy
+from guardcli.text.segments import Segment
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Guard:
                 calibration.check_matches(self.provenance)
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
             prefixes = {r.prefix(speaker) for r in renderers.values() for speaker in SPEAKERS}
+            self.policy_prompts = _policy_prompts(renderers.values())
             prefix_lens = [len(model.vocab.encode(prefix)) for prefix in prefixes]
             answers = AnswerGrammar.from_taxonomy(self.taxonomy, self.template.answer, model.vocab)
             self._engine = given or open_engine(model.llama, engine_config, prefix_lens=prefix_lens)
@@ -352,6 +354,11 @@ def _renderers(template: Template, taxonomy: Taxonomy, *, per_category: bool) ->
     if not per_category:
         return {None: whole}
     return {category.id: Renderer(template, taxonomy.single_category(category.id)) for category in taxonomy.categories}
+
+
+def _policy_prompts(renderers: Iterable[Renderer]) -> frozenset[tuple[Segment, ...]]:
+    """All that stands around a conversation. If two policies have the same, a model cannot tell them apart."""
+    return frozenset(one.prefix(speaker) + one.suffix(speaker) for one in renderers for speaker in SPEAKERS)
 
 
 def _warn_of_long_prefix(longest: int, limit: int) -> None:

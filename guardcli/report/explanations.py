@@ -25,6 +25,9 @@ METRICS = {
     "precision": "Of the flagged records, the share that is unsafe.",
     "recall": "Of the unsafe records, the share that is flagged.",
     "false positive rate": "Of the safe records, the share that is flagged.",
+    "turns when it should": "Of the verdicts that a changed policy makes wrong, the share that turns. 1 follows the "
+    "policy; 0 knows its categories by heart.",
+    "stays when it should": "Of the verdicts that stay right under a changed policy, the share that stays.",
     "calibration error": "The mean distance between a score and the share of unsafe records with that score. 0 is "
     "perfect.",
 }

@@ -15,6 +15,7 @@ A file is parsed strictly, in these steps. Every problem has a line, a column an
 from __future__ import annotations
 
 from guardcli.taxonomy.files import bundled_taxonomies
+from guardcli.taxonomy.numbering import number_from_one
 from guardcli.taxonomy.taxonomy import Taxonomy
 from guardcli.taxonomy.types import Category, Example, Location, PolicyTest, PolicyTestMessage, Wording
 from guardcli.taxonomy.wordings import load_wordings
@@ -29,4 +30,5 @@ __all__ = [
     "Wording",
     "bundled_taxonomies",
     "load_wordings",
+    "number_from_one",
 ]

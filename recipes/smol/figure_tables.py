@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from guardcli.evaluation.probe_policies import PROBES
 from recipes.smol.evaluation_sets import AVERAGED, RESPONSES
+
+_EXPECTED = {probe.name: probe.expected for probe in PROBES}
 
 
 def format_figures(figures: Mapping[str, Any]) -> str:
@@ -41,9 +44,8 @@ def _format_benign(benign: Mapping[str, Any]) -> Iterator[str]:
 def _format_changes(changes: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for name, reading in changes.items():
-        wanted = {"own removed": "turn safe", "renumbered": "stay unsafe, new id listed"}.get(name, "stay unsafe")
-        rows.append((name, wanted, str(reading["items"]), _number(reading["share"])))
-    yield from _table(("policy", "wanted", "items", "share"), rows)
+        rows.append((name, _EXPECTED[name], str(reading["items"]), _number(reading["share"])))
+    yield from _table(("policy", "the right verdict", "items", "share"), rows)
 
 
 def _format_unseen(policies: Sequence[Mapping[str, Any]]) -> Iterator[str]:

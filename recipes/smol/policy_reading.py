@@ -1,29 +1,22 @@
 """Whether a guard reads its policy: what its verdicts do when the policy changes.
 
-Changed policies are asked about held-out unsafe records that the guard flags with the right category under the whole
+Probe policies are asked about held-out unsafe records that the guard flags with the right category under the whole
 list. Unseen policies have cases of their own, and are asked again with `unsafe` and `safe` exchanged in what they say.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from random import Random
 from typing import Any
 
 from guardcli import Conversation, Taxonomy, Verdict
-from guardcli.evaluation.ablation import PolicyChange, change_policy
+from guardcli.evaluation import Prediction, ProbedRecord, plan_probes, prediction_from_rows, run_probes
 from guardcli.evaluation.policy_tests import PolicyTestCase, cases_from_taxonomy
-from guardcli.training.augmentation.variants import number_from_one
+from guardcli.evaluation.probe_policies import exchange_labels
 from recipes.smol.records import Record
 
 Judge = Callable[[Taxonomy, Sequence[Conversation]], list[Verdict]]
-_PER_POLICY = 20  # records that share a changed policy
-_TURNS_SAFE: tuple[PolicyChange, ...] = ("own removed",)
-_STAYS: tuple[PolicyChange, ...] = ("another removed", "shuffled", "half dropped and shuffled")
-RENUMBERED = "renumbered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +43,29 @@ class Reading:
 def read_changes(
     records: Sequence[Record], verdicts: Sequence[Verdict], taxonomy: Taxonomy, judge: Judge, *, seed: int = 0
 ) -> dict[str, Reading]:
-    """What becomes of the rightly flagged records under changed policies.
+    """What becomes of the rightly flagged records under each probe policy that says something about the guard.
 
-    `verdicts` are those of `records` under the whole policy. "own removed" is right where the verdict turns safe, and
-    "renumbered" where it stays unsafe and lists the new id.
+    `verdicts` are those of `records` under the whole policy.
     """
-    readings: dict[str, Reading] = defaultdict(Reading)
-    rng = Random(seed)
-    for own, members in _groups(records, verdicts):
-        conversations = [record.conversation for record in members]
-        for change in (*_TURNS_SAFE, *_STAYS):
-            found = judge(change_policy(taxonomy, own, change, rng), conversations)
-            wanted = "safe" if change in _TURNS_SAFE else "unsafe"
-            readings[change] = readings[change].plus(found, [verdict.verdict == wanted for verdict in found])
-        shuffled = change_policy(taxonomy, own, "shuffled", rng)
-        numbered = number_from_one(shuffled.categories)
-        ids = {new.id for old, new in zip(shuffled.categories, numbered, strict=True) if old.id in own}
-        found = judge(replace(shuffled, categories=numbered), conversations)
-        right = [verdict.flagged and not ids.isdisjoint(verdict.categories or ()) for verdict in found]
-        readings[RENUMBERED] = readings[RENUMBERED].plus(found, right)
-    return dict(readings)
+    probed = [
+        ProbedRecord(record.conversation, record.conversation.messages[-1].content, record.hazards)
+        for record, verdict in zip(records, verdicts, strict=True)
+        if record.unsafe and record.certain and verdict.flagged and _lists_one(record, verdict)
+    ]
+
+    def predict(policy: Taxonomy, conversations: Sequence[Conversation]) -> list[Prediction]:
+        return [prediction_from_rows([verdict]) for verdict in judge(policy, conversations)]
+
+    steerability = run_probes(plan_probes(probed, taxonomy, seed=seed), predict)
+    return {
+        result.probe: Reading(result.num_records, result.num_right, result.num_errors)
+        for result in steerability.results
+        if result.inapplicable is None
+    }
 
 
-def _groups(records: Sequence[Record], verdicts: Sequence[Verdict]) -> Iterator[tuple[tuple[str, ...], list[Record]]]:
-    """The rightly flagged records by what they violate, cut to groups that share a changed policy."""
-    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
-    for record, verdict in zip(records, verdicts, strict=True):
-        listed = not set(record.hazards).isdisjoint(verdict.categories or ())
-        if record.unsafe and record.certain and verdict.flagged and listed:
-            groups[record.hazards].append(record)
-    for own, members in groups.items():
-        for start in range(0, len(members), _PER_POLICY):
-            yield own, members[start : start + _PER_POLICY]
+def _lists_one(record: Record, verdict: Verdict) -> bool:
+    return not set(record.hazards).isdisjoint(verdict.categories or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +106,9 @@ def _lists(case: PolicyTestCase, verdict: Verdict) -> bool:
 
 
 def exchanged(policy: Taxonomy) -> Taxonomy:
-    """The policy with `unsafe` and `safe` exchanged in every description: "Unsafe: a. Safe: b." → "Safe: a. Unsafe: b.\
-"."""
+    """The policy with `unsafe` and `safe` exchanged in every description."""
     categories = tuple(
-        replace(category, description=None if category.description is None else _exchange(category.description))
+        replace(category, description=None if category.description is None else exchange_labels(category.description))
         for category in policy.categories
     )
     return replace(policy, categories=categories)
-
-
-def _exchange(text: str) -> str:
-    other = {"unsafe": "safe", "safe": "unsafe", "Unsafe": "Safe", "Safe": "Unsafe"}
-    return re.sub(r"\b(?:[Uu]nsafe|[Ss]afe)\b", lambda match: other[match[0]], text)

@@ -104,7 +104,7 @@ def test_models_and_policies_judge_and_their_rows_are_kept(desk: Path, guard_pat
     )
     done = guard(
         *("eval", "set.jsonl", "-m", guard_path, "--template", "llama-guard-3-8b", "-t", "shots.yaml"),
-        *("--shots", "0", "--shots", "2", "--policy-ablation"),
+        *("--shots", "0", "--shots", "2", "--steerability"),
         *("--save-verdicts", "kept.jsonl", "--format", "json"), cwd=desk,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -113,9 +113,9 @@ def test_models_and_policies_judge_and_their_rows_are_kept(desk: Path, guard_pat
     assert two["tokens"] > 0
     assert zero["seconds"] > 0
     assert zero["auprc"] != two["auprc"]
-    detected = zero["counts"]["tp"]
-    assert detected > 0
-    assert [one["items"] for one in zero["following"]] == [detected] * 4
+    measured = zero["steerability"]
+    assert measured["flagged"] + sum(measured["left_out"].values()) == 20
+    assert measured["prompts"] == 6 * measured["flagged"]  # without those that need descriptions
     again = guard("eval", "set.jsonl", "--verdicts", "kept.jsonl", "--format", "json", cwd=desk)
     stored = json.loads(again.stdout)["systems"]
     assert [one["auprc"] for one in stored] == [zero["auprc"], two["auprc"]]
@@ -265,8 +265,12 @@ def test_a_table_that_pandas_wrote(desk: Path) -> None:
             "--slice-by x: no record has the field x; the first record has id,",
         ),
         (
-            ["set.jsonl", "--verdicts", "run.jsonl", "--policy-ablation"],
-            "--policy-ablation needs a model: name one with -m",
+            ["set.jsonl", "--verdicts", "run.jsonl", "--steerability"],
+            "--steerability needs a model: name one with -m",
+        ),
+        (
+            ["set.jsonl", "-m", "x.gguf", "--steerability", "--calibration", "calibration.json"],
+            "--steerability changes the policy, and a calibration is for one policy: leave --calibration out",
         ),
         (["set.jsonl", "--verdicts", "run.jsonl", "--choose-threshold", "fpr"], "invalid objective 'fpr'; expected"),
         (

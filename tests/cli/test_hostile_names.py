@@ -94,7 +94,7 @@ CALLS: dict[str, tuple[Call, ...]] = {
     "eval": (
         Call(0, f"EVIL.jsonl {JUDGE} -t EVIL.yaml {LABELS} --map EVIL.json --slice-by 'EVIL' "
                 "--format html -o EVIL.html --with-text "
-                "--save-verdicts EVIL.rows.jsonl --resamples 100 --policy-ablation --choose-threshold f1"),
+                "--save-verdicts EVIL.rows.jsonl --resamples 100 --steerability --choose-threshold f1"),
         Call(3, f"EVIL.jsonl --verdicts EVIL.verdicts {LABELS} --score-field EVIL=score --slice-by 'EVIL' "
                 "--format markdown --resamples 100"),
         Call(3, f"EVIL.jsonl --verdicts EVIL.verdicts {LABELS} --slice-by 'EVIL' --format json --min-f1 1", "json"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from guardcli.conversation import Conversation, Key, Malformed, Message
-from guardcli.evaluation import AblationResult, EvalConfig, GateResult, evaluate
+from guardcli.evaluation import EvalConfig, GateResult, ProbeResult, Steerability, evaluate
 from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.evaluation.metrics import ThresholdObjective
 from guardcli.judging import FitReport
@@ -25,6 +25,17 @@ from tests.judging.test_calibration import FITTED
 from tests.report.pages import Page, assert_inert
 from tests.rows import verdict
 
+STEERABILITY = Steerability(
+    num_flagged=10,
+    num_passed=4,
+    left_out={"not flagged": 2},
+    num_policies=3,
+    results=(
+        ProbeResult(probe="own removed", expected="turns safe", num_records=10, num_right=7, num_errors=1),
+        ProbeResult(probe="inverted", expected="turns safe", inapplicable="no descriptions"),
+        ProbeResult(probe="shuffled", expected="stays unsafe", num_records=10, num_right=10),
+    ),
+)
 HOSTILE = "<script>document.title='owned'</script>|\x1b[31m"
 ITEMS = (
     item(1, True, "S1", lang="en"), item(2, False, lang="en"), item(3, True, "S2", lang="th"),
@@ -47,7 +58,7 @@ def report(*systems: Any, **config: Any) -> EvaluationReport:
         Counter({"xstest": 5}),
     )
     evaluation = evaluate(labeled, systems, EvalConfig(num_resamples=100, **config))
-    return EvaluationReport(evaluation, {"one": [AblationResult("own removed", 10, 2, 1)]}, "set.jsonl")
+    return EvaluationReport(evaluation, {"one": STEERABILITY}, "set.jsonl")
 
 
 def test_as_text() -> None:
@@ -61,7 +72,16 @@ def test_as_text() -> None:
     assert "missed, false alarms 1, 1" in lines
     assert "not judged 0" in lines
     assert any(line.startswith("S1 1 1.000 (") for line in lines)
-    assert "own removed 10 2 0.222 1" in lines
+    assert "own removed turns safe 10 7 0.778 (0.453, 0.937) 1" in lines
+    assert "inverted turns safe - - - -" in lines
+    assert "turns when it should 0.778 (0.453, 0.937)" in lines
+    assert "stays when it should 1.000 (0.722, 1.000)" in lines
+    note = (
+        "Judged again: 10 unsafe records flagged for a category of their labels and 4 safe records that pass, as "
+        "20 prompts under changed policies (3). Unsafe records left out: 2 not flagged. Not applicable: inverted (no "
+        "descriptions). In brackets: Wilson's 95% interval."
+    )
+    assert note in lines
     assert "threshold 0.5" in lines
 
 
@@ -122,7 +142,17 @@ def test_json_has_every_figure_and_null_where_there_is_none() -> None:
     assert one["counts"] == {"tp": 2, "fp": 1, "fn": 1, "tn": 1}
     assert set(one["auprc"]) == {"value", "low", "high"}
     assert one["categories"]["S1"]["unsafe"] == 1
-    assert one["following"][0]["share"] == 2 / 9
+    assert two["steerability"] is None
+    measured = one["steerability"]
+    assert {name: measured[name] for name in ("flagged", "passed", "prompts", "policies", "left_out")} == {
+        "flagged": 10, "passed": 4, "prompts": 20, "policies": 3, "left_out": {"not flagged": 2}
+    }  # fmt: skip
+    assert measured["turned"] == measured["probes"][0]["share"]
+    assert measured["turned"]["value"] == 7 / 9
+    assert measured["probes"][1] == {
+        "policy": "inverted", "expected": "turns safe", "records": 0, "right": 0, "errors": 0, "share": None,
+        "inapplicable": "no descriptions",
+    }  # fmt: skip
     assert [part["value"] for part in one["slices"]] == ["en", "th", HOSTILE]
     assert one["slices"][2]["auprc"] is None
     assert one["missed"] == [{"source": "set.jsonl", "line": 3, "part": None, "id": "i3"}]

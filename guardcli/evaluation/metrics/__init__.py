@@ -15,6 +15,7 @@ from guardcli.evaluation.metrics.bootstrap import (
     percentile_interval,
 )
 from guardcli.evaluation.metrics.confusion import ConfusionMatrix
+from guardcli.evaluation.metrics.proportions import wilson_interval
 from guardcli.evaluation.metrics.ranking import (
     PrecisionRecallCurve,
     auroc,
@@ -63,4 +64,5 @@ __all__ = [
     "ranking_statistic",
     "reliability_diagram",
     "threshold_statistic",
+    "wilson_interval",
 ]

@@ -16,7 +16,7 @@ from guardcli.evaluation.metrics.arrays import Floats
 
 _CHUNK_CELLS = 1 << 22  # weights per chunk
 _MAX_CACHED_CELLS = 1 << 27  # weights that are cached rather than drawn again: 256 MB
-_LEVEL = 0.95
+LEVEL = 0.95
 
 DrawCounts = NDArray[np.uint16]
 Statistic = Callable[[Floats], Floats]  # weights (b, n) → the metric under each row (b,)
@@ -89,7 +89,7 @@ def percentile_interval(value: float, distribution: Floats) -> Interval | None:
     defined = distribution[~np.isnan(distribution)]
     if 2 * len(defined) < len(distribution):
         return None
-    low, high = np.quantile(defined, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value, float(low), float(high))
 
 

@@ -6,7 +6,15 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from guardcli.evaluation import Metrics, ObjectivePicks, Slice, SystemComparison, SystemResult, ThresholdPick
+from guardcli.evaluation import (
+    Metrics,
+    ObjectivePicks,
+    Slice,
+    Steerability,
+    SystemComparison,
+    SystemResult,
+    ThresholdPick,
+)
 from guardcli.evaluation.metrics import Interval
 from guardcli.report.evaluation_report.tables import EvaluationReport
 
@@ -55,9 +63,35 @@ def _system(report: EvaluationReport, result: SystemResult) -> dict[str, Any]:
         "categories_unknown": dict(result.unmapped_categories),
         "slices": [_slice(part) for part in result.slices],
         "thresholds": [_picks(picks) for picks in result.picks],
-        "following": [asdict(one) | {"share": one.share} for one in report.ablations.get(system.name, ())],
+        "steerability": _steerability(report.steerability.get(system.name)),
         "missed": [_location(report, index) for index in result.false_negatives],
         "false_alarms": [_location(report, index) for index in result.false_positives],
+    }
+
+
+def _steerability(steerability: Steerability | None) -> dict[str, Any] | None:
+    if steerability is None:
+        return None
+    return {
+        "flagged": steerability.num_flagged,
+        "passed": steerability.num_passed,
+        "left_out": dict(steerability.left_out),
+        "prompts": steerability.num_prompts,
+        "policies": steerability.num_policies,
+        "turned": _interval(steerability.turned),
+        "stayed": _interval(steerability.stayed),
+        "probes": [
+            {
+                "policy": one.probe,
+                "expected": one.expected,
+                "records": one.num_records,
+                "right": one.num_right,
+                "errors": one.num_errors,
+                "share": _interval(one.share),
+                "inapplicable": one.inapplicable,
+            }
+            for one in steerability.results
+        ],
     }
 
 

@@ -7,13 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from guardcli.evaluation import AblationResult, Evaluation, GateResult, Slice, SystemResult, ThresholdPick
+from guardcli.evaluation import (
+    Evaluation,
+    GateResult,
+    ProbeResult,
+    Slice,
+    Steerability,
+    SystemResult,
+    ThresholdPick,
+)
 from guardcli.evaluation.metrics import Interval
 from guardcli.judging import Calibration, FitReport
 from guardcli.report.terminal import format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 
 NONE = "-"
+TURNED, STAYED = "turns when it should", "stays when it should"
 _METRICS = (
     ("AUPRC", "auprc"),
     ("AUROC", "auroc"),
@@ -27,11 +36,11 @@ _MAX_UNMAPPED = 8  # native categories that a note names
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """An evaluation, the policy ablations by the name of the system, the name of the data, what gates say of it, and
-    the calibration that was fitted."""
+    """An evaluation, the steerability of systems by their name, the name of the data, what gates say of it, and the
+    calibration that was fitted."""
 
     evaluation: Evaluation
-    ablations: Mapping[str, Sequence[AblationResult]]
+    steerability: Mapping[str, Steerability]
     source: str
     gates: Sequence[GateResult] = ()
     calibration: Calibration | None = None
@@ -92,7 +101,7 @@ def as_markdown(report: EvaluationReport) -> str:
 def tables(report: EvaluationReport) -> Iterator[Table]:
     """Yield every table that has rows."""
     results = report.evaluation.results
-    yield _systems(results, strict=report.evaluation.config.strict)
+    yield _systems(results, report.steerability, strict=report.evaluation.config.strict)
     if report.evaluation.comparisons:
         yield _comparisons(report)
     for result in results:
@@ -104,16 +113,20 @@ def tables(report: EvaluationReport) -> Iterator[Table]:
         for picks in result.picks:
             rows = [("all", picks.overall), *picks.categories.items()]
             yield _thresholds(rows, f"Threshold for {picks.objective}{suffix}")
-        if result.system.name in report.ablations:
-            yield _ablation(report.ablations[result.system.name], suffix)
+        if result.system.name in report.steerability:
+            yield _steerability(report.steerability[result.system.name], suffix)
     if report.calibration is not None and report.calibration.fit_report is not None:
         yield _calibration(report.calibration, report.calibration.fit_report)
 
 
-def _systems(results: Sequence[SystemResult], *, strict: bool) -> Table:
+def _systems(results: Sequence[SystemResult], steerability: Mapping[str, Steerability], *, strict: bool) -> Table:
     """Return the table with a row for each metric and a column for each system: intervals are wide."""
     all_metrics = [result.metrics for result in results]
     rows = [(words, *(format_interval(getattr(one, name)) for one in all_metrics)) for words, name in _METRICS]
+    if steerability:
+        measured = [steerability.get(result.system.name) for result in results]
+        rows.append((TURNED, *(format_interval(None if one is None else one.turned) for one in measured)))
+        rows.append((STAYED, *(format_interval(None if one is None else one.stayed) for one in measured)))
     diagrams = [one.reliability for one in all_metrics]
     rows.append(("calibration error", *(NONE if one is None else f"{one.error:.3f}" for one in diagrams)))
     counts = [one.confusion for one in all_metrics]
@@ -233,12 +246,33 @@ def _calibration(calibration: Calibration, fit: FitReport) -> Table:
     return Table(f"Calibration: {calibration.model}", ("", "raw scores", "calibrated"), tuple(rows), note)
 
 
-def _ablation(results: Sequence[AblationResult], suffix: str) -> Table:
-    rows = [(one.change, f"{one.items:,}", f"{one.stayed:,}", _ratio(one.share), f"{one.errors:,}") for one in results]
-    note = "Of the flagged records, those that stay unsafe under a changed policy. Only the first line should be low."
-    return Table(
-        f"Following the policy{suffix}", ("policy", "records", "stay unsafe", "share", "not judged"), tuple(rows), note
-    )
+def _steerability(steerability: Steerability, suffix: str) -> Table:
+    rows = [_probe(result) for result in steerability.results]
+    headings = ("policy", "the right verdict", "records", "do it", "share", "not judged")
+    return Table(f"Steerability{suffix}", headings, tuple(rows), _steerability_note(steerability))
+
+
+def _probe(result: ProbeResult) -> tuple[str, ...]:
+    if result.inapplicable is not None:
+        return result.probe, result.expected, NONE, NONE, NONE, NONE
+    counts = f"{result.num_records:,}", f"{result.num_right:,}", format_interval(result.share), f"{result.num_errors:,}"
+    return result.probe, result.expected, *counts
+
+
+def _steerability_note(steerability: Steerability) -> str:
+    """Which records took part, what was not applicable and why, what it cost, and what the intervals are."""
+    taking_part = f"{pluralize(steerability.num_flagged, 'unsafe record')} flagged for a category of their labels"
+    if steerability.num_passed:
+        taking_part += f" and {pluralize(steerability.num_passed, 'safe record')} that pass"
+    prompts = pluralize(steerability.num_prompts, "prompt")
+    note = f"Judged again: {taking_part}, as {prompts} under changed policies ({steerability.num_policies:,})."
+    if steerability.left_out:
+        reasons = ", ".join(f"{number:,} {reason}" for reason, number in steerability.left_out.items())
+        note += f" Unsafe records left out: {reasons}."
+    for reason in dict.fromkeys(one.inapplicable for one in steerability.results if one.inapplicable):
+        probes = ", ".join(one.probe for one in steerability.results if one.inapplicable == reason)
+        note += f" Not applicable: {probes} ({reason})."
+    return f"{note} In brackets: Wilson's 95% interval."
 
 
 def format_interval(interval: Interval | None, sign: Literal["", "+"] = "") -> str:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
-from guardcli.taxonomy import Category, Taxonomy, Wording
+from guardcli.taxonomy import Category, Taxonomy, Wording, number_from_one
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation
 
 AugmentationKind = Literal["plain", "augmented", "made safe"]
@@ -140,12 +140,6 @@ def reword(
             category if wording is None else replace(category, name=wording.name, description=wording.description)
         )
     return tuple(reworded)
-
-
-def number_from_one(categories: Sequence[Category]) -> tuple[Category, ...]:
-    """Give the categories new ids, counted from 1, with the letter of the first one: S4, S2 become S1, S2."""
-    letter = categories[0].id[0]
-    return tuple(replace(category, id=f"{letter}{number}") for number, category in enumerate(categories, start=1))
 
 
 def _variant(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from guardcli.conversation import Key
 from guardcli.taxonomy import Taxonomy, Wording
 from guardcli.training.augmentation import AugmentConfig, LabeledConversation, PolicyVariant, augment, unaugmented
-from guardcli.training.augmentation.variants import drop_random, drop_violated, number_from_one, reword, shuffle
+from guardcli.training.augmentation.variants import drop_random, drop_violated, reword, shuffle
 
 POLICY = Taxonomy.load("llama-guard-3")
 IDS = [category.id for category in POLICY.categories]
@@ -61,16 +61,6 @@ def test_drop_violated() -> None:
 def test_shuffle_keeps_all_categories(seed: int) -> None:
     categories = shuffle(POLICY.categories, Random(seed))
     assert sorted(categories, key=lambda category: IDS.index(category.id)) == list(POLICY.categories)
-
-
-def test_number_from_one_keeps_the_letter() -> None:
-    some = POLICY.categories[5], POLICY.categories[2]
-    assert [(category.id, category.name) for category in number_from_one(some)] == [
-        ("S1", some[0].name),
-        ("S2", some[1].name),
-    ]
-    guard_1 = Taxonomy.load("llama-guard-1").categories
-    assert [category.id for category in number_from_one(guard_1[::-1])] == ["O1", "O2", "O3", "O4", "O5", "O6"]
 
 
 def test_unaugmented_is_the_policy_as_it_is() -> None:
