@@ -144,8 +144,8 @@ def _judge_system(
     on_verdict: OnVerdict | None,
     on_progress: OnProgress | None,
 ) -> JudgedSystem:
-    def open_guard(taxonomy: Taxonomy | None) -> Guard:
-        return Guard(model, taxonomy, config=systems.config, engine=systems.engine, cache=systems.cache)
+    def open_guard(taxonomy: Taxonomy | None, *, warn: bool = True) -> Guard:
+        return Guard(model, taxonomy, config=systems.config, engine=systems.engine, cache=systems.cache, warn=warn)
 
     with open_guard(policy) as guard:
         taxonomy = guard.taxonomy
@@ -163,7 +163,7 @@ def _judge_system(
 
     def judge(probe_policy: Taxonomy, some: Sequence[Sample]) -> tuple[Prediction, ...]:
         try:
-            probe_guard = open_guard(probe_policy)
+            probe_guard = open_guard(probe_policy, warn=False)
         except TaxonomyError as error:
             raise InapplicableProbe(str(error)) from error
         with probe_guard:

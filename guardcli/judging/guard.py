@@ -59,6 +59,7 @@ class Guard:
         config: JudgeConfig | None = None,
         engine: EngineConfig | Engine | None = None,
         cache: Path | None = None,
+        warn: bool = True,
     ) -> None:
         """Load what is given by name or path.
 
@@ -69,6 +70,7 @@ class Guard:
             config: what is judged of a record, and what its row contains.
             engine: the context and the threads; or an engine, which the guard then owns.
             cache: a file that remembers digests and tolerances of models.
+            warn: log what of the taxonomy will not have the effect that its author expects.
 
         Raises:
             GuardError: the model, the taxonomy or the calibration cannot be used, or not together.
@@ -115,8 +117,9 @@ class Guard:
                 tolerance=0.0 if given is not None or engine_config.reproducible else None,
             )
             self._engine_thread = EngineThread(self._pipeline, self._engine_lease)
-            self._warn_of_policy()
-            _warn_of_long_prefix(max(prefix_lens), limit)
+            if warn:
+                self._warn_of_policy()
+                _warn_of_long_prefix(max(prefix_lens), limit)
         except UnencodableTextError as error:
             self.close()
             raise ModelError(

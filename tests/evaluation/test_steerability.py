@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from guardcli.engine import EngineConfig
 from guardcli.evaluation import (
     InapplicableProbe,
@@ -186,8 +188,9 @@ def judge_words(path: Path, taxonomy: Taxonomy, *, per_category: bool = False) -
     return judged
 
 
-def test_a_model_that_sees_words_turns_nothing(tmp_path: Path) -> None:
+def test_a_model_that_sees_words_turns_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     found = judge_words(tmp_path, FULL).steerability
+    assert "id-of-other-category" not in caplog.text  # the user did not write the probe policies
     assert found is not None
     assert (found.num_flagged, found.num_passed, found.left_out) == (3, 2, {})
     assert {one.probe: one.num_right for one in found.results if one.expected != "stays unsafe"} == {
