@@ -36,7 +36,7 @@ def main(
 ) -> None:
     texts = read_texts(source)[:count]
     # The model alone answers no verdicts; and no categories are read, of which the two would list different numbers.
-    config = JudgeConfig(threshold=1.0, force=True)
+    config = JudgeConfig(threshold=1.0, allow_unverified_model=True)
     engine = EngineConfig(threads=threads)
     configs = {
         ALONE: ModelConfig(model, template=template),

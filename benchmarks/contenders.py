@@ -69,7 +69,7 @@ class GuardItself:
     name = "guard"
 
     def __init__(self, model: Model, machine: Machine, workload: Workload, threshold: float) -> None:
-        config = JudgeConfig(target=workload.target, force=True, threshold=threshold)
+        config = JudgeConfig(target=workload.target, allow_unverified_model=True, threshold=threshold)
         engine = EngineConfig(threads=machine.threads)
         self._guard = Guard(model, workload.policy(), config=config, engine=engine)
 
@@ -98,7 +98,7 @@ def with_verdicts(
 ) -> tuple[list[Item], float]:
     """The items, a fifth of their prompts unsafe: those that the random model scores highest; and the threshold."""
     each = replace(workload, target="each" if workload.target == "any" else workload.target)
-    config = JudgeConfig(target=each.target, force=True, threshold=1.0)
+    config = JudgeConfig(target=each.target, allow_unverified_model=True, threshold=1.0)
     guard = Guard(model, each.policy(), config=config, engine=EngineConfig(threads=machine.threads))
     scores = [verdict.score or 0.0 for verdict in guard.check(item.conversation for item in items)]
     guard.close()

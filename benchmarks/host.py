@@ -81,7 +81,7 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
     renderer = Renderer(TEMPLATES[TEMPLATE], workload.policy())
     prefix_lens = [len(model.vocab.encode(renderer.prefix(speaker))) for speaker in SPEAKERS]
     engine = null_engine(prefix_lens, offloaded=False)
-    config = JudgeConfig(target=workload.target, force=True, threshold=1.0)
+    config = JudgeConfig(target=workload.target, allow_unverified_model=True, threshold=1.0)
     guard = Guard(model, workload.policy(), config=config, engine=engine)
     for _ in guard.check(item.conversation for item in items):
         pass
@@ -148,7 +148,7 @@ def _tokenize(model: Model, texts: Sequence[bytes]) -> None:
 
 
 def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | None = None) -> None:
-    guard = Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=null_engine())
+    guard = Guard(model, "llama-guard-3", config=JudgeConfig(allow_unverified_model=True), engine=null_engine())
     line = WRITERS["json"]
     records = source or formats.ReadOptions().read_stream(io.BytesIO(content), formats.StreamPart("prompts.jsonl"))
     with open(os.devnull, "wb", buffering=0) as sink:
@@ -159,7 +159,7 @@ def _judge(model: Model, content: bytes, source: Iterator[Record | Malformed] | 
 
 def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
     engine = null_engine()
-    with Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=engine) as guard:
+    with Guard(model, "llama-guard-3", config=JudgeConfig(allow_unverified_model=True), engine=engine) as guard:
         found = _on_one_core(Stages(guard, engine, content, rounds).seconds)
     return {name: round(seconds * 1e6, 1) for name, seconds in found.items()}
 

@@ -49,7 +49,9 @@ def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, obj
                 os._exit(0)
             return jsonl.line(verdict)
 
-        with Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=null_engine()) as guard:
+        with Guard(
+            model, "llama-guard-3", config=JudgeConfig(allow_unverified_model=True), engine=null_engine()
+        ) as guard:
             run_audit(guard, journal, plan, line)
     return {"resident_mb": memory, "first_row_after_s": round(first, 2)}
 

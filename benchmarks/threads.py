@@ -105,7 +105,7 @@ def main(
     found: dict[str, object] = {"cores": os.cpu_count(), "callers": callers, "tasks": tasks}
     for path in paths:
         texts = _texts(source, callers * calls)
-        config = JudgeConfig(force=True, text=True)
+        config = JudgeConfig(allow_unverified_model=True, text=True)
         engine = EngineConfig(threads=threads)
         with Guard(ModelConfig(path, template=TEMPLATE, gpu="off"), config=config, engine=engine) as guard:
             found[Path(path).stem] = measure(guard, Callers(guard, texts, callers, tasks), rounds)

@@ -87,7 +87,7 @@ def _texts(source: str, count: int) -> list[str]:
 
 
 def _guard(model: Model, engine: EngineConfig) -> Guard:
-    return Guard(model, "llama-guard-3", config=JudgeConfig(force=True, threshold=1), engine=engine)
+    return Guard(model, "llama-guard-3", config=JudgeConfig(allow_unverified_model=True, threshold=1), engine=engine)
 
 
 def _log_odds(model: Model, engine: EngineConfig, texts: Sequence[str], runs: Sequence[Sequence[int]]) -> Odds:

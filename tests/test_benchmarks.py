@@ -214,7 +214,7 @@ def test_callers_at_once_are_compared_with_one(guard_path: Path, tmp_path: Path)
 
 
 def test_a_lost_doubled_or_crossed_verdict_ends_the_comparison(model: Model) -> None:
-    config = JudgeConfig(force=True, text=True)
+    config = JudgeConfig(allow_unverified_model=True, text=True)
     with Guard(model, "llama-guard-3", config=config) as guard:
         verdicts = list(guard.check(TEXTS[:3]))
     expected = {verdict.text: verdict for verdict in verdicts}

@@ -36,7 +36,7 @@ from guardcli.models.llama import build
         (
             EngineConfig(threads=2, reproducible=True),
             {
-                "ctx_size": None,
+                "max_prompt_tokens": None,
                 "parallel": None,
                 "threads": 2,
                 "reproducible": True,
@@ -56,7 +56,7 @@ from guardcli.models.llama import build
                 "per_category": False,
                 "keep": ["id"],
                 "text": False,
-                "force": False,
+                "allow_unverified_model": False,
                 "max_record_tokens": 65536,
             },
         ),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from guardcli.judging import Guard
     from guardcli.models import ModelConfig
 
-VERSION = 2
+VERSION = 3
 
 # Fields of configs that are not in a manifest, as they move neither a score nor a row by themselves.
 MOVES_NOTHING = ("model.adapters",)  # they are in the identity of the model
@@ -202,7 +202,7 @@ _OPTIONS: dict[str, _Option] = {
     "judge.threshold": _value("--threshold"),
     "llama_cpp.version": lambda value: f"install llama-cpp-python {value}",
     "llama_cpp.features": lambda value: "resume it on the machine where it was begun",
-    "engine.ctx_size": _value("--max-prompt-tokens"),
+    "engine.max_prompt_tokens": _value("--max-prompt-tokens"),
     "engine.parallel": _value("--parallel"),
     "engine.threads": _value("--threads"),
     "engine.batch_size": _value("--batch-size"),
@@ -216,7 +216,7 @@ _OPTIONS: dict[str, _Option] = {
     "judge.scores": _flag("--scores"),
     "judge.keep": _value("--keep"),
     "judge.text": _flag("--with-text"),
-    "judge.force": _flag("--allow-unverified-model"),
+    "judge.allow_unverified_model": _flag("--allow-unverified-model"),
     "judge.max_record_tokens": _value("--max-record-tokens"),
     "reading.format": _value("--input-format"),
     "reading.messages_path": _value("--messages-path"),

@@ -248,7 +248,7 @@ class GuardOptions:
     def engine_config(self) -> EngineConfig:
         """Return how an engine is opened."""
         return EngineConfig(
-            ctx_size=self.max_prompt_tokens,
+            max_prompt_tokens=self.max_prompt_tokens,
             parallel=self.parallel,
             threads=self.threads,
             reproducible=self.reproducible,
@@ -269,7 +269,7 @@ class GuardOptions:
             max_record_tokens=self.max_record_tokens,
             keep=self.keep,
             text=self.with_text,
-            force=self.allow_unverified_model,
+            allow_unverified_model=self.allow_unverified_model,
         )
 
 

@@ -39,14 +39,14 @@ _UBATCH = 512
 class EngineConfig:
     """How an engine is opened; None or "auto" leaves it to `autotune`.
 
-    `ctx_size` is the longest prompt in tokens, `parallel` how many prompts are evaluated at a time, `batch_size` how
+    `max_prompt_tokens` is the longest prompt, `parallel` how many prompts are evaluated at a time, `batch_size` how
     many tokens are in a batch, and `ubatch_size` how many of these are evaluated at once (llama.cpp's n_ubatch).
 
     `reproducible` takes the deterministic engine: a score is then the same to the bit whatever else is judged in the
     same run. It is slower.
     """
 
-    ctx_size: int | None = None
+    max_prompt_tokens: int | None = None
     parallel: int | None = None
     threads: int | None = None
     reproducible: bool = False
@@ -57,9 +57,9 @@ class EngineConfig:
     def __post_init__(self) -> None:
         """Raises ValueError: a number below 1, more prompts at a time than llama.cpp has sequences for, or an unknown
         value of `flash_attention`."""
-        numbers = (self.ctx_size, self.parallel, self.threads, self.batch_size, self.ubatch_size)
+        numbers = (self.max_prompt_tokens, self.parallel, self.threads, self.batch_size, self.ubatch_size)
         if any(number is not None and number < 1 for number in numbers):
-            raise ValueError("ctx_size, parallel, threads, batch_size and ubatch_size are at least 1")
+            raise ValueError("max_prompt_tokens, parallel, threads, batch_size and ubatch_size are at least 1")
         if self.parallel is not None and self.parallel > MAX_PARALLEL:
             raise ValueError(f"parallel is at most {MAX_PARALLEL}")
         if self.flash_attention not in get_args(FlashAttention):
@@ -116,7 +116,7 @@ class ContextParams:
     def as_json(self) -> dict[str, int | bool | str]:
         """The sizes under names that do not change, since journals store them; those of options where there is one."""
         return {
-            "ctx_size": self.max_model_len,
+            "max_prompt_tokens": self.max_model_len,
             "parallel": self.max_seqs - self.reserved_seqs,
             "threads": self.threads,
             "batch_size": self.batch_size,
@@ -138,9 +138,10 @@ def autotune(resources: Resources, options: EngineConfig, prefix_lens: Sequence[
     Raises:
         EngineError: a longer prompt is asked for than the model was trained on.
     """
-    if options.ctx_size is not None and options.ctx_size > resources.n_ctx_train:
+    if options.max_prompt_tokens is not None and options.max_prompt_tokens > resources.n_ctx_train:
         raise EngineError(
-            f"--max-prompt-tokens {options.ctx_size:,}: the model was trained on at most {resources.n_ctx_train:,}",
+            f"--max-prompt-tokens {options.max_prompt_tokens:,}: the model was trained on at most "
+            f"{resources.n_ctx_train:,}",
             code="engine/context-failed",
         )
     most_seqs = MAX_SEQS // 2 if resources.sliding_window else MAX_SEQS
@@ -148,7 +149,7 @@ def autotune(resources: Resources, options: EngineConfig, prefix_lens: Sequence[
     reserved_seqs = 0 if options.reproducible else max_prefixes + 2
     parallel = options.parallel or (_PARALLEL_ON_GPU if resources.offloaded else _PARALLEL_ON_CPU)
     max_seqs = reserved_seqs + (1 if options.reproducible else min(parallel, most_seqs - reserved_seqs))
-    max_model_len = options.ctx_size or _ctx_size(resources, options, sum(prefix_lens))
+    max_model_len = options.max_prompt_tokens or _prompt_tokens_that_fit(resources, options, sum(prefix_lens))
     n_cells = kv_cells(max_model_len, reproducible=options.reproducible, prefix_tokens=sum(prefix_lens))
     batch_size = min(options.batch_size or (_BATCH_ON_GPU if resources.offloaded else _BATCH_ON_CPU), n_cells)
     return ContextParams(
@@ -182,12 +183,12 @@ def explain(params: ContextParams, resources: Resources) -> str:
     )
 
 
-def _ctx_size(resources: Resources, options: EngineConfig, prefix_tokens: int) -> int:
+def _prompt_tokens_that_fit(resources: Resources, options: EngineConfig, prefix_tokens: int) -> int:
     """The longest prompt: halved until the KV cache fits into the free memory."""
-    ctx_size = min(resources.n_ctx_train, DEFAULT_PROMPT_TOKENS)
-    while resources.free_memory is not None and ctx_size > MIN_PROMPT_TOKENS:
-        cells = kv_cells(ctx_size, reproducible=options.reproducible, prefix_tokens=prefix_tokens)
+    max_prompt_tokens = min(resources.n_ctx_train, DEFAULT_PROMPT_TOKENS)
+    while resources.free_memory is not None and max_prompt_tokens > MIN_PROMPT_TOKENS:
+        cells = kv_cells(max_prompt_tokens, reproducible=options.reproducible, prefix_tokens=prefix_tokens)
         if cells * resources.kv_bytes_per_token <= _MEMORY_FRACTION * resources.free_memory:
             break
-        ctx_size = max(ctx_size // 2, MIN_PROMPT_TOKENS)
-    return ctx_size
+        max_prompt_tokens = max(max_prompt_tokens // 2, MIN_PROMPT_TOKENS)
+    return max_prompt_tokens

@@ -39,7 +39,7 @@ def assemble_verdicts(
     record = prepared.record
     for turn_prompts_list, turns in rows:
         yield Verdict.from_scores(
-            Scores(turns=turns, tolerance=tolerance, forced=config.force),
+            Scores(turns=turns, tolerance=tolerance, forced=config.allow_unverified_model),
             rule,
             key=record.key,
             provenance=provenance,

@@ -86,7 +86,7 @@ class Pipeline:
 
     def new_answer_check(self) -> AnswerCheck | None:
         """A check that the model answers with verdicts; None if it has shown that, or need not."""
-        if self.config.force or self.answers_checked:
+        if self.config.allow_unverified_model or self.answers_checked:
             return None
         return AnswerCheck(self.model.path, self.provenance.template)
 
@@ -99,9 +99,11 @@ class Pipeline:
     def _measured(self) -> float:
         native = self.model.llama
         # The name of the value is a new one wherever it is measured in another way.
-        options = ", ".join(f"{name}={value!r}" for name, value in self.engine_config.to_dict().items())
+        # In caches that exist the class and its first field had these names.
+        values = self.engine_config.to_dict()
+        values = {"ctx_size": values.pop("max_prompt_tokens")} | values
+        options = ", ".join(f"{name}={value!r}" for name, value in values.items())
         measured_on = (self.model.identity, self.provenance.template, build(), native.offloaded)
-        # The class had this name in caches that exist.
         key = f"('tolerance 2', {', '.join(map(repr, measured_on))}, Options({options}))"
         known = cache_get(self.cache, key)
         if known is not None:

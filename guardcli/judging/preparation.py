@@ -39,7 +39,7 @@ class JudgeConfig:
             categories switches this on.
         keep: fields of the record that are copied into the row; "meta.lang" is inside "meta".
         text: put the judged message into the row.
-        force: use the scores of a model even if it was about to write something other than a verdict.
+        allow_unverified_model: use the scores of a model even if it was about to write something other than a verdict.
         max_record_tokens: a record that needs more evaluated tokens, as `RecordCost` counts them, is an error, and
             nothing of it is evaluated.
     """
@@ -52,7 +52,7 @@ class JudgeConfig:
     per_category: bool = False
     keep: tuple[str, ...] = ()
     text: bool = False
-    force: bool = False
+    allow_unverified_model: bool = False
     max_record_tokens: int = MAX_RECORD_TOKENS
 
     def __post_init__(self) -> None:

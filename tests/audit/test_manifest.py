@@ -24,10 +24,10 @@ from guardcli.models.llama import build
 from tests.fake import FakeEngine
 
 BEFORE: dict[str, Any] = {
-    "version": 2,
+    "version": 3,
     "model": {"model": "abc", "template": "llama-guard-3-8b", "gpu": "auto", "gpu_layers": None},
     "taxonomy": {"name": "policy", "prompt": "1", "decision": "2"},
-    "engine": {"ctx_size": 1024, "threads": 1, "cells": 2304},
+    "engine": {"max_prompt_tokens": 1024, "threads": 1, "cells": 2304},
     "judge": {
         "as_user": ["system", "tool"],
         "scores": True,
@@ -66,7 +66,7 @@ OTHER_VALUES: dict[str, tuple[Any, str | None]] = {
     "model.adapters": ((Adapter(Path("a.gguf")),), None),
     "model.gpu": ("off", "gpu was auto and is off: add --gpu auto"),
     "model.gpu_layers": (0, "gpu layers was not given and is 0: drop --gpu-layers"),
-    "engine.ctx_size": (512, "ctx size was not given and is 512: drop --max-prompt-tokens"),
+    "engine.max_prompt_tokens": (512, "max prompt tokens was not given and is 512: drop --max-prompt-tokens"),
     "engine.parallel": (2, "parallel was not given and is 2: drop --parallel"),
     "engine.threads": (2, "threads was 1 and is 2: add --threads 1"),
     "engine.reproducible": (True, "reproducible was off and is on: drop --reproducible"),
@@ -81,7 +81,7 @@ OTHER_VALUES: dict[str, tuple[Any, str | None]] = {
     "judge.per_category": (True, "per category was off and is on: drop --per-category"),
     "judge.keep": (("id",), "keep was none and is id: drop --keep"),
     "judge.text": (True, "show text was off and is on: drop --with-text"),
-    "judge.force": (True, "force was off and is on: drop --allow-unverified-model"),
+    "judge.allow_unverified_model": (True, "allow unverified model was off and is on: drop --allow-unverified-model"),
     "judge.max_record_tokens": (9, "max record tokens was 65536 and is 9: add --max-record-tokens 65536"),
     "reading.format": ("lines", "input format was not given and is lines: drop --input-format"),
     "reading.messages_path": ("chat", "messages path was not given and is chat: drop --messages-path"),
@@ -140,7 +140,7 @@ def test_another_value_of_a_field_is_another_run(model: Model, name: str) -> Non
 def test_the_manifest_of_an_audit(model: Model) -> None:
     built, taxonomy = build(), Taxonomy.load("llama-guard-2")
     assert manifest_of(model) == {
-        "version": 2,
+        "version": 3,
         "model": {"model": "tiny@0", "template": "llama-guard-3-8b", "gpu": "auto", "gpu_layers": None},
         "engine": EngineConfig(threads=1).to_dict(),
         "judge": JudgeConfig(threshold=0.5).to_dict(),
@@ -171,7 +171,8 @@ def changed(**changes: Any) -> dict[str, Any]:
     ("changes", "told"),
     [
         ({}, []),
-        ({"version": 3}, ["it was begun by another version of guard"]),
+        ({"version": 2}, ["it was begun by another version of guard"]),
+        ({"version": 4}, ["it was begun by another version of guard"]),
         ({"engine": {"threads": 2}}, ["threads was 1 and is 2: add --threads 1"]),
         (
             {"judge": {"calibration": "temperature 3.0"}},
@@ -180,7 +181,10 @@ def changed(**changes: Any) -> dict[str, Any]:
                 "(temperature 2.5)"
             ],
         ),
-        ({"engine": {"ctx_size": 512, "cells": 1280}}, ["ctx size was 1024 and is 512: add --max-prompt-tokens 1024"]),
+        (
+            {"engine": {"max_prompt_tokens": 512, "cells": 1280}},
+            ["max prompt tokens was 1024 and is 512: add --max-prompt-tokens 1024"],
+        ),
         ({"engine": {"cells": 1280}}, ["engine.cells differs"]),
         ({"judge": {"scores": False}}, ["scores was on and is off: add --scores"]),
         ({"model": {"gpu_layers": 3}}, ["gpu layers was not given and is 3: drop --gpu-layers"]),

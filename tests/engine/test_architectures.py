@@ -79,7 +79,7 @@ def test_the_cache_is_as_large_as_was_computed(loaded: dict[str, LlamaModel], mo
     text: list[str] = []
     set_log_sink(text.append)
     try:
-        engine = opened(loaded[name], ctx_size=2048)
+        engine = opened(loaded[name], max_prompt_tokens=2048)
     finally:
         set_log_sink(None)
     engine.close()
@@ -99,10 +99,10 @@ def test_windows_are_shorter_than_the_prompts(loaded: dict[str, LlamaModel], nam
 def test_the_canonical_path_is_exact_whatever_came_before(loaded: dict[str, LlamaModel], name: str) -> None:
     """In any order, alone, after another run that was left in the middle, and with the prefixes kept or not."""
     groups = mixed(groups=8)
-    forward = run(opened(loaded[name], ctx_size=2048, reproducible=True), groups)
-    assert forward == run(opened(loaded[name], ctx_size=2048, reproducible=True), groups[::-1])[::-1]
+    forward = run(opened(loaded[name], max_prompt_tokens=2048, reproducible=True), groups)
+    assert forward == run(opened(loaded[name], max_prompt_tokens=2048, reproducible=True), groups[::-1])[::-1]
     assert forward[:2] == [run(opened(loaded[name], reproducible=True), [group])[0] for group in groups[:2]]
-    engine = opened(loaded[name], ctx_size=2048, reproducible=True)
+    engine = opened(loaded[name], max_prompt_tokens=2048, reproducible=True)
     others = results_of(engine, mixed(seed=2, groups=8))
     next(others)
     others.close()
@@ -114,14 +114,14 @@ def test_the_canonical_path_is_exact_whatever_came_before(loaded: dict[str, Llam
 @pytest.mark.parametrize("name", BATCHED)
 def test_batched_is_near_the_canonical_path(loaded: dict[str, LlamaModel], name: str) -> None:
     groups = mixed()
-    exact = run(opened(loaded[name], ctx_size=2048, reproducible=True), groups)
-    assert distance(run(opened(loaded[name], ctx_size=2048), groups), exact) < TOLERANCE["F32"]
+    exact = run(opened(loaded[name], max_prompt_tokens=2048, reproducible=True), groups)
+    assert distance(run(opened(loaded[name], max_prompt_tokens=2048), groups), exact) < TOLERANCE["F32"]
 
 
 @pytest.mark.parametrize("name", EXPERTS)
 def test_a_mixture_of_experts_answers_every_request_in_order(loaded: dict[str, LlamaModel], name: str) -> None:
     groups = mixed(groups=12)
-    fast = run(opened(loaded[name], ctx_size=2048), groups)
+    fast = run(opened(loaded[name], max_prompt_tokens=2048), groups)
     assert [[len(request.answers) + 1 for request in group] for group in groups] == [[len(r) for r in g] for g in fast]
 
 
@@ -151,7 +151,7 @@ def test_kept_prefixes_are_as_good_as_new_ones(loaded: dict[str, LlamaModel], na
     groups = [[TokenRequest((*own[:length], *numbers(30, rng)))] for length in (120, 30, 119, 60)]
     others = [[TokenRequest((*own, *numbers(100, rng)))] for _ in range(8)]
     others += [[TokenRequest(numbers(15, rng))] for _ in range(30)]  # too short to be cached themselves
-    engine = opened(loaded[name], ctx_size=256)
+    engine = opened(loaded[name], max_prompt_tokens=256)
     try:
         engine.reset([prefix])
         first = list(results_of(engine, groups))
@@ -176,7 +176,7 @@ def test_prompts_that_evict_each_other(loaded: dict[str, LlamaModel], name: str)
     ]
     params = replace(PARAMS, kv_cells=512, max_model_len=256, prefix_cache_tokens=128, batch_size=128)
     fast = run(BatchedEngine(LlamaContext(loaded[name], params)), groups)
-    exact = run(opened(loaded[name], ctx_size=512, reproducible=True), groups)
+    exact = run(opened(loaded[name], max_prompt_tokens=512, reproducible=True), groups)
     assert distance(fast, exact) < TOLERANCE["F32"]
 
 
@@ -186,7 +186,7 @@ def test_prompts_that_evict_each_other(loaded: dict[str, LlamaModel], name: str)
 def test_random_loads_with_sliding_windows(loaded: dict[str, LlamaModel], name: str, seed: int) -> None:
     rng = random.Random(seed)
     engine = BatchedEngine(LlamaContext(loaded[name], PARAMS))
-    oracle = open_engine(loaded[name], EngineConfig(ctx_size=768, reproducible=True, threads=1))
+    oracle = open_engine(loaded[name], EngineConfig(max_prompt_tokens=768, reproducible=True, threads=1))
     for groups in [load(rng) for _ in range(3)]:  # one engine for several runs: prefixes outlive them
         assert distance(list(results_of(engine, groups)), list(results_of(oracle, groups))) < TOLERANCE["F32"]
     engine.close()

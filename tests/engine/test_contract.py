@@ -94,8 +94,8 @@ def run(engine: Engine, groups: list[list[TokenRequest]]) -> list[list[list[Logi
 def test_batched_is_near_deterministic(any_model: tuple[str, LlamaModel]) -> None:
     kind, model = any_model
     groups = mixed()
-    slow = run(opened(model, ctx_size=2048, reproducible=True), groups)
-    fast = run(opened(model, ctx_size=2048), groups)
+    slow = run(opened(model, max_prompt_tokens=2048, reproducible=True), groups)
+    fast = run(opened(model, max_prompt_tokens=2048), groups)
     assert [[len(request.answers) + 1 for request in group] for group in groups] == [[len(r) for r in g] for g in fast]
     worst = max(max_difference(a, b) for x, y in zip(slow, fast, strict=True) for a, b in zip(x, y, strict=True))
     assert worst < TOLERANCE[kind]
@@ -104,9 +104,9 @@ def test_batched_is_near_deterministic(any_model: tuple[str, LlamaModel]) -> Non
 def test_deterministic_is_exact_in_any_order(any_model: tuple[str, LlamaModel]) -> None:
     _, model = any_model
     groups = mixed(groups=8)
-    forward = run(opened(model, ctx_size=2048, reproducible=True), groups)
-    backward = run(opened(model, ctx_size=2048, reproducible=True), groups[::-1])[::-1]
-    alone = [run(opened(model, ctx_size=2048, reproducible=True), [group])[0] for group in groups[:3]]
+    forward = run(opened(model, max_prompt_tokens=2048, reproducible=True), groups)
+    backward = run(opened(model, max_prompt_tokens=2048, reproducible=True), groups[::-1])[::-1]
+    alone = [run(opened(model, max_prompt_tokens=2048, reproducible=True), [group])[0] for group in groups[:3]]
     assert forward == backward
     assert forward[:3] == alone
 
@@ -123,8 +123,8 @@ def test_sharing_is_not_by_chance(native: LlamaModel) -> None:
 @pytest.mark.parametrize("parallel", [1, 2, 64, 222])
 def test_order_is_kept(native: LlamaModel, parallel: int) -> None:
     groups = mixed(seed=5, groups=120)
-    exact = run(opened(native, ctx_size=2048, reproducible=True), groups)
-    fast = run(opened(native, ctx_size=2048, parallel=parallel), groups)
+    exact = run(opened(native, max_prompt_tokens=2048, reproducible=True), groups)
+    fast = run(opened(native, max_prompt_tokens=2048, parallel=parallel), groups)
     for one, other in zip(exact, fast, strict=True):
         assert max(max_difference(a, b) for a, b in zip(one, other, strict=True)) < TOLERANCE["F32"]
 
@@ -166,7 +166,7 @@ def long_prefixes(rng: random.Random) -> list[list[TokenRequest]]:
 @pytest.mark.parametrize("workload", [flat, mixed_roles, every_turn, shared_first_turns, long_prefixes])
 def test_no_token_is_evaluated_twice(native: LlamaModel, workload) -> None:  # type: ignore[no-untyped-def]
     groups = workload(random.Random(7))
-    engine = opened(native, ctx_size=4096)
+    engine = opened(native, max_prompt_tokens=4096)
     run(engine, groups)
     assert engine.stats.prefill_tokens <= 1.01 * count_unique_tokens(groups)
     assert engine.stats.prefill_tokens >= count_unique_tokens(
@@ -213,14 +213,14 @@ def test_300_prompts_at_once(native: LlamaModel) -> None:
 def test_a_prompt_longer_than_a_batch(native: LlamaModel) -> None:
     long = numbers(1800, random.Random(4))
     groups = [[TokenRequest(numbers(10, random.Random(1)))], [TokenRequest(long)], [TokenRequest((*long[:1500], 3))]]
-    exact = run(opened(native, ctx_size=2048, reproducible=True), groups)
-    fast = run(opened(native, ctx_size=2048), groups)
+    exact = run(opened(native, max_prompt_tokens=2048, reproducible=True), groups)
+    fast = run(opened(native, max_prompt_tokens=2048), groups)
     assert all(max_difference(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_a_prompt_longer_than_the_cache_is_an_error(native: LlamaModel, deterministic: bool) -> None:
-    engine = opened(native, ctx_size=256, reproducible=deterministic)
+    engine = opened(native, max_prompt_tokens=256, reproducible=deterministic)
     with pytest.raises(EngineError, match="raise --max-prompt-tokens"):
         run(engine, [[TokenRequest(numbers(2000, random.Random(4)))]])
 
@@ -240,7 +240,7 @@ def test_no_room(native: LlamaModel) -> None:
     )
     engine = BatchedEngine(LlamaContext(native, params))
     fast = run(engine, groups)
-    exact = run(opened(native, ctx_size=512, reproducible=True), groups)
+    exact = run(opened(native, max_prompt_tokens=512, reproducible=True), groups)
     assert all(max_difference(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
@@ -250,8 +250,8 @@ def test_prefixes_are_evicted_and_cached_again(native: LlamaModel) -> None:
     rng = random.Random(11)
     prefixes = [numbers(100, rng) for _ in range(50)]
     groups = [[TokenRequest((*prefixes[i % 50], *numbers(10, rng)))] for i in range(300)]
-    exact = run(opened(native, ctx_size=2048, reproducible=True), groups)
-    fast = run(opened(native, ctx_size=2048), groups)
+    exact = run(opened(native, max_prompt_tokens=2048, reproducible=True), groups)
+    fast = run(opened(native, max_prompt_tokens=2048), groups)
     assert all(max_difference(a[0], b[0]) < TOLERANCE["F32"] for a, b in zip(exact, fast, strict=True))
 
 
@@ -354,13 +354,15 @@ def test_the_same_groups_give_the_same_logits(native: LlamaModel) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("deterministic", [False, True])
-@pytest.mark.parametrize("ctx_size", [256, 2048])  # the smaller cache has no room for all prefixes of the other run
+@pytest.mark.parametrize(
+    "max_prompt_tokens", [256, 2048]
+)  # the smaller cache has no room for all prefixes of the other run
 def test_a_reset_to_prefixes_forgets_the_past(
-    any_model: tuple[str, LlamaModel], ctx_size: int, deterministic: bool
+    any_model: tuple[str, LlamaModel], max_prompt_tokens: int, deterministic: bool
 ) -> None:
-    engine = opened(any_model[1], ctx_size=ctx_size, reproducible=deterministic)
+    engine = opened(any_model[1], max_prompt_tokens=max_prompt_tokens, reproducible=deterministic)
     groups = mixed(seed=1, groups=12)
-    if ctx_size == 256:
+    if max_prompt_tokens == 256:
         groups = [[request for request in group if len(request.prompt) < 200] for group in groups]
     rng = random.Random(1)
     prefixes = [np.array(numbers(length, rng), dtype=np.int32) for length in (90, 110)]  # those of `groups`
@@ -384,7 +386,7 @@ def test_a_reset_to_prefixes_forgets_the_past(
 
 
 def test_prefixes_are_evaluated_once(native: LlamaModel) -> None:
-    engine = opened(native, ctx_size=2048)
+    engine = opened(native, max_prompt_tokens=2048)
     groups = mixed(groups=12)
     rng = random.Random(1)
     prefixes = [np.array(numbers(length, rng), dtype=np.int32) for length in (90, 110)]

@@ -79,7 +79,9 @@ def test_the_cache_fits_what_is_free(free: int | None, cells: int) -> None:
 
 
 def test_what_is_asked_for_stands() -> None:
-    options = EngineConfig(ctx_size=1000, parallel=7, threads=3, batch_size=300, ubatch_size=100, flash_attention="off")
+    options = EngineConfig(
+        max_prompt_tokens=1000, parallel=7, threads=3, batch_size=300, ubatch_size=100, flash_attention="off"
+    )
     assert autotune(replace(RESOURCES, free_memory=0), options) == ContextParams(
         kv_cells=2048,
         max_model_len=1000,
@@ -98,22 +100,22 @@ def test_what_is_asked_for_stands() -> None:
 
 
 def test_prefixes_have_room_beside_the_prompts() -> None:
-    params = autotune(RESOURCES, EngineConfig(ctx_size=4096), prefix_lens=(3500, 3500))
+    params = autotune(RESOURCES, EngineConfig(max_prompt_tokens=4096), prefix_lens=(3500, 3500))
     assert (params.kv_cells, params.max_model_len, params.prefix_cache_tokens) == (15_360, 4096, 9048)
     assert (params.max_prefixes, params.reserved_seqs) == (34, 36)
 
 
 def test_a_batch_is_no_larger_than_the_cache() -> None:
-    params = autotune(RESOURCES, EngineConfig(ctx_size=100, ubatch_size=4096))
+    params = autotune(RESOURCES, EngineConfig(max_prompt_tokens=100, ubatch_size=4096))
     assert (params.kv_cells, params.batch_size, params.ubatch_size) == (256, 256, 256)
 
 
 def test_longer_than_trained() -> None:
     with pytest.raises(EngineError, match="--max-prompt-tokens 200,000: the model was trained on at most 131,072"):
-        autotune(RESOURCES, EngineConfig(ctx_size=200_000))
+        autotune(RESOURCES, EngineConfig(max_prompt_tokens=200_000))
 
 
-@pytest.mark.parametrize("name", ["ctx_size", "parallel", "threads", "batch_size", "ubatch_size"])
+@pytest.mark.parametrize("name", ["max_prompt_tokens", "parallel", "threads", "batch_size", "ubatch_size"])
 def test_numbers_are_at_least_one(name: str) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         EngineConfig(**{name: 0})

@@ -49,7 +49,7 @@ def test_random_loads(native: LlamaModel, seed: int) -> None:
     rng = random.Random(seed)
     loads = [load(rng) for _ in range(3)]
     engine = BatchedEngine(LlamaContext(native, PARAMS))
-    oracle = open_engine(native, EngineConfig(ctx_size=768, reproducible=True, threads=1))
+    oracle = open_engine(native, EngineConfig(max_prompt_tokens=768, reproducible=True, threads=1))
     for groups in loads:  # one engine for several runs: prefixes outlive them
         fast, slow = list(results_of(engine, groups)), list(results_of(oracle, groups))
         assert [len(group) for group in fast] == [len(group) for group in groups]

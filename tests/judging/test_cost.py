@@ -54,7 +54,7 @@ def cost(model: Model, conversation: Conversation, *, shares: bool) -> int:
 def test_no_more_is_evaluated_than_was_counted(model: Model, kind: str, *, replies: bool, reproducible: bool) -> None:
     conversation = chat(CHATS[kind], replies=replies)
     counted = cost(model, conversation, shares=not reproducible)
-    engine = EngineConfig(threads=1, ctx_size=CTX, reproducible=reproducible)
+    engine = EngineConfig(threads=1, max_prompt_tokens=CTX, reproducible=reproducible)
     with Guard(model, POLICY, engine=engine, config=JudgeConfig(max_record_tokens=counted)) as guard:
         record = Record(Key(None, 1), conversation)
         guard.reset([record])

@@ -236,7 +236,9 @@ def test_one_odd_record_does_not_end_a_run(model: Model) -> None:
 
 
 def test_force_judges_all_the_same_and_says_so(model: Model) -> None:
-    with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3), config=JudgeConfig(force=True)) as guard:
+    with Guard(
+        model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3), config=JudgeConfig(allow_unverified_model=True)
+    ) as guard:
         (verdict,) = guard.check(["hi"])
     assert (verdict.verdict, verdict.flags) == ("safe", ("low_mass", "forced"))
 
@@ -447,7 +449,7 @@ def test_text_that_would_become_a_control_token_is_an_error(tmp_path: Path) -> N
     """A vocabulary may type the token of a byte as one; then a user's letters would be the prompt's own structure."""
     path = tiny.write(tmp_path / "odd.gguf", control="Q")
     odd = ModelConfig(path, template="llama-guard-3-8b")
-    with Guard(odd, "llama-guard-3", config=JudgeConfig(force=True)) as guard:
+    with Guard(odd, "llama-guard-3", config=JudgeConfig(allow_unverified_model=True)) as guard:
         verdicts = list(
             guard.check(["hi", "QZQZ", "ho", [{"role": "user", "content": "hi"}, {"role": "user", "content": "a Q"}]])
         )

@@ -118,7 +118,7 @@ def test_an_answer_that_is_no_verdict_is_never_safe(model: Model) -> None:
     values = ["cat", *["bread"] * 3]
     with pytest.raises(Exception, match="does not answer with a verdict"):
         check(model, *values, engine=ByCategory(SCORES, mass=0.3))
-    forced = check(model, *values, engine=ByCategory(SCORES, mass=0.3), force=True)
+    forced = check(model, *values, engine=ByCategory(SCORES, mass=0.3), allow_unverified_model=True)
     assert [row.verdict for row in forced] == ["unsafe", "safe", "safe", "safe"]
     assert all("low_mass" in row.flags for row in forced)
 

@@ -201,7 +201,7 @@ def test_it_covers_what_happens_on_a_tiny_model(width: int, half: bool, tmp_path
 
 def log_odds(model: Model, texts: Sequence[str], options: EngineConfig, *, at_a_time: int) -> list[float]:
     """The log-odds of "unsafe", judged so many texts at a time."""
-    with Guard(model, "llama-guard-3", config=JudgeConfig(force=True), engine=options) as guard:
+    with Guard(model, "llama-guard-3", config=JudgeConfig(allow_unverified_model=True), engine=options) as guard:
         starts = range(0, len(texts), at_a_time)
         verdicts = [verdict for start in starts for verdict in guard.check(texts[start : start + at_a_time])]
     scores = [verdict.score or math.nan for verdict in verdicts]

@@ -105,7 +105,7 @@ def test_half_of_what_fits_is_kept_and_all_but_a_step(model: Model, lengths: lis
 def test_a_long_conversation_costs_in_proportion_to_its_length(model: Model, *, replies: bool) -> None:
     """Each of its tokens is evaluated once for each step that keeps it, and for each speaker that is asked about."""
     chat = [Message("assistant" if replies and n % 2 else "user", f"turn {n:03} is short") for n in range(150)]
-    with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1, ctx_size=1024)) as guard:
+    with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1, max_prompt_tokens=1024)) as guard:
         guard.measure_tolerance()
         guard.reset()
         (verdict,) = guard.check([Conversation(tuple(chat))])

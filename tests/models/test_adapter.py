@@ -67,7 +67,7 @@ def test_names_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def odds(model: Path, *adapters: Adapter, reproducible: bool = True) -> list[float]:
     adapted = ModelConfig(model, template=GENERATION, adapters=adapters)
     engine = EngineConfig(reproducible=reproducible, threads=1)
-    with Guard(adapted, config=JudgeConfig(force=True), engine=engine) as guard:
+    with Guard(adapted, config=JudgeConfig(allow_unverified_model=True), engine=engine) as guard:
         scores = [verdict.score or 0.0 for verdict in guard.check(PROMPTS)]
     return [math.log(score / (1 - score)) for score in scores]
 

@@ -48,7 +48,7 @@ def asked(model: str, adapter: str | None = None) -> str:
     fuzzed = ModelConfig(model, template=template, adapters=(Adapter(Path(adapter)),) if adapter else ())
     engine = EngineConfig(threads=1, reproducible=True)
     try:
-        with Guard(fuzzed, config=JudgeConfig(force=True), engine=engine) as guard:
+        with Guard(fuzzed, config=JudgeConfig(allow_unverified_model=True), engine=engine) as guard:
             (verdict,) = guard.check(["How do I bake bread? \u00e9\U0001f600"])
     except GuardError:
         return "refused"
