@@ -101,7 +101,8 @@ def check(
     if output_format in NEEDS_SCORES:
         guard_options = replace(guard_options, scores=True)
     if list_paths:
-        return text_listing.list_text(read_options, sources)
+        examples = guard_options.with_text or (output.stdout_is_terminal() and not _hides_excerpts(no_excerpt))
+        return text_listing.list_text(read_options, sources, examples=examples)
     report = ReadReport()
     warnings = InputWarnings(guard_options.as_user, keep=guard_options.keep, text_fields=read_options.text_fields)
     records = read_options.read(sources, report=report)
@@ -109,7 +110,7 @@ def check(
     counts = _Counts()
     for_people = output_format == "text" and output.stdout_is_terminal()
     with_text = guard_options.with_text
-    if for_people and not (no_excerpt or os.environ.get(NO_EXCERPT)):
+    if for_people and not _hides_excerpts(no_excerpt):
         guard_options = replace(guard_options, with_text=True)
     with guard_options.open() as guard:
         start = time.monotonic()
@@ -143,6 +144,11 @@ class _Counts:
         self.verdicts[verdict.verdict] += 1
         self.categories.update(verdict.categories or ())
         self.unread += bool(verdict.unread)
+
+
+def _hides_excerpts(no_excerpt: bool) -> bool:
+    """Return whether a terminal shows no excerpts of messages, by the option or by the environment."""
+    return no_excerpt or bool(os.environ.get(NO_EXCERPT))
 
 
 def _line_for_people(sources: Sequence[str], names: Mapping[str, str], *, with_text: bool) -> Writer:

@@ -14,7 +14,7 @@ from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options
 from guardcli.cli.page_options import date_option, page_context
-from guardcli.evaluation import Comparison, compare_guards, compare_runs
+from guardcli.evaluation import compare_guards, compare_runs
 from guardcli.formats import ReadOptions
 from guardcli.judging import reader
 from guardcli.judging.writers import jsonl
@@ -89,11 +89,17 @@ def diff(
         names = files[0], files[1]
         path = output.resolve_output(path, files, "-o")
         comparison = compare_runs(reader.read_verdicts(files[0]), reader.read_verdicts(files[1]))
+    with_text = guard_options.with_text
     if output_format == "html":
         context = page_context(date, policies)
-        text = diff_report.as_page(comparison, *names, with_text=options["with_text"], context=context)
+        text = diff_report.as_page(comparison, *names, with_text=with_text, context=context)
+    elif output_format == "json":
+        value = diff_report.as_json(comparison, *names, with_text=with_text)
+        finite = jsonl.finite(value)  # rows that were edited may hold NaN in `meta`
+        text = json.dumps(finite, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
     else:
-        text = _format(comparison, names, output_format, color=path is None and output.use_color())
+        color = path is None and output.use_color()
+        text = diff_report.as_text(comparison, *names, color=color, width=output.table_width())
     output.write_result(path, text)
     if not comparison.num_matched:
         output.echo_err("guard: the two runs have no record in common")
@@ -101,10 +107,3 @@ def diff(
     if unjudged or not comparison.num_matched:
         return UNJUDGED
     return OK if exit_zero or not (comparison.num_changed or any(comparison.unmatched)) else FINDINGS
-
-
-def _format(comparison: Comparison, names: tuple[str, str], output_format: str, *, color: bool) -> str:
-    if output_format == "json":
-        value = jsonl.finite(diff_report.as_json(comparison, *names))  # rows that were edited may hold NaN in `meta`
-        return json.dumps(value, ensure_ascii=True, indent=2, allow_nan=False) + "\n"
-    return diff_report.as_text(comparison, *names, color=color, width=output.table_width())

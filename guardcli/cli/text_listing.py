@@ -38,8 +38,13 @@ class _Listing:
         self.texts.setdefault((path, status), _Texts(" ".join(text.split())[:_MAX_EXAMPLE_LENGTH])).count += 1
 
 
-def list_text(read_options: ReadOptions, sources: Sequence[str]) -> int:
+def list_text(read_options: ReadOptions, sources: Sequence[str], *, examples: bool) -> int:
     """Write the list to stdout, and to stderr the options for text that is not judged.
+
+    Args:
+        read_options: How the records are read.
+        sources: The names of the inputs.
+        examples: Show the beginning of the first text of each path.
 
     Returns:
         The exit code: 0 if all text is judged or known to be metadata, else 3.
@@ -60,7 +65,10 @@ def list_text(read_options: ReadOptions, sources: Sequence[str]) -> int:
         output.echo_err("guard: nothing to list: the input holds no records")
         return exit_codes.UNJUDGED
     if rows := _rows(listing):
-        output.write(format_table(("", "texts", "path", "example"), rows, width=output.table_width(), right=(1,)))
+        headings: tuple[str, ...] = ("", "texts", "path", "example")
+        if not examples:
+            headings, rows = headings[:-1], [row[:-1] for row in rows]
+        output.write(format_table(headings, rows, width=output.table_width(), right=(1,)))
     else:
         output.write("plain text: every record is judged whole\n")
     for reason in reasons.values():
@@ -77,7 +85,7 @@ def list_text(read_options: ReadOptions, sources: Sequence[str]) -> int:
     return exit_codes.UNJUDGED if unjudged or num_unreadable else exit_codes.OK
 
 
-def _rows(listing: _Listing) -> list[tuple[str, str, str, str]]:
+def _rows(listing: _Listing) -> list[tuple[str, ...]]:
     """Return the rows of the table: status, number of texts, path, example."""
     by_status = sorted(listing.texts.items(), key=lambda item: (_STATUSES.index(item[0][1]), item[0][0]))
     return [(status.value, f"{texts.count:,}", path, texts.example) for (path, status), texts in by_status]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from guardcli.conversation import Conversation, Json, Message, NamedConversations
 from guardcli.formats import messages, openai, pairs
 from guardcli.formats.claims import Claims
-from guardcli.formats.errors import RecordError, describe_type, quote, quote_names
+from guardcli.formats.errors import RecordError, describe_type, quote_names, quote_value
 from guardcli.formats.field_names import OTHER_FORMATS_KEYS
 
 _BODY_NAMES = ("body", "params", "response", "result")
@@ -90,7 +90,7 @@ def _read_items(items: list[Json], name: str, claims: Claims) -> tuple[list[Mess
             skipped.append("tool_call" if type_ in messages.TOOL_CALL_TYPES else "tool_result")
         else:
             raise RecordError(
-                f"{name} item {number} is of an unknown type: {quote(str(type_))}", code="record/wrong-type"
+                f"{name} item {number} is of an unknown type: {quote_value(str(type_))}", code="record/wrong-type"
             )
     if not item_messages:
         raise RecordError(f"empty conversation: {name} holds no message", code="record/empty-conversation")
@@ -151,7 +151,8 @@ def _parse_anthropic_result(result: Json, claims: Claims) -> tuple[Message, ...]
 
 
 def _failure_reason(error: Json) -> str:
-    """Return the message in an error object."""
+    """Return the code or the type of an error object. Its message may quote the conversation."""
     while isinstance(error, dict):
-        error = error.get("message", error.get("error", error.get("type", error.get("code"))))
-    return quote(error) if isinstance(error, str) else "no reason is given"
+        names = ("error", "code", "type", "message")
+        error = next((error[name] for name in names if error.get(name) is not None), None)
+    return quote_value(error) if isinstance(error, str) else "no reason is given"

@@ -50,6 +50,15 @@ def quote(text: str) -> str:
     return ascii(text[:MAX_QUOTED_LENGTH]) + ellipsis
 
 
+def quote_value(value: str) -> str:
+    """Quote a value that is one of a few, such as a role. What holds a blank may be a message, and is not shown.
+
+    >>> quote_value("narrator"), quote_value("How do I bake bread?")
+    ("'narrator'", '(a text of 20 characters)')
+    """
+    return f"(a text of {len(value)} characters)" if any(map(str.isspace, value.strip())) else quote(value.strip())
+
+
 def quote_names(names: Iterable[str]) -> str:
     """Quote the first few names of an object for a message: `'id', 'text', and 12 more`."""
     names = list(names)

@@ -11,7 +11,7 @@ import re
 from guardcli.conversation import Conversation, Json, Message, NamedConversations
 from guardcli.formats import messages, roles
 from guardcli.formats.claims import Claims
-from guardcli.formats.errors import RecordError, describe_type, quote
+from guardcli.formats.errors import RecordError, describe_type
 
 _PARTS = ("chosen", "rejected", "transcript")
 _TURN = re.compile(r"(?:\A\s*|\r?\n\r?\n)(Human|Assistant):")
@@ -64,9 +64,7 @@ def _read_messages(value: dict[str, Json], name: str, claims: Claims, *, has_pro
 def _parse_turns(transcript: str, name: str) -> tuple[Message, ...]:
     before, *rest = _TURN.split(transcript)
     if before.strip():
-        raise RecordError(
-            f"{name}: text before the first `Human:` or `Assistant:`: {quote(before.strip())}", code="record/no-speaker"
-        )
+        raise RecordError(f"{name}: there is text before the first `Human:` or `Assistant:`", code="record/no-speaker")
     if not rest:
         raise RecordError(f"empty conversation: {name} is blank", code="record/empty-conversation")
     pairs = zip(rest[::2], rest[1::2], strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardcli.conversation import Role
-from guardcli.formats.errors import RecordError, describe_type, quote
+from guardcli.formats.errors import RecordError, describe_type, quote_value
 
 ROLE_WORDS: dict[Role, tuple[str, ...]] = {
     "user": ("user", "human", "prompter", "customer"),
@@ -31,7 +31,8 @@ def parse_role(word: object, number: int) -> Role:
     role = _ROLES.get(word.strip().lower())
     if role is None:
         raise RecordError(
-            f"message {number}: unknown role {quote(word)}; known are {', '.join(_ROLES)}", code="record/unknown-role"
+            f"message {number}: unknown role {quote_value(word)}; known are {', '.join(_ROLES)}",
+            code="record/unknown-role",
         )
     return role
 

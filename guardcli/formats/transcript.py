@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from guardcli.conversation import Conversation, Message, Role
 from guardcli.formats import decoding, roles
-from guardcli.formats.errors import RecordError, quote, too_long_message
+from guardcli.formats.errors import RecordError, too_long_message
 from guardcli.formats.frames import Frame
 from guardcli.formats.input_stream import InputStream
 from guardcli.formats.line_reader import LineReader, RawLine, append_blank, strip_marks
@@ -104,9 +104,7 @@ def _parse_turns(text: str, *, allow_system: bool) -> Conversation:
             turns[-1][1].append(line)
             has_unknown_speaker = has_unknown_speaker or _UNKNOWN_TURN.match(line) is not None
         else:
-            raise RecordError(
-                f"text before the first speaker (such as `User:`): {quote(line)}", code="record/no-speaker"
-            )
+            raise RecordError("there is text before the first speaker (such as `User:`)", code="record/no-speaker")
     messages = tuple(Message(role, "\n".join(lines).strip()) for role, lines in turns)
     return Conversation(messages, flags=(UNKNOWN_SPEAKER,) if has_unknown_speaker else ())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from guardcli.evaluation import Comparison, RowPair, score_delta
@@ -42,8 +43,11 @@ _FLIP_MEANINGS = {
 }
 
 
-def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
-    """Return all metrics, and the rows that are shown, each as it is in both runs."""
+def as_json(comparison: Comparison, before: str, after: str, *, with_text: bool) -> dict[str, Any]:
+    """Return all metrics, and the rows that are shown, each as it is in both runs.
+
+    Rows have their message, and fields that guard does not know, only if `with_text`.
+    """
     return {
         "before": before,
         "after": after,
@@ -55,10 +59,10 @@ def as_json(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
         "verdicts": _verdicts(comparison),
         "categories": _categories(comparison),
         "flips": [
-            {"before": was, "after": now, "rows": [[row.to_dict() for row in pair] for pair in pairs]}
+            {"before": was, "after": now, "rows": [_pair_dicts(pair, with_text) for pair in pairs]}
             for (was, now), pairs in comparison.flips.items()
         ],
-        "moves": [[row.to_dict() for row in pair] for pair in comparison.largest_deltas],
+        "moves": [_pair_dicts(pair, with_text) for pair in comparison.largest_deltas],
     }
 
 
@@ -169,6 +173,10 @@ def _category_changes(comparison: Comparison, names: CategoryNames) -> list[dict
         names.entry(label) | {"gained": comparison.gained[label], "lost": comparison.lost[label]}
         for label, _ in changes.most_common(_MAX_CATEGORIES)
     ]
+
+
+def _pair_dicts(pair: RowPair, with_text: bool) -> list[dict[str, Any]]:
+    return [(row if with_text else replace(row, text=None, extra={})).to_dict() for row in pair]
 
 
 def _verdicts(comparison: Comparison) -> list[dict[str, Any]]:

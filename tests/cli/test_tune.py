@@ -104,7 +104,19 @@ def test_from_records_to_other_scores(desk: Path, run: Path) -> None:
 
 
 def test_what_prepare_says(desk: Path) -> None:
-    words = ["train.jsonl", "-o", "p.jsonl", "--map", "map.json", "--samples", "1", "--seed", "3", *TEMPLATE]
+    words = [
+        "train.jsonl",
+        "-o",
+        "p.jsonl",
+        "--map",
+        "map.json",
+        "--samples",
+        "1",
+        "--with-text",
+        "--seed",
+        "3",
+        *TEMPLATE,
+    ]
     done = guard("tune", "prepare", *words, cwd=desk)
     counts, violated, sample, end = done.stderr.split("\n\n") + done.stderr.splitlines()[-1:]
     assert counts.splitlines()[0].split() == ["examples", "plain", "augmented", "made", "safe", "weight"]

@@ -54,8 +54,8 @@ def test_a_part_next_to_a_transcript_is_not_dropped():
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"chosen": "no"}, "chosen: text before the first `Human:` or `Assistant:`: 'no'"),
-        ({"chosen": "x" + HI}, "chosen: text before the first `Human:` or `Assistant:`: 'x'"),
+        ({"chosen": "no"}, "chosen: there is text before the first `Human:` or `Assistant:`"),
+        ({"chosen": "x" + HI}, "chosen: there is text before the first `Human:` or `Assistant:`"),
         (
             {"chosen": HI, "rejected": 1},
             "rejected is a number; it must be a transcript or a list of messages",

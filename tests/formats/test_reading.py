@@ -104,7 +104,7 @@ def test_a_repaired_record_is_flagged():
         ("openai", b"{}", "not of the format openai: an object"),
         ("openai", b"hi", "not JSON: Expecting value at column 1 (--input-format lines reads plain text)"),
         ("lines", b"hi", HI),
-        ("transcript", b"hi", "text before the first speaker (such as `User:`): 'hi'"),
+        ("transcript", b"hi", "there is text before the first speaker (such as `User:`)"),
     ],
 )
 def test_forced(format, content, expected):

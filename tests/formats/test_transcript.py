@@ -97,7 +97,7 @@ def test_invalid_utf8_is_an_error_of_its_conversation_only():
 def test_text_without_a_speaker_is_not_dropped():
     expected = [
         (1, None, [("user", "a")]),
-        (3, None, "text before the first speaker (such as `User:`): 'who?'"),
+        (3, None, "there is text before the first speaker (such as `User:`)"),
     ]
     assert read_texts(b"User: a\n---\nwho?\nUser: b\n") == expected
 

@@ -37,7 +37,7 @@ def test_as_text() -> None:
 
 
 def test_as_json_holds_the_rows() -> None:
-    found = json.loads(json.dumps(diff_report.as_json(compare_runs(BEFORE, AFTER), "a", "b")))
+    found = json.loads(json.dumps(diff_report.as_json(compare_runs(BEFORE, AFTER), "a", "b", with_text=True)))
     assert (found["matched"], found["changed"], found["unmatched"]) == (3, 2, [0, 0])
     assert found["verdicts"] == [
         {"before": "safe", "after": "safe", "rows": 1},

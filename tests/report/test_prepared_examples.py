@@ -28,8 +28,8 @@ def example(said: str) -> TrainingExample:
     )
 
 
-def shown(stats: PrepareStats, *samples: TrainingExample) -> str:
-    return format_preparation(stats, samples, color=False, width=80)
+def shown(stats: PrepareStats, *samples: TrainingExample, with_text: bool = True) -> str:
+    return format_preparation(stats, samples, with_text=with_text, color=False, width=80)
 
 
 def test_summary_counts_examples_categories_and_skipped_records() -> None:
@@ -66,6 +66,9 @@ def test_summary_without_examples() -> None:
 def test_samples() -> None:
     assert shown(PrepareStats(), example("Hi\n\x1b[2J")).endswith(
         "\na.jsonl:3 augmented, S9 S1\n  Hi\\n\\x1b[2J\n  → \\n\\nunsafe\\nS9<|eot_id|>\n"
+    )
+    assert shown(PrepareStats(), example("Hi"), with_text=False).endswith(
+        "\na.jsonl:3 augmented, S9 S1\n  → \\n\\nunsafe\\nS9<|eot_id|>\n"
     )
     assert f"\n  … {'x' * 240}\n" in shown(PrepareStats(), example("y" + "x" * 240))
 

@@ -133,6 +133,7 @@ _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
 @click.option("--balance", is_flag=True, help="Weight the examples so that safe and unsafe ones count alike.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn at random.")
 @click.option("--samples", type=click.IntRange(min=0), default=3, show_default=True, help="So many examples are shown.")
+@click.option("--with-text", is_flag=True, help="Show the conversations of these examples, too.")
 @click.option(
     "--target",
     type=click.Choice(["user", "assistant"]),
@@ -162,6 +163,7 @@ def prepare(
     balance: bool,
     seed: int,
     samples: int,
+    with_text: bool,
     target: LabelTarget | None,
     as_user: tuple[Role, ...],
     read_options: ReadOptions,
@@ -215,12 +217,21 @@ def prepare(
         output.echo_err_text(f"guard: {format_overlaps(stats)}\n")
         if not drop_overlap:
             raise InputError("they must not be trained on: --drop-overlap leaves them out", code="tune/overlap")
-    return _finish(None if to_stdout else path, examples, stats, samples=samples, seed=seed)
-
-
-def _finish(path: Path | None, examples: list[TrainingExample], stats: PrepareStats, *, samples: int, seed: int) -> int:
     shown = Random(seed).sample(examples, min(samples, len(examples)))
-    output.echo_err_text(format_preparation(stats, shown, color=False, width=output.table_width()))
+    return _finish(None if to_stdout else path, examples, stats, shown, with_text=with_text)
+
+
+def _finish(
+    path: Path | None,
+    examples: list[TrainingExample],
+    stats: PrepareStats,
+    shown: list[TrainingExample],
+    *,
+    with_text: bool,
+) -> int:
+    """Show what was made and some samples on stderr, and write the examples."""
+    summary = format_preparation(stats, shown, with_text=with_text, color=False, width=output.table_width())
+    output.echo_err_text(summary)
     if not examples:
         output.echo_err(f"guard: none of {pluralize(stats.num_records, 'record')} can be used: no example is written")
         return UNJUDGED
