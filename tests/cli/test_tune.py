@@ -117,7 +117,7 @@ def test_what_prepare_says(desk: Path) -> None:
         "3",
         *TEMPLATE,
     ]
-    done = guard("tune", "prepare", *words, cwd=desk)
+    done = guard("tune", "prepare", *words, "--with-text", cwd=desk)
     counts, violated, sample, end = done.stderr.split("\n\n") + done.stderr.splitlines()[-1:]
     assert counts.splitlines()[0].split() == ["examples", "plain", "augmented", "made", "safe", "weight"]
     assert counts.splitlines()[2].split()[:2] == ["safe", "4"]
