@@ -404,7 +404,7 @@ def test_the_environment_names_a_model_and_a_policy(desk: Path, tmp_path: Path, 
 
 
 def test_the_notice_of_the_starter_is_one_line(desk: Path) -> None:
-    done = guard("eval", "set.jsonl", "-m", "starter", "-t", "llama-guard-3", "-t", "openai-moderation", cwd=desk)
+    done = guard("eval", "set.jsonl", "-m", "starter", "-t", "llama-guard-3", "-t", "llama-guard-3-1b", cwd=desk)
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("guard: starter is a small demonstration model")
 
