@@ -33,7 +33,7 @@ class Stages:
         self._encoders: Mapping[str | None, PromptEncoder] = {
             None: PromptEncoder(self._renderer, guard.model.vocab, engine.max_model_len)
         }
-        self._answers = AnswerGrammar.from_taxonomy(guard.taxonomy, guard.template.answer, guard.model.vocab)
+        self._answers = AnswerGrammar.from_taxonomy(guard.taxonomy, guard.template, guard.model.vocab)
 
     def seconds(self) -> dict[str, float]:
         """Seconds a record of each stage: medians."""

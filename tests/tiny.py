@@ -67,6 +67,8 @@ def write(
     reads: Mapping[str, tuple[str, float]] | None = None,
     user_defined: bool = False,
     chatml: bool = False,
+    special_tokens: Sequence[str] = (),
+    verdicts: Sequence[str] = (),
     control: str = "",
     context: int = 4096,
     name: str = "tiny",
@@ -84,13 +86,15 @@ def write(
     `half` stores F16 instead of F32. `reads` makes a model that means something: for each word its category, such as
     "S9", and how strongly it speaks for it. Such a word anywhere in the prompt makes it unsafe; 1.0 is beyond doubt.
     `chatml` makes a base for smol-guard: it has the special tokens of ChatML and, as in the vocabulary of SmolLM2,
-    `unsafe` is two tokens. `control` are bytes whose tokens are typed as control tokens, and `lacking` is a byte that
-    has no token. With `tensors_per_file` it is split, and the files' names are `path`'s with their numbers. `strings`
-    are more metadata, by key.
+    `unsafe` is two tokens. `special_tokens` are more control tokens, and `verdicts` are words of another family's that
+    `answers` lifts, each one token. `control` are bytes whose tokens are typed as control tokens, and `lacking` is a
+    byte that has no token. With `tensors_per_file` it is split, and the files' names are `path`'s with their numbers.
+    `strings` are more metadata, by key.
     """
     words = [form for word in reads or () for form in (word, f"Ġ{word}")]
-    merges = tuple(dict.fromkeys((*MERGES, *_chains(words))))
-    specials = SPECIALS
+    lifted = [word.replace(" ", "Ġ") for word in verdicts] or ["safe", "unsafe"]
+    merges = tuple(dict.fromkeys((*_chains(lifted if verdicts else ()), *MERGES, *_chains(words))))
+    specials = (*SPECIALS, *special_tokens)
     if chatml:
         merges, specials = tuple(merge for merge in merges if merge != "un safe"), (*SPECIALS, *CHATML)
     tokens, types = vocabulary(user_defined=user_defined, merges=merges, specials=specials)
@@ -124,7 +128,7 @@ def write(
     for key, value in (strings or {}).items():
         writer.add_string(key, value)
     if made is None:
-        made = _reading(tokens, width, reads) if reads else weights(tokens, width, seed, answers=answers)
+        made = _reading(tokens, width, reads) if reads else weights(tokens, width, seed, answers=answers, lifted=lifted)
     for tensor, values in made.items():
         as_half = half and values.ndim == 2
         writer.add_tensor(tensor, values.astype(np.float16 if as_half else np.float32))
@@ -167,7 +171,9 @@ def write_adapter(
     return path
 
 
-def weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict[str, np.ndarray]:
+def weights(
+    tokens: list[str], width: int, seed: int, *, answers: bool, lifted: Sequence[str] = ("safe", "unsafe")
+) -> dict[str, np.ndarray]:
     """The random weights of a seed, by the names that a GGUF has for them."""
     random = np.random.default_rng(seed)
 
@@ -185,8 +191,8 @@ def weights(tokens: list[str], width: int, seed: int, *, answers: bool) -> dict[
         made |= {f"blk.{layer}.{part}.weight": values for part, values in block.items()}
     if answers:
         embedding[:, 0] = 10  # ... which so stays constant, and lifts the two verdicts
-        for word in ("safe", "unsafe" if "unsafe" in tokens else "un"):
-            output[tokens.index(word), 0] = 60
+        for word in lifted:
+            output[tokens.index(word if word in tokens else "un"), 0] = 60
     return made
 
 

@@ -8,12 +8,13 @@ Ids are tries of token sequences, so that an answer can never be malformed. For 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from guardcli.errors import ModelError
 from guardcli.models import Vocab
-from guardcli.prompts import AnswerFormat
+from guardcli.prompts import AnswerFormat, Template
 from guardcli.taxonomy import Taxonomy
 
 _CACHE_SIZE = 1000  # lists of ids
@@ -67,45 +68,62 @@ class Trie:
 class AnswerGrammar:
     """The token ids of an answer::
 
-        unsafe before_list first further further … end
+        unsafe before the list first further further … end
 
-    `safe` and `unsafe` are the first tokens of the two verdicts, where the verdict is read. `before_list` is the rest
-    of the word for unsafe, if it has one, and the line break. `first` has the ids as they begin the list, `further`
-    with the separator before them. One of `ends` ends it.
+    The verdict is read at the first tokens of the words for it: `safe`, and the keys of `unsafe`, which has for each
+    the tokens from there to the list. `first` has the categories as they begin the list, `further` with the separator
+    before them. One of `ends` ends it.
     """
 
-    safe: int
-    unsafe: int
-    before_list: tuple[int, ...]
+    safe: tuple[int, ...]
+    unsafe: Mapping[int, tuple[int, ...]]
     first: Trie
     further: Trie
     ends: tuple[int, ...]
     _cache: dict[tuple[str, ...], Trie] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def from_taxonomy(cls, taxonomy: Taxonomy, answer: AnswerFormat, vocab: Vocab) -> AnswerGrammar:
-        """Raises ModelError: the two verdicts begin with the same token, or the vocabulary joins an id with the
-        separator before it."""
-        ids = [category.id for category in taxonomy.categories]
-        safe, unsafe = (list(vocab.encode_text(word)) for word in (answer.safe, answer.unsafe))
-        if safe[0] == unsafe[0]:
-            raise ModelError(
-                f"{answer.safe!r} and {answer.unsafe!r} begin with the same token in the model's vocabulary, so the "
-                "verdict cannot be read there: the model is not one of this template; name another with --template",
-                code="model/wrong-template",
-            )
-        first = {id_: vocab.encode_line(id_) for id_ in ids}
-        before = ids[0]
-        further = {id_: _after(vocab.encode_line, before, f"{answer.separator}{id_}") for id_ in ids}
-        line_break = vocab.encode_text("\n")[-1:]  # SentencePiece puts a space before it, elsewhere it is one
+    def from_taxonomy(cls, taxonomy: Taxonomy, template: Template, vocab: Vocab) -> AnswerGrammar:
+        """The answers of a template's models on a taxonomy.
+
+        Raises:
+            ModelError: words for both verdicts begin with the same token, or the vocabulary joins a category with what
+                stands before it.
+        """
+        answer = template.answer
+        safe: dict[int, str] = {}
+        for word in answer.safe:
+            safe.setdefault(_word(vocab, answer, word)[0], word)
+        unsafe: dict[int, tuple[int, ...]] = {}
+        for word in answer.unsafe:
+            first, *rest = _word(vocab, answer, word)
+            if first in safe:
+                raise ModelError(
+                    f"{safe[first]!r} and {word!r} begin with the same token in the model's vocabulary, so the "
+                    "verdict cannot be read there: the model is not one of this template; name another with --template",
+                    code="model/wrong-template",
+                )
+            unsafe.setdefault(first, (*rest, *_after(vocab.encode_line, word, answer.before_list)))
+        listed = {} if template.asks_by_category else {c.id: template.listed(c) for c in taxonomy.categories}
+        before = next(iter(listed.values()), "")
         return cls(
-            safe[0],
-            unsafe[0],
-            (*unsafe[1:], *line_break),
-            Trie.from_sequences(first),
-            Trie.from_sequences(further),
-            tuple(sorted({*vocab.eog_token_ids(), vocab.special(answer.end.text)})),
+            tuple(safe),
+            unsafe,
+            Trie.from_sequences({id_: _first(vocab, answer, text) for id_, text in listed.items()}),
+            Trie.from_sequences(
+                {id_: _after(vocab.encode_line, before, answer.separator + text) for id_, text in listed.items()}
+            ),
+            tuple(sorted({*vocab.eog_token_ids(), vocab.special(answer.end.text), *_list_ends(vocab, answer)})),
         )
+
+    @property
+    def verdicts(self) -> tuple[int, ...]:
+        """The tokens at which the verdict is read: those for safe, then those for unsafe."""
+        return (*self.safe, *self.unsafe)
+
+    def sum_verdicts(self, logits: Sequence[float]) -> tuple[float, float]:
+        """The logits of safe and of unsafe, of those of `verdicts`: each the logsumexp over its words."""
+        return logsumexp(logits[: len(self.safe)]), logsumexp(logits[len(self.safe) :])
 
     def remaining(self, listed: tuple[str, ...]) -> Trie:
         """The ids that may follow a list of `listed` ids. Cached, as most lists are short and few."""
@@ -119,6 +137,32 @@ class AnswerGrammar:
     def after_id(self) -> tuple[int, ...]:
         """The tokens that may follow a complete id: the end, or the beginning of the next id."""
         return (*self.ends, *self.further.children)
+
+
+def logsumexp(logits: Sequence[float]) -> float:
+    """The logarithm of the sum of powers; a single logit as it is."""
+    if len(logits) == 1:
+        return logits[0]
+    highest = max(logits)
+    return highest + math.log(sum(math.exp(logit - highest) for logit in logits))
+
+
+def _word(vocab: Vocab, answer: AnswerFormat, word: str) -> list[int]:
+    """The tokens of a word for a verdict, where it stands in the answer."""
+    if not answer.prefix or answer.prefix.endswith("\n"):
+        return list(map(int, vocab.encode_text(word)))
+    return _after(vocab.encode_line, answer.prefix, word)
+
+
+def _first(vocab: Vocab, answer: AnswerFormat, text: str) -> list[int]:
+    """The tokens of a category that begins the list."""
+    if answer.before_list.endswith("\n"):
+        return list(map(int, vocab.encode_line(text)))
+    return _after(vocab.encode_line, answer.before_list.lstrip("\n"), text)
+
+
+def _list_ends(vocab: Vocab, answer: AnswerFormat) -> list[int]:
+    return [int(vocab.encode_text(text)[-1]) for text in answer.list_ends]
 
 
 def _after(encode: Callable[[str], Iterable[int]], before: str, text: str) -> list[int]:

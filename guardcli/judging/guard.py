@@ -93,7 +93,8 @@ class Guard:
             self.config = config or JudgeConfig()
             calibration = self.config.calibration
             self.rule = make_decision_rule(self.taxonomy, threshold=self.config.threshold, calibration=calibration)
-            self.per_category = self.config.per_category or bool(self.rule.thresholds)
+            by_category = self.config.per_category or self.template.asks_by_category
+            self.per_category = by_category or bool(self.rule.thresholds)
             self.provenance = _provenance(model, self.template, self.taxonomy, per_category=self.per_category)
             if calibration is not None:
                 calibration.check_matches(self.provenance)
@@ -101,7 +102,7 @@ class Guard:
             prefixes = {r.prefix(speaker) for r in renderers.values() for speaker in SPEAKERS}
             self.policy_prompts = _policy_prompts(renderers.values())
             prefix_lens = [len(model.vocab.encode(prefix)) for prefix in prefixes]
-            answers = AnswerGrammar.from_taxonomy(self.taxonomy, self.template.answer, model.vocab)
+            answers = AnswerGrammar.from_taxonomy(self.taxonomy, self.template, model.vocab)
             self._engine = given or open_engine(model.llama, engine_config, prefix_lens=prefix_lens)
             limit = self._engine.max_model_len - MAX_ANSWER_TOKENS
             self._pipeline = Pipeline(

@@ -124,7 +124,8 @@ def prepare(
     with suppress(
         ModelError, UnicodeError, UnencodableTextError
     ):  # raised again by the record that is to blame, after those before it
-        _encoder(encoders).encode_turns([(draft.encoded, at) for draft in with_turns for at in draft.chosen_indices])
+        wanted = [(draft.encoded, at) for draft in with_turns for at in draft.chosen_indices]
+        _encoder(encoders).encode_judged_turns(wanted)
     for draft in drafts:
         if isinstance(draft, PreparedRecord):
             yield draft
@@ -205,7 +206,9 @@ def _too_large(count: int) -> str:
 
 def _parts(draft: _Draft, encoders: PromptEncoders) -> Iterator[TurnPrompts]:
     shown = draft.encoded.shown
-    marked = list(accumulate((contains_marker(turn.text) for turn in shown), or_))  # in what is shown up to here
+    markers = _encoder(encoders).markers
+    # In what is shown up to here.
+    marked = list(accumulate((contains_marker(turn.text, markers) for turn in shown), or_))
     flags = (*draft.record.conversation.flags, *(() if draft.all_turns.alternating else ("role_order",)))
     indices = iter(draft.chosen_indices)
     for turn in draft.chosen:

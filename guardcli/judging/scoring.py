@@ -1,7 +1,8 @@
 """Score one prompt: P(unsafe), and the categories that the model would list.
 
 Nothing is sampled. The score is the softmax over the two verdicts at the position where one of them is written: over
-their first tokens, where a vocabulary has no single one for each.
+their first tokens, where a vocabulary has no single one for each. Where a family has several words for a verdict, their
+probabilities are summed.
 Categories are decoded greedily over the trie of the ids that may follow:
 
     prompt … ⏎⏎ ▸ unsafe ⏎ ▸ S1 , S9 <end>        ▸ where logits are read
@@ -56,12 +57,14 @@ def score_prompt(
     # of the time with a fifth of the prompts unsafe and 0.99 with half of them (170 M parameters, Q8_0, 2 cores,
     # medians of 5 interleaved rounds of 30 prompts): no difference that pays for three tokens a prompt on a CPU.
     try:
-        query = LogitQuery(len(prompt) - 1, (answers.safe, answers.unsafe))
+        query = LogitQuery(len(prompt) - 1, answers.verdicts)
         (logits,) = yield RequestStep(prompt, (query,), prefix_len=prefix_len)
-        score, mass = _score(logits)
+        score, mass = _score(logits, answers)
         if not list_if(score):
             return PromptScore(score, mass)
-        categories, listed = yield from _categories(len(prompt), answers)
+        likely = dict(zip(answers.verdicts, logits.values, strict=True))
+        unsafe = max(answers.unsafe, key=lambda token: likely[token])
+        categories, listed = yield from _categories(len(prompt), unsafe, answers)
         return PromptScore(score, mass, categories, listed)
     except _NotFinite:
         return PromptScore(
@@ -70,9 +73,9 @@ def score_prompt(
         )
 
 
-def _score(logits: Logits) -> tuple[float, float]:
+def _score(logits: Logits, answers: AnswerGrammar) -> tuple[float, float]:
     _check((*logits.values, logits.logsumexp))
-    safe, unsafe = logits.values
+    safe, unsafe = answers.sum_verdicts(logits.values)
     mass = min(1.0, math.exp(safe - logits.logsumexp) + math.exp(unsafe - logits.logsumexp))
     difference = safe - unsafe
     # Of the two forms of the logistic function, the one that cannot overflow.
@@ -80,13 +83,17 @@ def _score(logits: Logits) -> tuple[float, float]:
     return score, mass
 
 
-def _categories(length: int, answers: AnswerGrammar) -> LogitCoroutine[tuple[tuple[str, ...], dict[str, float]]]:
+def _categories(
+    length: int, unsafe: int, answers: AnswerGrammar
+) -> LogitCoroutine[tuple[tuple[str, ...], dict[str, float]]]:
     """Decode the listed ids, starting with the most probable first one; return them and the distribution of the first.
+
+    `unsafe` is the first token of the word after which they stand.
 
     The list is cut at MAX_ANSWER_TOKENS: after some 15 ids of four tokens, more than any guard lists.
     """
     forced, choice = answers.first.unique_path()
-    tokens = [answers.unsafe, *answers.before_list, *forced]
+    tokens = [unsafe, *answers.unsafe[unsafe], *forced]
     listed = yield from _distribution(choice, tokens, length, answers.after_id)
     first = max(listed, key=lambda id_: listed[id_])
     end = length + MAX_ANSWER_TOKENS

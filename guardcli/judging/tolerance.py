@@ -107,9 +107,9 @@ def _prompt(encoder: PromptEncoder, text: str) -> EncodedPrompt:
 
 def _log_odds(tokens: TokenIds, prefix_len: int, answers: AnswerGrammar) -> LogitCoroutine[float]:
     """The log-odds of "unsafe" after the last token."""
-    query = LogitQuery(len(tokens) - 1, (answers.safe, answers.unsafe))
+    query = LogitQuery(len(tokens) - 1, answers.verdicts)
     (logits,) = yield RequestStep(tokens, (query,), prefix_len=prefix_len)
-    safe, unsafe = logits.values
+    safe, unsafe = answers.sum_verdicts(logits.values)
     return unsafe - safe
 
 

@@ -13,6 +13,7 @@ flag for either. Each piece of a prompt is encoded once: the prefix, the suffix,
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +27,8 @@ from guardcli.judging.sliding_window import split_into_windows
 from guardcli.models import Vocab
 from guardcli.models.vocab import TokenIds
 from guardcli.prompts import Renderer
-from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
+from guardcli.prompts.turns import NO_REQUEST, SPEAKERS, Speaker, Turn, find_request
+from guardcli.text.segments import Segment
 
 STEPS = 4  # earlier turns are dropped by a quarter of the room at a time
 MIN_KEPT = 0.5  # of the tokens of earlier turns that would fit
@@ -66,6 +68,8 @@ class PromptEncoder:
         self._limit = limit
         self._prefix = lru_cache(maxsize=None)(self._encode_prefix)
         self._suffix = lru_cache(maxsize=None)(self._encode_suffix)
+        self._follows_text = not renderer.turn(NO_REQUEST)[-1].special
+        self._no_request = self.encode_turn(NO_REQUEST) if renderer.template.reads == "exchange" else None
         least = limit - min(map(self._room, SPEAKERS))
         if least + 16 > limit:
             raise GuardError(
@@ -82,15 +86,30 @@ class PromptEncoder:
         """The ids that every prompt about a speaker's message begins with: the taxonomy, mostly."""
         return self._prefix(speaker)
 
-    def encode_turn(self, turn: Turn) -> TokenIds:
-        """The ids of one turn as it stands in a conversation."""
-        return self._vocab.encode(self._renderer.turn(turn), follows=True)
+    @property
+    def markers(self) -> re.Pattern[str] | None:
+        """What separates the parts of a prompt besides special tokens; see `contains_marker`."""
+        return self._renderer.template.markers
 
-    def encode_turns(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
-        """Encode turns of several conversations, by their indices, at once."""
-        pieces = [self._renderer.turn(turns.shown[at]) for turns, at in wanted]
-        for (turns, at), ids in zip(wanted, self._vocab.encode_batch(pieces), strict=True):
-            turns.keep(at, ids)
+    @property
+    def judged_differs(self) -> bool:
+        """Whether a turn has other ids where it is the judged one."""
+        return self._renderer.template.judged_turn is not None
+
+    def encode_turn(self, turn: Turn) -> TokenIds:
+        """The ids of one turn as it stands in a conversation, before the judged one."""
+        return self._vocab.encode(self._renderer.turn(turn), follows=self._follows_text)
+
+    def encode_judged_turn(self, turn: Turn) -> TokenIds:
+        """The ids of the judged turn."""
+        return self._vocab.encode(self._renderer.judged_turn(turn), follows=self._follows_text)
+
+    def encode_judged_turns(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
+        """Encode turns of several conversations that are judged, by their indices, at once."""
+        pieces = [self._renderer.judged_turn(turns.shown[at]) for turns, at in wanted]
+        encoded = self._vocab.encode_batch(pieces, follows=self._follows_text)
+        for (turns, at), ids in zip(wanted, encoded, strict=True):
+            turns.keep_judged(at, ids)
 
     def fit(self, turns: EncodedTurns, at: int) -> PromptWindows:
         """The prompt for the turn at an index, with the turns before it.
@@ -98,7 +117,9 @@ class PromptEncoder:
         Where not all of them fit, less than a step of those that would is dropped, and at least `MIN_KEPT` is kept.
         """
         turn = turns.shown[at]
-        room = self._room(turn.speaker) - len(turns[at])
+        if self._no_request is not None:
+            return self._fit_exchange(turns, at, self._no_request)
+        room = self._room(turn.speaker) - len(turns.judged(at))
         if room < 0:
             return PromptWindows(tuple(self._windows(turn)), truncated=at > 0)
         start = at
@@ -107,9 +128,26 @@ class PromptEncoder:
             room -= len(turns[start])
         if start > 0:
             start = self._stepped(turns, start, at)
-        return PromptWindows(
-            (self._prompt(turn.speaker, [turns[i] for i in range(start, at + 1)]),), truncated=start > 0
-        )
+        said = [*(turns[i] for i in range(start, at)), turns.judged(at)]
+        return PromptWindows((self._prompt(turn.speaker, said),), truncated=start > 0)
+
+    def _fit_exchange(self, turns: EncodedTurns, at: int, no_request: TokenIds) -> PromptWindows:
+        """The prompt for the turn at an index; for an assistant's with the user's turn that it answers, if that fits.
+
+        Where it does not, or there is none, the place of the user's turn is empty.
+        """
+        turn = turns.shown[at]
+        if turn.speaker == "User":
+            request, before = None, []
+        else:
+            request, before = find_request(turns.shown, at), [no_request]
+        room = self._room(turn.speaker) - len(turns.judged(at))
+        if request is not None and len(turns[request]) <= room:
+            before, request = [turns[request]], None
+        if room < sum(map(len, before)):
+            return PromptWindows(tuple(self._windows(turn, before)), truncated=request is not None)
+        said = [*before, turns.judged(at)]
+        return PromptWindows((self._prompt(turn.speaker, said),), truncated=request is not None)
 
     def _stepped(self, turns: EncodedTurns, earliest: int, at: int) -> int:
         """The first turn to keep, where `earliest` is the first that fits before the one at an index.
@@ -131,24 +169,26 @@ class PromptEncoder:
         prefix = self._prefix(speaker)
         return EncodedPrompt(np.concatenate((prefix, *said, self._suffix(speaker))), len(prefix))
 
-    def _windows(self, turn: Turn) -> Iterator[EncodedPrompt]:
-        """The parts of a turn that is too long alone, each a prompt by itself."""
-        room = self._room(turn.speaker)
+    def _windows(self, turn: Turn, before: Sequence[TokenIds] = ()) -> Iterator[EncodedPrompt]:
+        """The parts of a turn that is too long alone, each a prompt by itself. `before` is what precedes each."""
+        room = self._room(turn.speaker) - sum(map(len, before))
 
         def count(text: str) -> int:
-            return len(self.encode_turn(replace(turn, text=text.strip())))
+            return len(self.encode_judged_turn(replace(turn, text=text.strip())))
 
         for start, end in split_into_windows(turn.text, room, count):
             if text := turn.text[start:end].strip():
-                yield self._prompt(turn.speaker, [self.encode_turn(replace(turn, text=text))])
+                yield self._prompt(turn.speaker, [*before, self.encode_judged_turn(replace(turn, text=text))])
 
     def _encode_prefix(self, speaker: Speaker) -> TokenIds:
         return self._vocab.encode(self._renderer.prefix(speaker))
 
     def _encode_suffix(self, speaker: Speaker) -> TokenIds:
-        ids = self._vocab.encode(self._renderer.suffix(speaker), follows=True)
+        ids = self._vocab.encode(self._renderer.suffix(speaker), follows=self._follows_text)
         answer_prefix = self._renderer.template.answer.prefix
-        return np.concatenate((ids, self._vocab.encode_text(answer_prefix))) if answer_prefix else ids
+        if not answer_prefix:
+            return ids
+        return np.concatenate((ids, self._vocab.encode((Segment(answer_prefix),), follows=True)))
 
 
 class EncodedTurns:
@@ -158,6 +198,7 @@ class EncodedTurns:
         self.shown = shown
         self._encoder = encoder
         self._ids: dict[int, TokenIds] = {}
+        self._judged_ids = {} if encoder.judged_differs else self._ids
         self._begins = [0]
 
     def __getitem__(self, at: int) -> TokenIds:
@@ -165,9 +206,15 @@ class EncodedTurns:
             self._ids[at] = self._encoder.encode_turn(self.shown[at])
         return self._ids[at]
 
-    def keep(self, at: int, ids: TokenIds) -> None:
-        """Know the ids of a turn before they are asked for."""
-        self._ids[at] = ids
+    def judged(self, at: int) -> TokenIds:
+        """The ids of a turn where it is the judged one."""
+        if at not in self._judged_ids:
+            self._judged_ids[at] = self._encoder.encode_judged_turn(self.shown[at])
+        return self._judged_ids[at]
+
+    def keep_judged(self, at: int, ids: TokenIds) -> None:
+        """Know the ids of a judged turn before they are asked for."""
+        self._judged_ids[at] = ids
 
     def begins(self, at: int) -> list[int]:
         """Where each turn up to the one at an index begins, in tokens from the first turn."""

@@ -146,8 +146,9 @@ class Vocab:
             follows = False
         return _join(parts)
 
-    def encode_batch(self, pieces: Iterable[Sequence[Segment]]) -> list[TokenIds]:
-        """The ids of pieces that each follow a blank line and end with one: of each what `encode` gives.
+    def encode_batch(self, pieces: Iterable[Sequence[Segment]], *, follows: bool = True) -> list[TokenIds]:
+        """The ids of pieces that each follow a line break, or with `follows` false a special token: of each what
+        `encode` gives.
 
         Where that is known to change nothing they go through llama.cpp in one call, which lets other threads run all
         the while, and does not take turns with Python for the processor's caches.
@@ -158,7 +159,7 @@ class Vocab:
         """
         pieces = list(pieces)
         together = self._encode_together(pieces)
-        return [self.encode(piece, follows=True) for piece in pieces] if together is None else together
+        return [self.encode(piece, follows=follows) for piece in pieces] if together is None else together
 
     def encode_text(self, text: str) -> TokenIds:
         """The ids of a plain text in one piece, whatever stands in it."""

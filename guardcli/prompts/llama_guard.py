@@ -61,7 +61,7 @@ class _Wording:
         label, text = Segment(f"{turn.speaker}: "), Segment(turn.text, untrusted=True)
         return label, text, Segment(self.after_message)
 
-    def suffix(self, speaker: Speaker) -> Segments:
+    def suffix(self, taxonomy: Taxonomy, speaker: Speaker) -> Segments:
         text = f"<END CONVERSATION>\n\n{self.assessment.format(speaker=speaker)}"
         return (Segment(text), *self.closing)
 

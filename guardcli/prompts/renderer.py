@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardcli.prompts.template import Template
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import NO_REQUEST, Speaker, Turn, find_request
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
 
@@ -46,11 +46,12 @@ class Renderer:
         """The prompt in which the last of `shown` is judged. Raises ValueError if there is none."""
         if not shown:
             raise ValueError("a prompt needs the turn that is judged")
-        speaker = shown[-1].speaker
+        judged = shown[-1]
+        before = [segment for turn in self._context(shown) for segment in self.turn(turn)]
         return Prompt(
-            prefix=self.prefix(speaker),
-            conversation=tuple(segment for turn in shown for segment in self.turn(turn)),
-            suffix=self.suffix(speaker),
+            prefix=self.prefix(judged.speaker),
+            conversation=(*before, *self.judged_turn(judged)),
+            suffix=self.suffix(judged.speaker),
             answer_prefix=self.template.answer.prefix,
         )
 
@@ -59,16 +60,30 @@ class Renderer:
         return self.template.prefix(self._taxonomy, speaker)
 
     def turn(self, turn: Turn) -> tuple[Segment, ...]:
-        """One turn of the conversation."""
+        """One turn of the conversation, before the one that is judged."""
         return self.template.turn(turn)
+
+    def judged_turn(self, turn: Turn) -> tuple[Segment, ...]:
+        """The turn that is judged."""
+        return (self.template.judged_turn or self.template.turn)(turn)
 
     def suffix(self, speaker: Speaker) -> tuple[Segment, ...]:
         """What comes after the conversation, up to where the model answers."""
-        return self.template.suffix(speaker)
+        return self.template.suffix(self._taxonomy, speaker)
 
     def answer(self, violated: Sequence[str]) -> tuple[Segment, ...]:
         """What a model that is right answers, to its end: that these ids are violated, or that all is safe."""
         answer = self.template.answer
         before = (Segment(answer.prefix),) if answer.prefix else ()
-        verdict = f"{answer.unsafe}\n{answer.separator.join(violated)}" if violated else answer.safe
+        listed = f"{answer.before_list}{answer.separator.join(violated)}"
+        verdict = f"{answer.unsafe[0]}{listed}" if violated else answer.safe[0]
         return (*before, Segment(verdict), answer.end)
+
+    def _context(self, shown: Sequence[Turn]) -> Sequence[Turn]:
+        """The turns before the judged one, the last of `shown`, that its prompt has."""
+        if self.template.reads == "conversation":
+            return shown[:-1]
+        if shown[-1].speaker == "User":
+            return ()
+        request = find_request(shown, len(shown) - 1)
+        return (NO_REQUEST if request is None else shown[request],)

@@ -35,7 +35,7 @@ def _turn(turn: Turn) -> Segments:
     return _START, Segment(f"{_ROLES[turn.speaker]}\n"), Segment(turn.text, untrusted=True), _END, _LINE_BREAK
 
 
-def _suffix(speaker: Speaker) -> Segments:
+def _suffix(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
     return _START, Segment("guard\n")
 
 
@@ -52,6 +52,4 @@ SMOL_GUARD = Template(
     turn=_turn,
     suffix=_suffix,
     answer=AnswerFormat(end=_END),
-    ids=re.compile(r"[A-Z][1-9][0-9]{0,2}"),
-    id_description="a capital letter and a number of up to three digits (S1, O3)",
 )

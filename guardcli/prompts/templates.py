@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable
 
 from guardcli.prompts.llama_guard import LLAMA_GUARD
+from guardcli.prompts.qwen3_guard import QWEN3_GUARD
 from guardcli.prompts.smol_guard import SMOL_GUARD
 from guardcli.prompts.template import Template
 
-TEMPLATES = {template.name: template for template in (*LLAMA_GUARD, SMOL_GUARD)}
+TEMPLATES = {template.name: template for template in (*LLAMA_GUARD, SMOL_GUARD, *QWEN3_GUARD)}
 
 
 def detect_template(chat_template: str, names: Iterable[str]) -> Template | None:
@@ -28,5 +29,9 @@ def detect_template(chat_template: str, names: Iterable[str]) -> Template | None
         if template.matches_chat_template(chat_template):
             return template
     slugs = [re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in names]
-    matches = (template for slug in slugs for template in newest_first if template.model_name.search(slug))
+    matches = (template for slug in slugs for template in newest_first if _has_name(template, slug))
     return next(matches, None)
+
+
+def _has_name(template: Template, slug: str) -> bool:
+    return template.model_name is not None and template.model_name.search(slug) is not None

@@ -38,6 +38,14 @@ class Turn:
         return not self.text
 
 
+NO_REQUEST = Turn(0, "user", "User", "")  # before an assistant's message that answers none
+
+
+def find_request(shown: Sequence[Turn], at: int) -> int | None:
+    """The index of the user's last turn before the one at an index; None if there is none."""
+    return next((before for before in range(at - 1, -1, -1) if shown[before].speaker == "User"), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Turns:
     """The turns of both speakers, blank ones included, and what was left out, counted by kind.

@@ -34,9 +34,24 @@ def find_marker(text: str) -> str | None:
     return (_search(text) or in_skeleton) if in_skeleton else None
 
 
-def contains_marker(text: str) -> bool:
-    """Return whether a text has an imitation."""
-    return _search(skeleton(text)) is not None
+def contains_marker(text: str, markers: re.Pattern[str] | None = None) -> bool:
+    """Return whether a text has an imitation; with `markers`, those of one guard family count too."""
+    plain = skeleton(text)
+    return _search(plain) is not None or (markers is not None and markers.search(plain) is not None)
+
+
+def marker_pattern(*texts: str) -> re.Pattern[str]:
+    """A pattern that finds imitations of what separates the parts of a family's prompt, in skeletons.
+
+    >>> bool(marker_pattern("<Query>:").search("< query >: is it safe?"))
+    True
+    """
+    return re.compile("|".join(map(_loosely, texts)))
+
+
+def _loosely(text: str) -> str:
+    """A pattern for a text in lower case, with any spacing."""
+    return r"\s*".join(map(re.escape, re.findall(r"\w+|[^\w\s]", text.lower())))
 
 
 def _search(plain: str) -> str | None:

@@ -110,10 +110,10 @@ class Tokenizer:
         """The token ids of a template's words for safe and for unsafe."""
         if template not in self._verdicts:
             answer = TEMPLATES[template].answer
-            safe, unsafe = (tuple(self._encoder.encode_text(word)) for word in (answer.safe, answer.unsafe))
+            safe, unsafe = (tuple(self._encoder.encode_text(word)) for word in (answer.safe[0], answer.unsafe[0]))
             if safe[0] == unsafe[0]:
                 raise ModelError(
-                    f"{answer.safe!r} and {answer.unsafe!r} begin with the same token in the tokenizer: "
+                    f"{answer.safe[0]!r} and {answer.unsafe[0]!r} begin with the same token in the tokenizer: "
                     f"it is not one of a model for {template}",
                     code="model/unsupported",
                 )

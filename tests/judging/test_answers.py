@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +15,16 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
 from tests import tiny
 
-LLAMA_GUARD_3 = TEMPLATES["llama-guard-3-8b"].answer
+LLAMA_GUARD_3 = TEMPLATES["llama-guard-3-8b"]
+END = LLAMA_GUARD_3.answer.end
 TOKENS, _ = tiny.vocabulary(user_defined=False)
+
+
+def grammar(answer: AnswerFormat, model: Model) -> AnswerGrammar:
+    """The answers of a Llama Guard 3 that answers in another format."""
+    return AnswerGrammar.from_taxonomy(
+        Taxonomy.load("llama-guard-3"), replace(LLAMA_GUARD_3, answer=answer), model.vocab
+    )
 
 
 def ids(*tokens: str) -> list[int]:
@@ -23,8 +33,8 @@ def ids(*tokens: str) -> list[int]:
 
 def test_answers_of_llama_guard_3(model: Model) -> None:
     answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), LLAMA_GUARD_3, model.vocab)
-    assert [answers.safe, answers.unsafe] == ids("safe", "unsafe")
-    assert answers.before_list == tuple(ids("Ċ"))
+    assert answers.verdicts == tuple(ids("safe", "unsafe"))
+    assert list(answers.unsafe.values()) == [tuple(ids("Ċ"))]
     forced, choice = answers.first.unique_path()
     assert forced == ids("S")
     assert {node.id for node in choice.children.values()} == {f"S{n}" for n in range(1, 15)}
@@ -57,20 +67,18 @@ def test_every_id_is_found_by_its_path(sequences: dict[str, list[int]]) -> None:
 
 
 def test_verdicts_of_several_tokens_are_read_at_the_first_of_each(model: Model) -> None:
-    answer = AnswerFormat(safe="afe", unsafe="unsafeS", end=LLAMA_GUARD_3.end)
-    answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), answer, model.vocab)
-    assert [answers.safe, answers.unsafe] == ids("a", "unsafe")
-    assert answers.before_list == tuple(ids("S", "Ċ"))
+    answers = grammar(AnswerFormat(safe=("afe",), unsafe=("unsafeS",), end=END), model)
+    assert answers.safe == tuple(ids("a"))
+    assert answers.unsafe == {ids("unsafe")[0]: tuple(ids("S", "Ċ"))}
 
 
 def test_verdicts_that_begin_with_the_same_token_are_refused(model: Model) -> None:
-    answer = AnswerFormat(safe="unsafe not", unsafe="unsafe", end=LLAMA_GUARD_3.end)
+    answer = AnswerFormat(safe=("unsafe not",), unsafe=("unsafe",), end=END)
     with pytest.raises(ModelError, match="'unsafe not' and 'unsafe' begin with the same token") as caught:
-        AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), answer, model.vocab)
+        grammar(answer, model)
     assert caught.value.code == "model/wrong-template"
 
 
 def test_the_end_of_the_template_ends_a_list_too(model: Model) -> None:
-    answer = AnswerFormat(end=Segment("<|eot|>", special=True))
-    answers = AnswerGrammar.from_taxonomy(Taxonomy.load("llama-guard-3"), answer, model.vocab)
+    answers = grammar(AnswerFormat(end=Segment("<|eot|>", special=True)), model)
     assert answers.ends == tuple(ids("<|end_of_text|>", "<|eot_id|>", "<|eot|>"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,18 +16,16 @@ from guardcli.judging.answers import Trie
 SAFE, UNSAFE, BREAK, S, COMMA_S, END, O, COMMA = 90, 91, 92, 93, 94, 95, 96, 97  # noqa: E741
 CODES = {"S1": 1, "S2": 2, "S3": 3}
 ANSWERS = AnswerGrammar(
-    SAFE,
-    UNSAFE,
-    (BREAK,),
+    (SAFE,),
+    {UNSAFE: (BREAK,)},
     Trie.from_sequences({id_: [S, token] for id_, token in CODES.items()}),
     Trie.from_sequences({id_: [COMMA_S, token] for id_, token in CODES.items()}),
     (END,),
 )
 # Ids as Llama Guard 1 writes them, digit by digit: O1 is the beginning of O10.
 DIGITS = AnswerGrammar(
-    SAFE,
-    UNSAFE,
-    (BREAK,),
+    (SAFE,),
+    {UNSAFE: (BREAK,)},
     Trie.from_sequences({"O1": [O, 1], "O10": [O, 1, 0], "O2": [O, 2]}),
     Trie.from_sequences({"O1": [COMMA, O, 1], "O10": [COMMA, O, 1, 0], "O2": [COMMA, O, 2]}),
     (END,),
@@ -78,7 +77,7 @@ def test_score_mass_and_categories() -> None:
 
 def test_the_rest_of_a_verdict_is_evaluated_before_the_list() -> None:
     rest = 98
-    answers = AnswerGrammar(SAFE, UNSAFE, (rest, BREAK), ANSWERS.first, ANSWERS.further, ANSWERS.ends)
+    answers = replace(ANSWERS, unsafe={UNSAFE: (rest, BREAK)})
     says = {key if not key else (UNSAFE, rest, *key[1:]): logits for key, logits in UNSAFE_2_TO_1.items()}
     outcome, fed = run(says, answers)
     assert (outcome.score, outcome.categories) == (pytest.approx(2 / 3), ("S3", "S1"))
@@ -170,9 +169,8 @@ def test_a_list_that_goes_on_with_an_id_that_begins_another() -> None:
 def test_an_id_that_begins_all_others(zero: float, end: float, first: str) -> None:
     ids = {"O1": [1], "O10": [1, 0]}
     answers = AnswerGrammar(
-        SAFE,
-        UNSAFE,
-        (BREAK,),
+        (SAFE,),
+        {UNSAFE: (BREAK,)},
         Trie.from_sequences({id_: [O, *tokens] for id_, tokens in ids.items()}),
         Trie.from_sequences({id_: [COMMA, O, *tokens] for id_, tokens in ids.items()}),
         (END,),
@@ -191,9 +189,8 @@ def test_an_id_that_begins_all_others(zero: float, end: float, first: str) -> No
 def test_a_list_that_never_ends_stays_in_its_room() -> None:
     codes = {f"S{n}": n for n in range(1, 80)}
     answers = AnswerGrammar(
-        SAFE,
-        UNSAFE,
-        (BREAK,),
+        (SAFE,),
+        {UNSAFE: (BREAK,)},
         Trie.from_sequences({id_: [S, token + 100] for id_, token in codes.items()}),
         Trie.from_sequences({id_: [COMMA_S, token + 100] for id_, token in codes.items()}),
         (END,),
@@ -211,7 +208,11 @@ def test_a_list_that_never_ends_stays_in_its_room() -> None:
 
 def test_a_taxonomy_of_one_category() -> None:
     one = AnswerGrammar(
-        SAFE, UNSAFE, (BREAK,), Trie.from_sequences({"S1": [S, 1]}), Trie.from_sequences({"S1": [COMMA_S, 1]}), (END,)
+        (SAFE,),
+        {UNSAFE: (BREAK,)},
+        Trie.from_sequences({"S1": [S, 1]}),
+        Trie.from_sequences({"S1": [COMMA_S, 1]}),
+        (END,),
     )
     outcome, fed = run({(): {SAFE: 0.0, UNSAFE: 1.0}}, one)
     assert (outcome.categories, outcome.listed) == (("S1",), {"S1": 1.0})

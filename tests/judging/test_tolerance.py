@@ -78,7 +78,7 @@ class ShapedEngine(FakeEngine):
 def measured(model: Model, engine: Engine, least: float = 0.0) -> float:
     taxonomy = Taxonomy.load("llama-guard-3")
     encoder = PromptEncoder(Renderer(TEMPLATES["llama-guard-3-8b"], taxonomy), model.vocab, 4000)
-    answers = AnswerGrammar.from_taxonomy(taxonomy, TEMPLATES["llama-guard-3-8b"].answer, model.vocab)
+    answers = AnswerGrammar.from_taxonomy(taxonomy, TEMPLATES["llama-guard-3-8b"], model.vocab)
     return tolerance.measure(engine, encoder, answers, least=least)
 
 

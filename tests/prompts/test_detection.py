@@ -10,6 +10,7 @@ import pytest
 from guardcli.errors import ModelError
 from guardcli.models.detection import detect
 from guardcli.models.gguf import GgufHeader
+from guardcli.prompts import TEMPLATES
 from tests.prompts.test_prompt import GOLDEN, TEMPLATE_OF
 
 KEYED = {"Llama-Guard-3-1B", "Llama-Guard-4-12B"}  # whose chat templates take categories and exclusions
@@ -41,6 +42,7 @@ def test_the_chat_template_decides(source: str, template: str) -> None:
         ("Llama Guard 3 8B", "llama-guard-3-8b"), ("llama_guard_3_8b_int8", "llama-guard-3-8b"),
         ("Llama-Guard-3-1B-INT4", "llama-guard-3-1b"), ("Llama Guard 3 11B Vision", "llama-guard-3-1b"),
         ("smol-guard", "smol-guard"), ("SmolGuard 135M", "smol-guard"),
+        ("Qwen3Guard Gen 0.6B", "qwen3guard"), ("Qwen3Guard-Gen-8B.Q4_K_M", "qwen3guard"),
         ("LLAMA-GUARD-4-12B", "llama-guard-4"), ("meta-llama_Llama-Guard-4-12B-Q4_K_M", "llama-guard-4"),
     ],
 )  # fmt: skip
@@ -63,6 +65,5 @@ def test_no_guard(name: str, called: str) -> None:
         detect(Path("llama-guard-3/x.gguf"), header(name))
     assert str(caught.value) == (
         f"llama-guard-3/x.gguf ({called!r}) is no guard model that guard knows: neither its chat template nor "
-        "its name says so. If it is one, name its prompt with --template (llama-guard-1, llama-guard-2, "
-        "llama-guard-3-8b, llama-guard-3-1b, llama-guard-4, smol-guard)."
+        f"its name says so. If it is one, name its prompt with --template ({', '.join(TEMPLATES)})."
     )

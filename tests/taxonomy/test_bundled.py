@@ -37,7 +37,7 @@ def written_out(category: Category) -> str:
 
 
 def test_names() -> None:
-    assert bundled_taxonomies() == (*GENERATIONS, "openai-moderation")
+    assert bundled_taxonomies() == (*GENERATIONS, "openai-moderation", "qwen3guard")
 
 
 @pytest.mark.parametrize("name", GENERATIONS)

@@ -50,20 +50,21 @@ def test_prompts_have_the_ids_that_guard_evaluates(base: Path, model: Model, tex
 def read_by(answers: AnswerGrammar, violated: tuple[str, ...]) -> list[int]:
     """The tokens of a verdict and its list as `guard check` feeds and reads them."""
     if not violated:
-        return [answers.safe]
-    first = [answers.unsafe, *answers.before_list, *(answers.first.path(violated[0]) or ())]
+        return list(answers.safe)
+    ((unsafe, before_list),) = answers.unsafe.items()
+    first = [unsafe, *before_list, *(answers.first.path(violated[0]) or ())]
     return first + [token for id_ in violated[1:] for token in answers.further.path(id_) or ()]
 
 
 @pytest.mark.parametrize("violated", [(), ("S1",), ("S1", "S10", "S11")])
 def test_answers_have_the_ids_that_guard_reads(base: Path, model: Model, violated: tuple[str, ...]) -> None:
     tokenizer = Tokenizer(HuggingFaceEncoder(base))
-    answers = AnswerGrammar.from_taxonomy(POLICY, RENDERER.template.answer, model.vocab)
+    answers = AnswerGrammar.from_taxonomy(POLICY, RENDERER.template, model.vocab)
     ids = list(tokenizer.encode(RENDERER.answer(violated)))
     before = model.vocab.encode_text(RENDERER.template.answer.prefix)
     assert ids == [*before, *read_by(answers, violated), model.vocab.special("<|eot_id|>")]
     assert ids[-1] in answers.ends
-    assert tokenizer.verdict_ids(TEMPLATE) == (answers.safe, answers.unsafe)
+    assert tokenizer.verdict_ids(TEMPLATE) == answers.verdicts
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_sentencepiece_answers_have_the_ids_that_guard_reads(
 ) -> None:
     tokenizer, model = llama_guard_1
     policy = Taxonomy.load("llama-guard-1")
-    answers = AnswerGrammar.from_taxonomy(policy, TEMPLATES["llama-guard-1"].answer, model.vocab)
+    answers = AnswerGrammar.from_taxonomy(policy, TEMPLATES["llama-guard-1"], model.vocab)
     answer = Renderer(TEMPLATES["llama-guard-1"], policy).answer(violated)
     ids = list(tokenizer.encode(answer))
     assert list(Tokenizer(VocabEncoder(model.vocab)).encode(answer)) == ids

@@ -32,6 +32,8 @@ from guardcli.training.augmentation import (
     prepare_examples,
 )
 
+# Those whose answers list the ids of a policy, which is what is trained.
+_TRAINED = [name for name, template in TEMPLATES.items() if template.policy == "ids and names"]
 _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
 
 
@@ -54,9 +56,7 @@ _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
     metavar="OUT",
     help="The examples; - is stdout.",
 )
-@click.option(
-    "--template", type=click.Choice(list(TEMPLATES)), required=True, help="The prompt of the model to be trained."
-)
+@click.option("--template", type=click.Choice(_TRAINED), required=True, help="The prompt of the model to be trained.")
 @click.option(
     "-t",
     "--taxonomy",
