@@ -194,7 +194,7 @@ _MODELS = (
     ),
     RegisteredModel(
         name="granite-guardian-4.1-8b",
-        family="granite-guardian",
+        family="granite-guardian-4.1",
         base="ibm-granite/granite-guardian-4.1-8b",
         repositories=("ibm-granite/granite-guardian-4.1-8b-GGUF",),
         license="Apache-2.0",

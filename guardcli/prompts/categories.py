@@ -28,6 +28,18 @@ def category_text(taxonomy: Taxonomy, title: Callable[[Category], str], *, befor
     return "\n".join(lines)
 
 
+def criterion_text(taxonomy: Taxonomy, *, before_small: str = "", without_name: bool = False) -> str:
+    """The one category of a taxonomy as a criterion: with `detail: full` all that defines it, else its name.
+
+    A definition that begins with a small letter gets `before_small` before it. `without_name`: "" for a name alone.
+    """
+    (category, *_) = taxonomy.categories
+    definition = "\n".join(_definition(category)) if taxonomy.detail == "full" else ""
+    if not definition:
+        return "" if without_name else category.name
+    return f"{before_small if definition[0].islower() else ''}{definition}"
+
+
 def _definition(category: Category) -> list[str]:
     lines = [category.description] if category.description else []
     for heading, bullets in (

@@ -51,6 +51,9 @@ class Family:
 FAMILIES = (
     Family(TEMPLATES["qwen3guard"], ("</think>\n\nSafety: Safe", "<end safety policy>", "Safety:Safe")),
     Family(TEMPLATES["qwen3guard-loose"], ("Safety: controversial",)),
+    Family(TEMPLATES["granite-guardian-3"], ("<end_of_risk_definition>", "user message: hi")),
+    Family(TEMPLATES["granite-guardian-4.1"], ("### Criteria: none", "<score>no</score>")),
+    Family(TEMPLATES["shieldgemma"], ("Chatbot  Response: hi",)),
 )
 NAMES = [family.template.name for family in FAMILIES]
 
@@ -191,9 +194,10 @@ def test_no_token_is_evaluated_twice(model: Model) -> None:
     with Guard(model, engine=EngineConfig(threads=1)) as guard:
         guard.measure_tolerance()
         list(guard.check(chats))
-        evaluated = guard.stats.prefill_tokens
+        evaluated, seen = guard.stats.prefill_tokens, guard.stats.unique_tokens
         distinct = count_unique_tokens([prompts_of(guard, chat) for chat in chats])
-    assert distinct <= evaluated <= 1.01 * distinct
+    assert evaluated <= 1.01 * seen  # as far as the engine looks ahead
+    assert distinct <= evaluated <= 1.02 * distinct
 
 
 def test_controversial_is_unsafe_or_safe(folder: Path) -> None:

@@ -16,6 +16,9 @@ from tests.prompts.test_prompt import GOLDEN, TEMPLATE_OF
 KEYED = {"Llama-Guard-3-1B", "Llama-Guard-4-12B"}  # whose chat templates take categories and exclusions
 
 
+WITH_MARKS = {source: name for source, name in TEMPLATE_OF.items() if TEMPLATES[name].chat_template_marks}
+
+
 def header(name: str = "", chat_template: str = "") -> GgufHeader:
     return GgufHeader({"general.name": name, "tokenizer.chat_template": chat_template}, 0)
 
@@ -26,7 +29,9 @@ def chat_template(source: str) -> str:
     return rendered + ("{%- if key not in excluded_category_keys -%}" if source in KEYED else "")
 
 
-@pytest.mark.parametrize(("source", "template"), {k: v for k, v in TEMPLATE_OF.items() if v != "smol-guard"}.items())
+@pytest.mark.parametrize(
+    ("source", "template"), {k: v for k, v in TEMPLATE_OF.items() if TEMPLATES[v].chat_template_marks}.items()
+)
 def test_the_chat_template_decides(source: str, template: str) -> None:
     for name in ("", "Llama Guard 2", "My Finetune"):
         assert detect(Path("llama-guard-3-8b.gguf"), header(name, chat_template(source))).template.name == template

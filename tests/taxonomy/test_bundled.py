@@ -37,7 +37,14 @@ def written_out(category: Category) -> str:
 
 
 def test_names() -> None:
-    assert bundled_taxonomies() == (*GENERATIONS, "openai-moderation", "qwen3guard")
+    assert bundled_taxonomies() == (
+        "granite-guardian-3",
+        "granite-guardian-4.1",
+        *GENERATIONS,
+        "openai-moderation",
+        "qwen3guard",
+        "shieldgemma",
+    )
 
 
 @pytest.mark.parametrize("name", GENERATIONS)
@@ -50,7 +57,8 @@ def test_the_wording_is_that_of_the_golden_prompt(name: str) -> None:
 def test_the_file_says_what_it_is(name: str) -> None:
     taxonomy = Taxonomy.load(name)
     assert taxonomy.name == name == Path(taxonomy.location.path).stem
-    assert taxonomy.detail == ("full" if name in ("llama-guard-1", "openai-moderation") else "names")
+    by_name = {*GENERATIONS, "qwen3guard"} - {"llama-guard-1"}
+    assert taxonomy.detail == ("names" if name in by_name else "full")
     assert (taxonomy.threshold, taxonomy.tests) == (None, ())
     assert Path(taxonomy.location.path).read_text().startswith("# ")
 
