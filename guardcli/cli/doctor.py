@@ -49,12 +49,12 @@ def doctor(**options: Any) -> int:
 
 
 def _check_model(guard_options: GuardOptions, available: AvailableMemory) -> Iterator[Check]:
-    config = guard_options.model_config()
-    info = examine(find_model(config.model), cache=cache_path())
+    taxonomy = guard_options.load_taxonomy()  # its errors come before those of a model that takes long to examine
+    info = examine(find_model(guard_options.model_config().model), cache=cache_path())
     yield model_memory_check(
         info, available, max_prompt_tokens=guard_options.max_prompt_tokens, gpu_layers=guard_options.gpu_layers
     )
-    with replace(guard_options, allow_unverified_model=True).open() as guard:
+    with replace(guard_options, allow_unverified_model=True).open(taxonomy) as guard:
         yield from diagnostics.model(guard)
 
 
