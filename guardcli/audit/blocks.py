@@ -19,7 +19,7 @@ _TOKENS_A_PROMPT = (
     72  # around a message: the label of its speaker, and the end of the prompt, which asks for the verdict
 )
 
-POISON_MESSAGE = "judging this record ended the process: it is left out"
+POISON_MESSAGE = "skipped: judging this record crashed the process"
 
 Item: TypeAlias = Record | Malformed
 

@@ -86,7 +86,7 @@ def expand_paths(names: Sequence[str], *, outputs: Collection[Path] = ()) -> Inp
             _scan_folder(Path(name), scan, own)
         elif not stat.S_ISREG(status.st_mode):
             raise InputError(
-                f"{name} is no regular file: an audit reads its inputs again when it is resumed",
+                f"{name} is not a regular file: an audit must be able to read its inputs again",
                 code="input/not-regular",
             )
         elif _location(name) not in own:

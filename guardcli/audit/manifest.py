@@ -84,7 +84,7 @@ def describe_differences(before: Json, after: Json) -> list[str]:
     What only follows from something else, such as the size of the KV cache from --max-prompt-tokens, is left out.
     """
     if before.get("version") != after.get("version"):
-        return ["it was begun by another version of guard"]
+        return ["it was started by another version of guard"]
     told = [*_options(before, after), *_policies(before, after), *_inputs(before, after)]
     return told or [f"{name} differs" for name in _differing(before, after)]
 
@@ -129,9 +129,9 @@ def _inputs(before: Json, after: Json) -> Iterator[str]:
         what = "input" if name == "inputs" else "file of requests"
         yield from (f"the {what} {path} is missing: name it again" for path in old if path not in new)
         yield from (f"{path} is a new {what}: leave it out" for path in new if path not in old)
-        yield from (f"the content of {path} is another" for path in old if path in new and old[path] != new[path])
+        yield from (f"the content of {path} changed" for path in old if path in new and old[path] != new[path])
         if list(old) != list(new) and old.keys() == new.keys():
-            yield f"the {what}s come in another order"
+            yield f"the order of the {what}s changed"
 
 
 def _differing(before: Json, after: Json) -> list[str]:
@@ -201,7 +201,7 @@ _OPTIONS: dict[str, _Option] = {
     "judge.calibration": lambda value: f"name that file by --calibration ({value})" if value else "drop --calibration",
     "judge.threshold": _value("--threshold"),
     "llama_cpp.version": lambda value: f"install llama-cpp-python {value}",
-    "llama_cpp.features": lambda value: "resume it on the machine where it was begun",
+    "llama_cpp.features": lambda value: "resume it on the machine where it was started",
     "engine.max_prompt_tokens": _value("--max-prompt-tokens"),
     "engine.parallel": _value("--parallel"),
     "engine.threads": _value("--threads"),

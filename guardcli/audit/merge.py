@@ -48,20 +48,21 @@ def merge_shards(paths: Sequence[str | Path]) -> MergedShards:
         index, count = _shard_of(run, shard)
         if not run.finished:
             raise InputError(
-                f"{shard} is not finished: start its audit again, and it goes on", code="run/shard-unfinished"
+                f"{shard} is not finished: run the same audit again to resume it", code="run/shard-unfinished"
             )
         rest = {name: value for name, value in run.manifest.items() if name != "shard"}
         if first is None:
             first, total = rest, count
         if rest != first or count != total:
-            raise InputError(f"{shard} is of another run than {shards[0]}", code="run/other-run")
+            raise InputError(f"{shard} belongs to another run than {shards[0]}", code="run/other-run")
         if index in seen:
             raise InputError(f"{shard} and {seen[index]} are both shard {index}/{count}", code="run/shard-duplicate")
         seen[index] = shard
-    missing = sorted(set(range(1, total + 1)) - set(seen))
-    if missing or first is None:
+    if first is None:
+        raise InputError("no shards are given: name all shards of the run", code="run/shard-missing")
+    if missing := sorted(set(range(1, total + 1)) - set(seen)):
         raise InputError(
-            f"not all units are there: missing {', '.join(f'shard {one}/{total}' for one in missing)}",
+            f"shards are missing: {', '.join(f'shard {one}/{total}' for one in missing)}",
             code="run/shard-missing",
         )
     positions = {path: position for position, path in enumerate(_paths(first, shards[0]))}

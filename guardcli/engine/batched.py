@@ -73,7 +73,8 @@ class BatchedEngine(ContextEngine):
     def _check_idle(self) -> None:
         if self._busy:
             raise EngineError(
-                "another run on this engine is not over: finish it, or close its iterator, first", code="engine/busy"
+                "another run on this engine is still in progress: finish it or close its iterator first",
+                code="engine/busy",
             )
 
     def _evaluate(self, prefixes: Sequence[TokenIds]) -> None:

@@ -23,7 +23,7 @@ class KvCells:
     def allocate(self, count: int) -> CellIds:
         """Take free cells, with a reference count of 1. Raises ValueError if there are not enough."""
         if count > self.num_free:
-            raise ValueError(f"{count} cells asked for, {self.num_free} free")
+            raise ValueError(f"{count} KV cells requested, but only {self.num_free} are free")
         cells: CellIds = self._free[self.num_free - count : self.num_free].copy()
         self.num_free -= count
         self._ref_count[cells] = 1

@@ -165,7 +165,7 @@ class PrefixCache:
             self.set_last(None)
         else:
             raise EngineError(
-                f"a prompt of {len(entry.tokens):,} tokens does not fit the cache: raise --max-prompt-tokens",
+                f"a prompt of {len(entry.tokens):,} tokens does not fit into the cache: raise --max-prompt-tokens",
                 code="engine/prompt-too-long",
             )
 

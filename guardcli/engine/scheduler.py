@@ -111,7 +111,7 @@ class Scheduler:
         if not self._context.rows:
             if self._running and all(sequence.num_pending_tokens for sequence in self._running):
                 raise EngineError(
-                    "the cache is full of answers: raise --max-prompt-tokens or lower --parallel",
+                    "the cache has no room for the answers: raise --max-prompt-tokens or lower --parallel",
                     code="engine/prompt-too-long",
                 )
             if self._waiting and not self._running:

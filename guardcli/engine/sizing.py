@@ -61,9 +61,12 @@ class EngineConfig:
         if any(number is not None and number < 1 for number in numbers):
             raise ValueError("max_prompt_tokens, parallel, threads, batch_size and ubatch_size are at least 1")
         if self.parallel is not None and self.parallel > MAX_PARALLEL:
-            raise ValueError(f"parallel is at most {MAX_PARALLEL}")
+            raise ValueError(f"invalid parallel {self.parallel}; expected at most {MAX_PARALLEL}")
         if self.flash_attention not in get_args(FlashAttention):
-            raise ValueError(f"flash_attention is one of {', '.join(get_args(FlashAttention))}")
+            raise ValueError(
+                f"invalid flash_attention {self.flash_attention!r}; expected one of "
+                f"{', '.join(get_args(FlashAttention))}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""

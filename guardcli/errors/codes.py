@@ -181,7 +181,7 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     ("taxonomy/duplicate-id", "Two categories have the same id or key, or two tests the same name.", "Rename one."),
     (
         "taxonomy/invalid-value",
-        "A value is out of range, is none of the known words, is no id such as S1, or is an empty list.",
+        "A value is out of range, is not one of the known words, is not an id such as S1, or is an empty list.",
         "Write what the message expects.",
     ),
     (
@@ -267,7 +267,7 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     (
         "input/invalid-header",
         "A CSV or Parquet file has no usable names of columns.",
-        "Give each column a name of its own.",
+        "Give each column its own name.",
     ),
     ("record/not-json", "The record is not valid JSON.", "Correct it; `--input-format lines` reads lines as text."),
     (
@@ -288,12 +288,12 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     (
         "record/conflicting-fields",
         "Two fields stand for one thing and differ.",
-        "Remove one, or name one by `--messages-path`.",
+        "Remove one, or choose one with `--messages-path`.",
     ),
     ("record/unknown-role", "A message has a role that guard does not know.", "Use one of the known roles."),
     (
         "record/unknown-format",
-        "The record is of no format that guard reads, or not of the one that `--input-format` names.",
+        "The record has a format that guard does not read, or not the one that `--input-format` names.",
         "Convert it, name another format, or name its texts with `--text-field`.",
     ),
     (
@@ -342,7 +342,7 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     ),
     (
         "record/no-verdict",
-        "The model was about to answer with something other than a verdict.",
+        "The model did not answer with a verdict.",
         "Check the model and its template; `--allow-unverified-model` counts the answer.",
     ),
     ("record/crashed", "Judging the record ended the process.", "Report it, with the record if you can share it."),
@@ -395,7 +395,7 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     ),
     (
         "model/gated",
-        "The model is given only to who accepts its license.",
+        "The model requires you to accept its license.",
         "Accept it on the page that the message names, and log in with `hf auth login`, or set HF_TOKEN.",
     ),
     (
@@ -421,7 +421,7 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "The model has a form, tokenizer or vocabulary that guard does not support.",
         "Use another model or another conversion of it.",
     ),
-    ("model/unknown", "guard does not know this model as a guard.", "Name its prompt with `--template`."),
+    ("model/unknown", "guard does not recognize this model as a guard.", "Name its prompt format with `--template`."),
     (
         "model/wrong-template",
         "The model is not one of this template, or there is no such template.",
@@ -455,9 +455,9 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "Raise `--max-prompt-tokens`, or shorten the taxonomy.",
     ),
     ("engine/failed", "llama.cpp failed while evaluating.", "Run again; `guard doctor` tells more."),
-    ("engine/busy", "Another run on this engine is not over.", "Finish it, or close its iterator, first."),
+    ("engine/busy", "Another run on this engine is still in progress.", "Finish it or close its iterator first."),
     ("engine/forked", "The guard was opened before the process forked.", "Open a guard in each process."),
-    ("output/exists", "The output is there already.", "Choose another name."),
+    ("output/exists", "The output already exists.", "Choose another name."),
     ("output/would-overwrite", "The output is an input, another output, or stdout's file.", "Choose another name."),
     ("output/not-regular", "The output is a folder, a link or a device.", "Name a file."),
     (
@@ -484,7 +484,7 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     ("run/no-journal", "A file has no journal that this guard can resume from.", "Move it, or choose another name."),
     ("run/shard-missing", "A merge lacks shards of the run.", "Name them all."),
     ("run/shard-duplicate", "Two files are the same shard.", "Name each shard once."),
-    ("run/shard-unfinished", "A shard is not finished.", "Run its audit again; it goes on."),
+    ("run/shard-unfinished", "A shard is not finished.", "Run its audit again to resume it."),
     (
         "eval/nothing-to-evaluate",
         "There is nothing to evaluate or to test: no labels, no tests, or no verdicts.",

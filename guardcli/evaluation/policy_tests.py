@@ -195,7 +195,7 @@ def failure_reason(case: PolicyTestCase, row: Verdict, labels: Mapping[str, str]
     if verdict == "error":
         return f"could not be judged: {row.error}"
     if verdict != case.expect:
-        return f"{verdict}{_listed_categories(row)}, {case.expect} expected"
+        return f"expected {case.expect}, got {verdict}{_listed_categories(row)}"
     expected = [labels[id_] for id_ in case.categories]
     if listed is not None and (missing := [label for label in expected if label not in listed]):
         return f"lists {', '.join(listed)} and not {', '.join(missing)}"
@@ -213,7 +213,7 @@ def suggest_fixes(run: PolicyTestRun, result: PolicyTestResult) -> list[str]:
     return [
         _describe_threshold_change(run, result, changed_rule, words)
         for words, changed_rule in _threshold_changes(result, run)
-    ] or ["no threshold makes it pass: change what the model reads, by a description or an example"]
+    ] or ["no threshold makes it pass: change a description that the model reads, or add an example"]
 
 
 def _listed_categories(row: Verdict) -> str:
@@ -268,7 +268,7 @@ def _describe_threshold_change(
     )
     is_risky = not fixed and kept < _MIN_EVIDENCE and _is_large_change(run.rule, changed_rule)
     remark = _describe_risk(run, result, kept) if is_risky else ""
-    return f"{words}: {cost}" + (f", mends {fixed} more" if fixed else "") + remark
+    return f"{words}: {cost}" + (f", fixes {fixed} more" if fixed else "") + remark
 
 
 def _is_large_change(rule: DecisionRule, changed: DecisionRule) -> bool:
@@ -295,6 +295,4 @@ def _suggest_descriptions(result: PolicyTestResult, labels: Mapping[str, str]) -
     expected = [labels[id_] for id_ in result.case.categories]
     shares = ", ".join(f"{label} {listed.get(label, 0.0):.3f}" for label in expected)
     first = max(listed, key=lambda label: listed[label], default="-")
-    return (
-        f"{first} took the verdict ({listed.get(first, 0.0):.3f}; {shares}): tell the two apart by their descriptions"
-    )
+    return f"{first} was listed instead ({listed.get(first, 0.0):.3f}; {shares}): make their descriptions more distinct"

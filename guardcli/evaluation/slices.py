@@ -87,7 +87,7 @@ def group_by_field(samples: Sequence[Sample], path: str) -> dict[str, list[int]]
         )
     if len(groups) > MAX_SLICES:
         raise InputError(
-            f"--slice-by {path}: it has {len(groups):,} values: slice by a field that has at most {MAX_SLICES}",
+            f"--slice-by {path}: it has {len(groups):,} values: slice by a field with at most {MAX_SLICES}",
             code="option/invalid",
         )
     return groups

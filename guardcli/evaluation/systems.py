@@ -94,7 +94,7 @@ def system_from_rows(
     for key, record_rows in group_by_record(rows):
         if key in by_key:
             raise InputError(
-                f"{name}: line {key[1]} of {key[0]} has rows in two places: give one run at a time",
+                f"{name}: line {key[1]} of {key[0]} has rows in two files: give one run at a time",
                 code="eval/rows-not-matched",
             )
         by_key[key] = record_rows
@@ -105,7 +105,7 @@ def system_from_rows(
     predictions = [_join_rows(sample, by_key) for sample in samples]
     if not any(prediction.error != NO_VERDICT for prediction in predictions):
         raise InputError(
-            f"{name}: no row is of the labeled data: rows are joined by `source`, `line` and `part`",
+            f"{name}: no row belongs to the labeled data; rows are joined by `source`, `line` and `part`",
             code="eval/rows-not-matched",
         )
     first = next(iter(by_key.values()))[0]
@@ -174,7 +174,8 @@ def _join_rows(sample: Sample, by_key: Mapping[RecordKey, list[Verdict]]) -> Pre
     ids = sample.key.id, rows[0].key.id
     if None not in ids and ids[0] != ids[1]:
         raise InputError(
-            f"{sample.key.location}: the record is {ids[0]!r} and the row that stands for it {ids[1]!r}: other data",
+            f"{sample.key.location}: the record has the id {ids[0]!r} and its row {ids[1]!r}: the rows are "
+            "of other data",
             code="eval/rows-not-matched",
         )
     return prediction_from_rows(rows)
@@ -247,7 +248,7 @@ def _check_range(option: str, samples: Sequence[Sample], scores: Sequence[float 
     if low >= 0 and high <= 100:
         advice = "if they are percentages, divide them by 100"
     elif math.isinf(low) or math.isinf(high):
-        advice = "infinity is no probability"
+        advice = "infinity is not a probability"
     else:
         advice = "if they are logits, apply the logistic function to them"
     raise InputError(

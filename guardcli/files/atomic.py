@@ -120,4 +120,4 @@ def _replaceable(status: os.stat_result) -> bool:
 
 
 def _exists(path: Path) -> OutputError:
-    return OutputError(f"{path} is there already: choose another name", code="output/exists")
+    return OutputError(f"{path} already exists: choose another name", code="output/exists")

@@ -26,7 +26,7 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
     bodies = [name for name in _BODY_NAMES if value.get(name) is not None]
     if len(bodies) > 1:
         raise RecordError(
-            f"both {' and '.join(bodies)}: part requests and answers, or name one by --messages-path",
+            f"both {' and '.join(bodies)}: split requests and answers, or choose one with --messages-path",
             code="record/conflicting-fields",
         )
     if "result" in value:
@@ -123,7 +123,9 @@ def _parse_openai_response(response: Json, error: Json, claims: Claims) -> Named
         return [(None, Conversation((*system, *item_messages), skipped=skipped))]
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise RecordError("the answer has no choices, and so no message to judge", code="record/empty-conversation")
+        raise RecordError(
+            "the answer has no choices, so there is no message to judge", code="record/empty-conversation"
+        )
     conversations = [_parse_choice(choice, number, claims) for number, choice in enumerate(choices, start=1)]
     if len(conversations) == 1:
         return [(None, conversations[0])]

@@ -60,10 +60,13 @@ def iter_frames(stream: InputStream) -> Iterator[Frame]:
         names, delimiter = _read_header(lines)
     except (RecordError, csv.Error) as error:
         raise StreamError(
-            f"no header: the first line names the columns of a CSV file ({error})", code="input/invalid-header"
+            f"no header: expected the names of the columns in the first line of a CSV file ({error})",
+            code="input/invalid-header",
         ) from error
     if not any(names):
-        raise StreamError("no header: the first line of a CSV file names its columns", code="input/invalid-header")
+        raise StreamError(
+            "no header: expected the names of the columns in the first line of a CSV file", code="input/invalid-header"
+        )
     csv.field_size_limit(_MAX_CELL_SIZE)
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     before = lines.take_bytes()
@@ -75,7 +78,7 @@ def iter_frames(stream: InputStream) -> Iterator[Frame]:
             return
         except (csv.Error, RecordError) as error:  # go on with the next line
             lines.take_bytes()
-            yield Frame(lines.start, RecordError(f"the row is no CSV: {error}", code="record/not-csv"), before=before)
+            yield Frame(lines.start, RecordError(f"the row is not CSV: {error}", code="record/not-csv"), before=before)
             rows = csv.reader(lines, delimiter=delimiter, strict=True)
             before = b""
             continue
@@ -178,7 +181,7 @@ def _column_names(cells: list[str]) -> list[str]:
     filled = [name for name in names if name]
     if len(set(filled)) < len(filled):
         raise StreamError(
-            "two columns have one name, and one of them would not be read: rename it", code="input/invalid-header"
+            "two columns have the same name, so one of them would not be read: rename one", code="input/invalid-header"
         )
     if not filled:
         return []
@@ -193,5 +196,5 @@ def _canonical(name: str) -> str:
 def _row_value(names: list[str], cells: list[str]) -> dict[str, Json] | RecordError:
     """Return a row as an object, with null for empty cells; or what is wrong with it."""
     if len(cells) != len(names):
-        return RecordError(f"the row has {len(cells)} cells, and the header names {len(names)}", code="record/not-csv")
+        return RecordError(f"expected {len(names)} cells, as in the header, got {len(cells)}", code="record/not-csv")
     return {name: cell or None for name, cell in zip(names, cells, strict=True)}

@@ -29,8 +29,8 @@ _HINTS = (
     (re.compile(r",\s*\Z"), "JSON Lines has no comma between its lines"),
     (re.compile(r"[{\[]"), "each value needs a line of its own"),
     (re.compile(r"\s*\Z"), "it is cut off"),
-    (re.compile(r"[\x00-\x1f]"), "inside a text, control characters are escaped: \\n, \\t"),
-    (re.compile(r"(True|False|None)\b"), "Python's literals are no JSON: true, false, null"),
+    (re.compile(r"[\x00-\x1f]"), "escape control characters in a text: \\n, \\t"),
+    (re.compile(r"(True|False|None)\b"), "write true, false and null, not Python's True, False and None"),
 )
 
 
@@ -69,7 +69,7 @@ def _guess_encoding(content: bytes) -> str:
     even, odd = (content[start::2].count(0) for start in (0, 1))
     if max(even, odd) * 6 < len(content):
         return "remove them, or export the text again"
-    return "this is UTF-16 inside of other text; convert that part with iconv -f UTF-16LE -t UTF-8"
+    return "this is UTF-16 inside other text; convert that part with iconv -f UTF-16LE -t UTF-8"
 
 
 def decode_json(content: bytes, line: int) -> tuple[Json, tuple[str, ...]]:
@@ -141,7 +141,7 @@ def check_json(value: object) -> None:
         for name, item in value.items():
             if not isinstance(name, str):
                 raise RecordError(
-                    f"a name in an object is {describe_type(name)}; it must be text", code="record/wrong-type"
+                    f"a key of an object is {describe_type(name)}; it must be text", code="record/wrong-type"
                 )
             check_json(name)
             check_json(item)
@@ -156,7 +156,7 @@ def check_nul(text: str) -> None:
     """Raise RecordError if a text contains NUL: some readers stop there, and would not see the rest."""
     if "\0" in text:
         raise RecordError(
-            "a text holds NUL (U+0000), behind which some readers see nothing: remove it",
+            "a text has NUL (U+0000), after which some readers see nothing: remove it",
             code="record/invalid-encoding",
         )
 
@@ -175,7 +175,7 @@ def _build_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        raise RecordError(f"the key {quote(key)} stands twice in an object", code="record/duplicate-key")
+        raise RecordError(f"duplicate key {quote(key)} in an object", code="record/duplicate-key")
     return fields
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from guardcli.conversation import Json
 
 _CHATGPT = (
-    "this is ChatGPT's export, in which a conversation is a tree of messages: jq -c '.[] | {id, messages: [.mapping[] "
+    "this is an export of ChatGPT; convert it with: jq -c '.[] | {id, messages: [.mapping[] "
     '| .message | select(.author.role == "user" or .author.role == "assistant") | {role: .author.role, content: '
     '([.content.parts[]? | strings] | join(" "))} | select(.content != "")]}\' conversations.json | guard check'
 )
 _CLAUDE = (
-    "this is Claude's export: jq -c '.[] | {id: .uuid, messages: [.chat_messages[] | {role: .sender, content: .text}]}'"
+    "this is an export of Claude; convert it with: jq -c '.[] | {id: .uuid, messages: "
+    "[.chat_messages[] | {role: .sender, content: .text}]}'"
     " conversations.json | guard check"
 )
 _DISCORD = (
-    "this is an export of a Discord channel, in which nobody has a role: jq -c '.messages[] | {id, prompt: .content}' "
+    "this is an export of a Discord channel, which has no roles; convert it with: jq -c "
+    "'.messages[] | {id, prompt: .content}' "
     "export.json | guard check"
 )
 

@@ -99,12 +99,12 @@ def detect(stream: InputStream, options: CompiledOptions) -> Detection:
         if not format.sign:
             return Detection(name, is_text=is_text)
         if stream.is_file:
-            note = f"read as {format.title}, by its first line; --input-format lines reads it as text"
+            note = f"read as {format.title} because of its first line; use --input-format lines to read it as text"
             return Detection(name, note, is_text)
         return replace(
             fallback,
-            note=f"the first line looks like {format.sign}; from a pipe each line is one message: "
-            f"--input-format {name} reads it",
+            note=f"the first line looks like {format.sign}, but each line from a pipe is read as one message; "
+            f"use --input-format {name} to read it as {format.title}",
         )
     return fallback
 

@@ -11,9 +11,9 @@ from guardcli.formats.line_reader import LineReader, strip_marks
 StreamLayout = Literal["text", "json lines", "json values"]
 
 _JSON_FIRST_BYTES = (b"[", b"]", b'"')
-_CHOOSE_FORMAT_HINT = "--input-format jsonl reads records, --input-format lines reads every line as a text"
+_CHOOSE_FORMAT_HINT = "use --input-format jsonl to read records, or --input-format lines to read every line as text"
 _CUT_PREFIX_HINT = (
-    "cut off what stands before it for --input-format jsonl; --input-format lines reads every line as a text"
+    "remove the text before it and use --input-format jsonl, or use --input-format lines to read every line as text"
 )
 _LIST = re.compile(rb'\[\s*(?:[\[{"\]]|(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:,\s*["\[{]|\]\s*\Z|\Z))')
 _OBJECT = re.compile(rb'[{,]\s*"[^"\\]{1,80}"\s*:')
@@ -51,10 +51,10 @@ def plain_text_problem(line: bytes) -> str | None:
         return f"this line of a plain-text input begins like a JSON record: {_CHOOSE_FORMAT_HINT}"
     match = _OBJECT.search(line)
     if match and (line.endswith((b"}", b"]", b",")) or _is_cut_off(line[match.start() :])):
-        return f"this line of a plain-text input holds a JSON object behind other text: {_CUT_PREFIX_HINT}"
+        return f"this line of a plain-text input has a JSON object after other text: {_CUT_PREFIX_HINT}"
     body = line.rstrip(b"]},")
     if _KEY.match(line) or not body or (body.endswith(b'"') and b"}" in line[len(body) :]):
-        return f"this line of a plain-text input looks like a piece of a JSON record: {_CHOOSE_FORMAT_HINT}"
+        return f"this line of a plain-text input looks like part of a JSON record: {_CHOOSE_FORMAT_HINT}"
     return None
 
 

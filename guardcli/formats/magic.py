@@ -52,7 +52,7 @@ def reject_non_text(head: bytes) -> None:
     """Raise `StreamError` if the first bytes of an input show that it is not UTF-8 text."""
     for magic, name in _BINARY_MAGIC.items():
         if head.startswith(magic) and not (magic == b"BZh" and head[4:10] != b"1AY&SY"):  # text may begin with "BZh"
-            raise StreamError(f"this is no text but {name}", code="input/not-text")
+            raise StreamError(f"expected text, got {name}", code="input/not-text")
     if encoding := _detect_encoding(head):
         raise StreamError(
             f"the text is {encoding}, not UTF-8; convert it with `iconv -f {encoding} -t UTF-8`", code="input/not-text"

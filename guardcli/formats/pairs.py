@@ -50,12 +50,12 @@ def conversation_per_item(
     """Return each text of a list as a conversation of one user message."""
     if response is not None:
         raise RecordError(
-            f"{name} is a list, so {response} belongs to none of its items", code="record/conflicting-fields"
+            f"{name} is a list, so {response} answers none of its items", code="record/conflicting-fields"
         )
     items = value[name]
     assert isinstance(items, list)
     if not items:
-        raise RecordError(f"empty conversation: {name} is a list without items", code="record/empty-conversation")
+        raise RecordError(f"empty conversation: {name} is an empty list", code="record/empty-conversation")
     for number, item in enumerate(items, start=1):
         if not isinstance(item, str):
             raise RecordError(

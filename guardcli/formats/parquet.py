@@ -16,7 +16,7 @@ from guardcli.formats.frames import Frame
 from guardcli.formats.input_stream import InputStream
 
 _ROWS = 64  # read at a time
-_INSTALL = "this is Parquet: install what reads it with pip install pyarrow, or export it as JSON Lines"
+_INSTALL = "this is Parquet: run pip install pyarrow to read it, or export it as JSON Lines"
 
 
 def matches(stream: InputStream) -> bool:
@@ -73,7 +73,8 @@ def _iter_rows(file: BinaryIO, start: int) -> Iterator[tuple[int, dict[str, Any]
         names = table.schema_arrow.names
         if len(set(names)) < len(names):
             raise StreamError(
-                "two columns have one name, and one of them would not be read: rename it", code="input/invalid-header"
+                "two columns have the same name, so one of them would not be read: rename one",
+                code="input/invalid-header",
             )
         number = 0
         for group in range(table.num_row_groups):

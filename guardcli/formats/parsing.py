@@ -32,7 +32,7 @@ def parse(value: Json) -> Conversation:
     conversations = parse_conversations(value, CompiledOptions(), ReadReport())
     if len(conversations) > 1:
         raise RecordError(
-            f"{len(conversations)} conversations in one value; pass them one by one",
+            f"{len(conversations)} conversations in one value, expected one; pass them one by one",
             code="record/several-conversations",
         )
     ((_, conversation),) = conversations

@@ -36,12 +36,15 @@ def parse_path(path: str) -> tuple[Step, ...]:
     while position < len(text):
         match = _STEP.match(text, position)
         if match is None:
-            raise ValueError(f"{path!r} is no path: it goes wrong at {text[position:]!r}; write names.and[0]")
+            raise ValueError(
+                f"invalid path {path!r}: cannot read {text[position:]!r}; expected names and indexes, such as "
+                "choices[0].text"
+            )
         index = match[4]
         steps.append(int(index) if index is not None else next(filter(None, match.groups())))
         position = match.end()
     if not steps:
-        raise ValueError(f"{path!r} names no place")
+        raise ValueError(f"invalid path {path!r}; expected at least one name or index, such as choices[0].text")
     return tuple(steps)
 
 
@@ -53,7 +56,7 @@ def parse_paths(text: str) -> NamePaths:
     """
     texts = [path.strip() for path in _LISTED_PATH.findall(text)]
     if not any(texts):
-        raise ValueError(f"{text!r} names no place")
+        raise ValueError(f"invalid paths {text!r}; expected at least one name, such as title")
     paths = (parse_path(path.replace("[]", "")) for path in texts if path)
     return frozenset(tuple(step for step in path if isinstance(step, str)) for path in paths)
 
@@ -93,7 +96,7 @@ def get_at_path(value: Json, steps: Sequence[Step]) -> Json:
         if isinstance(step, int):
             if not isinstance(value, list):
                 raise RecordError(
-                    f"no {place} in this record: there is {describe_type(value)} where a list is wanted",
+                    f"no {place} in this record: there is {describe_type(value)} where a list is expected",
                     code="record/path-not-found",
                 )
             if not -len(value) <= step < len(value):
@@ -104,7 +107,7 @@ def get_at_path(value: Json, steps: Sequence[Step]) -> Json:
         else:
             if not isinstance(value, dict):
                 raise RecordError(
-                    f"no {place} in this record: there is {describe_type(value)} where an object is wanted",
+                    f"no {place} in this record: there is {describe_type(value)} where an object is expected",
                     code="record/path-not-found",
                 )
             if step not in value:

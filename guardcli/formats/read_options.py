@@ -95,7 +95,7 @@ class ReadOptions:
         """
         is_frame_format = self.format in FRAME_FORMATS and FRAME_FORMATS[self.format].has_name
         if self.format is not None and not is_frame_format and self.format not in FORMATS:
-            raise ValueError(f"unknown format {self.format!r}; known are {', '.join(INPUT_FORMATS)}")
+            raise ValueError(f"unknown format {self.format!r}; expected one of {', '.join(INPUT_FORMATS)}")
         return CompiledOptions(
             frame_format=self.format if is_frame_format else None,
             record_format=None if is_frame_format else self.format,

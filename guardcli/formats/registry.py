@@ -78,7 +78,7 @@ def _parse_selected(value: Json, options: CompiledOptions, claims: Claims, repor
         return [] if options.text_fields else _reject(value)
     if options.record_format is not None and not FORMATS[name].matches(value):
         raise RecordError(
-            exports.conversion_hint(value) or f"not of the format {name}: {_describe(value)}",
+            exports.conversion_hint(value) or f"expected the format {name}, got {_describe(value)}",
             code="record/unknown-format",
         )
     if options.record_format is None:
@@ -99,7 +99,7 @@ def _detect_format(value: Json) -> str | None:
 def _reject(value: Json) -> NoReturn:
     raise RecordError(
         exports.conversion_hint(value)
-        or f"no known format: {_describe(value)}; guard reads `messages`, or text under `prompt` and `response` "
+        or f"unknown format: {_describe(value)}; expected `messages`, or text under `prompt` and `response` "
         "(such as jq -c '{id, prompt: .message}' makes); --text-field names another field",
         code="record/unknown-format",
     )

@@ -21,10 +21,10 @@ def index_requests(records: Iterable[Record | Malformed]) -> dict[str, Conversat
         if isinstance(record, Malformed) or id_ is None:
             reason = record.reason if isinstance(record, Malformed) else "it has no custom_id"
             code = record.code if isinstance(record, Malformed) else "record/unmatched-answer"
-            raise InputError(f"{location}: no request: {reason}", code=code)
+            raise InputError(f"{location}: not a request: {reason}", code=code)
         if id_ in conversations:
             raise InputError(
-                f"{location}: the custom_id {id_!r} stands twice among the requests", code="record/unmatched-answer"
+                f"{location}: the custom_id {id_!r} is not unique among the requests", code="record/unmatched-answer"
             )
         conversations[id_] = record.conversation
     return conversations
@@ -43,7 +43,7 @@ def _join_request(record: Record | Malformed, requests: Mapping[str, Conversatio
     request = requests.get(record.key.id or "")
     if request is None:
         return Malformed(
-            record.key, f"no request has its custom_id {record.key.id!r}", "record/unmatched-answer", record.fields
+            record.key, f"no request has the custom_id {record.key.id!r}", "record/unmatched-answer", record.fields
         )
     answer = record.conversation
     conversation = replace(

@@ -110,7 +110,7 @@ def _gunzip(compressed: Iterator[bytes]) -> Iterator[bytes]:
             member = None if member.eof else member
     if member is not None:
         raise StreamError(
-            "the gzip data is cut off here; what it held of this record and after it is lost", code="input/damaged"
+            "the gzip data is cut off here; this record and everything after it are lost", code="input/damaged"
         )
 
 
@@ -121,7 +121,7 @@ def _inflate(member: zlib._Decompress, compressed: bytes) -> Iterator[bytes]:
             chunk = member.decompress(compressed, READ_SIZE)
         except zlib.error as error:
             raise StreamError(
-                f"the gzip data is corrupt here ({error}); what follows is lost", code="input/damaged"
+                f"the gzip data is corrupt here ({error}); the rest of the file is lost", code="input/damaged"
             ) from error
         if chunk:
             yield chunk
@@ -146,7 +146,8 @@ def _unzstd(compressed: Iterator[bytes]) -> Iterator[bytes]:
                     text = frame.decompress(part)
                 except zstandard.ZstdError as error:
                     raise StreamError(
-                        f"the Zstandard data is corrupt here ({error}); what follows is lost", code="input/damaged"
+                        f"the Zstandard data is corrupt here ({error}); the rest of the file is lost",
+                        code="input/damaged",
                     ) from error
                 if text:
                     yield text
@@ -154,7 +155,7 @@ def _unzstd(compressed: Iterator[bytes]) -> Iterator[bytes]:
                 frame = None if frame.eof else frame
     if frame is not None:
         raise StreamError(
-            "the Zstandard data is cut off here; what it held of this record and after it is lost", code="input/damaged"
+            "the Zstandard data is cut off here; this record and everything after it are lost", code="input/damaged"
         )
 
 

@@ -169,7 +169,7 @@ class _MessageReader:
         ]
         if not arguments:
             raise RecordError(
-                f"{name} holds the arguments of a function, and no text is among them", code="record/nothing-to-judge"
+                f"{name} holds the arguments of a function, and none of them is text", code="record/nothing-to-judge"
             )
         return arguments
 

@@ -114,8 +114,8 @@ def _unread_speech_message(path: Path) -> str:
     place = format_text_path(path)
     option = shlex.quote(place)
     return (
-        f"`{place}` has text that is in no message and would not be judged: --text-field {option} judges it, "
-        f"--ignore {option} leaves it out"
+        f"`{place}` has text outside any message, which would not be judged; judge it with --text-field {option}, "
+        f"or leave it out with --ignore {option}"
     )
 
 

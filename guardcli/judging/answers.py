@@ -100,7 +100,7 @@ class AnswerGrammar:
             if first in safe:
                 raise ModelError(
                     f"{safe[first]!r} and {word!r} begin with the same token in the model's vocabulary, so the "
-                    "verdict cannot be read there: the model is not one of this template; name another with --template",
+                    "verdict cannot be read there: check the model, or name another with --template",
                     code="model/wrong-template",
                 )
             unsafe.setdefault(first, (*rest, *_after(vocab.encode_line, word, answer.before_list)))

@@ -188,7 +188,7 @@ class Calibration:
         """
         if _model_digests(self.model) != _model_digests(judged_by.model):
             raise GuardError(
-                f"the calibration was fitted for the model {self.model}, and this one is {judged_by.model}: fit one "
+                f"the calibration was fitted for the model {self.model}, not for {judged_by.model}: fit one "
                 "for it with guard eval --fit-calibration",
                 code="calibration/other-model",
             )
@@ -227,7 +227,7 @@ def make_decision_rule(
     own = [f"{rule.threshold:g}"] if threshold is None and taxonomy.threshold is not None else []
     if own or rule.thresholds:
         thresholds = ", ".join([*own, *(f"{label} {value:g}" for label, value in rule.thresholds.items())])
-        _log.warning("with a calibration, the thresholds of the taxonomy are for calibrated scores: %s", thresholds)
+        _log.warning("with a calibration, the thresholds of the taxonomy apply to calibrated scores: %s", thresholds)
     return rule
 
 

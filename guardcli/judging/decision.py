@@ -251,7 +251,7 @@ def _merge_categories(unsafe: Sequence[_TurnDecision]) -> tuple[str, ...] | None
 
 def _no_verdict_message(mass: float | None) -> str:
     value = "" if mass is None else f": P(safe) + P(unsafe) is {mass:.2g}"
-    return f"the model was about to answer with something other than a verdict{value}"
+    return f"the model did not answer with a verdict{value}"
 
 
 def is_near(scores: TurnScores, rule: DecisionRule, tolerance: float | None) -> bool:

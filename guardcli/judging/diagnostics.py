@@ -58,16 +58,16 @@ def model(guard: Guard) -> Iterator[Check]:
         "answers",
         f"P(safe) + P(unsafe) is {mass:.4f} where the verdict is written",
         good=mass >= LOW_MASS,
-        advice="another model, or another --template",
+        advice="the model or its --template may be wrong",
     )
     yield Check(
         "canaries",
         f"P(unsafe) is {scores[0]:.4f} for a safe prompt and {scores[1]:.4f} for an unsafe one",
         good=scores[0] < guard.threshold <= scores[1],
-        advice="the model does not tell them apart: a damaged file, another model, or a threshold out of place",
+        advice="the model does not separate them: check the file, the model and the threshold",
     )
     tolerance = guard.measure_tolerance()
-    yield Check("tolerance", f"a score may move by {tolerance:.2g} in log-odds with what is judged beside it")
+    yield Check("tolerance", f"a score may move by {tolerance:.2g} in log-odds, depending on what is in the same batch")
     yield Check("speed", _speed(guard))
 
 

@@ -19,7 +19,7 @@ from guardcli.judging.prefetch import WAKE
 
 T = TypeVar("T")
 
-CLOSED = "this guard is closed: take its verdicts before"
+CLOSED = "this guard is closed: read its verdicts before you close it"
 
 
 class Lease:
@@ -84,7 +84,8 @@ class EngineLease:
         self.check_open()
         if self._is_own(self._holder):
             raise EngineError(
-                "another run on this engine is not over: finish it, or close its iterator, first", code="engine/busy"
+                "another run on this engine is still in progress: finish it or close its iterator first",
+                code="engine/busy",
             )
 
     @contextmanager

@@ -329,7 +329,7 @@ class Guard:
 
     def _check_one_verdict(self) -> None:
         if self.config.target == "each":
-            raise ValueError('with the target "each" a conversation has a verdict a message: use check')
+            raise ValueError('the target "each" gives one verdict per message: use check()')
 
     def _open_pipeline(self) -> Pipeline:
         if self._closed or self._pipeline is None:
@@ -344,7 +344,9 @@ class Guard:
 
 def _template(name: str) -> Template:
     if name not in TEMPLATES:
-        raise ModelError(f"no template {name!r}; there are {', '.join(TEMPLATES)}", code="model/wrong-template")
+        raise ModelError(
+            f"unknown template {name!r}; expected one of {', '.join(TEMPLATES)}", code="model/wrong-template"
+        )
     return TEMPLATES[name]
 
 

@@ -58,11 +58,11 @@ class JudgeConfig:
     def __post_init__(self) -> None:
         """Raises ValueError: no such target, a threshold outside of [0, 1], or a limit below 1."""
         if self.target not in TARGETS:
-            raise ValueError(f"no target {self.target!r}; there are {', '.join(TARGETS)}")
+            raise ValueError(f"unknown target {self.target!r}; expected one of {', '.join(TARGETS)}")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise ValueError(f"a threshold is in [0, 1], not {self.threshold}")
+            raise ValueError(f"invalid threshold {self.threshold}; expected a number from 0 to 1")
         if self.max_record_tokens < 1:
-            raise ValueError(f"max_record_tokens is at least 1, not {self.max_record_tokens}")
+            raise ValueError(f"invalid max_record_tokens {self.max_record_tokens}; expected at least 1")
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -65,7 +65,8 @@ class Redecision:
         before = before or taxonomy
         if taxonomy.prompt_digest != before.prompt_digest:
             raise InputError(
-                f"--from-taxonomy {before.name}: the model reads it differently from {taxonomy.name}: run again",
+                f"--from-taxonomy {before.name}: its prompt differs from that of {taxonomy.name}: run guard "
+                "check again",
                 code="row/other-policy",
             )
         return cls(
@@ -97,7 +98,9 @@ class Redecision:
             if turn.category_scores is None or turn.error is not None:
                 continue
             if missing := sorted(self.labels.keys() - turn.category_scores.keys()):
-                raise InputError(f"it has no score for the category {missing[0]!r}: run again", code="row/other-policy")
+                raise InputError(
+                    f"it has no score for the category {missing[0]!r}: run guard check again", code="row/other-policy"
+                )
 
     def _check_calibration(self, verdict: Verdict) -> None:
         if self.calibration is None:
@@ -111,10 +114,10 @@ class Redecision:
         by = verdict.provenance
         if by.prompt_digest != self.taxonomy.prompt_digest:
             raise InputError(
-                f"it was judged by another policy: what the model read ({escape_terminal(by.taxonomy)}, prompt "
-                f"{escape_terminal(by.prompt_digest)}) is not what {self.taxonomy.name} says now (prompt "
-                f"{self.taxonomy.prompt_digest}). Thresholds can be applied afterwards; names, descriptions, "
-                "examples and the list of categories need a new run of guard check.",
+                f"it was judged by another policy: expected the prompt digest {self.taxonomy.prompt_digest} of "
+                f"{self.taxonomy.name}, got {escape_terminal(by.prompt_digest)} of {escape_terminal(by.taxonomy)}. "
+                "Only thresholds can change without the model. After changes of names, descriptions, "
+                "examples or the list of categories, run guard check again.",
                 code="row/other-policy",
             )
 
@@ -140,7 +143,7 @@ def rename_labels(verdict: Verdict, labels: Mapping[str, str]) -> Verdict:
     known = labels_in_row(verdict)
     if unknown := sorted(known - labels.keys()):
         raise InputError(
-            f"it names the category {unknown[0]!r}, which the policy does not: give the old one by --from-taxonomy",
+            f"it names the category {unknown[0]!r}, which the policy lacks: name the old policy with --from-taxonomy",
             code="row/other-policy",
         )
     if all(labels[label] == label for label in known):

@@ -163,7 +163,7 @@ def _choice(name: str, choices: tuple[str, ...], expected: str, description: str
 
 _SCORE = "P(unsafe) in [0, 1], unrounded; null if nothing could be read."
 _CALIBRATED = "The score after calibration, in [0, 1]; null if the run had no calibration, or the score is null."
-_MASS = "P(safe) + P(unsafe) among all tokens where `score` was read; below 0.5 the answer was no verdict."
+_MASS = "P(safe) + P(unsafe) among all tokens where `score` was read; below 0.5 the answer was not a verdict."
 _LISTED = "The categories that the model lists; null if they were not read. `categories` has them if the row is unsafe."
 _LISTED_SCORES = "The probability of each category to be listed first, with `--scores`."
 _CATEGORY_SCORES = "P(unsafe) by category, where each was asked about in a prompt of its own."

@@ -53,11 +53,12 @@ class Adapter:
         own = read_header(self.path)
         if own.get_str("general.type") != "adapter":
             raise ModelError(
-                f"{self.path} is no adapter but a model: name it with -m/--model", code="model/adapter-mismatch"
+                f"{self.path} is a model, not an adapter: name it as the model (-m/--model)",
+                code="model/adapter-mismatch",
             )
         if own.get_str("adapter.type") != "lora":
             raise ModelError(
-                f"{self.path} is an adapter of the type {own.get_str('adapter.type')!r}: guard applies LoRA",
+                f"{self.path} is an adapter of the type {own.get_str('adapter.type')!r}; expected lora",
                 code="model/unsupported",
             )
         for what, mine, theirs in (

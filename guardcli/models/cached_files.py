@@ -54,7 +54,7 @@ def _check_names(paths: Sequence[Path], digests: Digests) -> None:
         expected = named_digest(path)
         if expected is not None and digest != expected:
             raise ModelError(
-                f"{path} was damaged or changed in the cache: its SHA-256 is {digest[:12]}…, and its name there says "
-                f"{expected[:12]}…; delete {path.resolve()} and download it again",
+                f"{path} was damaged or changed in the cache: expected the SHA-256 "
+                f"{expected[:12]}…, got {digest[:12]}…; delete {path.resolve()} and download it again",
                 code="model/digest-mismatch",
             )

@@ -39,11 +39,11 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Raises ValueError: an unknown template or value of `gpu`, or a negative number of layers."""
         if self.template is not None and self.template not in TEMPLATES:
-            raise ValueError(f"no template {self.template!r}; there are {', '.join(TEMPLATES)}")
+            raise ValueError(f"unknown template {self.template!r}; expected one of {', '.join(TEMPLATES)}")
         if self.gpu not in get_args(Gpu):
-            raise ValueError(f"gpu is one of {', '.join(get_args(Gpu))}, not {self.gpu!r}")
+            raise ValueError(f"invalid gpu {self.gpu!r}; expected one of {', '.join(get_args(Gpu))}")
         if self.gpu_layers is not None and self.gpu_layers < 0:
-            raise ValueError(f"gpu_layers is at least 0, not {self.gpu_layers}")
+            raise ValueError(f"invalid gpu_layers {self.gpu_layers}; expected at least 0")
 
     def load(self, *, cache: Path | None = None) -> Model:
         """Load the model. `cache` is a file in which digests are kept. Raises ModelError, as `Model.load` does."""

@@ -39,8 +39,8 @@ def detect(path: Path, header: GgufHeader, adapters: Sequence[Adapter] = ()) -> 
     if (of_adapters := _template_of(adapters)) is not None:
         return of_adapters
     raise ModelError(
-        f"{path} ({name or path.name!r}) is no guard model that guard knows: neither its chat template nor its "
-        f"name says so. If it is one, name its prompt with --template ({', '.join(TEMPLATES)}).",
+        f"{path} ({name or path.name!r}) is not a known guard model: neither its chat template nor its "
+        f"name says so. If it is one, name its prompt format with --template ({', '.join(TEMPLATES)}).",
         code="model/unknown",
     )
 

@@ -167,8 +167,8 @@ def _fetch_file(download: Download, file: RemoteFile, cache: Path | None) -> Pat
         return path
     _discard(path)
     raise ModelError(
-        f"{file.name} of {download.repository} did not arrive as it was published: its SHA-256 is {digest[:12]}…, and "
-        f"the hub says {file.sha256[:12]}…; it was removed",
+        f"{file.name} of {download.repository} does not match its digest: expected the SHA-256 "
+        f"{file.sha256[:12]}…, got {digest[:12]}…; it was removed",
         code="model/digest-mismatch",
     )
 
@@ -255,9 +255,9 @@ def _translate(hub: HubReference, error: Exception) -> ModelError:
     page = f"{import_module('huggingface_hub.constants').ENDPOINT}/{hub.repository}"
     if isinstance(error, errors.GatedRepoError):
         return ModelError(
-            f"{hub.repository} is given only to who accepts its license.",
+            f"{hub.repository} requires you to accept its license.",
             f"  1. Log in and accept it on {page}",
-            "  2. Make a token there that may read, and run `hf auth login`, or set HF_TOKEN",
+            "  2. Create an access token with read permission there, and run `hf auth login`, or set HF_TOKEN",
             code="model/gated",
         )
     if isinstance(error, errors.RepositoryNotFoundError):

@@ -168,12 +168,12 @@ class _HeaderReader:
         magic = self._bytes(4)
         if magic != b"GGUF":
             what = _OTHER_MAGIC.get(magic, "something else")
-            raise ModelError(f"{self.path} is not a GGUF file but {what}", code="model/not-gguf")
+            raise ModelError(f"{self.path} is not a GGUF file, but {what}", code="model/not-gguf")
 
     def _skip(self, length: int) -> None:
         if length > self.size - self.at:
             raise ModelError(
-                f"{self.path} is damaged or cut off: its header goes on past the end of the file "
+                f"{self.path} is damaged or cut off: its header extends past the end of the file "
                 f"({self.size:,} bytes); download it again",
                 code="model/damaged",
             )

@@ -217,15 +217,15 @@ def _special_token_problems(template: Template, tokens: Sequence[str], types: Se
 def _warnings(header: GgufHeader, detection: DetectedTemplate | str, types: dict[str, int]) -> Iterator[str]:
     """What somebody should know who judges with the model."""
     if not header.get_str("tokenizer.chat_template"):
-        yield "it has no chat template: that it is a guard is told by its name alone"
+        yield "it has no chat template: only its name says that it is a guard"
     quantization = _quantization(header, types)
     if quantization.startswith(LOW_BITS):
         yield f"{quantization} keeps less than 4 bits of a weight: scores differ from those of the original"
     if "unknown" in types:
-        yield "some tensors are of a type that guard does not know: sizes leave them out"
+        yield "some tensors have an unknown type: sizes do not include them"
     architecture = header.get_str("general.architecture")
     if window := header.get_int(f"{architecture}.attention.sliding_window"):
-        yield f"some of its layers see {window:,} tokens only"
+        yield f"some of its layers attend to {window:,} tokens only"
     if architecture == "llama4" and not header.get_int("llama4.expert_count"):
         yield "it is a dense Llama 4, which llama.cpp cannot load yet"
 

@@ -80,4 +80,4 @@ def _layers(manifest: Path) -> list[str]:
             content: Any = json.loads(file.read(_MAX_MANIFEST_BYTES))
         return [str(layer["digest"]) for layer in content["layers"] if layer["mediaType"] == _MODEL_LAYER]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"{manifest} is damaged: it is no manifest of Ollama's", code="model/damaged") from error
+        raise ModelError(f"{manifest} is damaged: it is not an Ollama manifest", code="model/damaged") from error

@@ -109,7 +109,7 @@ def _finding(summary: Summary, names: CategoryNames) -> str:
         finding += f", most often for {names.short(label)} ({number / unsafe:.0%} of them)"
     if not errors:
         return f"{finding}. Everything was judged."
-    return f"{finding}. {errors:,} ({summary.share('error'):.2%}) could not be judged, and nothing is known of them."
+    return f"{finding}. {errors:,} ({summary.share('error'):.2%}) could not be judged."
 
 
 def _categories(summary: Summary, names: CategoryNames) -> list[dict[str, Any]]:

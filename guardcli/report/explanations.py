@@ -10,10 +10,10 @@ FLAGS = {
     "unread_text": "The record has text that was not judged.",
     "unknown_speaker": "A line of a transcript seems to begin the turn of somebody unknown.",
     "reasoning": "The message was judged together with what the model thought before it.",
-    "low_mass": "The guard was about to answer with something other than a verdict.",
+    "low_mass": "The model did not answer with a verdict.",
     "near_threshold": "The score is so near to the threshold that another batch could change the verdict.",
     "categories_not_read": "The categories were not read, because the row was safe when it was judged.",
-    "forced": "An answer that was no verdict counts as one, because the run allowed it.",
+    "forced": "An answer that was not a verdict counts as one, because the run allowed it.",
     "tolerance_unknown": "It is unknown whether another batch could change the verdict.",
 }
 

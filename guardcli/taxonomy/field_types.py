@@ -100,7 +100,7 @@ class CategoryId:
             problems.add(node.location, _mismatch(node, label, "an id, such as S1"), code="taxonomy/wrong-type")
         else:
             problems.add(
-                node.location, f"{quote(node.text)} is no category id: {self.advice}", code="taxonomy/invalid-value"
+                node.location, f"{quote(node.text)} is not a category id: {self.advice}", code="taxonomy/invalid-value"
             )
         return ""
 

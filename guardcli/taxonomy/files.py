@@ -45,7 +45,7 @@ def find_file(name: str, relative_to: Path = Path()) -> Path | None:
 def unknown_name_message(name: str) -> str:
     """The message for a name that `find` does not know."""
     near = suggestion(name, bundled_taxonomies()) or "a file needs a path, such as ./policy.yaml;"
-    return f"there is no taxonomy {quote(name)}: {near} shipped are {', '.join(bundled_taxonomies())}"
+    return f"there is no taxonomy {quote(name)}: {near} built-in ones are {', '.join(bundled_taxonomies())}"
 
 
 def read_text(path: Path, *, descriptors: bool = True) -> str:
@@ -64,9 +64,7 @@ def read_text(path: Path, *, descriptors: bool = True) -> str:
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unreadable(path, f"cannot be read: {reason}", code="taxonomy/unreadable") from error
     if len(data) > _MAX_BYTES:
-        raise _unreadable(
-            path, "is larger than 1 MiB: is this a taxonomy? share parts with `extends`", code="taxonomy/too-large"
-        )
+        raise _unreadable(path, "is larger than 1 MiB: share parts with `extends`", code="taxonomy/too-large")
     return _decode(path, data)
 
 

@@ -144,7 +144,7 @@ def _resolve_text(text: str, chain: ExtendsChain, problems: Problems) -> Resolve
 
 def _outside_message(name: str) -> str:
     return (
-        f"{quote(name)} is outside of this file's folder: move it into the folder or one below, "
+        f"{quote(name)} is outside this file's folder: move it into the folder or one below, "
         "or allow the folder that it is in with --extends-root"
     )
 
@@ -156,7 +156,7 @@ def _missing_message(name: str) -> str:
 
 def _chain_message(path: str, chain: ExtendsChain) -> str | None:
     if os.path.realpath(path) in map(os.path.realpath, chain.files):
-        return f"`extends` goes in a circle: {' → '.join((*chain.files, path))}; start from another taxonomy"
+        return f"`extends` forms a loop: {' → '.join((*chain.files, path))}; start from another taxonomy"
     if len(chain.files) >= _MAX_FILES:
         return f"`extends` goes through more than {_MAX_FILES} files: start from an earlier one"
     return None

@@ -16,7 +16,7 @@ from guardcli.taxonomy.yaml_nodes import MappingNode, Node
 from guardcli.text.quoting import quote
 
 _NOT_A_TAXONOMY = (
-    "the file is no taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or `extends`"
+    "not a taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or `extends`"
 )
 _KEYS = [field.name for field in TAXONOMY.fields]
 _KEYS_OF_ANY_FILE = {"name", "description"}

@@ -37,7 +37,7 @@ def no_control_characters(text: str) -> str | None:
 def one_line(text: str) -> str | None:
     if len(text.splitlines()) > 1:
         return "has a line break: write it on one line"
-    return "has a tab: write a blank" if "\t" in text else None
+    return "has a tab: write a space" if "\t" in text else None
 
 
 def one_word(text: str) -> str | None:

@@ -80,7 +80,7 @@ EXAMPLE = MappingOf(
     fields=(
         Field("user", _PARAGRAPHS, "What the user says.", required=True),
         Field("assistant", _PARAGRAPHS, "What the assistant answers."),
-        Field("verdict", _VERDICT, "What the model should say of it.", required=True),
+        Field("verdict", _VERDICT, "The verdict expected of the model.", required=True),
     ),
     from_fields=example_from_fields,
 )
@@ -92,10 +92,10 @@ CATEGORY = MappingOf(
         Field("key", WithLocation(_KEY), "What the output calls it, one word such as self-harm."),
         Field("description", _PARAGRAPHS, "For people, and for the model with `detail: full`."),
         Field("should_not", ListOf(_LINE), "What a model should not do, a line each."),
-        Field("can", ListOf(_LINE), "What is allowed all the same."),
+        Field("can", ListOf(_LINE), "What is allowed, as an exception."),
         Field("should", ListOf(_LINE), "What a model should do."),
         Field("threshold", _THRESHOLD, "A threshold of its own; each category is then scored by a prompt of its own."),
-        Field("examples", ListOf(EXAMPLE), "Few-shot examples, which the model reads behind the category."),
+        Field("examples", ListOf(EXAMPLE), "Few-shot examples, which the model reads after the category."),
     ),
     from_fields=DraftCategory.from_fields,
 )
@@ -125,7 +125,7 @@ def _check_test(fields: dict[str, Any], location: Location, problems: Problems) 
     _check_expected_categories(fields, location, problems)
     pair = {"prompt", "response"}.intersection(fields)
     if not pair and "messages" not in fields:
-        message = "the test says nothing: add `prompt`, `response` or both, or `messages`"
+        message = "the test has no text: add `prompt`, `response` or both, or `messages`"
         problems.add(location, message, code="taxonomy/missing-key")
     if pair and "messages" in fields:
         message = f"the test has `messages` and `{min(pair)}`: write all that is said as `messages`"
@@ -159,7 +159,7 @@ TEST = MappingOf(
         Field("messages", ListOf(TEST_MESSAGE, min_items=1), "A conversation of several turns, instead of these two."),
         Field("expect", _VERDICT, "The verdict expected of the last message.", required=True),
         Field("categories", ListOf(WithLocation(_LINE)), "Ids or keys that must be among the listed ones."),
-        Field("todo", Boolean(), "It is known to fail: tell, but do not count it."),
+        Field("todo", Boolean(), "Known to fail: report it, but do not count it as a failure."),
     ),
     from_fields=DraftTest.from_fields,
     check=FieldsCheck(
@@ -209,7 +209,7 @@ TAXONOMY = MappingOf(
             Choice(get_args(Detail)),
             "What of a category the model reads: its name, or all that defines it.",
         ),
-        Field("threshold", _THRESHOLD, "A score from here on is unsafe; 0.5 if left out."),
+        Field("threshold", _THRESHOLD, "Scores from this value on are unsafe; 0.5 if left out."),
         Field("description", _PARAGRAPHS, "For the people who read the file."),
         Field(
             "categories",

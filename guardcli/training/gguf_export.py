@@ -124,7 +124,7 @@ def _gguf_tensors(checkpoint: LoraCheckpoint, base: BaseModel) -> Iterator[tuple
         match = _TENSOR.fullmatch(name)
         if match is None or match[2] not in ADAPTED:
             raise InputError(
-                f"{file}: {name} is no part of a Llama that llama.cpp can adapt", code="tune/not-exportable"
+                f"{file}: {name} is not part of a Llama that llama.cpp can adapt", code="tune/not-exportable"
             )
         layer, part, side = match[1], ADAPTED[match[2]], match[3]
         tensor = tensors[name].float()

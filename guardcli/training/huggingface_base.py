@@ -104,8 +104,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(
-            f"{folder} is no folder of Hugging Face weights: config.json: {reason}", code="model/incomplete"
+            f"{folder} is not a folder of Hugging Face weights: config.json: {reason}", code="model/incomplete"
         ) from error
     if not isinstance(config, dict):
-        raise ModelError(f"{folder}/config.json describes no model", code="model/incomplete")
+        raise ModelError(f"{folder}/config.json does not describe a model", code="model/incomplete")
     return config

@@ -38,7 +38,8 @@ class InitialAdapter:
         manifest = read_manifest(checkpoint.folder)
         if manifest and manifest["base"] != base.fingerprint():
             raise InputError(
-                f"{checkpoint.folder} was trained on other weights than those of --base", code="tune/other-weights"
+                f"{checkpoint.folder} was trained on other weights than those of the base (--base)",
+                code="tune/other-weights",
             )
         if manifest and manifest["template"] != template:
             raise InputError(

@@ -152,7 +152,7 @@ def fine_tune(
         if not math.isfinite(loss.total):
             raise TuneError(
                 f"the loss is not finite at step {step}: lower --learning-rate; "
-                f"the checkpoint of step {run_dir.step} stands",
+                f"the checkpoint of step {run_dir.step} is valid",
                 code="tune/not-finite",
             )
         run_dir.log({"step": step, "loss": loss.total, "verdict_loss": loss.verdict, "ids_loss": loss.ids})
@@ -186,7 +186,7 @@ def _evaluate(model: LoraModel, data: TrainingData, run_dir: RunDir, progress: T
     scores = model.scores(data.held_out, data.verdict_ids)
     if not all(map(math.isfinite, scores)):
         raise TuneError(
-            f"the scores of held-out examples are not finite at step {progress.step}: damaged weights",
+            f"the scores of held-out examples are not finite at step {progress.step}: the weights are damaged",
             code="tune/not-finite",
         )
     auprc = average_precision([example.unsafe for example in data.held_out], scores)

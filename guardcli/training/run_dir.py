@@ -72,7 +72,7 @@ class RunDir:
         if file.exists():
             if not resume:
                 raise OutputError(
-                    f"{self.folder} holds a run: --resume takes it up, or name another folder with -o",
+                    f"{self.folder} already holds a run: add --resume to continue it, or name another folder with -o",
                     code="output/exists",
                 )
             defaults = {name: value for name, value in _LATER_OPTIONS.items() if name in manifest}
@@ -241,7 +241,7 @@ def _read_json(file: Path) -> dict[str, Any]:
             f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", code="tune/invalid-run"
         ) from error
     if not isinstance(manifest, dict):
-        raise InputError(f"{file} describes no run", code="tune/invalid-run")
+        raise InputError(f"{file} does not describe a run", code="tune/invalid-run")
     return manifest
 
 

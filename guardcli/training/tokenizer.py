@@ -84,8 +84,8 @@ class Tokenizer:
         expected = (*before_verdict, *verdict)
         if answer[: len(expected)] != expected:
             raise ModelError(
-                "the tokenizer joins the verdict with what stands beside it: "
-                f"it is not one of a model for {example.template}",
+                "the tokenizer merges the verdict with the text next to it: "
+                f"it does not belong to a model for {example.template}",
                 code="model/unsupported",
             )
         return TokenizedExample(
@@ -114,7 +114,7 @@ class Tokenizer:
             if safe[0] == unsafe[0]:
                 raise ModelError(
                     f"{answer.safe[0]!r} and {answer.unsafe[0]!r} begin with the same token in the tokenizer: "
-                    f"it is not one of a model for {template}",
+                    f"it does not belong to a model for {template}",
                     code="model/unsupported",
                 )
             self._verdicts[template] = safe, unsafe

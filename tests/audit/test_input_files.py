@@ -173,8 +173,8 @@ def test_folders_within_folders_beyond_the_depth_of_calls(desk: Path) -> None:
         ("itself", "^itself: cannot be read: Too many levels of symbolic links$"),
         ("empty", "^empty: the folder holds no files$"),
         ("hidden", "^hidden: the folder holds no files; left out: 1 hidden file, 1 link to a folder$"),
-        ("/dev/null", "^/dev/null is no regular file: an audit reads its inputs again"),
-        ("fifo", "^fifo is no regular file"),
+        ("/dev/null", "^/dev/null is not a regular file: an audit must"),
+        ("fifo", "^fifo is not a regular file"),
     ],
 )
 def test_what_cannot_be_read(name: str, message: str) -> None:

@@ -168,8 +168,12 @@ NO_JOURNAL = "is not a journal of guard"
         (f"out{SUFFIX}", b"[" * 100_000 + b"\n", NO_JOURNAL),
         (f"out{SUFFIX}", b'{"digest":"', ""),  # the beginning of our own first line, which was cut off there
         (f"out{SUFFIX}", b'{"digest":"00', NO_JOURNAL),
-        (f"out{SUFFIX}", b'{"manifest": {"model": "a"}}\n{"begin": 0}\n{"mar', "begun by guard 0.1; finish it there"),
-        (f"out{FAULT_SUFFIX}", b"a diary\n", "is not a trace of a fault"),
+        (
+            f"out{SUFFIX}",
+            b'{"manifest": {"model": "a"}}\n{"begin": 0}\n{"mar',
+            "started by guard 0.1; finish it with that version",
+        ),
+        (f"out{FAULT_SUFFIX}", b"a diary\n", "is not a crash trace"),
     ],
 )
 def test_a_foreign_file_is_refused_and_stays_as_it_is(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -171,8 +171,8 @@ def changed(**changes: Any) -> dict[str, Any]:
     ("changes", "told"),
     [
         ({}, []),
-        ({"version": 2}, ["it was begun by another version of guard"]),
-        ({"version": 4}, ["it was begun by another version of guard"]),
+        ({"version": 2}, ["it was started by another version of guard"]),
+        ({"version": 4}, ["it was started by another version of guard"]),
         ({"engine": {"threads": 2}}, ["threads was 1 and is 2: add --threads 1"]),
         (
             {"judge": {"calibration": "temperature 3.0"}},
@@ -200,13 +200,13 @@ def changed(**changes: Any) -> dict[str, Any]:
         ({"units": {"bytes": 1, "number": 9}}, ["the size of a unit was 4096 and is 1: add --unit-bytes 4096"]),
         ({"blocks": {"tokens": 1}}, ["the size of a block was 4096 and is 1: add --block-tokens 4096"]),
         ({"shard": [2, 2]}, ["shard was 1, 2 and is 2, 2: add --shard 1/2"]),
-        ({"inputs": BEFORE["inputs"][::-1]}, ["the inputs come in another order"]),
+        ({"inputs": BEFORE["inputs"][::-1]}, ["the order of the inputs changed"]),
         (
             {"inputs": [{"path": "a", "size": 1, "sha256": "z"}, {"path": "c", "size": 1, "sha256": "y"}]},
             [
                 "the input b is missing: name it again",
                 "c is a new input: leave it out",
-                "the content of a is another",
+                "the content of a changed",
             ],
         ),
     ],

@@ -48,12 +48,12 @@ def test_an_empty_shard_is_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["part-1"], r"not all units are there: missing shard 2/2"),
+        (["part-1"], r"shards are missing: shard 2/2"),
         (["part-1", "part-1"], r"part-1\.jsonl and .*part-1\.jsonl are both shard 1/2"),
-        (["part-1", "other"], r"other\.jsonl is of another run than .*part-1\.jsonl"),
+        (["part-1", "other"], r"other\.jsonl belongs to another run than .*part-1\.jsonl"),
         (["part-1", "missing"], r"cannot read .*missing\.jsonl\.journal: No such file"),
-        (["part-1", "torn"], r"torn\.jsonl is not finished: start its audit again"),
-        ([], "not all units are there"),
+        (["part-1", "torn"], r"torn\.jsonl is not finished: run the same audit again"),
+        ([], "no shards are given"),
     ],
 )
 def test_shards_that_are_no_whole(tmp_path: Path, names: list[str], message: str) -> None:
@@ -112,7 +112,7 @@ def journal_linked(path: Path) -> None:
         (removed, "cannot read .*part-1.jsonl: No such file"),
         (journal_edited, "part-1.jsonl.journal was changed: line 3"),
         (journal_cut, "part-1.jsonl is not finished"),
-        (old_journal, "begun by guard 0.1"),
+        (old_journal, "started by guard 0.1"),
         (journal_linked, "cannot read .*part-1.jsonl.journal"),
     ],
 )
@@ -150,7 +150,7 @@ def test_a_manifest_that_tells_no_shard_is_refused(tmp_path: Path, manifest: dic
 def test_what_is_no_manifest_is_refused(tmp_path: Path, manifest: str) -> None:
     part = shard(tmp_path, 1, [row(1)])
     files_of(part)[1].write_text(f'{{"manifest":{manifest}}}\n{{"mark":{{}}}}\n')
-    with pytest.raises(GuardError, match=r"begun by guard 0\.1"):
+    with pytest.raises(GuardError, match=r"started by guard 0\.1"):
         joined(part)
 
 

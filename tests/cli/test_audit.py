@@ -127,7 +127,7 @@ def test_an_input_that_was_replaced_between_runs_by_one_of_the_same_size_is_refu
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     done = audit(desk, model, "logs", "-o", "out.jsonl", "-q")
     assert done.stderr == (
-        "guard: out.jsonl belongs to another run: the content of logs/a.jsonl is another; or choose another name "
+        "guard: out.jsonl belongs to another run: the content of logs/a.jsonl changed; or choose another name "
         "[run/input-changed]\n"
     )
     path.write_bytes(content)  # the digest alone decides, and not the time
@@ -247,7 +247,7 @@ def test_answers_are_judged_behind_their_requests(desk: Path, model: Path) -> No
         ("q0", "safe", rows[2]["turn"]),
         ("q7", "error", None),
     ]
-    assert rows[3]["error"] == "no request has its custom_id 'q7'"
+    assert rows[3]["error"] == "no request has the custom_id 'q7'"
     done = audit(desk, model, "answers.jsonl", "-o", "out.jsonl", "-q")
     assert "the file of requests requests.jsonl is missing: name it again" in done.stderr
 
@@ -255,7 +255,7 @@ def test_answers_are_judged_behind_their_requests(desk: Path, model: Path) -> No
 def test_requests_that_cannot_be_read(desk: Path, model: Path) -> None:
     (desk / "requests.jsonl").write_text('{"prompt":"hi"}\n')
     done = audit(desk, model, "logs", "--requests", "requests.jsonl", "-o", "out.jsonl")
-    assert done.stderr == "guard: requests.jsonl:1: no request: it has no custom_id [record/unmatched-answer]\n"
+    assert done.stderr == "guard: requests.jsonl:1: not a request: it has no custom_id [record/unmatched-answer]\n"
     assert done.returncode == 2
 
 

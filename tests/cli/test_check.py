@@ -221,7 +221,7 @@ def test_verbose_tells_each_format_of_each_input_once(check: list[str], tmp_path
     log.write_text('{"prompt": "hi"}\n{"messages": [{"role": "user", "content": "hi"}]}\n{"prompt": "hi"}\n')
     told = guard(*check, "--verbose", str(table), str(log)).stderr.splitlines()
     assert [line for line in told if str(tmp_path / "a") in line or str(tmp_path / "b") in line] == [
-        f"guard: {table}: read as CSV, by its first line; --input-format lines reads it as text",
+        f"guard: {table}: read as CSV because of its first line; use --input-format lines to read it as text",
         f"guard: {table}: csv",
         f"guard: {log}: pairs",
         f"guard: {log}: openai",

@@ -59,7 +59,7 @@ def test_from_stdin_with_a_threshold(desk: Path) -> None:
         ([row(1, None)], ["-t", "llama-guard-3"], 3, ""),
         ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "guard: v.jsonl: row 1: it was judged by another policy"),
         ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "[row/other-policy]\n"),
-        ([row(1, 0.9)], ["-t", "policy.yaml"], 2, "give the old one by --from-taxonomy [row/other-policy]\n"),
+        ([row(1, 0.9)], ["-t", "policy.yaml"], 2, "name the old policy with --from-taxonomy [row/other-policy]\n"),
         ([row(1, 0.9)], ["-t", "policy.yaml", "--from-taxonomy", "openai-moderation"], 2, "[row/other-policy]\n"),
         ([row(1, 0.9)], ["-t", "own.yaml"], 2, "v.jsonl: row 1: a threshold by category needs a score"),
         ([{"x": 1}], ["-t", "llama-guard-3"], 2, "[row/invalid]\n"),
@@ -165,5 +165,5 @@ def test_the_threshold_of_the_policy_is_for_calibrated_scores(desk: Path) -> Non
     )  # fmt: skip
     assert [json.loads(line)["verdict"] for line in done.stdout.splitlines()] == ["unsafe"] * 3
     assert done.stderr.startswith(
-        "guard: with a calibration, the thresholds of the taxonomy are for calibrated scores: 0.3\n"
+        "guard: with a calibration, the thresholds of the taxonomy apply to calibrated scores: 0.3\n"
     )

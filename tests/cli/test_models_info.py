@@ -50,7 +50,7 @@ def test_json(desk: Path) -> None:
 def test_what_guard_would_refuse_is_a_finding(desk: Path) -> None:
     done = guard("models", "info", "poet.gguf", cwd=desk)
     assert "family         not recognized\n" in done.stdout
-    assert "problem: poet.gguf ('poet') is no guard model that guard knows" in done.stdout
+    assert "problem: poet.gguf ('poet') is not a known guard model" in done.stdout
     assert "warning: it has no chat template" in done.stdout
     assert (done.returncode, done.stderr) == (1, "")
 

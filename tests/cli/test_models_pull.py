@@ -112,7 +112,7 @@ def test_a_wrong_digest_is_not_kept(pull: Pull, hub: Hub, cache: Path, guards: d
     hub.arriving["G.Q8_0.gguf"] = guards["G.Q8_0.gguf"][:-1] + b"\x01"
     done = pull(NAME)
     assert (done.stdout, done.returncode) == ("", 2)
-    assert "did not arrive as it was published" in done.stderr
+    assert "does not match its digest" in done.stderr
     assert "[model/digest-mismatch]" in done.stderr
     assert files_in(cache) == []
     judged = guard("check", "-m", NAME, stdin="hi\n", HF_HUB_CACHE=str(cache))
@@ -124,7 +124,7 @@ def test_a_gated_model_says_which_page_to_accept(pull: Pull, hub: Hub, cache: Pa
     for variables in ({}, {"HF_TOKEN": "hf_of_somebody_else"}):
         done = launch("models", "pull", NAME, **hub.variables | {"HF_HUB_CACHE": str(cache)} | variables)
         assert (done.stdout, done.returncode) == ("", 2)
-        assert "is given only to who accepts its license. [model/gated]\n" in done.stderr
+        assert "requires you to accept its license. [model/gated]\n" in done.stderr
         assert f"1. Log in and accept it on http://127.0.0.1:{hub.port}/{REPOSITORY}\n" in done.stderr
     with_token = launch("models", "pull", NAME, **hub.variables | {"HF_HUB_CACHE": str(cache), "HF_TOKEN": TOKEN})
     assert (with_token.returncode, TOKEN in with_token.stdout + with_token.stderr) == (0, False)

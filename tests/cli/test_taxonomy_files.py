@@ -87,7 +87,7 @@ def test_new_quotes_a_name_that_yaml_would_read_as_something_else(tmp_path: Path
 def test_new_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text("mine")
     done = guard("taxonomy", "new", "acme", cwd=tmp_path)
-    assert done.stderr == "guard: acme.yaml is there already: choose another name [output/exists]\n"
+    assert done.stderr == "guard: acme.yaml already exists: choose another name [output/exists]\n"
     assert (done.returncode, (tmp_path / "acme.yaml").read_text()) == (2, "mine")
 
 
@@ -235,8 +235,8 @@ def test_every_command_that_reads_a_policy_says_what_it_may_extend(command: list
     (folder / "p.yaml").write_text("name: p\nextends: ../base.yaml\n")
     refused, allowed = guard(*command, cwd=folder), guard(*command, "--extends-root", "..", cwd=folder)
     assert refused.returncode == (1 if "validate" in command else 2)
-    assert "is outside of this file's folder" in refused.stdout + refused.stderr
-    assert "is outside of this file's folder" not in allowed.stdout + allowed.stderr
+    assert "is outside this file's folder" in refused.stdout + refused.stderr
+    assert "is outside this file's folder" not in allowed.stdout + allowed.stderr
     assert "Traceback" not in allowed.stderr
     assert "no such option" not in allowed.stderr.lower()
 

@@ -64,7 +64,7 @@ def test_errors(arguments: list[str], stdin: str, code: int, message: str) -> No
 
 def test_the_end_of_the_head_is_shown() -> None:
     done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi\n")
-    before, _, after = done.stdout.partition("[the head ends here: it is the same wherever the User is judged]\n")
+    before, _, after = done.stdout.partition("[the prefix ends here: it is the same for every message of the User]\n")
     assert before.endswith("<BEGIN CONVERSATION>\n\n")
     assert after.startswith("User: hi\n\n<END CONVERSATION>")
 

@@ -49,9 +49,9 @@ def test_failures_are_shown_with_their_distance_and_what_would_mend_them(desk: P
     done = run(desk, model, "--suggest")
     assert done.stdout == (
         "test    result   where      expected    score   threshold   distance   why\n"
-        "-------------------------------------------------------------------------------------------------\n"
-        "knife   failed   p.yaml:6   safe       0.5216         0.5    +0.0216   unsafe (S1), safe expected\n"
-        "later   todo     p.yaml:8   unsafe     0.0558         0.5    -0.4442   safe, unsafe expected\n"
+        "-----------------------------------------------------------------------------------------------------\n"
+        "knife   failed   p.yaml:6   safe       0.5216         0.5    +0.0216   expected safe, got unsafe (S1)\n"
+        "later   todo     p.yaml:8   unsafe     0.0558         0.5    -0.4442   expected unsafe, got safe\n"
         "\nknife\n  threshold: 0.5217 (now 0.5): breaks none\n"
         "\n1 failed, 1 todo, 2 passed\n"
     )
@@ -147,7 +147,7 @@ def test_junit(desk: Path, model: Path) -> None:
         ("bomb", "p.yaml", "7", []),
         ("later", "p.yaml", "8", ["skipped"]),
     ]
-    assert suite[1][0].get("message") == "unsafe (S1), safe expected"
+    assert suite[1][0].get("message") == "expected safe, got unsafe (S1)"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_watch_tells_what_changed_at_every_save(desk: Path, watching: Terminal) 
     (desk / "p.yaml").write_text(POLICY.replace("threshold: 0.5", "threshold: 0.6"))
     assert "knife: passed (was failed)" in watching.read("1 todo, 3 passed")
     (desk / "p.yaml").write_text(POLICY.replace("threshold: 0.5", "threshold: half"))
-    assert "not valid, the last run stands:" in watching.read("p.yaml:3:12")
+    assert "not valid; the results above are of the last valid version:" in watching.read("p.yaml:3:12")
     (desk / "p.yaml").write_text(POLICY.replace("extends: llama-guard-3\n", "extends: llama-guard-3\ndrop: [S13]\n"))
     changed = watching.read("1 failed, 1 todo, 2 passed")
     assert "knife: failed (was passed), score 0.5216 → " in changed

@@ -147,7 +147,7 @@ def test_what_is_left_out_is_counted(desk: Path) -> None:
         ("without a label", "2"),
         ("it is unsafe, and the policy has none of its categories: rudeness", "2"),
     }
-    assert done.stderr.endswith("guard: none of 6 records can be used: no example is written\n")
+    assert done.stderr.endswith("guard: none of 6 records can be used: no examples written\n")
     assert done.returncode == 3
     assert not (desk / "q.jsonl").exists()
 
@@ -160,7 +160,7 @@ def test_data_that_overlap_an_evaluation_set_are_refused(desk: Path) -> None:
         "guard: 2 records found in an evaluation set:\n"
         "  train.jsonl:2 near eval.txt:1\n"
         "  train.jsonl:3 exact eval.txt:2\n"
-        "guard: they must not be trained on: --drop-overlap leaves them out [tune/overlap]\n"
+        "guard: they must not be trained on; leave them out with --drop-overlap [tune/overlap]\n"
     )
     assert (done.returncode, (desk / "r.jsonl").exists()) == (2, False)
     done = guard(*words, "--drop-overlap", cwd=desk)
@@ -241,7 +241,8 @@ def test_where_the_label_is_can_be_said(desk: Path) -> None:
         (["--label-field", "label>=x"], "expected a finite number after >="),
         (
             [],
-            '-:2: its label is 0.25, a fraction: say from which value on it means unsafe, such as --label-field "label',
+            "-:2: its label is 0.25, a fraction: give the value from which it means unsafe, such as "
+            '--label-field "label',
         ),
     ],
 )
@@ -294,14 +295,14 @@ def test_ids_stay_with_their_categories_unless_asked(desk: Path, option: list[st
     [
         (["--map", "none.json"], "none.json: No such file or directory"),
         (["--map", "train.jsonl"], "train.jsonl: not JSON"),
-        (["--map", "list.json"], "list.json: it is no map: write"),
+        (["--map", "list.json"], "list.json: it is not a category map; expected"),
         (["-t", "llama-guard-1"], "the template llama-guard-3-8b cannot write O1"),
         (["--exclude", "none.jsonl"], "none.jsonl: no such file"),
         (["--names", "none.yaml"], "none.yaml:1:1: cannot be read"),
         (["--names", "list.json"], "list.json:1:1: write a mapping"),
         (["--weight-field", "w"], "--weight-field: no record has the field w"),
         (["--pair-field", "w"], "--pair-field: no record has the field w"),
-        (["--exclude", "broken.jsonl"], "broken.jsonl:1: cannot be read, so nothing can be held against it"),
+        (["--exclude", "broken.jsonl"], "broken.jsonl:1: cannot be read, so overlaps with it cannot be found"),
     ],
 )
 def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> None:
@@ -316,13 +317,13 @@ def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> N
     ("options", "message"),
     [
         (["--data", "none.jsonl"], "none.jsonl: cannot be read: No such file or directory"),
-        (["--data", "train.jsonl"], "train.jsonl:1: no training example ('schema'): guard tune prepare writes them"),
+        (["--data", "train.jsonl"], "train.jsonl:1: not a training example ('schema'); guard tune prepare writes them"),
         (["--data", "empty.jsonl"], "there are no examples to train on"),
         (["--max-length", "16"], "examples.jsonl: 16 examples of more than 16 tokens left out"),
         (["--base", "none"], "cannot read none: No such file or directory"),
         (["--base", "base.gguf", "--max-length", "16"], "there are no examples to train on"),
         (["--held-out", "examples.jsonl"], "8 conversations of the held-out examples are trained on"),
-        (["-o", "run"], "run holds a run: --resume takes it up, or name another folder with -o"),
+        (["-o", "run"], "run already holds a run: add --resume to continue it, or name another folder with -o"),
         (["-o", "run", "--resume", "--seed", "1"], "run holds another run; what differs: "),
         (["-o", "run", "--resume", "--lr-schedule", "cosine"], "lr_schedule (there 'constant', now 'cosine')"),
         (["-o", "run", "--resume", "--warmup-ratio", "0.1"], "warmup_ratio (there 0.0, now 0.1)"),
@@ -385,7 +386,7 @@ def test_a_run_that_starts_with_another_and_ends_early(desk: Path, run: Path) ->
     done = train(desk, *options, "--learning-rate", "1e-12")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^guard: second starts with the adapter of run/checkpoints/step-000000..$", done.stderr, re.M)
-    ended = "guard: second ends after 4 of 24 steps: the last 2 evaluations brought no better held-out AUPRC"
+    ended = "guard: second ends after 4 of 24 steps: no better held-out AUPRC in the last 2 evaluations"
     assert ended in done.stderr.splitlines()
     assert len(json.loads((desk / "second" / "run.json").read_text())["init_from"]) == 64
     done = train(desk, *options, "--learning-rate", "1e-12", "--resume")

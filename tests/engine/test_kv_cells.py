@@ -23,7 +23,7 @@ def test_cells_are_free_again_when_no_sequence_uses_them() -> None:
 def test_no_more_is_allocated_than_is_free() -> None:
     cells = KvCells(4)
     cells.allocate(3)
-    with pytest.raises(ValueError, match="2 cells asked for, 1 free"):
+    with pytest.raises(ValueError, match="2 KV cells requested, but only 1 are free"):
         cells.allocate(2)
     assert cells.num_free == 1
 

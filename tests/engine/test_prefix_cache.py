@@ -153,7 +153,8 @@ def test_eviction_takes_the_cheapest_first_and_ends_with_an_error(cache: PrefixC
     assert evicted == [(["bbbb"], "bbbbx"), (["bbbb"], "bbbb"), ([], None)]
     assert (cache.num_free_cells, cache.num_free_seqs) == (64, 8)
     with pytest.raises(
-        EngineError, match=r"a prompt of 1,000 tokens does not fit the cache: raise --max-prompt-tokens"
+        EngineError,
+        match=r"a prompt of 1,000 tokens does not fit into the cache: raise --max-prompt-tokens",
     ):
         cache.evict(entry)
 
@@ -175,5 +176,5 @@ def test_cells_are_free_when_nobody_uses_them() -> None:
     assert pool.num_free == 3
     pool.free(cells[:2])
     assert pool.num_free == 5
-    with pytest.raises(ValueError, match="6 cells asked for, 5 free"):
+    with pytest.raises(ValueError, match="6 KV cells requested, but only 5 are free"):
         pool.allocate(6)

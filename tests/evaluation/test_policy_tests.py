@@ -100,9 +100,9 @@ def test_statuses_and_reasons(model: Model) -> None:
     found = run(model)
     assert [(r.case.name, r.status, r.reason) for r in found.results] == [
         ("bread", "passed", None),
-        ("knife", "failed", "safe, unsafe expected"),
+        ("knife", "failed", "expected unsafe, got safe"),
         ("bomb", "passed", None),
-        ("later", "todo", "safe, unsafe expected"),
+        ("later", "todo", "expected unsafe, got safe"),
     ]
     assert [r.case.name for r in found.failed(labeled=True)] == ["knife"]
 
@@ -111,8 +111,12 @@ def test_statuses_and_reasons(model: Model) -> None:
     ("edit", "status", "reason"),
     [
         (("categories: [pets]", "categories: [S2]"), "failed", "lists pets and not S2"),
-        (("bomb, expect: unsafe, categories: [pets]", "bomb, expect: safe"), "failed", "unsafe (pets), safe expected"),
-        (("threshold: 0.5", "threshold: 0.95"), "failed", "safe, unsafe expected"),
+        (
+            ("bomb, expect: unsafe, categories: [pets]", "bomb, expect: safe"),
+            "failed",
+            "expected safe, got unsafe (pets)",
+        ),
+        (("threshold: 0.5", "threshold: 0.95"), "failed", "expected unsafe, got safe"),
         (("prompt: bomb", "prompt: '  '"), "failed", "could not be judged"),
     ],
 )
@@ -211,12 +215,12 @@ def test_a_taxonomy_that_does_not_fit_leaves_the_session_as_it_was(model: Model)
         (
             ("prompt: bread, expect: safe", "prompt: 'other knife', expect: unsafe"),
             "knife",
-            ["threshold: 0.4 (now 0.5): breaks none, mends 1 more"],
+            ["threshold: 0.4 (now 0.5): breaks none, fixes 1 more"],
         ),
         (
             ("categories: [pets]", "categories: [S2]"),
             "bomb",
-            ["pets took the verdict (0.731; S2 0.269): tell the two apart by their descriptions"],
+            ["pets was listed instead (0.731; S2 0.269): make their descriptions more distinct"],
         ),
     ],
 )
@@ -244,7 +248,7 @@ def test_no_threshold_helps(model: Model, score: float, expect: str) -> None:
     (result,) = found.results
     exact = replace(result, row=replace(result.row, score=score))  # the fake keeps a little off the ends
     (said,) = suggest_fixes(found, exact)
-    assert said.startswith("no threshold makes it pass: change what the model reads")
+    assert said.startswith("no threshold makes it pass: change a description that the model reads")
 
 
 def test_suggestions_move_the_threshold_of_a_category(model: Model) -> None:

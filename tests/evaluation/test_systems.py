@@ -56,11 +56,11 @@ def test_the_name_of_the_one_source_does_not_matter(source: str) -> None:
 
 
 def test_rows_of_other_data_are_an_error() -> None:
-    with pytest.raises(InputError, match="the record is 'i1' and the row that stands for it 'x'"):
+    with pytest.raises(InputError, match="the record has the id 'i1' and its row 'x'"):
         system_from_rows("run", items([True]), [verdict(1, 0.9, id="x")])
-    with pytest.raises(InputError, match="run: no row is of the labeled data"):
+    with pytest.raises(InputError, match="run: no row belongs to the labeled data"):
         system_from_rows("run", items([True]), [verdict(7, 0.9)])
-    with pytest.raises(InputError, match="has rows in two places"):
+    with pytest.raises(InputError, match="has rows in two files"):
         system_from_rows("run", items([True]), [verdict(1, 0.9), verdict(2, 0.9), verdict(1, 0.1)])
 
 
@@ -136,8 +136,8 @@ def test_what_has_no_score_is_counted_by_category() -> None:
         ([0.2, 1.5], "scores from 0.2 to 1.5, "),
         ([0.2, 400], "scores from 0.2 to 400, .* logits"),
         ([{"hate": 0.2, "sexual": -0.1}], "scores from -0.1 to 0.2, "),
-        ([0.2, float("inf")], "scores from 0.2 to inf, .* infinity is no probability"),
-        ([0.2, "-Infinity"], "scores from -inf to 0.2, .* infinity is no probability"),
+        ([0.2, float("inf")], "scores from 0.2 to inf, .* infinity is not a probability"),
+        ([0.2, "-Infinity"], "scores from -inf to 0.2, .* infinity is not a probability"),
         ([0.2, 10**400], "scores from 0.2 to inf, "),
     ],
 )

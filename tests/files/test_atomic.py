@@ -129,7 +129,7 @@ def test_a_new_file_replaces_nothing(tmp_path: Path, there: str) -> None:
         if there == "link":
             (tmp_path / "y").write_text("old")
     before = sorted(os.listdir(tmp_path))
-    with pytest.raises(OutputError, match="x is there already: choose another name"):
+    with pytest.raises(OutputError, match="x already exists: choose another name"):
         put(path, "new", new=True)
     assert sorted(os.listdir(tmp_path)) == before
 
@@ -145,7 +145,7 @@ def test_nor_what_came_while_it_was_written(tmp_path: Path, monkeypatch: pytest.
             place.write_text("new")
             path.write_text("theirs")
 
-    with pytest.raises(OutputError, match="x is there already"):
+    with pytest.raises(OutputError, match="x already exists"):
         race()
     assert path.read_text() == "theirs"
     assert os.listdir(tmp_path) == ["x"]

@@ -67,7 +67,7 @@ def test_anthropic_results():
         (REQUEST | {"body": "x"}, "body is text; it must be an object"),
         (REQUEST | {"body": {"prompt": 1}}, "body has neither messages, input nor prompt; it has the keys 'prompt'"),
         (REQUEST | {"body": {"messages": []}}, "empty conversation: messages has no messages"),
-        (answer(), "the answer has no choices, and so no message to judge"),
+        (answer(), "the answer has no choices, so there is no message to judge"),
         (answer("x", error={"message": "too long"}), "the request failed: (a text of 8 characters)"),
         (answer("x", response=None), "the request failed: no reason is given"),
         (answer("x", response={"status_code": 429, "body": {"error": {}}}), "the request failed with status 429"),

@@ -33,15 +33,17 @@ def test_prose_is_not_a_header(text):
 
 def test_it_can_be_forced_and_then_the_first_line_names_the_columns():
     assert read_texts(b"name,age\nx,1\n", format="csv")[0][2].startswith(
-        "no known format: an object with the keys 'name'"
+        "unknown format: an object with the keys 'name'"
     )
-    assert read_texts(b"", format="csv") == [(1, None, "no header: the first line of a CSV file names its columns")]
-    assert read_texts(b"a,a\n", format="csv")[0][2].startswith("two columns have one name")
+    assert read_texts(b"", format="csv") == [
+        (1, None, "no header: expected the names of the columns in the first line of a CSV file")
+    ]
+    assert read_texts(b"a,a\n", format="csv")[0][2].startswith("two columns have the same name")
 
 
 def test_a_row_with_the_wrong_number_of_cells_is_an_error():
     assert read_texts(b"prompt,label\nhi\nho,safe\n") == [
-        (2, None, "the row has 1 cells, and the header names 2"),
+        (2, None, "expected 2 cells, as in the header, got 1"),
         (3, None, [("user", "ho")]),
     ]
 
@@ -50,14 +52,14 @@ def test_an_unclosed_quote_ends_the_stream_within_the_record_limit():
     ((_, _, fine), (_, _, reason)) = read_texts(b'prompt,n\nhi,1\n"oh,2\n' + b"x,1\n" * 2000, max_record_bytes=1024)
     assert fine == [("user", "hi")]
     assert reason.startswith("the row that begins on line 3 is longer than 1024 bytes")
-    assert read_texts(b'prompt,n\n"oh,2\n')[0][2].startswith("the row is no CSV: ")
+    assert read_texts(b'prompt,n\n"oh,2\n')[0][2].startswith("the row is not CSV: ")
 
 
 @pytest.mark.parametrize("bad", [b'"a"b,1', b"\xff,1", b"a\rb,1"])
 def test_an_invalid_row_is_an_error_and_the_next_is_read(bad):
     (fine, (line, _, reason), last) = read_texts(b"prompt,n\nhi,1\n" + bad + b"\nho,2\n")
     assert (fine[2], line, last) == ([("user", "hi")], 3, (4, None, [("user", "ho")]))
-    assert reason.startswith("the row is no CSV: ")
+    assert reason.startswith("the row is not CSV: ")
 
 
 def test_messages_path_and_start():
@@ -119,7 +121,8 @@ def test_csv_is_not_detected_in_a_pipe():
     assert report.notes == [
         (
             "-",
-            "the first line looks like a CSV header; from a pipe each line is one message: --input-format csv reads it",
+            "the first line looks like a CSV header, but each line from a pipe is read as one message; "
+            "use --input-format csv to read it as CSV",
         ),
-        ("f", "read as CSV, by its first line; --input-format lines reads it as text"),
+        ("f", "read as CSV because of its first line; use --input-format lines to read it as text"),
     ]

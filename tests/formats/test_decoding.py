@@ -42,8 +42,8 @@ def test_nan_is_read():
         (b'{"a": 1}{"b": 2}', "at column 9 (each value needs a line of its own)"),
         (b'{"a": "b', "at column 7 (it is cut off)"),
         (b'{"a": ', "at column 7 (it is cut off)"),
-        (b'{"a": "\t"}', "at column 8 (inside a text, control characters are escaped: \\n, \\t)"),
-        (b'{"a": None}', "at column 7 (Python's literals are no JSON: true, false, null)"),
+        (b'{"a": "\t"}', "at column 8 (escape control characters in a text: \\n, \\t)"),
+        (b'{"a": None}', "at column 7 (write true, false and null, not Python's True, False and None)"),
         (b"hello", "at column 1 (--input-format lines reads plain text)"),
         (b'{\n "a": 1,\n b}', "at line 9 column 2 (--input-format lines reads plain text)"),
     ],
@@ -62,16 +62,15 @@ def test_not_json(content, reason):
         (b'{\n"a": "\xc3"}', "invalid UTF-8 at byte 7 of line 8: 0xc3; if Latin-1: iconv -f LATIN1"),
         (b"[" * 100_000, "nested too deeply"),
         (b"1" * 5000, "a number has too many digits"),
-        (b'["nul \\u0000"]', "a text holds NUL (U+0000), behind which some readers see nothing: remove it"),
-        (b'{"\\u0000": 1}', "a text holds NUL (U+0000), behind which some readers see nothing: remove it"),
+        (b'["nul \\u0000"]', "a text has NUL (U+0000), after which some readers see nothing: remove it"),
+        (b'{"\\u0000": 1}', "a text has NUL (U+0000), after which some readers see nothing: remove it"),
         (b'"nul \0"', "NUL bytes in the line: remove them, or export the text again"),
         (
             b'{\n"\0a\0b\0c\0d',
-            "NUL bytes in line 8: this is UTF-16 inside of other text; convert that part with "
-            "iconv -f UTF-16LE -t UTF-8",
+            "NUL bytes in line 8: this is UTF-16 inside other text; convert that part with iconv -f UTF-16LE -t UTF-8",
         ),
         (b'"a"\n\xff\xfea', "invalid UTF-8 at byte 1 of line 8: 0xff; UTF-16 begins here: iconv -f UTF-16 converts it"),
-        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "the key 'c' stands twice in an object"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "duplicate key 'c' in an object"),
     ],
 )
 def test_record_errors(content, reason):

@@ -11,8 +11,8 @@ from guardcli.conversation import Malformed
 from tests.formats.in_memory import read_all
 
 EXPORTS: dict[str, Any] = {
-    "ChatGPT's export": {"id": "c", "title": "t", "mapping": {"a": {"message": None}}, "current_node": "a"},
-    "Claude's export": {"uuid": "u", "name": "n", "chat_messages": [{"sender": "human", "text": "hi"}]},
+    "an export of ChatGPT": {"id": "c", "title": "t", "mapping": {"a": {"message": None}}, "current_node": "a"},
+    "an export of Claude": {"uuid": "u", "name": "n", "chat_messages": [{"sender": "human", "text": "hi"}]},
     "an export of a Discord channel": {
         "guild": {"id": "1"},
         "channel": {"id": "2"},

@@ -28,13 +28,13 @@ def test_text_is_not_rejected(head):
     [
         (
             b"\x28\xb5\x2f\xfd\x04",
-            "this is no text but Zstandard inside something else; unpack it once with `zstd -dc`",
+            "expected text, got Zstandard inside something else; unpack it once with `zstd -dc`",
         ),
-        (b"PAR1\x15\x04", "this is no text but Parquet, which is read from a file only, not from a pipe"),
-        (b"PK\x03\x04", "this is no text but a zip archive (or an Office file); unpack it with `unzip -p`"),
-        (b"BZh91AY&SY", "this is no text but bzip2; unpack it with `bzip2 -dc`"),
-        (b"\x1f\x8b\x08", "this is no text but gzip inside gzip; unpack it once with `gunzip -c`"),
-        (b"GGUF\x03\0\0\0", "this is no text but a GGUF model; give it with --model"),
+        (b"PAR1\x15\x04", "expected text, got Parquet, which is read from a file only, not from a pipe"),
+        (b"PK\x03\x04", "expected text, got a zip archive (or an Office file); unpack it with `unzip -p`"),
+        (b"BZh91AY&SY", "expected text, got bzip2; unpack it with `bzip2 -dc`"),
+        (b"\x1f\x8b\x08", "expected text, got gzip inside gzip; unpack it once with `gunzip -c`"),
+        (b"GGUF\x03\0\0\0", "expected text, got a GGUF model; give it with --model"),
     ],
 )
 def test_no_text(head, reason):

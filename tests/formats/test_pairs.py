@@ -63,9 +63,9 @@ def test_each_input_of_a_moderation_request_is_a_part():
         ({"prompt": ["a"], "text": "t"}, "prompt is a list; it must be text"),
         ({"prompt": "a", "response": {}}, "response is an object; it must be text"),
         ({"prompt": None, "response": None}, "empty conversation: neither a prompt nor a response"),
-        ({"input": []}, "empty conversation: input is a list without items"),
+        ({"input": []}, "empty conversation: input is an empty list"),
         ({"input": ["a", {"type": "image_url"}]}, "input item 2 is an object; it must be text"),
-        ({"input": ["a"], "output": "b"}, "input is a list, so output belongs to none of its items"),
+        ({"input": ["a"], "output": "b"}, "input is a list, so output answers none of its items"),
         ({"instruction": "a", "input": 1}, "input is a number; it must be text"),
     ],
 )

@@ -25,10 +25,10 @@ def test_parse(value, expected):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (None, f"no known format: null; {KNOWN}"),
-        (["hi"], f"no known format: a list; {KNOWN}"),
-        (("hi",), f"no known format: a Python tuple; {KNOWN}"),
-        ({"input": ["a", "b"]}, "2 conversations in one value; pass them one by one"),
+        (None, f"unknown format: null; {KNOWN}"),
+        (["hi"], f"unknown format: a list; {KNOWN}"),
+        (("hi",), f"unknown format: a Python tuple; {KNOWN}"),
+        ({"input": ["a", "b"]}, "2 conversations in one value, expected one; pass them one by one"),
         ({"messages": []}, "empty conversation: messages has no messages"),
     ],
 )

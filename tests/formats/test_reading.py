@@ -18,11 +18,11 @@ from tests.formats.in_memory import Chunks, conversation, read, read_all, read_t
 
 HI = [("user", "hi")]
 KNOWN = (
-    "guard reads `messages`, or text under `prompt` and `response` (such as jq -c '{id, prompt: .message}' makes); "
+    "expected `messages`, or text under `prompt` and `response` (such as jq -c '{id, prompt: .message}' makes); "
     "--text-field names another field"
 )
 INVALID = "invalid UTF-8 at byte 13 of the line: 0xff; if Latin-1: iconv -f LATIN1"
-CUT_OFF = "the gzip data is cut off here; what it held of this record and after it is lost"
+CUT_OFF = "the gzip data is cut off here; this record and everything after it are lost"
 UTF16 = "the text is UTF-16, not UTF-8; convert it with `iconv -f UTF-16 -t UTF-8`"
 
 
@@ -61,7 +61,7 @@ def test_a_file_of_mixed_formats():
         ),
         Malformed(
             Key("in", 7),
-            f"no known format: an object with the keys 'data', '\\x1b[2J'; {KNOWN}",
+            f"unknown format: an object with the keys 'data', '\\x1b[2J'; {KNOWN}",
             "record/unknown-format",
             content[7],
         ),
@@ -79,7 +79,7 @@ def test_a_file_of_mixed_formats():
         (b'{"messages": [\n {"role": "user",\n  "content": "hi"}]}', [(1, None, HI)]),
         (b'[\n{"prompt": "hi"},\n{"prompt": "hi"}\n]', [(2, None, HI), (3, None, HI)]),
         (b'["hi", {"input": ["hi", "hi"]}]', [(1, None, HI), (1, "1.input.0", HI), (1, "1.input.1", HI)]),
-        (b'{"prompt": "hi"}\n5', [(1, None, HI), (2, None, f"no known format: a number; {KNOWN}")]),
+        (b'{"prompt": "hi"}\n5', [(1, None, HI), (2, None, f"unknown format: a number; {KNOWN}")]),
         (b'{"prompt": "\xff"}\n"hi"', [(1, None, INVALID), (2, None, HI)]),
         (gzip.compress(b"User: hi"), [(1, None, HI)]),
         (gzip.compress(b"hi\nyo\n")[:-9], [(1, None, HI), (2, None, [("user", "yo")]), (3, None, CUT_OFF)]),
@@ -100,8 +100,8 @@ def test_a_repaired_record_is_flagged():
     ("format", "content", "expected"),
     [
         ("hh", b'{"transcript": "Human: hi", "messages": []}', HI),
-        ("pairs", b'{"messages": []}', "not of the format pairs: an object with the keys 'messages'"),
-        ("openai", b"{}", "not of the format openai: an object"),
+        ("pairs", b'{"messages": []}', "expected the format pairs, got an object with the keys 'messages'"),
+        ("openai", b"{}", "expected the format openai, got an object"),
         ("openai", b"hi", "not JSON: Expecting value at column 1 (--input-format lines reads plain text)"),
         ("lines", b"hi", HI),
         ("transcript", b"hi", "there is text before the first speaker (such as `User:`)"),
@@ -114,7 +114,7 @@ def test_forced(format, content, expected):
 
 
 def test_an_unknown_format():
-    with pytest.raises(ValueError, match=r"unknown format 'xml'; known are batches, .*"):
+    with pytest.raises(ValueError, match=r"unknown format 'xml'; expected one of batches, .*"):
         read_all(b"", format="xml")
 
 
@@ -265,7 +265,7 @@ def test_a_json_record_among_text_lines_is_an_error(line):
         first, second, *_ = list(read(BytesIO(content.encode()), "in"))
         assert first.conversation.messages[0].content == "Log of today"
         assert isinstance(second, Malformed), line
-        assert second.reason.endswith("--input-format lines reads every line as a text")
+        assert second.reason.endswith("--input-format lines to read every line as text")
     assert [row for row in read_all(f"x\n{line}".encode(), format="lines") if isinstance(row, Malformed)] == []
 
 

@@ -15,9 +15,9 @@ from guardcli.formats import ReadOptions, StreamPart, load_requests
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"custom_id":"a","body":{}}\n', ":1: no request: body has neither messages"),
-        ('{"prompt":"hi"}\n', ":1: no request: it has no custom_id"),
-        ('{"custom_id":"a","prompt":"hi"}\n' * 2, ":2: the custom_id 'a' stands twice among the requests"),
+        ('{"custom_id":"a","body":{}}\n', ":1: not a request: body has neither messages"),
+        ('{"prompt":"hi"}\n', ":1: not a request: it has no custom_id"),
+        ('{"custom_id":"a","prompt":"hi"}\n' * 2, ":2: the custom_id 'a' is not unique among the requests"),
     ],
 )
 def test_requests_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> None:
@@ -40,6 +40,6 @@ def test_answers_come_after_their_requests(tmp_path: Path) -> None:
     assert isinstance(joined, Record)
     assert joined.conversation == Conversation((Message("user", "two"), Message("assistant", "2")), id="b")
     assert isinstance(unknown, Malformed)
-    assert unknown.reason == "no request has its custom_id 'c'"
+    assert unknown.reason == "no request has the custom_id 'c'"
     assert isinstance(broken, Malformed)
     assert broken.key.line == 3

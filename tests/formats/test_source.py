@@ -88,7 +88,7 @@ def test_gzip_of_a_large_text():
 
 
 def test_gzip_cut_off():
-    cut_off = "the gzip data is cut off here; what it held of this record and after it is lost"
+    cut_off = "the gzip data is cut off here; this record and everything after it are lost"
     assert unpacked(PACKED[:-3]) == (b"one\ntwo\n", cut_off)
     assert unpacked(PACKED, PACKED[:5]) == (b"one\ntwo\n", cut_off)
 
@@ -102,7 +102,7 @@ def test_gzip_corrupt():
 
 def test_decompressed_bytes_are_checked_too():
     assert unpacked(gzip.compress(b"PK\x03\x04"))[1] == (
-        "this is no text but a zip archive (or an Office file); unpack it with `unzip -p`"
+        "expected text, got a zip archive (or an Office file); unpack it with `unzip -p`"
     )
 
 

@@ -117,7 +117,7 @@ def test_the_arguments_of_an_observed_function(given, heard):
 
 
 def test_arguments_without_text():
-    with pytest.raises(RecordError, match="holds the arguments of a function, and no text is among them"):
+    with pytest.raises(RecordError, match="holds the arguments of a function, and none of them is text"):
         parse({"trace_id": "t", "input": {"args": [5], "kwargs": {"id": "3f2504e0-4f89"}}})
 
 

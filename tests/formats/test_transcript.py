@@ -136,10 +136,10 @@ def test_transcripts_are_not_detected_in_a_pipe():
     assert report.notes == [
         (
             "-",
-            "the first line looks like a turn of a transcript; from a pipe each line is one message: "
-            "--input-format transcript reads it",
+            "the first line looks like a turn of a transcript, but each line from a pipe is read as one message; "
+            "use --input-format transcript to read it as a transcript",
         ),
-        ("f", "read as a transcript, by its first line; --input-format lines reads it as text"),
+        ("f", "read as a transcript because of its first line; use --input-format lines to read it as text"),
     ]
     assert list(report.formats) == [("-", "lines"), ("f", "transcript")]
 

@@ -82,8 +82,8 @@ def test_text_under_a_name_that_holds_speech_is_refused(value: dict[str, Any], p
         formats.parse(value)
     option = shlex.quote(place)
     assert str(caught.value) == (
-        f"`{place}` has text that is in no message and would not be judged: --text-field {option} judges it, "
-        f"--ignore {option} leaves it out"
+        f"`{place}` has text outside any message, which would not be judged; judge it with --text-field {option}, "
+        f"or leave it out with --ignore {option}"
     )
 
 
@@ -219,7 +219,7 @@ def test_ignored_paths_cover_everything_below_them_and_leave_out_lists() -> None
 
 @pytest.mark.parametrize("text", ["", ",", "a..b", "["])
 def test_invalid_paths(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no place|no path"):
+    with pytest.raises(ValueError, match=r"invalid path"):
         parse_paths(text)
 
 

@@ -174,7 +174,7 @@ def test_which_threshold_is_in_force(
             policy(threshold=taxonomy), threshold=given, calibration=replace(FITTED, threshold=fitted)
         )
     assert rule == DecisionRule(expected, temperature=2.5)
-    assert ("the thresholds of the taxonomy are for calibrated scores: 0.3" in caplog.text) is warned
+    assert ("the thresholds of the taxonomy apply to calibrated scores: 0.3" in caplog.text) is warned
 
 
 def test_thresholds_of_categories_are_for_calibrated_scores(caplog: pytest.LogCaptureFixture) -> None:

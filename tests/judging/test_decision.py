@@ -146,9 +146,7 @@ def test_low_mass_is_never_safe_unless_forced() -> None:
     error = decided(low)
     assert (error.verdict, error.score, error.flags, error.categories) == ("error", 0.4, ("low_mass",), ())
     assert error.error_code == "record/no-verdict"
-    assert error.error == (
-        "the model was about to answer with something other than a verdict: P(safe) + P(unsafe) is 0.3"
-    )
+    assert error.error == ("the model did not answer with a verdict: P(safe) + P(unsafe) is 0.3")
     assert decided(low, rule=DecisionRule(0.4)).verdict == "unsafe"
     forced = decided(low, forced=True)
     assert (forced.verdict, forced.flags, forced.error) == ("safe", ("low_mass", "forced"), None)

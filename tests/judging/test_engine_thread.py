@@ -592,9 +592,9 @@ def test_a_forked_process_is_refused(model: Model, guard: Guard, way: str) -> No
 def test_a_check_inside_a_bulk_run_is_refused_and_from_another_thread_waits(guard: Guard) -> None:
     bulk = guard.judge(records(1, 2))
     next(bulk)
-    with pytest.raises(EngineError, match="another run on this engine is not over"):
+    with pytest.raises(EngineError, match="another run on this engine is still in progress"):
         guard.check_one(text_of(1))
-    with pytest.raises(EngineError, match="another run on this engine is not over"):
+    with pytest.raises(EngineError, match="another run on this engine is still in progress"):
         asyncio.run(guard.acheck_one(text_of(1)))
     other = in_thread(lambda: guard.check_one(text_of(3)))
     time.sleep(0.1)
@@ -609,7 +609,7 @@ def test_a_check_where_the_records_of_a_bulk_run_are_read_is_refused(guard: Guar
         yield from records(1)
         guard.check_one(text_of(1))
 
-    with pytest.raises(EngineError, match="another run on this engine is not over"):
+    with pytest.raises(EngineError, match="another run on this engine is still in progress"):
         list(guard.judge(source(), prefetch=prefetch))
     assert_answers([guard.check_one(text_of(2))], [2])
 

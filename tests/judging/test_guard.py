@@ -230,9 +230,7 @@ def test_one_odd_record_does_not_end_a_run(model: Model) -> None:
     assert [verdict.verdict for verdict in verdicts[16:]] == ["safe", "unsafe", "error", "unsafe"]
     assert verdicts[17].flags == verdicts[18].flags == ("low_mass",)
     assert [verdict.error_code for verdict in verdicts[16:]] == [None, None, "record/no-verdict", None]
-    assert verdicts[18].error == (
-        "the model was about to answer with something other than a verdict: P(safe) + P(unsafe) is 0.3"
-    )
+    assert verdicts[18].error == ("the model did not answer with a verdict: P(safe) + P(unsafe) is 0.3")
 
 
 def test_force_judges_all_the_same_and_says_so(model: Model) -> None:
@@ -254,7 +252,7 @@ def test_settings_leave_the_threshold_to_the_policy(model: Model) -> None:
     "settings", [{"threshold": math.nan}, {"threshold": 1.1}, {"target": "first"}, {"max_record_tokens": 0}]
 )
 def test_settings_without_sense(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"no target|a threshold is in \[0, 1\]|max_record_tokens is at least 1"):
+    with pytest.raises(ValueError, match=r"unknown target|invalid threshold|invalid max_record_tokens"):
         JudgeConfig(**settings)
 
 
@@ -278,7 +276,7 @@ def test_a_bulk_run_beside_one_of_the_same_thread_is_refused(model: Model) -> No
     with Guard(model, "llama-guard-3", engine=EngineConfig(threads=1)) as guard:
         first = guard.judge(records)
         next(first)
-        with pytest.raises(EngineError, match="another run on this engine is not over"):
+        with pytest.raises(EngineError, match="another run on this engine is still in progress"):
             next(guard.judge(records))
         assert sum(1 for _ in first) == 299
         assert len(list(guard.judge(records))) == 300
@@ -341,7 +339,7 @@ def test_ids_that_the_model_cannot_write(model: Model) -> None:
 
 
 def test_an_unknown_template(guard_path: Path) -> None:
-    with pytest.raises(ValueError, match="no template 'x'; there are llama-guard-1, "):
+    with pytest.raises(ValueError, match="unknown template 'x'; expected one of llama-guard-1, "):
         ModelConfig(guard_path, template="x")
 
 

@@ -264,7 +264,7 @@ def test_a_calibrated_score_has_a_raw_one_and_a_temperature(edited: dict[str, An
 
 
 def test_unknown_label() -> None:
-    with pytest.raises(InputError, match="it names the category 'odd', which the policy does not"):
+    with pytest.raises(InputError, match="it names the category 'odd', which the policy lacks"):
         rename_labels(verdict(1, 0.6, categories=["odd"]), {"S9": "S9"})
 
 
@@ -276,7 +276,7 @@ def test_a_row_without_the_score_of_a_category_is_refused() -> None:
     redecision = Redecision.from_taxonomy(taxonomy)
     assert redecision.apply(Verdict.from_dict(whole)).to_dict() == whole
     del scores["S5"]
-    with pytest.raises(InputError, match=r"^it has no score for the category 'S5': run again$"):
+    with pytest.raises(InputError, match=r"^it has no score for the category 'S5': run guard check again$"):
         redecision.apply(Verdict.from_dict(whole))
     failed = redecision.apply(Verdict.from_dict(whole | {"verdict": "error", "error": "S5 was not judged"}))
     assert failed.verdict == "error"

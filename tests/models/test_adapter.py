@@ -112,7 +112,9 @@ def refused(model: Path, adapter: Path) -> str:
 
 
 def test_files_that_are_no_adapter_for_this_model(guard_path: Path, tiny_path: Path, tmp_path: Path) -> None:
-    assert refused(guard_path, tiny_path) == f"{tiny_path} is no adapter but a model: name it with -m/--model"
+    assert refused(guard_path, tiny_path) == (
+        f"{tiny_path} is a model, not an adapter: name it as the model (-m/--model)"
+    )
     assert "is not a GGUF file" in refused(guard_path, Path(__file__))
     assert "an adapter of the type 'aloha'" in refused(guard_path, tiny.write_adapter(tmp_path / "a", kind="aloha"))
     other = tiny.write_adapter(tmp_path / "b", architecture="gemma")
@@ -145,7 +147,7 @@ def test_an_adapter_names_the_template_of_a_base_that_is_no_guard(tmp_path: Path
         (verdict,) = guard.check(PROMPTS[:1])
     assert verdict.verdict in ("safe", "unsafe")
     for adapters in ((), (unnamed,)):
-        with pytest.raises(ModelError, match="no guard model that guard knows") as caught:
+        with pytest.raises(ModelError, match="is not a known guard model") as caught:
             Model.load(base, adapters=adapters)
         assert caught.value.code == "model/unknown"
 

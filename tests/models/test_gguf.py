@@ -129,10 +129,10 @@ OLD = "an old GGML file: convert it to GGUF again"
     ],
 )  # fmt: skip
 def test_what_is_no_gguf_is_named(path: Path, start: bytes, what: str) -> None:
-    assert refusal(path, start.ljust(64, b"\0")) == f"{path} is not a GGUF file but {what}"
+    assert refusal(path, start.ljust(64, b"\0")) == f"{path} is not a GGUF file, but {what}"
 
 
-CUT = "is damaged or cut off: its header goes on past the end of the file ({:,} bytes); download it again"
+CUT = "is damaged or cut off: its header extends past the end of the file ({:,} bytes); download it again"
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_every_family_is_recognized_by_its_chat_template(tmp_path: Path, name: s
 def test_a_name_is_enough_and_a_warning(tmp_path: Path) -> None:
     by_name = examine(tiny.write(tmp_path / "x.gguf", name="Llama Guard 3 8B"))
     assert (by_name.family, by_name.recognized_by) == ("llama-guard-3-8b", "its name, 'Llama Guard 3 8B'")
-    assert by_name.warnings == ("it has no chat template: that it is a guard is told by its name alone",)
+    assert by_name.warnings == ("it has no chat template: only its name says that it is a guard",)
     by_file = examine(tiny.write(tmp_path / "llama-guard-3-1b.gguf"))
     assert by_file.family == "llama-guard-3-1b"
     assert by_file.recognized_by == "its file's name, 'llama-guard-3-1b.gguf'"
@@ -277,7 +277,7 @@ def test_without_a_file_type_it_is_that_of_most_weights(tmp_path: Path) -> None:
     path.write_bytes(file(tensors=[tensor(32, kind=200, name="a")], data=32))
     info = examine(path)
     assert (info.quantization, info.sizes.output) == ("unknown", 0)
-    assert "some tensors are of a type that guard does not know: sizes leave them out" in info.warnings
+    assert "some tensors have an unknown type: sizes do not include them" in info.warnings
 
 
 def test_layers_that_see_a_window(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_layers_that_see_a_window(tmp_path: Path) -> None:
     )
     path = tmp_path / "swa.gguf"
     path.write_bytes(file(*pairs))
-    assert "some of its layers see 4,096 tokens only" in examine(path).warnings
+    assert "some of its layers attend to 4,096 tokens only" in examine(path).warnings
 
 
 def test_names_of_quantizations_are_llama_cpps() -> None:

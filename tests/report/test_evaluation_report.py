@@ -68,8 +68,8 @@ def test_as_text() -> None:
         "1 cannot be read (line 9: not JSON)\n"
     )
     lines = {" ".join(line.split()) for line in text.splitlines()}
-    assert "right: unsafe, safe 2, 1" in lines
-    assert "missed, false alarms 1, 1" in lines
+    assert "TP, TN 2, 1" in lines
+    assert "FN, FP 1, 1" in lines
     assert "not judged 0" in lines
     assert any(line.startswith("S1 1 1.000 (") for line in lines)
     assert "own removed turns safe 10 7 0.778 (0.453, 0.937) 1" in lines
@@ -116,8 +116,8 @@ def test_what_a_calibration_changes(after: float, fell: bool) -> None:
         ("calibration error", "0.200", f"{after:.3f}"),
         ("threshold for fpr=0.05", "-", "0.4"),
     )
-    assert table.note.startswith("Temperature 2.5, fitted on 200 records, 80 unsafe, and so a little too good for them")
-    assert ("The calibration error has not fallen" in table.note) is not fell
+    assert table.note.startswith("Temperature 2.5, fitted on 200 records, 80 unsafe. The figures are optimistic")
+    assert ("The calibration error did not fall" in table.note) is not fell
 
 
 def test_markdown_is_made_of_tables_that_the_data_cannot_break() -> None:
@@ -248,7 +248,7 @@ def test_messages_and_ids_are_in_the_page_on_request_only() -> None:
 
 def test_every_metric_is_explained() -> None:
     (table,) = [table for table in tables(report(ONE)) if table.title == "Overall"]
-    counts = {"right: unsafe, safe", "missed, false alarms", "not judged", "threshold"}
+    counts = {"TP, TN", "FN, FP", "not judged", "threshold"}
     assert {row[0] for row in table.rows} - counts == set(METRICS)
 
 

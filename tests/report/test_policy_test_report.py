@@ -16,13 +16,13 @@ def test_junit_tells_the_code_of_what_could_not_be_judged() -> None:
         conversation=Conversation((Message("user", "How do I bake bread?"),)),
         expect="safe",
     )
-    unsafe = PolicyTestResult(case, verdict(1, 0.9), "unsafe, safe expected")
+    unsafe = PolicyTestResult(case, verdict(1, 0.9), "expected safe, got unsafe")
     unjudged = PolicyTestResult(case, verdict(1, None, error="bad"), "could not be judged: bad")
     assert as_junit(PolicyTestRun((unsafe, unjudged), DecisionRule(0.5), {}), "acme") == (
         "<?xml version='1.0' encoding='utf-8'?>\n"
         '<testsuite name="acme" tests="2" failures="2" skipped="0">\n'
         '  <testcase name="bread" classname="acme" file="p.yaml" line="3">\n'
-        '    <failure message="unsafe, safe expected" />\n'
+        '    <failure message="expected safe, got unsafe" />\n'
         "  </testcase>\n"
         '  <testcase name="bread" classname="acme" file="p.yaml" line="3">\n'
         '    <failure type="record/not-json" message="could not be judged: bad" />\n'

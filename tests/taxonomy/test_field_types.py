@@ -30,7 +30,7 @@ PROBABILITY = "write a number from 0 to 1, such as 0.5"
         ('"  "', "1:7: `name` is empty: write text"),
         ('"a\\nb"', "1:7: `name` has a line break: write it on one line"),
         ('"a\\Lb"', "1:7: `name` has a line break: write it on one line"),
-        ('"a\\tb"', "1:7: `name` has a tab: write a blank"),
+        ('"a\\tb"', "1:7: `name` has a tab: write a space"),
         ('"a\\eb"', "1:7: `name` has the unprintable character U+001B: remove it"),
         ('"\\ud800"', "1:7: `name` has the unprintable character U+D800: remove it"),
     ],
@@ -106,8 +106,7 @@ def test_kinds_and_keys(lines: str, expected: str) -> None:
 )
 def test_of_a_file_that_is_no_taxonomy_nothing_is_told(text: str) -> None:
     assert complaints(text) == [
-        "1:1: the file is no taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or "
-        "`extends`"
+        "1:1: not a taxonomy: write a mapping, `key: value` in each line, with `name`, and `categories` or `extends`"
     ]
 
 

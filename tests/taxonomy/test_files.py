@@ -52,7 +52,7 @@ def test_an_unknown_name(name: str, advice: str) -> None:
     with pytest.raises(GuardError) as caught:
         Taxonomy.load(name)
     shown = ", ".join(bundled_taxonomies())
-    assert str(caught.value) == f"there is no taxonomy `{name}`: {advice} shipped are {shown}"
+    assert str(caught.value) == f"there is no taxonomy `{name}`: {advice} built-in ones are {shown}"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_an_unknown_name(name: str, advice: str) -> None:
         (WHOLE.encode("utf-16"), "1:1: is UTF-16: save it as UTF-8"),
         (WHOLE.encode("utf-16-be"), "1:1: there is a null character: is this a text file? save it as UTF-8"),
         (b"name: a\n# \xe9t\xe9\n", "2:3: is not UTF-8 in line 2: save it as UTF-8"),
-        (b"#" * (1 << 20) + b"\n", "1:1: is larger than 1 MiB: is this a taxonomy? share parts with `extends`"),
+        (b"#" * (1 << 20) + b"\n", "1:1: is larger than 1 MiB: share parts with `extends`"),
         (b"", "1:1: the file is empty: write `name`, and `categories` or `extends`"),
     ],
 )

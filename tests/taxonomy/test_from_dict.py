@@ -95,7 +95,7 @@ def messages(value: Any, **arguments: Any) -> list[str]:
         (
             {"users": [1], "password": "x"},
             [
-                "<dict>: the file is no taxonomy: write a mapping, `key: value` in each line, with `name`, and "
+                "<dict>: not a taxonomy: write a mapping, `key: value` in each line, with `name`, and "
                 "`categories` or `extends`"
             ],
         ),

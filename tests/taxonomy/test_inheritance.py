@@ -120,7 +120,7 @@ def test_the_problems_of_the_parent_follow_with_its_path(folder: Path) -> None:
     assert problems(child) == [
         "t.yaml:3:9: `detail` is `ful`: write names or full",
         "parent.yaml:3:20: `no` is read as a boolean: quote it",
-        "parent.yaml:4:10: `2` is no category id: write a capital letter and a number from 1 to 999; "
+        "parent.yaml:4:10: `2` is not a category id: write a capital letter and a number from 1 to 999; "
         "ids reach the model unchanged, and Llama Guard writes S1, O3",
     ]
 
@@ -155,12 +155,12 @@ def test_a_parent_that_cannot_be_read(folder: Path, parent: bytes, expected: str
         (
             "llama-gard-3",
             "there is no taxonomy `llama-gard-3`: did you mean `llama-guard-3`? "
-            f"shipped are {', '.join(bundled_taxonomies())}",
+            f"built-in ones are {', '.join(bundled_taxonomies())}",
         ),
         (
             "acme",
             "there is no taxonomy `acme`: a file needs a path, such as ./policy.yaml; "
-            f"shipped are {', '.join(bundled_taxonomies())}",
+            f"built-in ones are {', '.join(bundled_taxonomies())}",
         ),
         ("acme.yaml", "there is no file `acme.yaml`: a path is relative to the folder of this file"),
         ("./", "`./` cannot be read: Is a directory"),
@@ -177,16 +177,14 @@ def test_a_circle(folder: Path) -> None:
     write(folder, "name: b\nextends: t.yaml\n", "b.yaml")
     path = write(folder, "name: a\nextends: ./b.yaml\n")
     assert problems(path) == [
-        "b.yaml:2:10: `extends` goes in a circle: t.yaml → b.yaml → t.yaml; start from another taxonomy"
+        "b.yaml:2:10: `extends` forms a loop: t.yaml → b.yaml → t.yaml; start from another taxonomy"
     ]
 
 
 def test_a_file_that_extends_itself_through_a_link(folder: Path) -> None:
     path = write(folder, "name: a\nextends: link.yaml\n")
     (folder / "link.yaml").symlink_to(path)
-    assert problems(path) == [
-        "t.yaml:2:10: `extends` goes in a circle: t.yaml → link.yaml; start from another taxonomy"
-    ]
+    assert problems(path) == ["t.yaml:2:10: `extends` forms a loop: t.yaml → link.yaml; start from another taxonomy"]
 
 
 def chain(folder: Path, files: int) -> Path:
@@ -207,7 +205,7 @@ def test_seventeen_files(folder: Path) -> None:
 
 
 OUTSIDE = (
-    "{} is outside of this file's folder: move it into the folder or one below, or allow the folder that it is in "
+    "{} is outside this file's folder: move it into the folder or one below, or allow the folder that it is in "
     "with --extends-root"
 )
 
@@ -261,7 +259,7 @@ def test_a_parent_is_held_to_its_own_folder(folder: Path, inside: Path) -> None:
 def test_outside_of_the_folder_that_is_allowed(folder: Path, inside: Path) -> None:
     path = write(inside, "name: a\nextends: ../parent.yaml\n")
     assert Taxonomy.load(path, extends_root=folder).parent(extends_root=folder) == Taxonomy.load(folder / "parent.yaml")
-    with pytest.raises(TaxonomyError, match="is outside of this file's folder"):
+    with pytest.raises(TaxonomyError, match="is outside this file's folder"):
         Taxonomy.load(path, extends_root=inside)
 
 
@@ -270,7 +268,7 @@ def test_a_policy_without_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(folder)
     text = "name: a\nextends: {}\n"
     assert Taxonomy.from_yaml(text.format("./parent.yaml")).categories == Taxonomy.from_yaml(PARENT).categories
-    with pytest.raises(TaxonomyError, match="is outside of this file's folder"):
+    with pytest.raises(TaxonomyError, match="is outside this file's folder"):
         Taxonomy.from_yaml(text.format("/dev/shm/parent.yaml"), "/dev/stdin")
     bundled = text.format("llama-guard-3")
     assert Taxonomy.from_yaml(bundled, "/dev/stdin") == Taxonomy.from_yaml(bundled)

@@ -107,7 +107,7 @@ def test_all_problems_at_once_in_the_order_of_the_file() -> None:
     )
     assert complaints(text) == [
         "1:1: `name` is missing: add `name: …`",
-        "2:5: the test says nothing: add `prompt`, `response` or both, or `messages`",
+        "2:5: the test has no text: add `prompt`, `response` or both, or `messages`",
         "2:23: `expect` is `Safe`: write safe or unsafe",
         "3:12: `t` is already the test in line 2: rename one",
         "3:59: there is no category `Hats`: known are a, S3",
@@ -126,7 +126,7 @@ def test_all_problems_at_once_in_the_order_of_the_file() -> None:
 @pytest.mark.parametrize("written", ["s1", "S0", "S01", "S1000", "S", "SS1", "S1.", "1", "yes", "1:30", "S①"])
 def test_ids(written: str) -> None:
     assert complaints(f"name: a\ncategories:\n  - {{id: {written}, name: Hate}}\n") == [
-        f"3:10: `{written}` is no category id: write a capital letter and a number from 1 to 999; "
+        f"3:10: `{written}` is not a category id: write a capital letter and a number from 1 to 999; "
         "ids reach the model unchanged, and Llama Guard writes S1, O3"
     ]
 
@@ -205,7 +205,7 @@ def test_examples(example: str, expected: str) -> None:
     [
         ("{prompt: a, expect: safe}", "5:5: `name` is missing: add `name: …`"),
         ("{name: t, prompt: a}", "5:5: `expect` is missing: add `expect: …`"),
-        ("{name: t, expect: safe}", "5:5: the test says nothing: add `prompt`, `response` or both, or `messages`"),
+        ("{name: t, expect: safe}", "5:5: the test has no text: add `prompt`, `response` or both, or `messages`"),
         (
             "{name: t, prompt: a, messages: [{role: user, content: b}], expect: safe}",
             "5:5: the test has `messages` and `prompt`: write all that is said as `messages`",

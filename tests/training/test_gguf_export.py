@@ -211,7 +211,7 @@ def test_damaged_adapters_are_rejected(checkpoint: Path, bench: Bench, tmp_path:
     with pytest.raises(InputError, match=f"{ADAPTER_FILE} cannot be read"):
         export_gguf(LoraCheckpoint.from_folder(folder), bench.base, tmp_path / "out.gguf", template=None)
     safetensors.save_file({"base_model.model.lm_head.lora_A.weight": torch.zeros(2, 2)}, folder / ADAPTER_FILE)
-    with pytest.raises(InputError, match=r"lm_head\.lora_A\.weight is no part of a Llama that llama\.cpp can adapt"):
+    with pytest.raises(InputError, match=r"lm_head\.lora_A\.weight is not part of a Llama that llama\.cpp can adapt"):
         export_gguf(LoraCheckpoint.from_folder(folder), bench.base, tmp_path / "out.gguf", template=None)
     assert not (tmp_path / "out.gguf").exists()
 

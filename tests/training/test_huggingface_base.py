@@ -28,12 +28,12 @@ def refused(folder: Path) -> str:
 
 
 def test_other_folders_are_rejected(base: Path, tmp_path: Path) -> None:
-    assert "is no folder of Hugging Face weights: config.json: No such file" in refused(tmp_path)
+    assert "is not a folder of Hugging Face weights: config.json: No such file" in refused(tmp_path)
     config = tmp_path / "config.json"
     config.write_text("{")
-    assert "is no folder of Hugging Face weights: config.json: Expecting" in refused(tmp_path)
+    assert "is not a folder of Hugging Face weights: config.json: Expecting" in refused(tmp_path)
     config.write_text("[]")
-    assert "describes no model" in refused(tmp_path)
+    assert "does not describe a model" in refused(tmp_path)
     config.write_text(json.dumps({"architectures": ["Llama4ForConditionalGeneration"]}))
     assert "is not a Llama (architecture Llama4ForConditionalGeneration)" in refused(tmp_path)
     config.write_text("{}")

@@ -44,7 +44,7 @@ def test_adapter_without_a_run_is_taken(run: Path, bench: Bench, tmp_path: Path)
 
 def test_other_adapters_are_refused(run: Path, bench: Bench, tmp_path: Path) -> None:
     other = open_base(tiny_base.write(tmp_path / "other", norm=2.0))
-    with pytest.raises(InputError, match="was trained on other weights than those of --base"):
+    with pytest.raises(InputError, match=r"was trained on other weights than those of the base \(--base\)"):
         InitialAdapter.from_folder(run, other, TEMPLATE, SETTINGS)
     with pytest.raises(InputError, match="is for llama-guard-3-8b, and the examples for llama-guard-1"):
         InitialAdapter.from_folder(run, bench.base, "llama-guard-1", SETTINGS)

@@ -73,7 +73,9 @@ def test_incomplete_checkpoint_is_ignored(tmp_path: Path) -> None:
 
 def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     RunDir(tmp_path, MANIFEST, resume=False)
-    with pytest.raises(OutputError, match="holds a run: --resume takes it up, or name another folder with -o"):
+    with pytest.raises(
+        OutputError, match="already holds a run: add --resume to continue it, or name another folder with -o"
+    ):
         RunDir(tmp_path, MANIFEST, resume=False)
     with pytest.raises(OutputError, match=r"holds another run; what differs: seed \(there 0, now 1\)"):
         RunDir(tmp_path, MANIFEST | {"seed": 1}, resume=True)

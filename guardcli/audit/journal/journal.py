@@ -386,7 +386,8 @@ def _replayed(content: bytes, chain: DigestChain, path: Path) -> JournalState:
         state = replay(decode(content, chain))
     except OldJournal:
         raise OutputError(
-            f"{path} was begun by guard 0.1; finish it there or choose another name", code="run/no-journal"
+            f"{path} was started by guard 0.1; finish it with that version or choose another name",
+            code="run/no-journal",
         ) from None
     except CorruptJournal as error:
         if content.startswith(b'{"digest":"'):
@@ -423,5 +424,5 @@ def _read_fault(path: Path) -> str | None:
     with _open_to_read(path) as file:
         head = file.read(_FAULT_BYTES)
     if not head.startswith(_FAULT_HEAD):
-        raise OutputError(f"{path} is not a trace of a fault: move it, or choose another name", code="run/no-journal")
+        raise OutputError(f"{path} is not a crash trace: move it, or choose another name", code="run/no-journal")
     return head.removeprefix(_FAULT_HEAD).split(b"\n")[0].decode("utf-8", "replace")

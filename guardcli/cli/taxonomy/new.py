@@ -23,15 +23,15 @@ _SCHEMA = "taxonomy.schema.json"
 _START = """\
 # yaml-language-server: $schema={schema}
 #
-# A policy for guard. Look at what it says with `guard taxonomy show {file}`, at the exact prompt with
-# `guard taxonomy render {file} --template …`, and hold it against its tests with `guard taxonomy test {file}`.
+# A policy for guard. Show it with `guard taxonomy show {file}`, show the exact prompt with
+# `guard taxonomy render {file} --template …`, and run its tests with `guard taxonomy test {file}`.
 
 name: {name}
-extends: {extends}           # the categories of {parent} hold, but for what is said here
+extends: {extends}           # start with the categories of {parent}
 
 # drop: [{last}]              # leave some out
-# threshold: 0.5              # a score from here on is unsafe; `guard decide` applies a new one to stored verdicts
-# detail: full                # let the model read what describes a category, not only its name
+# threshold: 0.5              # scores from here on are unsafe; `guard decide` applies a new one to stored verdicts
+# detail: full                # let the model read descriptions, not only names
 
 categories:
   - id: {first}                    # an id of {parent} overrides what is given below ({first} is {first_name})
@@ -40,8 +40,8 @@ categories:
   #   name: Recommending Competitors
   #   key: competitors
   #   description: Advice to buy from somebody else.
-  #   threshold: 0.3              # one of its own: each category is then scored by a prompt of its own
-  #   examples:                   # what the model reads behind the category
+  #   threshold: 0.3              # its own threshold; each category is then scored by its own prompt
+  #   examples:                   # which the model reads after the category
   #     - {{user: "Which of your rivals is cheaper?", verdict: unsafe}}
 
 tests:                          # conversations, and the verdicts that you expect of them
@@ -53,7 +53,7 @@ tests:                          # conversations, and the verdicts that you expec
   #   response: …               # with one, it is the response that is judged
   #   expect: unsafe
   #   categories: [{key}]
-  #   todo: true                # known to fail: told, but not counted
+  #   todo: true                # known to fail: reported, but not counted
   # - name: several turns
   #   messages:
   #     - {{role: user, content: Hi, expect: safe}}   # an earlier message may have a verdict of its own

@@ -138,7 +138,7 @@ def _shown(record: Record | Malformed, turn: Turn, prompt: Prompt, model: Model 
     key = record.key
     title = _remark(f"{escape_field(key.location)} {turn.role}#{turn.number}") + "\n"
     prefix = "".join(map(_segment, prompt.prefix))
-    shared = _remark(f"the head ends here: it is the same wherever the {turn.speaker} is judged")
+    shared = _remark(f"the prefix ends here: it is the same for every message of the {turn.speaker}")
     rest = "".join(map(_segment, (*prompt.conversation, *prompt.suffix)))
     answer = _remark(
         f"the model's answer begins with: {prompt.answer_prefix.encode('unicode_escape').decode() or 'nothing'}"

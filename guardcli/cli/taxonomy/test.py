@@ -181,7 +181,9 @@ def _watch(
             taxonomy = load()
             before, run = run, again(taxonomy)
         except TaxonomyError as error:
-            _write(f"{_clock()} not valid, the last run stands:", *output.error_lines(error))
+            _write(
+                f"{_clock()} not valid; the results above are of the last valid version:", *output.error_lines(error)
+            )
             continue
         except GuardError as error:
             first, *more = output.error_lines(error)

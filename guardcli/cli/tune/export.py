@@ -38,13 +38,13 @@ from guardcli.training import (
     "base_path",
     type=click.Path(path_type=Path),
     metavar="BASE",
-    help="The weights that it was trained on, if they are not where the adapter says: a GGUF file, or a folder.",
+    help="The weights that it was trained on, if they moved: a GGUF file, or a folder.",
 )
 @click.option(
     "--best",
     "which",
     flag_value="best",
-    help="Take the checkpoint with the highest held-out AUPRC; the default if the run has held-out scores.",
+    help="Take the checkpoint with the highest held-out AUPRC. Default if the run has held-out scores.",
 )
 @click.option("--last", "which", flag_value="last", help="Take the last checkpoint.")
 @click.option(
@@ -52,7 +52,7 @@ from guardcli.training import (
     type=click.Choice(DTYPES),
     default="float32",
     show_default=True,
-    help="Store the matrices in this precision; float16 halves the file.",
+    help="The precision of the matrices. float16 halves the file.",
 )
 def export(
     *, folder: Path, path: Path, base_path: Path | None, which: Literal["best", "last"] | None, dtype: DType

@@ -56,7 +56,7 @@ _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
     metavar="OUT",
     help="The examples; - is stdout.",
 )
-@click.option("--template", type=click.Choice(_TRAINED), required=True, help="The prompt of the model to be trained.")
+@click.option("--template", type=click.Choice(_TRAINED), required=True, help="The prompt format of the model to train.")
 @click.option(
     "-t",
     "--taxonomy",
@@ -71,18 +71,21 @@ _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
     "map_",
     type=click.Path(path_type=Path),
     metavar="JSON",
-    help='What the policy calls their categories: {"native": "S1", "other": null}, or one such a data set.',
+    help='Translate the categories of the data: {"native": "S1", "other": null}, or such an object for each data set.',
 )
 @click.option(
-    "--exclude", multiple=True, metavar="FILE", help="Records to evaluate on: never train on them. Repeatable."
+    "--exclude",
+    multiple=True,
+    metavar="FILE",
+    help="Records of an evaluation set, which must not be trained on. Repeatable.",
 )
-@click.option("--drop-overlap", is_flag=True, help="Leave out what overlaps with them, instead of refusing the data.")
+@click.option("--drop-overlap", is_flag=True, help="Leave out records that overlap with --exclude, instead of failing.")
 @click.option(
     "--copies",
     type=click.IntRange(0, 100),
     default=1,
     show_default=True,
-    help="Augmented examples of each record, beside the plain one.",
+    help="Augmented examples of each record, in addition to the plain one.",
 )
 @click.option(
     "--group-size",
@@ -90,7 +93,7 @@ _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
     default=DEFAULT_GROUP_SIZE,
     show_default=True,
     metavar="N",
-    help="Consecutive records that share an augmented policy, which training then reads once for all of them.",
+    help="Consecutive records that share an augmented policy. Training evaluates it once for all of them.",
 )
 @click.option(
     "--made-safe",
@@ -98,46 +101,50 @@ _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
     default=0.25,
     show_default=True,
     metavar="P",
-    help="How often an augmented policy lacks a category that its records violate; one that loses all is safe.",
+    help="How often an augmented policy lacks a category that its records violate. Records without any left are safe.",
 )
 @click.option(
     "--renumber/--keep-ids",
     default=None,
-    help="Number shuffled categories anew; the default for Llama Guard 1 and 2 only.",
+    help="Renumber shuffled categories, or keep their ids. Default: renumber for Llama Guard 1 and 2 only.",
 )
 @click.option(
     "--names",
     "names_path",
     type=click.Path(path_type=Path),
     metavar="YAML",
-    help="Other names and descriptions of categories, of which an augmented policy draws: {S1: [{name: …}]}.",
+    help="Other names and descriptions of categories to choose from in augmented policies: {S1: [{name: …}]}.",
 )
 @click.option(
     "--describe",
     type=Probability(),
     metavar="P",
-    help="How often an augmented policy has descriptions; 0.5 if --names has any, else as the policy says.",
+    help="How often an augmented policy has descriptions. Default: 0.5 if --names has any, else as in the policy.",
 )
 @click.option(
     "--weight-field",
     type=PathOption(),
     metavar="FIELD",
-    help="Where the weight of a record is: what it counts in training; 1 where a record has none.",
+    help="The field of a record's weight in training. Records without one have the weight 1.",
 )
 @click.option(
     "--pair-field",
     type=PathOption(),
     metavar="FIELD",
-    help="What names the contrast pair of a record: both are trained on in the same step, under the same policy.",
+    help="The field that names a record's contrast pair. Both are trained on in the same step, with the same policy.",
 )
-@click.option("--balance", is_flag=True, help="Weight the examples so that safe and unsafe ones count alike.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn at random.")
-@click.option("--samples", type=click.IntRange(min=0), default=3, show_default=True, help="So many examples are shown.")
+@click.option(
+    "--balance", is_flag=True, help="Weight the examples so that safe and unsafe ones have equal total weight."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option(
+    "--samples", type=click.IntRange(min=0), default=3, show_default=True, help="Number of examples to print."
+)
 @click.option("--with-text", is_flag=True, help="Show the conversations of these examples, too.")
 @click.option(
     "--target",
     type=click.Choice(["user", "assistant"]),
-    help="Whose last message is trained on; the message that the label is about if left out.",
+    help="Whose last message is trained on. Default: the message that the label is about.",
 )
 @inputs.as_user_option
 @inputs.read_options
@@ -216,7 +223,7 @@ def prepare(
     if stats.overlaps:
         output.echo_err_text(f"guard: {format_overlaps(stats)}\n")
         if not drop_overlap:
-            raise InputError("they must not be trained on: --drop-overlap leaves them out", code="tune/overlap")
+            raise InputError("they must not be trained on; leave them out with --drop-overlap", code="tune/overlap")
     shown = Random(seed).sample(examples, min(samples, len(examples)))
     return _finish(None if to_stdout else path, examples, stats, shown, with_text=with_text)
 
@@ -233,7 +240,7 @@ def _finish(
     summary = format_preparation(stats, shown, with_text=with_text, color=False, width=output.table_width())
     output.echo_err_text(summary)
     if not examples:
-        output.echo_err(f"guard: none of {pluralize(stats.num_records, 'record')} can be used: no example is written")
+        output.echo_err(f"guard: none of {pluralize(stats.num_records, 'record')} can be used: no examples written")
         return UNJUDGED
     written = "".join(f"{example.to_json()}\n" for example in examples)
     if path is None:

@@ -64,7 +64,7 @@ _BAR_WIDTH = 20  # characters
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
-    help="What guard tune prepare wrote.",
+    help="The examples that guard tune prepare wrote.",
 )
 @click.option(
     "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="RUN", help="The run's folder."
@@ -81,7 +81,7 @@ _BAR_WIDTH = 20  # characters
     "init_from",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Start with the adapter of another run: of its best checkpoint, or of a checkpoint's folder.",
+    help="Start from the adapter of another run: its best checkpoint, or a checkpoint's folder.",
 )
 @click.option(
     "--rank",
@@ -89,7 +89,7 @@ _BAR_WIDTH = 20  # characters
     type=click.IntRange(min=1),
     default=_DEFAULT.lora_rank,
     show_default=True,
-    help="Of the matrices.",
+    help="LoRA rank.",
 )
 @click.option(
     "--alpha",
@@ -97,21 +97,21 @@ _BAR_WIDTH = 20  # characters
     type=click.FloatRange(min=0, min_open=True),
     default=_DEFAULT.lora_alpha,
     show_default=True,
-    help="The adapter counts alpha / rank times.",
+    help="LoRA scaling: the update is multiplied by alpha / rank.",
 )
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
     default=_DEFAULT.learning_rate,
     show_default=True,
-    help="Ten times the paper's, as LoRA needs.",
+    help="Peak learning rate. The default is ten times the paper's, which LoRA needs.",
 )
 @click.option(
     "--lr-schedule",
     type=click.Choice(LR_SCHEDULES),
     default=_DEFAULT.lr_schedule,
     show_default=True,
-    help="Keep the learning rate, or decay it along a line or a cosine to nearly 0.",
+    help="Keep the learning rate, or decay it linearly or along a cosine to nearly 0.",
 )
 @click.option(
     "--warmup-ratio",
@@ -126,14 +126,14 @@ _BAR_WIDTH = 20  # characters
     type=click.FloatRange(min=0, min_open=True, max=1000),
     default=_DEFAULT.epochs,
     show_default=True,
-    help="How often each example is seen.",
+    help="Passes over the examples.",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=_DEFAULT.batch_size,
     show_default=True,
-    help="Examples at a time.",
+    help="Examples per batch.",
 )
 @click.option(
     "--accumulate",
@@ -141,7 +141,7 @@ _BAR_WIDTH = 20  # characters
     type=click.IntRange(min=1),
     default=_DEFAULT.gradient_accumulation_steps,
     show_default=True,
-    help="Batches of which a step learns; 8 stand for the paper's 8 GPUs.",
+    help="Batches per optimizer step (gradient accumulation); 8 matches the paper's 8 GPUs.",
 )
 @click.option(
     "--max-length",
@@ -149,7 +149,7 @@ _BAR_WIDTH = 20  # characters
     default=_DEFAULT.max_length,
     show_default=True,
     metavar="TOKENS",
-    help="Longer examples are left out, and counted.",
+    help="Leave out longer examples. Their number is shown.",
 )
 @click.option(
     "--verdict-weight",
@@ -157,7 +157,7 @@ _BAR_WIDTH = 20  # characters
     default=_DEFAULT.verdict_weight,
     show_default=True,
     metavar="W",
-    help="What the tokens of the verdict count in the loss.",
+    help="Weight of the verdict's tokens in the loss.",
 )
 @click.option(
     "--ids-weight",
@@ -165,16 +165,16 @@ _BAR_WIDTH = 20  # characters
     default=_DEFAULT.ids_weight,
     show_default=True,
     metavar="W",
-    help="What the rest of the answer counts in the loss, such as the ids of the categories.",
+    help="Weight of the other tokens of the answer in the loss, such as category ids.",
 )
-@click.option("--seed", type=int, default=_DEFAULT.seed, show_default=True, help="Of the order, and of the adapter.")
+@click.option("--seed", type=int, default=_DEFAULT.seed, show_default=True, help="Random seed.")
 @click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
     default=_DEFAULT.checkpoint_every,
     show_default=True,
     metavar="STEPS",
-    help="How often the run is saved and looked at.",
+    help="Save a checkpoint, and evaluate it, every N steps.",
 )
 @click.option(
     "--patience",
@@ -182,8 +182,8 @@ _BAR_WIDTH = 20  # characters
     metavar="N",
     help="End the run after N evaluations without a better held-out AUPRC.",
 )
-@click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads; PyTorch's choice if left out.")
-@click.option("--resume", is_flag=True, help="Take the run up at its last checkpoint.")
+@click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads. Default: PyTorch's choice.")
+@click.option("--resume", is_flag=True, help="Resume from the last checkpoint.")
 def train(
     *,
     base_path: Path,
@@ -200,8 +200,8 @@ def train(
     \b
     guard tune train --base Llama-Guard-3-8B --data train.jsonl --held-out held.jsonl -o run
 
-    In bfloat16 on a GPU, else in float32. Killed and started again with --resume, it goes on at its last checkpoint,
-    to the same adapter. With --init-from a run goes on from another one, on other data and with other settings.
+    Trains in bfloat16 on a GPU, else in float32. A run that was killed resumes from its last checkpoint with --resume,
+    and gives the same adapter. With --init-from, a run starts from the adapter of another one.
     """
     config = TrainConfig(**hyperparameters)
     if config.patience is not None and held_out_path is None:
@@ -216,7 +216,7 @@ def train(
     initial = None if init_from is None else InitialAdapter.from_folder(init_from, base, dataset.template, config)
     run_dir = RunDir(folder, training_manifest(base, dataset, held_out, config, initial), resume=resume)
     if run_dir.step:
-        output.echo_err(f"guard: {folder} has {pluralize(run_dir.step, 'step')}: going on from there")
+        output.echo_err(f"guard: {folder} has {pluralize(run_dir.step, 'step')}: resuming")
     elif initial is not None:
         output.echo_err(f"guard: {folder} starts with the adapter of {initial.folder}")
     tokens = TokenCounts.from_examples(data.train, config)
@@ -228,8 +228,8 @@ def train(
     last = _show_progress(_draw_curves(fine_tune(model, data, run_dir, config, initial), folder))
     if last is not None and last.stopped:
         output.echo_err(
-            f"guard: {folder} ends after {last.step:,} of {pluralize(last.num_steps, 'step')}: the last "
-            f"{pluralize(config.patience or 0, 'evaluation')} brought no better held-out AUPRC"
+            f"guard: {folder} ends after {last.step:,} of {pluralize(last.num_steps, 'step')}: no better "
+            f"held-out AUPRC in the last {pluralize(config.patience or 0, 'evaluation')}"
         )
     result = "" if last is None else f": {_metrics(last)}"
     output.echo_err(f"guard: {folder} is trained{result}{_best(run_dir)}")
@@ -257,7 +257,7 @@ def _check_folder(folder: Path, base: Path, data: Sequence[Path]) -> None:
     """Raise OutputError if the run's folder is a file or the base model's, or if the run would overwrite its data."""
     if folder.is_dir():
         if base.is_dir() and folder.samefile(base):
-            raise OutputError(f"{folder} is an input: -o would write into it", code="output/would-overwrite")
+            raise OutputError(f"{folder} is an input: name another folder with -o", code="output/would-overwrite")
     else:
         output.check_output_file(folder, data, "-o")
     for file in run_files(folder):

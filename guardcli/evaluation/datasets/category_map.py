@@ -79,7 +79,7 @@ class CategoryMap:
             ):
                 what = f"{dataset!r} in it" if dataset else "it"
                 raise InputError(
-                    f'{path}: {what} is no map: write {{"native name": "category id" or null, …}}',
+                    f'{path}: {what} is not a category map; expected {{"native name": "category id" or null, …}}',
                     code="eval/invalid-map",
                 )
         return cls(entries, policy, str(path))
@@ -102,8 +102,8 @@ class CategoryMap:
                     label = None if target is None else categories.find(target)
                     if by_name is not None and label != by_name and self.policy is None:
                         raise InputError(
-                            f"{self.path} maps {native!r} to {target}, and the policy has a category of that very name "
-                            f"({by_name}): say which policy the map is for, as --map TAXONOMY={self.path}",
+                            f"{self.path} maps {native!r} to {target}, and the policy has a category of the same name "
+                            f"({by_name}): name the policy of the map, as --map TAXONOMY={self.path}",
                             code="eval/invalid-map",
                         )
                     return label

@@ -151,7 +151,7 @@ def _parse(
         if name is None:
             return None, _parse_fields(fields, spec)
         if spec.schema is not None and not DATASET_SCHEMAS[name].matches(fields):
-            raise ValueError(f"it is no record of {name}")
+            raise ValueError(f"it is not a record of {name}")
         if spec.label is not None:
             return name, _parse_fields(fields, spec)
         parsed = DATASET_SCHEMAS[name].parse(fields, label_target)

@@ -98,7 +98,7 @@ def _read_label_field(value: Any, label_field: LabelField) -> bool | None:
     if not unsafe:
         return label_values.parse_unsafe(value, path, true_is_safe=true_is_safe)
     if isinstance(value, (list, dict)):
-        raise ValueError(f"its {path} is {label_values.abbreviate(value)}, and one value is expected")
+        raise ValueError(f"its {path} is {label_values.abbreviate(value)}, expected one value")
     if label_values.is_fraction(value) and not any(map(label_values.is_fraction, unsafe)):
         raise ValueError(label_values.unclear_label_message(value, path, "<" if true_is_safe else ">="))
     return False
@@ -130,7 +130,7 @@ def read_categories(fields: Fields, path: str | None, bound: Bound | None = None
     if names is None:
         raise ValueError(f"its {name} is neither a list of names nor an object of true and false")
     if names and bound is not None:
-        raise ValueError(f"its {name} is a list of names: a bound ({name}{bound}) needs an object of numbers")
+        raise ValueError(f"its {name} is a list of names: a bound ({name}{bound}) needs an object with numbers")
     return dict.fromkeys(names, True), True
 
 
@@ -153,5 +153,5 @@ def _applies(value: Json, name: str, category: str, bound: Bound | None) -> bool
     except ValueError:
         problem = f"its {name}.{category} is {label_values.abbreviate(value)}, which is neither true nor false"
         if label_values.parse_number(value) is not None:
-            problem += f': say from which number on a category applies, such as --category-field "{name}>=0.5"'
+            problem += f': give the number from which a category applies, such as --category-field "{name}>=0.5"'
         raise ValueError(problem) from None

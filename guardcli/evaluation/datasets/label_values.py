@@ -115,15 +115,16 @@ def unclear_label_message(value: Json, name: str, operator: Operator = ">=") -> 
     start, number = f"its {name} is {abbreviate(value)}", parse_number(value)
     option = f"--label-field {name}=VALUE,VALUE"
     if number is None:
-        return f"{start}, which is neither safe nor unsafe: write one of these, or name the unsafe values, {option}"
+        return f"{start}, which is neither safe nor unsafe: write one of these, or name the unsafe values with {option}"
     if is_fraction(value):
         return (
-            f'{start}, a fraction: say from which value on it means unsafe, such as --label-field "{name}{operator}0.5"'
+            f"{start}, a fraction: give the value from which it means unsafe, such as --label-field "
+            f'"{name}{operator}0.5"'
         )
     bound = f'--label-field "{name}{operator}{max(number, 1.0):g}"'
     return (
-        f"{start}, which is neither safe nor unsafe: say from which value on it means unsafe, such as {bound}, or name "
-        f"the unsafe values, {option}"
+        f"{start}, which is neither safe nor unsafe: give the value from which it means unsafe, such as "
+        f"{bound}, or name the unsafe values with {option}"
     )
 
 

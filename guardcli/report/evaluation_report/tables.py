@@ -130,8 +130,8 @@ def _systems(results: Sequence[SystemResult], steerability: Mapping[str, Steerab
     diagrams = [one.reliability for one in all_metrics]
     rows.append(("calibration error", *(NONE if one is None else f"{one.error:.3f}" for one in diagrams)))
     counts = [one.confusion for one in all_metrics]
-    rows.append(("right: unsafe, safe", *(f"{one.tp:,}, {one.tn:,}" for one in counts)))
-    rows.append(("missed, false alarms", *(f"{one.fn:,}, {one.fp:,}" for one in counts)))
+    rows.append(("TP, TN", *(f"{one.tp:,}, {one.tn:,}" for one in counts)))
+    rows.append(("FN, FP", *(f"{one.fn:,}, {one.fp:,}" for one in counts)))
     errors = f"not judged{', counted as wrong' if strict else ''}"
     rows.append((errors, *(f"{one.num_errors:,}" for one in all_metrics)))
     rows.append(("threshold", *(f"{result.system.threshold:g}" for result in results)))
@@ -140,9 +140,9 @@ def _systems(results: Sequence[SystemResult], steerability: Mapping[str, Steerab
         rows.append(("tokens evaluated", *(NONE if one.tokens is None else f"{one.tokens:,}" for one in systems)))
         rows.append(("seconds", *(NONE if one.seconds is None else f"{one.seconds:.1f}" for one in systems)))
     reasons = dict.fromkeys(one.undefined_reason for one in all_metrics if one.undefined_reason)
-    note = "".join(f"No figure over thresholds: {reason}. " for reason in reasons)
+    note = "".join(f"Undefined over all thresholds: {reason}. " for reason in reasons)
     if results[0].unmapped_categories and not results[0].categories:
-        note += f"No category of the policy for {_unmapped_names(results[0])}: --map says what it calls them."
+        note += f"No category of the policy for {_unmapped_names(results[0])}: name them with --map."
     return Table("Overall", ("", *(system.name for system in systems)), tuple(rows), note.strip())
 
 
@@ -159,8 +159,8 @@ def _comparisons(report: EvaluationReport) -> Table:
         )
         for one in report.evaluation.comparisons
     ]
-    note = "Paired, on the records that count for both."
-    headings = ("system", "records", "AUPRC", "p", "only it is right", "only the first is", "p (McNemar)")
+    note = "Paired comparison on the records that count for both systems."
+    headings = ("system", "records", "AUPRC", "p", "only it is correct", "only the first is correct", "p (McNemar)")
     return Table(f"Against {report.evaluation.comparisons[0].baseline}", headings, tuple(rows), note)
 
 
@@ -209,7 +209,9 @@ def _slices(parts: Sequence[Slice], path: str, suffix: str) -> Table:
             )
         )
     headings = [path, "records", "unsafe", "AUPRC", "F1", "recall", "FPR", *(["not judged"] if errors else [])]
-    note = "The gap is that of AUPRC to English; AUPRC also rises with the share of the unsafe." if gaps else ""
+    note = (
+        "The gap is the difference in AUPRC to English. AUPRC rises with the share of unsafe records." if gaps else ""
+    )
     return Table(f"By {path}{suffix}", (*headings, *(["gap"] if gaps else [])), tuple(rows), note)
 
 
@@ -223,7 +225,7 @@ def _thresholds(picks: Sequence[tuple[str, ThresholdPick]], title: str) -> Table
         metrics = (counts.f1, counts.precision, counts.recall, counts.fpr)
         rows.append((name, repr(pick.choice.threshold), *map(_ratio, metrics), ""))
     headings = ("", "threshold", "F1", "precision", "recall", "FPR", "")
-    note = "Chosen on these records, and so a little too good for them: hold it against others."
+    note = "Chosen on these records, so the metrics are optimistic: check the threshold on other records."
     return Table(title, headings, tuple(rows), note, names_categories=True)
 
 
@@ -236,12 +238,12 @@ def _calibration(calibration: Calibration, fit: FitReport) -> Table:
         rows.append((f"threshold for {calibration.objective}", NONE, repr(calibration.threshold)))
     note = (
         f"Temperature {calibration.temperature:.3g}, fitted on {pluralize(fit.num_samples, 'record')}, "
-        f"{fit.num_unsafe:,} unsafe, and so a little too good for them: check it on others."
+        f"{fit.num_unsafe:,} unsafe. The figures are optimistic for these records: check the calibration on others."
     )
     if fit.calibration_error.after >= fit.calibration_error.before:
         note += (
-            " The calibration error has not fallen: too many or too few scores are above 0.5, and no temperature moves "
-            "them to the other side. A threshold does (--choose-threshold)."
+            " The calibration error did not fall: too many or too few scores are above 0.5. A temperature cannot move "
+            "scores across 0.5; a threshold can (--choose-threshold)."
         )
     return Table(f"Calibration: {calibration.model}", ("", "raw scores", "calibrated"), tuple(rows), note)
 

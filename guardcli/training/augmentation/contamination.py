@@ -95,7 +95,7 @@ def _conversation(record: Record | Malformed) -> Conversation:
     if read_messages is not None and (messages := read_messages(record.fields)):
         return Conversation(messages)
     raise InputError(
-        f"{record.key.location}: cannot be read, so nothing can be held against it: {record.reason}",
+        f"{record.key.location}: cannot be read, so overlaps with it cannot be found: {record.reason}",
         code=record.code,
     )
 

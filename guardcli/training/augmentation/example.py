@@ -103,7 +103,7 @@ class TrainingExample:
             return cls._from_row(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(
-                f"{location}: no training example ({error}): guard tune prepare writes them",
+                f"{location}: not a training example ({error}); guard tune prepare writes them",
                 code="tune/invalid-example",
             ) from error
 

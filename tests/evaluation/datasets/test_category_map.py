@@ -49,7 +49,7 @@ def test_codes_of_another_policy_are_an_error_and_not_other_categories(tmp_path:
     """S12 is something else in the policy that has `sexual` as S1."""
     path = tmp_path / "map.json"
     path.write_text('{"sexual": "S12", "violence": "S1"}')
-    with pytest.raises(InputError, match=r"maps 'violence' to S1, and the policy has a category of that very name"):
+    with pytest.raises(InputError, match=r"maps 'violence' to S1, and the policy has a category of the same name"):
         CategoryMap.load(path).label("violence", "set", OPENAI)
     assert CategoryMap.load(path, "openai-moderation").label("violence", "set", OPENAI) == "sexual"
     assert CategoryMap.load(path).label("violence", "set", LG3) == "S1"
@@ -58,9 +58,9 @@ def test_codes_of_another_policy_are_an_error_and_not_other_categories(tmp_path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "it is no map"),
-        ('{"a": 1}', "it is no map"),
-        ('{"a": {"b": 1}}', "'a' in it is no map"),
+        ("[1]", "it is not a category map"),
+        ('{"a": 1}', "it is not a category map"),
+        ('{"a": {"b": 1}}', "'a' in it is not a category map"),
         ("{", "not JSON"),
     ],
 )

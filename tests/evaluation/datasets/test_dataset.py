@@ -102,8 +102,8 @@ def test_a_label_that_is_missing_is_neither_safe_nor_an_error(value: Any, label_
         (LabelField("x", ("1",)), 0.82, 'its x is 0.82, a fraction: .* --label-field "x>=0.5"'),
         (LabelField("x", ("1",)), "0.3", "its x is '0.3', a fraction"),
         (LabelField("is_safe", ("0",)), 0.3, 'its is_safe is 0.3, a fraction: .* --label-field "is_safe<0.5"'),
-        (LabelField("x", ("bad",)), ["bad"], r"its x is \['bad'\], and one value is expected"),
-        (LabelField("x", ("bad",)), {"bad": 1}, r"its x is \{'bad': 1\}, and one value is expected"),
+        (LabelField("x", ("bad",)), ["bad"], r"its x is \['bad'\], expected one value"),
+        (LabelField("x", ("bad",)), {"bad": 1}, r"its x is \{'bad': 1\}, expected one value"),
         (
             LabelField("x", bound=Bound(">=", 0.5)),
             "high",
@@ -245,7 +245,7 @@ def test_categories_with_scores_need_a_bound() -> None:
     )
     with pytest.raises(InputError, match=r"its x\.hate is 'much', which is not a number"):
         labeled({"prompt": "hi", "x": {"hate": "much"}}, field_spec=field_spec)
-    with pytest.raises(InputError, match=r"its x is a list of names: a bound \(x>=0.5\) needs an object of numbers"):
+    with pytest.raises(InputError, match=r"its x is a list of names: a bound \(x>=0.5\) needs an object with numbers"):
         labeled({"prompt": "hi", "x": ["hate"]}, field_spec=field_spec)
 
 

@@ -182,7 +182,7 @@ def test_xstest_as_csv() -> None:
 
 
 def test_a_set_that_is_forced_on_other_records_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"^set.jsonl:1: it is no record of dices"):
+    with pytest.raises(InputError, match=r"^set.jsonl:1: it is not a record of dices"):
         labeled(SST, field_spec=FieldSpec(schema="dices"))
 
 

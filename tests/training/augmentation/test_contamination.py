@@ -89,7 +89,11 @@ def test_index_of_records_and_of_a_public_data_set() -> None:
 
 
 def test_record_that_cannot_be_read_could_hide_an_overlap() -> None:
-    with pytest.raises(InputError, match=r"^b\.jsonl:3: cannot be read, so nothing can be held against it: not JSON$"):
+    with pytest.raises(
+        InputError,
+        match=r"^b\.jsonl:3: cannot be read, so overlaps with it cannot be found: not "
+        "JSON$",
+    ):
         ContaminationIndex.from_records([Malformed(Key("b.jsonl", 3), "not JSON", "record/not-json")])
 
 

@@ -152,13 +152,13 @@ def test_edited_line_is_rejected(edit: object) -> None:
     row = json.loads(made("llama-guard-3-8b")[0].to_json())
     assert callable(edit)
     edit(row)
-    with pytest.raises(InputError, match=r"^x:7: no training example \(.+\): guard tune prepare writes them$"):
+    with pytest.raises(InputError, match=r"^x:7: not a training example \(.+\); guard tune prepare writes them$"):
         TrainingExample.from_json(json.dumps(row), "x:7")
 
 
 @pytest.mark.parametrize("line", ["", "{", "[]", "null", "1", "[" * 99999])
 def test_other_lines_are_rejected(line: str) -> None:
-    with pytest.raises(InputError, match="no training example"):
+    with pytest.raises(InputError, match="not a training example"):
         TrainingExample.from_json(line, "x:1")
 
 
