@@ -142,11 +142,12 @@ def test_both_commands_install_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "names"),
-    [("taxonomy.md", bundled_taxonomies()), ("check.md", WRITERS), ("prompts.md", TEMPLATES)],
+    ("pages", "names"),
+    [(["taxonomy.md"], bundled_taxonomies()), (["check.md"], WRITERS), (["prompts.md", "families.md"], TEMPLATES)],
+    ids=["taxonomies", "writers", "templates"],
 )
-def test_names_are_told(page: str, names: list[str]) -> None:
-    text = (ROOT / "docs" / page).read_text("utf-8")
+def test_names_are_told(pages: list[str], names: list[str]) -> None:
+    text = "".join((ROOT / "docs" / page).read_text("utf-8") for page in pages)
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
