@@ -34,7 +34,7 @@ class Mutation:
 MUTATIONS = {
     "a score that reaches the threshold is unsafe": Mutation(
         path="guardcli/judging/decision.py",
-        line="        return score {>= → >} self.threshold\n",
+        line="        return self.calibrate(score) {>= → >} self.threshold\n",
         tests="tests/judging/test_decision.py",
     ),
     "an answer with half of its mass on the verdicts is one": Mutation(
@@ -49,7 +49,7 @@ MUTATIONS = {
     ),
     "a score as far from the threshold as the tolerance is near it": Mutation(
         path="guardcli/judging/decision.py",
-        line="        return abs(_margin(scores.score, rule.threshold)) {<= → <} tolerance\n",
+        line="        return abs(rule.margin(scores.score, rule.threshold)) {<= → <} tolerance\n",
         tests="tests/judging/test_decision.py",
     ),
     "no text of a record controls the terminal": Mutation(
@@ -74,7 +74,7 @@ MUTATIONS = {
     ),
     "truncation keeps the message that is judged": Mutation(
         path="guardcli/judging/truncation.py",
-        line="for i in range(start, {at + 1 → at})]",
+        line="        said = [*(turns[i] for i in range(start, at)), turns.judged({at → start})]\n",
         tests="tests/judging/test_truncation.py",
     ),
     "a record with speech that no format reads is an error": Mutation(

@@ -204,7 +204,7 @@ def test_damaged_rows_and_journals(tmp_path: Path, most_seconds: float) -> None:
     assert {name.partition(":")[0] for name in told} == set(commands(tmp_path, random.Random()))
     assert all(told[f"{name}: 2"] for name in ("report", "diff", "decide", "eval --verdicts", "merge", "audit"))
     assert told["report: 0"] > 0
-    assert told["merge: 0"] > 1
+    assert told["merge: 0"] > 0
 
 
 def many(count: int, seed: int) -> None:

@@ -16,7 +16,9 @@ from tests.cli.running import guard
 from tests.models.test_lookup import put
 
 PAGE = (Path(__file__).parent.parent / "docs" / "install.md").read_text("utf-8")
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line for block in re.findall(r"```sh(?: download)?\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()
+]
 # As they stand in the text, too, where nothing but an example is put into capitals.
 INLINE = [line for line in re.findall(r"`(guard [^`]+)`", PAGE) if not re.search(r"-m$", line)]
 CHAT_TEMPLATE = "<BEGIN UNSAFE CONTENT CATEGORIES> <|start_header_id|> excluded_category_keys"

@@ -285,7 +285,7 @@ def _check_problems(error: TaxonomyError, path: Path, data: bytes) -> None:
         expect("/bin/" not in problem.message, f"a word of another file: {problem}")
 
 
-# What a prompt has once, whatever the policy.
+# What a prompt of a family has once, whatever the policy.
 _PARTS = {
     "llama-guard": ("<END UNSAFE CONTENT CATEGORIES>", "<BEGIN CONVERSATION>", "Provide your safety assessment"),
     "smol-guard": ("<|im_start|>system\n", "<|im_end|>\n<|im_start|>user\n", "<|im_end|>\n<|im_start|>guard\n"),
@@ -302,7 +302,8 @@ def _check_policy(policy: Taxonomy, data: bytes) -> None:
         except TaxonomyError:  # ids that its models do not write
             continue
         prompt = render_text(renderer.render([Turn(1, "user", "User", "hi")]).segments)
-        for part in _PARTS.get(template.name, _PARTS["llama-guard"]):
+        parts = next((parts for family, parts in _PARTS.items() if template.name.startswith(family)), ())
+        for part in parts:
             expect(prompt.count(part) == 1, f"{prompt.count(part)} times {part}")
         expect(find_hidden_character(prompt) is None, f"the prompt has {find_hidden_character(prompt)}")
     if len(data) <= SLOW_LIMIT and not data.startswith((b"%", b"\xef\xbb\xbf")):
