@@ -184,7 +184,7 @@ def test_a_model_that_is_no_guard_is_kept_and_told(pull: Pull, hub: Hub, tmp_pat
     done = pull("hf:a/b")
     assert (Path(done.stdout.strip()).name, done.returncode) == ("poet.gguf", 1)
     assert "poet.gguf is the only model of hf:a/b" in done.stderr
-    assert "is no guard" in done.stderr
+    assert "is not a known guard model" in done.stderr
 
 
 def test_a_hub_that_does_not_answer(pull: Pull, hub: Hub) -> None:
