@@ -45,7 +45,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = "".join(f"{json.dumps(record)}\n" for record in records)
     for name in ("chats.jsonl", "labeled.jsonl", "logs/a.jsonl"):
         (folder / name).write_text(lines)
-    (folder / "evaluation.jsonl").write_text('{"prompt": "Which roses grow in the shade?", "label": "safe"}\n')
+    (folder / "test.jsonl").write_text('{"prompt": "Which roses grow in the shade?", "label": "safe"}\n')
     (folder / "policy.yaml").write_text(POLICY)
     (folder / "guard").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m guardcli "$@"\n')
     (folder / "guard").chmod(0o755)

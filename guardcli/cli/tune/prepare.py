@@ -44,7 +44,7 @@ _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
         2: "wrong usage, or data that overlaps with --exclude",
         3: "no record can be used",
     },
-    examples=("guard tune prepare labeled.jsonl -o train.jsonl --template llama-guard-3-8b --exclude evaluation.jsonl",),
+    examples=("guard tune prepare labeled.jsonl -o train.jsonl --template llama-guard-3-8b --exclude test.jsonl",),
 )
 @click.argument("files", nargs=-1, metavar="[LABELED]...")
 @click.option(
