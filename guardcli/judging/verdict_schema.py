@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ Types: TypeAlias = frozenset[type]
 _MAX_SHOWN = 40  # characters of a value in a message
 _NULL = type(None)
 _STRING: Types = frozenset((str,))
+_LARGEST = sys.float_info.max  # an integer of JSON may be larger, and is no float then
 _NUMBER: Types = frozenset((int, float))  # bool is a type of its own: true is not a number here
 _INTEGER: Types = frozenset((int,))
 _STRING_OR_NULL: Types = frozenset((str, _NULL))
@@ -76,7 +78,7 @@ def _is_probability(number: float) -> bool:
 
 
 def _is_not_negative(number: float) -> bool:
-    return 0 <= number < float("inf")
+    return 0 <= number <= _LARGEST
 
 
 def _is_ordinal(number: int) -> bool:
@@ -84,7 +86,7 @@ def _is_ordinal(number: int) -> bool:
 
 
 def _is_positive(number: float) -> bool:
-    return 0 < number < float("inf")
+    return 0 < number <= _LARGEST
 
 
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
