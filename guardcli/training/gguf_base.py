@@ -13,7 +13,7 @@ from guardcli.models.llama import LlamaModel, Offload
 from guardcli.models.vocab import Vocab
 from guardcli.training.dependencies import require
 from guardcli.training.encoders import VocabEncoder
-from guardcli.training.shared_prefix import register_attention
+from guardcli.training.llama_loading import load_llama
 from guardcli.training.tensor_names import hugging_face_name, to_hugging_face_order
 from guardcli.training.tokenizer import Tokenizer
 
@@ -74,25 +74,15 @@ class GgufBase:
         Raises:
             ModelError: a tensor is missing, unknown, or of a quantization that the gguf library cannot read.
         """
-        torch, transformers = require("torch"), require("transformers")
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        torch = require("torch")
         tensors = self._read_tensors()
         factors = tensors.pop(_ROPE_FACTORS, None)
-        try:
-            state = {hugging_face_name(name): torch.from_numpy(values).to(dtype) for name, values in tensors.items()}
-            config = self._config(transformers, vocab_size=len(tensors[_EMBEDDING]), tied=_OUTPUT not in tensors)
-            model = transformers.LlamaForCausalLM.from_pretrained(
-                None, config=config, state_dict=state, dtype=dtype, attn_implementation=register_attention()
-            )
-        except Exception as error:  # tensors that are missing, unknown or do not fit raise errors of several libraries
-            raise ModelError(f"{self.path} cannot be loaded: {error}", code="model/not-loaded") from error
+        model = load_llama(self.path, device, lambda dtype: self._weights(tensors, dtype))
         if factors is not None:  # those of Llama 3.1 and later, as their converter computed them
             rotary = model.model.rotary_emb
             rotary.inv_freq = rotary.inv_freq / torch.from_numpy(factors).to(rotary.inv_freq)
         model.name_or_path = str(self.path)  # which PEFT writes into a checkpoint
-        return model.to(device)
+        return model
 
     def tokenizer(self) -> Tokenizer:
         """Load the vocabulary through llama.cpp.
@@ -120,9 +110,16 @@ class GgufBase:
             raise ModelError(f"{self.path}: its metadata lacks a number {ARCHITECTURE}.{key}", code="model/unsupported")
         return value
 
-    def _config(self, transformers: Any, *, vocab_size: int, tied: bool) -> Any:
+    def _weights(self, tensors: dict[str, Any], dtype: Any) -> dict[str, Any]:
+        """The configuration and the weights by Hugging Face's names, as arguments of `from_pretrained`."""
+        torch = require("torch")
+        state = {hugging_face_name(name): torch.from_numpy(values).to(dtype) for name, values in tensors.items()}
+        config = self._config(vocab_size=len(tensors[_EMBEDDING]), tied=_OUTPUT not in tensors)
+        return {"pretrained_model_name_or_path": None, "config": config, "state_dict": state}
+
+    def _config(self, *, vocab_size: int, tied: bool) -> Any:
         width = int(self._number("embedding_length"))
-        return transformers.LlamaConfig(
+        return require("transformers").LlamaConfig(
             vocab_size=vocab_size,
             hidden_size=width,
             intermediate_size=int(self._number("feed_forward_length")),

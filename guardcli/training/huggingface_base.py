@@ -11,7 +11,7 @@ from guardcli.errors import ModelError
 from guardcli.models.gguf import fingerprint
 from guardcli.training.dependencies import require
 from guardcli.training.encoders import HuggingFaceEncoder
-from guardcli.training.shared_prefix import register_attention
+from guardcli.training.llama_loading import load_llama
 from guardcli.training.tokenizer import Tokenizer
 
 ARCHITECTURE = "LlamaForCausalLM"
@@ -59,17 +59,8 @@ class HuggingFaceBase:
         Raises:
             ModelError: a file is damaged.
         """
-        torch, transformers = require("torch"), require("transformers")
-        transformers.utils.logging.set_verbosity_error()
-        transformers.utils.logging.disable_progress_bar()
-        dtype = torch.bfloat16 if device == "cuda" else torch.float32
-        try:
-            model = transformers.LlamaForCausalLM.from_pretrained(
-                self.path, dtype=dtype, local_files_only=True, attn_implementation=register_attention()
-            )
-        except Exception as error:  # damaged files raise errors of four libraries
-            raise ModelError(f"{self.path} cannot be loaded: {error}", code="model/not-loaded") from error
-        return model.to(device)
+        source = {"pretrained_model_name_or_path": self.path, "local_files_only": True}
+        return load_llama(self.path, device, lambda _dtype: source)
 
     def tokenizer(self) -> Tokenizer:
         """Load `path`/tokenizer.json.
