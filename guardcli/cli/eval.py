@@ -319,12 +319,13 @@ def eval_(
         gates=[gate for result in results.results for gate in gates.check(result)],
         calibration=calibration,
     )
-    if html is not None:
+    page = ""
+    if html is not None or output_format == "html":
         page = evaluation_report.as_page(evaluation, with_text=with_text, context=page_context(date, policies))
+    if html is not None:
         output.write_file(html, page)
     if output_format == "html":
-        context = page_context(date, policies)
-        text = evaluation_report.as_page(evaluation, with_text=with_text, context=context)
+        text = page
     else:
         text = _format(evaluation, output_format, color=path is None and output.use_color())
     output.write_result(path, text)

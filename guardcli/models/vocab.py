@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from guardcli.errors import ErrorCode, ModelError
-from guardcli.models.tokenizers import check_tokenizer
+from guardcli.models.tokenizers import check_tokenizer, missing_bytes
 from guardcli.text.segments import Segment
 
 # llama.cpp splits text for these pre-tokenizers by its own code. Any other may go through std::regex, whose recursion
@@ -90,9 +90,8 @@ class Vocab:
         self._plain = not self._sentencepiece and not self._bounded and self._matched is None
         self._lengths = np.zeros(llama_cpp.llama_vocab_n_tokens(handle), dtype=np.int64)  # in bytes, as they are needed
         self._specials: dict[str, int] = {}
-        self._drops_unassigned = False
+        self._drops_unassigned = not self._sentencepiece and any(map(self._is_dropped, "\U00040000\U00080000"))
         if not self._sentencepiece:
-            self._drops_unassigned = any(map(self._is_dropped, "\U00040000\U00080000"))
             self._check_symbols(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED > 0)
 
     def close(self) -> None:
@@ -247,12 +246,12 @@ class Vocab:
         """Raise ModelError unless there is a token for every byte: without one, llama.cpp ends the process at the first
         text that needs it."""
         tokens = range(llama_cpp.llama_vocab_n_tokens(self._handle))
-        texts = {llama_cpp.llama_vocab_get_text(self._handle, token) for token in tokens}
-        missing = sum(f"<0x{byte:02X}>".encode() not in texts for byte in range(256))
+        texts = {llama_cpp.llama_vocab_get_text(self._handle, token).decode("utf-8", "replace") for token in tokens}
+        missing = missing_bytes("llama", texts)
         if missing:
             raise ModelError(
-                f"the model's SentencePiece vocabulary lacks the tokens of {missing} bytes, and llama.cpp would crash "
-                "on some text: the file is damaged, or its tokenizer is another one",
+                f"the model's SentencePiece vocabulary lacks the tokens of {len(missing)} bytes, and llama.cpp would "
+                "crash on some text: the file is damaged, or its tokenizer is another one",
                 code="model/unsupported",
             )
 

@@ -64,7 +64,7 @@ class LineLayout:
 
 def category_names(taxonomy: Taxonomy) -> dict[str, str]:
     """Return the id and the name of each category, by its label in rows."""
-    return {category.key or category.id: f"{category.id} {category.name}" for category in taxonomy.categories}
+    return {category.label: f"{category.id} {category.name}" for category in taxonomy.categories}
 
 
 def format_verdict(verdict: Verdict, layout: LineLayout) -> str:

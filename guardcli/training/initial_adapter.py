@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from guardcli.errors import InputError
+from guardcli.models.identity import file_digests
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
 from guardcli.training.gguf_export import LoraCheckpoint
@@ -57,6 +57,6 @@ class InitialAdapter:
 
 def _sha256(file: Path) -> str:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return file_digests([file]).whole
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}", code="input/unreadable") from error
