@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as reference_log_loss
@@ -87,7 +87,10 @@ def test_the_order_and_the_side_of_one_half_stay(one: float, other: float, tempe
 
 
 @given(st.floats(1e-9, 1 - 1e-9), st.floats(0.5, 20))
+@example(1 - 1e-9, 0.91)
+@example(1e-9, 0.5)
 def test_it_can_be_undone(score: float, temperature: float) -> None:
+    assume(log_odds(score) / temperature < 23)  # nearer to 1 than that, float64 has no digits left for it
     calibrated = apply_temperature(score, temperature)
     assert log_odds(apply_temperature(calibrated, 1 / temperature)) == pytest.approx(log_odds(score), abs=1e-5)
 
