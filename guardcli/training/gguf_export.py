@@ -54,7 +54,7 @@ class LoraCheckpoint:
         try:
             config = json.loads((folder / ADAPTER_CONFIG_FILE).read_text("utf-8"))
             rank, alpha = int(config["r"]), float(config["lora_alpha"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(
                 f"{folder} holds no LoRA adapter: {ADAPTER_CONFIG_FILE}: {reason}", code="tune/invalid-run"

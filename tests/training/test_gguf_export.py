@@ -206,6 +206,8 @@ def test_other_adapters_are_rejected(checkpoint: Path, tmp_path: Path, config: d
 def test_damaged_adapters_are_rejected(checkpoint: Path, bench: Bench, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no LoRA adapter: adapter_config\.json: No such file"):
         LoraCheckpoint.from_folder(tmp_path)
+    with pytest.raises(InputError, match="too large to convert to float"):
+        LoraCheckpoint.from_folder(edited(checkpoint, tmp_path / "large", lora_alpha=10**400))
     folder = edited(checkpoint, tmp_path / "a")
     (folder / ADAPTER_FILE).unlink()
     with pytest.raises(InputError, match=f"{ADAPTER_FILE} cannot be read"):

@@ -101,7 +101,7 @@ class TrainingExample:
         """
         try:
             return cls._from_row(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(
                 f"{location}: not a training example ({error}); guard tune prepare writes them",
                 code="tune/invalid-example",

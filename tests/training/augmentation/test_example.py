@@ -140,6 +140,7 @@ def test_implicit_token_is_in_the_segments_only() -> None:
         lambda row: row.pop("weight"),
         lambda row: row.update(weight=0),
         lambda row: row.update(weight=float("nan")),
+        lambda row: row.update(weight=10**400),
         lambda row: row.update(template="gpt"),
         lambda row: row.update(prompt=row["prompt"] + " "),
         lambda row: row.update(answer="safe"),
