@@ -211,10 +211,10 @@ def test_the_code_does_not_depend_on_who_listens(check: list[str], shell: str, c
 def test_ctrl_c_while_loading_is_not_lost(check: list[str]) -> None:
     """It was raised in the callback of llama.cpp's log, and dropped there."""
     for lines in range(1, 64, 9):
-        with subprocess.Popen([*GUARD, *check, "-v"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen([*GUARD, *check, "-vv"], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             assert process.stderr is not None
             for _ in range(lines):
-                process.stderr.readline()
+                assert process.stderr.readline()
             process.send_signal(signal.SIGINT)
             try:
                 assert process.wait(timeout=30) in (130, -signal.SIGINT)
