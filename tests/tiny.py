@@ -69,6 +69,7 @@ def write(
     chatml: bool = False,
     special_tokens: Sequence[str] = (),
     verdicts: Sequence[str] = (),
+    words: Sequence[str] = (),
     control: str = "",
     context: int = 4096,
     name: str = "tiny",
@@ -87,13 +88,19 @@ def write(
     "S9", and how strongly it speaks for it. Such a word anywhere in the prompt makes it unsafe; 1.0 is beyond doubt.
     `chatml` makes a base for smol-guard: it has the special tokens of ChatML and, as in the vocabulary of SmolLM2,
     `unsafe` is two tokens. `special_tokens` are more control tokens, and `verdicts` are words of another family's that
-    `answers` lifts, each one token. `control` are bytes whose tokens are typed as control tokens, and `lacking` is a
-    byte that has no token. With `tensors_per_file` it is split, and the files' names are `path`'s with their numbers.
+    `answers` lifts, each one token. Most of `words`, with the blank before them, are one token, too. `control` are
+    bytes whose tokens are typed as control tokens, and `lacking` is a byte that has no token. With `tensors_per_file`
+    it is split, and the files' names are `path`'s with their numbers.
     `strings` are more metadata, by key.
     """
-    words = [form for word in reads or () for form in (word, f"Ġ{word}")]
+    read = [form for word in reads or () for form in (word, f"Ġ{word}")]
     lifted = [word.replace(" ", "Ġ") for word in verdicts] or ["safe", "unsafe"]
-    merges = tuple(dict.fromkeys((*_chains(lifted if verdicts else ()), *MERGES, *_chains(words))))
+    spelled = [word.replace(" ", "Ġ") for word in words]
+    chains = [*_chains(lifted if verdicts else ()), *MERGES, *_chains(read), *_chains(spelled)]
+    by_token: dict[str, str] = {}
+    for merge in chains:
+        by_token.setdefault(merge.replace(" ", ""), merge)
+    merges = tuple(by_token.values())
     specials = (*SPECIALS, *special_tokens)
     if chatml:
         merges, specials = tuple(merge for merge in merges if merge != "un safe"), (*SPECIALS, *CHATML)

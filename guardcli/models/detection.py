@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,35 +13,55 @@ from guardcli.prompts import TEMPLATES, Template, detect_template
 
 
 class DetectedTemplate(NamedTuple):
-    """The template of a model, and what it was recognized by, in words."""
+    """The template of a model, and what it was recognized by, in words. `doubt` says what of the model speaks for
+    another one; "" if nothing does."""
 
     template: Template
     reason: str
+    doubt: str = ""
 
 
 def detect(path: Path, header: GgufHeader, adapters: Sequence[Adapter] = ()) -> DetectedTemplate:
     """Detect the template that a model was trained on: by its chat template, or else by its name, or its file's.
 
-    A model that is no guard by itself has the template that its adapters were trained on.
+    A name decides over the chat template where models of one template carry the chat template of another. A model that
+    is no guard by itself has the template that its adapters were trained on.
 
     Raises:
         ModelError: it is no guard that guardcli knows, and no adapter makes it one; or its adapters were trained on
             different templates.
     """
     name = header.get_str("general.name")
-    for reason, chat_template, names in (
-        ("its chat template", header.get_str("tokenizer.chat_template"), []),
+    signs = list(_signs(path, name, header.get_str("tokenizer.chat_template")))
+    if not signs:
+        if (of_adapters := _template_of(adapters)) is not None:
+            return of_adapters
+        raise ModelError(
+            f"{path} ({name or path.name!r}) is not a known guard model: neither its chat template nor its "
+            f"name says so. If it is one, name its prompt format with --template ({', '.join(TEMPLATES)}).",
+            code="model/unknown",
+        )
+    first, *others = signs
+    chosen = next((sign for sign in others if sign.template.carries_chat_template_of == first.template.name), first)
+    differing = [sign for sign in signs if sign.template.name not in (chosen.template.name, first.template.name)]
+    return chosen._replace(doubt=_doubt(chosen, differing[0]) if differing else "")
+
+
+def _signs(path: Path, name: str, chat_template: str) -> Iterator[DetectedTemplate]:
+    """What of a model says which template it has, the strongest first."""
+    for reason, text, names in (
+        ("its chat template", chat_template, []),
         (f"its name, {name!r}", "", [name]),
         (f"its file's name, {path.name!r}", "", [path.stem]),
     ):
-        if (template := detect_template(chat_template, names)) is not None:
-            return DetectedTemplate(template, reason)
-    if (of_adapters := _template_of(adapters)) is not None:
-        return of_adapters
-    raise ModelError(
-        f"{path} ({name or path.name!r}) is not a known guard model: neither its chat template nor its "
-        f"name says so. If it is one, name its prompt format with --template ({', '.join(TEMPLATES)}).",
-        code="model/unknown",
+        if (template := detect_template(text, names)) is not None:
+            yield DetectedTemplate(template, reason)
+
+
+def _doubt(chosen: DetectedTemplate, other: DetectedTemplate) -> str:
+    return (
+        f"it is judged as {chosen.template.name}, by {chosen.reason}; by {other.reason} it would be "
+        f"{other.template.name}: if it is, use --template {other.template.name}"
     )
 
 

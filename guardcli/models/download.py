@@ -76,6 +76,8 @@ def plan_download(reference: str, *, quantization: str | None = None, free_memor
     """
     parsed = parse_reference(reference)
     if isinstance(parsed, RegisteredReference):
+        if not parsed.model.repositories:
+            raise ModelError(parsed.model.how_to_convert, code="model/not-found")
         hub, registered = HubReference(parsed.model.repositories[0]), parsed.model
         quantization = quantization or parsed.quantization
     elif isinstance(parsed, HubReference):

@@ -42,6 +42,8 @@ def find_model(name: str | Path) -> Path:
 
 
 def _find_registered(reference: RegisteredReference) -> Path:
+    if not reference.model.repositories:
+        raise ModelError(reference.model.how_to_convert, code="model/not-found")
     cache = environment.hub_cache()
     models = {
         HubReference(repository, file): path

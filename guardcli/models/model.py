@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Sequence
@@ -13,12 +14,15 @@ from guardcli.errors import DemonstrationModelWarning, ModelError
 from guardcli.models.adapter import Adapter
 from guardcli.models.cached_files import named_digest, read_digests
 from guardcli.models.detection import detect
+from guardcli.models.gguf import GgufHeader
 from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
 from guardcli.models.lookup import find_model
 from guardcli.models.model_files import read_headers
 from guardcli.models.registry import notice_of
 from guardcli.models.vocab import Vocab
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ class Model:
         parts = parts_of(find_model(path))
         path = parts[0]
         header = read_headers(parts)[0]
-        template = template or detect(path, header, adapters).template.name
+        template = template or _detect_template(path, header, adapters)
         for adapter in adapters:
             adapter.check(path, header, template)
         adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)
@@ -83,6 +87,14 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _detect_template(path: Path, header: GgufHeader, adapters: Sequence[Adapter]) -> str:
+    """The name of the template that a model is judged with; a doubt about it is logged."""
+    detected = detect(path, header, adapters)
+    if detected.doubt:
+        _log.warning("%s: %s", path, detected.doubt)
+    return detected.template.name
 
 
 def is_guard(path: str | Path) -> bool:

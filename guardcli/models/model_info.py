@@ -218,6 +218,8 @@ def _warnings(header: GgufHeader, detection: DetectedTemplate | str, types: dict
     """What somebody should know who judges with the model."""
     if not header.get_str("tokenizer.chat_template"):
         yield "it has no chat template: only its name says that it is a guard"
+    if isinstance(detection, DetectedTemplate) and detection.doubt:
+        yield detection.doubt
     quantization = _quantization(header, types)
     if quantization.startswith(LOW_BITS):
         yield f"{quantization} keeps less than 4 bits of a weight: scores differ from those of the original"

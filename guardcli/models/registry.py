@@ -44,7 +44,7 @@ class RegisteredModel:
     Args:
         family: the prompt template that it was trained on; guard judges with those in `TEMPLATES`.
         base: the repository of the vendor's weights.
-        repositories: those of GGUF files made of them, the first choice first.
+        repositories: those of GGUF files made of them, the first choice first; none if none is known.
         license: its name or SPDX identifier.
         gate: whether the vendor gives the base's weights only to who accepts the license on its page. The GGUF copies
             of others are not gated; the license is the same.
@@ -73,6 +73,14 @@ class RegisteredModel:
     def is_judged_with(self) -> bool:
         """Whether this guard can judge with it."""
         return self.family in TEMPLATES and not self.cannot_load
+
+    @property
+    def how_to_convert(self) -> str:
+        """What to do without a repository of GGUF files."""
+        return (
+            f"guard knows no GGUF files of {self.name}: convert {self.base} with llama.cpp's convert_hf_to_gguf.py, "
+            "and give the path of the file"
+        )
 
     def memory(self, n_bytes: float) -> float:
         """Bytes of memory that a file of so many bytes needs: weights and cache for the longest prompt by default."""
@@ -205,6 +213,17 @@ _MODELS = (
         sizes={"Q6_K": 6.88 * _GB, "Q4_K_M": 5.12 * _GB},
     ),
     RegisteredModel(
+        name="granite-guardian-3.1-8b",
+        family="granite-guardian-3",
+        base="ibm-granite/granite-guardian-3.1-8b",
+        repositories=(),
+        license="Apache-2.0",
+        policy="one criterion",
+        n_weights=8.17 * _BILLION,
+        n_ctx_train=131072,
+        kv_bytes_per_token=160 * _KIB,
+    ),
+    RegisteredModel(
         name="shieldstral-3b",
         family="shieldstral",
         base="mistralai/Shieldstral-1.0-3B",
@@ -246,6 +265,29 @@ _MODELS = (
             sizes={"Q4_K_M": size_gb * _GB},
         )
         for size, n_weights, kv, size_gb in (("2b", 2.61, 104, 1.71), ("9b", 9.24, 336, 5.76))
+    ),
+    RegisteredModel(
+        name="aegis-defensive-7b",
+        family="aegis-1",
+        base="nvidia/Aegis-AI-Content-Safety-LlamaGuard-Defensive-1.0",
+        repositories=(),
+        license="Llama 2",
+        gate=True,
+        policy=_LLAMA_POLICY,
+        n_weights=6.74 * _BILLION,
+        n_ctx_train=4096,
+        kv_bytes_per_token=512 * _KIB,
+    ),
+    RegisteredModel(
+        name="md-judge-v0.1",
+        family="md-judge-0.1",
+        base="OpenSafetyLab/MD-Judge-v0.1",
+        repositories=(),
+        license="Apache-2.0",
+        policy=_LLAMA_POLICY,
+        n_weights=7.24 * _BILLION,
+        n_ctx_train=32768,
+        kv_bytes_per_token=128 * _KIB,
     ),
     RegisteredModel(
         name="cope-b-a4b",

@@ -7,11 +7,18 @@ from collections.abc import Callable
 from guardcli.taxonomy import Category, Example, Taxonomy
 
 
-def category_text(taxonomy: Taxonomy, title: Callable[[Category], str], *, before_description: str = "") -> str:
+def category_text(
+    taxonomy: Taxonomy,
+    title: Callable[[Category], str],
+    *,
+    definition: Callable[[Category], list[str]] | None = None,
+    before_description: str = "",
+) -> str:
     """The categories, one after the other, without a line break at the end.
 
-    `title` gives the line that a category begins with. With `detail: full`, `before_description` ends that line where
-    a description follows.
+    `title` gives the line that a category begins with, and `definition` those that follow with `detail: full`: its
+    description, and its bullets under headings, if None. `before_description` ends the first line where a description
+    follows.
 
     Examples stand behind what else there is of their category, as in the paper (arXiv 2312.06674, few-shot); how one
     reads is our own, for no vendor's wording is public.
@@ -22,7 +29,7 @@ def category_text(taxonomy: Taxonomy, title: Callable[[Category], str], *, befor
         if taxonomy.detail == "full":
             if category.description:
                 lines[-1] = lines[-1].removesuffix(before_description) + before_description
-            lines += _definition(category)
+            lines += (definition or _definition)(category)
         if category.examples:
             lines += ["Examples", *map(_example, category.examples)]
     return "\n".join(lines)

@@ -97,7 +97,7 @@ GRANITE_GUARDIAN = (
     Template(
         name="granite-guardian-4.1",
         source="ibm-granite/granite-guardian, cookbooks/granite-guardian-4.1/quickstart.ipynb",
-        model_name=re.compile(r"granite-?guardian-?4"),
+        model_name=re.compile(r"granite-?guardian-?4-1"),
         taxonomy="granite-guardian-4.1",
         prefix=_prefix_4,
         turn=_turn_4,

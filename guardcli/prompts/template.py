@@ -62,7 +62,8 @@ class Template:
 
     `source` says where the wording is from, and `taxonomy` is the bundled one that the models were trained on. A model
     is of this generation if its chat template holds all `chat_template_marks` (where there are any), or else if its
-    name matches `model_name` (where there is one).
+    name matches `model_name` (where there is one). Models that were tuned from those of another template and still
+    carry its chat template are told apart by their name: `carries_chat_template_of` names that template.
 
     A prompt is `prefix`, each `turn`, and `suffix`: the functions get the taxonomy and whose message is judged. Each of
     the three ends with a line break, or has a special token at its end or at the beginning of what follows, so that no
@@ -87,6 +88,7 @@ class Template:
     name: str
     source: str
     chat_template_marks: tuple[str, ...] = ()
+    carries_chat_template_of: str = ""
     model_name: re.Pattern[str] | None = None
     taxonomy: str
     prefix: Callable[[Taxonomy, Speaker], Segments]

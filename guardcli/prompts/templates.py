@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from guardcli.prompts.aegis import AEGIS
 from guardcli.prompts.granite_guardian import GRANITE_GUARDIAN
 from guardcli.prompts.llama_guard import LLAMA_GUARD
+from guardcli.prompts.md_judge import MD_JUDGE
 from guardcli.prompts.qwen3_guard import QWEN3_GUARD
 from guardcli.prompts.shield_gemma import SHIELD_GEMMA
 from guardcli.prompts.smol_guard import SMOL_GUARD
 from guardcli.prompts.template import Template
 
-TEMPLATES = {
-    template.name: template for template in (*LLAMA_GUARD, SMOL_GUARD, *QWEN3_GUARD, *GRANITE_GUARDIAN, SHIELD_GEMMA)
-}
+_TEMPLATES = (*LLAMA_GUARD, SMOL_GUARD, *QWEN3_GUARD, *GRANITE_GUARDIAN, SHIELD_GEMMA, AEGIS, MD_JUDGE)
+TEMPLATES = {template.name: template for template in _TEMPLATES}
 
 
 def detect_template(chat_template: str, names: Iterable[str]) -> Template | None:

@@ -53,7 +53,7 @@ def _registered_row(model: RegisteredModel) -> list[Cell]:
         f"{model.license}{', gated' if model.gate else ''}",
         model.policy,
         ("yes", "green") if model.is_judged_with else "not yet",
-        model.repositories[0],
+        next(iter(model.repositories), "-"),
     ]
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from guardcli import DemonstrationModelWarning, Guard
+from guardcli.errors import ModelError
+from guardcli.models.download import plan_download
 from guardcli.models.lookup import find_model
 from guardcli.models.quantization import quantization_of
 from guardcli.models.reference import RegisteredReference, parse_reference
@@ -42,11 +44,22 @@ def test_names_are_what_a_command_line_takes() -> None:
     assert not REGISTRY.keys() & BUNDLED_MODELS.keys()
 
 
-def test_every_family_of_llama_guard_is_registered() -> None:
+def test_every_family_is_registered() -> None:
     named = {model.family for model in REGISTRY.values()}
-    assert {name for name in TEMPLATES if name.startswith("llama-guard")} <= named
+    assert TEMPLATES.keys() - named == {"smol-guard", "qwen3guard-loose"}  # adapters; the same models as qwen3guard
     assert REGISTRY["llama-guard-3-8b"].is_judged_with
     assert not REGISTRY["llama-guard-4-12b"].is_judged_with
+
+
+def test_a_model_without_known_files_says_how_to_make_them() -> None:
+    unpublished = [name for name, model in REGISTRY.items() if not model.repositories]
+    assert "md-judge-v0.1" in unpublished
+    for name in unpublished:
+        for ask in (find_model, plan_download):
+            with pytest.raises(ModelError) as caught:
+                ask(name)
+            assert caught.value.code == "model/not-found"
+            assert f"convert {REGISTRY[name].base} with llama.cpp's convert_hf_to_gguf.py" in str(caught.value)
 
 
 def test_it_is_small() -> None:

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from guardcli.prompts import TEMPLATES, Renderer
+from guardcli.prompts.llama_guard import LLAMA_GUARD
+from guardcli.prompts.smol_guard import SMOL_GUARD
 from guardcli.prompts.turns import Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import render_text
@@ -13,10 +15,10 @@ from guardcli.text.segments import render_text
 PAGE = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text("utf-8")
 
 
-def test_the_table_has_every_template_that_reads_ids_and_names() -> None:
+def test_the_table_has_every_template_of_llama_guard_and_our_own() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("|")]
     listed = {cells[0].strip("`"): cells for cells in rows[2:] if len(cells) == 5}
-    assert list(listed) == [name for name, template in TEMPLATES.items() if template.policy == "ids and names"]
+    assert list(listed) == [template.name for template in (*LLAMA_GUARD, SMOL_GUARD)]
     for name, (_, _, taxonomy, _, answer) in listed.items():
         template = TEMPLATES[name]
         id_ = "O3" if name == "llama-guard-1" else "S3"

@@ -12,6 +12,7 @@ import pytest
 from guardcli.conversation import Conversation, Message
 from guardcli.errors import TaxonomyError
 from guardcli.prompts import TEMPLATES, Renderer, Template, contains_marker
+from guardcli.prompts.llama_guard import LLAMA_GUARD
 from guardcli.prompts.turns import Turn, turns
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment, render_text
@@ -29,6 +30,8 @@ TEMPLATE_OF = {
     "granite-guardian-3.0": "granite-guardian-3",
     "granite-guardian-4.1": "granite-guardian-4.1",
     "shieldgemma": "shieldgemma",
+    "aegis-1.0": "aegis-1",
+    "md-judge-v0.1": "md-judge-0.1",
 }
 
 
@@ -74,7 +77,7 @@ def conversation_of(case: Case) -> Conversation:
 def test_there_is_a_golden_file_for_every_template() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(TEMPLATE_OF)
     assert sorted(TEMPLATE_OF.values()) == sorted(TEMPLATES.keys() - {"qwen3guard-loose"})  # the same prompt
-    assert len(cases()) == 39
+    assert len(cases()) == 42
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
@@ -150,7 +153,7 @@ def test_full_detail_of_smol_guard() -> None:
 
 @pytest.mark.parametrize(
     "template",
-    [one for one in TEMPLATES.values() if one.policy == "ids and names" and one.name != "smol-guard"],
+    LLAMA_GUARD,
     ids=lambda template: template.name,
 )
 @pytest.mark.parametrize("detail", ["names", "full"])
@@ -168,6 +171,18 @@ def test_examples_stand_behind_their_category(template: Template, detail: str) -
         f"{letter}1: Pets.\n{can}Examples\n- User: My cat\n  Assessment: safe\n- User: A dog\n  Agent: Woof\n"
         f"  Assessment: unsafe\n{letter}2: Cars.\n<END"
     ) in shown
+
+
+def test_full_detail_of_md_judge() -> None:
+    taxonomy = Taxonomy.from_yaml(
+        "name: x\ndetail: full\ncategories:\n  - id: O1\n    name: Pets\n    description: No pets.\n"
+        "    should_not: [Feed them., Ride them.]\n    can: [Pet them.]\n"
+        "    examples: [{user: A dog, verdict: unsafe}]\n  - {id: O2, name: Cars}\n"
+    )
+    assert (
+        "\nO1: Pets\nNo pets.\n- Should not: Feed them.\n- Should not: Ride them.\n- Can: Pet them.\nExamples\n"
+        "- User: A dog\n  Assessment: unsafe\nO2: Cars\n<END"
+    ) in render_text(Renderer(TEMPLATES["md-judge-0.1"], taxonomy).prefix("Agent"))
 
 
 def test_examples_of_smol_guard() -> None:

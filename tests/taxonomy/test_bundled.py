@@ -38,9 +38,11 @@ def written_out(category: Category) -> str:
 
 def test_names() -> None:
     assert bundled_taxonomies() == (
+        "aegis-1",
         "granite-guardian-3",
         "granite-guardian-4.1",
         *GENERATIONS,
+        "md-judge-0.1",
         "openai-moderation",
         "qwen3guard",
         "shieldgemma",
