@@ -9,12 +9,14 @@ Ids are tries of token sequences, so that an answer can never be malformed. For 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from guardcli.errors import ModelError
+from guardcli.engine.request import MAX_ANSWER_TOKENS
+from guardcli.errors import ModelError, TaxonomyError
 from guardcli.models import Vocab
-from guardcli.prompts import AnswerFormat, Template
+from guardcli.prompts import AnswerFormat, EarlierAnswer, Template
+from guardcli.prompts.turns import Speaker
 from guardcli.taxonomy import Taxonomy
 
 _CACHE_SIZE = 1000  # lists of ids
@@ -38,6 +40,11 @@ class Trie:
             else:
                 ended = id_
         return cls({token: Trie.from_sequences(rest) for token, rest in by_first.items()}, ended)
+
+    @property
+    def depth(self) -> int:
+        """The most tokens of a sequence from here."""
+        return max((1 + child.depth for child in self.children.values()), default=0)
 
     def unique_path(self) -> tuple[list[int], Trie]:
         """The tokens that all sequences share from here, and the node after them, where there is a choice."""
@@ -72,7 +79,7 @@ class AnswerGrammar:
 
     The verdict is read at the first tokens of the words for it: `safe`, and the keys of `unsafe`, which has for each
     the tokens from there to the list. `first` has the categories as they begin the list, `further` with the separator
-    before them. One of `ends` ends it.
+    before them. One of `ends` ends it. No category takes more than `longest` tokens with what is before it.
     """
 
     safe: tuple[int, ...]
@@ -80,7 +87,12 @@ class AnswerGrammar:
     first: Trie
     further: Trie
     ends: tuple[int, ...]
+    earlier: Mapping[Speaker, tuple[Mapping[int, tuple[int, ...]], ...]] = field(default_factory=dict)
+    longest: int = field(init=False)
     _cache: dict[tuple[str, ...], Trie] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "longest", self.further.depth)
 
     @classmethod
     def from_taxonomy(cls, taxonomy: Taxonomy, template: Template, vocab: Vocab) -> AnswerGrammar:
@@ -89,14 +101,15 @@ class AnswerGrammar:
         Raises:
             ModelError: words for both verdicts begin with the same token, or the vocabulary joins a category with what
                 stands before it.
+            TaxonomyError: the name of a category is too long to be read in an answer.
         """
         answer = template.answer
         safe: dict[int, str] = {}
         for word in answer.safe:
-            safe.setdefault(_word(vocab, answer, word)[0], word)
+            safe.setdefault(_word(vocab, answer.prefix, word)[0], word)
         unsafe: dict[int, tuple[int, ...]] = {}
         for word in answer.unsafe:
-            first, *rest = _word(vocab, answer, word)
+            first, *rest = _word(vocab, answer.prefix, word)
             if first in safe:
                 raise ModelError(
                     f"{safe[first]!r} and {word!r} begin with the same token in the model's vocabulary, so the "
@@ -106,7 +119,7 @@ class AnswerGrammar:
             unsafe.setdefault(first, (*rest, *_after(vocab.encode_line, word, answer.before_list)))
         listed = {} if template.asks_by_category else {c.id: template.listed(c) for c in taxonomy.categories}
         before = next(iter(listed.values()), "")
-        return cls(
+        answers = cls(
             tuple(safe),
             unsafe,
             Trie.from_sequences({id_: _first(vocab, answer, text) for id_, text in listed.items()}),
@@ -114,7 +127,24 @@ class AnswerGrammar:
                 {id_: _after(vocab.encode_line, before, answer.separator + text) for id_, text in listed.items()}
             ),
             tuple(sorted({*vocab.eog_token_ids(), vocab.special(answer.end.text), *_list_ends(vocab, answer)})),
+            {speaker: tuple(_earlier(vocab, answer, fields)) for speaker, fields in answer.earlier.items()},
         )
+        answers._check_length(taxonomy)
+        return answers
+
+    def _check_length(self, taxonomy: Taxonomy) -> None:
+        """Raise TaxonomyError if an answer with one category can be longer than what engines keep free for it."""
+        of_earlier = (sum(1 + max(map(len, field.values())) for field in fields) for fields in self.earlier.values())
+        before = max(of_earlier, default=0) + 1 + max(map(len, self.unsafe.values()))
+        for category in taxonomy.categories:
+            if before + len(self.first.path(category.id) or ()) > MAX_ANSWER_TOKENS:
+                raise TaxonomyError(
+                    category.location.problem(
+                        f"the name of {category.id} is too long to be read in an answer: give it one of fewer than "
+                        f"{MAX_ANSWER_TOKENS - before} tokens",
+                        code="taxonomy/not-for-model",
+                    )
+                )
 
     @property
     def verdicts(self) -> tuple[int, ...]:
@@ -147,11 +177,31 @@ def logsumexp(logits: Sequence[float]) -> float:
     return highest + math.log(sum(math.exp(logit - highest) for logit in logits))
 
 
-def _word(vocab: Vocab, answer: AnswerFormat, word: str) -> list[int]:
+def _word(vocab: Vocab, before: str, word: str) -> list[int]:
     """The tokens of a word for a verdict, where it stands in the answer."""
-    if not answer.prefix or answer.prefix.endswith("\n"):
+    if not before or before.endswith("\n"):
         return list(map(int, vocab.encode_text(word)))
-    return _after(vocab.encode_line, answer.prefix, word)
+    return _after(vocab.encode_line, before, word)
+
+
+def _earlier(
+    vocab: Vocab, answer: AnswerFormat, fields: Iterable[EarlierAnswer]
+) -> Iterator[Mapping[int, tuple[int, ...]]]:
+    """The tokens of the answers before a verdict: those after the first token of each word, by that token."""
+    before = answer.prefix
+    for one in fields:
+        words: dict[int, tuple[int, ...]] = {}
+        for word in one.words:
+            first, *rest = _after(vocab.encode_line, before, word + one.after)
+            words.setdefault(first, tuple(rest))
+        yield words
+        before = one.after.lstrip("\n")
+    if any(_word(vocab, before, word) != _word(vocab, answer.prefix, word) for word in (*answer.safe, *answer.unsafe)):
+        raise ModelError(
+            f"the model's vocabulary has other tokens for the words of a verdict after {before!r} than after "
+            f"{answer.prefix!r}: its verdicts cannot be read",
+            code="model/unsupported",
+        )
 
 
 def _first(vocab: Vocab, answer: AnswerFormat, text: str) -> list[int]:

@@ -68,8 +68,15 @@ class Pipeline:
     def requests(self, prepared: PreparedRecord) -> Sequence[LogitCoroutine[PromptScore]]:
         """What the engine is asked about a record."""
         return [
-            score_prompt(prompt.tokens, prompt.prefix_len, self.answers, list_if=self._reads_categories)
-            for prompt in prepared.prompts
+            score_prompt(
+                prompt.tokens,
+                prompt.prefix_len,
+                self.answers,
+                speaker=turn_prompts.turn.speaker,
+                list_if=self._reads_categories,
+            )
+            for turn_prompts in prepared.turns
+            for prompt in turn_prompts.prompts
         ]
 
     def keyed_requests(

@@ -106,10 +106,6 @@ class PreparedRecord:
     error: str | None = None
     error_code: ErrorCode | None = None
 
-    @property
-    def prompts(self) -> list[EncodedPrompt]:
-        return [prompt for turn_prompts in self.turns for prompt in turn_prompts.prompts]
-
 
 def prepare(
     records: Sequence[Record | Malformed], encoders: PromptEncoders, config: JudgeConfig, *, shares: bool = True

@@ -7,6 +7,8 @@ Categories are decoded greedily over the trie of the ids that may follow:
 
     prompt … ⏎⏎ ▸ unsafe ⏎ ▸ S1 , S9 <end>        ▸ where logits are read
 
+What a family answers before the verdict is decoded greedily, too.
+
 A logit that is not finite is an error, never a verdict.
 """
 
@@ -20,18 +22,18 @@ import numpy as np
 
 from guardcli.engine.request import MAX_ANSWER_TOKENS, LogitCoroutine, LogitQuery, Logits, RequestStep
 from guardcli.errors import ErrorCode
-from guardcli.judging.answers import AnswerGrammar, Trie
+from guardcli.judging.answers import AnswerGrammar, Trie, logsumexp
 from guardcli.models.vocab import TokenIds
-
-_LONGEST_ID = 8  # tokens of an id with its separator, and some over
+from guardcli.prompts.turns import Speaker
 
 
 @dataclass(frozen=True, slots=True)
 class PromptScore:
     """The score of one prompt.
 
-    `score` is P(unsafe) / (P(safe) + P(unsafe)), in [0, 1]; `mass` is P(safe) + P(unsafe) among all tokens. `listed`
-    has the probability of each category id to be listed first, if it was read. With an `error` the rest is undefined.
+    `score` is P(unsafe) / (P(safe) + P(unsafe)), in [0, 1]; `mass` is P(safe) + P(unsafe) among all tokens, times the
+    share of the possible words at each earlier answer. `listed` has the probability of each category id to be listed
+    first, if it was read. With an `error` the rest is undefined.
     """
 
     score: float = math.nan
@@ -47,9 +49,15 @@ class _NotFinite(Exception):
 
 
 def score_prompt(
-    prompt: TokenIds, prefix_len: int, answers: AnswerGrammar, *, list_if: Callable[[float], bool]
+    prompt: TokenIds,
+    prefix_len: int,
+    answers: AnswerGrammar,
+    *,
+    speaker: Speaker = "User",
+    list_if: Callable[[float], bool],
 ) -> LogitCoroutine[PromptScore]:
-    """A coroutine that scores a prompt. The prompt ends where the model would write its verdict.
+    """A coroutine that scores a prompt about a speaker's message. The prompt ends where the model would write its
+    verdict, or the first of its earlier answers.
 
     Categories are read if `list_if` is true of the score.
     """
@@ -57,15 +65,26 @@ def score_prompt(
     # of the time with a fifth of the prompts unsafe and 0.99 with half of them (170 M parameters, Q8_0, 2 cores,
     # medians of 5 interleaved rounds of 30 prompts): no difference that pays for three tokens a prompt on a CPU.
     try:
-        query = LogitQuery(len(prompt) - 1, answers.verdicts)
+        earlier = answers.earlier.get(speaker, ())
+        read = [*(tuple(words) for words in earlier), answers.verdicts]  # at one place after the other
+        query = LogitQuery(len(prompt) - 1, read[0])
         (logits,) = yield RequestStep(prompt, (query,), prefix_len=prefix_len)
+        length, share = len(prompt), 1.0
+        for words, options in zip(earlier, read[1:], strict=True):
+            _check((*logits.values, logits.logsumexp))
+            share *= min(1.0, math.exp(logsumexp(logits.values) - logits.logsumexp))
+            word = tuple(words)[int(np.argmax(logits.values))]
+            tokens = np.array([word, *words[word]], dtype=np.int32)
+            query = LogitQuery(length + len(tokens) - 1, options)
+            (logits,) = yield RequestStep(tokens, (query,), keep_len=length)
+            length += len(tokens)
         score, mass = _score(logits, answers)
         if not list_if(score):
-            return PromptScore(score, mass)
+            return PromptScore(score, share * mass)
         likely = dict(zip(answers.verdicts, logits.values, strict=True))
         unsafe = max(answers.unsafe, key=lambda token: likely[token])
-        categories, listed = yield from _categories(len(prompt), unsafe, answers)
-        return PromptScore(score, mass, categories, listed)
+        categories, listed = yield from _categories(length, unsafe, answers, end=len(prompt) + MAX_ANSWER_TOKENS)
+        return PromptScore(score, share * mass, categories, listed)
     except _NotFinite:
         return PromptScore(
             error="the model's logits are not finite: a damaged model, or an overflow on this device",
@@ -84,24 +103,23 @@ def _score(logits: Logits, answers: AnswerGrammar) -> tuple[float, float]:
 
 
 def _categories(
-    length: int, unsafe: int, answers: AnswerGrammar
+    length: int, unsafe: int, answers: AnswerGrammar, *, end: int
 ) -> LogitCoroutine[tuple[tuple[str, ...], dict[str, float]]]:
     """Decode the listed ids, starting with the most probable first one; return them and the distribution of the first.
 
     `unsafe` is the first token of the word after which they stand.
 
-    The list is cut at MAX_ANSWER_TOKENS: after some 15 ids of four tokens, more than any guard lists.
+    The list ends before the sequence has `end` tokens: after some 15 ids of four tokens, more than any guard lists.
     """
     forced, choice = answers.first.unique_path()
     tokens = [unsafe, *answers.unsafe[unsafe], *forced]
     listed = yield from _distribution(choice, tokens, length, answers.after_id)
     first = max(listed, key=lambda id_: listed[id_])
-    end = length + MAX_ANSWER_TOKENS
     if rest := choice.path(first):  # what leads to the choice was evaluated, and this follows
         length += len(tokens)
         tokens = rest
     listed_ids = [first]
-    while (others := answers.remaining(tuple(listed_ids))).children and length + len(tokens) + _LONGEST_ID <= end:
+    while (others := answers.remaining(tuple(listed_ids))).children and length + len(tokens) + answers.longest <= end:
         options = (*answers.ends, *others.children)
         chosen = options[int(np.argmax((yield from _ask(tokens, length, options))))]
         length += len(tokens)

@@ -6,8 +6,8 @@ A family is one file: it makes a `Template` for each of its generations, and `te
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, TypeAlias
 
@@ -23,6 +23,14 @@ Reads = Literal["conversation", "exchange"]
 Policy = Literal["ids and names", "one criterion", "nothing"]
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierAnswer:
+    """Another answer that a model gives before its verdict: one of `words`, and `after` it what leads to the next."""
+
+    words: tuple[str, ...]
+    after: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerFormat:
     r"""What a model writes after its prompt: `prefix`, then a word for safe, or one for unsafe and categories::
@@ -30,11 +38,18 @@ class AnswerFormat:
         \n\n unsafe \n S1,S9 <|eot_id|>               Safety:  Unsafe \nCategories:  Violent, PII \n
         prefix ▲  before_list    end                  prefix ▲      before_list                 list_ends
 
+    About the messages of a speaker it may answer something else first::
+
+        Harmful request:  no \nHarmful response:  yes
+        prefix           word              after    ▲
+
     The score is the share of the words for unsafe among all the words of both kinds. In the vocabularies of the
     family's models, no word for safe begins with the same token as one for unsafe.
 
     Attributes:
-        prefix: what the model writes before its verdict; it is evaluated with the prompt.
+        prefix: what the model writes first; it is evaluated with the prompt.
+        earlier: the answers between `prefix` and the verdict, by whose message is judged. Of each, the most probable
+            word is taken, as if the model wrote it.
         safe: the words for a message that violates nothing, the usual one first.
         unsafe: the words for a message that violates a category, the usual one first.
         before_list: what stands between the word for unsafe and the first category.
@@ -44,6 +59,7 @@ class AnswerFormat:
     """
 
     prefix: str = ""
+    earlier: Mapping[Speaker, tuple[EarlierAnswer, ...]] = field(default_factory=dict)
     safe: tuple[str, ...] = ("safe",)
     unsafe: tuple[str, ...] = ("unsafe",)
     before_list: str = "\n"

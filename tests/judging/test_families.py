@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import re
@@ -59,6 +60,8 @@ FAMILIES = (
     Family(TEMPLATES["shieldgemma"], ("Chatbot  Response: hi",)),
     Family(TEMPLATES["aegis-1"], ("Provide your safety  assessment for User", "<end conversation>")),
     Family(TEMPLATES["md-judge-0.1"], ("[ /INST] safe", "Task: check if there is unsafe content")),
+    Family(TEMPLATES["wildguard"], ("Harmful request: no", "ai assistant : I refuse", "Response Refusal:yes")),
+    Family(TEMPLATES["nemoguard"], ('{"User Safety": "safe"}', '" response  safety":"safe"', "Output JSON: {}")),
 )
 
 
@@ -78,8 +81,10 @@ def words_of(template: Template) -> list[str]:
     taxonomy = Taxonomy.load(template.taxonomy)
     renderer = Renderer(template, taxonomy)
     parts = [part for speaker in SPEAKERS for part in (*renderer.prefix(speaker), *renderer.suffix(speaker))]
-    text = "".join(segment.text for segment in parts if not segment.special)
-    return sorted(set(re.findall(r" ?\w+", text + " ".join(map(template.listed, taxonomy.categories)))))
+    answers = [template.answer.prefix, template.answer.before_list, *map(template.listed, taxonomy.categories)]
+    answers += [one.after for fields in template.answer.earlier.values() for one in fields]
+    text = "".join(segment.text for segment in parts if not segment.special) + " ".join(answers)
+    return sorted(set(re.findall(r" ?\w+", text)))
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +116,13 @@ def says(answers: AnswerGrammar, logits: Mapping[int, float]) -> PromptScore:
 
 
 def word(model: Model, text: str) -> int:
-    """The token of a word."""
-    (token,) = model.vocab.encode_text(text)
-    return int(token)
+    """The first token of a word."""
+    return int(model.vocab.encode_text(text)[0])
 
 
 def test_the_words_of_a_verdict_are_summed(model: Model, family: Family) -> None:
     answer = family.template.answer
-    answers = AnswerGrammar.from_taxonomy(Taxonomy.load(family.template.taxonomy), family.template, model.vocab)
+    answers = answers_of(model, family.template)
     assert answers.safe == tuple(word(model, text) for text in answer.safe)
     assert tuple(answers.unsafe) == tuple(word(model, text) for text in answer.unsafe)
     even = says(answers, dict.fromkeys(answers.verdicts, 0.0))
@@ -129,6 +133,46 @@ def test_the_words_of_a_verdict_are_summed(model: Model, family: Family) -> None
     assert (half.score, half.mass) == (pytest.approx(even.score), pytest.approx(0.5))
     for token in answers.verdicts:
         assert says(answers, {token: 0.0}).score == pytest.approx(float(token in answers.unsafe), abs=1e-9)
+
+
+def answers_of(model: Model, template: Template) -> AnswerGrammar:
+    return AnswerGrammar.from_taxonomy(Taxonomy.load(template.taxonomy), template, model.vocab)
+
+
+def test_what_is_answered_before_the_verdict_is_the_most_probable(model: Model, family: Family) -> None:
+    """Each combination of words is written out, with the verdict after it; the mass is that of all of them."""
+    answer, answers = family.template.answer, answers_of(model, family.template)
+    for speaker in SPEAKERS:
+        fields = answer.earlier.get(speaker, ())
+        for chosen in itertools.product(*(field.words for field in fields)):
+            request = score_prompt(
+                np.array([1, 2, 3], dtype=np.int32), 1, answers, speaker=speaker, list_if=lambda score: False
+            )
+            step, written = next(request), [1, 2, 3]
+            for said in chosen:
+                (query,) = step.queries
+                (expected,) = (token for token in query.token_ids if token == first_token(model, answer.prefix, said))
+                values = tuple(math.log(0.5 if token == expected else 0.1) for token in query.token_ids)
+                step = request.send((Logits(values, 0.0),))
+                assert step.keep_len == len(written)
+                written += step.tokens.tolist()
+                assert step.queries[0].position == len(written) - 1
+            said_before = "".join(f"{said}{field.after}" for said, field in zip(chosen, fields, strict=True))
+            before, whole = (model.vocab.encode_text(answer.prefix + text).tolist() for text in ("", said_before))
+            assert written[3:] == whole[len(before) :]
+            values = tuple(math.log(0.4 if token in answers.unsafe else 0.1) for token in step.queries[0].token_ids)
+            with pytest.raises(StopIteration) as stop:
+                request.send((Logits(values, 0.0),))
+            share = math.prod(0.5 + 0.1 * (len(field.words) - 1) for field in fields)
+            unsafe, safe = 0.4 * len(answers.unsafe), 0.1 * len(answers.safe)
+            assert stop.value.value.score == pytest.approx(unsafe / (unsafe + safe))
+            assert stop.value.value.mass == pytest.approx(share * min(1, unsafe + safe))
+
+
+def first_token(model: Model, before: str, text: str) -> int:
+    """The first token of a text after another one."""
+    start = len(model.vocab.encode_text(before))
+    return int(model.vocab.encode_text(before + text)[start])
 
 
 @pytest.mark.parametrize("per_category", [False, True])
@@ -224,10 +268,26 @@ def test_controversial_is_unsafe_or_safe(folder: Path) -> None:
         words = (*template.answer.safe, *template.answer.unsafe)
         path = tiny.write(folder / f"{name}-words.gguf", special_tokens=("<|im_start|>", "<|im_end|>"), verdicts=words)
         with Model.load(path, template=name) as loaded:
-            answers = AnswerGrammar.from_taxonomy(Taxonomy.load("qwen3guard"), template, loaded.vocab)
+            answers = answers_of(loaded, template)
             shares = {" Safe": 0.25, " Unsafe": 0.25, " Controversial": 0.5}
             outcome = says(answers, {word(loaded, text): math.log(share) for text, share in shares.items()})
         assert outcome.score == pytest.approx(expected)
+
+
+def test_a_name_that_is_too_long_to_be_listed_is_refused(folder: Path) -> None:
+    template = TEMPLATES["nemoguard"]
+    words = words_of(template)
+    path = tiny.write(folder / "long.gguf", words=words)
+    with Model.load(path, template="nemoguard") as model:
+        for length, fits in ((40, True), (60, False)):
+            text = f"name: x\ncategories:\n  - {{id: S1, name: Threat}}\n  - {{id: S2, name: {'x' * length}}}\n"
+            taxonomy = Taxonomy.from_yaml(text, "x.yaml")
+            if fits:
+                AnswerGrammar.from_taxonomy(taxonomy, template, model.vocab)
+                continue
+            with pytest.raises(TaxonomyError, match=r"x\.yaml:4:5: the name of S2 is too long") as caught:
+                AnswerGrammar.from_taxonomy(taxonomy, template, model.vocab)
+            assert [problem.code for problem in caught.value.problems] == ["taxonomy/not-for-model"]
 
 
 def test_a_policy_that_nobody_reads_is_refused() -> None:

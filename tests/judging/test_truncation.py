@@ -120,7 +120,7 @@ def test_a_long_conversation_costs_in_proportion_to_its_length(model: Model, *, 
 
 def comparable(prepared: PreparedRecord) -> tuple[object, ...]:
     """A prepared record with its token ids as lists."""
-    prompts = [(prompt.tokens.tolist(), prompt.prefix_len) for prompt in prepared.prompts]
+    prompts = [(prompt.tokens.tolist(), prompt.prefix_len) for turn in prepared.turns for prompt in turn.prompts]
     turns = [(one.turn, one.flags, one.truncated) for one in prepared.turns]
     return prepared.record, turns, prompts, prepared.skipped, prepared.error
 

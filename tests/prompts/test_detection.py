@@ -57,6 +57,10 @@ def test_no_family_claims_the_chat_template_of_another(source: str, template: st
         ("Granite Guardian 3.0 2b", "granite-guardian-3"), ("granite3-guardian-8b", "granite-guardian-3"),
         ("granite-guardian-4.1-8b-Q4_K_M", "granite-guardian-4.1"), ("shieldgemma-2b-Q4_K_M", "shieldgemma"),
         ("Aegis-AI-Content-Safety-LlamaGuard-Defensive-1.0", "aegis-1"),
+        ("wildguard", "wildguard"), ("WildGuard.Q4_K_M", "wildguard"),
+        ("Llama 3.1 Nemoguard 8B Content Safety", "nemoguard"),
+        ("Llama-3.1-Nemotron-Safety-Guard-8B-v3", "nemoguard"),
+        ("Llama-3.1-Nemotron-Safety-Guard-Multilingual-8B-v1", "nemoguard"),
         ("MD-Judge-v0.1", "md-judge-0.1"), ("MD Judge V0.1 Q8_0", "md-judge-0.1"),
     ],
 )  # fmt: skip
@@ -73,6 +77,9 @@ def test_then_the_name_then_the_file_name(name: str, template: str) -> None:
     [
         ("Meta Llama 3.1 8B Instruct", "Meta Llama 3.1 8B Instruct"),
         ("Prompt Guard 86M", "Prompt Guard 86M"),
+        ("Llama 3.1 Nemoguard 8B Topic Control", "Llama 3.1 Nemoguard 8B Topic Control"),
+        ("Nemotron-3.5-Content-Safety", "Nemotron-3.5-Content-Safety"),
+        ("Mistral-7B-wildguardmix", "Mistral-7B-wildguardmix"),
         ("Qwen3Guard Stream 8B", "Qwen3Guard Stream 8B"),
         ("Shieldgemma 2 4b It", "Shieldgemma 2 4b It"),
         ("Granite Guardian 3.3 8b", "Granite Guardian 3.3 8b"),

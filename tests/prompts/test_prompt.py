@@ -32,6 +32,8 @@ TEMPLATE_OF = {
     "shieldgemma": "shieldgemma",
     "aegis-1.0": "aegis-1",
     "md-judge-v0.1": "md-judge-0.1",
+    "wildguard": "wildguard",
+    "nemoguard-8b-content-safety": "nemoguard",
 }
 
 
@@ -77,7 +79,7 @@ def conversation_of(case: Case) -> Conversation:
 def test_there_is_a_golden_file_for_every_template() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(TEMPLATE_OF)
     assert sorted(TEMPLATE_OF.values()) == sorted(TEMPLATES.keys() - {"qwen3guard-loose"})  # the same prompt
-    assert len(cases()) == 42
+    assert len(cases()) == 46
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)

@@ -43,9 +43,11 @@ def test_names() -> None:
         "granite-guardian-4.1",
         *GENERATIONS,
         "md-judge-0.1",
+        "nemoguard",
         "openai-moderation",
         "qwen3guard",
         "shieldgemma",
+        "wildguard",
     )
 
 
@@ -59,7 +61,7 @@ def test_the_wording_is_that_of_the_golden_prompt(name: str) -> None:
 def test_the_file_says_what_it_is(name: str) -> None:
     taxonomy = Taxonomy.load(name)
     assert taxonomy.name == name == Path(taxonomy.location.path).stem
-    by_name = {*GENERATIONS, "qwen3guard"} - {"llama-guard-1"}
+    by_name = {*GENERATIONS, "qwen3guard", "nemoguard", "wildguard"} - {"llama-guard-1"}
     assert taxonomy.detail == ("names" if name in by_name else "full")
     assert (taxonomy.threshold, taxonomy.tests) == (None, ())
     assert Path(taxonomy.location.path).read_text().startswith("# ")

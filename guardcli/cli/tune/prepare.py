@@ -32,8 +32,10 @@ from guardcli.training.augmentation import (
     prepare_examples,
 )
 
-# Those whose answers list the ids of a policy, which is what is trained.
-_TRAINED = [name for name, template in TEMPLATES.items() if template.policy == "ids and names"]
+# Those whose answers are a verdict and the ids of a policy, which is what is trained.
+_TRAINED = [
+    name for name, template in TEMPLATES.items() if template.policy == "ids and names" and not template.answer.earlier
+]
 _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
 
 
