@@ -25,7 +25,7 @@ from guardcli.engine.kv_cells import KvCells
 from guardcli.engine.plan import PlanEntry
 from guardcli.engine.request_queue import PendingRequest
 from guardcli.engine.sequence import KvSequence
-from guardcli.engine.token_arrays import common_prefix_len
+from guardcli.engine.token_arrays import common_prefix_len, count_distinct
 from guardcli.errors import EngineError
 from guardcli.models.vocab import TokenIds
 
@@ -218,7 +218,7 @@ class PrefixCache:
         params = self._context.params
         others = sorted((p for p in self._prefixes if p not in self._path), key=lambda p: p.last_used)
         for other in others:
-            num_tokens = sum(len(p.tokens) for p in self._prefixes)
+            num_tokens = count_distinct(self.prefixes)
             if len(self._prefixes) > params.max_prefixes or num_tokens > params.prefix_cache_tokens:
                 self._evict_prefix(other)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
+
 from guardcli.models.vocab import TokenIds
 
 
@@ -16,3 +19,15 @@ def common_prefix_len(a: TokenIds, b: TokenIds) -> int:
     differ = a[:length] != b[:length]
     first = int(differ.argmax()) if length else 0
     return first if length and differ[first] else length
+
+
+def count_distinct(sequences: Iterable[TokenIds]) -> int:
+    """How many tokens sequences have together, where those of a common beginning count once.
+
+    >>> import numpy as np
+    >>> count_distinct([np.array([1, 2, 3]), np.array([1, 2, 4])])
+    4
+    """
+    order = sorted(sequences, key=sort_key)
+    shared = sum(common_prefix_len(before, tokens) for before, tokens in pairwise(order))
+    return sum(map(len, order)) - shared

@@ -121,7 +121,7 @@ def prepare(
         ModelError, UnicodeError, UnencodableTextError
     ):  # raised again by the record that is to blame, after those before it
         wanted = [(draft.encoded, at) for draft in with_turns for at in draft.chosen_indices]
-        _encoder(encoders).encode_turns(wanted)
+        _encoder(encoders).encode_judged_turns(wanted)
     for draft in drafts:
         if isinstance(draft, PreparedRecord):
             yield draft

@@ -91,16 +91,25 @@ class PromptEncoder:
         """What separates the parts of a prompt besides special tokens; see `contains_marker`."""
         return self._renderer.template.markers
 
+    @property
+    def judged_differs(self) -> bool:
+        """Whether a turn has other ids where it is the judged one."""
+        return self._renderer.template.judged_turn is not None
+
     def encode_turn(self, turn: Turn) -> TokenIds:
-        """The ids of one turn as it stands in a conversation."""
+        """The ids of one turn as it stands in a conversation, before the judged one."""
         return self._vocab.encode(self._renderer.turn(turn), follows=self._follows_text)
 
-    def encode_turns(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
-        """Encode turns of several conversations, by their indices, at once."""
-        pieces = [self._renderer.turn(turns.shown[at]) for turns, at in wanted]
+    def encode_judged_turn(self, turn: Turn) -> TokenIds:
+        """The ids of the judged turn."""
+        return self._vocab.encode(self._renderer.judged_turn(turn), follows=self._follows_text)
+
+    def encode_judged_turns(self, wanted: Sequence[tuple[EncodedTurns, int]]) -> None:
+        """Encode turns of several conversations that are judged, by their indices, at once."""
+        pieces = [self._renderer.judged_turn(turns.shown[at]) for turns, at in wanted]
         encoded = self._vocab.encode_batch(pieces, follows=self._follows_text)
         for (turns, at), ids in zip(wanted, encoded, strict=True):
-            turns.keep(at, ids)
+            turns.keep_judged(at, ids)
 
     def fit(self, turns: EncodedTurns, at: int) -> PromptWindows:
         """The prompt for the turn at an index, with the turns before it.
@@ -110,7 +119,7 @@ class PromptEncoder:
         turn = turns.shown[at]
         if self._no_request is not None:
             return self._fit_exchange(turns, at, self._no_request)
-        room = self._room(turn.speaker) - len(turns[at])
+        room = self._room(turn.speaker) - len(turns.judged(at))
         if room < 0:
             return PromptWindows(tuple(self._windows(turn)), truncated=at > 0)
         start = at
@@ -119,7 +128,7 @@ class PromptEncoder:
             room -= len(turns[start])
         if start > 0:
             start = self._stepped(turns, start, at)
-        said = [turns[i] for i in range(start, at + 1)]
+        said = [*(turns[i] for i in range(start, at)), turns.judged(at)]
         return PromptWindows((self._prompt(turn.speaker, said),), truncated=start > 0)
 
     def _fit_exchange(self, turns: EncodedTurns, at: int, no_request: TokenIds) -> PromptWindows:
@@ -132,12 +141,12 @@ class PromptEncoder:
             request, before = None, []
         else:
             request, before = find_request(turns.shown, at), [no_request]
-        room = self._room(turn.speaker) - len(turns[at])
+        room = self._room(turn.speaker) - len(turns.judged(at))
         if request is not None and len(turns[request]) <= room:
             before, request = [turns[request]], None
         if room < sum(map(len, before)):
             return PromptWindows(tuple(self._windows(turn, before)), truncated=request is not None)
-        said = [*before, turns[at]]
+        said = [*before, turns.judged(at)]
         return PromptWindows((self._prompt(turn.speaker, said),), truncated=request is not None)
 
     def _stepped(self, turns: EncodedTurns, earliest: int, at: int) -> int:
@@ -165,11 +174,11 @@ class PromptEncoder:
         room = self._room(turn.speaker) - sum(map(len, before))
 
         def count(text: str) -> int:
-            return len(self.encode_turn(replace(turn, text=text.strip())))
+            return len(self.encode_judged_turn(replace(turn, text=text.strip())))
 
         for start, end in split_into_windows(turn.text, room, count):
             if text := turn.text[start:end].strip():
-                yield self._prompt(turn.speaker, [*before, self.encode_turn(replace(turn, text=text))])
+                yield self._prompt(turn.speaker, [*before, self.encode_judged_turn(replace(turn, text=text))])
 
     def _encode_prefix(self, speaker: Speaker) -> TokenIds:
         return self._vocab.encode(self._renderer.prefix(speaker))
@@ -189,6 +198,7 @@ class EncodedTurns:
         self.shown = shown
         self._encoder = encoder
         self._ids: dict[int, TokenIds] = {}
+        self._judged_ids = {} if encoder.judged_differs else self._ids
         self._begins = [0]
 
     def __getitem__(self, at: int) -> TokenIds:
@@ -196,9 +206,15 @@ class EncodedTurns:
             self._ids[at] = self._encoder.encode_turn(self.shown[at])
         return self._ids[at]
 
-    def keep(self, at: int, ids: TokenIds) -> None:
-        """Know the ids of a turn before they are asked for."""
-        self._ids[at] = ids
+    def judged(self, at: int) -> TokenIds:
+        """The ids of a turn where it is the judged one."""
+        if at not in self._judged_ids:
+            self._judged_ids[at] = self._encoder.encode_judged_turn(self.shown[at])
+        return self._judged_ids[at]
+
+    def keep_judged(self, at: int, ids: TokenIds) -> None:
+        """Know the ids of a judged turn before they are asked for."""
+        self._judged_ids[at] = ids
 
     def begins(self, at: int) -> list[int]:
         """Where each turn up to the one at an index begins, in tokens from the first turn."""

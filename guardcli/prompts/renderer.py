@@ -47,10 +47,10 @@ class Renderer:
         if not shown:
             raise ValueError("a prompt needs the turn that is judged")
         judged = shown[-1]
-        turns = (*self._context(shown), judged)
+        before = [segment for turn in self._context(shown) for segment in self.turn(turn)]
         return Prompt(
             prefix=self.prefix(judged.speaker),
-            conversation=tuple(segment for turn in turns for segment in self.turn(turn)),
+            conversation=(*before, *self.judged_turn(judged)),
             suffix=self.suffix(judged.speaker),
             answer_prefix=self.template.answer.prefix,
         )
@@ -60,8 +60,12 @@ class Renderer:
         return self.template.prefix(self._taxonomy, speaker)
 
     def turn(self, turn: Turn) -> tuple[Segment, ...]:
-        """One turn of the conversation."""
+        """One turn of the conversation, before the one that is judged."""
         return self.template.turn(turn)
+
+    def judged_turn(self, turn: Turn) -> tuple[Segment, ...]:
+        """The turn that is judged."""
+        return (self.template.judged_turn or self.template.turn)(turn)
 
     def suffix(self, speaker: Speaker) -> tuple[Segment, ...]:
         """What comes after the conversation, up to where the model answers."""

@@ -81,10 +81,12 @@ class Template:
     name matches `model_name` (where there is one). Models that were tuned from those of another template and still
     carry its chat template are told apart by their name: `carries_chat_template_of` names that template.
 
-    A prompt is `prefix`, each `turn`, and `suffix`: the functions get the taxonomy and whose message is judged. Each of
-    the three ends with a line break, or has a special token at its end or at the beginning of what follows, so that no
-    vocabulary has a token across such a boundary. Where the prefix has the policy, that is evaluated once for many
-    conversations; where the suffix has it, the questions about a conversation share the conversation.
+    A prompt is `prefix`, each `turn`, and `suffix`: the functions get the taxonomy and whose message is judged. The
+    judged message may look different from earlier ones (`judged_turn`). Each of the three ends with a line break, or
+    has a special token at its end or at the beginning of what follows, or a blank at the beginning of what follows if
+    the vocabularies are byte-level, so that no vocabulary has a token across such a boundary. Where the prefix has the
+    policy, that is evaluated once for many conversations; where the suffix has it, the questions about a conversation
+    share the conversation.
 
     `ids` matches the category ids that the models can write. Those of a family that `renumbers` were trained on
     shuffled categories and write whatever number stands before one. Others were trained to write the numbers of their
@@ -109,6 +111,7 @@ class Template:
     taxonomy: str
     prefix: Callable[[Taxonomy, Speaker], Segments]
     turn: Callable[[Turn], Segments]
+    judged_turn: Callable[[Turn], Segments] | None = None
     suffix: Callable[[Taxonomy, Speaker], Segments]
     policy: Policy = "ids and names"
     reads: Reads = "conversation"

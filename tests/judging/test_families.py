@@ -61,6 +61,7 @@ FAMILIES = (
     Family(TEMPLATES["aegis-1"], ("Provide your safety  assessment for User", "<end conversation>")),
     Family(TEMPLATES["md-judge-0.1"], ("[ /INST] safe", "Task: check if there is unsafe content")),
     Family(TEMPLATES["wildguard"], ("Harmful request: no", "ai assistant : I refuse", "Response Refusal:yes")),
+    Family(TEMPLATES["shieldstral"], ("<query>: is it a poem?", "[assistant] I refuse", "[ /SYSTEM_PROMPT ]")),
     Family(TEMPLATES["nemoguard"], ('{"User Safety": "safe"}', '" response  safety":"safe"', "Output JSON: {}")),
 )
 
@@ -202,6 +203,21 @@ def special_ids(model: Model, template: Template, said: list[Turn]) -> list[int]
     encoder = encoder_of(model, template)
     (prompt,) = encoder.fit(encoder.conversation(said), len(said) - 1).prompts
     return [token for token in prompt.tokens.tolist() if model.vocab.is_control(token)]
+
+
+def test_no_token_goes_across_the_parts_of_a_prompt(model: Model, family: Family) -> None:
+    """A prompt in parts, each encoded by itself, has the tokens of the whole in one piece."""
+    taxonomy = Taxonomy.load(family.template.taxonomy)
+    policy = taxonomy.single_category(taxonomy.categories[0].id) if family.template.asks_by_category else taxonomy
+    encoder, renderer = encoder_of(model, family.template, policy), Renderer(family.template, policy)
+    for texts in (["Hi"], ["[a] b?", "I said: no.", "Oh!"], ["?!", "(c)"], ["\u0301x", "/.", "  -", "'t is"]):
+        said = [Turn(n, *(("assistant", "Agent") if n % 2 else ("user", "User")), text) for n, text in enumerate(texts)]
+        for at in range(len(said)):
+            shown = said[: at + 1]
+            (prompt,) = encoder.fit(encoder.conversation(said), at).prompts
+            whole = model.vocab.encode(renderer.render(shown).segments).tolist()
+            answer = model.vocab.encode_text(family.template.answer.prefix).tolist()
+            assert prompt.tokens.tolist() == whole + answer
 
 
 CHARACTERS = st.characters(exclude_categories=("Cs", "Cn"))

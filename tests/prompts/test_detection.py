@@ -57,6 +57,7 @@ def test_no_family_claims_the_chat_template_of_another(source: str, template: st
         ("Granite Guardian 3.0 2b", "granite-guardian-3"), ("granite3-guardian-8b", "granite-guardian-3"),
         ("granite-guardian-4.1-8b-Q4_K_M", "granite-guardian-4.1"), ("shieldgemma-2b-Q4_K_M", "shieldgemma"),
         ("Aegis-AI-Content-Safety-LlamaGuard-Defensive-1.0", "aegis-1"),
+        ("Shieldstral 1.0 3B", "shieldstral"), ("Shieldstral-1.0-3B-Q4_K_M", "shieldstral"),
         ("wildguard", "wildguard"), ("WildGuard.Q4_K_M", "wildguard"),
         ("Llama 3.1 Nemoguard 8B Content Safety", "nemoguard"),
         ("Llama-3.1-Nemotron-Safety-Guard-8B-v3", "nemoguard"),

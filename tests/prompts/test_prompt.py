@@ -33,6 +33,7 @@ TEMPLATE_OF = {
     "aegis-1.0": "aegis-1",
     "md-judge-v0.1": "md-judge-0.1",
     "wildguard": "wildguard",
+    "shieldstral": "shieldstral",
     "nemoguard-8b-content-safety": "nemoguard",
 }
 
@@ -79,7 +80,7 @@ def conversation_of(case: Case) -> Conversation:
 def test_there_is_a_golden_file_for_every_template() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(TEMPLATE_OF)
     assert sorted(TEMPLATE_OF.values()) == sorted(TEMPLATES.keys() - {"qwen3guard-loose"})  # the same prompt
-    assert len(cases()) == 46
+    assert len(cases()) == 49
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
