@@ -285,7 +285,7 @@ def test_ctrl_c_while_waiting_for_input(check: list[str]) -> None:
         process.stdin.flush()
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
+        assert process.wait(timeout=60) == 130
         assert process.stderr.read().strip() == b""
 
 

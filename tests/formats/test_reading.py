@@ -145,9 +145,9 @@ def check_live(written, format=None):
     listener.start()
     with open(writing, "wb", buffering=0) as pipe:
         pipe.write(written)
-        assert heard.get(timeout=10) == HI
+        assert heard.get(timeout=60) == HI
         pipe.write(written)
-        assert heard.get(timeout=10) == HI
+        assert heard.get(timeout=60) == HI
     listener.join()
     assert heard.empty()
 

@@ -315,7 +315,7 @@ def _progress_line(progress: TrainProgress, steps_done: int, seconds: float) -> 
     """Such as `[#####...............] 125/500, loss 0.1234, 2.05 s a step, 0:12:48 left`."""
     filled = _BAR_WIDTH * progress.step // progress.num_steps
     pace = seconds / max(steps_done, 1)
-    left = int(pace * (progress.num_steps - progress.step))
+    left = round(pace * (progress.num_steps - progress.step))
     bar = "#" * filled + "." * (_BAR_WIDTH - filled)
     return (
         f"[{bar}] {progress.step:,}/{progress.num_steps:,}, {_metrics(progress)}, "
