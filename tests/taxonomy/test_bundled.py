@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from guardcli.errors import TaxonomyError
+from guardcli.prompts import TEMPLATES, policy_warnings
 from guardcli.taxonomy import Category, Taxonomy, bundled_taxonomies
 
 PROMPTS = Path(__file__).parents[1] / "golden/prompts"
@@ -45,6 +47,7 @@ def test_names() -> None:
         "md-judge-0.1",
         "nemoguard",
         "openai-moderation",
+        "perspective",
         "qwen3guard",
         "shieldgemma",
         "wildguard",
@@ -85,3 +88,21 @@ def test_the_labels_of_the_moderation_set() -> None:
         "S8": "violence/graphic",
     }
     assert all(category.description for category in categories)
+
+
+def test_the_names_of_perspective() -> None:
+    categories = Taxonomy.load("perspective").categories
+    names = "TOXICITY SEVERE_TOXICITY IDENTITY_ATTACK INSULT PROFANITY THREAT SEXUALLY_EXPLICIT"
+    assert [category.label.upper() for category in categories] == names.split()
+    assert all(category.description for category in categories)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_perspective_is_for_every_family_that_reads_policies_and_can_write_its_ids(template: str) -> None:
+    taxonomy = Taxonomy.load("perspective")
+    if TEMPLATES[template].policy == "nothing" or not TEMPLATES[template].ids.fullmatch("S15"):
+        with pytest.raises(TaxonomyError, match=r"models of the template|cannot write S15"):
+            TEMPLATES[template].check(taxonomy)
+    else:
+        TEMPLATES[template].check(taxonomy)
+        assert policy_warnings(taxonomy, TEMPLATES[template]) == []
