@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guardcli.audit.blocks import BlockLimits
 from guardcli.audit.sources import Source
+from guardcli.errors import setting
 
 if TYPE_CHECKING:
     from guardcli.engine import EngineConfig
@@ -23,8 +23,8 @@ MOVES_NOTHING = ("model.adapters",)  # they are in the identity of the model
 
 Json: TypeAlias = Mapping[str, Any]
 
-# What a difference is called, and the option that a value stands for: a text with the value in it, or None.
-_Option: TypeAlias = Callable[[Any], str | None]
+# What to do so that a setting has a value again: a text with the value in it, or None.
+_Remedy: TypeAlias = Callable[[Any], str | None]
 
 
 def make_manifest(
@@ -79,19 +79,19 @@ def make_manifest(
 
 
 def describe_differences(before: Json, after: Json) -> list[str]:
-    """What differs, each with the option that undoes it: "threads was 1 and is 2: add --threads 1".
+    """What differs, each with the setting that undoes it: "threads was 1 and is 2: add EngineConfig(threads=1)".
 
-    What only follows from something else, such as the size of the KV cache from --max-prompt-tokens, is left out.
+    What depends on another setting, as the size of the KV cache does on `max_prompt_tokens`, is left out.
     """
     if before.get("version") != after.get("version"):
         return ["it was started by another version of guard"]
-    told = [*_options(before, after), *_policies(before, after), *_inputs(before, after)]
+    told = [*_settings(before, after), *_policies(before, after), *_inputs(before, after)]
     return told or [f"{name} differs" for name in _differing(before, after)]
 
 
 def only_inputs_changed(before: Json, after: Json) -> bool:
     """Whether all that differs is the content of inputs, or of files of requests, that both runs name."""
-    if before.get("version") != after.get("version") or any(_options(before, after)) or any(_policies(before, after)):
+    if before.get("version") != after.get("version") or any(_settings(before, after)) or any(_policies(before, after)):
         return False
     differing = [name for name in ("inputs", "requests") if before.get(name) != after.get(name)]
     return bool(differing) and all(_paths(before, name) == _paths(after, name) for name in differing)
@@ -107,13 +107,13 @@ def block_tokens_of(manifest: Json | None) -> int | None:
     return tokens if isinstance(tokens, int) and tokens > 0 else None
 
 
-def _options(before: Json, after: Json) -> Iterator[str]:
+def _settings(before: Json, after: Json) -> Iterator[str]:
     flat_before, flat_after = _flat(before), _flat(after)
-    for name, option in _OPTIONS.items():
+    for name, remedy in _REMEDIES.items():
         old, new = flat_before.get(name), flat_after.get(name)
         if old != new:
             label = _LABELS.get(name) or name.rpartition(".")[2].replace("_", " ")
-            yield f"{label} was {_shown(old)} and is {_shown(new)}: {option(old)}"
+            yield f"{label} was {_shown(old)} and is {_shown(new)}: {remedy(old)}"
 
 
 def _policies(before: Json, after: Json) -> Iterator[str]:
@@ -161,24 +161,19 @@ def _shown(value: Any) -> str:
     return "not given" if value is None else str(value)
 
 
-def _value(option: str) -> _Option:
-    """An option with a value, or several times with one each."""
-
-    def worded(value: Any) -> str:
-        if value is None or value == []:
-            return f"drop {option}"
-        values = value if isinstance(value, list) else [value]
-        return "add " + " ".join(f"{option} {shlex.quote(str(one))}" for one in values)
-
-    return worded
+def _value(key: str) -> _Remedy:
+    """A setting with a value, or with several."""
+    return lambda value: f"drop {setting(key)}" if value in (None, []) else f"add {setting(key, value)}"
 
 
-def _flag(option: str) -> _Option:
-    return lambda value: f"{'add' if value else 'drop'} {option}"
+def _flag(key: str) -> _Remedy:
+    return lambda value: f"add {setting(key, True)}" if value else f"drop {setting(key)}"
 
 
 def _shard(value: Any) -> str:
-    return "drop --shard" if value == [1, 1] else f"add --shard {'/'.join(map(str, value or ()))}"
+    if value == [1, 1]:
+        return f"drop {setting('audit.shard')}"
+    return f"add {setting('audit.shard', '/'.join(map(str, value or ())))}"
 
 
 _LABELS = {
@@ -192,38 +187,42 @@ _LABELS = {
     "blocks.tokens": "the size of a block",
 }
 
-# Every field of a config that is in a manifest, and what else an option decides; in the order in which it is told.
-_OPTIONS: dict[str, _Option] = {
-    "model.model": lambda value: f"name that model with -m, and its adapters with --lora ({value})",
-    "model.template": _value("--template"),
-    "taxonomy.name": _value("-t"),
-    "judge.per_category": _flag("--per-category"),
-    "judge.calibration": lambda value: f"name that file by --calibration ({value})" if value else "drop --calibration",
-    "judge.threshold": _value("--threshold"),
+# Every field of a config that is in a manifest, and what else is set; in the order in which it is reported.
+_REMEDIES: dict[str, _Remedy] = {
+    "model.model": lambda value: (
+        f"name that model with ModelConfig.model, and its adapters with ModelConfig.adapters ({value})"
+    ),
+    "model.template": _value("ModelConfig.template"),
+    "taxonomy.name": _value("Guard.taxonomy"),
+    "judge.per_category": _flag("JudgeConfig.per_category"),
+    "judge.calibration": lambda value: (
+        f"name that file with JudgeConfig.calibration ({value})" if value else "drop JudgeConfig.calibration"
+    ),
+    "judge.threshold": _value("JudgeConfig.threshold"),
     "llama_cpp.version": lambda value: f"install llama-cpp-python {value}",
     "llama_cpp.features": lambda value: "resume it on the machine where it was started",
-    "engine.max_prompt_tokens": _value("--max-prompt-tokens"),
-    "engine.parallel": _value("--parallel"),
-    "engine.threads": _value("--threads"),
-    "engine.batch_size": _value("--batch-size"),
-    "engine.ubatch_size": _value("--ubatch-size"),
-    "engine.flash_attention": _value("--flash-attention"),
-    "engine.reproducible": _flag("--reproducible"),
-    "model.gpu": _value("--gpu"),
-    "model.gpu_layers": _value("--gpu-layers"),
-    "judge.target": _value("--target"),
-    "judge.as_user": _value("--as-user"),
-    "judge.scores": _flag("--scores"),
-    "judge.keep": _value("--keep"),
-    "judge.text": _flag("--with-text"),
-    "judge.allow_unverified_model": _flag("--allow-unverified-model"),
-    "judge.max_record_tokens": _value("--max-record-tokens"),
-    "reading.format": _value("--input-format"),
-    "reading.messages_path": _value("--messages-path"),
-    "reading.max_record_bytes": _value("--max-record-bytes"),
-    "reading.ignore": _value("--ignore"),
-    "reading.text_fields": _value("--text-field"),
-    "units.bytes": _value("--unit-bytes"),
-    "blocks.tokens": _value("--block-tokens"),
+    "engine.max_prompt_tokens": _value("EngineConfig.max_prompt_tokens"),
+    "engine.parallel": _value("EngineConfig.parallel"),
+    "engine.threads": _value("EngineConfig.threads"),
+    "engine.batch_size": _value("EngineConfig.batch_size"),
+    "engine.ubatch_size": _value("EngineConfig.ubatch_size"),
+    "engine.flash_attention": _value("EngineConfig.flash_attention"),
+    "engine.reproducible": _flag("EngineConfig.reproducible"),
+    "model.gpu": _value("ModelConfig.gpu"),
+    "model.gpu_layers": _value("ModelConfig.gpu_layers"),
+    "judge.target": _value("JudgeConfig.target"),
+    "judge.as_user": _value("JudgeConfig.as_user"),
+    "judge.scores": _flag("JudgeConfig.scores"),
+    "judge.keep": _value("JudgeConfig.keep"),
+    "judge.text": _flag("JudgeConfig.text"),
+    "judge.allow_unverified_model": _flag("JudgeConfig.allow_unverified_model"),
+    "judge.max_record_tokens": _value("JudgeConfig.max_record_tokens"),
+    "reading.format": _value("ReadOptions.format"),
+    "reading.messages_path": _value("ReadOptions.messages_path"),
+    "reading.max_record_bytes": _value("ReadOptions.max_record_bytes"),
+    "reading.ignore": _value("ReadOptions.ignore"),
+    "reading.text_fields": _value("ReadOptions.text_fields"),
+    "units.bytes": _value("audit.unit_bytes"),
+    "blocks.tokens": _value("audit.block_tokens"),
     "shard": _shard,
 }

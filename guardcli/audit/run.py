@@ -35,6 +35,14 @@ class Shard:
     number: int = 1
     count: int = 1
 
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """Parse `2/8`, the second of eight. Raises ValueError."""
+        number, slash, count = text.partition("/")
+        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise ValueError(f"invalid shard {text!r}; expected I/N, such as 2/8 for the second of eight")
+        return cls(int(number), int(count))
+
     def includes(self, unit: int) -> bool:
         """Whether a unit, by its index from 0, belongs to this shard."""
         return unit % self.count == self.number - 1

@@ -134,12 +134,13 @@ def audit_(
     guard_options = GuardOptions(**options)
     for file in files_of(path):
         output.check_output_file(file, (), "-o")
+    taxonomy = guard_options.load_taxonomy()  # once, as it may be a pipe
     try:
         result = audit(
             names,
             path,
             model=guard_options.model_config(),
-            taxonomy=guard_options.load_taxonomy(),
+            taxonomy=taxonomy,
             config=guard_options.judge_config(),
             engine=guard_options.engine_config(),
             cache=cache_path(),
@@ -155,7 +156,9 @@ def audit_(
         output.echo_err(f"guard: stopped by {interrupted}; run the same command again to resume")
         return 128 + interrupted.number
     left_out = () if allow_left_out else result.left_out
-    return _finish(result.summary, max_unsafe, max_errors, left_out, quiet=quiet)
+    if not quiet:
+        output.echo_err_text(audit_report.as_text(result.summary, [taxonomy] if taxonomy else []))
+    return _finish(result.summary, max_unsafe, max_errors, left_out)
 
 
 class _TerminalObserver(AuditObserver):
@@ -220,13 +223,9 @@ def _finish(
     max_unsafe: CountOrFraction | None,
     max_errors: CountOrFraction | None,
     left_out: Sequence[SkippedFile],
-    *,
-    quiet: bool,
 ) -> int:
-    """Show the summary of all attempts, and return the exit code by the gates."""
+    """Return the exit code by the limits, and say which one is missed."""
     total, counts = summary.total, summary.verdicts
-    if not quiet:
-        output.echo_err_text(audit_report.as_text(summary))
     if not total:
         output.echo_err("guard: nothing to judge: the input holds no records")
         return UNJUDGED

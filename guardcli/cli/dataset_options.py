@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -11,14 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from guardcli import formats
 from guardcli.cli.options import ParsedOption, add_options
 from guardcli.evaluation.datasets import DATASET_SCHEMAS, Bound, FieldSpec, LabelField
+from guardcli.evaluation.datasets.conditions import parse_condition
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# A path, in which names in quotes may hold anything, and what stands behind it: `toxicity >= 0.5`, `grade=bad,worse`.
-_CONDITION = re.compile(r"""((?:"[^"]*"|'[^']*'|[^<>="'])+)(?:(>=|<=|==?|>|<)(.*))?""", re.DOTALL)
 
 
 class LabelOption(ParsedOption[LabelField]):
@@ -27,8 +22,7 @@ class LabelOption(ParsedOption[LabelField]):
     name = "label"
 
     def parse(self, text: str) -> LabelField:
-        path, values, bound = _condition(text)
-        return LabelField(path, values, bound)
+        return LabelField.parse(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +39,10 @@ class CategoryOption(ParsedOption[CategoryField]):
     name = "categories"
 
     def parse(self, text: str) -> CategoryField:
-        path, values, bound = _condition(text)
+        path, values, bound = parse_condition(text)
         if values:
             raise ValueError(f"{text!r}: expected FIELD or FIELD>=NUMBER")
         return CategoryField(path, bound)
-
-
-def _condition(text: str) -> tuple[str, tuple[str, ...], Bound | None]:
-    """Parse a path with its values or its bound. Raises ValueError.
-
-    >>> _condition("grade=bad,worse"), _condition("toxicity >= 0.5")
-    (('grade', ('bad', 'worse'), None), ('toxicity', (), Bound(operator='>=', limit=0.5)))
-    """
-    match = _CONDITION.fullmatch(text)
-    path, operator, behind = (match[1].strip(), match[2], match[3]) if match else (text, None, "")
-    formats.parse_path(path)
-    if operator is None:
-        return path, (), None
-    if operator in ("=", "=="):
-        values = tuple(one for part in behind.split(",") if (one := part.strip()))
-        if not values or values[0][0] in "<>=":
-            raise ValueError(f"{text!r}: expected FIELD=VALUE,VALUE or FIELD>=NUMBER")
-        return path, values, None
-    try:
-        limit = float(behind)
-    except ValueError:
-        limit = math.nan
-    if not math.isfinite(limit):
-        raise ValueError(f"{text!r}: expected a finite number after {operator}, such as {path}{operator}0.5")
-    return path, (), Bound(operator, limit)  # type: ignore[arg-type]
 
 
 _OPTIONS = (

@@ -84,6 +84,10 @@ def diff(
         with guard_options.open(policies[0]) as before, guard_options.open(policies[1], model=before.model) as after:
             comparison = compare_guards(records, before, after)
     else:
+        if policy := next((file for file in files if file.endswith((".yaml", ".yml"))), None):
+            raise click.UsageError(
+                f"{policy} is a policy: compare two with -t BEFORE -t AFTER, and name files to judge"
+            )
         if len(files) != 2:
             raise click.UsageError("name two files of verdicts, or two policies with -t and the files to judge")
         names = files[0], files[1]

@@ -13,6 +13,7 @@ from guardcli.cli.cache_path import cache_path
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK
 from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
+from guardcli.errors import as_options
 from guardcli.judging import diagnostics
 from guardcli.judging.diagnostics import Check
 from guardcli.judging.memory_checks import (
@@ -61,6 +62,6 @@ def _check_model(guard_options: GuardOptions, available: AvailableMemory) -> Ite
 def _write_check(check: Check) -> bool:
     """Write the line of a check, and return whether it passed."""
     mark = "" if check.good else "  <- WRONG"
-    advice = "" if check.good and "\n" not in check.advice else f"\n  {check.advice}"
+    advice = "" if check.good and "\n" not in check.advice else f"\n  {as_options(check.advice)}"
     output.write(f"{check.name}: {escape_line(check.value)}{mark}{advice}\n")
     return check.good

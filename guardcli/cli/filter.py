@@ -16,6 +16,7 @@ from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.guard_options import GuardOptions, model_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
 from guardcli.conversation import Record
+from guardcli.errors import as_options
 from guardcli.formats import ReadOptions
 from guardcli.formats.decoding import parse_nested_json
 from guardcli.formats.line_reader import strip_marks
@@ -99,8 +100,9 @@ def filter_(
                 verdict_file.write(map(jsonl.line, filtered.verdicts))
             for verdict in filtered.unjudged:
                 code = UNJUDGED
-                reason = verdict.error or f"text that was not judged under {', '.join(verdict.unread or ())}"
-                error_code = verdict.error_code if verdict.error else "record/unread-text"
+                unread = f"text that was not judged under {', '.join(verdict.unread or ())}"
+                reason = unread if verdict.error is None else as_options(verdict.error)
+                error_code = "record/unread-text" if verdict.error is None else verdict.error_code
                 location = escape_field(verdict.key.location)
                 output.echo_err(f"guard: withheld, not judged: {location}: {escape_terminal(reason)} [{error_code}]")
             passes = filtered.passes(invert=invert)

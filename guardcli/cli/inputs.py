@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from functools import wraps
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,9 +17,8 @@ from guardcli.cli import output
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.options import PathOption, PathsOption, add_options
 from guardcli.errors import InputError
+from guardcli.files.similar import similar_file
 from guardcli.formats import INPUT_FORMATS, MAX_RECORD_BYTES, ReadOptions
-
-_MAX_NAMES = 1000  # of a folder that are compared with a name that is not there
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,7 +57,10 @@ def resolve_sources(files: Sequence[str]) -> tuple[str, ...]:
         if not os.path.exists(file):
             raise InputError(*_not_found(file), code="input/not-found")
         if os.path.isdir(file):
-            raise InputError(f"{file} is a folder; name the files in it", code="input/not-regular")
+            raise InputError(
+                f"{file} is a folder; name the files in it, or judge all of them with guard audit",
+                code="input/not-regular",
+            )
         if not os.access(file, os.R_OK):
             raise InputError(f"{file}: permission denied", code="input/unreadable")
     return tuple(files) or ("-",)
@@ -69,11 +68,8 @@ def resolve_sources(files: Sequence[str]) -> tuple[str, ...]:
 
 def _not_found(file: str) -> list[str]:
     """Return the message for a file that does not exist; it may be a slip, or text that somebody wants judged."""
-    folder, name = os.path.split(file)
-    with contextlib.suppress(OSError, ValueError):
-        names = [entry.name for entry in islice(os.scandir(folder or "."), _MAX_NAMES)]
-        if closest := get_close_matches(name, names, n=1):
-            return [f"{file}: no such file; did you mean {os.path.join(folder, closest[0])}?"]
+    if similar := similar_file(file):
+        return [f"{file}: no such file; did you mean {similar}?"]
     if len(file.split()) > 1:
         path = click.get_current_context().command_path
         return [f"{file}: no such file", f"To judge text, pipe it: echo {shlex.quote(file)} | {path}"]

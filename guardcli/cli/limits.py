@@ -47,7 +47,4 @@ class ShardOption(ParsedOption[Shard]):
     name = "shard"
 
     def parse(self, text: str) -> Shard:
-        number, slash, count = text.partition("/")
-        if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-            raise ValueError(f"invalid shard {text!r}; expected I/N, such as 2/8 for the second of eight")
-        return Shard(int(number), int(count))
+        return Shard.parse(text)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from guardcli import formats
+from guardcli.errors import as_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class ParsedOption(click.ParamType[T]):
         try:
             return self.parse(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(as_options(str(error)), param, ctx)
 
 
 class PathsOption(ParsedOption[str]):

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from guardcli.errors import GuardError, OutputError, StdoutClosed, TaxonomyError
+from guardcli.errors import GuardError, OutputError, StdoutClosed, TaxonomyError, as_options
 from guardcli.files.atomic import atomic_write
 from guardcli.files.collisions import check_not_an_input, check_output_path, is_regular, is_same_file, status_of
 from guardcli.text.escaping import escape_controls, escape_line, escape_lines, escape_terminal
@@ -177,9 +177,11 @@ _has_progress_line = False  # whether the terminal's last line shows progress, w
 def echo_err(*messages: str) -> None:
     """Write messages to stderr, one per line, escaped: names of files, policies and models may be hostile.
 
+    Settings of the library become options of the command line.
+
     Errors of stderr are ignored, so that a closed one does not change the exit code.
     """
-    echo_err_text("".join(f"{escape_line(message)}\n" for message in messages))
+    echo_err_text("".join(f"{escape_line(as_options(message))}\n" for message in messages))
 
 
 def error_lines(error: GuardError) -> list[str]:
@@ -188,8 +190,8 @@ def error_lines(error: GuardError) -> list[str]:
     Each problem of a taxonomy is a line with a code: `file:line:column: message [code]`, as editors read it.
     """
     if isinstance(error, TaxonomyError):
-        return [f"{problem} [{problem.code}]" for problem in error.problems]
-    first, *more = error.lines
+        return [as_options(f"{problem} [{problem.code}]") for problem in error.problems]
+    first, *more = map(as_options, error.lines)
     return [f"{escape_terminal(first)} [{error.code}]", *map(escape_terminal, more)]
 
 

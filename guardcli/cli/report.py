@@ -76,7 +76,7 @@ def report(
     _check_taxonomies(summary, policies)
     output.write_result(path, as_page(summary, title, with_text=with_text, context=page_context(date, policies)))
     if not summary.total:
-        output.echo_err("guard: there are no verdicts in it")
+        output.echo_err("guard: the input has no verdicts: the page is empty")
     return OK if summary.total else UNJUDGED
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from guardcli.cli import exit_codes, output
 from guardcli.conversation import Malformed
+from guardcli.errors import as_options
 from guardcli.formats import ReadOptions, ReadReport, TextStatus
 from guardcli.report.terminal import format_table
 from guardcli.text.escaping import escape_terminal, pluralize
@@ -72,7 +73,7 @@ def list_text(read_options: ReadOptions, sources: Sequence[str], *, examples: bo
     else:
         output.write("plain text: every record is judged whole\n")
     for reason in reasons.values():
-        output.echo_err(f"guard: {escape_terminal(reason)}")
+        output.echo_err(f"guard: {escape_terminal(as_options(reason))}")
     if listing.num_unlisted:
         output.echo_err(f"guard: {pluralize(listing.num_unlisted, 'text')} more, under other paths")
     open_statuses = (TextStatus.UNREAD, TextStatus.ERROR)

@@ -45,7 +45,7 @@ class LlamaContext:
         if not self._handle:
             raise EngineError(
                 f"llama.cpp cannot make a context of {params.kv_cells:,} tokens{last_error()}; "
-                "lower --max-prompt-tokens",
+                "lower EngineConfig.max_prompt_tokens",
                 code="engine/context-failed",
             )
         self._set_adapters(model)

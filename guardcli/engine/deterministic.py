@@ -113,7 +113,7 @@ class DeterministicEngine(ContextEngine):
         """Evaluate tokens from position `start` on, in batches of their own; the logits in the order of `queries`."""
         if start + len(tokens) > self.max_model_len:
             raise EngineError(
-                f"a prompt of {start + len(tokens):,} tokens does not fit: raise --max-prompt-tokens",
+                f"a prompt of {start + len(tokens):,} tokens does not fit: raise EngineConfig.max_prompt_tokens",
                 code="engine/prompt-too-long",
             )
         context, batch_size = self._context, self._context.params.batch_size

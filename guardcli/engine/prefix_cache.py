@@ -165,7 +165,8 @@ class PrefixCache:
             self.set_last(None)
         else:
             raise EngineError(
-                f"a prompt of {len(entry.tokens):,} tokens does not fit into the cache: raise --max-prompt-tokens",
+                f"a prompt of {len(entry.tokens):,} tokens does not fit into the cache: "
+                "raise EngineConfig.max_prompt_tokens",
                 code="engine/prompt-too-long",
             )
 

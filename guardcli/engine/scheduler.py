@@ -111,7 +111,8 @@ class Scheduler:
         if not self._context.rows:
             if self._running and all(sequence.num_pending_tokens for sequence in self._running):
                 raise EngineError(
-                    "the cache has no room for the answers: raise --max-prompt-tokens or lower --parallel",
+                    "the cache has no room for the answers: raise EngineConfig.max_prompt_tokens, or lower "
+                    "EngineConfig.parallel",
                     code="engine/prompt-too-long",
                 )
             if self._waiting and not self._running:

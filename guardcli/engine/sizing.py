@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from guardcli.engine.plan import MAX_CACHED_PREFIXES
-from guardcli.errors import EngineError
+from guardcli.errors import EngineError, setting
 from guardcli.models.memory import DEFAULT_PROMPT_TOKENS, MIN_PROMPT_TOKENS, kv_cells
 
 FlashAttention = Literal["auto", "on", "off"]
@@ -143,7 +143,7 @@ def autotune(resources: Resources, options: EngineConfig, prefix_lens: Sequence[
     """
     if options.max_prompt_tokens is not None and options.max_prompt_tokens > resources.n_ctx_train:
         raise EngineError(
-            f"--max-prompt-tokens {options.max_prompt_tokens:,}: the model was trained on at most "
+            f"{setting('EngineConfig.max_prompt_tokens', options.max_prompt_tokens)}: the model was trained on at most "
             f"{resources.n_ctx_train:,}",
             code="engine/context-failed",
         )

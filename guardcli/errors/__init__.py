@@ -1,4 +1,4 @@
-"""The exceptions of guardcli, and the table of their codes."""
+"""The exceptions of guardcli, the table of their codes, and the names of settings in messages."""
 
 from guardcli.errors.codes import ERROR_CODES, TAXONOMY_CODES, ErrorCode, TaxonomyCode
 from guardcli.errors.exceptions import (
@@ -13,9 +13,11 @@ from guardcli.errors.exceptions import (
     TaxonomyError,
     TuneError,
 )
+from guardcli.errors.settings import SETTINGS, as_options, setting
 
 __all__ = [
     "ERROR_CODES",
+    "SETTINGS",
     "TAXONOMY_CODES",
     "DemonstrationModelWarning",
     "EngineError",
@@ -29,4 +31,6 @@ __all__ = [
     "TaxonomyCode",
     "TaxonomyError",
     "TuneError",
+    "as_options",
+    "setting",
 ]

@@ -205,11 +205,14 @@ def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
     if shots is None:
         return policy
     if policy is None:
-        raise GuardError("--shots counts the examples in a taxonomy: name one with -t", code="option/invalid")
+        raise GuardError(
+            "JudgedSystems.shots counts the examples in a taxonomy: name one with JudgedSystems.policies",
+            code="option/invalid",
+        )
     if shots and not any(category.examples for category in policy.categories):
         raise TaxonomyError(
             policy.location.problem(
-                "no category has `examples`, and --shots asks for them", code="taxonomy/missing-key"
+                "no category has `examples`, and JudgedSystems.shots asks for them", code="taxonomy/missing-key"
             )
         )
     categories = tuple(replace(category, examples=category.examples[:shots]) for category in policy.categories)

@@ -18,9 +18,11 @@ from guardcli.evaluation.datasets import FieldSpec, Sample, read_dataset
 from guardcli.judging import DecisionRule, Guard, Verdict
 from guardcli.judging.redecision import Redecision, redecide
 from guardcli.taxonomy import Taxonomy
+from guardcli.text.lists import join_words
 
-_LARGE_CHANGE = 1.0  # of the threshold of a whole policy, in log-odds
+_LARGE_CHANGE = 1.0  # of a threshold, in log-odds
 _NEARLY_ZERO = 1e-6  # thresholds of 0 and 1 have no log-odds
+_MAX_NAMED = 3  # tests that a suggestion would break
 _MIN_EVIDENCE = 30  # cases: if a change flags none of n, up to 3/n of what is like them may still be flagged
 
 PolicyTestStatus = Literal["passed", "failed", "todo", "todo passed"]
@@ -60,11 +62,15 @@ class PolicyTestResult:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTestRun:
-    """The results of all cases under one version of a taxonomy. `labels` are its categories, by id."""
+    """The results of all cases under one version of a taxonomy.
+
+    `labels` are its categories, by id. `reads_descriptions` says whether the model reads more of them than names.
+    """
 
     results: tuple[PolicyTestResult, ...]
     rule: DecisionRule
     labels: Mapping[str, str]
+    reads_descriptions: bool = False
 
     def flag_rate(self) -> float | None:
         """The fraction of the labeled safe cases that are not called safe; None if there are none."""
@@ -167,7 +173,7 @@ class PolicyTestSession:
             PolicyTestResult(case, row, failure_reason(case, row, labels))
             for case, row in zip(cases, rows, strict=True)
         )
-        return PolicyTestRun(tuple(results), redecision.rule, labels)
+        return PolicyTestRun(tuple(results), redecision.rule, labels, taxonomy.detail == "full")
 
     def close(self) -> None:
         """Free the engine; the model stays."""
@@ -209,7 +215,7 @@ def suggest_fixes(run: PolicyTestRun, result: PolicyTestResult) -> list[str]:
     if row.judged_score is None:
         return []
     if row.verdict == case.expect:
-        return [_suggest_descriptions(result, run.labels)]
+        return [_suggest_distinction(result, run)]
     return [
         _describe_threshold_change(run, result, changed_rule, words)
         for words, changed_rule in _threshold_changes(result, run)
@@ -261,19 +267,19 @@ def _describe_threshold_change(
             regressed.append(other.case.name)
         fixed += other.reason is not None and passes and other is not result
         kept += other.case.expect != result.case.expect and other.reason is None and passes
-    cost = (
-        f"breaks {len(regressed)} ({', '.join(regressed[:3])}{', …' if len(regressed) > 3 else ''})"
-        if regressed
-        else "breaks none"
-    )
-    is_risky = not fixed and kept < _MIN_EVIDENCE and _is_large_change(run.rule, changed_rule)
-    remark = _describe_risk(run, result, kept) if is_risky else ""
+    cost = f"breaks {len(regressed)} ({join_words(regressed, limit=_MAX_NAMED)})" if regressed else "breaks none"
+    moved = _largely_changed(run, changed_rule)
+    remark = _describe_risk(run, moved, result, kept) if moved and not fixed and kept < _MIN_EVIDENCE else ""
     return f"{words}: {cost}" + (f", fixes {fixed} more" if fixed else "") + remark
 
 
-def _is_large_change(rule: DecisionRule, changed: DecisionRule) -> bool:
-    """Whether the threshold of the whole policy moves far, as from 0.5 to 0.2 or to 0.8."""
-    return abs(_log_odds(changed.threshold) - _log_odds(rule.threshold)) > _LARGE_CHANGE
+def _largely_changed(run: PolicyTestRun, changed: DecisionRule) -> list[str]:
+    """The categories, by label, whose threshold moves far, as from 0.5 to 0.2 or to 0.8."""
+    return [
+        label
+        for label in run.labels.values()
+        if abs(_log_odds(changed.threshold_of(label)) - _log_odds(run.rule.threshold_of(label))) > _LARGE_CHANGE
+    ]
 
 
 def _log_odds(threshold: float) -> float:
@@ -281,18 +287,25 @@ def _log_odds(threshold: float) -> float:
     return math.log(probability / (1 - probability))
 
 
-def _describe_risk(run: PolicyTestRun, result: PolicyTestResult, kept: int) -> str:
-    """Why one test is not enough to move the threshold of all categories."""
+def _describe_risk(run: PolicyTestRun, moved: Sequence[str], result: PolicyTestResult, kept: int) -> str:
+    """Why one test is not enough to move the thresholds of categories that far."""
+    is_whole = len(moved) == len(run.labels)
+    where = f"all {len(moved)} categories" if is_whole else join_words(moved, limit=_MAX_NAMED)
     effect, opposite = ("flag more", "safe") if result.case.expect == "unsafe" else ("let more pass", "unsafe")
     return (
-        f"; not advised: it would {effect} in all {len(run.labels)} categories for this one test, and few tests that "
+        f"; not advised: it would {effect} in {where} for this one test, and few tests that "
         f"expect {opposite} check that ({kept}): add labeled data, or change what the model reads"
     )
 
 
-def _suggest_descriptions(result: PolicyTestResult, labels: Mapping[str, str]) -> str:
+def _suggest_distinction(result: PolicyTestResult, run: PolicyTestRun) -> str:
     listed: Mapping[str, float] = result.row.listed_scores or result.row.category_scores or {}
-    expected = [labels[id_] for id_ in result.case.categories]
+    expected = [run.labels[id_] for id_ in result.case.categories]
     shares = ", ".join(f"{label} {listed.get(label, 0.0):.3f}" for label in expected)
     first = max(listed, key=lambda label: listed[label], default="-")
-    return f"{first} was listed instead ({listed.get(first, 0.0):.3f}; {shares}): make their descriptions more distinct"
+    advice = (
+        "make their descriptions more distinct"
+        if run.reads_descriptions
+        else "make their names more distinct, as the model reads names only, or write `detail: full`"
+    )
+    return f"{first} was listed instead ({listed.get(first, 0.0):.3f}; {shares}): {advice}"

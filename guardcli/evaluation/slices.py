@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from guardcli.errors import InputError
+from guardcli.errors import InputError, setting
 from guardcli.evaluation.datasets import Sample, get_field, has_field, missing_field_message
 from guardcli.evaluation.datasets.label_values import is_empty
 from guardcli.evaluation.metrics import Bootstrap, Interval, UndefinedMetric, paired_difference, ranking_statistic
@@ -74,20 +74,17 @@ def group_by_field(samples: Sequence[Sample], path: str) -> dict[str, list[int]]
     Raises:
         InputError: no sample has a value there, or there are too many values.
     """
+    slice_by = setting("EvalConfig.slice_by", [path])
     groups: dict[str, list[int]] = {}
     for index, sample in enumerate(samples):
         groups.setdefault(_slice_value(sample, path), []).append(index)
     if set(groups) == {_MISSING}:
         if not any(has_field(sample.fields, path) for sample in samples):
-            raise InputError(
-                missing_field_message(f"--slice-by {path}", path, samples[0].fields), code="option/field-not-found"
-            )
-        raise InputError(
-            f"--slice-by {path}: no labeled record has a value there to slice by", code="option/field-not-found"
-        )
+            raise InputError(missing_field_message(slice_by, path, samples[0].fields), code="option/field-not-found")
+        raise InputError(f"{slice_by}: no labeled record has a value there to slice by", code="option/field-not-found")
     if len(groups) > MAX_SLICES:
         raise InputError(
-            f"--slice-by {path}: it has {len(groups):,} values: slice by a field with at most {MAX_SLICES}",
+            f"{slice_by}: it has {len(groups):,} values: slice by a field with at most {MAX_SLICES}",
             code="option/invalid",
         )
     return groups

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from guardcli.errors import InputError
+from guardcli.errors import InputError, setting
 from guardcli.evaluation.datasets import (
     CategoryIndex,
     Sample,
@@ -131,7 +131,7 @@ def system_from_field(name: str, samples: Sequence[Sample], path: str, *, thresh
     Raises:
         InputError: no record has the field, or a number in it, or a number is not a probability.
     """
-    option = f"--score-field {name}={path}"
+    option = setting("system_from_field.path", f"{name}={path}")
     scores = [_read_scores(sample, path) for sample in samples]
     _check_range(option, samples, scores)
     predictions = tuple(_prediction(one, path, threshold) for one in scores)

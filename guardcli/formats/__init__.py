@@ -11,6 +11,7 @@ format of inputs, write one with `matches` and `iter_frames`, and enter it in `f
 
 from guardcli.formats.claims import has_value_at
 from guardcli.formats.compiled_options import MAX_RECORD_BYTES
+from guardcli.formats.decoding import describe_json_error
 from guardcli.formats.errors import RecordError, StreamError
 from guardcli.formats.input_stream import StreamPart
 from guardcli.formats.parsing import parse, validate_conversation
@@ -34,6 +35,7 @@ __all__ = [
     "StreamError",
     "StreamPart",
     "TextStatus",
+    "describe_json_error",
     "find_field",
     "get_at_path",
     "has_value_at",

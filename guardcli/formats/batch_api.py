@@ -26,7 +26,7 @@ def parse(value: Json, claims: Claims) -> NamedConversations:
     bodies = [name for name in _BODY_NAMES if value.get(name) is not None]
     if len(bodies) > 1:
         raise RecordError(
-            f"both {' and '.join(bodies)}: split requests and answers, or choose one with --messages-path",
+            f"both {' and '.join(bodies)}: split requests and answers, or choose one with ReadOptions.messages_path",
             code="record/conflicting-fields",
         )
     if "result" in value:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from guardcli.conversation import Json
-from guardcli.formats.errors import RecordError, describe_type, quote
+from guardcli.formats.errors import READ_LINES, RecordError, describe_type, quote
 
 INVALID_UNICODE = "invalid_unicode"
 
@@ -194,8 +194,19 @@ def _replace_surrogates(value: Json) -> Json:
     return value
 
 
-def _explain(error: json.JSONDecodeError, line: int) -> str:
+def describe_json_error(error: Exception, line: int = 1) -> str:
+    """Say what is wrong with JSON, and where: `Expecting value at column 7`.
+
+    Args:
+        line: The number of the first line of the JSON.
+    """
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
     where = f"column {error.colno}" if error.lineno == 1 else f"line {line + error.lineno - 1} column {error.colno}"
+    return f"{error.msg.removesuffix(' at')} at {where}"
+
+
+def _explain(error: json.JSONDecodeError, line: int) -> str:
     rest = error.doc[error.pos :]
-    hint = next((hint for pattern, hint in _HINTS if pattern.match(rest)), "--input-format lines reads plain text")
-    return f"{error.msg.removesuffix(' at')} at {where} ({hint})"
+    hint = next((hint for pattern, hint in _HINTS if pattern.match(rest)), f"{READ_LINES} reads plain text")
+    return f"{describe_json_error(error, line)} ({hint})"

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from guardcli.errors import ErrorCode
+from guardcli.errors import ErrorCode, setting
+from guardcli.text.lists import join_words
+
+READ_LINES = setting("ReadOptions.format", "lines")  # in advice on input that is not JSON
 
 MAX_QUOTED_NAMES = 8
 MAX_QUOTED_LENGTH = 40  # characters
@@ -61,10 +64,8 @@ def quote_value(value: str) -> str:
 
 def quote_names(names: Iterable[str]) -> str:
     """Quote the first few names of an object for a message: `'id', 'text', and 12 more`."""
-    names = list(names)
-    rest = [f"and {len(names) - MAX_QUOTED_NAMES} more"] if len(names) > MAX_QUOTED_NAMES else []
-    return ", ".join([*map(quote, names[:MAX_QUOTED_NAMES]), *rest])
+    return join_words(names, limit=MAX_QUOTED_NAMES, quote=quote)
 
 
 def too_long_message(what: str, limit: int) -> str:
-    return f"{what} is longer than {limit} bytes; --max-record-bytes sets the limit"
+    return f"{what} is longer than {limit} bytes; ReadOptions.max_record_bytes sets the limit"

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from guardcli.errors import setting
 from guardcli.formats import csv_table, json_lines, json_values, parquet, text_lines, transcript
 from guardcli.formats.compiled_options import CompiledOptions
-from guardcli.formats.errors import StreamError
+from guardcli.formats.errors import READ_LINES, StreamError
 from guardcli.formats.frames import Frame
 from guardcli.formats.input_stream import InputStream
 
@@ -99,12 +100,12 @@ def detect(stream: InputStream, options: CompiledOptions) -> Detection:
         if not format.sign:
             return Detection(name, is_text=is_text)
         if stream.is_file:
-            note = f"read as {format.title} because of its first line; use --input-format lines to read it as text"
+            note = f"read as {format.title} because of its first line; use {READ_LINES} to read it as text"
             return Detection(name, note, is_text)
         return replace(
             fallback,
             note=f"the first line looks like {format.sign}, but each line from a pipe is read as one message; "
-            f"use --input-format {name} to read it as {format.title}",
+            f"use {setting('ReadOptions.format', name)} to read it as {format.title}",
         )
     return fallback
 
@@ -113,5 +114,6 @@ def _reject_binary(stream: InputStream, given: str) -> None:
     for format in FRAME_FORMATS.values():
         if format.content == "binary" and format.module.matches(stream):
             raise StreamError(
-                f"this is {format.title}: --input-format {given} reads text; leave it out", code="option/invalid"
+                f"this is {format.title}, and {setting('ReadOptions.format', given)} reads text: leave it out",
+                code="option/invalid",
             )

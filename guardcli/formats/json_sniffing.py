@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from guardcli.errors import setting
 from guardcli.formats import decoding, openai
+from guardcli.formats.errors import READ_LINES
 from guardcli.formats.line_reader import LineReader, strip_marks
 
 StreamLayout = Literal["text", "json lines", "json values"]
 
 _JSON_FIRST_BYTES = (b"[", b"]", b'"')
-_CHOOSE_FORMAT_HINT = "use --input-format jsonl to read records, or --input-format lines to read every line as text"
-_CUT_PREFIX_HINT = (
-    "remove the text before it and use --input-format jsonl, or use --input-format lines to read every line as text"
-)
+_READ_RECORDS = setting("ReadOptions.format", "jsonl")
+_CHOOSE_FORMAT_HINT = f"use {_READ_RECORDS} to read records, or {READ_LINES} to read every line as text"
+_CUT_PREFIX_HINT = f"remove the text before it and use {_READ_RECORDS}, or use {READ_LINES} to read every line as text"
 _LIST = re.compile(rb'\[\s*(?:[\[{"\]]|(?:-?\d[\d.eE+-]*|true|false|null)\s*(?:,\s*["\[{]|\]\s*\Z|\Z))')
 _OBJECT = re.compile(rb'[{,]\s*"[^"\\]{1,80}"\s*:')
 _KEY = re.compile(rb'"[^"\\]{1,80}"\s*:\s*["\[{\dtfn-]')

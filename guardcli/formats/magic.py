@@ -44,7 +44,7 @@ _BINARY_MAGIC = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
     b"\x7fELF": "a program",
-    b"GGUF\x03\x00\x00\x00": "a GGUF model; give it with --model",
+    b"GGUF\x03\x00\x00\x00": "a GGUF model; name it with ModelConfig.model",
 }
 
 

@@ -100,7 +100,7 @@ def _reject(value: Json) -> NoReturn:
     raise RecordError(
         exports.conversion_hint(value)
         or f"unknown format: {_describe(value)}; expected `messages`, or text under `prompt` and `response` "
-        "(such as jq -c '{id, prompt: .message}' makes); --text-field names another field",
+        "(such as jq -c '{id, prompt: .message}' makes); ReadOptions.text_fields names another field",
         code="record/unknown-format",
     )
 

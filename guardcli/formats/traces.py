@@ -157,7 +157,8 @@ class _MessageReader:
         filled = next((key for key in _CONTENT_NAMES if value.get(key) not in (None, "", [], {})), None)
         if filled is None:
             raise RecordError(
-                f"{name} holds no messages; it has the keys {quote_names(value)} (--messages-path names the place)",
+                f"{name} holds no messages; it has the keys {quote_names(value)} (ReadOptions.messages_path names the "
+                "place)",
                 code="record/missing-field",
             )
         return self.read_field(value, filled, role, name)

@@ -18,13 +18,13 @@ Every string gets one status:
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
 
 from guardcli.conversation import Json, Message, NamedConversations
+from guardcli.errors import setting
 from guardcli.formats import decoding, paths
 from guardcli.formats.claims import NOT_CLAIMED, Claims, iter_items
 from guardcli.formats.errors import RecordError
@@ -112,10 +112,9 @@ def format_text_path(path: Path) -> str:
 
 def _unread_speech_message(path: Path) -> str:
     place = format_text_path(path)
-    option = shlex.quote(place)
     return (
-        f"`{place}` has text outside any message, which would not be judged; judge it with --text-field {option}, "
-        f"or leave it out with --ignore {option}"
+        f"`{place}` has text outside any message, which would not be judged; judge it with "
+        f"{setting('ReadOptions.text_fields', [place])}, or leave it out with {setting('ReadOptions.ignore', place)}"
     )
 
 

@@ -38,7 +38,7 @@ class AnswerCheck:
         if 2 * self.low > self.num_prompts:
             raise ModelError(
                 f"{self.path} does not answer with a verdict: P(safe) + P(unsafe) is {self.mass:.2g} where "
-                f"{self.template} writes one. Check the model, or name another template with --template. "
-                "To judge all the same, use --allow-unverified-model (allow_unverified_model in Python).",
+                f"{self.template} writes one. Check the model, or name another template with ModelConfig.template. "
+                "To judge all the same, use JudgeConfig.allow_unverified_model.",
                 code="model/no-verdict",
             )

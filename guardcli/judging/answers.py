@@ -113,7 +113,7 @@ class AnswerGrammar:
             if first in safe:
                 raise ModelError(
                     f"{safe[first]!r} and {word!r} begin with the same token in the model's vocabulary, so the "
-                    "verdict cannot be read there: check the model, or name another with --template",
+                    "verdict cannot be read there: check the model, or name another template with ModelConfig.template",
                     code="model/wrong-template",
                 )
             unsafe.setdefault(first, (*rest, *_after(vocab.encode_line, word, answer.before_list)))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from guardcli.errors import GuardError, InputError
 from guardcli.files.regular import open_regular
+from guardcli.formats import describe_json_error
 from guardcli.judging.decision import DecisionRule
 from guardcli.judging.temperature import MAX_TEMPERATURE, MIN_TEMPERATURE, apply_temperature, fit_temperature
 from guardcli.judging.verdict import Provenance, Scoring
@@ -133,7 +134,9 @@ class Calibration:
         try:
             return cls.from_dict(json.loads(data))
         except (ValueError, RecursionError) as error:  # ValueError: neither JSON nor a calibration
-            raise InputError(f"{path}: not a calibration: {error}", code="calibration/invalid") from None
+            raise InputError(
+                f"{path}: not a calibration: {describe_json_error(error)}", code="calibration/invalid"
+            ) from None
 
     @classmethod
     def from_dict(cls, value: object) -> Calibration:
@@ -219,7 +222,7 @@ def make_decision_rule(
         if taxonomy.threshold not in (None, calibration.threshold):
             raise GuardError(
                 f"the taxonomy {taxonomy.name} has the threshold {taxonomy.threshold:g}, and the calibration "
-                f"{calibration.threshold:g}: choose one with --threshold, or remove that of the taxonomy",
+                f"{calibration.threshold:g}: choose one with JudgeConfig.threshold, or remove that of the taxonomy",
                 code="calibration/two-thresholds",
             )
         threshold = calibration.threshold

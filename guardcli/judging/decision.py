@@ -217,7 +217,7 @@ def _decide_turn(scores: TurnScores, rule: DecisionRule, *, forced: bool) -> _Tu
         categories = rule.violated(scores.category_scores)
         unsafe = bool(categories)
     elif rule.thresholds:
-        raise ValueError("a threshold by category needs a score for each: run again with --per-category")
+        raise ValueError("a threshold by category needs a score for each: run again with JudgeConfig.per_category")
     else:
         unsafe = rule.is_unsafe(scores.score)
         categories = scores.listed if unsafe else ()

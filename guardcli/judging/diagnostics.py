@@ -15,6 +15,7 @@ from guardcli import __version__
 from guardcli.judging.decision import LOW_MASS
 from guardcli.judging.guard import Guard
 from guardcli.judging.tolerance import CANARIES
+from guardcli.models import registry
 from guardcli.models.llama import INSTALL_CUDA, build
 
 
@@ -41,7 +42,7 @@ def installation() -> Iterator[Check]:
 def model(guard: Guard) -> Iterator[Check]:
     """What a model is, what it needs, whether it answers with verdicts, and how fast. Takes some seconds.
 
-    `guard` must judge by force, or a wrong model ends the examination.
+    `guard` needs `allow_unverified_model`, or a wrong model ends the examination.
     """
     native = guard.model.llama
     yield Check("model", f"{guard.model.identity}, template {guard.template.name}, taxonomy {guard.taxonomy.name}")
@@ -58,12 +59,17 @@ def model(guard: Guard) -> Iterator[Check]:
         "answers",
         f"P(safe) + P(unsafe) is {mass:.4f} where the verdict is written",
         good=mass >= LOW_MASS,
-        advice="the model or its --template may be wrong",
+        advice="the model or ModelConfig.template may be wrong",
+    )
+    separates, is_demonstration = (
+        scores[0] < guard.threshold <= scores[1],
+        registry.is_demonstration(guard.model.identity),
     )
     yield Check(
         "canaries",
-        f"P(unsafe) is {scores[0]:.4f} for a safe prompt and {scores[1]:.4f} for an unsafe one",
-        good=scores[0] < guard.threshold <= scores[1],
+        f"P(unsafe) is {scores[0]:.4f} for a safe prompt and {scores[1]:.4f} for an unsafe one"
+        + (", which a demonstration model need not separate" if is_demonstration and not separates else ""),
+        good=separates or is_demonstration,
         advice="the model does not separate them: check the file, the model and the threshold",
     )
     tolerance = guard.measure_tolerance()

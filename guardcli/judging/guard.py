@@ -371,7 +371,7 @@ def _warn_of_long_prefix(longest: int, limit: int) -> None:
     if 2 * longest > limit:
         _log.warning(
             "the taxonomy takes %s of the %s tokens of a prompt: long conversations will be cut; "
-            "raise --max-prompt-tokens, or shorten descriptions and examples",
+            "raise EngineConfig.max_prompt_tokens, or shorten descriptions and examples",
             f"{longest:,}",
             f"{limit:,}",
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from guardcli.engine.resources import free_memory
+from guardcli.errors import setting
 from guardcli.judging.diagnostics import Check
 from guardcli.models.llama import Gpu, free_gpu_memory
 from guardcli.models.memory import DEFAULT_PROMPT_TOKENS, MIN_PROMPT_TOKENS, MemoryEstimate, estimate_memory
@@ -90,5 +91,5 @@ def _advice(info: ModelInfo, available: AvailableMemory, max_prompt_tokens: int)
     if available.gpu is not None:
         for layers in range(info.n_layers, -1, -1):
             if _fits(estimate_memory(info.sizes, max_prompt_tokens, layers), available):
-                return f"more than is free: --gpu-layers {layers} fits"
+                return f"more than is free: {setting('ModelConfig.gpu_layers', layers)} fits"
     return "more than is free: take a smaller quantization or model (guard models list)"

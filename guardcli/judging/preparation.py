@@ -10,7 +10,7 @@ from operator import or_
 from typing import Any
 
 from guardcli.conversation import Malformed, Record, Role
-from guardcli.errors import ErrorCode, ModelError
+from guardcli.errors import ErrorCode, ModelError, setting
 from guardcli.judging.calibration import Calibration
 from guardcli.judging.cost import RecordCost
 from guardcli.judging.truncation import EncodedPrompt, EncodedTurns, PromptEncoder, PromptEncoders, PromptWindows
@@ -20,6 +20,8 @@ from guardcli.prompts.turns import NOTHING_TO_JUDGE, TARGETS, NothingToJudge, Ta
 
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
 MAX_TOKENS = 1 << 25
+
+_LAST_ONLY = setting("JudgeConfig.target", "last")
 
 MAX_RECORD_TOKENS = 1 << 16  # that are evaluated for a record: 20 minutes for a model that reads 50 tokens a second
 
@@ -189,14 +191,14 @@ def num_tokens(prepared: PreparedRecord) -> int:
 
 
 def _too_expensive(count: int, limit: int) -> str:
-    less = ", or judge only the last message (--target last)" if count > 1 else ""
-    return f"to judge it takes more than {limit:,} evaluated tokens: raise --max-record-tokens{less}"
+    less = f", or judge only the last message: {_LAST_ONLY}" if count > 1 else ""
+    return f"to judge it takes more than {limit:,} evaluated tokens: raise JudgeConfig.max_record_tokens{less}"
 
 
 def _too_large(count: int) -> str:
     return (
         f"{count:,} messages, each judged in its context, take more than {MAX_TOKENS:,} tokens: "
-        "judge the last one (--target last), or lower --max-prompt-tokens"
+        f"judge the last one, {_LAST_ONLY}, or lower EngineConfig.max_prompt_tokens"
     )
 
 

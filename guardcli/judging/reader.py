@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from guardcli.errors import InputError
-from guardcli.formats import open_source
+from guardcli.formats import describe_json_error, open_source
 from guardcli.formats.errors import StreamError
 from guardcli.formats.line_reader import LineReader
 from guardcli.formats.source import iter_utf8
@@ -45,7 +45,7 @@ def _verdict(content: bytes, place: str) -> Verdict:
     try:
         row = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not JSON: {error}", code="row/invalid") from error
+        raise InputError(f"{place}: not JSON: {describe_json_error(error)}", code="row/invalid") from error
     if not isinstance(row, dict) or "schema" not in row:
         raise InputError(
             f"{place}: not a verdict row; expected what guard check --format json writes", code="row/invalid"

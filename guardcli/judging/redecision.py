@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from guardcli.errors import GuardError, InputError
+from guardcli.errors import GuardError, InputError, setting
 from guardcli.judging.calibration import Calibration, make_decision_rule
 from guardcli.judging.decision import DecisionRule, TurnScores
 from guardcli.judging.verdict import Provenance, Verdict
@@ -65,8 +65,8 @@ class Redecision:
         before = before or taxonomy
         if taxonomy.prompt_digest != before.prompt_digest:
             raise InputError(
-                f"--from-taxonomy {before.name}: its prompt differs from that of {taxonomy.name}: run guard "
-                "check again",
+                f"the policies {before.name} and {taxonomy.name} have different prompts, so stored scores cannot be "
+                "used again: run guard check",
                 code="row/other-policy",
             )
         return cls(
@@ -143,7 +143,8 @@ def rename_labels(verdict: Verdict, labels: Mapping[str, str]) -> Verdict:
     known = labels_in_row(verdict)
     if unknown := sorted(known - labels.keys()):
         raise InputError(
-            f"it names the category {unknown[0]!r}, which the policy lacks: name the old policy with --from-taxonomy",
+            f"it names the category {unknown[0]!r}, which the policy lacks: name the old policy with "
+            f"{setting('Redecision.from_taxonomy.before')}",
             code="row/other-policy",
         )
     if all(labels[label] == label for label in known):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from guardcli.errors import as_options
 from guardcli.judging.histogram import NUM_FINE_BINS, ScoreHistogram
 from guardcli.judging.topk import TopK
 from guardcli.judging.verdict import Provenance, Verdict
@@ -151,7 +152,7 @@ def _count_day(summary: Summary, meta: Mapping[str, Any], time: str, kind: str) 
 
 def _kind(reason: str | None) -> str:
     """Reasons that differ only in their details, such as what is quoted from a record, are one kind."""
-    return _QUOTED.sub("'…'", reason or "").split(":")[0][:80]
+    return _QUOTED.sub("'…'", as_options(reason or "")).split(":")[0][:80]
 
 
 def day_of(value: Any) -> str | None:

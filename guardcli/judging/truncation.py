@@ -74,7 +74,7 @@ class PromptEncoder:
         if least + 16 > limit:
             raise GuardError(
                 f"the prompt takes {least:,} tokens before any message and the context has {limit:,}: "
-                "raise --max-prompt-tokens, or shorten the taxonomy",
+                "raise EngineConfig.max_prompt_tokens, or shorten the taxonomy",
                 code="engine/prompt-too-long",
             )
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from guardcli.conversation import Json, Key, Role
+from guardcli.errors import as_options
 from guardcli.judging.decision import (
     DECISION_FLAGS,
     LOW_MASS,
@@ -229,7 +230,10 @@ class Verdict:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as JSON values, its fields in their order; what was not asked for is null."""
+        """The row as JSON values, its fields in their order; what was not asked for is null.
+
+        `error` names options of the command line where the attribute names settings of the library.
+        """
         by = self.provenance
         return {
             "schema": SCHEMA,
@@ -248,7 +252,7 @@ class Verdict:
             "skipped": dict(self.skipped),
             "unread": None if self.unread is None else list(self.unread),
             "truncated": self.truncated,
-            "error": self.error,
+            "error": None if self.error is None else as_options(self.error),
             "error_code": self.error_code,
             "model": by.model,
             "template": by.template,
@@ -375,7 +379,7 @@ def _turn_to_dict(scores: TurnScores) -> dict[str, Any]:
         "listed": None if scores.listed is None else list(scores.listed),
         "listed_scores": scores.listed_scores,
         "category_scores": scores.category_scores,
-        "error": scores.error,
+        "error": None if scores.error is None else as_options(scores.error),
         "error_code": scores.error_code,
     }
     known = {name: value for name, value in values.items() if value is not None}

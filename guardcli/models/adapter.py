@@ -53,7 +53,7 @@ class Adapter:
         own = read_header(self.path)
         if own.get_str("general.type") != "adapter":
             raise ModelError(
-                f"{self.path} is a model, not an adapter: name it as the model (-m/--model)",
+                f"{self.path} is a model, not an adapter: name it with ModelConfig.model",
                 code="model/adapter-mismatch",
             )
         if own.get_str("adapter.type") != "lora":

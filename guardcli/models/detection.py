@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from guardcli.errors import ModelError
+from guardcli.errors import ModelError, setting
 from guardcli.models.adapter import Adapter
 from guardcli.models.gguf import GgufHeader
 from guardcli.prompts import TEMPLATES, Template, detect_template
@@ -38,7 +38,7 @@ def detect(path: Path, header: GgufHeader, adapters: Sequence[Adapter] = ()) -> 
             return of_adapters
         raise ModelError(
             f"{path} ({name or path.name!r}) is not a known guard model: neither its chat template nor its "
-            f"name says so. If it is one, name its prompt format with --template ({', '.join(TEMPLATES)}).",
+            f"name says so. If it is one, name its prompt format with ModelConfig.template ({', '.join(TEMPLATES)}).",
             code="model/unknown",
         )
     first, *others = signs
@@ -61,7 +61,8 @@ def _signs(path: Path, name: str, chat_template: str) -> Iterator[DetectedTempla
 def _doubt(chosen: DetectedTemplate, other: DetectedTemplate) -> str:
     return (
         f"it is judged as {chosen.template.name}, by {chosen.reason}; by {other.reason} it would be "
-        f"{other.template.name}: if it is, use --template {other.template.name}"
+        f"{other.template.name}: if it is, use "
+        f"{setting('ModelConfig.template', other.template.name)}"
     )
 
 

@@ -17,10 +17,11 @@ from guardcli import environment
 from guardcli.errors import ModelError
 from guardcli.models.hub_cache import is_model_file
 from guardcli.models.identity import file_digests, is_first_part, part_names
+from guardcli.models.lookup import suggest_names
 from guardcli.models.model_info import ModelInfo, examine
 from guardcli.models.quantization import Candidate, choose, quantization_of
 from guardcli.models.reference import HubReference, OllamaReference, RegisteredReference, parse_reference
-from guardcli.models.registry import RegisteredModel
+from guardcli.models.registry import BUNDLED_MODELS, REGISTRY, RegisteredModel
 from guardcli.prompts import TEMPLATES
 
 _MAIN = "main"
@@ -117,7 +118,10 @@ def fetch(download: Download, *, cache: Path | None = None) -> ModelInfo:
 def _not_on_the_hub(reference: str, parsed: OllamaReference | None) -> str:
     if parsed is not None:
         return f"{reference} is a model of Ollama's: get it with `ollama pull {parsed.name}:{parsed.tag}`"
-    return f"invalid model {reference!r}; expected a name of `guard models list`, or hf:OWNER/REPO"
+    if reference in BUNDLED_MODELS:
+        return f"{reference} comes with guard: there is nothing to download"
+    advice = suggest_names(reference, list(REGISTRY))
+    return f"invalid model {reference!r}; expected a registered name or hf:OWNER/REPO[/FILE]; {advice}"
 
 
 def _memory(n_bytes: int, registered: RegisteredModel | None) -> float:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import llama_cpp
 from llama_cpp._ggml import libggml as _ggml
 
-from guardcli.errors import ModelError
+from guardcli.errors import ModelError, setting
 from guardcli.models import amx
 from guardcli.models.gguf import Value
 from guardcli.models.memory import kv_bytes_by_layer
@@ -119,7 +119,8 @@ class Offload:
     def check(self) -> None:
         """Raise ModelError, with the command that mends it, if a GPU is required and cannot be used."""
         if self.gpu == "require" and self.layers == 0:
-            raise ModelError("--gpu require and --gpu-layers 0 contradict each other", code="option/invalid")
+            gpu, layers = setting("ModelConfig.gpu", "require"), setting("ModelConfig.gpu_layers", 0)
+            raise ModelError(f"{gpu} and {layers} contradict each other", code="option/invalid")
         if self.gpu == "require" and not llama_cpp.llama_supports_gpu_offload():
             raise ModelError(
                 "a GPU is required, and this build of llama-cpp-python cannot use one. Install it for CUDA with:",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from guardcli.models.ollama_cache import find_in_ollama, ollama_tags
 from guardcli.models.quantization import quantization_of
 from guardcli.models.reference import HubReference, OllamaReference, RegisteredReference, parse_reference
 from guardcli.models.registry import BUNDLED_MODELS, REGISTRY
+from guardcli.text.lists import join_words
 
 
 def find_model(name: str | Path) -> Path:
@@ -94,6 +95,15 @@ def _check_name(name: str) -> None:
     """Raise ModelError: it is no file, and looks like a name: it has neither a folder nor an extension of a model."""
     if "/" in name or name.endswith(".gguf") or Path(name).exists():
         return
-    close = get_close_matches(name.partition(":")[0].lower(), [*BUNDLED_MODELS, *REGISTRY], n=3, cutoff=0.6)
-    advice = f"did you mean {' or '.join(close)}?" if close else "`guard models list` shows the names"
+    advice = suggest_names(name, [*BUNDLED_MODELS, *REGISTRY])
     raise ModelError(f"no model {name!r}: there is no such file, and no such name; {advice}", code="model/not-found")
+
+
+def suggest_names(name: str, names: Sequence[str]) -> str:
+    """Return advice on a name that is unknown: `did you mean llama-guard-3-1b?`."""
+    close = get_close_matches(name.partition(":")[0].lower(), names, n=3, cutoff=0.6)
+    return (
+        f"did you mean {join_words(close, limit=3, conjunction='or')}?"
+        if close
+        else "guard models list shows the names"
+    )

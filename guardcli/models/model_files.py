@@ -7,8 +7,9 @@ from pathlib import Path
 
 from guardcli.errors import ModelError
 from guardcli.models.gguf import GgufHeader, read_header
+from guardcli.text.lists import join_words
 
-_NAMED = 5  # missing files
+_MAX_NAMED = 5  # missing files
 
 
 def read_headers(parts: Sequence[Path], *, whole_arrays: Collection[str] = ()) -> list[GgufHeader]:
@@ -19,7 +20,7 @@ def read_headers(parts: Sequence[Path], *, whole_arrays: Collection[str] = ()) -
         ModelError: a file is missing, unreadable or damaged, or holds something other than a language model.
     """
     if len(parts) > 1 and (missing := [part.name for part in parts if not part.exists()]):
-        named = ", ".join(missing[:_NAMED]) + (f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else "")
+        named = join_words(missing, limit=_MAX_NAMED)
         raise ModelError(
             f"{parts[0]} is a model of {len(parts):,} files, of which {named} "
             f"{'is' if len(missing) == 1 else 'are'} missing: download them into the same folder",
@@ -41,7 +42,8 @@ def _check_is_model(path: Path, header: GgufHeader) -> None:
     kind = header.get_str("general.type")
     if kind == "adapter":
         raise ModelError(
-            f"{path} is an adapter: name the model that it changes with -m, and it with --lora",
+            f"{path} is an adapter: name the model that it changes with ModelConfig.model, and the adapter with "
+            "ModelConfig.adapters",
             code="model/adapter-mismatch",
         )
     if kind == "imatrix":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from guardcli.errors import ModelError
+from guardcli.errors import ModelError, setting
 
 _NAMED = re.compile(
     r"(?:^|[./_-])((?:i?q|tq)\d(?:_[a-z0-9]+)*|bf16|f16|fp16|f32|mxfp4(?:_moe)?)(?=[./-]|$)", re.IGNORECASE
@@ -75,7 +75,7 @@ def choose(
         least = by_memory[0]
         raise ModelError(
             f"no model of {place} fits: the smallest, {_label(least)}, needs {least.memory / 1e9:.1f} GB {free}. "
-            f"--quant {least.quantization or 'Q4_K_M'} downloads it all the same",
+            f"{setting('plan_download.quantization', least.quantization or 'Q4_K_M')} downloads it all the same",
             code="system/out-of-memory",
         )
     best = fitting[-1]

@@ -110,7 +110,7 @@ class Vocab:
             if len(ids) != 1 or not self.is_control(int(ids[0])):
                 raise ModelError(
                     f"the model's vocabulary has no special token {name}: it is not a model of this template; "
-                    "name another with --template",
+                    "name another with ModelConfig.template",
                     code="model/wrong-template",
                 )
             self._specials[name] = int(ids[0])

@@ -10,6 +10,7 @@ from guardcli.prompts.template import Template
 from guardcli.prompts.templates import TEMPLATES
 from guardcli.taxonomy import Category, Taxonomy
 from guardcli.taxonomy.files import bundled_name
+from guardcli.text.lists import join_words
 from guardcli.text.quoting import quote
 
 _DEFINING_FIELDS = ("description", "should_not", "can", "should")  # what is read with `detail: full` only
@@ -68,10 +69,10 @@ def _unread_definitions(taxonomy: Taxonomy) -> Iterator[Problem]:
     if not unread:
         return
     fields = [quote(name) for name in _DEFINING_FIELDS if any(name in names for names in unread.values())]
+    named = join_words(fields, limit=len(_DEFINING_FIELDS), conjunction="or")
     first = next(category for category in taxonomy.categories if category.id in unread)
     yield first.location.warning(
-        f"the model reads the name of a category, and not {_listed(fields, 'or')} ({_listed(unread)}): write "
-        "`detail: full` if it should",
+        f"the model reads the name of a category, and not {named} ({_list(unread)}): write `detail: full` if it should",
         code="taxonomy/description-not-read",
     )
 
@@ -103,7 +104,7 @@ def _known_ids(taxonomy: Taxonomy, templates: Sequence[Template]) -> Iterator[Pr
         return
     named = [f"{category.id} for {known[category.id]} (here {category.name})" for category in others]
     yield others[0].location.warning(
-        f"models of {template.name} were trained to write {_listed(named)}: choose an id that they do not know, such "
+        f"models of {template.name} were trained to write {_list(named)}: choose an id that they do not know, such "
         f"as {_unknown_id(taxonomy, known)}, and test that they list it",
         code="taxonomy/id-of-other-category",
     )
@@ -142,8 +143,8 @@ def _unwritable_ids(taxonomy: Taxonomy, templates: Sequence[Template]) -> Iterat
     if unwritable:
         forms = dict.fromkeys(template.id_description for template in own_form)
         yield unwritable[0].location.warning(
-            f"models of {_listed([template.name for template in own_form])} cannot write "
-            f"{_listed([category.id for category in unwritable])}: their ids are {', or '.join(forms)}",
+            f"models of {_list([template.name for template in own_form])} cannot write "
+            f"{_list([category.id for category in unwritable])}: their ids are {', or '.join(forms)}",
             code="taxonomy/not-for-model",
         )
 
@@ -156,19 +157,10 @@ def _category_threshold(taxonomy: Taxonomy) -> Iterator[Problem]:
         yield first.location.warning(
             f"{first.id} has a threshold of its own, so each of the {number} categories is judged by a prompt of its "
             f"own, which takes about {number} times the tokens: set one `threshold` for the policy, or accept that "
-            "with --per-category",
+            "with JudgeConfig.per_category",
             code="taxonomy/per-category",
         )
 
 
-def _listed(words: Iterable[str], conjunction: str = "and") -> str:
-    """Words with commas between them; of many only the first, and how many more there are.
-
-    >>> _listed(["S1", "S2", "S3"])
-    'S1, S2 and S3'
-    """
-    every = list(words)
-    if len(every) > _MAX_NAMED:
-        return f"{', '.join(every[:_MAX_NAMED])} and {len(every) - _MAX_NAMED} more"
-    *first, last = every
-    return f"{', '.join(first)} {conjunction} {last}" if first else last
+def _list(words: Iterable[str]) -> str:
+    return join_words(words, limit=_MAX_NAMED, conjunction="and")

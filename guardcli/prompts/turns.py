@@ -138,7 +138,7 @@ def _nothing(all_turns: Turns, target: Target) -> str:
     who = f"{target} message" if target in ("user", "assistant") else "user or assistant message"
     left_out = ", ".join(f"{count} {kind}" for kind, count in all_turns.skipped.items())
     silent = {"system", "developer", "tool"} & all_turns.skipped.keys()
-    advice = "; --as-user judges system, developer and tool text" if silent else ""
+    advice = "; JudgeConfig.as_user judges system, developer and tool text" if silent else ""
     return f"nothing to judge: no {who} with text" + (f" (left out: {left_out}{advice})" if left_out else "")
 
 

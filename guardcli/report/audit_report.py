@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from guardcli.judging.summary import KINDS, Summary
@@ -22,6 +22,7 @@ from guardcli.report.page_parts import (
     unlabeled_choices,
 )
 from guardcli.report.terminal import format_table
+from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import pluralize
 
 _BARS = " ▁▂▃▄▅▆▇█"  # of the histogram in a terminal
@@ -31,17 +32,23 @@ _MAX_THRESHOLDS = 5  # that are named
 _MAX_PERIODS = 120  # bars of a chart over time
 
 
-def as_text(summary: Summary) -> str:
-    """Format the counts of verdicts, by category and by source, and the reasons for errors."""
-    parts = [f"{pluralize(summary.total, 'row')}: " + ", ".join(f"{summary.verdicts[kind]:,} {kind}" for kind in KINDS)]
+def as_text(summary: Summary, taxonomies: Sequence[Taxonomy] = ()) -> str:
+    """Format the counts of verdicts, by category and by source, and the reasons for errors.
+
+    Args:
+        taxonomies: Loaded files, for the names of categories; those of built-in taxonomies are known.
+    """
+    safe, unsafe, errors = (summary.verdicts[kind] for kind in KINDS)
+    parts = [f"{pluralize(summary.total, 'row')}: {safe:,} safe, {unsafe:,} unsafe, {pluralize(errors, 'error')}"]
     if summary.categories:
-        rows = [(category, f"{number:,}") for category, number in summary.categories.most_common()]
+        names = CategoryNames.from_provenances(summary.made_by, PageContext(taxonomies=taxonomies))
+        rows = [(names.short(category), f"{number:,}") for category, number in summary.categories.most_common()]
         parts.append(format_table(("category", "unsafe"), rows, right=[1]))
     histogram = summary.histogram.rebinned()
     if histogram.total:
         most = histogram.max_count
         bars = "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in histogram.counts)
-        parts.append(f"scores from 0 to 1: {bars}\n")
+        parts.append(f"scores from 0 to 1: |{bars}|\n")
     if len(summary.by_source) > 1:
         shown = list(summary.by_source.items())[:_MAX_SOURCES_ON_TERMINAL]
         rows_of = [(source, *(f"{counts[kind]:,}" for kind in KINDS)) for source, counts in shown]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from guardcli.errors import as_options
 from guardcli.models.local_models import LocalModel
 from guardcli.models.memory import MemoryEstimate
 from guardcli.models.model_info import LOW_BITS, ModelInfo
@@ -15,8 +16,8 @@ from guardcli.text.escaping import escape_terminal, pluralize
 def format_model_info(info: ModelInfo, gpu_layers: Sequence[int], *, color: bool = False, width: int = 120) -> str:
     """Format what is known of a model: a line a fact, a table of memory, and what is wrong with it."""
     facts = "".join(f"{name:<15}{escape_terminal(value)}\n" for name, value in _facts(info))
-    problems = (format_styled(f"problem: {problem}", "bold red", color=color) for problem in info.problems)
-    warnings = (format_styled(f"warning: {warning}", "yellow", color=color) for warning in info.warnings)
+    problems = (format_styled(f"problem: {as_options(problem)}", "bold red", color=color) for problem in info.problems)
+    warnings = (format_styled(f"warning: {as_options(warning)}", "yellow", color=color) for warning in info.warnings)
     return "".join((facts, "\n", _memory_table(info, gpu_layers, color=color, width=width), *problems, *warnings))
 
 
@@ -24,7 +25,13 @@ def format_registry(models: Iterable[RegisteredModel], *, color: bool = False, w
     """Format the models that have a name: a row each."""
     headings = ["name", "file", "memory", "license", "reads", "judges", "files from"]
     return format_table(
-        headings, map(_registered_row, models), color=color, width=width, right=(1, 2), no_wrap=(0, 1, 2)
+        headings,
+        map(_registered_row, models),
+        color=color,
+        width=width,
+        right=(1, 2),
+        no_wrap=(0, 1, 2),
+        optional=(6, 4),
     )
 
 
@@ -37,7 +44,9 @@ def format_local_models(models: Iterable[LocalModel], *, color: bool = False, wi
         for model in models
     ]
     problems = (
-        format_styled(f"problem: {model.problem}", "bold red", color=color) for model in models if model.problem
+        format_styled(f"problem: {as_options(model.problem)}", "bold red", color=color)
+        for model in models
+        if model.problem
     )
     return "".join((format_table(headings, rows, color=color, width=width, right=(2,), no_wrap=(0,)), *problems))
 

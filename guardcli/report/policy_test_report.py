@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
+from guardcli.errors import as_options
 from guardcli.evaluation.policy_tests import PolicyTestResult, PolicyTestRun, PolicyTestStatus, suggest_fixes
 from guardcli.judging import DecisionRule
 from guardcli.report.terminal import Cell, format_styled, format_table
@@ -30,7 +31,7 @@ def as_text(run: PolicyTestRun, *, suggest: bool, color: bool, width: int) -> st
     if shown:
         headings = ("test", "result", "where", "expected", "score", "threshold", "distance", "why")
         rows = [_row(result, run) for result in shown]
-        text += format_table(headings, rows, color=color, width=width, right=[4, 5, 6]) + "\n"
+        text += format_table(headings, rows, color=color, width=width, right=[4, 5, 6], optional=[6, 5]) + "\n"
     if left_out:
         text += f"… and {pluralize(left_out, 'more labeled case')}\n\n"
     if suggest:
@@ -80,7 +81,7 @@ def as_junit(run: PolicyTestRun, name: str) -> str:
         if result.reason is not None:
             kind = "failure" if result.status == "failed" else "skipped"
             code = {} if result.row.error_code is None else {"type": escape_controls(result.row.error_code)}
-            ElementTree.SubElement(case, kind, {**code, "message": escape_controls(result.reason)})
+            ElementTree.SubElement(case, kind, {**code, "message": escape_controls(as_options(result.reason))})
     ElementTree.indent(suite)
     # The declaration of `tostring` would name the locale's encoding; files are written in UTF-8.
     return f"{_XML_DECLARATION}\n{ElementTree.tostring(suite, encoding='unicode')}\n"
@@ -98,7 +99,7 @@ def _row(result: PolicyTestResult, run: PolicyTestRun) -> Sequence[Cell]:
     if by_category := row.judged_category_scores:
         score, threshold = _closest_score(by_category, run.rule)
     numbers = ("-", "-", "-") if score is None else (f"{score:.4f}", f"{threshold:g}", f"{score - threshold:+.4f}")
-    why = result.reason or "it passes now: remove `todo`"
+    why = as_options(result.reason or "it passes now: remove `todo`")
     status = (result.status, _STYLES[result.status])
     return [result.case.name, status, result.case.location, result.case.expect, *numbers, why]
 

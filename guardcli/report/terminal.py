@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rich.box import Box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,7 @@ from guardcli.text.escaping import escape_terminal
 
 Cell = str | tuple[str, str]  # text, or text with a style of rich's
 
+_GAP = 3  # columns of the terminal between two of a table
 _PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
@@ -26,6 +28,7 @@ def format_table(
     width: int = 120,
     right: Sequence[int] = (),
     no_wrap: Sequence[int] = (),
+    optional: Sequence[int] = (),
 ) -> str:
     """Format a table.
 
@@ -34,14 +37,28 @@ def format_table(
         width: The width of the terminal; long cells are wrapped.
         right: The columns to align right, by index.
         no_wrap: The columns whose cells stay on one line, such as names to copy.
+        optional: The columns that are left out, first to last, until no word of the others must be cut.
     """
-    drawn = Table(box=_PLAIN, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for at, heading in enumerate(headings):
+    rows = list(rows)
+    shown = list(range(len(headings)))
+    needed = [_least_width(heading, [row[at] for row in rows], at in no_wrap) for at, heading in enumerate(headings)]
+    for at in optional:
+        if sum(needed[other] for other in shown) + _GAP * (len(shown) - 1) > width:
+            shown.remove(at)
+    drawn = Table(box=_PLAIN, show_edge=False, pad_edge=False, header_style="bold", padding=(0, _GAP - 1, 0, 0))
+    for at in shown:
         justify: Literal["left", "right"] = "right" if at in right else "left"
-        drawn.add_column(_text(heading), justify=justify, overflow="fold", no_wrap=at in no_wrap)
+        drawn.add_column(_text(headings[at]), justify=justify, overflow="fold", no_wrap=at in no_wrap)
     for row in rows:
-        drawn.add_row(*map(_text, row))
+        drawn.add_row(*(_text(row[at]) for at in shown))
     return _render(drawn, color=color, width=width)
+
+
+def _least_width(heading: str, cells: Iterable[Cell], whole: bool) -> int:
+    """The columns of a terminal that the longest word of a table's column needs, or its longest cell if `whole`."""
+    texts = [heading, *(cell if isinstance(cell, str) else cell[0] for cell in cells)]
+    words = texts if whole else [word for text in texts for word in text.split()]
+    return max((cell_len(escape_terminal(word)) for word in words), default=0)
 
 
 def _render(drawn: Table | Text, *, color: bool, width: int) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from guardcli.errors import as_options
 from guardcli.judging.verdict import Verdict
 from guardcli.judging.writers.text import remarks
 from guardcli.taxonomy import Taxonomy
@@ -102,7 +103,7 @@ def _details(verdict: Verdict, layout: LineLayout) -> list[tuple[str, str]]:
         (escape_terminal(names), _BOLD),
         ("" if notes == "-" else notes, _DIM),
         ("" if is_first else f"{verdict.role}#{verdict.turn}:", _DIM),
-        (escape_terminal(verdict.error or ""), ""),
+        ("" if verdict.error is None else escape_terminal(as_options(verdict.error)), ""),
     ]
 
 

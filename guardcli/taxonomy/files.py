@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from guardcli.errors import Problem, TaxonomyCode, TaxonomyError
 from guardcli.files.regular import open_regular
+from guardcli.files.similar import similar_file
 from guardcli.taxonomy.problems import suggestion
 from guardcli.text.quoting import quote
 
@@ -60,9 +61,13 @@ def read_text(path: Path, *, descriptors: bool = True) -> str:
     try:
         with _open_file(path, descriptors=descriptors) as file:
             data = file.read(_MAX_BYTES + 1) or b""
+    except FileNotFoundError as error:
+        similar = similar_file(str(path))
+        advice = f"; did you mean {similar}?" if similar else ""
+        raise _unreadable(path, f"no such file{advice}", 0, 0, code="taxonomy/unreadable") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = error.strerror if isinstance(error, OSError) else error
-        raise _unreadable(path, f"cannot be read: {reason}", code="taxonomy/unreadable") from error
+        raise _unreadable(path, f"cannot be read: {reason}", 0, 0, code="taxonomy/unreadable") from error
     if len(data) > _MAX_BYTES:
         raise _unreadable(path, "is larger than 1 MiB: share parts with `extends`", code="taxonomy/too-large")
     return _decode(path, data)

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from guardcli.errors import TaxonomyError
+from guardcli.errors import TaxonomyError, setting
 from guardcli.taxonomy import files
 from guardcli.taxonomy.draft import Draft, DraftCategory, DraftTest
 from guardcli.taxonomy.field_types import LocatedText
 from guardcli.taxonomy.parser import parse_draft
-from guardcli.taxonomy.problems import Problems, join_words, suggestion
+from guardcli.taxonomy.problems import Problems, list_known, suggestion
 from guardcli.taxonomy.rules import ID
 from guardcli.taxonomy.types import Category, Detail, Label, PolicyTest, PolicyTestMessage
 from guardcli.text.lookalikes import skeleton
@@ -100,7 +100,7 @@ def resolve_tests(draft: Draft, policy: ResolvedPolicy, problems: Problems) -> I
     """
     ids = {category.label: id for id, category in policy.categories.items()}
     ids.update({id: id for id in policy.categories})
-    known = join_words(dict.fromkeys(category.label for category in policy.categories.values()))
+    known = list_known(dict.fromkeys(category.label for category in policy.categories.values()))
     for test in draft.tests:
         for number, message in enumerate(test.messages, start=1):
             named = [_category_id(word, ids, known, policy, problems) for word in message.categories]
@@ -145,7 +145,7 @@ def _resolve_text(text: str, chain: ExtendsChain, problems: Problems) -> Resolve
 def _outside_message(name: str) -> str:
     return (
         f"{quote(name)} is outside this file's folder: move it into the folder or one below, "
-        "or allow the folder that it is in with --extends-root"
+        f"or allow the folder that it is in with {setting('Taxonomy.load.extends_root')}"
     )
 
 
@@ -191,7 +191,7 @@ def _check_drop(draft: Draft, parent: ResolvedPolicy, problems: Problems) -> Non
     if draft.extends is None:  # already reported
         return
     own = {category.id.text for category in draft.categories}
-    has = join_words(parent.categories)
+    has = list_known(parent.categories)
     for word in draft.drop:
         if word.text in own:
             problems.add(

@@ -8,6 +8,7 @@ from itertools import islice
 
 from guardcli.errors import Problem, TaxonomyCode, TaxonomyError
 from guardcli.taxonomy.types import Location
+from guardcli.text.lists import join_words
 from guardcli.text.quoting import abbreviate, quote
 
 _MAX_REPORTED = 100  # problems; a person corrects some and validates again
@@ -70,11 +71,9 @@ def _unreported(problems: list[Problem]) -> list[Problem]:
     return [Problem(first.path, first.line, first.column, message, "taxonomy/too-many-problems", first.key)]
 
 
-def join_words(words: Iterable[str]) -> str:
-    """Words with commas between them; of many only the first, and how many more there are."""
-    every = list(map(abbreviate, words))
-    more = [f"and {len(every) - _MAX_LISTED:,} more"] if len(every) > _MAX_LISTED else []
-    return ", ".join([*every[:_MAX_LISTED], *more])
+def list_known(words: Iterable[str]) -> str:
+    """List what is known, abbreviated: known are S1, S2, and 270 more."""
+    return join_words(words, limit=_MAX_LISTED, quote=abbreviate)
 
 
 def suggestion(text: str, known: Collection[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from guardcli.errors import InputError
+from guardcli.errors import InputError, setting
 from guardcli.models.identity import file_digests
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
@@ -38,7 +38,7 @@ class InitialAdapter:
         manifest = read_manifest(checkpoint.folder)
         if manifest and manifest["base"] != base.fingerprint():
             raise InputError(
-                f"{checkpoint.folder} was trained on other weights than those of the base (--base)",
+                f"{checkpoint.folder} was trained on other weights than the new run",
                 code="tune/other-weights",
             )
         if manifest and manifest["template"] != template:
@@ -48,8 +48,9 @@ class InitialAdapter:
             )
         if (checkpoint.rank, checkpoint.alpha) != (config.lora_rank, config.lora_alpha):
             raise InputError(
-                f"{checkpoint.folder} has another shape: train with --rank {checkpoint.rank} "
-                f"--alpha {checkpoint.alpha:g}",
+                f"{checkpoint.folder} has another shape: train with "
+                f"{setting('TrainConfig.lora_rank', checkpoint.rank)} and "
+                f"{setting('TrainConfig.lora_alpha', checkpoint.alpha)}",
                 code="tune/invalid-run",
             )
         return cls(checkpoint.folder, _sha256(checkpoint.folder / ADAPTER_FILE))

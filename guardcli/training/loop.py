@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from guardcli.errors import InputError, TuneError
+from guardcli.errors import InputError, TuneError, setting
 from guardcli.evaluation.metrics import average_precision
 from guardcli.text.escaping import pluralize
 from guardcli.training.base_model import BaseModel
@@ -76,7 +76,7 @@ class TrainingData:
             if shared := len(dataset.prompts & held_out.prompts):
                 raise InputError(
                     f"{pluralize(shared, 'conversation')} of the held-out examples are trained on: prepare the "
-                    "training examples with --exclude",
+                    f"training examples with {setting('prepare_examples.evaluation')}",
                     code="tune/overlap",
                 )
             if held_out.template != dataset.template:
@@ -151,7 +151,7 @@ def fine_tune(
         loss = model.train_step(examples, learning_rate=learning_rate(step, total, config))
         if not math.isfinite(loss.total):
             raise TuneError(
-                f"the loss is not finite at step {step}: lower --learning-rate; "
+                f"the loss is not finite at step {step}: lower TrainConfig.learning_rate; "
                 f"the checkpoint of step {run_dir.step} is valid",
                 code="tune/not-finite",
             )

@@ -149,7 +149,8 @@ class LoraModel:
             yield
         except self._torch.OutOfMemoryError as error:
             raise TuneError(
-                f"the GPU's memory is full: lower --batch-size or --max-length ({error})", code="system/out-of-memory"
+                f"the GPU's memory is full: lower TrainConfig.batch_size or TrainConfig.max_length ({error})",
+                code="system/out-of-memory",
             ) from error
 
     def save_adapter(self, folder: Path) -> None:

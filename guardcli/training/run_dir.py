@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from guardcli.errors import InputError, OutputError
+from guardcli.errors import InputError, OutputError, setting
 from guardcli.files.atomic import atomic_write
 
 OPTIMIZER_FILE = "state.pt"
@@ -72,7 +72,7 @@ class RunDir:
         if file.exists():
             if not resume:
                 raise OutputError(
-                    f"{self.folder} already holds a run: add --resume to continue it, or name another folder with -o",
+                    f"{self.folder} already holds a run: continue it with RunDir.resume, or name another folder",
                     code="output/exists",
                 )
             defaults = {name: value for name, value in _LATER_OPTIONS.items() if name in manifest}
@@ -170,7 +170,8 @@ def resolve_checkpoint(folder: Path, which: Literal["best", "last"] | None = Non
     best = None if which == "last" else find_best_checkpoint(folder)
     if best is None and which == "best":
         raise InputError(
-            f"{folder} has no checkpoint with a held-out AUPRC: train with --held-out, or take the last one",
+            f"{folder} has no checkpoint with a held-out AUPRC: train with "
+            f"{setting('TrainingData.from_datasets.held_out')}, or take the last one",
             code="tune/invalid-run",
         )
     return best or find_last_checkpoint(folder) or folder

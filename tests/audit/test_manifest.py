@@ -18,6 +18,7 @@ from guardcli.audit.manifest import (
     make_manifest,
     only_inputs_changed,
 )
+from guardcli.errors import as_options
 from guardcli.formats import ReadOptions
 from guardcli.models import Model
 from guardcli.models.llama import build
@@ -61,7 +62,10 @@ CALIBRATION = Calibration(
 
 # Another value of every field, and how what is said of it begins; None: nothing, as it moves nothing.
 OTHER_VALUES: dict[str, tuple[Any, str | None]] = {
-    "model.model": ("other.gguf", "model was tiny@0 and is tiny@1: name that model with -m, and its adapters with"),
+    "model.model": (
+        "other.gguf",
+        "model was tiny@0 and is tiny@1: name that model with --model, and its adapters with",
+    ),
     "model.template": ("llama-guard-2", "template was llama-guard-3-8b and is llama-guard-2: add --template llama-"),
     "model.adapters": ((Adapter(Path("a.gguf")),), None),
     "model.gpu": ("off", "gpu was auto and is off: add --gpu auto"),
@@ -133,7 +137,7 @@ def test_another_value_of_a_field_is_another_run(model: Model, name: str) -> Non
     assert json.loads(json.dumps(after)) == after
     assert [before == after, told is None] == [name in MOVES_NOTHING] * 2
     if told is not None:
-        (difference,) = describe_differences(before, after)
+        (difference,) = map(as_options, describe_differences(before, after))
         assert difference.startswith(told)
 
 
@@ -177,7 +181,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (
             {"judge": {"calibration": "temperature 3.0"}},
             [
-                "calibration was temperature 2.5 and is temperature 3.0: name that file by --calibration "
+                "calibration was temperature 2.5 and is temperature 3.0: name that file with --calibration "
                 "(temperature 2.5)"
             ],
         ),
@@ -212,7 +216,7 @@ def changed(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_difference_is_told_as_what_undoes_it(changes: dict[str, Any], told: list[str]) -> None:
-    assert describe_differences(BEFORE, changed(**changes)) == told
+    assert list(map(as_options, describe_differences(BEFORE, changed(**changes)))) == told
     assert not only_inputs_changed(BEFORE, changed(**changes))
 
 

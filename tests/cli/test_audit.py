@@ -51,9 +51,10 @@ def test_a_folder_is_judged_into_rows_and_summed_up(desk: Path, model: Path) -> 
     ]
     assert [row["line"] for row in rows if row["verdict"] == "unsafe"] == [1, 11, 21, 31, 2]
     assert done.stderr == (
-        "42 rows: 37 safe, 5 unsafe, 0 error\n\n"
-        "category   unsafe\n-----------------\nS9              4\nS1              1\n\n"
-        "scores from 0 to 1:  █                 ▂\n\n"
+        "42 rows: 37 safe, 5 unsafe, 0 errors\n\n"
+        "category                    unsafe\n----------------------------------\n"
+        "S9 Indiscriminate Weapons        4\nS1 Violent Crimes                1\n\n"
+        "scores from 0 to 1: | █                 ▂|\n\n"
         "source         safe   unsafe   error\n------------------------------------\n"
         "logs/a.jsonl     36        4       0\nlogs/b.txt        1        1       0\n"
     )

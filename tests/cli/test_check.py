@@ -101,7 +101,10 @@ def test_exit_codes(check: list[str], threshold: str, extra: list[str], stdin: s
         (["check", "-m", __file__], "[model/not-gguf]\n"),
         (["check", "-m", "TINY"], "[model/unknown]\n"),
         (["check", "-m", "TINY", "missing.jsonl"], "guard: missing.jsonl: no such file [input/not-found]\n"),
-        (["check", "-m", "TINY", "."], "guard: . is a folder; name the files in it [input/not-regular]\n"),
+        (
+            ["check", "-m", "TINY", "."],
+            "guard: . is a folder; name the files in it, or judge all of them with guard audit [input/not-regular]\n",
+        ),
         (["check", "-m", "TINY", "-t", "llama-gard-3"], "[taxonomy/not-found]\n"),
         (
             ["check", "-m", "TINY", "--template", "llama-guard-3-8b", "--max-prompt-tokens", "9999"],

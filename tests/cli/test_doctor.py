@@ -21,7 +21,7 @@ def test_without_a_model() -> None:
 
 def test_a_model_that_does_not_answer(tiny_path: Path) -> None:
     done = guard("doctor", "-m", tiny_path, *HERE)
-    assert "where the verdict is written  <- WRONG\n  the model or its --template may be wrong" in done.stdout
+    assert "where the verdict is written  <- WRONG\n  the model or --template may be wrong" in done.stdout
     assert done.returncode == 1
 
 

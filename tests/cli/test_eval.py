@@ -322,7 +322,7 @@ def test_a_table_that_pandas_wrote(desk: Path) -> None:
         ),
         (["set.jsonl", "--verdicts", "bad.jsonl"], "bad.jsonl:1: invalid verdict row: its listed_scores holds null"),
         (["set.jsonl", "--score-field", "x=no.such"], "--score-field x=no.such: no record has the field no.such; the"),
-        (["set.jsonl", "--verdicts", "run.jsonl", "--map", "none.json"], "none.json: No such file"),
+        (["set.jsonl", "--verdicts", "run.jsonl", "--map", "none.json"], "none.json: cannot be read: No such file"),
         (["set.jsonl", "--verdicts", "run.jsonl", "--dataset", "dices"], "set.jsonl:1: it is not a record of dices"),
         (["set.jsonl", "--verdicts", "run.jsonl", "--save-verdicts", "x.jsonl"], "name one with -m"),
         (["set.jsonl", "-m", "x.gguf", "--save-verdicts", "set.jsonl"], "set.jsonl is an input"),

@@ -138,7 +138,9 @@ def test_a_gated_model_says_which_page_to_accept(pull: Pull, hub: Hub, cache: Pa
          f"{REPOSITORY} has no file none.gguf; there are G.Q4_K_M.gguf, G.Q8_0.gguf [model/not-found]"),
         (f"hf:{REPOSITORY}@v9", f"{REPOSITORY} has no revision v9 [model/not-found]"),
         ("ollama:llama-guard3", "is a model of Ollama's: get it with `ollama pull llama-guard3:latest`"),
-        ("guard.gguf", "invalid model 'guard.gguf'; expected a name of `guard models list`, or hf:OWNER/REPO"),
+        ("guard.gguf", "invalid model 'guard.gguf'; expected a registered name or hf:OWNER/REPO[/FILE]; guard models"),
+        ("starter", "starter comes with guard: there is nothing to download"),
+        ("lama-guard-3-1b", "; did you mean llama-guard-3-1b, llama-guard-3-8b or llama-guard-4-12b?"),
     ],
 )  # fmt: skip
 def test_what_is_not_there(pull: Pull, cache: Path, reference: str, message: str) -> None:

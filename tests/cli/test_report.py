@@ -199,7 +199,7 @@ def test_100_000_rows_make_a_small_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "message"),
     [
-        ("", [], 3, "there are no verdicts in it"),
+        ("", [], 3, "the input has no verdicts: the page is empty"),
         ('{"x":1}\n', [], 2, "[row/invalid]\n"),
         ("", ["-o", "no/where.html"], 2, "[output/not-written]\n"),
     ],

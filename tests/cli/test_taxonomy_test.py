@@ -130,7 +130,7 @@ def test_where_labels_are_can_be_said_and_what_has_none_is_counted(desk: Path, m
     done = run(desk, model, "d.jsonl", "--label-field", "toxicity>=0.5", "--max-flag-rate", "0", "--threshold", "0.6")
     assert done.stdout.endswith("5 passed, 0.00% of the labeled safe ones flagged\n")
     assert (done.returncode, done.stderr) == (0, "guard: left out: 1 record without a label\n")
-    assert 'such as --label-field "toxicity>=0.5"' in run(desk, model, "d.jsonl").stderr
+    assert "such as --label-field 'toxicity>=0.5'" in run(desk, model, "d.jsonl").stderr
 
 
 def test_junit(desk: Path, model: Path) -> None:

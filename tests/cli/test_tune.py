@@ -242,7 +242,7 @@ def test_where_the_label_is_can_be_said(desk: Path) -> None:
         (
             [],
             "-:2: its label is 0.25, a fraction: give the value from which it means unsafe, such as "
-            '--label-field "label',
+            "--label-field 'label",
         ),
     ],
 )
@@ -293,15 +293,15 @@ def test_ids_stay_with_their_categories_unless_asked(desk: Path, option: list[st
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--map", "none.json"], "none.json: No such file or directory"),
+        (["--map", "none.json"], "none.json: cannot be read: No such file or directory"),
         (["--map", "train.jsonl"], "train.jsonl: not JSON"),
         (["--map", "list.json"], "list.json: it is not a category map; expected"),
         (["-t", "llama-guard-1"], "the template llama-guard-3-8b cannot write O1"),
         (["--exclude", "none.jsonl"], "none.jsonl: no such file"),
-        (["--names", "none.yaml"], "none.yaml:1:1: cannot be read"),
+        (["--names", "none.yaml"], "none.yaml: no such file"),
         (["--names", "list.json"], "list.json:1:1: write a mapping"),
-        (["--weight-field", "w"], "--weight-field: no record has the field w"),
-        (["--pair-field", "w"], "--pair-field: no record has the field w"),
+        (["--weight-field", "w"], "--weight-field w: no record has the field w"),
+        (["--pair-field", "w"], "--pair-field w: no record has the field w"),
         (["--exclude", "broken.jsonl"], "broken.jsonl:1: cannot be read, so overlaps with it cannot be found"),
     ],
 )
@@ -323,7 +323,7 @@ def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> N
         (["--base", "none"], "cannot read none: No such file or directory"),
         (["--base", "base.gguf", "--max-length", "16"], "there are no examples to train on"),
         (["--held-out", "examples.jsonl"], "8 conversations of the held-out examples are trained on"),
-        (["-o", "run"], "run already holds a run: add --resume to continue it, or name another folder with -o"),
+        (["-o", "run"], "run already holds a run: continue it with --resume, or name another folder"),
         (["-o", "run", "--resume", "--seed", "1"], "run holds another run; what differs: "),
         (["-o", "run", "--resume", "--lr-schedule", "cosine"], "lr_schedule (there 'constant', now 'cosine')"),
         (["-o", "run", "--resume", "--warmup-ratio", "0.1"], "warmup_ratio (there 0.0, now 0.1)"),
@@ -332,7 +332,7 @@ def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> N
         (["-o", "run", "--resume", "--patience", "1"], "--patience needs examples to evaluate"),
         (["-o", "run", "--resume", "--init-from", "run"], "init_from (there None, now '"),
         (["--init-from", "base"], "base holds no LoRA adapter"),
-        (["--init-from", "run"], "has another shape: train with --rank 4 --alpha 8"),
+        (["--init-from", "run"], "has another shape: train with --rank 4 and --alpha 8"),
         (["--verdict-weight", "0"], "Invalid value for '--verdict-weight'"),
     ],
 )

@@ -221,7 +221,7 @@ def test_a_prompt_longer_than_a_batch(native: LlamaModel) -> None:
 @pytest.mark.parametrize("deterministic", [True, False])
 def test_a_prompt_longer_than_the_cache_is_an_error(native: LlamaModel, deterministic: bool) -> None:
     engine = opened(native, max_prompt_tokens=256, reproducible=deterministic)
-    with pytest.raises(EngineError, match="raise --max-prompt-tokens"):
+    with pytest.raises(EngineError, match=r"raise EngineConfig\.max_prompt_tokens"):
         run(engine, [[TokenRequest(numbers(2000, random.Random(4)))]])
 
 

@@ -154,7 +154,7 @@ def test_eviction_takes_the_cheapest_first_and_ends_with_an_error(cache: PrefixC
     assert (cache.num_free_cells, cache.num_free_seqs) == (64, 8)
     with pytest.raises(
         EngineError,
-        match=r"a prompt of 1,000 tokens does not fit into the cache: raise --max-prompt-tokens",
+        match=r"a prompt of 1,000 tokens does not fit into the cache: raise EngineConfig.max_prompt_tokens",
     ):
         cache.evict(entry)
 

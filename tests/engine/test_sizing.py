@@ -111,7 +111,9 @@ def test_a_batch_is_no_larger_than_the_cache() -> None:
 
 
 def test_longer_than_trained() -> None:
-    with pytest.raises(EngineError, match="--max-prompt-tokens 200,000: the model was trained on at most 131,072"):
+    with pytest.raises(
+        EngineError, match=r"EngineConfig\(max_prompt_tokens=200000\): the model was trained on at most 131,072"
+    ):
         autotune(RESOURCES, EngineConfig(max_prompt_tokens=200_000))
 
 

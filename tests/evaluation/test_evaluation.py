@@ -219,7 +219,7 @@ def test_no_threshold_is_chosen_by_what_was_not_judged() -> None:
 
 def test_a_field_with_many_values_is_no_slice() -> None:
     found = tuple(item(at, True, x=at) for at in range(300))
-    with pytest.raises(InputError, match="--slice-by x: it has 300 values"):
+    with pytest.raises(InputError, match=r"EvalConfig\(slice_by=\(\"x\",\)\): it has 300 values"):
         evaluated(found, system([0.5] * 300), slice_by=("x",))
 
 

@@ -220,7 +220,10 @@ def test_a_taxonomy_that_does_not_fit_leaves_the_session_as_it_was(model: Model)
         (
             ("categories: [pets]", "categories: [S2]"),
             "bomb",
-            ["pets was listed instead (0.731; S2 0.269): make their descriptions more distinct"],
+            [
+                "pets was listed instead (0.731; S2 0.269): make their names more distinct, as the "
+                "model reads names only, or write `detail: full`"
+            ],
         ),
     ],
 )

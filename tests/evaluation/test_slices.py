@@ -48,9 +48,17 @@ def test_without_english_there_is_no_gap() -> None:
 @pytest.mark.parametrize(
     ("values", "path", "message"),
     [
-        (["en"], "language", "--slice-by language: no record has the field language; the first record has lang"),
-        ([None, []], "lang", "--slice-by lang: no labeled record has a value there to slice by"),
-        (range(MAX_SLICES + 1), "lang", "--slice-by lang: it has 201 values: slice by a field with at most 200"),
+        (
+            ["en"],
+            "language",
+            'EvalConfig(slice_by=("language",)): no record has the field language; the first record has lang',
+        ),
+        ([None, []], "lang", 'EvalConfig(slice_by=("lang",)): no labeled record has a value there to slice by'),
+        (
+            range(MAX_SLICES + 1),
+            "lang",
+            'EvalConfig(slice_by=("lang",)): it has 201 values: slice by a field with at most 200',
+        ),
     ],
 )
 def test_fields_that_cannot_be_sliced_by(values: list[object], path: str, message: str) -> None:

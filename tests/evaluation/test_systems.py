@@ -112,12 +112,12 @@ def test_what_is_no_number_is_not_judged(value: Any) -> None:
     found = system_from_field("tool", (item(1, True, x=value), item(2, False, x=0.5)), "x")
     assert found.predictions[0].error == "there is no number at x"
     assert count_unscored(found) == {"a score": 1}
-    with pytest.raises(InputError, match="--score-field tool=x: no labeled record has a number at x"):
+    with pytest.raises(InputError, match=r"path=\"tool=x\"\): no labeled record has a number at x"):
         system_from_field("tool", (item(1, True, x=value),), "x")
 
 
 def test_a_field_that_no_record_has() -> None:
-    with pytest.raises(InputError, match="--score-field tool=y: no record has the field y; the first record has x"):
+    with pytest.raises(InputError, match=r"path=\"tool=y\"\): no record has the field y; the first record has x"):
         system_from_field("tool", (item(1, True, x=0.5),), "y")
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_probability_is_never_held_against_a_threshold(
     values: list[Any], told: str, threshold: float
 ) -> None:
     found = tuple(item(line, True, x=value) for line, value in enumerate(values, start=1))
-    with pytest.raises(InputError, match=f"^--score-field tool=x: {told}"):
+    with pytest.raises(InputError, match=rf"^system_from_field\(path=\"tool=x\"\): {told}"):
         system_from_field("tool", found, "x", threshold=threshold)
 
 

@@ -122,7 +122,7 @@ def test_csv_is_not_detected_in_a_pipe():
         (
             "-",
             "the first line looks like a CSV header, but each line from a pipe is read as one message; "
-            "use --input-format csv to read it as CSV",
+            'use ReadOptions(format="csv") to read it as CSV',
         ),
-        ("f", "read as CSV because of its first line; use --input-format lines to read it as text"),
+        ("f", 'read as CSV because of its first line; use ReadOptions(format="lines") to read it as text'),
     ]

@@ -44,8 +44,8 @@ def test_nan_is_read():
         (b'{"a": ', "at column 7 (it is cut off)"),
         (b'{"a": "\t"}', "at column 8 (escape control characters in a text: \\n, \\t)"),
         (b'{"a": None}', "at column 7 (write true, false and null, not Python's True, False and None)"),
-        (b"hello", "at column 1 (--input-format lines reads plain text)"),
-        (b'{\n "a": 1,\n b}', "at line 9 column 2 (--input-format lines reads plain text)"),
+        (b"hello", 'at column 1 (ReadOptions(format="lines") reads plain text)'),
+        (b'{\n "a": 1,\n b}', 'at line 9 column 2 (ReadOptions(format="lines") reads plain text)'),
     ],
 )
 def test_not_json(content, reason):

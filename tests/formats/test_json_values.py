@@ -8,7 +8,7 @@ from guardcli.formats.errors import RecordError
 from guardcli.formats.frames import Frame
 from guardcli.formats.json_values import split_values
 
-TOO_LONG = "the value is longer than 30 bytes; --max-record-bytes sets the limit"
+TOO_LONG = "the value is longer than 30 bytes; ReadOptions.max_record_bytes sets the limit"
 CUT_OFF = "cut off: the value that begins here is not closed before the end"
 UNCLOSED_ARRAY = "cut off: the array of line 1 is not closed before the end"
 

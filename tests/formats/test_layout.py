@@ -8,7 +8,7 @@ from guardcli.formats.input_stream import InputStream
 from guardcli.formats.json_sniffing import detect_layout
 from guardcli.formats.line_reader import LineReader
 
-TOO_LONG = "is longer than 40 bytes; --max-record-bytes sets the limit"
+TOO_LONG = "is longer than 40 bytes; ReadOptions.max_record_bytes sets the limit"
 
 
 def layout_of(content, limit=1 << 20):

@@ -34,7 +34,7 @@ def test_text_is_not_rejected(head):
         (b"PK\x03\x04", "expected text, got a zip archive (or an Office file); unpack it with `unzip -p`"),
         (b"BZh91AY&SY", "expected text, got bzip2; unpack it with `bzip2 -dc`"),
         (b"\x1f\x8b\x08", "expected text, got gzip inside gzip; unpack it once with `gunzip -c`"),
-        (b"GGUF\x03\0\0\0", "expected text, got a GGUF model; give it with --model"),
+        (b"GGUF\x03\0\0\0", "expected text, got a GGUF model; name it with ModelConfig.model"),
     ],
 )
 def test_no_text(head, reason):

@@ -54,7 +54,7 @@ def test_a_damaged_file_is_an_error_row():
 def test_a_long_row_is_an_error_in_its_place():
     values = [{"prompt": "x" * 5000}, {"prompt": "hi"}]
     assert read_texts(packed(values), max_record_bytes=1024) == [
-        (1, None, "the row is longer than 1024 bytes; --max-record-bytes sets the limit"),
+        (1, None, "the row is longer than 1024 bytes; ReadOptions.max_record_bytes sets the limit"),
         (2, None, [("user", "hi")]),
     ]
 
@@ -62,7 +62,7 @@ def test_a_long_row_is_an_error_in_its_place():
 @pytest.mark.parametrize("form", ["lines", "transcript", "csv"])
 def test_a_format_of_text_does_not_read_it(form):
     assert read_texts(packed(WILD), format=form) == [
-        (1, None, f"this is Parquet: --input-format {form} reads text; leave it out")
+        (1, None, f'this is Parquet, and ReadOptions(format="{form}") reads text: leave it out')
     ]
 
 

@@ -19,7 +19,7 @@ from tests.formats.in_memory import Chunks, conversation, read, read_all, read_t
 HI = [("user", "hi")]
 KNOWN = (
     "expected `messages`, or text under `prompt` and `response` (such as jq -c '{id, prompt: .message}' makes); "
-    "--text-field names another field"
+    "ReadOptions.text_fields names another field"
 )
 INVALID = "invalid UTF-8 at byte 13 of the line: 0xff; if Latin-1: iconv -f LATIN1"
 CUT_OFF = "the gzip data is cut off here; this record and everything after it are lost"
@@ -102,7 +102,7 @@ def test_a_repaired_record_is_flagged():
         ("hh", b'{"transcript": "Human: hi", "messages": []}', HI),
         ("pairs", b'{"messages": []}', "expected the format pairs, got an object with the keys 'messages'"),
         ("openai", b"{}", "expected the format openai, got an object"),
-        ("openai", b"hi", "not JSON: Expecting value at column 1 (--input-format lines reads plain text)"),
+        ("openai", b"hi", 'not JSON: Expecting value at column 1 (ReadOptions(format="lines") reads plain text)'),
         ("lines", b"hi", HI),
         ("transcript", b"hi", "there is text before the first speaker (such as `User:`)"),
     ],
@@ -180,7 +180,7 @@ def test_memory_is_bounded_on_a_record_of_50_megabytes(before, after, line):
     finally:
         tracemalloc.stop()
     assert isinstance(malformed, Malformed)
-    assert malformed.reason.endswith("is longer than 1048576 bytes; --max-record-bytes sets the limit")
+    assert malformed.reason.endswith("is longer than 1048576 bytes; ReadOptions.max_record_bytes sets the limit")
     assert last == Record(Key("in", line), conversation(("user", "hi")))
     assert peak < 8 << 20  # measured: 2 to 5 MiB
 
@@ -265,7 +265,7 @@ def test_a_json_record_among_text_lines_is_an_error(line):
         first, second, *_ = list(read(BytesIO(content.encode()), "in"))
         assert first.conversation.messages[0].content == "Log of today"
         assert isinstance(second, Malformed), line
-        assert second.reason.endswith("--input-format lines to read every line as text")
+        assert second.reason.endswith('ReadOptions(format="lines") to read every line as text')
     assert [row for row in read_all(f"x\n{line}".encode(), format="lines") if isinstance(row, Malformed)] == []
 
 

@@ -32,7 +32,7 @@ def test_one_bad_line_does_not_end_the_rest():
 
 
 def test_the_limit_is_on_the_line_without_its_end():
-    too_long = "the line is longer than 4 bytes; --max-record-bytes sets the limit"
+    too_long = "the line is longer than 4 bytes; ReadOptions.max_record_bytes sets the limit"
     expected = [
         (1, None, [("user", "four")]),
         (2, None, too_long),

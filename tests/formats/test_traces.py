@@ -81,7 +81,10 @@ def test_parsed_json_texts_are_not_unread_text():
     [
         ({"trace_id": "t", "input": None, "output": ""}, "empty conversation: input and output hold no message"),
         ({"trace_id": "t", "input": 3}, "input is a number; it must be text, a message, or messages"),
-        ({"run_type": "llm", "inputs": {"x": 1}}, "inputs holds no messages; it has the keys 'x' (--messages-path"),
+        (
+            {"run_type": "llm", "inputs": {"x": 1}},
+            "inputs holds no messages; it has the keys 'x' (ReadOptions.messages_path",
+        ),
         (
             {"run_type": "llm", "inputs": {"messages": [[HI], [HI]]}},
             "inputs.messages holds 2 conversations; export them",

@@ -116,7 +116,7 @@ def test_text_without_a_speaker_is_not_dropped():
     ],
 )
 def test_the_limit_is_on_the_conversation(content, expected):
-    reason = "the conversation is longer than 10 bytes; --max-record-bytes sets the limit"
+    reason = "the conversation is longer than 10 bytes; ReadOptions.max_record_bytes sets the limit"
     expected = [(line, part, reason if heard == "too long" else heard) for line, part, heard in expected]
     assert read_texts(content, max_record_bytes=10) == expected
 
@@ -137,9 +137,9 @@ def test_transcripts_are_not_detected_in_a_pipe():
         (
             "-",
             "the first line looks like a turn of a transcript, but each line from a pipe is read as one message; "
-            "use --input-format transcript to read it as a transcript",
+            'use ReadOptions(format="transcript") to read it as a transcript',
         ),
-        ("f", "read as a transcript because of its first line; use --input-format lines to read it as text"),
+        ("f", 'read as a transcript because of its first line; use ReadOptions(format="lines") to read it as text'),
     ]
     assert list(report.formats) == [("-", "lines"), ("f", "transcript")]
 

@@ -10,6 +10,7 @@ import pytest
 
 from guardcli import formats
 from guardcli.conversation import Conversation, Malformed, Record
+from guardcli.errors import as_options
 from guardcli.formats.paths import parse_paths
 from tests.formats.in_memory import read_all
 
@@ -81,7 +82,7 @@ def test_text_under_a_name_that_holds_speech_is_refused(value: dict[str, Any], p
     with pytest.raises(formats.RecordError) as caught:
         formats.parse(value)
     option = shlex.quote(place)
-    assert str(caught.value) == (
+    assert as_options(str(caught.value)) == (
         f"`{place}` has text outside any message, which would not be judged; judge it with --text-field {option}, "
         f"or leave it out with --ignore {option}"
     )

@@ -188,7 +188,9 @@ def test_without_a_calibration_thresholds_are_for_raw_scores() -> None:
 
 
 def test_two_thresholds_are_refused() -> None:
-    with pytest.raises(GuardError, match=r"threshold 0\.3, and the calibration 0\.4: choose one with --thr") as raised:
+    with pytest.raises(
+        GuardError, match=r"threshold 0\.3, and the calibration 0\.4: choose one with JudgeConfig"
+    ) as raised:
         make_decision_rule(policy(threshold=0.3), calibration=FITTED)
     assert raised.value.code == "calibration/two-thresholds"
 

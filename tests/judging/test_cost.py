@@ -84,8 +84,8 @@ def test_the_limit_is_exact(model: Model, *, reproducible: bool) -> None:
         *[("safe", None, None)] * 4,
         (
             "error",
-            f"to judge it takes more than {counted - 1:,} evaluated tokens: raise --max-record-tokens, "
-            "or judge only the last message (--target last)",
+            f"to judge it takes more than {counted - 1:,} evaluated tokens: raise JudgeConfig.max_record_tokens, "
+            'or judge only the last message: JudgeConfig(target="last")',
             "record/prompt-too-long",
         ),
         ("safe", None, None),
@@ -98,5 +98,5 @@ def test_one_message_too_many(model: Model) -> None:
     with Guard(model, POLICY, engine=engine) as guard:
         first, second = guard.check(['"' * 1_000_000, "hi"])
     assert (first.verdict, second.verdict) == ("error", "safe")
-    assert first.error == "to judge it takes more than 65,536 evaluated tokens: raise --max-record-tokens"
+    assert first.error == "to judge it takes more than 65,536 evaluated tokens: raise JudgeConfig.max_record_tokens"
     assert len(engine.prompts) == 1

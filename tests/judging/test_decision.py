@@ -176,5 +176,5 @@ def test_scores_by_category() -> None:
 
 
 def test_thresholds_by_category_need_scores_by_category() -> None:
-    with pytest.raises(ValueError, match="run again with --per-category"):
+    with pytest.raises(ValueError, match=r"run again with JudgeConfig\.per_category"):
         decided(turn(1, 0.3), rule=DecisionRule(0.5, {"S2": 0.1}))

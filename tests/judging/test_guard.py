@@ -196,13 +196,13 @@ def test_a_record_that_would_take_all_memory_is_an_error(model: Model) -> None:
     assert (verdict.verdict, verdict.error_code) == ("error", "record/prompt-too-long")
     assert verdict.error == (
         "10,000 messages, each judged in its context, take more than 33,554,432 tokens: "
-        "judge the last one (--target last), or lower --max-prompt-tokens"
+        'judge the last one, JudgeConfig(target="last"), or lower EngineConfig.max_prompt_tokens'
     )
 
 
 def test_a_taxonomy_that_fills_the_context_is_refused(model: Model) -> None:
     with pytest.raises(
-        GuardError, match=r"the prompt takes [\d,]+ tokens before any message .* raise --max-prompt-tokens"
+        GuardError, match=r"the prompt takes [\d,]+ tokens before any message .* raise EngineConfig.max_prompt_tokens"
     ):
         Guard(model, "llama-guard-3", engine=FakeEngine(SCORES, max_model_len=300))
 

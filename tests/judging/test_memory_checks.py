@@ -56,7 +56,7 @@ def test_on_a_gpu(eight_gb: ModelInfo) -> None:
         True, "1.00 GB and 8.02 GB on GPUs for prompts of up to 512 tokens"
     )  # fmt: skip
     too_small = model_memory_check(eight_gb, AvailableMemory(16 * GB, 5 * GB), max_prompt_tokens=512)
-    assert (too_small.good, too_small.advice) == (False, "more than is free: --gpu-layers 1 fits")
+    assert (too_small.good, too_small.advice) == (False, "more than is free: ModelConfig(gpu_layers=1) fits")
     fewer = model_memory_check(eight_gb, AvailableMemory(16 * GB, 5 * GB), max_prompt_tokens=512, gpu_layers=1)
     assert (fewer.good, fewer.value) == (True, "5.51 GB and 3.51 GB on GPUs for prompts of up to 512 tokens")
 

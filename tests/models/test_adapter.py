@@ -112,9 +112,7 @@ def refused(model: Path, adapter: Path) -> str:
 
 
 def test_files_that_are_no_adapter_for_this_model(guard_path: Path, tiny_path: Path, tmp_path: Path) -> None:
-    assert refused(guard_path, tiny_path) == (
-        f"{tiny_path} is a model, not an adapter: name it as the model (-m/--model)"
-    )
+    assert refused(guard_path, tiny_path) == (f"{tiny_path} is a model, not an adapter: name it with ModelConfig.model")
     assert "is not a GGUF file" in refused(guard_path, Path(__file__))
     assert "an adapter of the type 'aloha'" in refused(guard_path, tiny.write_adapter(tmp_path / "a", kind="aloha"))
     other = tiny.write_adapter(tmp_path / "b", architecture="gemma")
@@ -178,7 +176,9 @@ def test_an_adapter_does_not_change_the_template_of_a_guard(tmp_path: Path) -> N
 
 
 def test_an_adapter_is_no_model(adapter: Path) -> None:
-    with pytest.raises(ModelError, match=r"is an adapter: name the model that it changes with -m, and it with --lora"):
+    with pytest.raises(
+        ModelError, match=r"is an adapter: name the model that it changes with ModelConfig.model, and the adapter with"
+    ):
         Model.load(adapter, template=GENERATION)
 
 

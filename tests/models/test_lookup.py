@@ -212,7 +212,7 @@ def test_weights_of_ollama_that_are_missing(hub: Path) -> None:
         ("llama-guard-3-8", "did you mean llama-guard-3-8b"),
         ("Llama-Guard-3-1B", "did you mean llama-guard-3-1b"),
         ("startr", "did you mean starter"),
-        ("zzz", "`guard models list` shows the names"),
+        ("zzz", "guard models list shows the names"),
     ],
 )
 def test_did_you_mean(name: str, advice: str) -> None:

@@ -36,7 +36,7 @@ def test_none_fits() -> None:
     assert caught.value.code == "system/out-of-memory"
     assert str(caught.value) == (
         "no model of hf:a/b fits: the smallest, Q2_K, needs 5.0 GB of the 6.0 GB that are free. "
-        "--quant Q2_K downloads it all the same"
+        'plan_download(quantization="Q2_K") downloads it all the same'
     )
     assert choose("hf:a/b", EIGHT_B, quantization="F16", free_memory=6 * GB) == ("m.F16.gguf", "F16 was asked for")
 

@@ -94,7 +94,7 @@ def test_no_guard(name: str, called: str) -> None:
         detect(Path("llama-guard-3/x.gguf"), header(name))
     assert str(caught.value) == (
         f"llama-guard-3/x.gguf ({called!r}) is not a known guard model: neither its chat template nor "
-        f"its name says so. If it is one, name its prompt format with --template ({', '.join(TEMPLATES)})."
+        f"its name says so. If it is one, name its prompt format with ModelConfig.template ({', '.join(TEMPLATES)})."
     )
 
 

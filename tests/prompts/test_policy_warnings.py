@@ -102,7 +102,7 @@ def test_other_words_for_the_same_hazard(name: str, is_other: bool) -> None:
 
 def test_a_taxonomy_of_another_family() -> None:
     (warning,) = policy_warnings(Taxonomy.load("openai-moderation"), TEMPLATES[LG3])
-    assert "S4 for Child Exploitation (here Harassment) and 4 more: choose an id" in warning.message
+    assert "S4 for Child Exploitation (here Harassment), and 4 more: choose an id" in warning.message
 
 
 THRESHOLD = f"{EXTENDING}categories: [{{id: S1, threshold: 0.3}}]\n"

@@ -67,7 +67,9 @@ def test_a_target_without_text_is_not_replaced_by_another(target: Target, messag
 
 @pytest.mark.parametrize("target", ["any", "last", "user", "each"])
 def test_nothing_to_judge(target: Target) -> None:
-    with pytest.raises(NothingToJudge, match="left out: 1 system; --as-user judges system, developer and tool text"):
+    with pytest.raises(
+        NothingToJudge, match=r"left out: 1 system; JudgeConfig\.as_user judges system, developer and tool text"
+    ):
         judged(turns(Conversation((Message("system", "Be kind."),))), target)
 
 

@@ -206,7 +206,7 @@ def test_seventeen_files(folder: Path) -> None:
 
 OUTSIDE = (
     "{} is outside this file's folder: move it into the folder or one below, or allow the folder that it is in "
-    "with --extends-root"
+    "with Taxonomy.load(extends_root=…)"
 )
 
 

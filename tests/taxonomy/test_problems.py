@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardcli.taxonomy.problems import Problems, closest_match, join_words
+from guardcli.taxonomy.problems import Problems, closest_match, list_known
 from tests.taxonomy.broken import complaints
 
 CATEGORIES = "".join(f"  - {{id: S{number}, name: x, key: category-{number:03}}}\n" for number in range(1, 301))
@@ -47,4 +47,4 @@ def test_long_words_are_not_compared_and_shown_in_part() -> None:
     assert closest_match("x" * 41, ["x" * 40]) is None
     assert closest_match("x" * 40, ["x" * 41]) is None
     assert closest_match("x" * 40, ["x" * 39]) == "x" * 39
-    assert join_words(["x" * 100, "\x1b"]) == f"{'x' * 60}…, \\x1b"
+    assert list_known(["x" * 100, "\x1b"]) == f"{'x' * 60}…, \\x1b"

@@ -44,11 +44,13 @@ def test_adapter_without_a_run_is_taken(run: Path, bench: Bench, tmp_path: Path)
 
 def test_other_adapters_are_refused(run: Path, bench: Bench, tmp_path: Path) -> None:
     other = open_base(tiny_base.write(tmp_path / "other", norm=2.0))
-    with pytest.raises(InputError, match=r"was trained on other weights than those of the base \(--base\)"):
+    with pytest.raises(InputError, match=r"was trained on other weights than the new run"):
         InitialAdapter.from_folder(run, other, TEMPLATE, SETTINGS)
     with pytest.raises(InputError, match="is for llama-guard-3-8b, and the examples for llama-guard-1"):
         InitialAdapter.from_folder(run, bench.base, "llama-guard-1", SETTINGS)
-    with pytest.raises(InputError, match=r"has another shape: train with --rank 4 --alpha 8$"):
+    with pytest.raises(
+        InputError, match=r"has another shape: train with TrainConfig\(lora_rank=4\) and TrainConfig\(lora_alpha=8"
+    ):
         InitialAdapter.from_folder(run, bench.base, TEMPLATE, replace(SETTINGS, lora_rank=8))
     with pytest.raises(InputError, match="holds no LoRA adapter"):
         InitialAdapter.from_folder(tmp_path, bench.base, TEMPLATE, SETTINGS)

@@ -152,7 +152,9 @@ def test_scores_do_not_depend_on_the_batch(bench: Bench) -> None:
 
 def test_non_finite_loss_ends_the_run(bench: Bench, tmp_path: Path) -> None:
     wild = replace(SETTINGS, learning_rate=1e30, checkpoint_every=1)
-    with pytest.raises(TuneError, match=r"the loss is not finite at step 2: lower --learning-rate; .*step 1 is valid"):
+    with pytest.raises(
+        TuneError, match=r"the loss is not finite at step 2: lower TrainConfig.learning_rate; .*step 1 is valid"
+    ):
         trained_in(tmp_path, without_held_out(bench), wild)
     assert RunDir(tmp_path, {}, resume=True).step == 1
 

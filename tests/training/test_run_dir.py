@@ -74,7 +74,7 @@ def test_incomplete_checkpoint_is_ignored(tmp_path: Path) -> None:
 def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     RunDir(tmp_path, MANIFEST, resume=False)
     with pytest.raises(
-        OutputError, match="already holds a run: add --resume to continue it, or name another folder with -o"
+        OutputError, match=r"already holds a run: continue it with RunDir\.resume, or name another folder"
     ):
         RunDir(tmp_path, MANIFEST, resume=False)
     with pytest.raises(OutputError, match=r"holds another run; what differs: seed \(there 0, now 1\)"):
@@ -161,7 +161,9 @@ def test_resolve_checkpoint(tmp_path: Path) -> None:
     unscored = RunDir(tmp_path / "unscored", MANIFEST, resume=False)
     unscored.save_checkpoint(10, write)
     assert resolve_checkpoint(unscored.folder) == unscored.last_checkpoint
-    with pytest.raises(InputError, match="unscored has no checkpoint with a held-out AUPRC: train with --held-out"):
+    with pytest.raises(
+        InputError, match=r"unscored has no checkpoint with a held-out AUPRC: train with TrainingData\.from_datasets"
+    ):
         resolve_checkpoint(unscored.folder, "best")
 
 

@@ -313,7 +313,11 @@ def read_run(output: Path) -> RunStatus:
         with _open_to_read(journal_path) as journal:
             content = _read_journal(journal, journal_path)
     except OSError as error:
-        raise OutputError(f"cannot read {journal_path}: {error.strerror}", code="input/unreadable") from error
+        raise OutputError(
+            f"{output}: cannot read its journal {journal_path}: {error.strerror}; expected a file that guard audit "
+            "wrote",
+            code="input/unreadable",
+        ) from error
     state = _replayed(content[: content.rfind(b"\n") + 1], DigestChain(), journal_path)
     if state.finished:
         try:

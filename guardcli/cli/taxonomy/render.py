@@ -15,7 +15,7 @@ from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.conversation import Malformed, Record, Role
-from guardcli.errors import DemonstrationModelWarning, InputError
+from guardcli.errors import DemonstrationModelWarning, InputError, as_options
 from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
 from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, judged, turns
@@ -102,9 +102,8 @@ def _render(
         try:
             prompts = list(_prompts(record, renderer, target, as_user))
         except NothingToJudge as reason:
-            output.echo_err(
-                f"guard: {escape_terminal(record.key.location)}: {escape_terminal(str(reason))} [{reason.code}]"
-            )
+            why = escape_terminal(as_options(str(reason)))
+            output.echo_err(f"guard: {escape_terminal(record.key.location)}: {why} [{reason.code}]")
             code = UNJUDGED
             continue
         if as_raw and len(prompts) > 1:

@@ -15,7 +15,7 @@ from guardcli.cli import output
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
-from guardcli.errors import ERROR_CODES, TAXONOMY_CODES, Problem, TaxonomyError
+from guardcli.errors import ERROR_CODES, TAXONOMY_CODES, GuardError, Problem, TaxonomyError, as_options
 from guardcli.prompts import TEMPLATES, policy_warnings, policy_warnings_without_model
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_line
@@ -59,24 +59,29 @@ def validate(
     """
     problems: list[Problem] = []
     good = []
+    unknown: list[GuardError] = []
     for name in taxonomies:
         try:
             taxonomy = _checked(name, template, extends_root)
         except TaxonomyError as error:
             problems.extend(error.problems)
+        except GuardError as error:  # not a file, and not the name of a built-in one
+            unknown.append(error)
         else:
             good.append(taxonomy)
             problems.extend(_warnings(taxonomy, template))
     if output_format == "text":
         for problem in problems:
-            output.write(f"{escape_line(f'{problem} [{problem.code}]')}\n")
+            output.write(f"{escape_line(as_options(f'{problem} [{problem.code}]'))}\n")
         for taxonomy in good:
             holds = f"categories: {len(taxonomy.categories)}, tests: {len(taxonomy.tests)}"
             output.write(f"{escape_line(taxonomy.location.path)}: valid ({holds})\n")
     else:
         value = _json(problems) if output_format == "json" else _sarif(problems)
         output.write(json.dumps(value, indent=2) + "\n")
-    if any(problem.code == "taxonomy/unreadable" for problem in problems):
+    for one in unknown:
+        output.echo_error(one)
+    if unknown or any(problem.code == "taxonomy/unreadable" for problem in problems):
         return USAGE_ERROR
     return FINDINGS if any(problem.level == "error" for problem in problems) else OK
 
@@ -102,7 +107,7 @@ def _json(problems: Sequence[Problem]) -> list[dict[str, Any]]:
             "column": problem.column,
             "level": problem.level,
             "code": problem.code,
-            "message": problem.message,
+            "message": as_options(problem.message),
         }
         for problem in problems
     ]
@@ -123,12 +128,12 @@ def _sarif(problems: Sequence[Problem]) -> dict[str, Any]:
         {
             "ruleId": problem.code,
             "level": problem.level,
-            "message": {"text": problem.message},
+            "message": {"text": as_options(problem.message)},
             "locations": [
                 {
                     "physicalLocation": {
                         "artifactLocation": {"uri": quote(problem.path.replace("\\", "/"))},
-                        "region": {"startLine": problem.line, "startColumn": problem.column},
+                        "region": {"startLine": max(problem.line, 1), "startColumn": max(problem.column, 1)},
                     }
                 }
             ],

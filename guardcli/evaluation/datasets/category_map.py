@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from guardcli.errors import InputError
+from guardcli.errors import InputError, setting
 from guardcli.evaluation.datasets.schemas import OPENAI_CATEGORIES
+from guardcli.formats import describe_json_error
 from guardcli.taxonomy import Taxonomy
 
 # A map may use the abbreviations of OpenAI's own set.
@@ -69,9 +70,9 @@ class CategoryMap:
         try:
             value: Any = json.loads(path.read_text("utf-8"))
         except OSError as error:
-            raise InputError(f"{path}: {error.strerror}", code="input/unreadable") from error
+            raise InputError(f"{path}: cannot be read: {error.strerror}", code="input/unreadable") from error
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: not JSON: {error}", code="eval/invalid-map") from error
+            raise InputError(f"{path}: not JSON: {describe_json_error(error)}", code="eval/invalid-map") from error
         entries = value if isinstance(value, dict) and any(isinstance(v, dict) for v in value.values()) else {"": value}
         for dataset, categories in entries.items():
             if not isinstance(categories, dict) or not all(
@@ -103,7 +104,7 @@ class CategoryMap:
                     if by_name is not None and label != by_name and self.policy is None:
                         raise InputError(
                             f"{self.path} maps {native!r} to {target}, and the policy has a category of the same name "
-                            f"({by_name}): name the policy of the map, as --map TAXONOMY={self.path}",
+                            f"({by_name}): name the policy of the map with {setting('CategoryMap.load.policy')}",
                             code="eval/invalid-map",
                         )
                     return label

@@ -122,11 +122,11 @@ class _NamedFields:
     """Checks that the fields which options name are in some record."""
 
     def __init__(self, spec: FieldSpec) -> None:
-        self._missing: dict[str, str] = {}  # option → path
+        self._missing: dict[str, str] = {}  # setting → path
         if spec.label is not None:
-            self._missing["--label-field"] = spec.label.path
+            self._missing["FieldSpec.label"] = spec.label.path
         if spec.categories is not None:
-            self._missing["--category-field"] = spec.categories
+            self._missing["FieldSpec.categories"] = spec.categories
         self._first: Mapping[str, Json] = {}
 
     def observe(self, fields: Mapping[str, Json]) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from guardcli.conversation import Json
 from guardcli.evaluation.datasets import label_values
+from guardcli.evaluation.datasets.conditions import parse_condition
 from guardcli.evaluation.datasets.label_values import Bound, is_missing
 from guardcli.formats import RecordError, get_at_path, parse_path
+from guardcli.text.lists import join_words
 
 Fields = Mapping[str, Json]
 
@@ -33,6 +35,15 @@ class LabelField:
     path: str
     unsafe: tuple[str, ...] = ()
     bound: Bound | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> LabelField:
+        """Parse `FIELD`, `FIELD=VALUE,VALUE` with the unsafe values, or `FIELD>=0.5` with a bound.
+
+        Raises:
+            ValueError: the text is none of these.
+        """
+        return cls(*parse_condition(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +79,7 @@ def has_field(fields: Fields, path: str) -> bool:
 
 def missing_field_message(option: str, path: str, fields: Fields) -> str:
     """The error for an option whose field no record has; `fields` are those of the first record."""
-    names = ", ".join(list(fields)[:_MAX_NAMED_FIELDS]) + (", …" if len(fields) > _MAX_NAMED_FIELDS else "")
+    names = join_words(fields, limit=_MAX_NAMED_FIELDS)
     return f"{option}: no record has the field {path}; the first record has {names or 'no fields'}"
 
 
@@ -153,5 +164,5 @@ def _applies(value: Json, name: str, category: str, bound: Bound | None) -> bool
     except ValueError:
         problem = f"its {name}.{category} is {label_values.abbreviate(value)}, which is neither true nor false"
         if label_values.parse_number(value) is not None:
-            problem += f': give the number from which a category applies, such as --category-field "{name}>=0.5"'
+            problem += ": give the number from which a category applies with FieldSpec.category_bound"
         raise ValueError(problem) from None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from guardcli.conversation import Json
+from guardcli.errors import setting
 
 Operator = Literal[">=", ">", "<=", "<"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
@@ -94,7 +95,7 @@ def parse_unsafe(value: Json, name: str, *, true_is_safe: bool = False) -> bool:
     """Whether a word, a truth value, 0 or 1 means unsafe. With `true_is_safe`, true and 1 mean safe, as in `is_safe`.
 
     Raises:
-        ValueError: it means neither; the message says which --label-field to write.
+        ValueError: it means neither; the message says which label field to give.
     """
     word = normalize(value)
     if word in _TRUE or word in _FALSE:
@@ -111,17 +112,15 @@ def is_fraction(value: Json) -> bool:
 
 
 def unclear_label_message(value: Json, name: str, operator: Operator = ">=") -> str:
-    """The error for a label that means neither safe nor unsafe: what is wrong, and which --label-field to write."""
+    """The error for a label that means neither safe nor unsafe: what is wrong, and which label field to give."""
     start, number = f"its {name} is {abbreviate(value)}", parse_number(value)
-    option = f"--label-field {name}=VALUE,VALUE"
+    option = setting("FieldSpec.label", f"{name}=VALUE,VALUE")
     if number is None:
         return f"{start}, which is neither safe nor unsafe: write one of these, or name the unsafe values with {option}"
     if is_fraction(value):
-        return (
-            f"{start}, a fraction: give the value from which it means unsafe, such as --label-field "
-            f'"{name}{operator}0.5"'
-        )
-    bound = f'--label-field "{name}{operator}{max(number, 1.0):g}"'
+        bound = setting("FieldSpec.label", f"{name}{operator}0.5")
+        return f"{start}, a fraction: give the value from which it means unsafe, such as {bound}"
+    bound = setting("FieldSpec.label", f"{name}{operator}{max(number, 1.0):g}")
     return (
         f"{start}, which is neither safe nor unsafe: give the value from which it means unsafe, such as "
         f"{bound}, or name the unsafe values with {option}"

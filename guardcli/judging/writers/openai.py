@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from guardcli.errors import as_options
 from guardcli.judging.writers.jsonl import dumps
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def line(verdict: Verdict) -> str:
     where each was scored by itself; P(unsafe) is calibrated if the row is."""
     answer: dict[str, Any] = {"id": _id(verdict), "model": verdict.provenance.model}
     if verdict.verdict == "error":
-        error = {"type": "unjudged", "code": verdict.error_code, "message": verdict.error}
+        error = {"type": "unjudged", "code": verdict.error_code, "message": as_options(verdict.error or "")}
         return dumps(answer | {"results": [], "error": error})
     labels = list(verdict.provenance.labels.values())
     result = {

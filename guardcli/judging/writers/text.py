@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from guardcli.errors import as_options
 from guardcli.formats import UNREAD_TEXT
 from guardcli.text.escaping import escape_field, escape_terminal
 
@@ -23,6 +24,7 @@ _COLORS = {"safe": "\x1b[32m", "unsafe": "\x1b[1;31m", "error": "\x1b[33m"}
 def line(verdict: Verdict) -> str:
     """Verdict, score, categories, place, id, judged message and remarks; then the error or the text, if any."""
     key = verdict.key
+    error = None if verdict.error is None else as_options(verdict.error)
     fields = [
         verdict.verdict,
         "-" if verdict.judged_score is None else f"{verdict.judged_score:.4f}",
@@ -31,7 +33,7 @@ def line(verdict: Verdict) -> str:
         escape_field(key.id or "") or "-",
         f"{verdict.role}#{verdict.turn}" if verdict.turn is not None else "-",
         remarks(verdict),
-        *(escape_terminal(rest) for rest in (verdict.error, verdict.text) if rest),
+        *(escape_terminal(rest) for rest in (error, verdict.text) if rest),
     ]
     return " ".join(fields)
 

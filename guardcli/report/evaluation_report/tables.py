@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from guardcli.errors import as_options
 from guardcli.evaluation import (
     Evaluation,
     GateResult,
@@ -20,6 +21,7 @@ from guardcli.evaluation.metrics import Interval
 from guardcli.judging import Calibration, FitReport
 from guardcli.report.terminal import format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
+from guardcli.text.lists import join_words
 
 NONE = "-"
 TURNED, STAYED = "turns when it should", "stays when it should"
@@ -55,7 +57,7 @@ class EvaluationReport:
             words += f"; read as {', '.join(dataset.schemas)}"
         words += "".join(f"; {number:,} {reason}" for reason, number in dataset.left_out.items())
         for first in dataset.unreadable[:1]:
-            words += f"; {len(dataset.unreadable):,} cannot be read (line {first.key.line}: {first.reason})"
+            words += f"; {len(dataset.unreadable):,} cannot be read (line {first.key.line}: {as_options(first.reason)})"
         return words
 
 
@@ -298,9 +300,8 @@ def _p(value: float | None) -> str:
 
 
 def _unmapped_names(result: SystemResult) -> str:
-    names = [f"{name} ({number:,})" for name, number in result.unmapped_categories.most_common(_MAX_UNMAPPED)]
-    more = len(result.unmapped_categories) - len(names)
-    return ", ".join(names) + (f", and {more:,} more" if more > 0 else "")
+    names = (f"{name} ({number:,})" for name, number in result.unmapped_categories.most_common())
+    return join_words(names, limit=_MAX_UNMAPPED)
 
 
 def _escaped(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guardcli.conversation import Key, Malformed, Record, Role
-from guardcli.errors import InputError
+from guardcli.errors import InputError, setting
 from guardcli.evaluation.datasets import (
     CategoryMap,
     FieldSpec,
@@ -116,9 +116,9 @@ def _labeled_conversations(
     stats.skipped.update(dataset.left_out)
     stats.skipped.update(f"it cannot be read: {record.reason}" for record in dataset.unreadable)
     stats.num_records += len(dataset.samples) + len(dataset.unreadable) + dataset.left_out.total()
-    for option, path in (("--weight-field", config.weight_field), ("--pair-field", config.pair_field)):
+    for name, path in (("weight_field", config.weight_field), ("pair_field", config.pair_field)):
         if path is not None:
-            _check_field(option, path, dataset.samples)
+            _check_field(setting(f"PrepareConfig.{name}", path), path, dataset.samples)
     for sample in dataset.samples:
         try:
             conversation = LabeledConversation.from_sample(

@@ -40,7 +40,7 @@ def balance_labels(examples: Sequence[TrainingExample]) -> list[TrainingExample]
         sums[example.label] += example.weight
     if examples and not all(sums.values()):
         raise InputError(
-            f"all {len(examples):,} examples are {examples[0].label}: --balance needs safe and unsafe ones",
+            f"all {len(examples):,} examples are {examples[0].label}: PrepareConfig.balance needs safe and unsafe ones",
             code="eval/one-class",
         )
     total = sum(sums.values())

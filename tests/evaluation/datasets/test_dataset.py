@@ -99,9 +99,9 @@ def test_a_label_that_is_missing_is_neither_safe_nor_an_error(value: Any, label_
 @pytest.mark.parametrize(
     ("label_field", "value", "message"),
     [
-        (LabelField("x", ("1",)), 0.82, 'its x is 0.82, a fraction: .* --label-field "x>=0.5"'),
+        (LabelField("x", ("1",)), 0.82, r'its x is 0.82, a fraction: .*LabelField.parse\("x>=0.5"'),
         (LabelField("x", ("1",)), "0.3", "its x is '0.3', a fraction"),
-        (LabelField("is_safe", ("0",)), 0.3, 'its is_safe is 0.3, a fraction: .* --label-field "is_safe<0.5"'),
+        (LabelField("is_safe", ("0",)), 0.3, r'its is_safe is 0.3, a fraction: .*LabelField.parse\("is_safe<0.5"'),
         (LabelField("x", ("bad",)), ["bad"], r"its x is \['bad'\], expected one value"),
         (LabelField("x", ("bad",)), {"bad": 1}, r"its x is \{'bad': 1\}, expected one value"),
         (
@@ -122,7 +122,7 @@ def test_a_value_that_the_stated_condition_does_not_fit_is_never_safe(
 def test_labels_of_zeros_and_ones_are_words_and_the_first_fraction_ends_the_run() -> None:
     binary = [{"prompt": "a", "toxicity": value} for value in (0, 1, 0.0, 1.0, "0.0", "1")]
     assert labels(labeled(*binary)) == [False, True, False, True, False, True]
-    with pytest.raises(InputError, match=r'^set.jsonl:7: its toxicity is 0.25, a fraction: .*"toxicity>=0.5"$'):
+    with pytest.raises(InputError, match=r'^set.jsonl:7: its toxicity is 0.25, a fraction: .*"toxicity>=0.5"\)\)$'):
         labeled(*binary, {"prompt": "a", "toxicity": 0.25}, {"prompt": "a", "toxicity": 0.5})
     fractions = [*binary, {"prompt": "a", "toxicity": 0.25}, {"prompt": "a", "toxicity": 0.5}]
     bound = FieldSpec(label=LabelField("toxicity", bound=Bound(">=", 0.5)))
@@ -134,11 +134,11 @@ def test_labels_of_zeros_and_ones_are_words_and_the_first_fraction_ends_the_run(
     [
         (
             FieldSpec(label=LabelField("lable", ("1",))),
-            "--label-field: no record has the field lable; the first record has prompt, la",
+            "FieldSpec.label: no record has the field lable; the first record has prompt, la",
         ),
         (
             FieldSpec(categories="kind"),
-            "--category-field: no record has the field kind; the first record has prompt, label",
+            "FieldSpec.categories: no record has the field kind; the first record has prompt, label",
         ),
     ],
 )
@@ -237,7 +237,7 @@ def test_where_categories_are_said_to_be() -> None:
 
 def test_categories_with_scores_need_a_bound() -> None:
     record = {"prompt": "hi", "x": {"hate": 0.8, "violence": 0.1, "sexual": None}}
-    with pytest.raises(InputError, match=r'its x.hate is 0.8, which is neither .* --category-field "x>=0.5"$'):
+    with pytest.raises(InputError, match=r"its x.hate is 0.8, which is neither .* with FieldSpec.category_bound$"):
         labeled(record, field_spec=FieldSpec(categories="x"))
     field_spec = FieldSpec(categories="x", category_bound=Bound(">=", 0.5))
     assert labeled(record, field_spec=field_spec).samples[0].ground_truth == GroundTruth(

@@ -150,13 +150,14 @@ def test_words_keep_their_meaning_and_truth_values_follow_the_field(value: Any, 
     ("value", "safe_field", "advice"),
     [
         (0.82, False, 'its x is 0.82, a fraction: give the value from which it means unsafe, such as '
-                      '--label-field "x>=0.5"'),
+                      'FieldSpec(label=LabelField.parse("x>=0.5"))'),
         ("0.5", True, "its x is '0.5', a fraction: give the value from which it means unsafe, such as "
-                      '--label-field "x<0.5"'),
+                      'FieldSpec(label=LabelField.parse("x<0.5"))'),
         (3, False, "its x is 3, which is neither safe nor unsafe: give the value from which it means unsafe, such as "
-                   '--label-field "x>=3", or name the unsafe values with --label-field x=VALUE,VALUE'),
+                   'FieldSpec(label=LabelField.parse("x>=3")), or name the unsafe values with '
+                   'FieldSpec(label=LabelField.parse("x=VALUE,VALUE"))'),
         ("bad", False, "its x is 'bad', which is neither safe nor unsafe: write one of these, or name the unsafe "
-                       "values with --label-field x=VALUE,VALUE"),
+                       'values with FieldSpec(label=LabelField.parse("x=VALUE,VALUE"))'),
     ],
 )  # fmt: skip
 def test_a_value_that_is_no_word_says_what_to_write(value: Any, safe_field: bool, advice: str) -> None:

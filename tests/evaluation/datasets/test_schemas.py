@@ -139,7 +139,7 @@ def test_the_ratings_of_dices_are_counted_by_conversation() -> None:
 
 def test_scores_by_category_are_no_flags_of_beavertails() -> None:
     record = BEAVERTAILS | {"category": {"violence": 0.9, "privacy": 0.1}}
-    with pytest.raises(InputError, match=r'its category\.violence is 0\.9, .* --category-field "category>=0\.5"$'):
+    with pytest.raises(InputError, match=r"its category\.violence is 0\.9, .* with FieldSpec.category_bound$"):
         labeled(record)
     (sample,) = labeled(record, field_spec=FieldSpec(categories="category", category_bound=Bound(">=", 0.5))).samples
     assert sample.ground_truth == GroundTruth(True, {"violence": True, "privacy": False}, exhaustive=False)

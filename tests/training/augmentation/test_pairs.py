@@ -64,5 +64,5 @@ def test_pair_of_a_field(value: Json, pair: str | None) -> None:
 def test_other_values_are_an_error() -> None:
     with pytest.raises(InputError, match=r"^a\.jsonl:1: its twin is \[1\]: expected a text or a number$"):
         prepared([record("What is bread?", label="safe", twin=[1])], replace(CONFIG, pair_field="twin"))
-    with pytest.raises(InputError, match="--pair-field: no record has the field twin"):
+    with pytest.raises(InputError, match=r"pair_field=.twin..: no record has the field twin"):
         prepared([record("What is bread?", label="safe")], replace(CONFIG, pair_field="twin"))

@@ -56,7 +56,7 @@ def test_some_record_must_have_the_field() -> None:
     config = replace(CONFIG, weight_field="w")
     some = [record("What is bread?", 1, label="safe"), record("What is a roll?", 2, label="safe", w=2)]
     assert [example.weight for example in prepared(some, config)] == [1.0, 1.0, 2.0, 2.0]
-    with pytest.raises(InputError, match="--weight-field: no record has the field w; the first record has label"):
+    with pytest.raises(InputError, match=r"weight_field=.w..: no record has the field w; the first record has label"):
         prepared(some[:1], config)
     assert prepared([], config) == []
 
@@ -73,7 +73,9 @@ def test_balance_gives_both_labels_the_same_sum() -> None:
 
 def test_balance_needs_both_labels() -> None:
     safe = [record("What is bread?", label="safe")]
-    with pytest.raises(InputError, match=r"^all 2 examples are safe: --balance needs safe and unsafe ones$") as caught:
+    with pytest.raises(
+        InputError, match=r"^all 2 examples are safe: PrepareConfig.balance needs safe and unsafe ones$"
+    ) as caught:
         prepared(safe, replace(CONFIG, balance=True))
     assert caught.value.code == "eval/one-class"
     assert prepared([], replace(CONFIG, balance=True)) == []
