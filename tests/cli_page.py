@@ -19,6 +19,8 @@ This page is what `guard COMMAND --help` prints.
 Options come in the same groups and the same order everywhere. A number of rows, a fraction and a percentage are
 alike: `--max-errors 1` allows one row, `--max-errors 100%` all of them, and `0.3` is the same as `30%`.
 
+With guard on the path, `man guard` and `man guard-check` show the same.
+
 ## Completion
 
 Bash, Zsh and Fish complete commands, options and their values. For Bash:
@@ -34,19 +36,21 @@ the line into the shell's startup file.
 
 def cli_page() -> str:
     """Return the text of docs/cli.md."""
-    sections = (f"\n## {name}\n\n```text\n{text}\n```\n" for name, text in _helps(cli, "guard"))
+    sections = (f"\n## {name}\n\n```text\n{text}\n```\n" for name, text in helps())
     return _HEAD + "".join(sections)
 
 
-def _helps(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
-    """Yield the name and the help of a command, and of those below it."""
-    context = command.make_context(name.split()[-1], [], parent, resilient_parsing=True, terminal_width=_WIDTH)
+def helps(
+    command: click.Command = cli, name: str = "guard", parent: click.Context | None = None, *, width: int = _WIDTH
+) -> Iterator[tuple[str, str]]:
+    """Yield the name and the help of a command, and of those below it. `width` is in columns."""
+    context = command.make_context(name.split()[-1], [], parent, resilient_parsing=True, terminal_width=width)
     yield name, command.get_help(context)
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
             inner = command.get_command(context, child)
             assert inner is not None
-            yield from _helps(inner, f"{name} {child}", context)
+            yield from helps(inner, f"{name} {child}", context, width=width)
 
 
 if __name__ == "__main__":

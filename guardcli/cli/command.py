@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from guardcli.cli import output
+from guardcli.cli.completion import complete_names
+from guardcli.cli.no_effect import no_effect_notices
 from guardcli.cli.option_groups import OPTION_GROUPS
 from guardcli.cli.renamed_options import notices, old_spellings
 
@@ -31,6 +33,7 @@ class GuardCommand(click.Command):
         super().__init__(*args, **{"context_settings": HELP_NAMES, **kwargs})
         self.exits = exits or {}
         self.examples = examples
+        complete_names(self.params)
         self._old_spellings = old_spellings(self.name or "", self.params)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -47,13 +50,22 @@ class GuardCommand(click.Command):
                 raise
             raise click.BadParameter(error.message + suggestion, error.ctx, error.param, error.param_hint) from error
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def invoke(self, ctx: click.Context) -> Any:
+        for notice in no_effect_notices(self.name or "", ctx):
+            output.echo_err(f"guard: {notice}")
+        return super().invoke(ctx)
+
+    def grouped_options(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+        """Return the options and their descriptions under the headings of the help, in its order."""
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option) and not param.hidden]
         grouped: dict[str, list[tuple[str, str]]] = {}
         for option in sorted(options, key=lambda option: _rank(self.name or "", option)):
             group = option_group(self.name or "", option)
             grouped.setdefault(group, []).append(_help_record(option, ctx))
-        for group, records in grouped.items():
+        return grouped
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for group, records in self.grouped_options(ctx).items():
             with formatter.section(group):
                 formatter.write_dl(records)
 
@@ -84,7 +96,13 @@ def format_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> 
 
 
 def did_you_mean(name: str, names: Sequence[str]) -> str:
-    """Return ` Did you mean 'check'?` for the closest name, or nothing."""
+    """Return ` Did you mean 'check'?` for the closest name, or nothing.
+
+    >>> did_you_mean("chek", ["check", "diff"]), did_you_mean("help", ["check"])
+    (" Did you mean 'check'?", " Did you mean '--help'?")
+    """
+    if name in ("help", "version"):
+        return f" Did you mean '--{name}'?"
     closest = get_close_matches(name, names, n=1)
     return f" Did you mean {closest[0]!r}?" if closest else ""
 

@@ -30,8 +30,8 @@ class LazyGroup(click.Group):
     ) -> None:
         super().__init__(*args, **{"context_settings": HELP_NAMES, "no_args_is_help": True, **kwargs})
         self._lazy = lazy
-        self._exits = exits or {}
-        self._examples = examples
+        self.exits = exits or {}
+        self.examples = examples
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._lazy)
@@ -51,14 +51,19 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    @property
+    def summaries(self) -> dict[str, str]:
+        """The line of each command in the help of the group."""
+        return {name: summary for name, (_, summary) in self._lazy.items()}
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, help_) for name, (_, help_) in self._lazy.items()])
+            formatter.write_dl(list(self.summaries.items()))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_commands(ctx, formatter)
         click.Command.format_options(self, ctx, formatter)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        format_exits(self._exits, formatter)
-        format_examples(self._examples, formatter)
+        format_exits(self.exits, formatter)
+        format_examples(self.examples, formatter)

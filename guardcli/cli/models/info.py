@@ -25,7 +25,7 @@ from guardcli.report.model_report import format_model_info
     },
     examples=("guard models info starter", "guard models info starter --format json"),
 )
-@click.argument("model")
+@click.argument("model", metavar="MODEL")
 @click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Estimate memory for N layers on the GPU.")
 @click.option(
     "--format",

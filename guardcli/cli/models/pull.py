@@ -23,7 +23,7 @@ from guardcli.text.escaping import escape_line
     },
     examples=("guard models pull llama-guard-3-1b", "guard models pull llama-guard-3-8b --quant Q8_0"),
 )
-@click.argument("model")
+@click.argument("model", metavar="MODEL")
 @click.option("--quant", metavar="NAME", help="The quantization, such as Q4_K_M. Default: by free memory.")
 def pull(*, model: str, quant: str | None) -> int:
     """Download MODEL into the cache of the Hugging Face hub, and print its path.
