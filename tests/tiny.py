@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
@@ -37,6 +38,20 @@ MERGES = tuple(
          *_chains(_TEXT.split())]
     )
 )  # fmt: skip
+
+
+def _spelled(words: Iterable[str]) -> list[str]:
+    return [word.replace(" ", "Ġ") for word in words]
+
+
+def _one_each(merges: Iterable[str]) -> tuple[str, ...]:
+    """The first of the merges that make each token."""
+    by_token: dict[str, str] = {}
+    for merge in merges:
+        by_token.setdefault(merge.replace(" ", ""), merge)
+    return tuple(by_token.values())
+
+
 CHATML = ("<|im_start|>", "<|im_end|>")
 USER_DEFINED = "<END CONVERSATION>"
 
@@ -55,6 +70,22 @@ def vocabulary(
     normal = byte_symbols() + ["".join(merge.split()) for merge in merges]
     special = [*specials] + ([USER_DEFINED] if user_defined else [])
     return normal + special, [1] * len(normal) + [4 if token == USER_DEFINED else 3 for token in special]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens, their types, and the merges that make them."""
+
+    tokens: list[str]
+    types: list[int]
+    merges: tuple[str, ...]
+
+    @classmethod
+    def from_words(cls, words: Sequence[str] = (), special_tokens: Sequence[str] = ()) -> Vocabulary:
+        """The vocabulary of all tiny models, with more words and special tokens: see `write`."""
+        merges = _one_each([*MERGES, *_chains(_spelled(words))])
+        tokens, types = vocabulary(user_defined=False, merges=merges, specials=(*SPECIALS, *special_tokens))
+        return cls(tokens, types, merges)
 
 
 def write(
@@ -94,13 +125,8 @@ def write(
     `strings` are more metadata, by key.
     """
     read = [form for word in reads or () for form in (word, f"Ġ{word}")]
-    lifted = [word.replace(" ", "Ġ") for word in verdicts] or ["safe", "unsafe"]
-    spelled = [word.replace(" ", "Ġ") for word in words]
-    chains = [*_chains(lifted if verdicts else ()), *MERGES, *_chains(read), *_chains(spelled)]
-    by_token: dict[str, str] = {}
-    for merge in chains:
-        by_token.setdefault(merge.replace(" ", ""), merge)
-    merges = tuple(by_token.values())
+    lifted = _spelled(verdicts) or ["safe", "unsafe"]
+    merges = _one_each([*_chains(lifted if verdicts else ()), *MERGES, *_chains(read), *_chains(_spelled(words))])
     specials = (*SPECIALS, *special_tokens)
     if chatml:
         merges, specials = tuple(merge for merge in merges if merge != "un safe"), (*SPECIALS, *CHATML)

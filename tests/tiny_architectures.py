@@ -6,7 +6,7 @@ their part of the embedding where real models have them so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,20 @@ _STATE, _INNER, _KERNEL = 8, 2 * WIDTH, 4
 _SSM = {"ssm.conv_kernel": _KERNEL, "ssm.inner_size": _INNER, "ssm.state_size": _STATE}
 
 
-def write(path: Path, architecture: str, *, seed: int = 0, chat_template: str | None = None) -> Path:
-    """Write a random model of one of `ARCHITECTURES`."""
+def write(
+    path: Path,
+    architecture: str,
+    *,
+    seed: int = 0,
+    name: str = "",
+    chat_template: str | None = None,
+    special_tokens: Sequence[str] = (),
+    words: Sequence[str] = (),
+) -> Path:
+    """Write a random model of one of `ARCHITECTURES`; `special_tokens` and `words` are as in `tiny.write`."""
     shape = ARCHITECTURES[architecture]
-    writer = _writer(path, architecture, chat_template)
+    vocabulary = tiny.Vocabulary.from_words(words, special_tokens)
+    writer = _writer(path, architecture, vocabulary, name=name, chat_template=chat_template)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_key_length(shape.head_width)
@@ -83,13 +93,13 @@ def write(path: Path, architecture: str, *, seed: int = 0, chat_template: str | 
     _add_metadata(writer, architecture, shape.metadata)
     _add_tensors(writer, [(name, size) for layer in range(LAYERS) for name, size in _layer(layer, shape)], seed)
     if not shape.tied:
-        _add_tensors(writer, [("output.weight", (len(_tokens()), WIDTH))], seed + 1)
+        _add_tensors(writer, [("output.weight", (len(vocabulary.tokens), WIDTH))], seed + 1)
     return _close(writer, path)
 
 
 def write_recurrent(path: Path, architecture: str) -> Path:
     """Write a model whose state cannot be rewound: "mamba", or "granitehybrid" with every other layer of that kind."""
-    writer = _writer(path, architecture, None)
+    writer = _writer(path, architecture, tiny.Vocabulary.from_words())
     hybrid = architecture == "granitehybrid"
     _add_metadata(writer, architecture, _SSM | {"ssm.time_step_rank": HEADS})
     writer.add_head_count(HEADS if hybrid else 0)
@@ -106,15 +116,13 @@ def write_recurrent(path: Path, architecture: str) -> Path:
     return _close(writer, path)
 
 
-def _tokens() -> list[str]:
-    return tiny.vocabulary(user_defined=False)[0]
-
-
-def _writer(path: Path, architecture: str, chat_template: str | None) -> gguf.GGUFWriter:
+def _writer(
+    path: Path, architecture: str, vocabulary: tiny.Vocabulary, *, name: str = "", chat_template: str | None = None
+) -> gguf.GGUFWriter:
     """A writer with what all architectures have: sizes, vocabulary, embedding and the last normalization."""
-    tokens, types = tiny.vocabulary(user_defined=False)
+    tokens = vocabulary.tokens
     writer = gguf.GGUFWriter(path, architecture)
-    writer.add_name(f"tiny {architecture}")
+    writer.add_name(name or f"tiny {architecture}")
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
@@ -124,8 +132,8 @@ def _writer(path: Path, architecture: str, chat_template: str | None) -> gguf.GG
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe")
     writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    writer.add_token_merges(list(tiny.MERGES))
+    writer.add_token_types(vocabulary.types)
+    writer.add_token_merges(list(vocabulary.merges))
     writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))
     writer.add_eos_token_id(tokens.index("<|end_of_text|>"))
     writer.add_eot_token_id(tokens.index("<|eot_id|>"))
