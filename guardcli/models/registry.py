@@ -49,6 +49,7 @@ class RegisteredModel:
         gate: whether the vendor gives the base's weights only to who accepts the license on its page. The GGUF copies
             of others are not gated; the license is the same.
         policy: what of a policy the model reads in one prompt.
+        languages: those that its card names; "" if they are not known.
         n_weights: the number of parameters.
         n_ctx_train: tokens that it was trained on.
         kv_bytes_per_token: bytes of the KV cache for one token; 0 if they are not known.
@@ -63,6 +64,7 @@ class RegisteredModel:
     license: str
     gate: bool = False
     policy: str
+    languages: str = ""
     n_weights: float
     n_ctx_train: int
     kv_bytes_per_token: int
@@ -177,6 +179,7 @@ _MODELS = (
             repositories=repositories,
             license="Apache-2.0",
             policy="nothing",
+            languages="119 languages",
             n_weights=n_weights * _BILLION,
             n_ctx_train=32768,
             kv_bytes_per_token=kv * _KIB,
@@ -207,6 +210,7 @@ _MODELS = (
         repositories=("ibm-granite/granite-guardian-4.1-8b-GGUF",),
         license="Apache-2.0",
         policy="one criterion",
+        languages="English",
         n_weights=8.4 * _BILLION,
         n_ctx_train=131072,
         kv_bytes_per_token=160 * _KIB,
@@ -219,6 +223,7 @@ _MODELS = (
         repositories=(),
         license="Apache-2.0",
         policy="one criterion",
+        languages="English",
         n_weights=8.17 * _BILLION,
         n_ctx_train=131072,
         kv_bytes_per_token=160 * _KIB,
@@ -241,8 +246,9 @@ _MODELS = (
             family="dynaguard",
             base=f"tomg-group-umd/DynaGuard-{size}",
             repositories=(f"mradermacher/DynaGuard-{size}-GGUF",),
-            license="on its card",
+            license="Apache-2.0",
             policy="rules",
+            languages="English",
             n_weights=n_weights * _BILLION,
             n_ctx_train=32768,
             kv_bytes_per_token=kv * _KIB,
@@ -259,6 +265,7 @@ _MODELS = (
             license="Gemma",
             gate=True,
             policy="one guideline",
+            languages="English",
             n_weights=n_weights * _BILLION,
             n_ctx_train=8192,
             kv_bytes_per_token=kv * _KIB,
@@ -274,6 +281,7 @@ _MODELS = (
         license="Llama 2",
         gate=True,
         policy=_LLAMA_POLICY,
+        languages="English",
         n_weights=6.74 * _BILLION,
         n_ctx_train=4096,
         kv_bytes_per_token=512 * _KIB,
@@ -297,6 +305,7 @@ _MODELS = (
         license="Apache-2.0",
         gate=True,
         policy="nothing",
+        languages="English",
         n_weights=7.25 * _BILLION,
         n_ctx_train=32768,
         kv_bytes_per_token=128 * _KIB,
@@ -308,6 +317,7 @@ _MODELS = (
         repositories=(),
         license="NVIDIA Open Model and Llama 3.1",
         policy=_LLAMA_POLICY,
+        languages="9 languages",
         n_weights=8.03 * _BILLION,
         n_ctx_train=131072,
         kv_bytes_per_token=128 * _KIB,

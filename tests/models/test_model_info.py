@@ -45,6 +45,19 @@ def test_what_the_header_says(guard_info: ModelInfo) -> None:
     assert (guard_info.problems, guard_info.warnings) == ((), ())
 
 
+def test_a_doubt_about_the_family_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tiny.write(tmp_path / "tiny.gguf", name="ShieldGemma 2B", answers=True, chat_template=CHAT_TEMPLATE)
+    doubt = (
+        "it is judged as llama-guard-3-8b, by its chat template; by its name, 'ShieldGemma 2B' it would be "
+        "shieldgemma: if it is, use --template shieldgemma"
+    )
+    assert examine(path).warnings == (doubt,)
+    Model.load(path).close()
+    assert caplog.messages == [f"{path}: {doubt}"]
+    Model.load(path, template="llama-guard-3-8b").close()
+    assert len(caplog.messages) == 1
+
+
 def test_its_sizes_are_llama_cpps(guard_info: ModelInfo) -> None:
     native = LlamaModel(guard_info.path, Offload("off"))
     sizes = guard_info.sizes
