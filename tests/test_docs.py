@@ -18,7 +18,7 @@ from guardcli.judging.verdict_schema import FIELD_NAMES
 from guardcli.judging.writers import WRITERS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import bundled_taxonomies
-from tests import row_page, settings_page, taxonomy_page, tiny
+from tests import families_page, row_page, settings_page, taxonomy_page, tiny
 from tests.doc_blocks import PAGES, ROOT, SKIPPED, Block, blocks_of, is_output, outputs_of, run_page
 from tests.generated import generated_part
 
@@ -151,9 +151,11 @@ def test_names_are_told(pages: list[str], names: list[str]) -> None:
     assert [name for name in names if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("page", [row_page, settings_page, taxonomy_page], ids=lambda page: page.__name__)
+@pytest.mark.parametrize(
+    "page", [families_page, row_page, settings_page, taxonomy_page], ids=lambda page: page.__name__
+)
 def test_generated_parts_are_not_stale(page: object) -> None:
-    """`python -m tests.row_page`, `tests.settings_page` and `tests.taxonomy_page` write them."""
+    """`python -m tests.row_page`, `tests.settings_page`, `tests.taxonomy_page` and `tests.families_page` write them."""
     assert generated_part(page.PAGE) == page.generated()  # type: ignore[attr-defined]
 
 

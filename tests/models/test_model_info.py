@@ -49,7 +49,7 @@ def test_a_doubt_about_the_family_is_told(tmp_path: Path, caplog: pytest.LogCapt
     path = tiny.write(tmp_path / "tiny.gguf", name="ShieldGemma 2B", answers=True, chat_template=CHAT_TEMPLATE)
     doubt = (
         "it is judged as llama-guard-3-8b, by its chat template; by its name, 'ShieldGemma 2B' it would be "
-        "shieldgemma: if it is, use --template shieldgemma"
+        'shieldgemma: if it is, use ModelConfig(template="shieldgemma")'
     )
     assert examine(path).warnings == (doubt,)
     Model.load(path).close()
