@@ -94,6 +94,9 @@ def diff(
         path = output.resolve_output(path, files, "-o")
         comparison = compare_runs(reader.read_verdicts(files[0]), reader.read_verdicts(files[1]))
     with_text = guard_options.with_text
+    has_texts = any(row.text is not None for pair in comparison.largest_deltas for row in pair)
+    if with_text and output_format != "text" and comparison.num_matched and not has_texts:
+        output.echo_err("guard: --with-text: no row has its message; guard check --with-text puts it there")
     if output_format == "html":
         context = page_context(date, policies)
         text = diff_report.as_page(comparison, *names, with_text=with_text, context=context)

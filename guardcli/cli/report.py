@@ -73,6 +73,8 @@ def report(
     summary = summarize(rows, time=time)
     if time is not None and summary.total:
         _check_time(summary, time)
+    if with_text and summary.total and not summary.num_texts:
+        output.echo_err("guard: --with-text: no row has its message; guard check --with-text puts it there")
     _check_taxonomies(summary, policies)
     output.write_result(path, as_page(summary, title, with_text=with_text, context=page_context(date, policies)))
     if not summary.total:

@@ -17,11 +17,11 @@ from guardcli.judging.verdict import Provenance, Verdict
 CASES = 15  # of each kind that are kept to be looked at
 CATEGORY_CASES = 3  # of each category
 MAX_CATEGORIES = 50  # of which cases are kept
-REASONS = 100  # for errors that are told apart
+REASONS = 100  # distinct reasons for errors that are counted
 OTHER_REASONS = "other reasons"
 KINDS = ("safe", "unsafe", "error")
 
-_QUOTED = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")""")  # an apostrophe stands behind a letter
+_QUOTED = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")""")  # an apostrophe follows a letter
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"),
@@ -54,7 +54,7 @@ class Summary:
     of their own. `temperatures` counts calibrated rows; scores are the calibrated ones where a row has one.
 
     `by_day` is empty where rows tell no time; `timed` rows have the field that was asked for, and in `undated` ones no
-    date could be read, of which one is kept.
+    date could be read, of which one is kept. `num_texts` rows have their message.
     """
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -73,6 +73,7 @@ class Summary:
     off_threshold: int = 0
     most_confident: list[Verdict] = field(default_factory=list)
     borderline: list[Verdict] = field(default_factory=list)
+    num_texts: int = 0
     by_category: dict[str, list[Verdict]] = field(default_factory=dict)
 
     @property
@@ -80,7 +81,7 @@ class Summary:
         return self.verdicts.total()
 
     def main_reasons(self, most: int) -> list[tuple[str, int]]:
-        """The most frequent reasons for errors, at most so many, and then all others as one: together, all errors.
+        """The `most` most frequent reasons for errors, and all others as one, so that the counts sum to all errors.
 
         Of the first REASONS different ones each is counted by itself.
         """
@@ -91,7 +92,7 @@ class Summary:
         return [*top, (OTHER_REASONS, others)] if others else top
 
     def share(self, kind: str) -> float:
-        """The share of rows with a verdict; 0 where there are none."""
+        """The fraction of rows with a verdict; 0 without rows."""
         return self.verdicts[kind] / self.total if self.total else 0.0
 
 
@@ -123,6 +124,7 @@ def _count(summary: Summary, row: Verdict, time: str | None) -> None:
     kind = row.verdict
     summary.verdicts[kind] += 1
     summary.flags.update(row.flags)
+    summary.num_texts += row.text is not None
     summary.by_source.setdefault(row.key.source or "", Counter())[kind] += 1
     summary.made_by[row.provenance] += 1
     summary.thresholds[row.threshold] += 1
@@ -156,7 +158,7 @@ def _kind(reason: str | None) -> str:
 
 
 def day_of(value: Any) -> str | None:
-    """The day of a date or an epoch, such as "2024-05-01"; None if there is none that all read alike.
+    """The day of a date or an epoch, such as "2024-05-01"; None if there is no unambiguous one.
 
     Dates begin with the year (2024-05-01T10:00:00Z, 2024/05/01, 20240501) or name the month (Wed, 01 May 2024, May 1,
     2024), and keep the day that they say. Epochs are numbers, or their texts, of seconds, milli-, micro- or nanoseconds
@@ -181,7 +183,7 @@ def _date(match: re.Match[str]) -> str | None:
 
 
 def _month(name: str) -> int:
-    """The number of an English month, whole or its beginning; 0 if it is none."""
+    """The number of an English month, whole or abbreviated; 0 if it is not one."""
     return next((at for at, month in enumerate(_MONTHS, start=1) if month.startswith(name.casefold())), 0)
 
 

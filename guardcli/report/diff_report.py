@@ -16,6 +16,7 @@ from guardcli.report.page_parts import (
     PageContext,
     demonstration_models,
     excerpt,
+    format_p_value,
     histogram_bars,
     place,
     shorten,
@@ -73,7 +74,7 @@ def as_text(comparison: Comparison, before: str, after: str, *, color: bool, wid
         f"{pluralize(comparison.num_matched, 'row')} in both, {comparison.unmatched[0]:,} only before, "
         f"{comparison.unmatched[1]:,} only after\n"
         f"agreement {_format_fraction(comparison.agreement)}, {pluralize(comparison.num_changed, 'verdict')} changed "
-        f"(McNemar's test: p = {comparison.p_value:.3g})\n"
+        f"(McNemar's test: p = {format_p_value(comparison.p_value)})\n"
     ]
     verdicts = [
         (_color_verdict(row["before"]), _color_verdict(row["after"]), f"{row['rows']:,}")
@@ -107,7 +108,7 @@ def as_page(
         "matched": comparison.num_matched,
         "changed": comparison.num_changed,
         "agreement": _format_fraction(comparison.agreement),
-        "p_value": f"{comparison.p_value:.3g}",
+        "p_value": format_p_value(comparison.p_value),
         "unmatched": comparison.unmatched,
         "verdicts": _verdict_matrix(comparison),
         "settings": _settings(comparison),

@@ -76,7 +76,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BarGroup:
-    """The bars that stand side by side, with the text that is shown for them."""
+    """Bars side by side, with the text that is shown for them."""
 
     title: str
     bars: tuple[Bar, ...]
@@ -201,6 +201,17 @@ def excerpt(text: str | None) -> str | None:
     if text is None or len(text) <= MAX_TEXT:
         return text
     return f"{text[:MAX_TEXT]}… ({len(text) - MAX_TEXT:,} more characters)"
+
+
+def format_p_value(p: float | None) -> str:
+    """The p-value of a test, which is never 0; "-" for None.
+
+    >>> format_p_value(0.01234), format_p_value(0.0), format_p_value(None)
+    ('0.0123', '<1e-300', '-')
+    """
+    if p is None:
+        return "-"
+    return f"{p:.3g}" if p else "<1e-300"  # what float64 cannot hold
 
 
 def shorten(name: str) -> str:

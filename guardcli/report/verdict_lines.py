@@ -95,7 +95,7 @@ def format_tally(verdicts: Mapping[str, int], categories: Counter[str], names: M
 
 
 def _details(verdict: Verdict, layout: LineLayout) -> list[tuple[str, str]]:
-    """Return what stands between the place and the excerpt, each with its style."""
+    """Return the parts between the place and the excerpt, each with its style."""
     names = ", ".join(layout.category_names.get(label, label) for label in verdict.categories or ())
     notes = remarks(verdict)
     is_first = verdict.turn in (None, 1) and verdict.role in (None, "user")

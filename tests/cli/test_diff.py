@@ -99,3 +99,15 @@ def test_usage_errors(desk: Path, arguments: list[str], message: str) -> None:
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.returncode == 2
+
+
+def test_with_text_says_that_no_row_has_a_message(desk: Path) -> None:
+    done = guard("diff", "a.jsonl", "a.jsonl", "--with-text", "--format", "html", cwd=desk)
+    assert done.stderr == "guard: --with-text: no row has its message; guard check --with-text puts it there\n"
+    assert done.returncode == 0
+
+
+def test_policies_are_not_read_as_verdicts(desk: Path) -> None:
+    done = guard("diff", "old.yaml", "lax.yaml", cwd=desk)
+    assert "old.yaml is a policy: compare two with -t BEFORE -t AFTER" in " ".join(done.stderr.split())
+    assert done.returncode == 2

@@ -244,3 +244,10 @@ def test_days_beyond_the_table_are_counted(tmp_path: Path) -> None:
     bars = [bar.attributes["title"] for bar in page.section("time").find("div") if "title" in bar.attributes]
     assert len(bars) == 14  # months: too many days for a bar each
     assert bars[0] == "2026-02: 0 of 28 (0.00%)"
+
+
+def test_with_text_says_that_no_row_has_a_message(tmp_path: Path) -> None:
+    rows = write(tmp_path / "v.jsonl", [row(1, 0.1), row(2, 0.9)])
+    done = guard("report", rows, "--with-text", "-o", tmp_path / "page.html")
+    assert done.stderr == "guard: --with-text: no row has its message; guard check --with-text puts it there\n"
+    assert done.returncode == 0

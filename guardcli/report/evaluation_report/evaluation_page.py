@@ -30,7 +30,7 @@ from guardcli.report.page_parts import (
 )
 from guardcli.text.escaping import pluralize
 
-_POINTS = 400  # of a curve; more cannot be told apart
+_POINTS = 400  # of a curve; more cannot be distinguished
 
 
 @dataclass(frozen=True, slots=True)

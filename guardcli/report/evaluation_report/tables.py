@@ -19,6 +19,7 @@ from guardcli.evaluation import (
 )
 from guardcli.evaluation.metrics import Interval
 from guardcli.judging import Calibration, FitReport
+from guardcli.report.page_parts import format_p_value
 from guardcli.report.terminal import format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 from guardcli.text.lists import join_words
@@ -154,10 +155,10 @@ def _comparisons(report: EvaluationReport) -> Table:
             one.system,
             f"{one.num_samples:,}",
             format_interval(one.auprc, "+"),
-            _p(one.auprc_p),
+            format_p_value(one.auprc_p),
             f"{one.fixed:,}",
             f"{one.regressed:,}",
-            _p(one.mcnemar_p),
+            format_p_value(one.mcnemar_p),
         )
         for one in report.evaluation.comparisons
     ]
@@ -293,10 +294,6 @@ def _ratio(ratio: float | None) -> str:
 
 def _value(interval: Interval | None) -> str:
     return _ratio(None if interval is None else interval.value)
-
-
-def _p(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3g}"
 
 
 def _unmapped_names(result: SystemResult) -> str:
