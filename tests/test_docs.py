@@ -146,7 +146,7 @@ def test_both_commands_install_alike() -> None:
     [(["taxonomy.md"], bundled_taxonomies()), (["check.md"], WRITERS), (["prompts.md", "families.md"], TEMPLATES)],
     ids=["taxonomies", "writers", "templates"],
 )
-def test_names_are_told(pages: list[str], names: list[str]) -> None:
+def test_names_are_on_the_pages(pages: list[str], names: list[str]) -> None:
     text = "".join((ROOT / "docs" / page).read_text("utf-8") for page in pages)
     assert [name for name in names if f"`{name}`" not in text] == []
 

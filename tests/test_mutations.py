@@ -8,7 +8,7 @@ from tests.mutations import MUTATIONS, ROOT
 
 
 @pytest.mark.parametrize("what", MUTATIONS)
-def test_the_line_stands_once_and_its_tests_exist(what: str) -> None:
+def test_the_line_is_there_once_and_its_tests_exist(what: str) -> None:
     mutation = MUTATIONS[what]
     line, broken = mutation.change()
     assert line != broken

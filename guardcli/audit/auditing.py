@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class AuditObserver:
-    """Is told how an audit goes; this one does nothing with it. Override what you want to show."""
+    """Receives the events of an audit, and ignores them. Override what you want to show."""
 
     def phase(self, line: Callable[[], str]) -> AbstractContextManager[object]:
         """A part of the audit begins, and lasts as long as the context; `line` says at any time how far it is."""
@@ -122,10 +122,10 @@ def audit(
         read_options: how records are read; detected if None.
         requests: files of batch requests; the records of the inputs are the answers to them.
         shard: which part of the units is judged, all if None; `merge_shards` joins the parts.
-        unit_bytes: files of one record a line are cut into units of so many bytes.
+        unit_bytes: the size of the units into which files of one record a line are cut.
         block_tokens: a block is committed whenever about so many prompt tokens are judged; if None, as many as in the
             attempt before, or by the size of the model.
-        observer: is told how the audit goes.
+        observer: receives the events of the audit.
         interrupts: raises `Interrupted` where a signal asks the audit to end, and lets Ctrl-C end the process while the
             model loads. For the main thread only; a `KeyboardInterrupt` or a kill does no harm without it.
 

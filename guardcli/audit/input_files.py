@@ -71,7 +71,7 @@ class _Scan:
 
 
 def expand_paths(names: Sequence[str], *, outputs: Collection[Path] = ()) -> InputFiles:
-    """The files that names of files and folders stand for: files as named, those of a folder sorted by path.
+    """The files that names of files and folders mean: files as named, those of a folder sorted by path.
 
     `outputs` are passed over: they may lie in a folder that is read.
 

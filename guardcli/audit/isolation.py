@@ -67,7 +67,7 @@ def isolate_records(open_guard: OpenGuard, items: Sequence[Item]) -> Iterator[tu
                 f"the records of the block cannot be tried: the process that does so ends with {code}",
                 code="engine/failed",
             )
-        if child.ready and code == 1:  # an exception of Python's is told where the block is judged
+        if child.ready and code == 1:  # an exception of Python is reported where the block is judged
             yield at, None
             at += 1
 

@@ -85,8 +85,8 @@ def describe_differences(before: Json, after: Json) -> list[str]:
     """
     if before.get("version") != after.get("version"):
         return ["it was started by another version of guard"]
-    told = [*_settings(before, after), *_policies(before, after), *_inputs(before, after)]
-    return told or [f"{name} differs" for name in _differing(before, after)]
+    differences = [*_settings(before, after), *_policies(before, after), *_inputs(before, after)]
+    return differences or [f"{name} differs" for name in _differing(before, after)]
 
 
 def only_inputs_changed(before: Json, after: Json) -> bool:

@@ -75,7 +75,7 @@ class Source:
         return source
 
     def as_json(self) -> dict[str, str | int]:
-        """What of it stands in a manifest."""
+        """The part of it that is in a manifest."""
         return {"path": self.path, "size": self.size, "sha256": self.sha256}
 
     def check_unchanged(self) -> None:

@@ -78,7 +78,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     environment.prepare()
     try:
         # click's own handling exits with 1 on Ctrl-C and on a closed pipe, and 1 means "unsafe" here.
-        words = tuple(sys.argv[1:] if arguments is None else arguments)  # a page tells by which command it was made
+        words = tuple(sys.argv[1:] if arguments is None else arguments)  # a page says which command made it
         result = cli.main(args=words, prog_name="guard", standalone_mode=False, obj=words)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:

@@ -128,7 +128,7 @@ class LlamaContext:
         self._has_logits[row] = 1
 
     def decode(self) -> None:
-        """Evaluate the batch. Raises EngineError, with llama.cpp's own words, whatever goes wrong."""
+        """Evaluate the batch. Raises EngineError with llama.cpp's message if anything fails."""
         self._batch.n_tokens = self.rows
         code = llama_cpp.llama_decode(self._handle, self._batch)
         if code != 0:
@@ -163,7 +163,7 @@ class LlamaContext:
         llama_cpp.llama_memory_clear(self._memory, False)
 
     def _with_twin(self, seq_id: int) -> tuple[int, ...]:
-        """The seq_ids of llama.cpp that stand for one of the engines'."""
+        """The seq_ids of llama.cpp for one of the engine's."""
         return (seq_id, seq_id + self.params.max_seqs) if self._twins else (seq_id,)
 
     def close(self) -> None:

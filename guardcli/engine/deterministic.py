@@ -1,7 +1,7 @@
 """The deterministic engine: one shape for every prompt, so that a score depends on its prompt alone.
 
 The last digits of a logit depend on the shape of its evaluation: how many tokens are in the batch, and in which cells.
-Here every prompt is evaluated in the same two parts, whatever came before it:
+Here every prompt is evaluated in the same two parts, regardless of what came before it:
 
     cells     [ prefix, by itself | rest of the prompt, by itself | answers | free ]
     next one  [ prefix, kept      | removed, and evaluated anew             | free ]

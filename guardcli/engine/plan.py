@@ -29,7 +29,7 @@ from guardcli.models.vocab import TokenIds
 
 _Lengths = npt.NDArray[np.int64]
 
-MIN_PREFIX_LEN = 16  # a prefix gets a sequence of its own if it is so many tokens longer than the next shorter one
+MIN_PREFIX_LEN = 16  # tokens by which a prefix with its own sequence is longer than the next shorter one
 MAX_CACHED_PREFIXES = 32  # besides those whose lengths are given when the engine is opened
 
 

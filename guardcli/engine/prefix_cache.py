@@ -29,7 +29,7 @@ from guardcli.engine.token_arrays import common_prefix_len, count_distinct
 from guardcli.errors import EngineError
 from guardcli.models.vocab import TokenIds
 
-PREFIX_TTL = 512  # a prefix is evicted when so many sequences were inserted since its last use
+PREFIX_TTL = 512  # sequences inserted since its last use, after which a prefix is evicted
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def fit_calibration(
     The threshold is for the calibrated score. Raw scores are used, also those of rows that were calibrated before.
 
     Raises:
-        GuardError: the system is no model of guard, no temperature fits, or no threshold meets the objective.
+        GuardError: the system was not judged by guard, no temperature fits, or no threshold meets the objective.
     """
     provenance = _provenance(system)
     labeled = [

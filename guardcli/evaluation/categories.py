@@ -162,7 +162,7 @@ def compute_category_metrics(
 
 
 def _missing_scores(system: System) -> tuple[float, float] | None:
-    """The scores that stand for a missing one: for an unsafe and for a safe sample; None if the system scores none."""
+    """The scores that replace a missing one, for an unsafe and for a safe sample; None if the system has no scores."""
     scores = [score for one in system.predictions for score in (one.category_scores or {}).values()]
     return worst_scores(scores) if scores else None
 

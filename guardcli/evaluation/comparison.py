@@ -175,7 +175,7 @@ def _redecided(rows: Iterable[Verdict], judged: Guard, other: Guard) -> Iterator
 def align_rows(before: Iterable[Verdict], after: Iterable[Verdict]) -> Iterator[tuple[Verdict | None, Verdict | None]]:
     """Yield the rows of two runs in pairs; None where a run lacks the row.
 
-    A record with one row in both runs is matched whatever turn decided it. Otherwise rows are matched by turn.
+    A record with one row in both runs is matched even if different turns decided it, other rows by turn.
     """
     sides = (group_by_record(before), group_by_record(after))
     # Records that only one side has yielded so far; both sides are read in turn.

@@ -55,7 +55,7 @@ class EvalConfig:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdPick:
-    """The threshold for one score; without a `choice`, `reason` says why there is none."""
+    """The threshold for one score; if `choice` is None, `reason` says why."""
 
     choice: ThresholdChoice | None
     reason: str | None = None

@@ -103,7 +103,7 @@ def judge_systems(
 def systems_from_runs(
     samples: Sequence[Sample], paths: Sequence[str], policies: Sequence[Taxonomy] = ()
 ) -> Iterator[System]:
-    """Stored runs as systems. A file may hold several, told apart by model, template, scoring and policy.
+    """Stored runs as systems. A file may have several, distinguished by model, template, scoring and policy.
 
     The categories of a run are those of its policy, if that is one of `policies` or bundled.
 
@@ -201,7 +201,7 @@ def _without_digests(identity: str) -> str:
 
 
 def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
-    """The policy with at most so many examples in each category."""
+    """The policy with at most `shots` examples in each category."""
     if shots is None:
         return policy
     if policy is None:

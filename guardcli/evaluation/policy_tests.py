@@ -73,7 +73,7 @@ class PolicyTestRun:
     reads_descriptions: bool = False
 
     def flag_rate(self) -> float | None:
-        """The fraction of the labeled safe cases that are not called safe; None if there are none."""
+        """The fraction of the labeled safe cases that are not called safe; None without such cases."""
         flagged, total = self.count_flagged()
         return flagged / total if total else None
 

@@ -83,7 +83,7 @@ class Probe:
 
     Attributes:
         expected: what a verdict does if the model reads the change.
-        change: makes the policy; None where there is no such policy for these records.
+        change: makes the policy; None if the change does not apply to these records.
         needs_descriptions: the change is in the text that a model reads with `detail: full` only.
         of_safe: it is made for records that violate nothing.
     """
@@ -111,7 +111,7 @@ def allow_own(taxonomy: Taxonomy, probed: Probed, random: Random) -> Taxonomy:
 
 
 def invert_own(taxonomy: Taxonomy, probed: Probed, random: Random) -> Taxonomy:
-    """Keep the records' categories only, and call unsafe whatever is not of their kind.
+    """Keep the records' categories only, and call everything else unsafe.
 
     With another category a violation would be "of another kind" for that one, and so no verdict would be right.
     """

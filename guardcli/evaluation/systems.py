@@ -38,7 +38,7 @@ class Prediction:
     `score` and `category_scores` are compared with thresholds, and so are calibrated if the rows are. `raw_score` is
     not calibrated, and None for another tool.
 
-    `partial`: a message of the record could not be judged, so the record is never safe, whatever the threshold.
+    `partial`: a message of the record could not be judged, so the record is never safe, at any threshold.
     `verdicts` are the rows that it was made of, for another threshold; empty for another tool.
     """
 
@@ -216,7 +216,7 @@ def _category_scores(row: Verdict) -> Mapping[str, float]:
 
 
 def _read_scores(sample: Sample, path: str) -> float | dict[str, float] | None:
-    """The number in a field, or those of an object by name; None: there is none."""
+    """The number in a field, or those of an object by name; None if there is no number."""
     value: Any = get_field(sample.fields, path)
     if isinstance(value, str):
         with suppress(ValueError):

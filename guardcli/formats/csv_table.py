@@ -4,7 +4,7 @@
     1;hi                 {"id": "2", "prompt": null}
     2;
 
-Quoted cells may contain line breaks. A header is told from prose by its columns: one must be known to hold text.
+Quoted cells may contain line breaks. A header is recognized by its columns: one must be known to contain text.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def parse_nested_json(text: str) -> Json:
 
 
 def _parse_json(source: str) -> Json:
-    """Do what `JSONDecoder.decode` does, without its two searches for blanks where there are none."""
+    """Do what `JSONDecoder.decode` does, without its two searches for blanks."""
     try:
         parsed, end = _SCAN(source, 0)
     except StopIteration:

@@ -55,7 +55,7 @@ _ERROR_NAMES = frozenset({"error", "exception", "failure", "status"})
 # `custom_id` of its request. The id is written to the row, so words in it are not lost.
 ID_NAMES = ("custom_id", "id", "conversation_id", "conversation_hash", "trace_id")
 
-# A record with one of these is of a format of conversations, whatever else is in it.
+# A record with one of these has a format of conversations, regardless of its other fields.
 OTHER_FORMATS_KEYS = frozenset({"messages", "conversations", "conversation", "prompt"})
 
 MAX_NAME_WORDS = 5  # words in the name of a field; a longer one is itself text
@@ -64,7 +64,7 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def find_id_name(fields: Mapping[str, Json]) -> str | None:
-    """Return the name of the field that has the record's id; None if there is no such field."""
+    """Return the name of the field that has the record's id; None without such a field."""
     for name in ID_NAMES:
         value = fields.get(name)
         if isinstance(value, (str, int)) and not isinstance(value, bool):

@@ -114,7 +114,7 @@ class LineReader:
 def strip_marks(line: bytes) -> bytes:
     """Return a line without the marks in front of it: byte-order marks, and record separators (RFC 7464).
 
-    A byte-order mark may stand on any line, where files were concatenated.
+    A byte-order mark may be on any line, where files were concatenated.
     """
     if line[:1] not in _MARK_FIRST_BYTES:
         return line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardcli.formats.errors import StreamError
 
-HEAD_SIZE = 16  # bytes of the input that `reject_non_text` needs, if it has so many
+HEAD_SIZE = 16  # bytes of the input that `reject_non_text` looks at
 
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"

@@ -36,7 +36,7 @@ UNREAD_TEXT = "unread_text"  # the flag of a row that lists unread text
 TOOL_DEFINITION = "tool_definition"  # counted in `skipped`
 MAX_LISTED_PATHS = 100  # paths of unread text in a row; after them comes MORE_PATHS
 MORE_PATHS = "…"
-TEXT_AS_KEY = "{text}"  # stands in a path for a name that is itself text
+TEXT_AS_KEY = "{text}"  # replaces a name in a path that is itself text
 
 Path: TypeAlias = "tuple[str | int, ...]"
 

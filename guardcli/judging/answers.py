@@ -178,7 +178,7 @@ def logsumexp(logits: Sequence[float]) -> float:
 
 
 def _word(vocab: Vocab, before: str, word: str) -> list[int]:
-    """The tokens of a word for a verdict, where it stands in the answer."""
+    """The tokens of a word for a verdict, at its place in the answer."""
     if not before or before.endswith("\n"):
         return list(map(int, vocab.encode_text(word)))
     return _after(vocab.encode_line, before, word)

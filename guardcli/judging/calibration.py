@@ -121,7 +121,7 @@ class Calibration:
         """Read a file that `guard eval --fit-calibration` wrote.
 
         Raises:
-            InputError: it cannot be read, or is no calibration.
+            InputError: it cannot be read, or is not a calibration.
         """
         try:
             with open_regular(path) as file:
@@ -143,7 +143,7 @@ class Calibration:
         """The calibration that `to_dict` made JSON values of.
 
         Raises:
-            ValueError: it is no calibration; the message names the key.
+            ValueError: it is not a calibration; the message names the key.
         """
         if not isinstance(value, dict) or value.get("schema") != CALIBRATION_SCHEMA:
             raise ValueError(f"expected an object with `schema: {CALIBRATION_SCHEMA}`")

@@ -111,7 +111,7 @@ class Scores:
     """All that the decision on a row is made of.
 
     `turns` are one or more, in the order of the record. A score may differ by `tolerance`, in log-odds, with the rest
-    of its batch; None if unknown. `forced`: an answer that was no verdict counts all the same.
+    of its batch; None if unknown. `forced`: an answer that was not a verdict counts as one.
     """
 
     turns: tuple[TurnScores, ...]

@@ -398,7 +398,7 @@ class EngineThread:
     def _observe(self, outcomes: Sequence[PromptScore]) -> None:
         """Let the answer check see the scores of any call. Raises ModelError if it fails.
 
-        It begins anew with the next scores; until then it stands for the calls that are about to end.
+        It starts again with the next scores; until then it counts for the calls that are about to end.
         """
         if self._answer_check is None or self._refused:
             self._answer_check, self._refused = self._pipeline.new_answer_check(), False

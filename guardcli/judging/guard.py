@@ -75,7 +75,7 @@ class Guard:
         Raises:
             GuardError: the model, the taxonomy or the calibration cannot be used, or not together.
         """
-        policy = None if taxonomy is None else _taxonomy(taxonomy)  # mistakes are told before gigabytes are read
+        policy = None if taxonomy is None else _taxonomy(taxonomy)  # its errors come before gigabytes are read
         self._closed = False
         self._engine: Engine | None = None
         self._engine_lease = EngineLease()
@@ -363,7 +363,7 @@ def _renderers(template: Template, taxonomy: Taxonomy, *, per_category: bool) ->
 
 
 def _policy_prompts(renderers: Iterable[Renderer]) -> frozenset[tuple[Segment, ...]]:
-    """All that stands around a conversation. If two policies have the same, a model cannot tell them apart."""
+    """The text around a conversation. If two policies have the same, a model cannot tell them apart."""
     return frozenset(one.prefix(speaker) + one.suffix(speaker) for one in renderers for speaker in SPEAKERS)
 
 

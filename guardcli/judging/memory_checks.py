@@ -57,7 +57,7 @@ def known_models_check(models: Iterable[RegisteredModel], available: AvailableMe
 def model_memory_check(
     info: ModelInfo, available: AvailableMemory, *, max_prompt_tokens: int | None = None, gpu_layers: int | None = None
 ) -> Check:
-    """Whether a model fits, with prompts of up to so many tokens: by default as few as guard would go down to.
+    """Whether a model fits into memory with prompts of a length in tokens; by default the shortest that guard uses.
 
     Args:
         gpu_layers: how many layers go to a GPU; all if None.

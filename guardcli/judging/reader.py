@@ -24,7 +24,7 @@ def read_verdicts(path: str) -> Iterator[Verdict]:
     """The rows of a file that `guard check --format json` wrote ("-" is stdin), gzip or not.
 
     Raises:
-        InputError: it cannot be opened, or a line is no such row.
+        InputError: it cannot be opened, or a line is not such a row.
     """
     with open_source(path) as stream:
         try:
@@ -36,7 +36,7 @@ def read_verdicts(path: str) -> Iterator[Verdict]:
 
 
 def group_by_record(rows: Iterable[Verdict]) -> Iterator[tuple[RecordKey, list[Verdict]]]:
-    """The rows of each record, which stand together."""
+    """The rows of each record, which are adjacent."""
     for key, rows_of_record in groupby(rows, key=attrgetter("record_key")):
         yield key, list(rows_of_record)
 

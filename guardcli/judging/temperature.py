@@ -48,7 +48,7 @@ def fit_temperature(labels: Sequence[bool], scores: Sequence[float]) -> float:
     bisection between MIN_TEMPERATURE and MAX_TEMPERATURE, and rounded to six digits: equal data, equal temperature.
 
     Raises:
-        ValueError: there is no such temperature: labels of one kind only, scores that do not tell them apart, or
+        ValueError: there is no such temperature: labels of one kind only, scores that do not separate them, or
             scores that are all on the right side of 0.5.
     """
     num_unsafe = sum(labels)

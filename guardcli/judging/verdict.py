@@ -66,7 +66,7 @@ class Verdict:
             what the model thought before it); and those of the decision: "low_mass" (the model was about to answer
             something else), "near_threshold" (the score may move past it in another batch), "categories_not_read" (of
             a row that was safe when it was judged), "forced" (low mass counts as a verdict), "tolerance_unknown"
-            ("near_threshold" cannot be told).
+            (so that "near_threshold" is unknown).
         truncated: earlier messages did not fit.
         error, error_code: what could not be judged and why, in words and as a code of docs/errors.md; None without an
             error. Rows of older versions have no code.
@@ -272,10 +272,10 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Verdict:
-        """A row that `to_dict` made, or one of schema 1. What schema 1 does not tell is None.
+        """A row that `to_dict` made, or one of schema 1. What schema 1 does not have is None.
 
         Raises:
-            ValueError: it is no such row; the message says which field is wrong.
+            ValueError: it is not such a row; the message says which field is wrong.
         """
         if row.get("schema") == 1:
             row = _upgrade(row)

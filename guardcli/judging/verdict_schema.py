@@ -19,7 +19,7 @@ Types: TypeAlias = frozenset[type]
 _MAX_SHOWN = 40  # characters of a value in a message
 _NULL = type(None)
 _STRING: Types = frozenset((str,))
-_LARGEST = sys.float_info.max  # an integer of JSON may be larger, and is no float then
+_LARGEST = sys.float_info.max  # an integer of JSON may be larger, and then no float holds it
 _NUMBER: Types = frozenset((int, float))  # bool is a type of its own: true is not a number here
 _INTEGER: Types = frozenset((int,))
 _STRING_OR_NULL: Types = frozenset((str, _NULL))
@@ -46,7 +46,7 @@ class RowField:
     required: bool = True
 
     def accepts(self, value: object) -> bool:
-        """Whether a value may stand in the field."""
+        """Whether the field may have a value."""
         return type(value) in self.types and (value is None or self.fits is None or self.fits(value))
 
     def to_json_schema(self) -> dict[str, Any]:

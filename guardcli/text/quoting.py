@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from guardcli.text.escaping import escape_line
 
-MAX_QUOTED_LENGTH = 60  # characters; a message is one line, whatever it quotes
+MAX_QUOTED_LENGTH = 60  # characters; a message is one line, however long what it quotes
 
 
 def quote(text: str) -> str:

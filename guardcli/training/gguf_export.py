@@ -118,7 +118,7 @@ def _gguf_tensors(checkpoint: LoraCheckpoint, base: BaseModel) -> Iterator[tuple
     load_file = require("safetensors.torch").load_file
     try:
         tensors = load_file(file)
-    except Exception as error:  # a missing file, or whatever error a damaged one raises
+    except Exception as error:  # a missing file, or any error that a damaged one raises
         raise InputError(f"{file} cannot be read: {error}", code="input/unreadable") from error
     for name in sorted(tensors):
         match = _TENSOR.fullmatch(name)

@@ -174,7 +174,7 @@ class LoraModel:
         file = folder / ADAPTER_FILE
         try:
             tensors = require("safetensors.torch").load_file(file)
-        except Exception as error:  # a missing file, or whatever error a damaged one raises
+        except Exception as error:  # a missing file, or any error that a damaged one raises
             raise InputError(f"{file} cannot be read: {error}", code="input/unreadable") from error
         own = self._peft.get_peft_model_state_dict(self._model, save_embedding_layers=False)
         if {name: tensor.shape for name, tensor in tensors.items()} != {name: own[name].shape for name in own}:

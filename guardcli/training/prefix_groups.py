@@ -15,7 +15,7 @@ from guardcli.training.tokenizer import TokenizedExample
 class PrefixGroup:
     """Tokens that several examples begin with, and the batches of those examples, by index.
 
-    The prefix is empty for examples that share none. The examples of a batch are of similar length.
+    The prefix is empty for examples that do not share one. The examples of a batch are of similar length.
     """
 
     prefix: tuple[int, ...]

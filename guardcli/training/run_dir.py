@@ -178,7 +178,7 @@ def resolve_checkpoint(folder: Path, which: Literal["best", "last"] | None = Non
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The entries of a run's log; none if there is no log. The last line is left out if it is not complete.
+    """The entries of a run's log; empty without a log. The last line is left out if it is not complete.
 
     Raises:
         InputError: it cannot be read.

@@ -18,7 +18,7 @@ Unit: TypeAlias = Sequence[int]  # the indices of one example, or of the example
 
 
 def num_steps(num_examples: int, *, batch_size: int, epochs: float) -> int:
-    """Number of optimizer steps in so many epochs, at least 1.
+    """The number of optimizer steps in `epochs`, at least 1.
 
     >>> num_steps(11, batch_size=2, epochs=1.0)
     6
@@ -36,7 +36,7 @@ def sample_batches(
         epoch 0: [2 0] [1 ...
         epoch 1:       ... 1] [0 2]      3 examples with one label, batch_size 2, 2 epochs
 
-    `pairs` name the pair of each example; None means that there are none.
+    `pairs` name the pair of each example; None means that no example has one.
     """
     units = _units_by_label(labels, range(len(labels)) if pairs is None else pairs)
     indices: list[int] = []

@@ -30,7 +30,7 @@ def register_attention() -> str:
 
 
 class SharedPrefix:
-    """The keys and values of a prefix in each layer. A prefix without tokens is that of sequences that share none."""
+    """The keys and values of a prefix in each layer. A prefix without tokens is for sequences that do not share one."""
 
     def __init__(self, llama: Any, tokens: Sequence[int]) -> None:
         """Evaluate the tokens with the decoder of a Llama that was loaded with `ATTENTION`."""

@@ -59,7 +59,7 @@ class StepLoss:
 
 
 def _mean(weighted: Iterable[tuple[float, float]]) -> float:
-    """The weighted mean of values, given as (weight, value); 0 if there are none."""
+    """The weighted mean of values, given as (weight, value); 0 without values."""
     total = total_weight = 0.0
     for weight, value in weighted:
         total += weight * value

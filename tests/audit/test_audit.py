@@ -131,7 +131,7 @@ def test_units_read_one_after_the_other_are_the_whole(data: Path) -> None:
     assert [plan.count(), *(shard.count() for shard in shards)] == [len(whole), *map(len, parts)]
 
 
-def test_what_is_no_file_of_lines_is_one_unit(tmp_path: Path) -> None:
+def test_a_file_without_lines_is_one_unit(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('[{"prompt":"one"},\n{"prompt":"two"}]\n')
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b'{"prompt":"one"}\n' * 20))
     (tmp_path / "c.jsonl").write_text('{"prompt":"one"}\n' * 4)

@@ -61,7 +61,7 @@ def bind(path: str) -> None:
         (".fifo", os.mkfifo, "hidden file"),
     ],
 )
-def test_what_is_left_out_is_told(name: str, make: Callable[[str], None], kind: str) -> None:
+def test_skipped_files_are_reported(name: str, make: Callable[[str], None], kind: str) -> None:
     write("logs/a.jsonl", "other/x.jsonl")
     make(f"logs/{name}")
     found = expand_paths(["logs"])

@@ -47,7 +47,7 @@ def killed(journal: Journal) -> Iterator[Journal]:
     journal.close()
 
 
-def test_a_run_that_is_resumed_goes_on_behind_its_last_block(tmp_path: Path) -> None:
+def test_a_resumed_run_continues_after_its_last_block(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     with killed(Journal(out, MANIFEST)) as journal:
         assert (journal.checkpoint, journal.resumed) == (Checkpoint(), False)
@@ -377,7 +377,7 @@ def test_a_line_that_does_not_fit_is_a_clean_end(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "x" * 4000 + "\n"
 
 
-def test_what_is_no_journal_is_not_read(tmp_path: Path) -> None:
+def test_invalid_journals_are_not_read(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot read"):
         read_run(tmp_path / "out")
     (tmp_path / f"out{SUFFIX}").write_text(json.dumps({"x": 1}) + "\n")

@@ -215,7 +215,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_difference_is_told_as_what_undoes_it(changes: dict[str, Any], told: list[str]) -> None:
+def test_a_difference_names_the_setting_that_undoes_it(changes: dict[str, Any], told: list[str]) -> None:
     assert list(map(as_options, describe_differences(BEFORE, changed(**changes)))) == told
     assert not only_inputs_changed(BEFORE, changed(**changes))
 

@@ -147,7 +147,7 @@ def test_a_manifest_that_tells_no_shard_is_refused(tmp_path: Path, manifest: dic
 
 
 @pytest.mark.parametrize("manifest", ["null", "[]", "{}", "5"])
-def test_what_is_no_manifest_is_refused(tmp_path: Path, manifest: str) -> None:
+def test_invalid_manifests_are_rejected(tmp_path: Path, manifest: str) -> None:
     part = shard(tmp_path, 1, [row(1)])
     files_of(part)[1].write_text(f'{{"manifest":{manifest}}}\n{{"mark":{{}}}}\n')
     with pytest.raises(GuardError, match=r"started by guard 0\.1"):

@@ -54,7 +54,7 @@ def test_an_empty_input_is_read() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 10**6, 10**9])
-def test_it_fits_80_columns_whatever_the_figures_are(rows: int) -> None:
+def test_it_fits_80_columns_with_any_numbers(rows: int) -> None:
     progress = AuditProgress(total=10**15, rows=rows, unsafe=rows, errors=rows, position=3, tokens=10**12)
     line = progress.line(progress.began + 1e-3)
     assert len(line) < 80
@@ -62,7 +62,7 @@ def test_it_fits_80_columns_whatever_the_figures_are(rows: int) -> None:
     assert " left, " in line
 
 
-def test_it_is_told_from_a_thread_until_the_work_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_thread_shows_it_until_the_work_is_done(capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[int] = []
     over = Event()
 

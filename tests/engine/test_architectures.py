@@ -96,7 +96,7 @@ def test_windows_are_shorter_than_the_prompts(loaded: dict[str, LlamaModel], nam
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_the_canonical_path_is_exact_whatever_came_before(loaded: dict[str, LlamaModel], name: str) -> None:
+def test_the_deterministic_engine_is_exact_after_any_prompt(loaded: dict[str, LlamaModel], name: str) -> None:
     """In any order, alone, after another run that was left in the middle, and with the prefixes kept or not."""
     groups = mixed(groups=8)
     forward = run(opened(loaded[name], max_prompt_tokens=2048, reproducible=True), groups)

@@ -63,7 +63,7 @@ def test_results_leave_in_the_order_of_the_groups() -> None:
     assert not queue.has_unfinished
 
 
-def test_a_source_that_pauses_ends_the_window_and_goes_on() -> None:
+def test_a_source_that_pauses_ends_the_window_only() -> None:
     queue = queue_of(("a", [prompt(1)]), None, ("b", [prompt(2)]))
     assert tokens_of(queue.next_window([])) == [[1]]
     assert (queue.paused, queue.ended) == (True, False)

@@ -51,5 +51,5 @@ def test_free_memory_is_the_least_of_machine_and_group(tmp_path: Path, limit: st
     assert free_memory(1000, group=tmp_path, meminfo=tmp_path / "meminfo") == max(0, free - 1000)
 
 
-def test_nothing_is_told_of_memory(tmp_path: Path) -> None:
+def test_unknown_memory(tmp_path: Path) -> None:
     assert free_memory(group=tmp_path, meminfo=tmp_path / "meminfo") is None

@@ -78,7 +78,7 @@ def test_the_cache_fits_what_is_free(free: int | None, cells: int) -> None:
     assert autotune(replace(RESOURCES, free_memory=free), EngineConfig()).kv_cells == cells
 
 
-def test_what_is_asked_for_stands() -> None:
+def test_given_sizes_are_kept() -> None:
     options = EngineConfig(
         max_prompt_tokens=1000, parallel=7, threads=3, batch_size=300, ubatch_size=100, flash_attention="off"
     )

@@ -101,7 +101,7 @@ def keys(found: Iterator[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     return [tuple(None if one is None else (one.key.line, one.turn) for one in pair) for pair in found]
 
 
-def test_one_row_a_record_is_matched_whatever_turn_decided() -> None:
+def test_one_row_a_record_is_matched_for_any_turn() -> None:
     assert keys(align_rows([verdict(1, 0.1, turn=2)], [verdict(1, 0.1, turn=5)])) == [((1, 2), (1, 5))]
 
 

@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
     assert one == two != other
 
 
-def test_what_is_not_judged_stands_beside_the_figures_or_counts_as_wrong() -> None:
+def test_unjudged_records_are_left_out_or_count_as_wrong() -> None:
     scores = [0.9, None, 0.1, None]
     found = items([True, True, False, False])
     (beside,) = evaluated(found, system(scores)).results
@@ -165,7 +165,7 @@ def test_a_system_without_category_scores_has_none_when_errors_count() -> None:
     assert (result.categories, result.category_averages) == ((), None)
 
 
-def test_what_is_not_annotated_is_no_negative() -> None:
+def test_a_missing_annotation_is_not_a_negative() -> None:
     """An item with flags of other categories only does not count against a category, safe or not."""
     found = (item(1, True, "S1", listed=False), item(2, False, listed=False), item(3, True, "S2", listed=False))
     scores = [{"S1": 0.5, "S2": 0.5}] * 3
@@ -217,7 +217,7 @@ def test_no_threshold_is_chosen_by_what_was_not_judged() -> None:
     assert (choice.threshold, choice.confusion) == (0.9, ConfusionMatrix(tp=1, tn=1))
 
 
-def test_a_field_with_many_values_is_no_slice() -> None:
+def test_a_field_with_many_values_is_rejected() -> None:
     found = tuple(item(at, True, x=at) for at in range(300))
     with pytest.raises(InputError, match=r"EvalConfig\(slice_by=\(\"x\",\)\): it has 300 values"):
         evaluated(found, system([0.5] * 300), slice_by=("x",))

@@ -132,7 +132,7 @@ def test_why_a_test_fails(model: Model, edit: tuple[str, str], status: str, reas
     assert (result.status, (result.reason or "")[: len(reason)]) == (status, reason)
 
 
-def test_a_todo_that_passes_is_told(model: Model) -> None:
+def test_a_todo_that_passes_is_reported(model: Model) -> None:
     found = run(model, POLICY.replace("response: nothing", "response: bomb"))
     assert found.results[-1].status == "todo passed"
     assert len(found.failed(labeled=True)) == 1
@@ -282,7 +282,7 @@ def test_labeled_records() -> None:
         (Malformed(Key("d.jsonl", 7), "not JSON", "record/not-json"), "d.jsonl:7: not JSON"),
     ],
 )
-def test_labels_that_are_none(bad: Record | Malformed, message: str) -> None:
+def test_invalid_labels_are_rejected(bad: Record | Malformed, message: str) -> None:
     with pytest.raises(InputError, match=message):
         cases_from_records([record(1, "safe"), bad])
 

@@ -37,7 +37,7 @@ def test_the_most_frequent_value_comes_first_and_its_gap_is_to_english() -> None
     assert german.gap.value == pytest.approx((1 + 2 / 3) / 2 - 1)
 
 
-def test_without_english_there_is_no_gap() -> None:
+def test_the_gap_is_undefined_without_english() -> None:
     samples = [item(line, line % 2 == 0, lang="de" if line < 3 else "fr") for line in range(1, 5)]
     found = compute_slices(
         samples, system([0.2, 0.8] * 2), "lang", Bootstrap(4, num_resamples=10, seed=0), strict=False

@@ -204,7 +204,7 @@ def test_a_model_that_sees_words_turns_nothing(tmp_path: Path, caplog: pytest.Lo
     assert {one.num_right for one in found.results if one.expected == "stays unsafe"} == {3}
 
 
-def test_the_order_of_categories_is_no_probe_where_each_is_asked_about_alone(tmp_path: Path) -> None:
+def test_categories_are_not_shuffled_per_category(tmp_path: Path) -> None:
     found = judge_words(tmp_path, LG3, per_category=True).steerability
     assert found is not None
     reasons = {one.probe: one.inapplicable for one in found.results}

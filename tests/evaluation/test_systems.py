@@ -13,7 +13,7 @@ from tests.evaluation.planted import item, items
 from tests.rows import verdict
 
 
-def test_rows_are_joined_by_place_in_whatever_order() -> None:
+def test_rows_are_joined_by_place_in_any_order() -> None:
     found = system_from_rows("run", items([True, False, True]), [verdict(3, 0.3), verdict(1, 0.9)])
     assert [(one.score, one.unsafe) for one in found.predictions] == [(0.9, True), (None, None), (0.3, False)]
     assert (found.predictions[1].error, found.num_errors) == (NO_VERDICT, 1)
@@ -108,7 +108,7 @@ def test_the_categories_of_another_tool() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "high", [], {}, {"hate": None}, float("nan"), "NaN", "N/A", "-", "None"])
-def test_what_is_no_number_is_not_judged(value: Any) -> None:
+def test_a_score_that_is_not_a_number_is_not_judged(value: Any) -> None:
     found = system_from_field("tool", (item(1, True, x=value), item(2, False, x=0.5)), "x")
     assert found.predictions[0].error == "there is no number at x"
     assert count_unscored(found) == {"a score": 1}
@@ -142,15 +142,13 @@ def test_what_has_no_score_is_counted_by_category() -> None:
     ],
 )
 @pytest.mark.parametrize("threshold", [0.5, 0.0])
-def test_what_is_no_probability_is_never_held_against_a_threshold(
-    values: list[Any], told: str, threshold: float
-) -> None:
+def test_a_score_that_is_not_a_probability_is_an_error(values: list[Any], told: str, threshold: float) -> None:
     found = tuple(item(line, True, x=value) for line, value in enumerate(values, start=1))
     with pytest.raises(InputError, match=rf"^system_from_field\(path=\"tool=x\"\): {told}"):
         system_from_field("tool", found, "x", threshold=threshold)
 
 
-def test_the_first_that_is_no_probability_is_named() -> None:
+def test_the_first_score_that_is_not_a_probability_is_named() -> None:
     with pytest.raises(
         InputError, match=r"expected probabilities from 0 to 1 \(the first of the others: set.jsonl:2\)"
     ):

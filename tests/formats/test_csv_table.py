@@ -31,7 +31,7 @@ def test_prose_is_not_a_header(text):
     assert [said for _, _, said in read_texts(f"{text}\n".encode())] == [[("user", text.removeprefix("User: "))]]
 
 
-def test_it_can_be_forced_and_then_the_first_line_names_the_columns():
+def test_with_the_format_given_the_first_line_names_the_columns():
     assert read_texts(b"name,age\nx,1\n", format="csv")[0][2].startswith(
         "unknown format: an object with the keys 'name'"
     )

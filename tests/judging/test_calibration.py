@@ -84,7 +84,7 @@ def test_the_file() -> None:
         (json.dumps(VALUE | {"fit": VALUE["fit"] | {"log_loss": {"before": 1}}}), "`after` is missing"),
     ],
 )
-def test_a_file_that_is_no_calibration(tmp_path: Path, text: str, reason: str) -> None:
+def test_invalid_calibrations_are_rejected(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(InputError) as raised:
         Calibration.from_file(tmp_path / "c.json")
@@ -161,7 +161,7 @@ def policy(*, threshold: float | None = None, of_category: float | None = None) 
         (0.3, 0.7, None, 0.7, False),
     ],
 )
-def test_which_threshold_is_in_force(
+def test_which_threshold_applies(
     taxonomy: float | None,
     given: float | None,
     fitted: float | None,

@@ -141,7 +141,7 @@ def test_unjudged_turn_is_never_safe_but_may_be_unsafe() -> None:
     assert unsafe.error_code == "record/nothing-to-judge"
 
 
-def test_low_mass_is_never_safe_unless_forced() -> None:
+def test_low_mass_is_never_safe_without_allow_unverified_model() -> None:
     low = turn(1, 0.4, mass=0.3, low_mass=True)
     error = decided(low)
     assert (error.verdict, error.score, error.flags, error.categories) == ("error", 0.4, ("low_mass",), ())

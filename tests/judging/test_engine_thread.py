@@ -370,7 +370,7 @@ def test_a_loop_that_is_closed_before_the_answer(gated: tuple[Guard, GatedEngine
     assert_answers([guard.check_one(text_of(3))], [3])
 
 
-def test_the_loop_goes_on_while_records_are_judged(gated: tuple[Guard, GatedEngine]) -> None:
+def test_the_event_loop_runs_while_records_are_judged(gated: tuple[Guard, GatedEngine]) -> None:
     guard, engine = gated
 
     async def tasks() -> int:

@@ -183,7 +183,7 @@ def test_a_long_message_is_judged_in_windows(model: Model, at: int) -> None:
     assert len(engine.prompts) > 4
 
 
-def test_a_window_of_blanks_is_no_prompt(model: Model) -> None:
+def test_a_window_of_blanks_makes_no_prompt(model: Model) -> None:
     engine = FakeEngine(SCORES, max_model_len=1200)
     (verdict,) = check(model, "a" + " \n" * 6000 + "bomb", engine=engine)
     assert verdict.verdict == "unsafe"
@@ -233,7 +233,7 @@ def test_one_odd_record_does_not_end_a_run(model: Model) -> None:
     assert verdicts[18].error == ("the model did not answer with a verdict: P(safe) + P(unsafe) is 0.3")
 
 
-def test_force_judges_all_the_same_and_says_so(model: Model) -> None:
+def test_allow_unverified_model_judges_and_sets_a_flag(model: Model) -> None:
     with Guard(
         model, "llama-guard-3", engine=FakeEngine(SCORES, mass=0.3), config=JudgeConfig(allow_unverified_model=True)
     ) as guard:
@@ -433,7 +433,7 @@ STRANGE: list[Any] = [
 
 
 @pytest.mark.parametrize("value", STRANGE, ids=lambda value: type(value).__name__)
-def test_a_value_that_is_no_record_is_an_error_in_its_place(model: Model, value: Any) -> None:
+def test_an_invalid_value_is_an_error_in_its_place(model: Model, value: Any) -> None:
     config = JudgeConfig(keep=("tags", "meta"))
     with Guard(model, "llama-guard-3", engine=FakeEngine(SCORES), config=config) as guard:
         verdicts = list(guard.check([value, "hi"]))

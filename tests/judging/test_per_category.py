@@ -69,7 +69,7 @@ def rounded(verdict: Verdict) -> dict[str, float] | None:
         ("bread", "safe", 0.01, ()),
     ],
 )
-def test_each_category_is_held_against_its_own_threshold(
+def test_each_category_is_compared_with_its_own_threshold(
     model: Model, text: str, verdict: str, score: float, categories: tuple[str, ...]
 ) -> None:
     (row,) = check(model, text)
@@ -114,7 +114,7 @@ def test_one_prompt_that_failed_spoils_safe_but_not_unsafe(model: Model, text: s
     assert row.error_code == "model/not-finite"
 
 
-def test_an_answer_that_is_no_verdict_is_never_safe(model: Model) -> None:
+def test_an_answer_without_a_verdict_is_never_safe(model: Model) -> None:
     values = ["cat", *["bread"] * 3]
     with pytest.raises(Exception, match="does not answer with a verdict"):
         check(model, *values, engine=ByCategory(SCORES, mass=0.3))

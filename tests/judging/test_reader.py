@@ -69,7 +69,7 @@ def test_gzip_and_blank_lines(tmp_path: Path) -> None:
         (json.dumps(row(1, 0.5))[:-1] + ', "x": ' + "[" * 300 + "]" * 300 + "}", "nested too deeply"),
     ],
 )  # fmt: skip
-def test_what_is_no_row(tmp_path: Path, content: str, message: str) -> None:
+def test_invalid_rows_are_rejected(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "v.jsonl"
     path.write_text(f"{json.dumps(row(1, 0.5))}\n{content}\n")
     with pytest.raises(InputError) as caught:
@@ -111,7 +111,7 @@ def test_a_missing_file() -> None:
         list(reader.read_verdicts("missing.jsonl"))
 
 
-def test_rows_of_a_record_stand_together(tmp_path: Path) -> None:
+def test_rows_of_a_record_are_adjacent(tmp_path: Path) -> None:
     rows = [verdict(1, 0.1, turn=1), verdict(1, 0.2, turn=2), verdict(2, 0.3), verdict(2, 0.4, part="rejected")]
     found = [(key[1:], len(group)) for key, group in reader.group_by_record(rows)]
     assert found == [((1, None), 2), ((2, None), 1), ((2, "rejected"), 1)]

@@ -193,7 +193,7 @@ def test_schema_1_row_tells_what_is_near_for_its_own_threshold_only(threshold: f
     assert redecide(before, DecisionRule(threshold)).flags == flags
 
 
-def test_schema_1_row_that_was_forced_stays_safe() -> None:
+def test_schema_1_row_of_an_unverified_model_stays_safe() -> None:
     after = redecide(old(1, 0.3, flags=["low_mass"]), DecisionRule(0.4))
     assert (after.verdict, after.flags) == ("safe", ("low_mass", "forced", "tolerance_unknown"))
 

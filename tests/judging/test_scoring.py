@@ -149,7 +149,7 @@ def test_an_id_that_begins_another(zero: float, end: float, first: str) -> None:
     assert outcome.categories == (first,)
 
 
-def test_a_list_that_goes_on_with_an_id_that_begins_another() -> None:
+def test_a_list_continues_with_an_id_that_is_a_prefix_of_another() -> None:
     def tail(key: tuple[int, ...]) -> Mapping[int, float]:
         if not key:
             return {SAFE: 0.0, UNSAFE: 1.0}

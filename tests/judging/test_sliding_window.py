@@ -37,7 +37,7 @@ def check(text: str, room: int) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 @pytest.mark.parametrize("room", [64, 300, 2000])
-def test_neighbors_have_so_many_tokens_in_common(script: str, room: int) -> None:
+def test_neighbors_overlap(script: str, room: int) -> None:
     text = SCRIPTS[script] * 3000
     found = check(text, room)
     least = min(OVERLAP, room // 4) - tokens("🔥")  # a character is not cut

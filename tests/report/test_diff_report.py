@@ -119,7 +119,7 @@ def test_messages_and_ids_are_in_a_page_on_request_only() -> None:
     assert "chats.jsonl:2 user#1 planted" in [node.text for node in with_text.root.find("code")]
 
 
-def test_no_id_hides_or_reorders_the_line_that_it_stands_in() -> None:
+def test_no_id_hides_or_reorders_its_line() -> None:
     odd = "a\u202eb\x1b[2J\u2066c\x9b"
     page = diff_report.as_page(
         compare_runs([verdict(2, 0.4, id=odd)], [verdict(2, 0.6, id=odd, text=odd)]), odd, "b", with_text=True

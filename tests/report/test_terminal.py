@@ -29,3 +29,13 @@ def test_colour_on_request_only() -> None:
     assert "\x1b[1;31munsafe\x1b[0m" in format_table(("v",), rows, color=True)
     assert format_styled("x", "bold", color=False) == "x\n"
     assert format_styled("x", "bold", color=True) == "\x1b[1mx\x1b[0m\n"
+
+
+def test_columns_are_left_out_rather_than_words_cut() -> None:
+    rows = [("guard", "2.5 GB", "a-repository/with-a-long-name")]
+    headings = ("name", "file size", "files from")
+    wide = format_table(headings, rows, width=80, optional=(2, 1))
+    assert wide.splitlines()[0].split() == ["name", "file", "size", "files", "from"]
+    narrow = format_table(headings, rows, width=30, optional=(2, 1))
+    assert narrow.splitlines()[0].split() == ["name", "file", "size"]
+    assert format_table(headings, rows, width=8, optional=(2, 1)).splitlines()[0].split() == ["name"]

@@ -108,7 +108,7 @@ def test_eval_judges_with_the_adapter_alone(trained: Path, work: Path, base: Pat
     assert "adapter" in system["system"]
 
 
-def test_the_base_by_itself_is_no_guard(base: Path) -> None:
+def test_the_base_by_itself_is_not_a_guard(base: Path) -> None:
     done = guard("check", "-m", base, stdin="hello")
     assert done.returncode == 2
     assert "--template" in done.stderr

@@ -26,7 +26,7 @@ _OLD_HEAD = b'{"manifest"'  # how guard 0.1 began its journals
 
 
 class CorruptJournal(ValueError):
-    """A file is no journal, or was changed after it was written."""
+    """A file is not a journal, or was changed after it was written."""
 
 
 class OldJournal(CorruptJournal):
@@ -43,7 +43,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """An attempt at a block begins after so many rows."""
+    """An attempt at a block begins after `rows` rows."""
 
     rows: int
 
@@ -160,7 +160,7 @@ def decode(content: bytes, chain: DigestChain) -> Iterator[Entry]:
 
     Raises:
         OldJournal: guard 0.1 wrote it.
-        CorruptJournal: it is no journal, or a line was changed.
+        CorruptJournal: it is not a journal, or a line was changed.
     """
     if content.startswith(_OLD_HEAD):
         raise OldJournal

@@ -43,7 +43,7 @@ class JournalState:
         return self.faults > 0 or self.silent_deaths >= MAX_SILENT_DEATHS
 
     def after(self, entry: Entry) -> JournalState:
-        """The state with one more entry. Raises CorruptJournal: the entry cannot stand there."""
+        """The state with one more entry. Raises CorruptJournal: the entry is out of order."""
         if self.finished or isinstance(entry, Manifest):
             raise CorruptJournal(f"unexpected {type(entry).__name__.lower()}")
         match entry:
@@ -71,7 +71,7 @@ class JournalState:
 
 
 def replay(entries: Iterable[Entry]) -> JournalState | None:
-    """The state after all entries; None if there are none. Raises CorruptJournal."""
+    """The state after all entries; None without entries. Raises CorruptJournal."""
     state: JournalState | None = None
     for number, entry in enumerate(entries, start=1):
         try:

@@ -91,7 +91,7 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
         last=parent.categories[-1].id,
         fresh=_fresh(parent),
     )
-    # What is wrong with its name, for one, is told before anything is written.
+    # An invalid name, for example, is an error before anything is written.
     Taxonomy.from_yaml(text, str(path), extends_root=extends_root)
     _write(path, text)
     output.echo_err(f"guard: wrote {path}")

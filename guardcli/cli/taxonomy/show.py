@@ -1,4 +1,4 @@
-"""`guard taxonomy list` and `show`: which taxonomies there are, and what one says."""
+"""`guard taxonomy list` and `show`: the built-in taxonomies, and the categories of one."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def read_dataset(
 
     Args:
         spec: where labels and categories are; detected where it says nothing.
-        label_target: whose last message is asked about, whatever the records say.
+        label_target: whose last message is judged, regardless of the records.
         truncate: end each conversation with the message that its label is about.
 
     Raises:

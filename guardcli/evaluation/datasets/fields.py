@@ -61,7 +61,7 @@ class FieldSpec:
 
 
 def get_field(fields: Fields, path: str) -> Any:
-    """The value at a path; None if there is none."""
+    """The value at a path; None if the path does not exist."""
     try:
         return get_at_path(dict(fields), parse_path(path))
     except RecordError:

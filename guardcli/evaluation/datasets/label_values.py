@@ -62,7 +62,7 @@ class Bound:
 
 
 def is_missing(value: Json) -> bool:
-    """Whether a value is null, NaN, or a text that stands for a missing value, such as "", "N/A" or "-"."""
+    """Whether a value is null, NaN, or a text that means a missing value, such as "", "N/A" or "-"."""
     if isinstance(value, str):
         return value.strip().casefold() in _MISSING
     return is_empty(value)
@@ -173,7 +173,7 @@ def _split(text: str) -> list[str]:
 
 
 def _parse_literal(text: str) -> Any:
-    """Parse a Python literal, also numpy's lists without commas and pandas' bare nan; None if it is none."""
+    """Parse a Python literal, also numpy's lists without commas and pandas' bare nan; None if it is not one."""
     if len(text) > _MAX_LITERAL_LEN:
         return None
     with warnings.catch_warnings():

@@ -11,7 +11,7 @@ from guardcli.evaluation.metrics.bootstrap import LEVEL, Interval
 def wilson_interval(share: float, num_trials: int) -> Interval:
     """A share in [0, 1] of at least one trial, with the score interval of Wilson (1927).
 
-    Unlike a bootstrap's, it is no single point where all trials or none succeed.
+    Unlike a bootstrap's, it is not a single point if all trials or none succeed.
     """
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     spread = z * sqrt(share * (1 - share) / num_trials + z**2 / (4 * num_trials**2))

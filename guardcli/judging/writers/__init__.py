@@ -1,6 +1,6 @@
 """Verdicts → lines of output. Each format is one module with `line(verdict)`, and one entry here.
 
-A line has no line break inside, whatever ids and messages hold, and ends without one.
+A line contains no line break, even if ids and messages do, and ends without one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,6 @@ Writer: TypeAlias = "Callable[[Verdict], str]"
 
 WRITERS: dict[str, Writer] = {"text": text.line, "json": jsonl.line, "openai": openai.line}
 
-NEEDS_SCORES = frozenset({"openai"})  # formats that tell a score for every category, of safe records too
+NEEDS_SCORES = frozenset({"openai"})  # formats with a score for every category, also of safe records
 
 __all__ = ["NEEDS_SCORES", "WRITERS", "Writer", "text"]

@@ -21,9 +21,9 @@ def line(verdict: Verdict) -> str:
 
 
 def dumps(value: dict[str, Any]) -> str:
-    """Compact JSON on one line, valid UTF-8 whatever strings hold (lone surrogates in kept fields too).
+    """Compact JSON on one line, always valid UTF-8, even if kept fields have lone surrogates.
 
-    NaN and Infinity, which Python reads in a record's fields, become null.
+    NaN and Infinity, which may be in the fields of a record, become null.
     """
     return escape_controls_json(_dumps(value))
 

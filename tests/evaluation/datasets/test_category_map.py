@@ -64,7 +64,7 @@ def test_codes_of_another_policy_are_an_error_and_not_other_categories(tmp_path:
         ("{", "not JSON"),
     ],
 )
-def test_what_is_no_map(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_maps_are_rejected(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "map.json"
     path.write_text(text)
     with pytest.raises(InputError, match=message):

@@ -168,7 +168,7 @@ def test_a_field_that_no_record_has_is_an_error_and_one_that_some_have_is_fine(
         {"categories": [{"x": 1}]},
     ],
 )
-def test_a_word_that_is_no_label_ends_the_run_at_its_place(fields: dict[str, Any]) -> None:
+def test_an_unclear_label_ends_the_run_at_its_place(fields: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"^set.jsonl:2: its (label|toxicity|categories)"):
         labeled({"prompt": "a", "label": "safe"}, {"prompt": "b", **fields})
 

@@ -160,7 +160,7 @@ def test_words_keep_their_meaning_and_truth_values_follow_the_field(value: Any, 
                        'values with FieldSpec(label=LabelField.parse("x=VALUE,VALUE"))'),
     ],
 )  # fmt: skip
-def test_a_value_that_is_no_word_says_what_to_write(value: Any, safe_field: bool, advice: str) -> None:
+def test_an_unclear_label_says_what_to_write(value: Any, safe_field: bool, advice: str) -> None:
     with pytest.raises(ValueError, match="its x is") as error:
         parse_unsafe(value, "x", true_is_safe=safe_field)
     assert str(error.value) == advice

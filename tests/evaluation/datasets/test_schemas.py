@@ -119,7 +119,7 @@ def test_of_two_labels_that_of_the_response_is_asked_for(record: dict[str, Any],
         XSTEST | {"type": None},
     ],
 )
-def test_without_a_majority_or_a_text_there_is_no_item(record: dict[str, Any]) -> None:
+def test_a_record_without_a_majority_or_a_text_is_left_out(record: dict[str, Any]) -> None:
     assert labeled(record).samples == ()
 
 
@@ -145,7 +145,7 @@ def test_scores_by_category_are_no_flags_of_beavertails() -> None:
     assert sample.ground_truth == GroundTruth(True, {"violence": True, "privacy": False}, exhaustive=False)
 
 
-def test_votes_that_are_missing_are_none() -> None:
+def test_missing_votes_do_not_count() -> None:
     row = {"response": "LAMDA: no", "context": "USER: hi", "item_id": "7"}
     dataset = labeled(*(row | {"Q_overall": vote} for vote in ("Yes", float("nan"), "NaN", "No", "No")))
     assert labels(dataset) == [False]
@@ -154,7 +154,7 @@ def test_votes_that_are_missing_are_none() -> None:
 
 
 @pytest.mark.parametrize("label", [LabelField("jailbreaking"), LabelField("toxicity", bound=Bound(">=", 0.5))])
-def test_a_label_that_is_forced_leaves_a_sets_messages_where_they_are(label: LabelField) -> None:
+def test_a_label_field_keeps_the_messages_of_a_schema(label: LabelField) -> None:
     record = TOXICCHAT | {"toxicity": 0.82, "jailbreaking": 1}
     dataset = labeled(record, field_spec=FieldSpec(label=label))
     assert (labels(dataset), judged_messages(dataset), list(dataset.schemas)) == ([True], [[("user", "hi")]], [])
@@ -181,7 +181,7 @@ def test_xstest_as_csv() -> None:
     assert (labels(dataset), list(dataset.schemas)) == ([False, True], ["xstest"])
 
 
-def test_a_set_that_is_forced_on_other_records_is_an_error() -> None:
+def test_a_schema_for_other_records_is_an_error() -> None:
     with pytest.raises(InputError, match=r"^set.jsonl:1: it is not a record of dices"):
         labeled(SST, field_spec=FieldSpec(schema="dices"))
 

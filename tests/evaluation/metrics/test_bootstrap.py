@@ -36,7 +36,7 @@ def test_a_seed_gives_the_same_interval_and_another_one_another():
     assert auprc_interval(labels, scores) != auprc_interval(labels, scores, seed=1)
 
 
-def test_weights_are_the_same_at_every_call_however_many_are_held_at_a_time():
+def test_weights_are_the_same_for_every_chunk_size():
     whole = [*Bootstrap(50, num_resamples=40, seed=7).chunks()]
     parts = Bootstrap(50, num_resamples=40, seed=7, chunk_cells=50 * 7)
     assert [len(part) for part in parts.chunks()] == [7, 7, 7, 7, 7, 5]

@@ -14,7 +14,7 @@ def test_published_values() -> None:
         assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
-def test_all_or_none_of_a_few_is_no_certainty() -> None:
+def test_all_or_none_of_a_few_has_an_interval() -> None:
     none, every = wilson_interval(0.0, 20), wilson_interval(1.0, 20)
     assert (none.value, none.low, none.high) == (0.0, 0.0, pytest.approx(0.1611, abs=5e-5))
     assert (every.value, every.low, every.high) == (1.0, pytest.approx(0.8389, abs=5e-5), 1.0)

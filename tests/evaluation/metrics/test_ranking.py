@@ -71,7 +71,7 @@ def test_weights_count_an_item_as_often_as_it_was_drawn():
         ([True, False], [0.1, float("inf")], "a score is not finite"),
     ],
 )
-def test_where_there_is_no_figure_it_says_why(figure, labels, scores, reason):
+def test_an_undefined_metric_has_a_reason(figure, labels, scores, reason):
     with pytest.raises(UndefinedMetric, match=reason):
         figure(labels, scores)
 

@@ -50,13 +50,13 @@ def test_a_promise_that_cannot_be_kept_has_no_threshold():
     assert choose_threshold([False, True], [0.9, 0.1], ThresholdObjective("precision", 0.9)) is None
 
 
-def test_one_class_is_no_choice():
+def test_no_threshold_is_chosen_for_one_class():
     with pytest.raises(UndefinedMetric):
         choose_threshold([True], [0.5], ThresholdObjective("f1"))
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_a_threshold_stands_between_two_scores(one, other):
+def test_a_threshold_is_between_two_scores(one, other):
     below, score = sorted((one, other))
     if below < score:
         assert below < shortest_decimal(below, score) <= score

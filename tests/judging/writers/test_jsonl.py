@@ -61,5 +61,5 @@ def test_scores_are_the_same_float64(score: float, threshold: float) -> None:
     assert list(map(float.hex, read_again)) == list(map(float.hex, (score, threshold, score)))
 
 
-def test_what_is_no_json_number_becomes_null() -> None:
+def test_nan_and_infinity_become_null() -> None:
     assert jsonl.dumps({"meta": {"a": [1.5, math.nan, {"b": -math.inf}]}}) == '{"meta":{"a":[1.5,null,{"b":null}]}}'
