@@ -18,6 +18,7 @@ from guardcli import Conversation, Taxonomy, Verdict
 from recipes.smol import build_data, evaluate, train
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.linear_baseline import LinearBaseline
+from recipes.smol.long_texts import JOINED, balanced_by_length, joined_records, responses_as_messages
 from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
 from recipes.smol.own_texts import own_records
 from recipes.smol.policy_reading import Judge, Reading, exchanged, read_changes, read_unseen
@@ -117,6 +118,53 @@ def test_own_records_have_both_sides_of_their_pairs() -> None:
     assert set(pairs.values()) == {1}
     assert {record.hazards[0] for record in records if record.unsafe} == {*HAZARDS}
     assert len({record.text for record in records}) == len(records)
+
+
+def message(text: str, *, unsafe: bool) -> Record:
+    return Record((("user", text),), unsafe, "catqa", 1.0, hazards=("S1",) if unsafe else ())
+
+
+def test_joined_texts_are_unsafe_where_a_part_is() -> None:
+    records = [message(f"{'un' if number % 2 else ''}safe-{number}", unsafe=number % 2 == 1) for number in range(40)]
+    joined = list(joined_records(records, 100, seed=0))
+    assert {record.source for record in joined} == {JOINED}
+    assert sum(record.unsafe for record in joined) == 50
+    for record in joined:
+        parts = record.text.split()
+        assert 2 <= len(parts) <= 4
+        assert sum(part.startswith("unsafe") for part in parts) == record.unsafe
+        assert record.hazards == (("S1",) if record.unsafe else ())
+
+
+def test_joined_texts_that_are_too_long_keep_their_unsafe_part() -> None:
+    records = [message(("bad " if unsafe else "fine ") * 150, unsafe=unsafe) for unsafe in (False, True) * 20]
+    for record in joined_records(records, 40, seed=0):
+        assert len(record.text) <= 1202
+        assert ("bad" in record.text) == record.unsafe
+
+
+def test_answers_become_messages_but_for_refusals() -> None:
+    asked = ("user", "what now?")
+    answers = [Record((asked, ("assistant", text)), True, "gptfuzz_responses", 1.0, pair="a")
+               for text in ("Take a hammer.", "I'm sorry, but no.")]  # fmt: skip
+    others = [replace(answers[0], source="safetext"), replace(answers[0], messages=(asked,))]
+    (record,) = responses_as_messages([*answers, *others])
+    assert record.messages == (("user", "Take a hammer."),)
+    assert record.unsafe
+    assert record.weight == pytest.approx(0.7)
+    assert record.pair is None
+
+
+def test_lengths_say_nothing_about_labels() -> None:
+    short = [message("x", unsafe=unsafe) for unsafe in (False, True, True)]
+    long = [message("x " * 300, unsafe=unsafe) for unsafe in (False, False, False, True)]
+    answer = Record((("user", "x"), ("assistant", "y")), True, "catqa", 1.0)
+    balanced = balanced_by_length([*short, *long, answer])
+    assert [record.weight for record in balanced[:3]] == pytest.approx([1.5, 0.75, 0.75])
+    assert [record.weight for record in balanced[3:7]] == pytest.approx([2 / 3, 2 / 3, 2 / 3, 2])
+    assert balanced[-1] == answer
+    one_sided = balanced_by_length([message("x", unsafe=False) for _ in range(20)] + [message("x", unsafe=True)])
+    assert max(record.weight for record in one_sided) == pytest.approx(3)
 
 
 def check_labels(policy: MadePolicy, tmp_path: Path) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ import click
 from guardcli.training.augmentation.contamination import words
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.hazard_guess import HazardGuess
+from recipes.smol.long_texts import ANSWERS, JOINED, balanced_by_length, joined_records, responses_as_messages
 from recipes.smol.made_policies import native_policies, topic_policies
 from recipes.smol.own_texts import SOURCE as OWN
 from recipes.smol.own_texts import own_records
@@ -54,7 +55,7 @@ CAPS = {
     "benign_gsm8k_1k": (300, 0),
     "benign_taskmaster4": (300, 0),
 }
-_OWN_CAPS = (1500, 400)
+_MADE_CAPS = {OWN: (1500, 400), ANSWERS: (600, 600), JOINED: (800, 800)}
 _MIN_TRAINED = 220  # of a hazard, where there are so many
 _MIN_HELD_OUT = 30
 _HELD_OUT_SHARE = 0.1  # of the prompts of a set
@@ -82,7 +83,9 @@ def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, 
     known = NearDoubles(_prompt(record) for record in held)
     own = [record for record in own_records(seed) if not evaluated.has(record.text)]
     trainable = [r for r in (*records, *own) if not _is_held_out(r) and not known.has(_prompt(r))]
-    train = _weighted(_fill_up(_select(trainable, size), trainable, _MIN_TRAINED))
+    trainable += [r for r in responses_as_messages(trainable) if not (evaluated.has(r.text) or known.has(r.text))]
+    trainable += joined_records(trainable, sum(_MADE_CAPS[JOINED]), seed)
+    train = balanced_by_length(_weighted(_fill_up(_select(trainable, size), trainable, _MIN_TRAINED)))
     (out / "policies").mkdir(parents=True, exist_ok=True)
     for name, found in (("train", _shuffled(train, seed)), ("held_out", held)):
         (out / f"{name}.jsonl").write_text("".join(f"{record.to_json()}\n" for record in found), "utf-8")
@@ -139,7 +142,7 @@ def _select(records: Sequence[Record], size: int) -> list[Record]:
     groups: dict[tuple[str, bool], list[Record]] = defaultdict(list)
     for record in records:
         groups[record.source, record.unsafe].append(record)
-    caps = {key: min(CAPS.get(key[0], _OWN_CAPS)[key[1]], len(found)) for key, found in groups.items()}
+    caps = {key: min((CAPS | _MADE_CAPS)[key[0]][key[1]], len(found)) for key, found in groups.items()}
     num_own = sum(cap for (source, _), cap in caps.items() if source == OWN)
     scale = min(1.0, (size - num_own) / (sum(caps.values()) - num_own))
     sizes = {key: cap if key[0] == OWN else round(cap * scale) for key, cap in caps.items()}

@@ -27,9 +27,9 @@ LABEL_WEIGHTS = {"human": 1.0, "human+model": 0.9, "construction": 0.8}
 _WEAK_SETS = {"aart": 0.4, "airbench_auto_en": 0.5, "do_not_answer": 0.5}
 
 # Messages are cut to so many characters; of those before the judged one the end is kept.
-MAX_CHARS = 500
+MAX_CHARS = 600
 LONG_CHARS = 1500
-LONG_SHARE = 0.06
+LONG_SHARE = 0.12
 _CONTEXT_CHARS = 250
 
 
