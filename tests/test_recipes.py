@@ -19,7 +19,7 @@ from recipes.smol import build_data, evaluate, train
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.linear_baseline import LinearBaseline
 from recipes.smol.long_texts import JOINED, balanced_by_length, joined_records, responses_as_messages
-from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
+from recipes.smol.made_policies import MadePolicy, hazard_policies, native_policies, topic_policies
 from recipes.smol.own_texts import own_records
 from recipes.smol.policy_reading import Judge, Reading, exchanged, read_changes, read_unseen
 from recipes.smol.records import HAZARDS, HERE, Record, read_records
@@ -194,6 +194,26 @@ def test_native_policies_allow_what_they_do_not_list(tmp_path: Path) -> None:
         for row in check_labels(policy, tmp_path):
             native = row["messages"][0]["content"].rsplit(" ", 1)[0]
             assert [names[id_] for id_ in row["categories"]] == ([native] if native in names.values() else [])
+
+
+def test_hazard_policies_come_in_twos_with_the_same_messages(tmp_path: Path) -> None:
+    unsafe = [record for hazard in HAZARDS for record in unsafe_records(f"about {hazard}", hazard)]
+    policies = list(hazard_policies(unsafe, number=8, seed=0))
+    assert len(policies) == 8
+    for first, second in zip(policies[::2], policies[1::2], strict=True):
+        labels = [
+            {row["messages"][0]["content"]: row["label"] for row in check_labels(policy, tmp_path)}
+            for policy in (first, second)
+        ]
+        assert labels[0].keys() == labels[1].keys()
+        assert all(labels[0][text] != labels[1][text] for text in labels[0])
+        for policy in (first, second):
+            found = {
+                row["messages"][0]["content"].split()[1]: row["categories"] for row in check_labels(policy, tmp_path)
+            }
+            listed = [categories for categories in found.values() if categories]
+            assert sorted(id_ for (id_,) in listed) == sorted(c["id"] for c in policy.taxonomy["categories"])
+    assert list(hazard_policies(unsafe_records("Theft", "S2"), number=2, seed=0)) == []
 
 
 def test_topic_policies_say_either_of_the_same_messages(tmp_path: Path) -> None:
