@@ -33,6 +33,7 @@ SKIPPED = {
     "install": "it installs guard",
     "tests": "it runs the tests",
     "gpu": "it needs a GPU",
+    "cluster": "it needs a cluster of machines",
     "system": "it needs another system, or programs beside guard",
     "download": "it downloads a model or data",
     "pytorch": "it trains",

@@ -58,7 +58,8 @@ def subclasses(of: type) -> Iterator[type]:
 
 
 CODED = {
-    "GuardError", "InputError", "OutputError", "ModelError", "EngineError", "TuneError", "RecordError", "StreamError"
+    "GuardError", "InputError", "OutputError", "ModelError", "EngineError", "ClusterError", "TuneError", "RecordError",
+    "StreamError",
 }  # fmt: skip
 
 

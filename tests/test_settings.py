@@ -17,6 +17,7 @@ import guardcli
 from guardcli import EngineConfig, Guard, GuardError, JudgeConfig, ModelConfig, Taxonomy
 from guardcli.audit import Shard, audit
 from guardcli.cli.main import cli
+from guardcli.distributed import ClusterConfig
 from guardcli.errors import SETTINGS, as_options, setting
 from guardcli.evaluation import EvalConfig, system_from_field
 from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabelField
@@ -38,6 +39,7 @@ OWNERS: dict[str, Callable[..., Any]] = {
     "ReadOptions": ReadOptions,
     "Redecision.from_taxonomy": Redecision.from_taxonomy,
     "audit": audit,
+    "ClusterConfig": ClusterConfig,
     "FieldSpec": FieldSpec,
     "CategoryMap.load": CategoryMap.load,
     "JudgedSystems": JudgedSystems,
@@ -100,7 +102,7 @@ def test_every_option_exists() -> None:
     assert {option.split()[0] for option in SETTINGS.values()} <= options()
 
 
-@pytest.mark.parametrize("config", [ModelConfig, EngineConfig, JudgeConfig, ReadOptions, TrainConfig])
+@pytest.mark.parametrize("config", [ModelConfig, EngineConfig, JudgeConfig, ReadOptions, ClusterConfig, TrainConfig])
 def test_every_field_of_a_config_has_an_option(config: Any) -> None:
     assert {f"{config.__name__}.{field.name}" for field in fields(config)} <= SETTINGS.keys()
 

@@ -24,6 +24,7 @@ from guardcli.audit.input_files import InputFiles, SkippedFile, describe_skipped
 from guardcli.audit.isolation import isolate_records
 from guardcli.audit.manifest import block_tokens_of, describe_differences, make_manifest
 from guardcli.audit.merge import MergedShards, merge_shards
+from guardcli.audit.observer import AuditObserver
 from guardcli.audit.progress import AuditPreparation, AuditProgress
 from guardcli.audit.run import AuditPlan, Shard, isolate_poison_records, run_audit
 from guardcli.audit.signals import Interrupted, Interrupts
@@ -31,13 +32,15 @@ from guardcli.audit.sources import UNIT_BYTES, Source
 from guardcli.audit.units import Unit, read_unit, split_into_units
 
 if TYPE_CHECKING:
-    from guardcli.audit.auditing import AuditObserver, AuditResult, audit
+    from guardcli.audit.auditing import AuditResult, audit
+    from guardcli.audit.job import AuditJob
 
-_AUDITING = ("AuditObserver", "AuditResult", "audit")
+_HOMES = {"AuditJob": "job", "AuditResult": "auditing", "audit": "auditing"}
 
 __all__ = [
     "POISON_MESSAGE",
     "UNIT_BYTES",
+    "AuditJob",
     "AuditObserver",
     "AuditPlan",
     "AuditPreparation",
@@ -73,6 +76,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _AUDITING:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.auditing"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,16 +1,20 @@
-"""Join the shards of an audit in the order of the input, and verify that they are complete."""
+"""Join the shards or the parts of an audit in the order of the input, and verify that they are complete."""
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from guardcli.audit.journal import SUFFIX, RunStatus, read_run
-from guardcli.errors import InputError
+from guardcli.audit.journal import SUFFIX, Journal, JournalState, RunStatus, read_run, read_state
+from guardcli.audit.signals import Interrupts
+from guardcli.errors import InputError, OutputError
+
+_PIECE = 1 << 20
 
 PositionedRow = tuple[tuple[int, int], bytes]  # (input, line), and the row
 
@@ -67,6 +71,72 @@ def merge_shards(paths: Sequence[str | Path]) -> MergedShards:
         )
     positions = {path: position for position, path in enumerate(_paths(first, shards[0]))}
     return MergedShards(shards, _num_units(first, shards[0]), positions)
+
+
+def append_part(
+    journal: Journal,
+    part: Path,
+    *,
+    expected: Mapping[str, Any],
+    unit: int,
+    position: int,
+    interrupts: Interrupts | None = None,
+) -> JournalState:
+    """Append a part, which has the rows that are left of one unit, to an output as one block; return its state.
+
+    The part is verified while it is copied, and committed only if it is whole.
+
+    Args:
+        expected: what the manifest of the part must say.
+        unit: the index of the unit in the run.
+        position: the bytes of the inputs up to the end of the unit.
+
+    Raises:
+        InputError: the part is not finished, or of another run.
+        OutputError: it has no journal or was changed, or the output cannot be written.
+    """
+    interrupts = interrupts or Interrupts()
+    state = read_state(part)
+    if {name: state.manifest.content.get(name) for name in expected} != expected:
+        raise InputError(f"{part} belongs to another run", code="run/other-run")
+    if not state.finished:
+        raise InputError(f"{part} is not finished", code="run/shard-unfinished")
+    end = state.checkpoint
+    for record in state.poison_records:
+        record = replace(record, unit=unit)
+        if record not in journal.state.poison_records:
+            with interrupts.deferred():
+                journal.add_poison_record(record)
+    if not end.rows:
+        return state
+    digest = hashlib.sha256()
+    with interrupts.deferred():
+        journal.begin()
+    for piece in _pieces(part):
+        digest.update(piece)
+        with interrupts.deferred():
+            journal.write_bytes(piece)
+    if digest.hexdigest() != end.digest:
+        raise OutputError(f"{part} does not match its journal: delete it, and run again", code="run/output-changed")
+    with interrupts.deferred():
+        journal.commit(
+            records=end.records,
+            unit=unit,
+            line=end.line,
+            unsafe=end.unsafe,
+            errors=end.errors,
+            position=position,
+        )
+    return state
+
+
+def _pieces(part: Path) -> Iterator[bytes]:
+    try:
+        with part.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+    except OSError as error:
+        raise InputError(f"{part}: cannot be read: {error.strerror}", code="input/unreadable") from error
 
 
 def _shard_of(run: RunStatus, shard: Path) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -63,10 +64,15 @@ class AuditProgress:
         """The block is judged."""
         self.position, self.block_records = self.block_end, 0
 
+    def end(self) -> None:
+        """The attempt is over: its guard may be closed."""
+        self.tokens, self.guard = self.tokens_evaluated, None
+
     @property
     def tokens_evaluated(self) -> int:
         """Tokens that the engine evaluated in this attempt."""
-        return self.tokens + (self.guard.stats.prefill_tokens if self.guard is not None else 0)
+        guard = self.guard
+        return self.tokens + (guard.stats.prefill_tokens if guard is not None else 0)
 
     @property
     def bytes_done(self) -> float:
@@ -84,19 +90,17 @@ class AuditProgress:
         done = self.bytes_done
         share = done / self.total if self.total else 1.0
         read = done - self.position_before
-        left = [f"{_clock((self.total - done) * seconds / read)} left"] if read > 0 and share < 1 else []
+        left = [f"{clock((self.total - done) * seconds / read)} left"] if read > 0 and share < 1 else []
         parts = [
             f"{int(100 * share)}%",
             *left,
-            f"{_short(self.rows)} rows",
+            f"{short_number(self.rows)} rows",
             f"{(self.rows - self.rows_before) / seconds:,.1f}/s",
-            f"{_short(self.unsafe)} unsafe",
-            f"{_short(self.errors)} errors",
+            f"{short_number(self.unsafe)} unsafe",
+            f"{short_number(self.errors)} errors",
             f"{self.tokens_evaluated / seconds:,.0f} tokens/s",
         ]
-        while len(line := ", ".join(parts)) > _COLUMNS:
-            parts.pop()
-        return line
+        return fitting_line(parts)
 
 
 @dataclass(slots=True)
@@ -119,6 +123,14 @@ class AuditPreparation:
         return f"hashing the inputs: {int(100 * share)}% of {_size(self.total)}"
 
 
+def fitting_line(parts: Sequence[str]) -> str:
+    """The parts on one line; what does not fit 80 columns is left out at its end."""
+    kept = list(parts)
+    while len(line := ", ".join(kept)) > _COLUMNS:
+        kept.pop()
+    return line
+
+
 def _size(count: int) -> str:
     """
     >>> _size(999), _size(1_500_000), _size(3 * 10**13)
@@ -128,10 +140,18 @@ def _size(count: int) -> str:
     return next((f"{count / size:.1f} {name}" for name, size in units if count >= size), f"{count} B")
 
 
-def _short(number: int) -> str:
+def short_number(number: int) -> str:
+    """
+    >>> short_number(1_234_567), short_number(123_456_789)
+    ('1,234,567', '123.5M')
+    """
     return f"{number:,}" if number < 10**7 else f"{number / 10**6:,.1f}M"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """
+    >>> clock(3725.9)
+    '1:02:05'
+    """
     whole = int(seconds)
     return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"

@@ -40,6 +40,10 @@ class Interrupts:
             self._deferred -= 1
         self.check()
 
+    def request(self, number: int) -> None:
+        """Have `Interrupted` raised at the end of the next `deferred`, as for a signal; from another thread."""
+        self._pending = number
+
     def check(self) -> None:
         """Raise Interrupted if a signal was held back."""
         if self._pending is not None and not self._deferred:

@@ -10,6 +10,7 @@ import click
 
 from guardcli.audit import (
     UNIT_BYTES,
+    AuditJob,
     AuditObserver,
     InputFiles,
     Interrupted,
@@ -17,18 +18,20 @@ from guardcli.audit import (
     Item,
     Shard,
     SkippedFile,
-    audit,
     describe_skipped,
 )
+from guardcli.audit.auditing import run_job
 from guardcli.audit.journal import Checkpoint, JournalState, files_of
 from guardcli.cli import inputs, output
 from guardcli.cli.cache_path import cache_path
+from guardcli.cli.cluster_options import cluster_options, pop_cluster_config
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.progress_line import ProgressLine
+from guardcli.distributed import audit_on_cluster
 from guardcli.formats import UNREAD_TEXT, ReadOptions
 from guardcli.judging import Guard
 from guardcli.judging.summary import Summary
@@ -84,6 +87,7 @@ _MAX_NAMES = 10  # files that are not read are named up to this number
     metavar="N",
     help="Commit after about N prompt tokens. Default: by the size of the model.",
 )
+@cluster_options
 @click.option(
     "--max-unsafe",
     type=CountOrFractionOption(),
@@ -131,12 +135,16 @@ def audit_(
     """
     if str(path) == "-":
         raise click.UsageError("-o - is not possible: an audit needs a file to resume from")
+    cluster = pop_cluster_config(options)
+    if cluster is not None and shard != Shard():
+        raise click.UsageError("--shard and --ray exclude each other: with --ray, all units are of one run")
     guard_options = GuardOptions(**options)
     for file in files_of(path):
         output.check_output_file(file, (), "-o")
     taxonomy = guard_options.load_taxonomy()  # once, as it may be a pipe
+    observer = _TerminalObserver(guard_options, quiet=quiet)
     try:
-        result = audit(
+        job = AuditJob.create(
             names,
             path,
             model=guard_options.model_config(),
@@ -146,12 +154,15 @@ def audit_(
             cache=cache_path(),
             read_options=read_options,
             requests=inputs.resolve_sources(requests) if requests else (),
-            shard=shard,
             unit_bytes=unit_bytes,
             block_tokens=block_tokens,
-            observer=_TerminalObserver(guard_options, quiet=quiet),
-            interrupts=Interrupts(),
         )
+        if cluster is None:
+            result = run_job(job, shard=shard, observer=observer, interrupts=Interrupts())
+        else:
+            result = audit_on_cluster(
+                job, cluster, observer=observer, interrupts=Interrupts(), verbose=guard_options.verbose > 0
+            )
     except Interrupted as interrupted:
         output.echo_err(f"guard: stopped by {interrupted}; run the same command again to resume")
         return 128 + interrupted.number
@@ -208,6 +219,15 @@ class _TerminalObserver(AuditObserver):
 
     def on_no_poison_record(self) -> None:
         output.echo_err("guard: no record crashes the process; judging the block again")
+
+    def on_worker(self, node: str, description: str) -> None:
+        if self._guard_options.verbose:
+            output.echo_err(f"guard: a worker on {node} has loaded {description}")
+
+    def on_worker_lost(self, node: str, reason: str) -> None:
+        if not self._quiet:
+            where = f" on {node}" if node else ""
+            output.echo_err(f"guard: a worker{where} is gone, and another one takes over: {reason}")
 
 
 def _list_files(heading: str, counts: str, lines: Sequence[str]) -> None:

@@ -63,6 +63,11 @@ NO_EFFECT = (
     NoEffect(commands={"check"}, options={"--scores"}, unless=("--format json", "--format openai")),
     NoEffect(commands={"check"}, options={"--with-text"}, given=("--format openai",)),
     NoEffect(commands={"check"}, options={"--no-excerpt"}, given=("--format json", "--format openai", "--with-text")),
+    NoEffect(
+        commands={"audit"},
+        options={"--workers", "--gpus-per-worker", "--worker-timeout", "--mixed", "--keep-parts"},
+        unless=("--ray",),
+    ),
     NoEffect(commands={"audit"}, options={"--allow-left-out"}, unless=("--max-unsafe", "--max-errors")),
     NoEffect(
         commands={"diff"},

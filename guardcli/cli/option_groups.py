@@ -126,5 +126,13 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
         "--unit-bytes",
         "--block-tokens",
     ),
+    "Cluster": (
+        "--ray",
+        "--workers",
+        "--gpus-per-worker",
+        "--worker-timeout",
+        "--mixed",
+        "--keep-parts",
+    ),
     "General": ("--quiet", "--verbose", "--version", "--help"),
 }

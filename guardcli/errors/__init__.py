@@ -2,6 +2,7 @@
 
 from guardcli.errors.codes import ERROR_CODES, TAXONOMY_CODES, ErrorCode, TaxonomyCode
 from guardcli.errors.exceptions import (
+    ClusterError,
     DemonstrationModelWarning,
     EngineError,
     GuardError,
@@ -19,6 +20,7 @@ __all__ = [
     "ERROR_CODES",
     "SETTINGS",
     "TAXONOMY_CODES",
+    "ClusterError",
     "DemonstrationModelWarning",
     "EngineError",
     "ErrorCode",

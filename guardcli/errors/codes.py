@@ -113,6 +113,11 @@ ErrorCode = Literal[
     "run/shard-missing",
     "run/shard-duplicate",
     "run/shard-unfinished",
+    "cluster/unreachable",
+    "cluster/too-small",
+    "cluster/not-shared",
+    "cluster/workers-differ",
+    "cluster/workers-lost",
     "eval/nothing-to-evaluate",
     "eval/invalid-label",
     "eval/one-class",
@@ -485,6 +490,31 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     ("run/shard-missing", "A merge lacks shards of the run.", "Name them all."),
     ("run/shard-duplicate", "Two files are the same shard.", "Name each shard once."),
     ("run/shard-unfinished", "A shard is not finished.", "Run its audit again to resume it."),
+    (
+        "cluster/unreachable",
+        "No Ray cluster can be reached at the address.",
+        "Start one with `ray start`, or use `--ray local`.",
+    ),
+    (
+        "cluster/too-small",
+        "No node of the cluster has what one worker takes.",
+        "Lower `--threads` or `--gpus-per-worker`, or add a larger node.",
+    ),
+    (
+        "cluster/not-shared",
+        "A node does not see the files of the driver.",
+        "Put inputs, model and output on storage that all nodes share, under one path.",
+    ),
+    (
+        "cluster/workers-differ",
+        "Workers would not give the same rows.",
+        "Use like machines with the same files and versions; see `--mixed` and `--reproducible`.",
+    ),
+    (
+        "cluster/workers-lost",
+        "Workers died or hung again and again.",
+        "Look at Ray's logs on the nodes; run the same command again to resume.",
+    ),
     (
         "eval/nothing-to-evaluate",
         "There is nothing to evaluate or to test: no labels, no tests, or no verdicts.",

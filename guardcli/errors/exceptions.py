@@ -8,6 +8,7 @@
     ├── TaxonomyError     every problem found in a taxonomy, each with its place in the file
     ├── ModelError        a model that cannot be loaded, or cannot be trusted with this template
     ├── EngineError       llama.cpp failed while evaluating
+    ├── ClusterError      a cluster that cannot be used, or workers that are not alike
     └── TuneError         a training that cannot begin, or cannot go on
     StdoutClosed          the reader of stdout closed it: the run ends, without an error
 
@@ -62,6 +63,10 @@ class ModelError(GuardError):
 
 class EngineError(GuardError):
     """llama.cpp failed while evaluating; what was judged before stands."""
+
+
+class ClusterError(GuardError):
+    """A cluster that cannot be used, or workers that are not alike; what was judged before stands."""
 
 
 class TuneError(GuardError):

@@ -7,9 +7,11 @@ from guardcli.audit.journal.journal import (
     Journal,
     ManifestMismatchError,
     RunStatus,
+    check_unlocked,
     files_of,
     peek_manifest,
     read_run,
+    read_state,
 )
 from guardcli.audit.journal.state import MAX_SILENT_DEATHS, JournalState
 
@@ -23,7 +25,9 @@ __all__ = [
     "ManifestMismatchError",
     "PoisonRecord",
     "RunStatus",
+    "check_unlocked",
     "files_of",
     "peek_manifest",
     "read_run",
+    "read_state",
 ]

@@ -118,10 +118,13 @@ class Journal:
 
     def write(self, line: str) -> None:
         """Append a line of the open block. Raises OutputError: the disk is full, for one."""
-        data = f"{line}\n".encode()
+        self.write_bytes(f"{line}\n".encode())
+
+    def write_bytes(self, data: bytes) -> None:
+        """Append bytes of the open block, in which each line ends with a line break. Raises OutputError."""
         self._append(self._output, data)
         self._hash.update(data)
-        self._rows += 1
+        self._rows += data.count(b"\n")
 
     def commit(
         self, *, records: int, unit: int, line: int, unsafe: int = 0, errors: int = 0, position: int = 0
@@ -246,10 +249,7 @@ class Journal:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OutputError(f"{path} is not a regular file", code="output/not-regular")
         if lock:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise OutputError(f"{self.path} is being written by another run", code="run/in-use") from None
+            _lock(file, self.path)
         return file
 
     # writing
@@ -302,11 +302,11 @@ class RunStatus:
     rows: int
 
 
-def read_run(output: Path) -> RunStatus:
-    """Check an output against its journal; nothing is changed.
+def read_state(output: Path) -> JournalState:
+    """Read how far the journal of an output says that its run is; the output is not read, and nothing is changed.
 
     Raises:
-        OutputError: there is no journal, or one of the two was changed.
+        OutputError: there is no journal, or it was changed.
     """
     _, journal_path, _ = files_of(output)
     try:
@@ -318,7 +318,25 @@ def read_run(output: Path) -> RunStatus:
             "wrote",
             code="input/unreadable",
         ) from error
-    state = _replayed(content[: content.rfind(b"\n") + 1], DigestChain(), journal_path)
+    return _replayed(content[: content.rfind(b"\n") + 1], DigestChain(), journal_path)
+
+
+def check_unlocked(output: Path) -> None:
+    """Raise OutputError: another run is writing the output at this moment. Nothing is created or changed."""
+    try:
+        with open(os.open(files_of(output)[1], os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            _lock(file, output)
+    except OSError:
+        return  # there is none, or opening the journal tells what is wrong with it
+
+
+def read_run(output: Path) -> RunStatus:
+    """Check an output against its journal; nothing is changed.
+
+    Raises:
+        OutputError: there is no journal, or one of the two was changed.
+    """
+    state = read_state(output)
     if state.finished:
         try:
             with _open_to_read(output, follow=True) as file:
@@ -367,6 +385,14 @@ def check_output(file: BinaryIO, path: Path, state: JournalState) -> hashlib._Ha
             f"{path} is longer than its journal says: it was changed and cannot be merged", code="run/output-changed"
         )
     return digest
+
+
+def _lock(file: BinaryIO, output: Path) -> None:
+    """Lock an open file until it is closed. Raises OutputError: another process has locked it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(f"{output} is being written by another run", code="run/in-use") from None
 
 
 def _open_to_read(path: Path, *, follow: bool = False) -> BinaryIO:
