@@ -87,7 +87,10 @@ class Scheduler:
         """Plan the order of a window's requests."""
         self._cache.evict_stale()
         prompts = [request.prompt for request in window]
-        for entry in plan(prompts, self._cache.prefixes, self._context.params.max_prefixes):
+        prefixes = self._cache.prefixes
+        # Only as many new ones as there is room for: if each evicted another, none would be there when it is needed.
+        num_free = max(0, self._context.params.max_prefixes - len(prefixes))
+        for entry in plan(prompts, prefixes, num_free):
             self._waiting.append((entry, None if entry.prompt is None else window[entry.prompt]))
 
     def add_prefix(self, prefix: TokenIds) -> None:

@@ -272,6 +272,18 @@ def test_no_token_is_evaluated_twice(model: Model) -> None:
     assert distinct <= evaluated <= 1.01 * distinct
 
 
+def test_chats_that_begin_alike_do_not_evict_what_others_share(model: Model) -> None:
+    """Each begins like the others, so with one question a category there are more prefixes than can be cached."""
+    chats = [
+        Conversation(tuple(Message(m.role, f"{m.content} {number} of the above") for m in CHAT.messages))
+        for number in range(12)
+    ]
+    with Guard(model, engine=EngineConfig(threads=1)) as guard:
+        guard.measure_tolerance()
+        list(guard.check(chats))
+        assert guard.stats.prefill_tokens <= 1.01 * guard.stats.unique_tokens  # as far as the engine looks ahead
+
+
 def _said(rng: random.Random) -> str:
     return " ".join(
         "".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 8))) for _ in range(rng.randint(3, 12))
