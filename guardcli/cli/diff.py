@@ -13,7 +13,7 @@ from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import FINDINGS, OK, UNJUDGED
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options
-from guardcli.cli.page_options import date_option, page_context
+from guardcli.cli.page_options import check_page_output, date_option, page_context
 from guardcli.evaluation import compare_guards, compare_runs
 from guardcli.formats import ReadOptions
 from guardcli.judging import reader
@@ -70,6 +70,8 @@ def diff(
     **options: Any,
 ) -> int:
     """Compare the verdicts of two stored runs, or judge the same FILES under two policies and compare."""
+    if output_format == "html":
+        check_page_output(path)
     guard_options = GuardOptions(**options)
     policies: list[Taxonomy] = []
     if taxonomies:

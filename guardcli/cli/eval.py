@@ -21,7 +21,7 @@ from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.gates import Gates, gate_options
 from guardcli.cli.guard_options import NO_MODEL, GuardOptions, engine_options, guard_files
 from guardcli.cli.options import PathOption
-from guardcli.cli.page_options import date_option, page_context
+from guardcli.cli.page_options import check_page_output, date_option, page_context
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import GuardError, InputError, ModelError
 from guardcli.evaluation import (
@@ -234,6 +234,8 @@ def eval_(
     """
     if inputs.is_input_missing(files):
         return USAGE_ERROR
+    if output_format == "html":
+        check_page_output(path)
     sources = inputs.resolve_sources(files)
     names = taxonomies or _named_by("GUARD_TAXONOMY")
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in names]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from guardcli.cli import output
 from guardcli.report.page_parts import PageContext
 from guardcli.taxonomy import Taxonomy
 
@@ -33,6 +35,14 @@ date_option = click.option(
     metavar="DATE",
     help="The date on the page, such as 2026-01-31 or today. Default: none, so that the same rows give the same page.",
 )
+
+
+def check_page_output(path: Path | None) -> None:
+    """Raise UsageError: a page would be written to a terminal."""
+    if path is None and output.stdout_is_terminal():
+        raise click.UsageError(
+            "the page is HTML, which a terminal does not show: name a file with -o, such as -o page.html"
+        )
 
 
 def page_context(date: str | None, taxonomies: Sequence[Taxonomy] = ()) -> PageContext:

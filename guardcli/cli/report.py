@@ -12,7 +12,7 @@ from guardcli.cli import inputs, output
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
-from guardcli.cli.page_options import date_option, page_context
+from guardcli.cli.page_options import check_page_output, date_option, page_context
 from guardcli.errors import InputError
 from guardcli.judging import reader
 from guardcli.judging.summary import Summary, summarize
@@ -66,6 +66,7 @@ def report(
     """Make one self-contained HTML page of the stored VERDICTS, or of rows on stdin."""
     if inputs.is_input_missing(files):
         return USAGE_ERROR
+    check_page_output(path)
     files = files or ("-",)
     policies = [Taxonomy.load(name, extends_root=extends_root) for name in taxonomies]
     path = output.resolve_output(path, [*files, *(file for policy in policies for file in policy.files)], "-o")

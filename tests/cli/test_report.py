@@ -12,6 +12,7 @@ from guardcli import __version__
 from guardcli.report.explanations import FLAGS
 from guardcli.taxonomy import Taxonomy
 from tests.cli.running import guard
+from tests.cli.test_check import at_a_terminal
 from tests.report.pages import Page, assert_inert
 from tests.rows import TAXONOMY, row, write
 
@@ -251,3 +252,11 @@ def test_with_text_says_that_no_row_has_a_message(tmp_path: Path) -> None:
     done = guard("report", rows, "--with-text", "-o", tmp_path / "page.html")
     assert done.stderr == "guard: --with-text: no row has its message; guard check --with-text puts it there\n"
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("words", [["report", "v.jsonl"], ["diff", "v.jsonl", "v.jsonl", "--format", "html"]])
+def test_a_page_does_not_fill_a_terminal(verdicts: Path, words: list[str]) -> None:
+    shown, code = at_a_terminal(*words, cwd=verdicts.parent)
+    assert "name a file with -o" in " ".join(shown.split())
+    assert "<html" not in shown
+    assert code == 2
