@@ -76,7 +76,7 @@ def expand_paths(names: Sequence[str], *, outputs: Collection[Path] = ()) -> Inp
     `outputs` are passed over: they may lie in a folder that is read.
 
     Raises:
-        InputError: a file or a folder is missing, cannot be read or is no regular file, or a folder has no files.
+        InputError: a file or a folder is missing, cannot be read or is not a regular file, or a folder has no files.
     """
     scan = _Scan()
     own = {_location(str(path)) for path in outputs}

@@ -42,7 +42,7 @@ class EngineConfig:
     `max_prompt_tokens` is the longest prompt, `parallel` how many prompts are evaluated at a time, `batch_size` how
     many tokens are in a batch, and `ubatch_size` how many of these are evaluated at once (llama.cpp's n_ubatch).
 
-    `reproducible` takes the deterministic engine: a score is then the same to the bit whatever else is judged in the
+    `reproducible` takes the deterministic engine: a score is then the same to the bit with any other records in the
     same run. It is slower.
     """
 

@@ -89,7 +89,7 @@ def get_at_path(value: Json, steps: Sequence[Step]) -> Json:
     """Return the value at a path.
 
     Raises:
-        RecordError: There is no such value. The message names the step that is missing.
+        RecordError: There is no such value. The message names the missing step.
     """
     for depth, step in enumerate(steps, start=1):
         place = format_steps(steps[:depth])

@@ -268,7 +268,7 @@ class Guard:
     def reset(self, records: Iterable[Record | Malformed] = ()) -> None:
         """Clear the KV cache, but for the prompt prefixes that `records` need, and reset the statistics.
 
-        What is judged next gets the same scores, to the bit, whatever was judged before.
+        What is judged next gets the same scores, to the bit, as in a new guard.
 
         Raises:
             EngineError: a run is not over, or llama.cpp failed.

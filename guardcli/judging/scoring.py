@@ -107,7 +107,7 @@ def _categories(
 ) -> LogitCoroutine[tuple[tuple[str, ...], dict[str, float]]]:
     """Decode the listed ids, starting with the most probable first one; return them and the distribution of the first.
 
-    `unsafe` is the first token of the word after which they stand.
+    `unsafe` is the first token of the word that they follow.
 
     The list ends before the sequence has `end` tokens: after some 15 ids of four tokens, more than any guard lists.
     """

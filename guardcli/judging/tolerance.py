@@ -49,7 +49,7 @@ MARGIN = 3  # a few prompts do not show the worst
 # so move every prompt a little; no more than `_MAX_PARTS` of them, so that a long taxonomy costs no more calls.
 _PART, _MAX_PARTS = 48, 8
 
-# By the quantization of most tensors. F32 is no exception: the cache and the sums of attention are in F16. Most models
+# By the quantization of most tensors. F32 has a floor too: the cache and the sums of attention are in F16. Most models
 # are above their floor anyway.
 _FLOORS = ((re.compile(r"\b(F32|F16|BF16)\b"), 0.01), (re.compile(r"\bQ8_0\b"), 0.03))
 _FLOOR = 0.05

@@ -97,7 +97,7 @@ class PromptEncoder:
         return self._renderer.template.judged_turn is not None
 
     def encode_turn(self, turn: Turn) -> TokenIds:
-        """The ids of one turn as it stands in a conversation, before the judged one."""
+        """The ids of one turn within a conversation, before the judged one."""
         return self._vocab.encode(self._renderer.turn(turn), follows=self._follows_text)
 
     def encode_judged_turn(self, turn: Turn) -> TokenIds:

@@ -1,7 +1,7 @@
 """On-disk cache for values that are slow to compute: digests of models, and their tolerances.
 
 The file is JSON, text by key. It may hold anything: it is read only if it is a regular file of a bounded size, and a
-value is used only if it is valid. A cache that cannot be read or written is no error: its values are computed again.
+value is used only if it is valid. A cache that cannot be read or written is ignored: its values are computed again.
 """
 
 from __future__ import annotations

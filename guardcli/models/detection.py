@@ -25,10 +25,10 @@ def detect(path: Path, header: GgufHeader, adapters: Sequence[Adapter] = ()) -> 
     """Detect the template that a model was trained on: by its chat template, or else by its name, or its file's.
 
     A name decides over the chat template where models of one template carry the chat template of another. A model that
-    is no guard by itself has the template that its adapters were trained on.
+    is not a guard by itself has the template that its adapters were trained on.
 
     Raises:
-        ModelError: it is no guard that guardcli knows, and no adapter makes it one; or its adapters were trained on
+        ModelError: it is not a known guard model, and no adapter makes it one; or its adapters were trained on
             different templates.
     """
     name = header.get_str("general.name")

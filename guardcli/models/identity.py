@@ -32,7 +32,7 @@ def file_digests(parts: Sequence[Path], cache: Path | None = None) -> Digests:
     `cache` is a JSON file of digests by path, size, inode and the times of change: 8 GB are read once only.
 
     Raises:
-        OSError: a file cannot be read, or is not a regular one. (A cache that cannot be read or written is no error.)
+        OSError: a file cannot be read, or is not a regular one. (A cache that cannot be read or written is ignored.)
     """
     stamps = [_stamp(part) for part in parts]
     cached = [cache_get(cache, _key(key), valid=is_digest) for key in (stamps, *([stamp] for stamp in stamps))]

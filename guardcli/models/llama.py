@@ -235,7 +235,7 @@ def _parsed(text: str) -> Value:
 
 
 def _metadata(handle: Any, key: str) -> str:
-    """A value of the file's metadata as llama.cpp writes it; "" if there is none."""
+    """A value of the file's metadata as llama.cpp writes it; "" if the file has none."""
     length = llama_cpp.llama_model_meta_val_str(handle, key.encode(), None, 0)
     if length < 0:
         return ""

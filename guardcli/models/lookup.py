@@ -92,7 +92,7 @@ def _find_ollama(reference: OllamaReference) -> Path:
 
 
 def _check_name(name: str) -> None:
-    """Raise ModelError: it is no file, and looks like a name: it has neither a folder nor an extension of a model."""
+    """Raise ModelError: a name without a folder and without the extension of a model is not a file."""
     if "/" in name or name.endswith(".gguf") or Path(name).exists():
         return
     advice = suggest_names(name, [*BUNDLED_MODELS, *REGISTRY])

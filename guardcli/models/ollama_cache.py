@@ -47,7 +47,7 @@ def ollama_models_in(models: Path) -> Iterator[tuple[OllamaReference, Path]]:
     for reference, manifest in _manifests(models):
         try:
             yield OllamaReference(_short_name(reference.name), reference.tag), _weights(manifest, models)
-        except ModelError:  # told where somebody asks for it
+        except ModelError:  # raised again where somebody asks for it
             continue
 
 

@@ -1,4 +1,4 @@
-"""Quantizations: told from the name of a file, and one chosen by the memory that is free."""
+"""Quantizations: read from the name of a file, and one chosen by the memory that is free."""
 
 from __future__ import annotations
 

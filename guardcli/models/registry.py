@@ -85,11 +85,11 @@ class RegisteredModel:
         )
 
     def memory(self, n_bytes: float) -> float:
-        """Bytes of memory that a file of so many bytes needs: weights and cache for the longest prompt by default."""
+        """Bytes of memory that a file of `n_bytes` needs: weights and cache for the longest prompt by default."""
         return n_bytes + kv_cells(min(DEFAULT_PROMPT_TOKENS, self.n_ctx_train)) * self.kv_bytes_per_token
 
     def best_fitting(self, free_memory: int) -> str | None:
-        """The largest published quantization that fits into so many bytes; None if none does."""
+        """The largest published quantization that fits into `free_memory` bytes; None if none does."""
         quantized = {name: n_bytes for name, n_bytes in self.sizes.items() if name not in UNQUANTIZED}
         return next((name for name, n_bytes in quantized.items() if fits(self.memory(n_bytes), free_memory)), None)
 
@@ -352,7 +352,7 @@ REGISTRY = {model.name: model for model in _MODELS}
 
 
 def notice_of(name: str | Path) -> str | None:
-    """Return what everyone who uses a bundled model is told; None for other models."""
+    """Return the warning for everyone who uses a bundled model; None for other models."""
     bundled = BUNDLED_MODELS.get(name) if isinstance(name, str) else None
     return None if bundled is None else bundled.notice
 

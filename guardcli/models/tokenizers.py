@@ -1,6 +1,6 @@
 """Which tokenizers llama.cpp runs without losing text or crashing, and whether a vocabulary has all that it needs.
 
-All of this can be told from a GGUF's header; `Vocab` checks it again on what llama.cpp made of the file.
+All of this follows from a GGUF's header; `Vocab` checks it again on what llama.cpp made of the file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection
 from guardcli.errors import ModelError
 
 _TOKENIZERS = ("gpt2", "llama")  # byte-level BPE and SentencePiece; for others llama.cpp drops text or crashes
-# Pre-tokenizers that crash or stall whatever the text is cut into: python -m tests.models.test_fuzzed_pretokenizers
+# Pre-tokenizers that crash or stall on pieces of any size: python -m tests.models.test_fuzzed_pretokenizers
 # tries all.
 _REFUSED_PRETOKENIZERS = {
     "exaone-moe": "some texts of many words make llama.cpp crash",
@@ -51,7 +51,7 @@ def missing_bytes(kind: str, tokens: Collection[str]) -> list[int]:
 
 
 def _byte_symbols() -> list[str]:
-    """The character that stands for each byte in a byte-level vocabulary: the printable ones for themselves, and the
+    """The character for each byte in a byte-level vocabulary: the printable ones for themselves, and the
     others for those from U+0100 on."""
     others = iter(range(0x100, 0x200))
     return [chr(byte if byte in _PRINTABLE else next(others)) for byte in range(256)]

@@ -86,7 +86,7 @@ class Vocab:
         # Text becomes such a token where a vocabulary says of a byte's token that it is one.
         self._controls = attributes & llama_cpp.LLAMA_TOKEN_ATTR_CONTROL > 0
         self._matched = self._user_defined(np.flatnonzero(attributes & llama_cpp.LLAMA_TOKEN_ATTR_USER_DEFINED))
-        # Llama 3, as it is: nothing to cut, and each token stands for some bytes of the text.
+        # Llama 3, as it is: nothing to cut, and each token is some bytes of the text.
         self._plain = not self._sentencepiece and not self._bounded and self._matched is None
         self._lengths = np.zeros(llama_cpp.llama_vocab_n_tokens(handle), dtype=np.int64)  # in bytes, as they are needed
         self._specials: dict[str, int] = {}
@@ -165,7 +165,7 @@ class Vocab:
         return self._tokenize(text.encode())
 
     def encode_line(self, text: str) -> TokenIds:
-        """The ids of a text that stands at the start of a line, without the line break before it.
+        """The ids of a text at the start of a line, without the line break before it.
 
         SentencePiece may put a space before every fragment; encoded after a line break, the fragment is as it
         is in the middle of a text. Where it puts none, the fragment is encoded alone: Gemma has tokens of several
@@ -211,7 +211,7 @@ class Vocab:
         return bool(self._controls[ids].any())
 
     def _lengths_of(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-        """How many bytes of text each token stands for: characters, as byte-level vocabularies are written."""
+        """How many bytes of text each token is: characters, as byte-level vocabularies are written."""
         lengths: npt.NDArray[np.int64] = self._lengths[ids]
         if not lengths.all():
             with self._lock:
@@ -278,7 +278,7 @@ class Vocab:
                 )
 
     def _user_defined(self, tokens: npt.NDArray[np.int64]) -> re.Pattern[str] | None:
-        """All user-defined tokens of more than one character, the longest first; None if there are none.
+        """All user-defined tokens of more than one character, the longest first; None without any.
 
         Those of blanks alone, of which Gemma has many, are left out: any text has them, and they mark nothing.
         """

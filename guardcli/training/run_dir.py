@@ -219,7 +219,7 @@ def manifest_paths(folder: Path) -> list[Path]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of the run that a folder is, or is a checkpoint of; empty if there is none.
+    """The manifest of the run that a folder is, or is a checkpoint of; empty without one.
 
     Raises:
         InputError: it cannot be read.

@@ -2,7 +2,7 @@
 
 ::
 
-    verdicts.jsonl            rows; what stands behind the last checkpoint is cut off when the run is resumed
+    verdicts.jsonl            rows; those after the last checkpoint are cut off when the run is resumed
     verdicts.jsonl.journal    manifest, then the beginning and the checkpoint of each block
     verdicts.jsonl.fault      what faulthandler wrote when the process died of a fault; gone after a clean end
 
@@ -435,7 +435,7 @@ def _no_journal(path: Path) -> OutputError:
 
 
 def _size(path: Path, *, follow: bool = False) -> int:
-    """The size of a regular file; 0 if there is none. Raises OutputError: something else has its name."""
+    """The size of a regular file; 0 if it does not exist. Raises OutputError: something else has its name."""
     try:
         status = path.stat() if follow else path.lstat()
     except FileNotFoundError:
@@ -448,7 +448,7 @@ def _size(path: Path, *, follow: bool = False) -> int:
 
 
 def _read_fault(path: Path) -> str | None:
-    """The first line of a trace that faulthandler left; None if there is none. Raises OutputError: no such trace."""
+    """The first line of a trace that faulthandler left; None without one. Raises OutputError: not such a trace."""
     if not _size(path):
         return None
     with _open_to_read(path) as file:

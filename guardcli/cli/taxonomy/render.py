@@ -147,14 +147,14 @@ def _shown(record: Record | Malformed, turn: Turn, prompt: Prompt, model: Model 
 
 def _counted(prompt: Prompt, model: Model) -> str:
     """The token ids, up to where the verdict is read, and how many there are of each part."""
-    prefix, said, suffix = (
+    prefix, conversation, suffix = (
         model.vocab.encode(part, follows=at > 0)
         for at, part in enumerate((prompt.prefix, prompt.conversation, prompt.suffix))
     )
     answer = list(model.vocab.encode_text(prompt.answer_prefix)) if prompt.answer_prefix else []
-    ids = [*prefix, *said, *suffix, *answer]
+    ids = [*prefix, *conversation, *suffix, *answer]
     counts = (
-        f"{len(prefix):,} of the head, {len(said):,} said, {len(suffix):,} of the tail, {len(answer):,} of the answer"
+        f"prefix {len(prefix):,}, conversation {len(conversation):,}, suffix {len(suffix):,}, answer {len(answer):,}"
     )
     return _remark(f"{len(ids):,} tokens: {counts}") + "\n" + _remark("ids: " + " ".join(map(str, ids))) + "\n"
 

@@ -69,7 +69,7 @@ def get_field(fields: Fields, path: str) -> Any:
 
 
 def has_field(fields: Fields, path: str) -> bool:
-    """Whether a record has a field at a path, whatever its value."""
+    """Whether a record has a field at a path, with any value."""
     try:
         get_at_path(dict(fields), parse_path(path))
     except RecordError:

@@ -134,7 +134,7 @@ def _parse_wildguardtest(fields: Fields, label_target: LabelTarget | None) -> Pa
 
 def _parse_aegis(fields: Fields, _label_target: LabelTarget | None) -> ParsedSample:
     """Version 1: three to five annotators, each of whom names Safe, Needs Caution, or categories. The majority of
-    those who decided counts; "Needs Caution" alone is no decision."""
+    those who decided counts; "Needs Caution" alone is not a decision."""
     labels = [_get_name(value) for name, value in fields.items() if name.startswith("labels_")]
     votes = [[name for part in label.split(",") if (name := part.strip())] for label in labels if label]
     decisions = [vote for vote in votes if vote != ["Needs Caution"]]

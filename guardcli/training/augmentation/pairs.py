@@ -28,7 +28,7 @@ def read_pair(fields: Mapping[str, Json], path: str) -> str | None:
 
 
 def group_conversations(conversations: Iterable[LabeledConversation], size: int) -> Iterator[list[LabeledConversation]]:
-    """Yield groups of up to `size` conversations in order. A pair is never split, and stands where its first one does.
+    """Yield groups of up to `size` conversations in order. A pair is not split, and is where its first one was.
 
     ::
 
