@@ -26,6 +26,7 @@ VALUES = {
     "--made-safe": "0.3",
     "--describe": "0.3",
     "--extends-root": ".",
+    "--ray": "local",
     "--date": "2026-01-31",
     "--score-field": "a=b",
     "--label-field": "label",
