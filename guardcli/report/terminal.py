@@ -17,6 +17,7 @@ from guardcli.text.escaping import escape_terminal
 Cell = str | tuple[str, str]  # text, or text with a style of rich's
 
 _GAP = 3  # columns of the terminal between two of a table
+_MIN_TEXT = 12  # columns of the terminal for a text that is wrapped, where others can be left out
 _PLAIN = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
@@ -41,20 +42,31 @@ def format_table(
     """
     rows = list(rows)
     shown = list(range(len(headings)))
-    needed = [_least_width(heading, [row[at] for row in rows], at in no_wrap) for at, heading in enumerate(headings)]
+    columns = [(heading, [row[at] for row in rows]) for at, heading in enumerate(headings)]
+    full = [_least_width(heading, cells, whole=True) for heading, cells in columns]
+    needed = [
+        full[at] if at in no_wrap else max(_least_width(heading, cells, whole=False), min(full[at], _MIN_TEXT))
+        for at, (heading, cells) in enumerate(columns)
+    ]
+
+    def fits() -> bool:
+        return sum(needed[at] for at in shown) + _GAP * (len(shown) - 1) <= width
+
     for at in optional:
-        if sum(needed[other] for other in shown) + _GAP * (len(shown) - 1) > width:
+        if not fits():
             shown.remove(at)
+    # Rich makes wide columns narrower until all are equal, and cuts words of those that cannot be wrapped.
+    whole = {at for at in shown if at in no_wrap or (fits() and needed[at] == full[at])}
     drawn = Table(box=_PLAIN, show_edge=False, pad_edge=False, header_style="bold", padding=(0, _GAP - 1, 0, 0))
     for at in shown:
         justify: Literal["left", "right"] = "right" if at in right else "left"
-        drawn.add_column(_text(headings[at]), justify=justify, overflow="fold", no_wrap=at in no_wrap)
+        drawn.add_column(_text(headings[at]), justify=justify, overflow="fold", no_wrap=at in whole)
     for row in rows:
         drawn.add_row(*(_text(row[at]) for at in shown))
     return _render(drawn, color=color, width=width)
 
 
-def _least_width(heading: str, cells: Iterable[Cell], whole: bool) -> int:
+def _least_width(heading: str, cells: Iterable[Cell], *, whole: bool) -> int:
     """The columns of a terminal that the longest word of a table's column needs, or its longest cell if `whole`."""
     texts = [heading, *(cell if isinstance(cell, str) else cell[0] for cell in cells)]
     words = texts if whole else [word for text in texts for word in text.split()]

@@ -39,3 +39,11 @@ def test_columns_are_left_out_rather_than_words_cut() -> None:
     narrow = format_table(headings, rows, width=30, optional=(2, 1))
     assert narrow.splitlines()[0].split() == ["name", "file", "size"]
     assert format_table(headings, rows, width=8, optional=(2, 1)).splitlines()[0].split() == ["name"]
+
+
+def test_no_word_is_cut_in_a_table_that_fits() -> None:
+    headings = ("test", "where", "threshold", "why")
+    row = ("diag", "policy.yaml:8", "0.5863", "lists S6, dosage and not S16, which was expected of it")
+    for width in range(47, 120):
+        words = format_table(headings, [row], width=width, optional=(2,)).split()
+        assert [word for word in " ".join((*headings, *row)).split() if word not in words] == [], width
