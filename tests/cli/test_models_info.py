@@ -31,7 +31,8 @@ def test_the_starter() -> None:
     assert facts["architecture"] == "llama, 3 layers, 4,759,936 parameters"
     assert facts["quantization"] == "Q8_0 (Q8_0 56%, F16 44%, F32 0%)"
     assert table.splitlines()[0].split() == ["prompts", "of", "up", "to", "memory", "all", "on", "a", "GPU"]
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if not line.startswith("reading ")] == []  # on a busy machine
 
 
 def test_json(desk: Path) -> None:
