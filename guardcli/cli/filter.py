@@ -86,9 +86,10 @@ def filter_(
     counts: Counter[str] = Counter()
     with ExitStack() as stack:
         guard_options = GuardOptions(**options)
+        taxonomy = guard_options.load_taxonomy()  # once, as it may be a pipe
         if save_verdicts is not None:
-            output.check_output_file(save_verdicts, [*sources, *guard_options.files()], "--save-verdicts")
-        guard = stack.enter_context(guard_options.open())
+            output.check_output_file(save_verdicts, [*sources, *guard_options.files(taxonomy)], "--save-verdicts")
+        guard = stack.enter_context(guard_options.open(taxonomy))
         verdict_file = (
             None if save_verdicts is None else stack.enter_context(output.VerdictFile(save_verdicts, inputs=sources))
         )

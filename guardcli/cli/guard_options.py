@@ -211,13 +211,10 @@ class GuardOptions:
         with default_sigint():
             return model_config.load(cache=cache_path())
 
-    def files(self) -> list[Path]:
-        """Return the files of the model, the adapters, the taxonomy and the calibration.
-
-        Raises GuardError: no such taxonomy.
-        """
+    def files(self, taxonomy: Taxonomy | None = None) -> list[Path]:
+        """Return the files of the model, the adapters, a loaded taxonomy and the calibration."""
         models = [self.model] if self.model else []
-        files = guard_files(models, self.lora, list(filter(None, [self.load_taxonomy()])))
+        files = guard_files(models, self.lora, [] if taxonomy is None else [taxonomy])
         return [*files, *([self.calibration] if self.calibration else [])]
 
     def load_taxonomy(self) -> Taxonomy | None:

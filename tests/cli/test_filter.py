@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -217,3 +219,15 @@ def test_a_record_passes_before_the_next_arrives(model: Path) -> None:
 
 def test_help_for_a_person() -> None:
     assert "withhold" in guard("filter", "--help").stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_policy_may_come_from_a_pipe(model: Path, tmp_path: Path) -> None:
+    command = shlex.join([*GUARD, "filter", "-m", str(model), "--threads", "1", "--save-verdicts", "why.jsonl"])
+    policy = "printf 'name: own\\nextends: llama-guard-3\\n'"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} -t <({policy})"],
+        input=SAFE + UNSAFE, capture_output=True, cwd=tmp_path, env=environment(), timeout=60,
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == (SAFE, 0), done.stderr
+    assert len((tmp_path / "why.jsonl").read_text().splitlines()) == 2
