@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +74,9 @@ def _run(
     *,
     verbose: bool,
 ) -> None:
-    with connected(cluster.address, verbose=verbose) as ray:
+    with ExitStack() as stack:
+        with observer.phase(lambda: "starting Ray" if cluster.address == "local" else "connecting to Ray"):
+            ray = stack.enter_context(connected(cluster.address, verbose=verbose))
         size = choose_pool_size(
             nodes_of(ray),
             workers=cluster.workers,

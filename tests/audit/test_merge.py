@@ -11,6 +11,7 @@ import pytest
 
 from guardcli.audit import merge_shards
 from guardcli.audit.journal import Journal, files_of
+from guardcli.audit.merge import append_part
 from guardcli.errors import GuardError
 
 INPUTS = [{"path": "a", "size": 9, "sha256": "x"}]
@@ -177,3 +178,32 @@ def test_rows_out_of_order_are_refused(tmp_path: Path) -> None:
     parts = [shard(tmp_path, 1, [row(2), row(1)]), shard(tmp_path, 2, [row(3)])]
     with pytest.raises(GuardError, match="out of order"):
         joined(*parts)
+
+
+def test_a_part_that_is_unfinished_or_of_another_run_is_not_appended(tmp_path: Path) -> None:
+    part = tmp_path / "part.jsonl"
+    with Journal(part, {"audit": "x", "unit": 3}) as journal:
+        journal.begin()
+        journal.write(row(1))
+        journal.commit(records=1, unit=0, line=2)
+    with Journal(tmp_path / "out.jsonl", {}) as output:
+        with pytest.raises(GuardError, match=r"part\.jsonl is not finished"):
+            append_part(output, part, expected={"audit": "x", "unit": 3}, unit=3, position=9)
+        with pytest.raises(GuardError, match=r"part\.jsonl belongs to another run"):
+            append_part(output, part, expected={"audit": "x", "unit": 4}, unit=4, position=9)
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+
+def test_a_part_is_appended_as_one_block(tmp_path: Path) -> None:
+    part = tmp_path / "part.jsonl"
+    with Journal(part, {"unit": 3}) as journal:
+        for line in (1, 2):
+            journal.begin()
+            journal.write(row(line))
+            journal.commit(records=1, unit=0, line=line + 1, unsafe=1)
+        journal.finish()
+    with Journal(tmp_path / "out.jsonl", {}) as output:
+        append_part(output, part, expected={"unit": 3}, unit=3, position=9)
+        end = output.checkpoint
+    assert (tmp_path / "out.jsonl").read_bytes() == part.read_bytes()
+    assert (end.rows, end.records, end.unsafe, end.unit, end.line, end.position) == (2, 2, 2, 3, 3, 9)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from guardcli import EngineConfig, JudgeConfig, ModelConfig, Taxonomy
-from guardcli.audit import AuditJob, AuditObserver, Interrupted, Interrupts, Shard
+from guardcli.audit import POISON_MESSAGE, AuditJob, AuditObserver, Interrupted, Interrupts, Shard
 from guardcli.audit.auditing import run_job
-from guardcli.audit.journal import Journal, peek_manifest
+from guardcli.audit.journal import Journal, PoisonRecord, peek_manifest
 from guardcli.audit.progress import AuditPreparation
 from guardcli.distributed import ClusterConfig, PoolSize
 from guardcli.distributed.driver import MAX_DEATHS, MAX_FAILED_STARTS, Driver
@@ -203,6 +203,29 @@ def test_a_worker_that_hangs_is_replaced(job: AuditJob, expected: bytes) -> None
     assert job.output.read_bytes() == expected
 
 
+def test_a_node_that_joins_late_gets_a_worker_and_one_that_leaves_is_done_without(
+    job: AuditJob, expected: bytes
+) -> None:
+    @dataclass
+    class Growing(Pool):
+        def size(self) -> PoolSize:
+            if self.clock > 20:
+                raise ClusterError("no node is left", code="cluster/too-small")
+            return PoolSize(1 if self.clock < 5 else 2, 1, 0)
+
+    working: list[int] = []
+
+    def slowly(task: UnitTask) -> Event | None:
+        pool.clock += 4
+        working.append(pool.started)
+        return None
+
+    pool = Growing(job, before=slowly)
+    drive(pool)
+    assert (working[0], working[-1]) == (1, 2)
+    assert job.output.read_bytes() == expected
+
+
 def test_a_part_that_is_locked_is_tried_again(job: AuditJob, expected: bytes) -> None:
     """A worker that was taken for dead still writes it for a while."""
     tries: list[int] = []
@@ -366,7 +389,18 @@ def test_another_file_on_a_node_is_refused(job: AuditJob) -> None:
         drive(Pool(job, before=rewrite))
 
 
-def test_poison_records_of_parts_are_noted_in_the_journal(job: AuditJob) -> None:
-    drive(Pool(job))
-    journal = job.output.with_name("out.jsonl.journal").read_text().splitlines()
-    assert [name for line in journal for name in json.loads(line) if name == "guilty"] == []
+def test_poison_records_of_parts_become_error_rows_and_are_noted_in_the_journal(job: AuditJob) -> None:
+    def find_poison(task: UnitTask) -> Event | None:
+        if task.number == 1:
+            with Journal(Path(task.part), task.manifest) as journal:
+                journal.add_poison_record(PoisonRecord(0, 14, None, "SIGSEGV"))
+                journal.end_isolation()
+        return None
+
+    drive(Pool(job, before=find_poison))
+    rows = [json.loads(line) for line in job.output.read_text().splitlines()]
+    assert [(row["line"], row["error"]) for row in rows if row["verdict"] == "error"] == [(14, POISON_MESSAGE)]
+    entries = [json.loads(line) for line in job.output.with_name("out.jsonl.journal").read_text().splitlines()]
+    assert [entry["guilty"] for entry in entries if "guilty" in entry] == [
+        {"unit": 1, "line": 14, "part": None, "signal": "SIGSEGV"}
+    ]
