@@ -174,11 +174,14 @@ def test_an_audit_that_an_exception_ended_is_resumed(desk: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"config": JudgeConfig(threshold=0.9)}, "threshold was 0.5 and is 0.9: add --threshold 0.5"),
-        ({"engine": EngineConfig(threads=2)}, "threads was 1 and is 2: add --threads 1"),
-        ({"read_options": ReadOptions(ignore="x")}, "ignore was not given and is x: drop --ignore"),
-        ({"shard": Shard(1, 2)}, "shard was 1, 1 and is 1, 2: drop --shard"),
-        ({"taxonomy": "llama-guard-3-1b"}, "taxonomy was llama-guard-3 and is llama-guard-3-1b: add -t llama-guard-3"),
+        ({"config": JudgeConfig(threshold=0.9)}, "threshold was 0.5 and is 0.9: add JudgeConfig(threshold=0.5)"),
+        ({"engine": EngineConfig(threads=2)}, "threads was 1 and is 2: add EngineConfig(threads=1)"),
+        ({"read_options": ReadOptions(ignore="x")}, "ignore was not given and is x: drop ReadOptions.ignore"),
+        ({"shard": Shard(1, 2)}, "shard was 1, 1 and is 1, 2: drop audit(shard=…)"),
+        (
+            {"taxonomy": "llama-guard-3-1b"},
+            'taxonomy was llama-guard-3 and is llama-guard-3-1b: add Guard(taxonomy="llama-guard-3")',
+        ),
     ],
 )
 def test_another_audit_is_refused(desk: Path, arguments: dict[str, Any], told: str) -> None:
