@@ -50,7 +50,7 @@ def test_a_path_with_a_colon(desk: Path) -> None:
     [
         ("none.gguf", "none.gguf: no such file"),
         ("adapter.gguf:much", "the scale of adapter.gguf is 'much': write a number, such as adapter.gguf:0.5"),
-        ("guard.gguf", "guard.gguf is a model, not an adapter: name it as the model (-m/--model)"),
+        ("guard.gguf", "guard.gguf is a model, not an adapter: name it with --model"),
         ("prompts.txt", "prompts.txt is not a GGUF file"),
     ],
 )
