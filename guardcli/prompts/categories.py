@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from guardcli.taxonomy import Category, Example, Taxonomy
 
@@ -47,15 +47,21 @@ def criterion_text(taxonomy: Taxonomy, *, before_small: str = "", without_name: 
     return f"{before_small if definition[0].islower() else ''}{definition}"
 
 
-def _definition(category: Category) -> list[str]:
-    lines = [category.description] if category.description else []
+def headed_bullets(category: Category) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the headings of a category that have bullets, with these."""
     for heading, bullets in (
         ("Should not", category.should_not),
         ("Can", category.can),
         ("Should", category.should),
     ):
         if bullets:
-            lines += [heading, *(f"- {bullet}" for bullet in bullets)]
+            yield heading, bullets
+
+
+def _definition(category: Category) -> list[str]:
+    lines = [category.description] if category.description else []
+    for heading, bullets in headed_bullets(category):
+        lines += [heading, *(f"- {bullet}" for bullet in bullets)]
     return lines
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from guardcli.prompts.categories import category_text
+from guardcli.prompts.categories import category_text, headed_bullets
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
 from guardcli.prompts.turns import Speaker, Turn
 from guardcli.taxonomy import Category, Taxonomy
@@ -50,11 +50,7 @@ def _title(category: Category) -> str:
 
 def _definition(category: Category) -> list[str]:
     lines = [category.description] if category.description else []
-    for heading, bullets in (
-        ("Should not", category.should_not),
-        ("Can", category.can),
-        ("Should", category.should),
-    ):
+    for heading, bullets in headed_bullets(category):
         lines += [f"- {heading}: {bullet}" for bullet in bullets]
     return lines
 

@@ -149,7 +149,8 @@ def _select(records: Sequence[Record], size: int) -> list[Record]:
     groups: dict[tuple[str, bool], list[Record]] = defaultdict(list)
     for record in records:
         groups[record.source, record.unsafe].append(record)
-    caps = {key: min((CAPS | _MADE_CAPS)[key[0]][key[1]], len(found)) for key, found in groups.items()}
+    limits = CAPS | _MADE_CAPS
+    caps = {key: min(limits[key[0]][key[1]], len(found)) for key, found in groups.items()}
     num_own = sum(cap for (source, _), cap in caps.items() if source == OWN)
     scale = min(1.0, (size - num_own) / (sum(caps.values()) - num_own))
     sizes = {key: cap if key[0] == OWN else round(cap * scale) for key, cap in caps.items()}

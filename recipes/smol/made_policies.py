@@ -102,8 +102,7 @@ def topic_policies(
     """Policies about the topics of topics.yaml; half of them list a few hazards, too."""
     random = Random(f"topics {seed}")
     groups = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
-    wordings = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
-    by_hazard = {hazard: [r for r in unsafe if r.certain and r.hazards == (hazard,)] for hazard in HAZARDS}
+    wordings, by_hazard = _wordings(), _by_hazard(unsafe)
     for at in range(number):
         by_name = random.random() < _SHARE_BY_NAME
         entries: list[tuple[dict[str, str], list[str]]] = []  # a category without its id, and the lines that violate it
@@ -129,8 +128,7 @@ def topic_policies(
 def hazard_policies(unsafe: Sequence[Record], number: int, seed: int) -> Iterator[MadePolicy]:
     """Policies in twos: each lists a few hazards in other words, and its records are those of both."""
     random = Random(f"hazards {seed}")
-    wordings = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
-    by_hazard = {hazard: [r for r in unsafe if r.certain and r.hazards == (hazard,)] for hazard in HAZARDS}
+    wordings, by_hazard = _wordings(), _by_hazard(unsafe)
     known = [hazard for hazard, found in by_hazard.items() if len(found) >= _MIN_RECORDS]
     if len(known) < 2:
         return
@@ -154,6 +152,17 @@ def hazard_policies(unsafe: Sequence[Record], number: int, seed: int) -> Iterato
             ]
             name = f"hazards-{at + offset:03}"
             yield MadePolicy(_taxonomy(name, "names" if by_name else "full", categories), tuple(lines))
+
+
+def _wordings() -> dict[str, list[dict[str, str]]]:
+    """Other names and descriptions of each hazard."""
+    value: dict[str, list[dict[str, str]]] = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
+    return value
+
+
+def _by_hazard(unsafe: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of each hazard that violate nothing else."""
+    return {hazard: [r for r in unsafe if r.certain and r.hazards == (hazard,)] for hazard in HAZARDS}
 
 
 def _draw(hazards: Sequence[str], by_hazard: Mapping[str, Sequence[Record]], random: Random) -> list[Record]:
