@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from guardcli.audit.blocks import Block
 from guardcli.audit.journal import Checkpoint
+from guardcli.text.durations import clock
 
 if TYPE_CHECKING:
     from guardcli.judging import Guard, Verdict
@@ -146,12 +147,3 @@ def short_number(number: int) -> str:
     ('1,234,567', '123.5M')
     """
     return f"{number:,}" if number < 10**7 else f"{number / 10**6:,.1f}M"
-
-
-def clock(seconds: float) -> str:
-    """
-    >>> clock(3725.9)
-    '1:02:05'
-    """
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole % 3600 // 60:02}:{whole % 60:02}"

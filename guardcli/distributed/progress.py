@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from guardcli.audit.progress import clock, fitting_line, short_number
+from guardcli.audit.progress import fitting_line, short_number
 from guardcli.distributed.task import UnitCounts
+from guardcli.text.durations import clock
 
 
 @dataclass(slots=True)

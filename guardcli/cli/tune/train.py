@@ -15,6 +15,7 @@ from guardcli.cli.exit_codes import OK
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import OutputError
 from guardcli.report.training_curves import draw_curves
+from guardcli.text.durations import clock
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
     CURVES_FILE,
@@ -319,5 +320,5 @@ def _progress_line(progress: TrainProgress, steps_done: int, seconds: float) -> 
     bar = "#" * filled + "." * (_BAR_WIDTH - filled)
     return (
         f"[{bar}] {progress.step:,}/{progress.num_steps:,}, {_metrics(progress)}, "
-        f"{pace:.2f} s a step, {left // 3600}:{left % 3600 // 60:02}:{left % 60:02} left"
+        f"{pace:.2f} s a step, {clock(left)} left"
     )
