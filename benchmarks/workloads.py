@@ -66,7 +66,7 @@ class Workload:
     def _item(self, conversation: Conversation, encoder: PromptEncoder) -> Item:
         all_turns = turns(conversation)
         encoded = encoder.conversation(all_turns.shown)
-        places = [all_turns.shown.index(turn) for turn in judged(all_turns, self.target)]
+        places = [all_turns.shown.index(turn) for turn in judged(all_turns, self.target, encoder.judges)]
         prompts = [prompt for at in places for prompt in encoder.fit(encoded, at).prompts]
         return Item(conversation, tuple(Prompt(prompt.tokens, prompt.prefix_len) for prompt in prompts))
 

@@ -10,6 +10,7 @@ from guardcli.models.registry import REGISTRY, RegisteredModel
 from guardcli.prompts import TEMPLATES, Template
 from guardcli.prompts.llama_guard import LLAMA_GUARD
 from guardcli.prompts.smol_guard import SMOL_GUARD
+from guardcli.prompts.turns import ROLES
 from guardcli.report.model_report import format_gb
 from guardcli.taxonomy import Taxonomy
 from tests.generated import cell, replace_generated_part
@@ -23,7 +24,7 @@ OTHERS = [template for template in TEMPLATES.values() if template not in (*LLAMA
 def generated() -> str:
     """Return the table of templates, that of models, and what is unverified of each template."""
     templates = _table(
-        ("template", "license, gate", "reads of a policy", "messages in a prompt", "score", "categories"),
+        ("template", "license, gate", "judges", "reads of a policy", "messages in a prompt", "score", "categories"),
         map(_template_row, OTHERS),
     )
     models = _table(("model", "template", "parameters", "languages", "memory"), map(_model_row, _models()))
@@ -46,14 +47,16 @@ def _template_row(template: Template) -> tuple[str, ...]:
     unsafe, safe = (", ".join(f"`{word}`" for word in words) for words in (answer.unsafe, answer.safe))
     gate = "gated" if model.gate else "no gate"
     return (
-        f"`{template.name}`", f"{model.license}, {gate}", template.policy, template.reads, f"{unsafe} against {safe}",
-        _categories(template),
+        f"`{template.name}`", f"{model.license}, {gate}", " and ".join(f"{ROLES[one]}s" for one in template.judges),
+        template.policy, template.reads, f"{unsafe} against {safe}", _categories(template),
     )  # fmt: skip
 
 
 def _categories(template: Template) -> str:
     if template.asks_by_category:
         return "one question each"
+    if template.listed is None:
+        return "not named"
     categories = Taxonomy.load(template.taxonomy).categories
     listed = template.listed(categories[0]).strip()
     if not listed:

@@ -66,6 +66,7 @@ ErrorCode = Literal[
     "record/unmatched-answer",
     "record/unread-text",
     "record/nothing-to-judge",
+    "record/speaker-not-judged",
     "record/control-token",
     "record/missing-character",
     "record/prompt-too-long",
@@ -333,6 +334,11 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "record/nothing-to-judge",
         "No message of the record is to be judged.",
         "Choose another `--target`, or leave the record out.",
+    ),
+    (
+        "record/speaker-not-judged",
+        "The model judges the messages of one speaker only, and the one to judge is of the other.",
+        "Choose another `--target`, or a model that judges both; see docs/families.md.",
     ),
     ("record/control-token", "A text would become a control token of the model.", "Judge it with another model."),
     (

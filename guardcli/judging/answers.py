@@ -117,7 +117,7 @@ class AnswerGrammar:
                     code="model/wrong-template",
                 )
             unsafe.setdefault(first, (*rest, *_after(vocab.encode_line, word, answer.before_list)))
-        listed = {} if template.asks_by_category else {c.id: template.listed(c) for c in taxonomy.categories}
+        listed = _listed(taxonomy, template)
         before = next(iter(listed.values()), "")
         answers = cls(
             tuple(safe),
@@ -151,6 +151,11 @@ class AnswerGrammar:
         """The tokens at which the verdict is read: those for safe, then those for unsafe."""
         return (*self.safe, *self.unsafe)
 
+    @property
+    def lists_categories(self) -> bool:
+        """Whether an answer says which categories are violated."""
+        return bool(self.first.children) or self.first.id is not None
+
     def sum_verdicts(self, logits: Sequence[float]) -> tuple[float, float]:
         """The logits of safe and of unsafe, of those of `verdicts`: each the logsumexp over its words."""
         return logsumexp(logits[: len(self.safe)]), logsumexp(logits[len(self.safe) :])
@@ -167,6 +172,13 @@ class AnswerGrammar:
     def after_id(self) -> tuple[int, ...]:
         """The tokens that may follow a complete id: the end, or the beginning of the next id."""
         return (*self.ends, *self.further.children)
+
+
+def _listed(taxonomy: Taxonomy, template: Template) -> dict[str, str]:
+    """What the models write for each category; nothing if there is one, and none if they list none."""
+    if template.asks_by_category or (template.listed is None and len(taxonomy.categories) > 1):
+        return {}
+    return {category.id: template.listed(category) if template.listed else "" for category in taxonomy.categories}
 
 
 def logsumexp(logits: Sequence[float]) -> float:

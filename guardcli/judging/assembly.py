@@ -11,7 +11,6 @@ from guardcli.judging.decision import LOW_MASS, DecisionRule, Scores, TurnScores
 from guardcli.judging.preparation import JudgeConfig, PreparedRecord, TurnPrompts
 from guardcli.judging.scoring import PromptScore
 from guardcli.judging.verdict import Provenance, Verdict
-from guardcli.prompts.turns import NOTHING_TO_JUDGE, without_text
 
 
 def assemble_verdicts(
@@ -64,13 +63,12 @@ def _turn_scores(
 ) -> tuple[TurnScores, ...]:
     """The scores of a turn: one for each of its windows, or one for all categories if each has its own prompts."""
     turn = turn_prompts.turn
+    if (unjudged := turn_prompts.unjudged) is not None:
+        return (TurnScores(turn=turn.number, role=turn.role, error=str(unjudged), error_code=unjudged.code),)
     by_category = {
         category: [next(outcomes) for _ in windows.prompts]
         for category, windows in turn_prompts.windows_by_category.items()
     }
-    if not by_category:
-        error = without_text(turn)
-        return (TurnScores(turn=turn.number, role=turn.role, error=error, error_code=NOTHING_TO_JUDGE),)
     if None not in by_category:
         named = {labels[category]: outcomes for category, outcomes in by_category.items() if category is not None}
         return (_scores_by_category(turn_prompts, named),)

@@ -32,7 +32,7 @@ from guardcli.judging.truncation import PromptEncoder
 from guardcli.judging.verdict import Provenance, Verdict
 from guardcli.models import Model, ModelConfig, UnencodableTextError
 from guardcli.prompts import TEMPLATES, Renderer, Template, policy_warnings
-from guardcli.prompts.turns import SPEAKERS, speakers_of
+from guardcli.prompts.turns import speakers_of
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment
 
@@ -99,7 +99,7 @@ class Guard:
             if calibration is not None:
                 calibration.check_matches(self.provenance)
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
-            prefixes = {r.prefix(speaker) for r in renderers.values() for speaker in SPEAKERS}
+            prefixes = {r.prefix(speaker) for r in renderers.values() for speaker in self.template.judges}
             self.policy_prompts = _policy_prompts(renderers.values())
             prefix_lens = [len(model.vocab.encode(prefix)) for prefix in prefixes]
             answers = AnswerGrammar.from_taxonomy(self.taxonomy, self.template, model.vocab)
@@ -273,7 +273,8 @@ class Guard:
         Raises:
             EngineError: a run is not over, or llama.cpp failed.
         """
-        speakers = speakers_of(records, self.config.target)
+        asked = speakers_of(records, self.config.target)
+        speakers = [speaker for speaker in asked if speaker in self.template.judges]
         pipeline = self._open_pipeline()
         with self._engine_lease.hold():
             pipeline.measure_tolerance()  # measured before, or its traces would be in what follows
@@ -364,7 +365,7 @@ def _renderers(template: Template, taxonomy: Taxonomy, *, per_category: bool) ->
 
 def _policy_prompts(renderers: Iterable[Renderer]) -> frozenset[tuple[Segment, ...]]:
     """The text around a conversation. If two policies have the same, a model cannot tell them apart."""
-    return frozenset(one.prefix(speaker) + one.suffix(speaker) for one in renderers for speaker in SPEAKERS)
+    return frozenset(one.prefix(speaker) + one.suffix(speaker) for one in renderers for speaker in one.template.judges)
 
 
 def _warn_of_long_prefix(longest: int, limit: int) -> None:

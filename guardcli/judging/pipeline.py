@@ -101,6 +101,8 @@ class Pipeline:
         """Whether the categories of a prompt with this score are read."""
         if self.provenance.scoring == "per_category":
             return False  # a prompt that asks about one category lists no others
+        if not self.answers.lists_categories:
+            return False
         return self.config.scores or self.rule.is_unsafe(score)
 
     def _measured(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -16,7 +16,18 @@ from guardcli.judging.cost import RecordCost
 from guardcli.judging.truncation import EncodedPrompt, EncodedTurns, PromptEncoder, PromptEncoders, PromptWindows
 from guardcli.models import UnencodableTextError
 from guardcli.prompts import contains_marker
-from guardcli.prompts.turns import NOTHING_TO_JUDGE, TARGETS, NothingToJudge, Target, Turn, Turns, judged, turns
+from guardcli.prompts.turns import (
+    TARGETS,
+    NothingToJudge,
+    Speaker,
+    Target,
+    Turn,
+    Turns,
+    judged,
+    leaves_out_speakers,
+    turns,
+    why_unjudged,
+)
 
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
 MAX_TOKENS = 1 << 25
@@ -78,12 +89,13 @@ class TurnPrompts:
     """A judged turn and its prompts.
 
     `windows_by_category` has one entry by category id with `per_category`, else one entry under None; it is empty if
-    the turn has no text.
+    the turn cannot be judged, and then `unjudged` says why.
     """
 
     turn: Turn
     windows_by_category: Mapping[str | None, PromptWindows]
     flags: tuple[str, ...]
+    unjudged: NothingToJudge | None = None
 
     @property
     def prompts(self) -> list[EncodedPrompt]:
@@ -136,29 +148,47 @@ def prepare(
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """A record and its judged turns. `chosen_indices` are the places of those with text among the turns shown."""
+    """A record and its judged turns. `chosen_indices` are the places among the turns shown of those that can be
+    judged, and `flags` are those of all its rows."""
 
     record: Record
     all_turns: Turns
     chosen: Sequence[Turn]
     chosen_indices: Sequence[int]
     encoded: EncodedTurns
+    flags: tuple[str, ...]
 
 
 def _draft(record: Record | Malformed, encoders: PromptEncoders, config: JudgeConfig) -> _Draft | PreparedRecord:
     if isinstance(record, Malformed):
         return PreparedRecord(record, error=record.reason, error_code=record.code)
-    all_turns = turns(record.conversation, config.as_user)
+    all_turns, speakers = turns(record.conversation, config.as_user), _encoder(encoders).judges
     try:
-        chosen = judged(all_turns, config.target)
+        chosen = judged(all_turns, config.target, speakers)
     except NothingToJudge as reason:
-        return PreparedRecord(record, skipped=all_turns.skipped, error=str(reason), error_code=NOTHING_TO_JUDGE)
+        return PreparedRecord(record, skipped=all_turns.skipped, error=str(reason), error_code=reason.code)
     shown = all_turns.shown
     index_by_number = {turn.number: at for at, turn in enumerate(shown)}
-    indices = [index_by_number[turn.number] for turn in chosen if not turn.blank]
-    return _Draft(record, all_turns, chosen, indices, _encoder(encoders).conversation(shown))
+    indices = [index_by_number[turn.number] for turn in chosen if why_unjudged(turn, speakers) is None]
+    return _Draft(
+        record=record,
+        all_turns=all_turns,
+        chosen=chosen,
+        chosen_indices=indices,
+        encoded=_encoder(encoders).conversation(shown),
+        flags=tuple(_record_flags(record, all_turns, config.target, speakers)),
+    )
+
+
+def _record_flags(record: Record, all_turns: Turns, target: Target, speakers: Collection[Speaker]) -> Iterator[str]:
+    """The flags that all rows of a record have."""
+    yield from record.conversation.flags
+    if not all_turns.alternating:
+        yield "role_order"
+    if leaves_out_speakers(all_turns, target, speakers):
+        yield "speaker_not_judged"
 
 
 def _encoder(encoders: PromptEncoders) -> PromptEncoder:
@@ -203,15 +233,14 @@ def _too_large(count: int) -> str:
 
 
 def _parts(draft: _Draft, encoders: PromptEncoders) -> Iterator[TurnPrompts]:
-    shown = draft.encoded.shown
-    markers = _encoder(encoders).markers
+    shown, flags = draft.encoded.shown, draft.flags
+    markers, speakers = _encoder(encoders).markers, _encoder(encoders).judges
     # In what is shown up to here.
     marked = list(accumulate((contains_marker(turn.text, markers) for turn in shown), or_))
-    flags = (*draft.record.conversation.flags, *(() if draft.all_turns.alternating else ("role_order",)))
     indices = iter(draft.chosen_indices)
     for turn in draft.chosen:
-        if turn.blank:
-            yield TurnPrompts(turn, {}, flags)
+        if (unjudged := why_unjudged(turn, speakers)) is not None:
+            yield TurnPrompts(turn, {}, flags, unjudged)
             continue
         at = next(indices)
         questions = {category: encoder.fit(draft.encoded, at) for category, encoder in encoders.items()}

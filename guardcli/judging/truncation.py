@@ -27,7 +27,7 @@ from guardcli.judging.sliding_window import split_into_windows
 from guardcli.models import Vocab
 from guardcli.models.vocab import TokenIds
 from guardcli.prompts import Renderer
-from guardcli.prompts.turns import NO_REQUEST, SPEAKERS, Speaker, Turn, find_request
+from guardcli.prompts.turns import NO_REQUEST, Speaker, Turn, find_request
 from guardcli.text.segments import Segment
 
 STEPS = 4  # earlier turns are dropped by a quarter of the room at a time
@@ -70,7 +70,7 @@ class PromptEncoder:
         self._suffix = lru_cache(maxsize=None)(self._encode_suffix)
         self._follows_text = not renderer.turn(NO_REQUEST)[-1].special
         self._no_request = self.encode_turn(NO_REQUEST) if renderer.template.reads == "exchange" else None
-        least = limit - min(map(self._room, SPEAKERS))
+        least = limit - min(map(self._room, self.judges))
         if least + 16 > limit:
             raise GuardError(
                 f"the prompt takes {least:,} tokens before any message and the context has {limit:,}: "
@@ -85,6 +85,11 @@ class PromptEncoder:
     def prefix(self, speaker: Speaker) -> TokenIds:
         """The ids that every prompt about a speaker's message begins with: the taxonomy, mostly."""
         return self._prefix(speaker)
+
+    @property
+    def judges(self) -> tuple[Speaker, ...]:
+        """Whose messages the model judges."""
+        return self._renderer.template.judges
 
     @property
     def markers(self) -> re.Pattern[str] | None:

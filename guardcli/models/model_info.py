@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from guardcli.conversation import Role
 from guardcli.errors import ModelError
 from guardcli.models.cached_files import read_digests
 from guardcli.models.detection import DetectedTemplate, detect
@@ -18,7 +19,7 @@ from guardcli.models.memory import MemoryEstimate, WeightSizes, estimate_memory
 from guardcli.models.model_files import read_headers
 from guardcli.models.tokenizers import check_tokenizer, missing_bytes
 from guardcli.prompts import Renderer, Template
-from guardcli.prompts.turns import Turn
+from guardcli.prompts.turns import ROLES, Turn
 from guardcli.taxonomy import Taxonomy
 
 # llama.cpp's names of what it calls the type of a file (llama.h, LLAMA_FTYPE).
@@ -45,6 +46,7 @@ class ModelInfo:
         digest: the SHA-256 of the files together, as in the identity of a run.
         family: the name of the prompt template that it was trained on; None if it is not recognized.
         recognized_by: by what the family was recognized, or why it was not.
+        judges: the roles whose messages the family judges; none if it is not recognized.
         tensor_types: how many weights are stored in each type, the most first.
         imatrix: the importance matrix that it was quantized with; "" if the file names none.
         n_ctx_train: tokens that it was trained on.
@@ -60,6 +62,7 @@ class ModelInfo:
     name: str
     family: str | None
     recognized_by: str
+    judges: tuple[Role, ...]
     architecture: str
     quantization: str
     tensor_types: dict[str, int]
@@ -135,6 +138,7 @@ def examine(path: Path, *, cache: Path | None = None) -> ModelInfo:
         name=first.get_str("general.name"),
         family=detection.template.name if isinstance(detection, DetectedTemplate) else None,
         recognized_by=detection.reason if isinstance(detection, DetectedTemplate) else detection,
+        judges=_judges(detection),
         architecture=architecture,
         quantization=_quantization(first, types),
         tensor_types=types,
@@ -155,8 +159,15 @@ def examine(path: Path, *, cache: Path | None = None) -> ModelInfo:
 def special_tokens(template: Template) -> set[str]:
     """The special tokens that the prompts of a template need."""
     renderer = Renderer(template, Taxonomy.load(template.taxonomy))
-    segments = (*renderer.render([Turn(1, "user", "User", "")]).segments, template.answer.end)
+    speaker = template.judges[0]
+    segments = (*renderer.render([Turn(1, ROLES[speaker], speaker, "")]).segments, template.answer.end)
     return {segment.text for segment in segments if segment.special}
+
+
+def _judges(detection: DetectedTemplate | str) -> tuple[Role, ...]:
+    if not isinstance(detection, DetectedTemplate):
+        return ()
+    return tuple(ROLES[speaker] for speaker in detection.template.judges)
 
 
 def _try_detect(path: Path, header: GgufHeader) -> DetectedTemplate | str:

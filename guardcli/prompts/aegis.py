@@ -10,7 +10,7 @@ import re
 
 from guardcli.prompts.categories import category_text
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Category, Taxonomy
 from guardcli.text.segments import Segment
 
@@ -54,6 +54,7 @@ AEGIS = Template(
     prefix=_prefix,
     turn=_turn,
     suffix=_suffix,
+    judges=SPEAKERS,
     answer=AnswerFormat(end=special_token("</s>")),
     ids=re.compile(r"O[1-9][0-9]{0,2}"),
     id_description="O and a number (O1, O6)",

@@ -58,11 +58,13 @@ def headed_bullets(category: Category) -> Iterator[tuple[str, Sequence[str]]]:
             yield heading, bullets
 
 
+def headed_lines(category: Category) -> list[str]:
+    """The bullets of a category, a line each, and before them a line with their heading."""
+    return [line for heading, bullets in headed_bullets(category) for line in (heading, *map("- {}".format, bullets))]
+
+
 def _definition(category: Category) -> list[str]:
-    lines = [category.description] if category.description else []
-    for heading, bullets in headed_bullets(category):
-        lines += [heading, *(f"- {bullet}" for bullet in bullets)]
-    return lines
+    return [*([category.description] if category.description else []), *headed_lines(category)]
 
 
 def _example(example: Example) -> str:

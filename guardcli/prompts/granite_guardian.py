@@ -11,7 +11,7 @@ import re
 
 from guardcli.prompts.categories import criterion_text
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.markers import marker_pattern
 from guardcli.text.segments import Segment
@@ -85,6 +85,7 @@ GRANITE_GUARDIAN = (
         prefix=_prefix_3,
         turn=_turn_3,
         suffix=_suffix_3,
+        judges=SPEAKERS,
         policy="one criterion",
         reads="exchange",
         answer=AnswerFormat(safe=("No", " No", "no", " no"), unsafe=("Yes", " Yes", "yes", " yes"), end=_END),
@@ -102,6 +103,7 @@ GRANITE_GUARDIAN = (
         prefix=_prefix_4,
         turn=_turn_4,
         suffix=_suffix_4,
+        judges=SPEAKERS,
         policy="one criterion",
         answer=AnswerFormat(
             prefix="<think>\n</think>\n<score>", safe=("no", " no"), unsafe=("yes", " yes"), end=_END

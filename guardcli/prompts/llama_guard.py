@@ -13,7 +13,7 @@ from functools import partial
 
 from guardcli.prompts.categories import category_text
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Category, Taxonomy
 from guardcli.text.segments import Segment
 
@@ -133,6 +133,7 @@ LLAMA_GUARD = (
         prefix=_WORDING_1.prefix,
         turn=_WORDING_1.turn,
         suffix=_WORDING_1.suffix,
+        judges=SPEAKERS,
         answer=AnswerFormat(end=special_token("</s>")),
         ids=re.compile(r"O[1-9][0-9]{0,2}"),
         id_description="O and a number (O1, O6)",
@@ -147,6 +148,7 @@ LLAMA_GUARD = (
         prefix=_WORDING_2.prefix,
         turn=_WORDING_2.turn,
         suffix=_WORDING_2.suffix,
+        judges=SPEAKERS,
         answer=AnswerFormat(end=special_token("<|end_of_text|>")),
         ids=_CODES,
         id_description=_CODES_IN_WORDS,
@@ -161,6 +163,7 @@ LLAMA_GUARD = (
         prefix=_WORDING_3_8B.prefix,
         turn=_WORDING_3_8B.turn,
         suffix=_WORDING_3_8B.suffix,
+        judges=SPEAKERS,
         answer=AnswerFormat(prefix="\n\n", end=special_token("<|eot_id|>")),
         ids=_CODES,
         id_description=_CODES_IN_WORDS,
@@ -175,6 +178,7 @@ LLAMA_GUARD = (
         prefix=_WORDING_3_1B.prefix,
         turn=_WORDING_3_1B.turn,
         suffix=_WORDING_3_1B.suffix,
+        judges=SPEAKERS,
         answer=AnswerFormat(prefix="\n\n", end=special_token("<|eot_id|>")),
         ids=_CODES,
         id_description=_CODES_IN_WORDS,
@@ -189,6 +193,7 @@ LLAMA_GUARD = (
         prefix=_WORDING_4.prefix,
         turn=_WORDING_4.turn,
         suffix=_WORDING_4.suffix,
+        judges=SPEAKERS,
         answer=AnswerFormat(prefix="\n\n", end=special_token("<|eot|>")),
         ids=_CODES,
         id_description=_CODES_IN_WORDS,

@@ -12,7 +12,7 @@ import re
 
 from guardcli.prompts.categories import category_text
 from guardcli.prompts.template import AnswerFormat, EarlierAnswer, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Category, Taxonomy
 from guardcli.text.markers import marker_pattern
 from guardcli.text.segments import Segment
@@ -68,6 +68,7 @@ NEMO_GUARD = Template(
     prefix=_prefix,
     turn=_turn,
     suffix=_suffix,
+    judges=SPEAKERS,
     reads="exchange",
     answer=AnswerFormat(
         prefix='{"User Safety": "',

@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Category, Taxonomy
 from guardcli.text.markers import marker_pattern
 from guardcli.text.segments import Segment
@@ -98,6 +98,7 @@ _STRICT = Template(
     prefix=_prefix,
     turn=_turn,
     suffix=_suffix,
+    judges=SPEAKERS,
     policy="nothing",
     answer=AnswerFormat(
         prefix="Safety:",

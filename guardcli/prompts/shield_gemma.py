@@ -11,7 +11,7 @@ import re
 
 from guardcli.prompts.categories import criterion_text
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.markers import marker_pattern
 from guardcli.text.segments import Segment
@@ -64,6 +64,7 @@ SHIELD_GEMMA = Template(
     prefix=_prefix,
     turn=_turn,
     suffix=_suffix,
+    judges=SPEAKERS,
     policy="one criterion",
     reads="exchange",
     answer=AnswerFormat(safe=("No",), unsafe=("Yes",), end=special_token("<eos>")),

@@ -16,7 +16,7 @@ import re
 
 from guardcli.prompts.categories import criterion_text
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.markers import marker_pattern
 from guardcli.text.segments import Segment
@@ -63,6 +63,7 @@ SHIELDSTRAL = Template(
     turn=_turn,
     judged_turn=_judged_turn,
     suffix=_suffix,
+    judges=SPEAKERS,
     policy="one criterion",
     reads="exchange",
     answer=AnswerFormat(

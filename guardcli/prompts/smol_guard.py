@@ -14,7 +14,7 @@ import re
 
 from guardcli.prompts.categories import category_text
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Category, Taxonomy
 from guardcli.text.segments import Segment
 
@@ -51,5 +51,6 @@ SMOL_GUARD = Template(
     prefix=_prefix,
     turn=_turn,
     suffix=_suffix,
+    judges=SPEAKERS,
     answer=AnswerFormat(end=_END),
 )

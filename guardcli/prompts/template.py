@@ -20,7 +20,7 @@ from guardcli.text.segments import Segment
 Segments: TypeAlias = tuple[Segment, ...]
 
 Reads = Literal["conversation", "exchange"]
-Policy = Literal["ids and names", "one criterion", "nothing"]
+Policy = Literal["ids and names", "one criterion", "rules", "nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,14 @@ class Template:
     Where that makes an id mean its hazard whatever name it has in a policy, `knows_ids` is true.
 
     Args:
+        judges: whose messages the models were trained to judge, in the order of SPEAKERS. Those of others are context:
+            whoever asks about one gets an error in place of a verdict (see `judged`).
         policy: what of a taxonomy the models read. With "one criterion" a prompt asks about one category, and each
-            category has a prompt of its own; with "nothing" they know their own categories only, by name.
+            category has a prompt of its own; with "rules" a prompt numbers all categories; with "nothing" they know
+            their own categories only, by name.
         reads: the messages of a conversation in a prompt: all up to the judged one, or an "exchange", which is a
             user's message, or an assistant's and the user's before it.
-        listed: how the models write a category in the list after their verdict.
+        listed: how the models write a category in the list after their verdict; None if they list none.
         markers: text that separates the parts of a prompt where no special token does: see `contains_marker`.
         unverified: what of the wording no source settles; "" if it is known to the byte.
     """
@@ -113,10 +116,11 @@ class Template:
     turn: Callable[[Turn], Segments]
     judged_turn: Callable[[Turn], Segments] | None = None
     suffix: Callable[[Taxonomy, Speaker], Segments]
+    judges: tuple[Speaker, ...]
     policy: Policy = "ids and names"
     reads: Reads = "conversation"
     answer: AnswerFormat
-    listed: Callable[[Category], str] = _id
+    listed: Callable[[Category], str] | None = _id
     ids: re.Pattern[str] = ID
     id_description: str = "a capital letter and a number of up to three digits (S1, O3)"
     renumbers: bool = False

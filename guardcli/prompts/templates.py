@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 
 from guardcli.prompts.aegis import AEGIS
+from guardcli.prompts.dyna_guard import DYNA_GUARD
 from guardcli.prompts.granite_guardian import GRANITE_GUARDIAN
 from guardcli.prompts.llama_guard import LLAMA_GUARD
 from guardcli.prompts.md_judge import MD_JUDGE
@@ -22,7 +23,7 @@ from guardcli.prompts.wild_guard import WILD_GUARD
 
 _TEMPLATES = (
     *LLAMA_GUARD, SMOL_GUARD, *QWEN3_GUARD, *GRANITE_GUARDIAN, SHIELD_GEMMA, AEGIS, MD_JUDGE, WILD_GUARD, NEMO_GUARD,
-    SHIELDSTRAL,
+    SHIELDSTRAL, DYNA_GUARD,
 )  # fmt: skip
 TEMPLATES = {template.name: template for template in _TEMPLATES}
 

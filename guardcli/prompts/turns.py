@@ -3,6 +3,9 @@
 Llama Guard knows two speakers. A system or developer message before the first turn is the operator's, and a tool's is a
 machine's: both are left out and counted, or judged as user text on request. A system or developer message anywhere else
 may be anybody's, and is judged as the user's. A message without text is left out and counted by what it holds instead.
+
+Some families judge the messages of one speaker only. Those of the other are context: prompts show them, and who asks
+for a verdict on one gets an error.
 """
 
 from __future__ import annotations
@@ -64,6 +67,8 @@ class Turns:
 
 
 NOTHING_TO_JUDGE: ErrorCode = "record/nothing-to-judge"
+SPEAKER_NOT_JUDGED: ErrorCode = "record/speaker-not-judged"
+ROLES: dict[Speaker, Role] = {"User": "user", "Agent": "assistant"}  # that usually speaks
 
 
 class NothingToJudge(ValueError):
@@ -94,29 +99,48 @@ def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
     return Turns(tuple(visible), dict(Counter(sorted(left_out))) if left_out else {}, _alternating(with_text))
 
 
-def judged(all_turns: Turns, target: Target) -> tuple[Turn, ...]:
-    """The turns to judge, in order.
+def judged(all_turns: Turns, target: Target, speakers: Collection[Speaker]) -> tuple[Turn, ...]:
+    """The turns to judge, in order; `speakers` are those that the model judges.
 
-    With "each" blank turns are among them, so that each can be named as unjudged.
+    With "each" all turns are among them, so that each that cannot be judged can be named: see `why_unjudged`.
 
     Raises:
-        NothingToJudge: there is no text for this target.
+        NothingToJudge: there is no text for this target, or none of a speaker that the model judges.
     """
     if target == "each":
         chosen: Sequence[Turn] = all_turns.all
     elif target == "any":
-        chosen = [turn for turn in all_turns.all if not turn.blank]
+        with_text = [turn for turn in all_turns.all if not turn.blank]
+        chosen = [turn for turn in with_text if turn.speaker in speakers] or with_text[-1:]
     else:
         chosen = [turn for turn in all_turns.all if target in ("last", turn.role)][-1:]
-        if chosen and chosen[0].blank:
-            raise NothingToJudge(without_text(chosen[0]))
     if not chosen:
         raise NothingToJudge(_nothing(all_turns, target))
+    if target != "each" and (unjudged := why_unjudged(chosen[0], speakers)):
+        raise unjudged
     return tuple(chosen)
 
 
+def why_unjudged(turn: Turn, speakers: Collection[Speaker]) -> NothingToJudge | None:
+    """Why a turn cannot be judged by a model that judges these speakers; None if it can."""
+    if turn.blank:
+        return NothingToJudge(_without_text(turn))
+    if turn.speaker not in speakers:
+        return NothingToJudge(
+            f"message {turn.number} ({turn.role}) is not judged: this model judges only messages of the "
+            f"{' and the '.join(ROLES[speaker] for speaker in speakers)}",
+            code=SPEAKER_NOT_JUDGED,
+        )
+    return None
+
+
+def leaves_out_speakers(all_turns: Turns, target: Target, speakers: Collection[Speaker]) -> bool:
+    """Whether the verdict on all turns is silent about some, because their speaker is not judged."""
+    return target == "any" and any(turn.speaker not in speakers for turn in all_turns.shown)
+
+
 def speakers_of(records: Iterable[Record | Malformed], target: Target) -> list[Speaker]:
-    """Whose messages are judged in some records, in the order of SPEAKERS; one too many where roles do not tell."""
+    """Whose messages some records ask about, in the order of SPEAKERS; one too many where roles do not tell."""
     if target in ("user", "assistant"):
         return ["User" if target == "user" else "Agent"]
     roles: set[Role] = set()
@@ -128,7 +152,7 @@ def speakers_of(records: Iterable[Record | Malformed], target: Target) -> list[S
     return [speaker for speaker in SPEAKERS if (agent if speaker == "Agent" else roles - {"assistant"})]
 
 
-def without_text(turn: Turn) -> str:
+def _without_text(turn: Turn) -> str:
     """Why a blank turn cannot be judged."""
     holds = f" (only {', '.join(sorted(set(turn.skipped)))})" if turn.skipped else ""
     return f"nothing to judge: message {turn.number} ({turn.role}) has no text{holds}"

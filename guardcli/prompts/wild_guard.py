@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from guardcli.prompts.template import AnswerFormat, EarlierAnswer, Segments, Template, special_token
-from guardcli.prompts.turns import Speaker, Turn
+from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
 from guardcli.taxonomy import Category, Taxonomy
 from guardcli.text.markers import marker_pattern
 from guardcli.text.segments import Segment
@@ -52,6 +52,7 @@ WILD_GUARD = Template(
     prefix=_prefix,
     turn=_turn,
     suffix=_suffix,
+    judges=SPEAKERS,
     policy="nothing",
     reads="exchange",
     answer=AnswerFormat(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FLAGS = {
     "role_order": "User and assistant do not take turns.",
+    "speaker_not_judged": "The model judges the messages of one speaker only; those of the other were context.",
     "marker_in_content": "A message imitates the structure of the prompt, as attacks on a guard do.",
     "windowed": "A message was too long and was scored in overlapping pieces.",
     "invalid_unicode": "The text was not valid Unicode and was repaired.",
@@ -12,7 +13,7 @@ FLAGS = {
     "reasoning": "The message was judged together with what the model thought before it.",
     "low_mass": "The model did not answer with a verdict.",
     "near_threshold": "The score is so near to the threshold that another batch could change the verdict.",
-    "categories_not_read": "The categories were not read, because the row was safe when it was judged.",
+    "categories_not_read": "The categories were not read: the row was safe when judged, or the model names none.",
     "forced": "An answer that was not a verdict counts as one, because the run allowed it.",
     "tolerance_unknown": "It is unknown whether another batch could change the verdict.",
 }

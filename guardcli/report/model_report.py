@@ -11,6 +11,7 @@ from guardcli.models.model_info import LOW_BITS, ModelInfo
 from guardcli.models.registry import RegisteredModel
 from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
+from guardcli.text.lists import join_words
 
 
 def format_model_info(info: ModelInfo, gpu_layers: Sequence[int], *, color: bool = False, width: int = 120) -> str:
@@ -83,6 +84,7 @@ def _facts(info: ModelInfo) -> Iterator[tuple[str, str]]:
     yield "sha256", info.digest
     if info.family:
         yield "family", f"{info.family}, recognized by {info.recognized_by}"
+        yield "judges", f"messages of {join_words((f'{role}s' for role in info.judges), limit=9, conjunction='and')}"
     else:
         yield "family", "not recognized"
     yield "architecture", f"{info.architecture}, {pluralize(info.n_layers, 'layer')}, {_weights(info.n_weights)}"

@@ -28,6 +28,7 @@ def test_the_starter() -> None:
     head, _, table = done.stdout.partition("\n\n")
     facts = dict(line.split(maxsplit=1) for line in head.splitlines() if not line.startswith("chat"))
     assert facts["family"] == "llama-guard-3-8b, recognized by its chat template"
+    assert facts["judges"] == "messages of users and assistants"
     assert facts["architecture"] == "llama, 3 layers, 4,759,936 parameters"
     assert facts["quantization"] == "Q8_0 (Q8_0 56%, F16 44%, F32 0%)"
     assert table.splitlines()[0].split() == ["prompts", "of", "up", "to", "memory", "all", "on", "a", "GPU"]

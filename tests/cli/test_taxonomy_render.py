@@ -35,6 +35,22 @@ def test_shown_for_people() -> None:
     assert done.stdout.endswith("<|end_header_id|>\n[the model's answer begins with: \\n\\n]\n")
 
 
+def test_a_family_that_judges_one_speaker_says_so() -> None:
+    render = ["taxonomy", "render", "dynaguard", "--template", "dynaguard"]
+    done = guard(*render, "--target", "each", stdin='{"prompt": "a", "response": "b"}\n')
+    assert done.stdout.startswith(
+        "[-:1 assistant#2]\n[dynaguard judges messages of the assistant only]\n<|im_start|>system\n"
+    )
+    assert done.stdout.endswith("</think>\n\n\n[the model's answer begins with: <answer>\\n]\n")
+    assert done.stderr == (
+        "guard: -:1: message 1 (user) is not judged: this model judges only messages of the assistant "
+        "[record/speaker-not-judged]\n"
+    )
+    assert done.returncode == 3
+    done = guard(*render, stdin="a\n")
+    assert (done.stdout, done.returncode) == ("", 3)
+
+
 def test_hostile_text_cannot_command_the_terminal() -> None:
     done = guard("taxonomy", "render", "llama-guard-3", "--template", "llama-guard-3-8b", stdin="hi \x1b[2J\n")
     assert "User: hi \\x1b[2J\n" in done.stdout

@@ -15,7 +15,7 @@ from guardcli.judging.decision import LOW_MASS
 from guardcli.judging.preparation import PreparedRecord, TurnPrompts
 from guardcli.judging.scoring import PromptScore
 from guardcli.judging.truncation import EncodedPrompt, PromptWindows
-from guardcli.prompts.turns import Turn
+from guardcli.prompts.turns import Turn, why_unjudged
 
 BY = Provenance(
     model="m",
@@ -35,7 +35,8 @@ def turn(number: int, windows: Mapping[str | None, int], *, text: str = "hi") ->
         category: PromptWindows((EncodedPrompt(array("i", [1]), 1),) * count) for category, count in windows.items()
     }
     flags = ("windowed",) if any(count > 1 for count in windows.values()) else ()
-    return TurnPrompts(Turn(number, "user", "User", text), prompts, flags)
+    judged = Turn(number, "user", "User", text)
+    return TurnPrompts(judged, prompts, flags, why_unjudged(judged, ["User"]))
 
 
 def rows(turns: tuple[TurnPrompts, ...], *scores: PromptScore, config: JudgeConfig | None = None) -> list[Verdict]:

@@ -62,6 +62,7 @@ def test_no_family_claims_the_chat_template_of_another(source: str, template: st
         ("Llama 3.1 Nemoguard 8B Content Safety", "nemoguard"),
         ("Llama-3.1-Nemotron-Safety-Guard-8B-v3", "nemoguard"),
         ("Llama-3.1-Nemotron-Safety-Guard-Multilingual-8B-v1", "nemoguard"),
+        ("DynaGuard 8B", "dynaguard"), ("DynaGuard-1.7B.Q4_K_M", "dynaguard"),
         ("MD-Judge-v0.1", "md-judge-0.1"), ("MD Judge V0.1 Q8_0", "md-judge-0.1"),
     ],
 )  # fmt: skip

@@ -35,6 +35,7 @@ TEMPLATE_OF = {
     "wildguard": "wildguard",
     "shieldstral": "shieldstral",
     "nemoguard-8b-content-safety": "nemoguard",
+    "DynaGuard": "dynaguard",
 }
 
 
@@ -80,7 +81,7 @@ def conversation_of(case: Case) -> Conversation:
 def test_there_is_a_golden_file_for_every_template() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(TEMPLATE_OF)
     assert sorted(TEMPLATE_OF.values()) == sorted(TEMPLATES.keys() - {"qwen3guard-loose"})  # the same prompt
-    assert len(cases()) == 49
+    assert len(cases()) == 53
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)

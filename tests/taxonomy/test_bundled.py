@@ -41,6 +41,7 @@ def written_out(category: Category) -> str:
 def test_names() -> None:
     assert bundled_taxonomies() == (
         "aegis-1",
+        "dynaguard",
         "granite-guardian-3",
         "granite-guardian-4.1",
         *GENERATIONS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import DemonstrationModelWarning, InputError, as_options
 from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
-from guardcli.prompts.turns import TARGETS, NothingToJudge, Target, Turn, judged, turns
+from guardcli.prompts.turns import ROLES, TARGETS, NothingToJudge, Target, Turn, judged, turns, why_unjudged
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_field, escape_terminal
 from guardcli.text.segments import Segment, render_text
@@ -31,7 +31,11 @@ _SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
 
 @click.command(
     cls=GuardCommand,
-    exits={0: "every prompt is shown", 2: "wrong usage, or an input that cannot be used", 3: "a record has no prompt"},
+    exits={
+        0: "every prompt is shown",
+        2: "wrong usage, or an input that cannot be used",
+        3: "a message to judge has no prompt",
+    },
     examples=("echo 'How do I bake bread?' | guard taxonomy render llama-guard-3 --template llama-guard-3-8b",),
 )
 @click.argument("taxonomy_", metavar="TAXONOMY")
@@ -99,13 +103,11 @@ def _render(
                 "--raw shows one prompt, and the input holds more than one conversation",
                 code="record/several-conversations",
             )
-        try:
-            prompts = list(_prompts(record, renderer, target, as_user))
-        except NothingToJudge as reason:
+        prompts, unjudged = _prompts(record, renderer, target, as_user)
+        for reason in unjudged:
             why = escape_terminal(as_options(str(reason)))
             output.echo_err(f"guard: {escape_terminal(record.key.location)}: {why} [{reason.code}]")
             code = UNJUDGED
-            continue
         if as_raw and len(prompts) > 1:
             raise InputError(
                 f"--raw shows one prompt, and --target {target} makes {len(prompts)} of this conversation",
@@ -115,27 +117,36 @@ def _render(
             if as_raw:
                 output.write_bytes(render_text(prompt.segments).encode("utf-8", "backslashreplace"))
             else:
-                output.write(_shown(record, turn, prompt, model))
+                output.write(_shown(record, turn, prompt, renderer, model))
     return code
 
 
 def _prompts(
     record: Record | Malformed, renderer: Renderer, target: Target, as_user: tuple[Role, ...]
-) -> Iterator[tuple[Turn, Prompt]]:
+) -> tuple[list[tuple[Turn, Prompt]], list[NothingToJudge]]:
+    """The prompts of a record, each with the turn that it judges, and why other turns, or all, have none."""
     if isinstance(record, Malformed):
-        raise NothingToJudge(record.reason, code=record.code)
-    all_turns = turns(record.conversation, as_user)
+        return [], [NothingToJudge(record.reason, code=record.code)]
+    all_turns, speakers = turns(record.conversation, as_user), renderer.template.judges
+    try:
+        chosen = judged(all_turns, target, speakers)
+    except NothingToJudge as reason:
+        return [], [reason]
     shown = all_turns.shown
-    for turn in judged(all_turns, target):
-        if not turn.blank:
-            yield turn, renderer.render(shown[: shown.index(turn) + 1])
+    reasons = {turn: why_unjudged(turn, speakers) for turn in chosen}
+    prompts = [
+        (turn, renderer.render(shown[: shown.index(turn) + 1])) for turn, reason in reasons.items() if reason is None
+    ]
+    return prompts, [reason for reason in reasons.values() if reason is not None]
 
 
-def _shown(record: Record | Malformed, turn: Turn, prompt: Prompt, model: Model | None) -> str:
+def _shown(record: Record | Malformed, turn: Turn, prompt: Prompt, renderer: Renderer, model: Model | None) -> str:
     """A prompt for people: whose it is, special tokens set apart, where the part ends that others share, and what of
     the answer is evaluated with it; with a model also what it counts."""
-    key = record.key
+    key, template = record.key, renderer.template
     title = _remark(f"{escape_field(key.location)} {turn.role}#{turn.number}") + "\n"
+    if len(template.judges) == 1:
+        title += _remark(f"{template.name} judges messages of the {ROLES[template.judges[0]]} only") + "\n"
     prefix = "".join(map(_segment, prompt.prefix))
     shared = _remark(f"the prefix ends here: it is the same for every message of the {turn.speaker}")
     rest = "".join(map(_segment, (*prompt.conversation, *prompt.suffix)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from guardcli.conversation import Key, Malformed, Role
 from guardcli.evaluation.datasets import CategoryIndex, CategoryMap, LabelTarget, Sample
-from guardcli.prompts.turns import NothingToJudge, Turn, judged, turns
+from guardcli.prompts.turns import SPEAKERS, NothingToJudge, Speaker, Turn, judged, turns
 from guardcli.taxonomy import Taxonomy
 
 
@@ -39,13 +39,14 @@ class LabeledConversation:
         *,
         target: LabelTarget | None = None,
         as_user: Collection[Role] = (),
+        speakers: Collection[Speaker] = SPEAKERS,
         weight: float = 1.0,
         pair: str | None = None,
     ) -> LabeledConversation:
         """Take a sample up to the message that is judged.
 
         `target` says whose last message that is; None means the last message. Messages of the roles in `as_user` are
-        read as a user's.
+        read as a user's. `speakers` are those whose messages the model to train judges.
 
         Raises:
             UnusableSample: there is nothing to judge, or the sample is unsafe and the policy has none of its
@@ -56,7 +57,7 @@ class LabeledConversation:
             raise UnusableSample(f"it cannot be read: {record.reason}")
         all_turns = turns(record.conversation, as_user)
         try:
-            (turn,) = judged(all_turns, target or "last")
+            (turn,) = judged(all_turns, target or "last", speakers)
         except NothingToJudge as reason:
             raise UnusableSample(str(reason)) from None
         violated, complete = _violated(sample, taxonomy, category_map)

@@ -127,6 +127,7 @@ def _labeled_conversations(
                 config.category_map,
                 target=config.target,
                 as_user=config.as_user,
+                speakers=config.template.judges,
                 weight=_weight(sample, config),
                 pair=_pair(sample, config),
             )
