@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import guardcli
+from guardcli import __version__
 from guardcli.audit import POISON_MESSAGE
 from tests import tiny
 from tests.cli.running import GUARD, environment
@@ -60,6 +61,23 @@ def expected(data: Path, guard_path: Path) -> bytes:
     output = data.with_name("whole.jsonl")
     finish(start(data, output, guard_path, "--seconds", "0"))
     return output.read_bytes()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[Path], None]]:
+    """Creates folders that are file systems of some kilobytes."""
+    mounted: list[Path] = []
+
+    def mount(folder: Path) -> None:
+        folder.mkdir()
+        words = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(words, capture_output=True).returncode:
+            pytest.skip("may not mount a file system")
+        mounted.append(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
 
 
 def start(data: Path, output: Path, model: Path, *more: str) -> subprocess.Popen[str]:
@@ -144,6 +162,39 @@ def test_a_node_that_is_killed_is_done_without(
     stderr = finish(process)
     nodes.add(1)
     assert "lost " in stderr
+    assert output.read_bytes() == expected
+
+
+def test_a_node_that_joins_late_judges(
+    nodes: Nodes, data: Path, guard_path: Path, expected: bytes, tmp_path: Path
+) -> None:
+    """The node of the first worker goes, so the late one ends the run."""
+    output = tmp_path / "out.jsonl"
+    nodes.add(4)
+    process = start(data, output, guard_path, "--ray", nodes.address, "--seconds", SECONDS, "--threads", "4")
+    wait_for(lambda: rows_in_parts(output) > 20, process)
+    assert len(nodes.workers()) == 1
+    nodes.add(4)
+    wait_for(lambda: len(nodes.workers()) == 2, process)
+    nodes.kill(-2)
+    stderr = finish(process)
+    nodes.kill(-1)
+    assert (stderr.count("worker on "), stderr.count("lost ")) == (2, 1)
+    assert output.read_bytes() == expected
+
+
+def test_a_full_disk_ends_the_run_which_can_be_resumed(
+    nodes: Nodes, data: Path, guard_path: Path, expected: bytes, tmp_path: Path, small_disk: Callable[[Path], None]
+) -> None:
+    output = tmp_path / "out.jsonl"
+    small_disk(tmp_path / "out.jsonl.parts")
+    stderr = finish(start(data, output, guard_path, "--ray", nodes.address), 1)
+    assert re.search(
+        r"on 127\.0\.0\.1 \(\w+\): cannot write \S+\.parts/\d+\.jsonl\S*: No space left on device", stderr
+    )
+    assert expected.startswith(output.read_bytes())
+    subprocess.run(["mount", "-o", "remount,size=64m", tmp_path / "out.jsonl.parts"], check=True)
+    finish(start(data, output, guard_path, "--ray", nodes.address))
     assert output.read_bytes() == expected
 
 
@@ -233,18 +284,40 @@ def test_another_model_on_a_node_is_refused(nodes: Nodes, data: Path, tmp_path: 
     assert "[cluster/workers-differ]" in stderr
 
 
-def test_another_guardcli_on_a_node_is_refused(nodes: Nodes, data: Path, guard_path: Path, tmp_path: Path) -> None:
+def test_a_node_without_the_model_is_refused(nodes: Nodes, data: Path, tmp_path: Path) -> None:
+    nodes.add(4, HF_HUB_CACHE=in_hub(tmp_path / "hub", 0))
+    nodes.add(4, HF_HUB_CACHE=str(tmp_path / "empty"))
+    words = ["audit", data, "-m", "hf:some/guard", "--threads", "4", *ENGINE]
+    try:
+        stderr = finish(guard(*words, "-o", "out.jsonl", "--ray", nodes.address, cwd=tmp_path), 2)
+    finally:
+        nodes.kill(-1)
+        nodes.kill(-1)
+    assert re.match(r"guard: on 127\.0\.0\.1 \(\w+\): hf:some/guard is not in the local cache: get it with", stderr)
+    assert "[model/not-found]" in stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "message"),
+    [
+        ("judging/decision.py", "\nfrom ", "\n\nfrom ", "guardcli has other modules than where the audit was "),
+        ("__init__.py", f'"{__version__}"', '"9.9.9"', f"guardcli is 9.9.9, and {__version__} where the audit was "),
+    ],
+    ids=["edited", "version"],
+)
+def test_another_guardcli_on_a_node_is_refused(
+    nodes: Nodes, data: Path, guard_path: Path, tmp_path: Path, module: str, old: str, new: str, message: str
+) -> None:
     package = tmp_path / "other" / "guardcli"
     shutil.copytree(Path(guardcli.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    edited = package / "judging" / "decision.py"
-    edited.write_text(edited.read_text() + "# edited\n")
+    (package / module).write_text((package / module).read_text().replace(old, new, 1))
     nodes.add(4, PYTHONPATH=str(package.parent))
     words = ["audit", data, "-m", guard_path, "--threads", "4", *ENGINE]
     try:
         stderr = finish(guard(*words, "-o", "out.jsonl", "--ray", nodes.address, cwd=tmp_path), 2)
     finally:
         nodes.kill(-1)
-    assert "guardcli has other modules than where the audit was started" in stderr
+    assert f"{message}started: install the same on all nodes [cluster/workers-differ]" in stderr
 
 
 def test_more_than_any_node_has_is_refused(nodes: Nodes, data: Path, guard_path: Path, tmp_path: Path) -> None:
