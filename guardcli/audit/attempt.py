@@ -14,7 +14,7 @@ from guardcli.judging.writers import jsonl
 
 if TYPE_CHECKING:
     from guardcli.audit.isolation import OpenGuard
-    from guardcli.judging import Guard
+    from guardcli.judging import Guard, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +66,9 @@ class Attempt:
     def _judge(self, guard: Guard) -> None:
         self.journal.watch_faults()
         with self.observer.phase(self.progress.line):
-            run_audit(guard, self.journal, self.plan, jsonl.line, progress=self.progress, interrupts=self.interrupts)
+            run_audit(guard, self.journal, self.plan, self._line, progress=self.progress, interrupts=self.interrupts)
         self.progress.end()
+
+    def _line(self, row: Verdict) -> str:
+        self.observer.on_row(row)
+        return jsonl.line(row)

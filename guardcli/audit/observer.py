@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from guardcli.audit.blocks import Item
 from guardcli.audit.input_files import InputFiles
 from guardcli.audit.journal import Checkpoint, JournalState
+from guardcli.formats import Remark
 
 if TYPE_CHECKING:
-    from guardcli.judging import Guard
+    from guardcli.judging import Guard, Verdict
 
 
 class AuditObserver:
@@ -25,6 +26,9 @@ class AuditObserver:
     def watch(self, records: Iterable[Item]) -> Iterable[Item]:
         """Records are read; yield them all, unchanged. On a cluster records are read elsewhere."""
         return records
+
+    def on_row(self, row: Verdict) -> None:
+        """A row is written. On a cluster rows are written elsewhere."""
 
     def on_inputs(self, files: InputFiles) -> None:
         """The inputs are known."""
@@ -46,6 +50,9 @@ class AuditObserver:
 
     def on_no_poison_record(self) -> None:
         """No record of the block ends the process."""
+
+    def on_remark(self, remark: Remark) -> None:
+        """Workers of a cluster have read a record on which there is a remark; several may remark the same."""
 
     def on_worker(self, node: str, description: str) -> None:
         """A worker of a cluster has loaded the model, and is the same as the others."""

@@ -8,14 +8,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from guardcli.audit.sources import Source
 from guardcli.conversation import Conversation, Malformed, Record
+from guardcli.files.section import FileSection
 from guardcli.formats import ReadOptions, StreamPart, open_source
 
 
@@ -38,7 +38,7 @@ class Unit:
         """Its bytes. Raises InputError: the source cannot be opened."""
         with open_source(self.source.path) as stream:
             whole = self.record_lines is None
-            yield stream if whole else cast(BinaryIO, _Section(stream, self.begin, self.end))
+            yield stream if whole else cast(BinaryIO, FileSection(stream, self.begin, self.end))
 
 
 def split_into_units(sources: Sequence[Source], record_lines: Callable[[BinaryIO], str | None]) -> list[Unit]:
@@ -78,21 +78,3 @@ def read_unit(
     """
     part = StreamPart(unit.source.path, start, unit.first_line, unit.record_lines)
     return (options or ReadOptions()).read_stream(stream, part, requests=requests)
-
-
-class _Section(io.RawIOBase):
-    """Some bytes of a file."""
-
-    def __init__(self, file: BinaryIO, begin: int, end: int) -> None:
-        super().__init__()
-        self._file, self._left = file, end - begin
-        file.seek(begin)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(min(len(buffer), self._left))
-        buffer[: len(data)] = data
-        self._left -= len(data)
-        return len(data)

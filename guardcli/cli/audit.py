@@ -32,7 +32,7 @@ from guardcli.cli.input_warnings import InputWarnings
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.distributed import audit_on_cluster
-from guardcli.formats import UNREAD_TEXT, ReadOptions
+from guardcli.formats import UNREAD_TEXT, ReadOptions, Remark
 from guardcli.judging import Guard
 from guardcli.judging.summary import Summary
 from guardcli.report import audit_report
@@ -219,6 +219,9 @@ class _TerminalObserver(AuditObserver):
 
     def on_no_poison_record(self) -> None:
         output.echo_err("guard: no record crashes the process; judging the block again")
+
+    def on_remark(self, remark: Remark) -> None:
+        self._warnings.show(remark)
 
     def on_worker(self, node: str, description: str) -> None:
         if self._guard_options.verbose:

@@ -9,7 +9,16 @@ from guardcli import formats
 from guardcli.cli import output
 from guardcli.conversation import Malformed, Record
 from guardcli.errors import InputError
-from guardcli.formats import MORE_PATHS, TEXT_AS_KEY, UNKNOWN_SPEAKER, find_field, has_value_at
+from guardcli.formats import (
+    MORE_PATHS,
+    TEXT_AS_KEY,
+    UNKNOWN_SPEAKER,
+    UNREAD_TEXT,
+    Remark,
+    find_field,
+    has_value_at,
+    remarks_on,
+)
 from guardcli.text.escaping import escape_terminal
 
 _MAX_PATHS = 10  # paths of unread text that are named; `guard check --paths` lists all
@@ -47,9 +56,29 @@ class InputWarnings:
                     for text, path in self._missing_text_fields.items()
                     if not has_value_at(dict(record.fields), path)
                 }
-            if isinstance(record, Record):
-                self._check(record)
+            for remark in remarks_on(record):
+                self.show(remark)
             yield record
+
+    def show(self, remark: Remark) -> None:
+        """Show a remark, unless one like it was shown before."""
+        if remark.topic == UNREAD_TEXT:
+            self._warn_of_unread_text(remark.name, remark.location)
+        elif remark.topic == "operator_messages":
+            role = remark.name
+            self._warn(
+                role,
+                remark.location,
+                f"{role} messages before the first turn are the operator's: they are counted in `skipped`, and not "
+                f"judged; --as-user {role} judges them",
+            )
+        else:
+            self._warn(
+                UNKNOWN_SPEAKER,
+                remark.location,
+                "a line begins with a name that is no known speaker; it was read as part of the message before it "
+                f"(flag {UNKNOWN_SPEAKER})",
+            )
 
     def report_missing_fields(self) -> bool:
         """Name the fields of options that no record had, and return whether there are any."""
@@ -60,25 +89,6 @@ class InputWarnings:
                 message = f"{option} {shlex.quote(name)}: no record has such a field"
                 output.echo_error(InputError(message, code="option/field-not-found"))
         return bool(self._missing_keep or self._missing_text_fields)
-
-    def _check(self, record: Record) -> None:
-        conversation = record.conversation
-        for path in conversation.unread:
-            self._warn_of_unread_text(path, record.key.location)
-        if conversation.num_operator_messages and (role := conversation.messages[0].role) not in self._warned:
-            self._warn(
-                role,
-                record.key.location,
-                f"{role} messages before the first turn are the operator's: they are counted in `skipped`, and not "
-                f"judged; --as-user {role} judges them",
-            )
-        if UNKNOWN_SPEAKER in conversation.flags and UNKNOWN_SPEAKER not in self._warned:
-            self._warn(
-                UNKNOWN_SPEAKER,
-                record.key.location,
-                "a line begins with a name that is no known speaker; it was read as part of the message before it "
-                f"(flag {UNKNOWN_SPEAKER})",
-            )
 
     def _warn_of_unread_text(self, path: str, location: str) -> None:
         if path in self._unread_paths or len(self._unread_paths) > _MAX_PATHS:
@@ -95,5 +105,7 @@ class InputWarnings:
         )
 
     def _warn(self, topic: str, location: str, message: str) -> None:
+        if topic in self._warned:
+            return
         self._warned.add(topic)
         output.echo_err(f"guard: {escape_terminal(location)}: {message}")

@@ -18,6 +18,7 @@ from guardcli.distributed.pool_size import choose_pool_size
 from guardcli.distributed.ray_library import connected, nodes_of
 from guardcli.distributed.ray_pool import RayPool
 from guardcli.errors import ModelError
+from guardcli.judging.summary import Summary
 
 
 def audit_on_cluster(
@@ -57,11 +58,11 @@ def audit_on_cluster(
         units = job.split(sources)
     with nullcontext(Interrupts()) if interrupts is None else interrupts as caught:
         try:
-            _run(job, cluster, sources, units, observer, caught, verbose=verbose)
+            summary = _run(job, cluster, sources, units, observer, caught, verbose=verbose)
         except KeyboardInterrupt:  # Ray makes one of what the handler of a signal raises
             caught.check()
             raise
-    return AuditResult.from_output(job.output, files.left_out)
+    return AuditResult(output=job.output, summary=summary, left_out=tuple(files.left_out))
 
 
 def _run(
@@ -73,7 +74,7 @@ def _run(
     interrupts: Interrupts,
     *,
     verbose: bool,
-) -> None:
+) -> Summary:
     with ExitStack() as stack:
         with observer.phase(lambda: "starting Ray" if cluster.address == "local" else "connecting to Ray"):
             ray = stack.enter_context(connected(cluster.address, verbose=verbose))
@@ -86,7 +87,8 @@ def _run(
         )
         job = replace(job, open_guard=job.open_guard.with_threads(size.cpus))
         pool = RayPool(ray, job, size, cluster)
-        Driver(job, sources, units, pool, config=cluster, observer=observer, interrupts=interrupts).run()
+        driver = Driver(job, sources, units, pool, config=cluster, observer=observer, interrupts=interrupts)
+        return driver.run()
 
 
 def _files_here(job: AuditJob) -> Sequence[str | Path]:

@@ -20,10 +20,11 @@ from typing import Any
 
 from guardcli.audit import AuditObserver, Interrupts, Source, Unit
 from guardcli.audit.job import AuditJob, mismatch_error
-from guardcli.audit.journal import Checkpoint, Journal, ManifestMismatchError, peek_manifest
+from guardcli.audit.journal import Checkpoint, Journal, ManifestMismatchError, peek_manifest, read_checkpoints
 from guardcli.audit.merge import append_part
 from guardcli.distributed.config import ClusterConfig
-from guardcli.distributed.parts import PartsFolder
+from guardcli.distributed.output_summary import OutputSummary
+from guardcli.distributed.parts import PartsFolder, start_of
 from guardcli.distributed.progress import ClusterProgress
 from guardcli.distributed.proof import Proof, describe_proof_differences, make_manifest
 from guardcli.distributed.task import UnitCounts, UnitReport
@@ -38,6 +39,7 @@ from guardcli.distributed.workers import (
     WorkerRefused,
 )
 from guardcli.errors import ClusterError, GuardError
+from guardcli.judging.summary import Summary
 
 MAX_DEATHS = 8  # of workers, in one unit without progress; the audit's own rules find a poison record after four
 MAX_FAILED_STARTS = 3  # of workers that die before they have proved anything, beside one for each that is wanted
@@ -94,8 +96,8 @@ class Driver:
         self._retries: dict[int, int] = {}
         self._paused: list[tuple[float, int]] = []
 
-    def run(self) -> None:
-        """Run the audit to its end.
+    def run(self) -> Summary:
+        """Run the audit to its end, and return the summary of all rows.
 
         Raises:
             ClusterError: the cluster is too small, workers are not alike, or they die again and again.
@@ -109,7 +111,7 @@ class Driver:
             manifest = self._manifest()
             try:
                 with Journal(self._job.output, manifest) as journal:
-                    self._run(journal, manifest)
+                    return self._run(journal, manifest)
             except ManifestMismatchError as error:
                 raise mismatch_error(error) from error
         finally:
@@ -122,15 +124,17 @@ class Driver:
         units = {"bytes": self._job.unit_bytes, "number": len(self._units)}
         return {**manifest, "units": units, "inputs": [source.as_json() for source in self._sources]}
 
-    def _run(self, journal: Journal, manifest: Mapping[str, Any]) -> None:
+    def _run(self, journal: Journal, manifest: Mapping[str, Any]) -> Summary:
         self._kinds = manifest.get("kinds")
         parts = PartsFolder(journal.path, manifest)
         checkpoint = journal.checkpoint
+        rows = OutputSummary(journal.path, parts, self._units, self._observer)
         if journal.state.finished:
             self._observer.on_finished_before(journal.path, checkpoint)
-            return
+            return self._sum_up(journal, rows)
         if checkpoint.rows:
             self._observer.on_resume(journal.path, checkpoint)
+            self._sum_up(journal, rows)
         parts.create()
         self._queue = UnitQueue(checkpoint.unit, len(self._units))
         self.progress.total_bytes = sum(unit.size for unit in self._units)
@@ -144,25 +148,45 @@ class Driver:
                 self._step(parts, checkpoint)
                 while (number := self._queue.joinable) is not None:
                     position += self._units[number].size
-                    append_part(
-                        journal,
-                        parts.path(number),
-                        expected=parts.identity(number, self._start(number, checkpoint)),
-                        unit=number,
-                        position=position,
-                        interrupts=self._interrupts,
-                    )
-                    self._queue.join()
+                    self._join(journal, parts, number, position, rows, checkpoint)
         for source in self._sources:
             source.check_unchanged()
         with self._interrupts.deferred():
             journal.finish()
         if not self._config.keep_parts:
             parts.remove(len(self._units))
+        return rows.summary
 
-    def _start(self, number: int, checkpoint: Checkpoint) -> int:
-        """The line from which on a unit is left: inside it, where an audit was interrupted on one machine."""
-        return max(self._units[number].first_line, checkpoint.line if number == checkpoint.unit else 1)
+    def _sum_up(self, journal: Journal, rows: OutputSummary) -> Summary:
+        """Sum up the blocks that the output has."""
+        with self._observer.phase(lambda: f"summing up {rows.summary.total:,} of {journal.checkpoint.rows:,} rows"):
+            for checkpoint in read_checkpoints(journal.path):
+                self._interrupts.check()
+                rows.add(checkpoint)
+        return rows.summary
+
+    def _join(
+        self,
+        journal: Journal,
+        parts: PartsFolder,
+        number: int,
+        position: int,
+        rows: OutputSummary,
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Append the part of a unit to the output; `checkpoint` is where this run began."""
+        before = journal.checkpoint
+        append_part(
+            journal,
+            parts.path(number),
+            expected=parts.identity(number, start_of(self._units, number, checkpoint)),
+            unit=number,
+            position=position,
+            interrupts=self._interrupts,
+        )
+        if journal.checkpoint != before:  # the unit has rows
+            rows.add(journal.checkpoint)
+        self._queue.join()
 
     def _step(self, parts: PartsFolder, checkpoint: Checkpoint) -> None:
         """Start workers, hand out units, and take note of what happens."""
@@ -178,7 +202,7 @@ class Driver:
             if taken is None:
                 break
             state.unit, state.counts, state.moved = taken, UnitCounts(), now
-            start = self._start(taken, checkpoint)
+            start = start_of(self._units, taken, checkpoint)
             self._pool.judge(worker, parts.task(taken, self._units[taken], start, state.proof))
         for event in self._wait():
             self._handle(event)

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -18,8 +18,11 @@ from guardcli.audit.progress import AuditProgress
 from guardcli.audit.sources import FileStatus
 from guardcli.distributed.proof import Proof, collected_notices, make_proof
 from guardcli.distributed.task import UnitCounts, UnitReport, UnitTask
+from guardcli.distributed.unit_notes import read_notes, write_notes
 from guardcli.errors import ClusterError, GuardError, InputError, ModelError, OutputError
-from guardcli.judging import Guard
+from guardcli.formats import Remark, RemarkCollector
+from guardcli.judging import Guard, Verdict, reader
+from guardcli.judging.summary import Summary
 
 ReadUnit: TypeAlias = Callable[[BinaryIO, Unit, int], Iterable[Item]]
 
@@ -57,7 +60,7 @@ class Worker:
 
     def judge(self, task: UnitTask) -> UnitReport:
         """Judge what is left of a unit. Errors for the user are in the report."""
-        notes = _Notes()
+        notes = _UnitObserver()
         try:
             self._attempt(task, _found_unit(task), notes)
         except Interrupted:
@@ -87,11 +90,11 @@ class Worker:
         """Have `judge` end soon, with a clean end of its block in the journal."""
         self._interrupts.request(signal.SIGTERM)
 
-    def _attempt(self, task: UnitTask, unit: Unit, notes: _Notes) -> None:
+    def _attempt(self, task: UnitTask, unit: Unit, notes: _UnitObserver) -> None:
         read = self._read or self._job.record_reader()
 
         def read_from_start(stream: BinaryIO, unit: Unit, line: int) -> Iterable[Item]:
-            return read(stream, unit, max(line, task.start))
+            return notes.watch(read(stream, unit, max(line, task.start)))
 
         plan = AuditPlan([unit], read_from_start, limits=self._limits)
         guard = self._guard or self._open()
@@ -99,23 +102,50 @@ class Worker:
             attempt = Attempt(journal, plan, self._job.open_guard, notes, self._interrupts)
             attempt.progress.resume(journal.checkpoint, plan.size)  # of a finished part nothing is judged
             self._progress = attempt.progress
+            if journal.state.finished and read_notes(journal.path, journal.checkpoint.digest) is not None:
+                return
+            notes.catch_up(journal, unit, read_from_start)
             if journal.state.needs_isolation:
                 self._guard = None  # the attempt closes it
             attempt.run(guard)
+            write_notes(journal.path, journal.checkpoint.digest, notes.summary, notes.remarks)
 
     def _open(self) -> Guard:
         self._guard = self._job.open_guard()
         return self._guard
 
 
-@dataclass(slots=True)
-class _Notes(AuditObserver):
-    """Keeps which records crash the process."""
+class _UnitObserver(AuditObserver):
+    """Sums up a unit: its rows, what is remarked on its records, and which of them crash the process."""
 
-    poison: list[tuple[str, str]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.summary = Summary()
+        self.poison: list[tuple[str, str]] = []
+        self._remarks = RemarkCollector()
+
+    @property
+    def remarks(self) -> list[Remark]:
+        return self._remarks.remarks
+
+    def watch(self, records: Iterable[Item]) -> Iterable[Item]:
+        return self._remarks.watch(records)
+
+    def on_row(self, row: Verdict) -> None:
+        self.summary.add(row)
 
     def on_poison_record(self, location: str, signal: str) -> None:
         self.poison.append((location, signal))
+
+    def catch_up(self, journal: Journal, unit: Unit, read: ReadUnit) -> None:
+        """Read what an attempt before has judged. Raises InputError: a file cannot be read."""
+        if not journal.checkpoint.rows:
+            return
+        for row in reader.read_verdicts(str(journal.path)):
+            self.on_row(row)
+        with unit.open() as stream:
+            for record in read(stream, unit, unit.first_line):
+                if record.key.line >= journal.checkpoint.line:
+                    break
 
 
 def _open_part(task: UnitTask) -> Journal:

@@ -18,6 +18,7 @@ from guardcli.formats.parsing import parse, validate_conversation
 from guardcli.formats.paths import find_field, get_at_path, parse_path, parse_paths
 from guardcli.formats.read_options import INPUT_FORMATS, ReadOptions, load_requests
 from guardcli.formats.read_report import ReadReport
+from guardcli.formats.remarks import Remark, RemarkCollector, remarks_on
 from guardcli.formats.source import open_source
 from guardcli.formats.transcript import UNKNOWN_SPEAKER
 from guardcli.formats.unread_text import MORE_PATHS, TEXT_AS_KEY, UNREAD_TEXT, TextStatus
@@ -32,6 +33,8 @@ __all__ = [
     "ReadOptions",
     "ReadReport",
     "RecordError",
+    "Remark",
+    "RemarkCollector",
     "StreamError",
     "StreamPart",
     "TextStatus",
@@ -44,5 +47,6 @@ __all__ = [
     "parse",
     "parse_path",
     "parse_paths",
+    "remarks_on",
     "validate_conversation",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from guardcli.conversation import Conversation, Message, Role
 from guardcli.formats import decoding, roles
@@ -16,7 +17,7 @@ from guardcli.formats.frames import Frame
 from guardcli.formats.input_stream import InputStream
 from guardcli.formats.line_reader import LineReader, RawLine, append_blank, strip_marks
 
-UNKNOWN_SPEAKER = "unknown_speaker"  # the flag of a conversation with a line `Name: …` of an unknown speaker
+UNKNOWN_SPEAKER: Final = "unknown_speaker"  # the flag of a conversation with a line `Name: …` of an unknown speaker
 
 _WORDS = "|".join(word for role in ("user", "assistant", "system") for word in roles.ROLE_WORDS[role])
 _TURN = re.compile(

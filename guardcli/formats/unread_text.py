@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from guardcli.conversation import Json, Message, NamedConversations
 from guardcli.errors import setting
@@ -32,7 +32,7 @@ from guardcli.formats.field_names import field_meaning, find_id_name
 from guardcli.formats.judged_text import JudgedTextMatcher
 from guardcli.formats.prose import MAX_CACHED_LENGTH, PLAIN_SLUG_WORDS, Prose, classify, is_label, is_split_sentence
 
-UNREAD_TEXT = "unread_text"  # the flag of a row that lists unread text
+UNREAD_TEXT: Final = "unread_text"  # the flag of a row that lists unread text
 TOOL_DEFINITION = "tool_definition"  # counted in `skipped`
 MAX_LISTED_PATHS = 100  # paths of unread text in a row; after them comes MORE_PATHS
 MORE_PATHS = "…"

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from guardcli.errors import InputError
+from guardcli.files.section import FileSection
 from guardcli.formats import describe_json_error, open_source
 from guardcli.formats.errors import StreamError
 from guardcli.formats.line_reader import LineReader
@@ -27,12 +28,26 @@ def read_verdicts(path: str) -> Iterator[Verdict]:
         InputError: it cannot be opened, or a line is not such a row.
     """
     with open_source(path) as stream:
-        try:
-            for line in LineReader(iter_utf8(stream), _LONGEST).iter_lines():
-                if line.content.strip():
-                    yield _verdict(line.content, f"{path}:{line.number}")
-        except StreamError as error:
-            raise InputError(f"{path}: {error}", code=error.code) from error
+        yield from _rows(stream, path)
+
+
+def read_section(path: str, begin: int, end: int, *, rows_before: int) -> Iterator[Verdict]:
+    """The rows in bytes `begin` to `end` of such a file, which has so many rows before them.
+
+    Raises:
+        InputError: as `read_verdicts`.
+    """
+    with open_source(path) as stream:
+        yield from _rows(cast(BinaryIO, FileSection(stream, begin, end)), path, rows_before)
+
+
+def _rows(stream: BinaryIO, path: str, rows_before: int = 0) -> Iterator[Verdict]:
+    try:
+        for line in LineReader(iter_utf8(stream), _LONGEST).iter_lines():
+            if line.content.strip():
+                yield _verdict(line.content, f"{path}:{rows_before + line.number}")
+    except StreamError as error:
+        raise InputError(f"{path}: {error}", code=error.code) from error
 
 
 def group_by_record(rows: Iterable[Verdict]) -> Iterator[tuple[RecordKey, list[Verdict]]]:

@@ -48,6 +48,10 @@ _DATES = tuple(
 class Summary:
     """What a run says, in memory that does not grow with its rows.
 
+    >>> summary = Summary()
+    >>> for row in reader.read_verdicts("verdicts.jsonl"):
+    ...     summary.add(row)
+
     `histogram` counts the scores in NUM_FINE_BINS bins. `most_confident` are the unsafe rows with the highest scores,
     `by_category` those of each category, and `borderline` the rows, safe or unsafe, nearest to their threshold.
     `off_threshold` counts rows whose verdict is not that of their score at their threshold: categories had thresholds
@@ -71,14 +75,52 @@ class Summary:
     thresholds: Counter[float] = field(default_factory=Counter)
     temperatures: Counter[float] = field(default_factory=Counter)
     off_threshold: int = 0
-    most_confident: list[Verdict] = field(default_factory=list)
-    borderline: list[Verdict] = field(default_factory=list)
     num_texts: int = 0
-    by_category: dict[str, list[Verdict]] = field(default_factory=dict)
+    confident_cases: TopK[Verdict] = field(default_factory=lambda: TopK(CASES))
+    borderline_cases: TopK[Verdict] = field(default_factory=lambda: TopK(CASES))
+    category_cases: dict[str, TopK[Verdict]] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         return self.verdicts.total()
+
+    @property
+    def most_confident(self) -> list[Verdict]:
+        return self.confident_cases.items()
+
+    @property
+    def borderline(self) -> list[Verdict]:
+        return self.borderline_cases.items()
+
+    @property
+    def by_category(self) -> dict[str, list[Verdict]]:
+        return {category: cases.items() for category, cases in self.category_cases.items()}
+
+    def add(self, row: Verdict, *, time: str | None = None) -> None:
+        """Count a row, and keep it if it is one of the cases. `time` is that of `summarize`."""
+        _count(self, row, time)
+        score = row.judged_score
+        if score is None:
+            return
+        self.histogram.add(score)
+        self.off_threshold += (row.verdict == "unsafe") != (score >= row.threshold)
+        if row.verdict == "unsafe":
+            self.confident_cases.add(score, row)
+            for category in row.categories or ():
+                if (cases := self.cases_of(category)) is not None:
+                    cases.add(score, row)
+        self.borderline_cases.add(-abs(score - row.threshold), row)
+
+    def count_reason(self, reason: str, number: int = 1) -> None:
+        """Count errors with a reason; the first REASONS different ones are counted by themselves."""
+        known = reason in self.reasons or len(self.reasons) < REASONS
+        self.reasons[reason if known else OTHER_REASONS] += number
+
+    def cases_of(self, category: str) -> TopK[Verdict] | None:
+        """The cases that are kept of a category; None if those of MAX_CATEGORIES others are."""
+        if category in self.category_cases or len(self.category_cases) < MAX_CATEGORIES:
+            return self.category_cases.setdefault(category, TopK(CATEGORY_CASES))
+        return None
 
     def main_reasons(self, most: int) -> list[tuple[str, int]]:
         """The `most` most frequent reasons for errors, and all others as one, so that the counts sum to all errors.
@@ -99,24 +141,8 @@ class Summary:
 def summarize(rows: Iterable[Verdict], *, time: str | None = None) -> Summary:
     """Read rows once. `time` names a kept field (in `meta`) with a date or an epoch, as `day_of` reads them."""
     summary = Summary()
-    most_confident: TopK[Verdict] = TopK(CASES)
-    borderline: TopK[Verdict] = TopK(CASES)
-    by_category: dict[str, TopK[Verdict]] = {}
     for row in rows:
-        _count(summary, row, time)
-        score = row.judged_score
-        if score is None:
-            continue
-        summary.histogram.add(score)
-        summary.off_threshold += (row.verdict == "unsafe") != (score >= row.threshold)
-        if row.verdict == "unsafe":
-            most_confident.add(score, row)
-            for category in row.categories or ():
-                if category in by_category or len(by_category) < MAX_CATEGORIES:
-                    by_category.setdefault(category, TopK(CATEGORY_CASES)).add(score, row)
-        borderline.add(-abs(score - row.threshold), row)
-    summary.most_confident, summary.borderline = most_confident.items(), borderline.items()
-    summary.by_category = {category: top.items() for category, top in by_category.items()}
+        summary.add(row, time=time)
     return summary
 
 
@@ -133,9 +159,7 @@ def _count(summary: Summary, row: Verdict, time: str | None) -> None:
     if kind == "unsafe":
         summary.categories.update(row.categories or ())
     if kind == "error":
-        reason = _kind(row.error)
-        known = reason in summary.reasons or len(summary.reasons) < REASONS
-        summary.reasons[reason if known else OTHER_REASONS] += 1
+        summary.count_reason(_kind(row.error))
     if time is not None:
         _count_day(summary, row.meta or {}, time, kind)
 

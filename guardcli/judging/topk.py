@@ -26,6 +26,15 @@ class TopK(Generic[T]):
         else:
             heapq.heappushpop(self._heap, entry)
 
+    def accepts(self, weight: Weight) -> bool:
+        """Whether an item of this weight would be kept if it were added now."""
+        return len(self._heap) < self._k or weight > self._heap[0][0]  # type: ignore[operator]
+
     def items(self) -> list[T]:
         """The kept items, the largest first."""
-        return [item for _, _, item in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
+        return [item for _, item in self.weighted_items()]
+
+    def weighted_items(self) -> list[tuple[Weight, T]]:
+        """The kept items with their weights, the largest first."""
+        ranked = sorted(self._heap, key=lambda entry: entry[:2], reverse=True)
+        return [(weight, item) for weight, _, item in ranked]

@@ -64,7 +64,7 @@ def as_page(summary: Summary, title: str, *, with_text: bool, context: PageConte
     context = context or PageContext()
     names = CategoryNames.from_provenances(summary.made_by, context)
     days = dict(sorted(summary.by_day.items()))
-    histogram = summary.histogram
+    histogram, cases = summary.histogram, summary.by_category
     return render_page(
         "audit.html",
         {
@@ -90,9 +90,9 @@ def as_page(summary: Summary, title: str, *, with_text: bool, context: PageConte
             "flags": [(shorten(flag), n, FLAGS.get(flag, "")) for flag, n in summary.flags.most_common(_MAX_FLAGS)],
             "reasons": summary.main_reasons(_MAX_REASONS),
             "cases_by_category": [
-                (names.entry(category), list(case_rows(summary.by_category[category], names, with_text=with_text)))
+                (names.entry(category), list(case_rows(cases[category], names, with_text=with_text)))
                 for category, _ in summary.categories.most_common()
-                if category in summary.by_category
+                if category in cases
             ],
             "most_confident": list(case_rows(summary.most_confident, names, with_text=with_text)),
             "borderline": list(case_rows(summary.borderline, names, with_text=with_text)),

@@ -189,9 +189,7 @@ def test_a_full_disk_ends_the_run_which_can_be_resumed(
     output = tmp_path / "out.jsonl"
     small_disk(tmp_path / "out.jsonl.parts")
     stderr = finish(start(data, output, guard_path, "--ray", nodes.address), 1)
-    assert re.search(
-        r"on 127\.0\.0\.1 \(\w+\): cannot write \S+\.parts/\d+\.jsonl\S*: No space left on device", stderr
-    )
+    assert re.search(r"on 127\.0\.0\.1 \(\w+\): cannot write \S+\.parts/\d+\.jsonl\S*: No space left on device", stderr)
     assert expected.startswith(output.read_bytes())
     subprocess.run(["mount", "-o", "remount,size=64m", tmp_path / "out.jsonl.parts"], check=True)
     finish(start(data, output, guard_path, "--ray", nodes.address))

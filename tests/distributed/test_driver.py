@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,16 +13,22 @@ import pytest
 from guardcli import EngineConfig, JudgeConfig, ModelConfig, Taxonomy
 from guardcli.audit import POISON_MESSAGE, AuditJob, AuditObserver, Interrupted, Interrupts, Shard
 from guardcli.audit.auditing import run_job
-from guardcli.audit.journal import Journal, PoisonRecord, peek_manifest
+from guardcli.audit.journal import Journal, PoisonRecord, peek_manifest, read_checkpoints
 from guardcli.audit.progress import AuditPreparation
 from guardcli.distributed import ClusterConfig, PoolSize
 from guardcli.distributed.driver import MAX_DEATHS, MAX_FAILED_STARTS, Driver
+from guardcli.distributed.output_summary import OutputSummary
+from guardcli.distributed.parts import PartsFolder
 from guardcli.distributed.proof import Proof
 from guardcli.distributed.task import UnitCounts, UnitReport, UnitTask
+from guardcli.distributed.unit_notes import notes_path
 from guardcli.distributed.worker import Worker
 from guardcli.distributed.workers import Event, UnitCounted, UnitEnded, WorkerDied, WorkerProved, WorkerRefused
 from guardcli.errors import ClusterError, GuardError, InputError, OutputError
-from guardcli.formats import ReadOptions
+from guardcli.formats import ReadOptions, Remark, RemarkCollector
+from guardcli.judging.reader import read_verdicts
+from guardcli.judging.summary import summarize
+from guardcli.judging.summary_json import to_json
 from tests.distributed.fake_opener import FakeOpener
 
 
@@ -78,6 +85,10 @@ class Pool:
 class Notes(AuditObserver):
     def __init__(self) -> None:
         self.lost: list[str] = []
+        self.remarks: list[Remark] = []
+
+    def on_remark(self, remark: Remark) -> None:
+        self.remarks.append(remark)
 
     def on_worker_lost(self, node: str, reason: str) -> None:
         self.lost.append(f"{node}: {reason}")
@@ -114,9 +125,10 @@ def expected(job: AuditJob) -> bytes:
 
 
 def drive(pool: Pool, *, observer: AuditObserver | None = None, **cluster: float) -> None:
+    """Run an audit to its end, which gives the summary of all its rows."""
     job = pool.job
     sources = job.read_sources(job.find_files(), AuditPreparation())
-    Driver(
+    summary = Driver(
         job,
         sources,
         job.split(sources),
@@ -126,6 +138,7 @@ def drive(pool: Pool, *, observer: AuditObserver | None = None, **cluster: float
         interrupts=Interrupts(),
         now=lambda: pool.clock,
     ).run()
+    assert to_json(summary) == to_json(summarize(read_verdicts(str(job.output))))
 
 
 def test_units_are_joined_into_the_output_of_one_machine(job: AuditJob, expected: bytes) -> None:
@@ -404,3 +417,68 @@ def test_poison_records_of_parts_become_error_rows_and_are_noted_in_the_journal(
     assert [entry["guilty"] for entry in entries if "guilty" in entry] == [
         {"unit": 1, "line": 14, "part": None, "signal": "SIGSEGV"}
     ]
+
+
+def test_remarks_on_records_are_those_of_one_machine_wherever_workers_die(job: AuditJob) -> None:
+    """The first worker of a unit dies in it, and the next one resumes it."""
+    lines = [
+        json.dumps(
+            {"prompt": f"question {n}"} | ({f"remark_{n}": "a sentence that nobody judges"} if n in notable else {})
+        )
+        for notable in [{2, 3, 20, 21, 40}]
+        for n in range(60)
+    ]
+    Path(job.inputs[0]).write_text("\n".join(lines) + "\n")
+    job = replace(job, unit_bytes=1000, block_tokens=200)
+    deadly = {0: "question 15", 1: "question 45"}
+
+    def die_inside(task: UnitTask) -> Event | None:
+        word = deadly.pop(task.number, None)
+        if word is None:
+            return None
+        opener = replace(job.open_guard, word=word, signal=signal.SIGINT)  # type: ignore[call-arg]
+        worker = Worker(".", replace(job, open_guard=opener), "node")
+        worker.prove()
+        with pytest.raises(KeyboardInterrupt):
+            worker.judge(task)
+        assert Path(task.part).read_bytes()
+        return WorkerDied(0, "killed")
+
+    notes = Notes()
+    drive(Pool(job, before=die_inside), observer=notes)
+    assert not deadly
+    whole = RemarkCollector()
+    assert len(list(whole.watch(job.read_options.read(list(job.inputs))))) == 62
+    assert [remark.name for remark in whole.remarks] == [f"remark_{n}" for n in (2, 3, 20, 21, 40)]
+    assert notes.remarks == whole.remarks
+
+
+def test_notes_of_workers_that_are_gone_or_changed_are_made_of_the_rows(job: AuditJob) -> None:
+    """`drive` compares the summary."""
+
+    def spoil(task: UnitTask) -> Event | None:
+        report = Worker(".", job, "node").judge(task)
+        notes = notes_path(Path(task.part))
+        if task.number == 1:
+            notes.unlink()
+        if task.number == 2:
+            notes.write_bytes(notes.read_bytes().replace(b'"safe":', b'"save":'))
+        if task.number == 5:
+            raise Interrupted(2)
+        return UnitEnded(0, report)
+
+    with pytest.raises(Interrupted):
+        drive(Pool(job, before=spoil), keep_parts=True)
+    drive(Pool(job), keep_parts=True)
+    drive(Pool(job))  # it is finished
+
+
+def test_rows_are_not_read_where_workers_have_noted_them(job: AuditJob) -> None:
+    drive(Pool(job), keep_parts=True)
+    job.output.write_bytes(b"")  # nothing of it is read below
+    parts = PartsFolder(job.output, peek_manifest(job.output) or {})
+    sources = job.read_sources(job.find_files(), AuditPreparation())
+    rows = OutputSummary(job.output, parts, job.split(sources), AuditObserver())
+    for checkpoint in read_checkpoints(job.output):
+        rows.add(checkpoint)
+    assert rows.summary.total == 62

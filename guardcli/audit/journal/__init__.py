@@ -10,6 +10,7 @@ from guardcli.audit.journal.journal import (
     check_unlocked,
     files_of,
     peek_manifest,
+    read_checkpoints,
     read_run,
     read_state,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "check_unlocked",
     "files_of",
     "peek_manifest",
+    "read_checkpoints",
     "read_run",
     "read_state",
 ]

@@ -19,7 +19,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -308,17 +308,18 @@ def read_state(output: Path) -> JournalState:
     Raises:
         OutputError: there is no journal, or it was changed.
     """
-    _, journal_path, _ = files_of(output)
-    try:
-        with _open_to_read(journal_path) as journal:
-            content = _read_journal(journal, journal_path)
-    except OSError as error:
-        raise OutputError(
-            f"{output}: cannot read its journal {journal_path}: {error.strerror}; expected a file that guard audit "
-            "wrote",
-            code="input/unreadable",
-        ) from error
-    return _replayed(content[: content.rfind(b"\n") + 1], DigestChain(), journal_path)
+    return _replayed(_lines_of_journal(output), DigestChain(), files_of(output)[1])
+
+
+def read_checkpoints(output: Path) -> Iterator[Checkpoint]:
+    """Read the checkpoints of all blocks that an output has, in their order.
+
+    Raises:
+        OutputError: there is no journal, or it was changed.
+    """
+    content = _lines_of_journal(output)
+    _replayed(content, DigestChain(), files_of(output)[1])
+    yield from (entry for entry in decode(content, DigestChain()) if isinstance(entry, Checkpoint))
 
 
 def check_unlocked(output: Path) -> None:
@@ -402,6 +403,21 @@ def _open_to_read(path: Path, *, follow: bool = False) -> BinaryIO:
         file.close()
         raise OutputError(f"{path} is not a regular file", code="output/not-regular")
     return file
+
+
+def _lines_of_journal(output: Path) -> bytes:
+    """The whole lines of an output's journal. Raises OutputError: there is none."""
+    journal_path = files_of(output)[1]
+    try:
+        with _open_to_read(journal_path) as journal:
+            content = _read_journal(journal, journal_path)
+    except OSError as error:
+        raise OutputError(
+            f"{output}: cannot read its journal {journal_path}: {error.strerror}; expected a file that guard audit "
+            "wrote",
+            code="input/unreadable",
+        ) from error
+    return content[: content.rfind(b"\n") + 1]
 
 
 def _read_journal(file: BinaryIO, path: Path) -> bytes:
