@@ -15,7 +15,7 @@ from guardcli.audit.journal import ManifestMismatchError, files_of, peek_manifes
 from guardcli.audit.manifest import block_tokens_of, describe_differences, make_manifest, only_inputs_changed
 from guardcli.audit.progress import AuditPreparation
 from guardcli.audit.run import Shard
-from guardcli.audit.sources import UNIT_BYTES, Source
+from guardcli.audit.sources import UNIT_BYTES, Source, read_sources
 from guardcli.audit.units import Unit, read_unit, split_into_units
 from guardcli.errors import ErrorCode, OutputError
 from guardcli.files.collisions import check_output_path
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from guardcli.judging import Guard, JudgeConfig
     from guardcli.models import ModelConfig
     from guardcli.taxonomy import Taxonomy
+
+
+_MAX_READERS = 8  # threads that hash: finding line breaks, which one of them does at a time, is the limit then
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,12 @@ class AuditJob:
 
     def read_sources(self, files: InputFiles, preparation: AuditPreparation) -> list[Source]:
         """Hash the inputs, and find where they can be cut. Raises InputError."""
+        from guardcli.engine.resources import available_cores  # llama.cpp is not loaded to merge shards
+
         preparation.total = _total_size(files.paths)
-        return [Source.from_path(path, self.unit_bytes, on_read=preparation.read) for path in files.paths]
+        return read_sources(
+            files.paths, self.unit_bytes, on_read=preparation.read, threads=min(_MAX_READERS, available_cores())
+        )
 
     def split(self, sources: Sequence[Source]) -> list[Unit]:
         """Cut the inputs into units. Raises InputError: one cannot be opened."""

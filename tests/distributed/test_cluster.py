@@ -117,15 +117,26 @@ def guard(*words: str | Path, cwd: Path, **variables: str) -> subprocess.Popen[s
     )  # fmt: skip
 
 
-def test_undisturbed_it_gives_the_bytes_of_one_machine(nodes: Nodes, data: Path, guard_path: Path) -> None:
+def test_undisturbed_it_gives_the_bytes_and_the_messages_of_one_machine(
+    nodes: Nodes, data: Path, guard_path: Path, tmp_path: Path
+) -> None:
     """By the command, on llama.cpp."""
-    words = ["audit", data.name, "-m", guard_path, "--threads", "1", *ENGINE, "--max-errors", "9%"]
-    finish(guard(*words, "-o", "one.jsonl", cwd=data.parent))
-    stderr = finish(guard(*words, "-o", "many.jsonl", "--ray", nodes.address, cwd=data.parent))
-    assert stderr == ""
-    assert (data.parent / "many.jsonl").read_bytes() == (data.parent / "one.jsonl").read_bytes()
-    assert not (data.parent / "many.jsonl.parts").exists()
-    finish(guard(*words, "-o", "many.jsonl", cwd=data.parent))  # one machine takes it for its own, and finished
+    lines = data.read_text().splitlines()
+    for number in (390, 60, 61):
+        lines[number] = json.dumps({"prompt": "x", f"remark{number % 2}": "text that nobody judges"})
+    lines[200] = '{"messages":[{"role":"system","content":"Be kind."},{"role":"user","content":"hi"}]}'
+    (tmp_path / "data.jsonl").write_text("\n".join(lines) + "\n")
+    words = ["audit", "data.jsonl", "-m", guard_path, "--threads", "1", *ENGINE, "--max-errors", "9%"]
+    stderr = finish(guard(*words, "-o", "one.jsonl", cwd=tmp_path))
+    assert [line.split(" ")[1] for line in stderr.splitlines()] == [
+        "data.jsonl:61:",
+        "data.jsonl:62:",
+        "data.jsonl:201:",
+    ]
+    assert finish(guard(*words, "-o", "many.jsonl", "--ray", nodes.address, cwd=tmp_path)) == stderr
+    assert (tmp_path / "many.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+    assert not (tmp_path / "many.jsonl.parts").exists()
+    finish(guard(*words, "-o", "many.jsonl", cwd=tmp_path))  # one machine takes it for its own, and finished
 
 
 def test_a_worker_that_is_killed_is_replaced(
