@@ -164,7 +164,9 @@ def _stages(model: Model, content: bytes, rounds: int) -> dict[str, float]:
     return {name: round(seconds * 1e6, 1) for name, seconds in found.items()}
 
 
-def null_engine(prefix_lens: Sequence[int] = (256, 256), *, offloaded: bool = True) -> BatchedEngine:
+def null_engine(
+    prefix_lens: Sequence[int] = (256, 256), *, offloaded: bool = True, context: type[NullContext] = NullContext
+) -> BatchedEngine:
     resources = Resources(
         n_ctx_train=8192,
         sliding_window=False,
@@ -173,7 +175,7 @@ def null_engine(prefix_lens: Sequence[int] = (256, 256), *, offloaded: bool = Tr
         offloaded=offloaded,
         cores=1,
     )
-    return BatchedEngine(NullContext(autotune(resources, EngineConfig(), prefix_lens)))
+    return BatchedEngine(context(autotune(resources, EngineConfig(), prefix_lens)))
 
 
 def _on_one_core(work: Callable[[], T]) -> T:

@@ -20,7 +20,8 @@ from guardcli.distributed.worker import Worker
 from guardcli.distributed.workers import Event, UnitCounted, UnitEnded, WorkerDied, WorkerProved, WorkerRefused
 from guardcli.errors import GuardError
 
-_COUNTS_INTERVAL = 1.0  # seconds between questions to a worker
+_ASK_SECONDS = 1.0  # between two questions to workers how far they are: each costs the driver a millisecond
+_ASKS_PER_TIMEOUT = 4  # to each worker at least, so that one that judges is not taken for hung
 _WATCH = "watch"  # the methods that run beside `prove` and `judge`, in a thread of their own
 
 
@@ -125,8 +126,9 @@ class RayPool:
 
     def _ask_for_counts(self) -> None:
         now = time.monotonic()
+        interval = min(_ASK_SECONDS * len(self._busy), self._config.worker_timeout / _ASKS_PER_TIMEOUT)
         for worker in self._busy:
-            if now - self._asked[worker] >= _COUNTS_INTERVAL:
+            if now - self._asked[worker] >= interval:
                 self._asked[worker] = float("inf")
                 ref = self._actors[worker].counts.options(concurrency_group=_WATCH).remote()
                 self._refs[ref] = worker, "counts"
