@@ -28,8 +28,8 @@ _WATCH = "watch"  # the methods that run beside `prove` and `judge`, in a thread
 class RayWorker:
     """The actor. It returns the user's errors as values, which Ray would wrap otherwise."""
 
-    def __init__(self, version: str, source: str, folder: str, job: bytes) -> None:
-        self._guardcli, self._folder, self._job = (version, source), folder, job
+    def __init__(self, version: str, source: str, folder: str, job: bytes, has_gpu: bool) -> None:
+        self._guardcli, self._folder, self._job, self._has_gpu = (version, source), folder, job, has_gpu
         self._worker: Worker | None = None
 
     def prove(self) -> Proof | tuple[str, GuardError]:
@@ -37,7 +37,7 @@ class RayWorker:
         node = _node_name()
         try:
             check_same_guardcli(*self._guardcli)  # before anything is unpickled that may have other fields here
-            self._worker = Worker(self._folder, pickle.loads(self._job), node)
+            self._worker = Worker(self._folder, pickle.loads(self._job), node, has_gpu=self._has_gpu)
             return self._worker.prove()
         except GuardError as error:
             return node, error
@@ -63,7 +63,7 @@ class RayPool:
     def __init__(self, ray: ModuleType, job: AuditJob, size: PoolSize, config: ClusterConfig) -> None:
         self._ray, self._config, self._size = ray, config, size
         self._actor_class = ray.remote(concurrency_groups={_WATCH: 1})(RayWorker)
-        self._arguments = (__version__, source_digest(), os.getcwd(), pickle.dumps(job))
+        self._arguments = (__version__, source_digest(), os.getcwd(), pickle.dumps(job), size.gpus > 0)
         self._actors: dict[int, Any] = {}
         self._started = 0
         self._refs: dict[Any, tuple[int, str]] = {}  # what was asked of which worker

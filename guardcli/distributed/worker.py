@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -23,6 +24,9 @@ from guardcli.errors import ClusterError, GuardError, InputError, ModelError, Ou
 from guardcli.formats import Remark, RemarkCollector
 from guardcli.judging import Guard, Verdict, reader
 from guardcli.judging.summary import Summary
+from guardcli.models.llama import INSTALL_CUDA
+
+_log = logging.getLogger(__name__)
 
 ReadUnit: TypeAlias = Callable[[BinaryIO, Unit, int], Iterable[Item]]
 
@@ -33,9 +37,9 @@ class Worker:
     `prove` and `judge` are called one after the other in one thread; `counts` and `stop` at any time in another one.
     """
 
-    def __init__(self, folder: str, job: AuditJob, node: str | None = None) -> None:
-        """`folder` is where paths of the job begin; it is entered by `prove`."""
-        self._folder, self._job = folder, job
+    def __init__(self, folder: str, job: AuditJob, node: str | None = None, *, has_gpu: bool = False) -> None:
+        """`folder` is where paths of the job begin; it is entered by `prove`. `has_gpu`: the worker was given one."""
+        self._folder, self._job, self._has_gpu = folder, job, has_gpu
         self._node = node or socket.gethostname()
         self._guard: Guard | None = None
         self._limits = BlockLimits()
@@ -54,6 +58,8 @@ class Worker:
             ) from error
         with collected_notices() as notices:
             guard = self._open()
+            if self._has_gpu and not guard.model.llama.offloaded:
+                _log.warning("workers are given GPUs, and their llama-cpp-python cannot use them: %s", INSTALL_CUDA)
         self._limits = self._job.block_limits(guard)
         self._read = self._job.record_reader()
         return make_proof(guard, self._job, node=self._node, notices=tuple(notices))

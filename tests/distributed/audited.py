@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--signal", default="SIGKILL")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--gpus", type=float)
     given = parser.parse_args()
     opener = FakeOpener(
         ModelConfig(given.model, template="llama-guard-3-8b"),
@@ -69,7 +70,7 @@ def main() -> None:
         if given.ray is None:
             run_job(job, shard=Shard(), observer=Lines(), interrupts=Interrupts())
         else:
-            cluster = ClusterConfig(given.ray, worker_timeout=given.timeout)
+            cluster = ClusterConfig(given.ray, worker_timeout=given.timeout, gpus_per_worker=given.gpus)
             audit_on_cluster(job, cluster, observer=Lines(), interrupts=Interrupts())
     except (Interrupted, GuardError) as error:
         sys.exit(f"{error}")

@@ -1,7 +1,8 @@
 """A Ray cluster of imitated nodes on loopback, as a process of its own: `python -m tests.distributed.nodes CPUS…`.
 
-It prints the address and then obeys lines on stdin, each answered by a line: `add CPUS [NAME=VALUE…]` starts a node
-with variables, `kill INDEX` kills the processes of one, the last one if it is -1. At the end of stdin everything ends.
+It prints the address and then obeys lines on stdin, each answered by a line: `add CPUS GPUS [NAME=VALUE…]` starts a
+node with variables, `kill INDEX` kills the processes of one, the last one if it is -1. At the end of stdin everything
+ends.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class Nodes:
         self._process, self._log = process, log
         self.address = self._answer()
 
-    def add(self, cpus: int, **variables: str) -> None:
-        self._ask(f"add {cpus} {' '.join(f'{name}={value}' for name, value in variables.items())}")
+    def add(self, cpus: int, gpus: int = 0, **variables: str) -> None:
+        """Start a node. Its GPUs are numbers to Ray: none needs to be there."""
+        self._ask(f"add {cpus} {gpus} {' '.join(f'{name}={value}' for name, value in variables.items())}")
 
     def kill(self, index: int) -> None:
         self._ask(f"kill {index}")
@@ -105,21 +107,27 @@ def running_nodes(cpus: Sequence[int], log: Path) -> Iterator[Nodes]:
 
 
 def main() -> None:
-    sizes = [int(word) for word in sys.argv[1:]]
+    cpus_of_nodes = [int(word) for word in sys.argv[1:]]
     with tempfile.TemporaryDirectory(prefix="guard-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         os.environ["RAY_TMPDIR"] = folder  # where Ray notes the address of the last cluster, for `auto`
         (Path(folder) / "ray").mkdir()
         from ray.cluster_utils import Cluster
 
         options = {"node_ip_address": "127.0.0.1", "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args={**options, "num_cpus": sizes[0]}, shutdown_at_exit=True)
-        nodes = [cluster.head_node, *(cluster.add_node(node_ip_address="127.0.0.1", num_cpus=n) for n in sizes[1:])]
+        cluster = Cluster(
+            initialize_head=True, head_node_args={**options, "num_cpus": cpus_of_nodes[0]}, shutdown_at_exit=True
+        )
+        nodes = [
+            cluster.head_node,
+            *(cluster.add_node(node_ip_address="127.0.0.1", num_cpus=n) for n in cpus_of_nodes[1:]),
+        ]
         print(f"> {cluster.address}", flush=True)
         for line in sys.stdin:
             match line.split():
-                case ["add", cpus, *variables]:
+                case ["add", cpus, gpus, *variables]:
                     env = dict(variable.split("=", 1) for variable in variables)
-                    nodes.append(cluster.add_node(node_ip_address="127.0.0.1", num_cpus=int(cpus), env_vars=env))
+                    sizes = {"num_cpus": int(cpus), "num_gpus": int(gpus)}
+                    nodes.append(cluster.add_node(node_ip_address="127.0.0.1", env_vars=env, **sizes))
                 case ["kill", index]:
                     cluster.remove_node(nodes.pop(int(index)), allow_graceful=False)
             print("> ok", flush=True)

@@ -340,6 +340,23 @@ def test_more_than_any_node_has_is_refused(nodes: Nodes, data: Path, guard_path:
     assert not (tmp_path / "out.jsonl").exists()
 
 
+def test_workers_share_gpus_and_say_that_llama_cpp_cannot_use_them(
+    nodes: Nodes, data: Path, guard_path: Path, expected: bytes, tmp_path: Path
+) -> None:
+    """Ray counts GPUs that are not there: of two, each worker takes a half, on the one node that has any."""
+    output = tmp_path / "out.jsonl"
+    nodes.add(8, gpus=2)
+    process = start(data, output, guard_path, "--ray", nodes.address, "--seconds", SECONDS, "--gpus", "0.5")
+    wait_for(lambda: len(nodes.workers()) == 4, process)
+    stderr = finish(process)
+    nodes.kill(-1)
+    ready = re.findall(r"worker on (.*)", stderr)
+    assert len(set(ready)) == 1
+    assert len(ready) <= 4
+    assert stderr.count("workers are given GPUs, and their llama-cpp-python cannot use them: ") == 1
+    assert output.read_bytes() == expected
+
+
 def listening(session: int) -> list[str]:
     """The addresses on which the processes of a session listen, with their ports."""
     lines = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout.splitlines()
