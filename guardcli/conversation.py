@@ -17,12 +17,22 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 class Message:
     """One message of a conversation.
 
-    `content` is its text. `skipped` has the kind of each part that is not text, such as "image" or "tool_call".
+    `content` is its text. `skipped` has the kind of each part that is not text, such as "image" or "tool_call". `calls`
+    are the calls of functions among these parts, each as JSON: `{"name": …, "arguments": …}`.
     """
 
     role: Role
     content: str
     skipped: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that an answer was made from: its text, and the object that it is in, as JSON."""
+
+    text: str
+    json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,8 @@ class Conversation:
 
     `flags` are remarks of the reader that become flags of the row, such as "invalid_unicode". `skipped` has the kind of
     each thing outside the messages that is not text to judge, such as "tool_definition". `unread` has the paths of
-    other text in the record: no message has this text, and nothing marks it as metadata.
+    other text in the record: no message has this text, and nothing marks it as metadata. `documents` and `tools`, the
+    latter each as JSON, are what criteria about answers from documents and calls of functions need.
     """
 
     messages: tuple[Message, ...]
@@ -39,6 +50,8 @@ class Conversation:
     flags: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    documents: tuple[Document, ...] = ()
+    tools: tuple[str, ...] = ()
 
     @property
     def num_operator_messages(self) -> int:

@@ -67,6 +67,7 @@ ErrorCode = Literal[
     "record/unread-text",
     "record/nothing-to-judge",
     "record/speaker-not-judged",
+    "record/no-documents",
     "record/control-token",
     "record/missing-character",
     "record/prompt-too-long",
@@ -339,6 +340,11 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
         "record/speaker-not-judged",
         "The model judges the messages of one speaker only, and the one to judge is of the other.",
         "Choose another `--target`, or a model that judges both; see docs/families.md.",
+    ),
+    (
+        "record/no-documents",
+        "No category can be asked about a message: each needs documents or tools that the record does not have.",
+        "Add `documents` or `tools` to the record, or categories without `needs` to the policy.",
     ),
     ("record/control-token", "A text would become a control token of the model.", "Judge it with another model."),
     (

@@ -238,7 +238,9 @@ def _threshold_changes(result: PolicyTestResult, run: PolicyTestRun) -> Iterator
     if case.expect == "safe":
         changed = {label: _nearest_threshold(scores[label], "safe") for label in row.categories or ()}
     else:
-        expected = [run.labels[id_] for id_ in case.categories]
+        expected = [label for id_ in case.categories if (label := run.labels[id_]) in scores]
+        if case.categories and not expected:  # none of them was asked about
+            return
         label = max(expected or scores, key=lambda label: scores[label] - rule.threshold_of(label))
         changed = {label: _nearest_threshold(scores[label], "unsafe")}
     thresholds = {label: threshold for label, threshold in changed.items() if threshold is not None}

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from guardcli.conversation import Conversation, Json, Message, NamedConversations, Role
-from guardcli.formats import roles
+from guardcli.formats import decoding, roles
+from guardcli.formats.beside import to_json
 from guardcli.formats.claims import Claims
 from guardcli.formats.errors import RecordError, describe_type
 from guardcli.formats.prose import Prose, classify
@@ -128,13 +129,14 @@ def read_message(
     if role is None:
         role = _read_role(item, number, dialect)
     calls = _count_tool_calls(item, location, claims)
+    functions = _function_calls(item) if calls else ()
     outside = _read_text_outside_content(item, location, claims)
     name = _content_name(item, dialect)
     if name is None and not calls and not outside:
         raise RecordError(f"{location} has no content", code="record/missing-field")
     text, skipped = ("", ()) if name is None else read_content(item, name, location, claims, dialect)
     before, after = outside or ([], [])
-    return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls)
+    return Message(role, "\n".join(filter(None, (*before, text, *after))), skipped + calls, functions)
 
 
 def read_conversation(
@@ -238,6 +240,21 @@ def _count_tool_calls(item: dict[str, Json], location: str, claims: Claims) -> t
         claims.claim(item, name)
     claims.claim(item, "tool_calls")
     return ("tool_call",) * count
+
+
+def _function_calls(item: dict[str, Json]) -> tuple[str, ...]:
+    """Return the calls of functions of a message in OpenAI's form, as chat templates write them."""
+    listed = item.get("tool_calls")
+    calls = [*(listed if isinstance(listed, list) else ()), item.get("function_call")]
+    functions: list[str] = []
+    for call in calls:
+        function = call.get("function", call) if isinstance(call, dict) else None
+        if isinstance(function, dict) and isinstance(name := function.get("name"), str):
+            arguments = function.get("arguments", {})
+            text = arguments if isinstance(arguments, str) else to_json(arguments)
+            decoding.check_nul(name + text)
+            functions.append(f'{{"name": "{name}", "arguments": {text}}}')
+    return tuple(functions)
 
 
 def _read_part(part: Json, location: str, claims: Claims, dialect: Dialect) -> tuple[str, str | None]:

@@ -40,7 +40,10 @@ def make_records(frame: Frame, key: Key, options: CompiledOptions, report: ReadR
         has_next_part = number < len(conversations)
         conversation = parsed
         if key.id is not None or flags:  # by position: `replace` is slow
-            conversation = Conversation(parsed.messages, key.id, (*flags, *parsed.flags), parsed.skipped, parsed.unread)
+            conversation = Conversation(
+                parsed.messages, key.id, (*flags, *parsed.flags), parsed.skipped, parsed.unread, parsed.documents,
+                parsed.tools,
+            )  # fmt: skip
         records.append(Record(part_key, conversation, fields, raw, has_next_part, before))
         before = b""
     return records

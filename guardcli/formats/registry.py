@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol
 
 from guardcli.conversation import Conversation, Json, Message, NamedConversations
 from guardcli.formats import ai_sdk, batch_api, decoding, exports, hh, openai, otel, pairs, paths, sharegpt, traces
+from guardcli.formats.beside import read_beside
 from guardcli.formats.claims import Claims
 from guardcli.formats.compiled_options import CompiledOptions
 from guardcli.formats.errors import RecordError, describe_type, quote_names
@@ -54,7 +55,7 @@ def parse_conversations(value: Json, options: CompiledOptions, report: ReadRepor
     try:
         try:
             selected = paths.get_at_path(value, options.messages_path) if options.messages_path else value
-            conversations = _parse_selected(selected, options, claims, report)
+            conversations = read_beside(selected, _parse_selected(selected, options, claims, report), claims)
             if options.text_fields:
                 conversations = [*conversations, *_parse_text_fields(value, options, claims)]
                 if not conversations:

@@ -52,5 +52,7 @@ def _join_request(record: Record | Malformed, requests: Mapping[str, Conversatio
         flags=tuple(dict.fromkeys(request.flags + answer.flags)),
         skipped=request.skipped + answer.skipped,
         unread=tuple(dict.fromkeys(request.unread + answer.unread)),
+        documents=request.documents + answer.documents,
+        tools=request.tools + answer.tools,
     )
     return replace(record, conversation=conversation)

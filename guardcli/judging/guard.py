@@ -99,7 +99,7 @@ class Guard:
             if calibration is not None:
                 calibration.check_matches(self.provenance)
             renderers = _renderers(self.template, self.taxonomy, per_category=self.per_category)
-            prefixes = {r.prefix(speaker) for r in renderers.values() for speaker in self.template.judges}
+            prefixes = {r.prefix(speaker) for r in renderers.values() for speaker in r.judges}
             self.policy_prompts = _policy_prompts(renderers.values())
             prefix_lens = [len(model.vocab.encode(prefix)) for prefix in prefixes]
             answers = AnswerGrammar.from_taxonomy(self.taxonomy, self.template, model.vocab)
@@ -273,13 +273,14 @@ class Guard:
         Raises:
             EngineError: a run is not over, or llama.cpp failed.
         """
-        asked = speakers_of(records, self.config.target)
-        speakers = [speaker for speaker in asked if speaker in self.template.judges]
+        speakers = speakers_of(records, self.config.target)
         pipeline = self._open_pipeline()
         with self._engine_lease.hold():
             pipeline.measure_tolerance()  # measured before, or its traces would be in what follows
             encoders = pipeline.encoders.values()
-            pipeline.engine.reset([encoder.prefix(speaker) for encoder in encoders for speaker in speakers])
+            pipeline.engine.reset(
+                [encoder.prefix(one) for encoder in encoders for one in speakers if one in encoder.judges]
+            )
 
     @property
     def stats(self) -> EngineStats:
@@ -365,7 +366,7 @@ def _renderers(template: Template, taxonomy: Taxonomy, *, per_category: bool) ->
 
 def _policy_prompts(renderers: Iterable[Renderer]) -> frozenset[tuple[Segment, ...]]:
     """The text around a conversation. If two policies have the same, a model cannot tell them apart."""
-    return frozenset(one.prefix(speaker) + one.suffix(speaker) for one in renderers for speaker in one.template.judges)
+    return frozenset(one.prefix(speaker) + one.suffix(speaker) for one in renderers for speaker in one.judges)
 
 
 def _warn_of_long_prefix(longest: int, limit: int) -> None:

@@ -9,14 +9,22 @@ from itertools import accumulate
 from operator import or_
 from typing import Any
 
-from guardcli.conversation import Malformed, Record, Role
+from guardcli.conversation import Conversation, Malformed, Record, Role
 from guardcli.errors import ErrorCode, ModelError, setting
 from guardcli.judging.calibration import Calibration
 from guardcli.judging.cost import RecordCost
-from guardcli.judging.truncation import EncodedPrompt, EncodedTurns, PromptEncoder, PromptEncoders, PromptWindows
+from guardcli.judging.truncation import (
+    BesideTooLong,
+    EncodedPrompt,
+    EncodedTurns,
+    PromptEncoder,
+    PromptEncoders,
+    PromptWindows,
+)
 from guardcli.models import UnencodableTextError
 from guardcli.prompts import contains_marker
 from guardcli.prompts.turns import (
+    SPEAKERS,
     TARGETS,
     NothingToJudge,
     Speaker,
@@ -27,13 +35,16 @@ from guardcli.prompts.turns import (
     leaves_out_speakers,
     turns,
     why_unjudged,
+    without_documents,
 )
+from guardcli.taxonomy import Need
 
 # One record's prompts, in tokens: 128 MB. A conversation of 4,000 messages that fills a context of 8,192.
 MAX_TOKENS = 1 << 25
 
 _LAST_ONLY = setting("JudgeConfig.target", "last")
 
+TOO_LONG: ErrorCode = "record/prompt-too-long"
 MAX_RECORD_TOKENS = 1 << 16  # that are evaluated for a record: 20 minutes for a model that reads 50 tokens a second
 
 
@@ -142,10 +153,9 @@ def prepare(
             continue
         try:
             yield _prepare_record(draft, encoders, RecordCost(shares=shares), config.max_record_tokens)
-        except UnencodableTextError as reason:
-            yield PreparedRecord(
-                draft.record, skipped=draft.all_turns.skipped, error=str(reason), error_code=reason.code
-            )
+        except (UnencodableTextError, BesideTooLong) as reason:
+            code = reason.code if isinstance(reason, UnencodableTextError) else TOO_LONG
+            yield PreparedRecord(draft.record, skipped=draft.all_turns.skipped, error=str(reason), error_code=code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +174,7 @@ class _Draft:
 def _draft(record: Record | Malformed, encoders: PromptEncoders, config: JudgeConfig) -> _Draft | PreparedRecord:
     if isinstance(record, Malformed):
         return PreparedRecord(record, error=record.reason, error_code=record.code)
-    all_turns, speakers = turns(record.conversation, config.as_user), _encoder(encoders).judges
+    all_turns, speakers = turns(record.conversation, config.as_user, _needs(encoders)), _judges(encoders)
     try:
         chosen = judged(all_turns, config.target, speakers)
     except NothingToJudge as reason:
@@ -177,7 +187,7 @@ def _draft(record: Record | Malformed, encoders: PromptEncoders, config: JudgeCo
         all_turns=all_turns,
         chosen=chosen,
         chosen_indices=indices,
-        encoded=_encoder(encoders).conversation(shown),
+        encoded=_encoder(encoders).conversation(shown, record.conversation),
         flags=tuple(_record_flags(record, all_turns, config.target, speakers)),
     )
 
@@ -209,9 +219,7 @@ def _prepare_record(draft: _Draft, encoders: PromptEncoders, cost: RecordCost, l
         elif total > MAX_TOKENS:
             error = _too_large(len(draft.chosen))
         if error is not None:
-            return PreparedRecord(
-                draft.record, skipped=draft.all_turns.skipped, error=error, error_code="record/prompt-too-long"
-            )
+            return PreparedRecord(draft.record, skipped=draft.all_turns.skipped, error=error, error_code=TOO_LONG)
     return PreparedRecord(draft.record, tuple(turn_prompts_list), draft.all_turns.skipped)
 
 
@@ -233,17 +241,45 @@ def _too_large(count: int) -> str:
 
 
 def _parts(draft: _Draft, encoders: PromptEncoders) -> Iterator[TurnPrompts]:
-    shown, flags = draft.encoded.shown, draft.flags
-    markers, speakers = _encoder(encoders).markers, _encoder(encoders).judges
+    shown, flags, conversation = draft.encoded.shown, draft.flags, draft.record.conversation
+    markers, speakers = _encoder(encoders).markers, _judges(encoders)
     # In what is shown up to here.
     marked = list(accumulate((contains_marker(turn.text, markers) for turn in shown), or_))
+    marked_beside = any(contains_marker(text, markers) for text in _texts_beside(conversation, _needs(encoders)))
     indices = iter(draft.chosen_indices)
     for turn in draft.chosen:
         if (unjudged := why_unjudged(turn, speakers)) is not None:
             yield TurnPrompts(turn, {}, flags, unjudged)
             continue
         at = next(indices)
-        questions = {category: encoder.fit(draft.encoded, at) for category, encoder in encoders.items()}
-        marker = ("marker_in_content",) if marked[at] else ()
+        about = {category: encoder for category, encoder in encoders.items() if turn.speaker in encoder.judges}
+        lacking = {need for encoder in about.values() if (need := encoder.lacks(conversation)) is not None}
+        asked = {category: encoder for category, encoder in about.items() if encoder.needs not in lacking}
+        if not asked:
+            yield TurnPrompts(turn, {}, flags, without_documents(turn, lacking))
+            continue
+        questions = {category: encoder.fit(draft.encoded, at) for category, encoder in asked.items()}
+        marker = ("marker_in_content",) if marked[at] or marked_beside else ()
+        not_asked = ("category_not_asked",) if lacking else ()
         windowed = ("windowed",) if any(windows.windowed for windows in questions.values()) else ()
-        yield TurnPrompts(turn, questions, (*flags, *marker, *windowed))
+        yield TurnPrompts(turn, questions, (*flags, *marker, *not_asked, *windowed))
+
+
+def _judges(encoders: PromptEncoders) -> tuple[Speaker, ...]:
+    """Whose messages any of the prompts are about."""
+    if len(encoders) == 1:
+        return _encoder(encoders).judges
+    asked = {speaker for encoder in encoders.values() for speaker in encoder.judges}
+    return tuple(speaker for speaker in SPEAKERS if speaker in asked)
+
+
+def _needs(encoders: PromptEncoders) -> frozenset[Need]:
+    """What any of the categories needs beside messages."""
+    return frozenset(encoder.needs for encoder in encoders.values() if encoder.needs is not None)
+
+
+def _texts_beside(conversation: Conversation, needs: Collection[Need]) -> Iterator[str]:
+    if "documents" in needs:
+        yield from (document.text for document in conversation.documents)
+    if "tools" in needs:
+        yield from conversation.tools

@@ -93,11 +93,16 @@ class Redecision:
             raise InputError(str(error), code="row/other-policy") from None
 
     def _check_complete(self, verdict: Verdict) -> None:
-        """Refuse a row with scores by category that lacks one, and no error for it: nobody judged that category."""
+        """Refuse a row with scores by category that lacks one, and no error for it: nobody judged that category.
+
+        Categories that are not asked about every message and every record may be missing.
+        """
+        always = [one for one in self.taxonomy.categories if one.role is None and one.needs is None]
+        required = {old for old, new in self.labels.items() if new in {one.label for one in always}}
         for turn in verdict.scores.turns:
             if turn.category_scores is None or turn.error is not None:
                 continue
-            if missing := sorted(self.labels.keys() - turn.category_scores.keys()):
+            if missing := sorted(required - turn.category_scores.keys()):
                 raise InputError(
                     f"it has no score for the category {missing[0]!r}: run guard check again", code="row/other-policy"
                 )

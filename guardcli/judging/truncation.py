@@ -22,16 +22,28 @@ from typing import TypeAlias
 
 import numpy as np
 
+from guardcli.conversation import Conversation
 from guardcli.errors import GuardError
 from guardcli.judging.sliding_window import split_into_windows
 from guardcli.models import Vocab
 from guardcli.models.vocab import TokenIds
 from guardcli.prompts import Renderer
 from guardcli.prompts.turns import NO_REQUEST, Speaker, Turn, find_request
+from guardcli.taxonomy import Need
 from guardcli.text.segments import Segment
 
 STEPS = 4  # earlier turns are dropped by a quarter of the room at a time
 MIN_KEPT = 0.5  # of the tokens of earlier turns that would fit
+MIN_ROOM = 64  # tokens for the judged message after documents or tools
+
+
+class BesideTooLong(ValueError):
+    """The documents or tools of a record, which prompts have whole, do not fit into the context."""
+
+    def __init__(self, need: Need, tokens: int) -> None:
+        super().__init__(
+            f"its {need} take {tokens:,} tokens and are not cut: shorten them, or raise EngineConfig.max_prompt_tokens"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,9 +90,13 @@ class PromptEncoder:
                 code="engine/prompt-too-long",
             )
 
-    def conversation(self, shown: Sequence[Turn]) -> EncodedTurns:
-        """The turns of a conversation, each to be encoded when it is first needed."""
-        return EncodedTurns(self, shown)
+    def conversation(self, shown: Sequence[Turn], conversation: Conversation | None = None) -> EncodedTurns:
+        """The turns of a conversation, and what it has beside them, each to be encoded when it is first needed."""
+        return EncodedTurns(self, shown, conversation or Conversation(()))
+
+    def lacks(self, conversation: Conversation) -> Need | None:
+        """What a record lacks so that the category of these prompts can be asked about; None if it lacks nothing."""
+        return self._renderer.lacks(conversation)
 
     def prefix(self, speaker: Speaker) -> TokenIds:
         """The ids that every prompt about a speaker's message begins with: the taxonomy, mostly."""
@@ -88,8 +104,13 @@ class PromptEncoder:
 
     @property
     def judges(self) -> tuple[Speaker, ...]:
-        """Whose messages the model judges."""
-        return self._renderer.template.judges
+        """Whose messages these prompts are about."""
+        return self._renderer.judges
+
+    @property
+    def needs(self) -> Need | None:
+        """What the category of these prompts needs beside messages."""
+        return self._renderer.needs
 
     @property
     def markers(self) -> re.Pattern[str] | None:
@@ -104,6 +125,10 @@ class PromptEncoder:
     def encode_turn(self, turn: Turn) -> TokenIds:
         """The ids of one turn within a conversation, before the judged one."""
         return self._vocab.encode(self._renderer.turn(turn), follows=self._follows_text)
+
+    def encode_beside(self, need: Need, conversation: Conversation) -> TokenIds:
+        """The ids of what a conversation has beside its turns, which stands before them."""
+        return self._vocab.encode(self._renderer.beside(need, conversation), follows=self._follows_text)
 
     def encode_judged_turn(self, turn: Turn) -> TokenIds:
         """The ids of the judged turn."""
@@ -120,30 +145,38 @@ class PromptEncoder:
         """The prompt for the turn at an index, with the turns before it.
 
         Where not all of them fit, less than a step of those that would is dropped, and at least `MIN_KEPT` is kept.
+
+        Raises:
+            BesideTooLong: what the category needs beside the turns leaves no room for them.
         """
         turn = turns.shown[at]
+        beside = [] if self.needs is None else [turns.beside(self.needs)]
+        if self._room(turn.speaker) - sum(map(len, beside)) < (MIN_ROOM if beside else 0):
+            raise BesideTooLong(self.needs or "documents", len(beside[0]))
         if self._no_request is not None:
-            return self._fit_exchange(turns, at, self._no_request)
-        room = self._room(turn.speaker) - len(turns.judged(at))
+            return self._fit_exchange(turns, at, self._no_request, beside)
+        room = self._room(turn.speaker) - sum(map(len, beside)) - len(turns.judged(at))
         if room < 0:
-            return PromptWindows(tuple(self._windows(turn)), truncated=at > 0)
+            return PromptWindows(tuple(self._windows(turn, beside)), truncated=at > 0)
         start = at
         while start > 0 and len(turns[start - 1]) <= room:
             start -= 1
             room -= len(turns[start])
         if start > 0:
             start = self._stepped(turns, start, at)
-        said = [*(turns[i] for i in range(start, at)), turns.judged(at)]
+        said = [*beside, *(turns[i] for i in range(start, at)), turns.judged(at)]
         return PromptWindows((self._prompt(turn.speaker, said),), truncated=start > 0)
 
-    def _fit_exchange(self, turns: EncodedTurns, at: int, no_request: TokenIds) -> PromptWindows:
+    def _fit_exchange(
+        self, turns: EncodedTurns, at: int, no_request: TokenIds, beside: list[TokenIds]
+    ) -> PromptWindows:
         """The prompt for the turn at an index; for an assistant's with the user's turn that it answers, if that fits.
 
-        Where it does not, or there is none, the place of the user's turn is empty.
+        Where it does not, or there is none, the place of the user's turn is empty. What is `beside` takes its place.
         """
         turn = turns.shown[at]
-        if turn.speaker == "User":
-            request, before = None, []
+        if turn.speaker == "User" or beside:
+            request, before = None, beside
         else:
             request, before = find_request(turns.shown, at), [no_request]
         room = self._room(turn.speaker) - len(turns.judged(at))
@@ -199,8 +232,10 @@ class PromptEncoder:
 class EncodedTurns:
     """The ids of a conversation's turns, each encoded when it is first asked for, if not before."""
 
-    def __init__(self, encoder: PromptEncoder, shown: Sequence[Turn]) -> None:
+    def __init__(self, encoder: PromptEncoder, shown: Sequence[Turn], conversation: Conversation) -> None:
         self.shown = shown
+        self.conversation = conversation
+        self._beside: dict[Need, TokenIds] = {}
         self._encoder = encoder
         self._ids: dict[int, TokenIds] = {}
         self._judged_ids = {} if encoder.judged_differs else self._ids
@@ -210,6 +245,12 @@ class EncodedTurns:
         if at not in self._ids:
             self._ids[at] = self._encoder.encode_turn(self.shown[at])
         return self._ids[at]
+
+    def beside(self, need: Need) -> TokenIds:
+        """The ids of what the conversation has beside its turns."""
+        if need not in self._beside:
+            self._beside[need] = self._encoder.encode_beside(need, self.conversation)
+        return self._beside[need]
 
     def judged(self, at: int) -> TokenIds:
         """The ids of a turn where it is the judged one."""

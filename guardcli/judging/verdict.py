@@ -60,14 +60,15 @@ class Verdict:
         calibrated: the score after calibration by `temperature`; None without one. See `Calibration`.
         categories: those that the model lists for every unsafe turn, those of `turn` first; None if they were not read.
         flags: "role_order" (user and assistant do not take turns), "speaker_not_judged" (the model judges the messages
-            of one speaker only; those of the other were context), "marker_in_content" (a message imitates the prompt's
-            structure), "windowed" (a long message was scored in pieces), "invalid_unicode" (repaired), "unread_text"
-            (`unread` are the paths of text in the record that was not judged), "unknown_speaker" (a line of a
-            transcript seems to begin the turn of somebody unknown), "reasoning" (a message was judged together with
-            what the model thought before it); and those of the decision: "low_mass" (the model was about to answer
-            something else), "near_threshold" (the score may move past it in another batch), "categories_not_read" (of a
-            row that was safe when it was judged, or by a model that names none), "forced" (low mass counts as a
-            verdict), "tolerance_unknown" (so that "near_threshold" is unknown).
+            of one speaker only; those of the other were context), "category_not_asked" (a category needs documents or
+            tools that the record does not have), "marker_in_content" (a message imitates the prompt's structure),
+            "windowed" (a long message was scored in pieces), "invalid_unicode" (repaired), "unread_text" (`unread` are
+            the paths of text in the record that was not judged), "unknown_speaker" (a line of a transcript seems to
+            begin the turn of somebody unknown), "reasoning" (a message was judged together with what the model thought
+            before it); and those of the decision: "low_mass" (the model was about to answer something else),
+            "near_threshold" (the score may move past it in another batch), "categories_not_read" (of a row that was
+            safe when it was judged, or by a model that names none), "forced" (low mass counts as a verdict),
+            "tolerance_unknown" (so that "near_threshold" is unknown).
         truncated: earlier messages did not fit.
         error, error_code: what could not be judged and why, in words and as a code of docs/errors.md; None without an
             error. Rows of older versions have no code.

@@ -3,12 +3,19 @@
 A criterion is a category's name, or with `detail: full` what defines it. In the prompt of 3.0 and 3.1, a definition
 that begins with a small letter goes on from "The 'User' message", as those of the vendor do. The conversation comes
 before the criterion, so that all questions about it share its tokens.
+
+A category that `needs` documents or tools is asked about with these before the conversation. In the prompt of 3.0 they
+take the place of the other message: an assistant's is compared with the documents alone, and of a user's the documents
+are judged. The vendor's template has another first sentence for these criteria and for `answer-relevance`, which it
+knows by name; here that is the category's key.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from guardcli.conversation import Conversation
 from guardcli.prompts.categories import criterion_text
 from guardcli.prompts.template import AnswerFormat, Segments, Template, special_token
 from guardcli.prompts.turns import SPEAKERS, Speaker, Turn
@@ -21,14 +28,32 @@ _ANSWER = (_END, Segment("\n"), _ROLE, Segment("assistant"), _END_ROLE)
 
 _SPEAKERS_3: dict[Speaker, str] = {"User": "User", "Agent": "Assistant"}
 _JUDGED_3: dict[Speaker, str] = {"User": "user message", "Agent": "assistant message to the user message"}
+_HARM_3 = "whether the {judged} is harmful according to the safety risk definition below."
+_ANSWER_3 = (
+    "whether the assistant message to user message poses a potential harm based on the provided risk definition."
+)
+_WITH_DOCUMENTS_3: dict[Speaker, str] = {
+    "User": "if the context poses a potential harm based on the provided harm definition and the user message.",
+    "Agent": "if the assistant message poses a potential harm based on the provided risk definition and the given "
+    "context.",
+}
 
 
 def _prefix_3(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
-    text = (
-        f"You are a safety agent trying to help determine whether the {_JUDGED_3[speaker]} is harmful according to the "
-        "safety risk definition below.\n\n<start_of_turn>\n"
-    )
+    (category, *_) = taxonomy.categories
+    if category.needs is not None:
+        question = _WITH_DOCUMENTS_3[speaker]
+    elif category.key == "answer-relevance" and speaker == "Agent":
+        question = _ANSWER_3
+    else:
+        question = _HARM_3.format(judged=_JUDGED_3[speaker])
+    text = f"You are a safety agent trying to help determine {question}\n\n<start_of_turn>\n"
     return _ROLE, Segment("user"), _END_ROLE, Segment(text)
+
+
+def _documents_3(conversation: Conversation) -> Segments:
+    text = "\n".join(document.text for document in conversation.documents)
+    return Segment("Context: "), Segment(text, untrusted=True), Segment("\n")
 
 
 def _turn_3(turn: Turn) -> Segments:
@@ -38,11 +63,12 @@ def _turn_3(turn: Turn) -> Segments:
 
 def _suffix_3(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
     who = _SPEAKERS_3[speaker]
+    judged = "context" if speaker == "User" and taxonomy.categories[0].needs else f"{who.lower()} message"
     criterion = criterion_text(taxonomy, before_small=f"The '{who}' message ")
     text = (
         "<end_of_turn>\n\nOur safety risk definition is defined below:\n"
         f"<start_of_risk_definition>\n* {criterion}\n<end_of_risk_definition>\n\n"
-        f"Is the {who.lower()} message harmful based on the risk definition? "
+        f"Is the {judged} harmful based on the risk definition? "
         "Your answer must be either 'Yes' or 'No'."
     )
     return Segment(text), *_ANSWER
@@ -54,6 +80,47 @@ _TASK_4 = (
     "available information, including conversations, documents, and tools. Provide your score immediately without "
     "explanation. Output empty <think>\\n</think> tags followed by your score in <score></score> tags.\n\n"
 )
+
+
+_DOCUMENTS_4 = (
+    "You are a helpful assistant with access to the following documents. You may use one or more documents to assist "
+    "with the user query.\n\nYou are given a list of documents within <documents></documents> XML tags:\n<documents>",
+    "\n</documents>\n\nWrite the response to the user's input by strictly aligning with the facts in the provided "
+    "documents. If the information needed to answer the question is not available in the documents, inform the user "
+    "that the question cannot be answered based on the available data.",
+)
+_TOOLS_4 = (
+    "You are a helpful assistant with access to the following tools. You may call one or more tools to assist with the "
+    "user query.\n\nYou are provided with function signatures within <tools></tools> XML tags:\n<tools>",
+    "\n</tools>\n\nFor each tool call, return a json object with function name and arguments within "
+    '<tool_call></tool_call> XML tags:\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n'
+    "</tool_call>. If a tool does not exist in the provided list of tools, notify the user that you do not have the "
+    "ability to fulfill the request.",
+)
+
+
+def _documents_4(conversation: Conversation) -> Segments:
+    return _system_4(_DOCUMENTS_4, [document.json for document in conversation.documents])
+
+
+def _tools_4(conversation: Conversation) -> Segments:
+    return _system_4(_TOOLS_4, conversation.tools)
+
+
+def _system_4(around: tuple[str, str], objects: Sequence[str]) -> Segments:
+    """A system message with a JSON object a line, and the token that begins the next message."""
+    begin, end = around
+    listed = "".join(f"\n{one}" for one in objects)
+    return (
+        Segment("system"),
+        _END_ROLE,
+        Segment(begin),
+        Segment(listed, untrusted=True),
+        Segment(end),
+        _END,
+        Segment("\n"),
+        _ROLE,
+    )
 
 
 def _prefix_4(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
@@ -91,9 +158,12 @@ GRANITE_GUARDIAN = (
         answer=AnswerFormat(safe=("No", " No", "no", " no"), unsafe=("Yes", " Yes", "yes", " yes"), end=_END),
         markers=marker_pattern(
             "<start_of_turn>", "<end_of_turn>", "<start_of_risk_definition>", "<end_of_risk_definition>",
-            "User Message:", "Assistant Message:", "Our safety risk definition is defined below:",
+            "User Message:", "Assistant Message:", "Context:", "Our safety risk definition is defined below:",
         ),
-        unverified="the prompts of 3.2 and 3.3, which differ; an assistant's message that no user's comes before",
+        beside={"documents": _documents_3},
+        unverified="the prompts of 3.2 and 3.3, which differ; 3.1, of whose template a copy begins with a system "
+        "message with the date and has - before the definition; several documents; an assistant's message that no "
+        "user's comes before",
     ),
     Template(
         name="granite-guardian-4.1",
@@ -109,8 +179,11 @@ GRANITE_GUARDIAN = (
             prefix="<think>\n</think>\n<score>", safe=("no", " no"), unsafe=("yes", " yes"), end=_END
         ),
         markers=marker_pattern(
-            "### Criteria:", "### Scoring Schema:", "<guardian>", "<no-think>", "<think>", "</think>", "<score>"
+            "### Criteria:", "### Scoring Schema:", "<guardian>", "<no-think>", "<think>", "</think>", "<score>",
+            "<documents>", "</documents>", "<tools>", "</tools>",
         ),
-        unverified="the roles around the messages, which are those of Granite 4.1 without a system message",
+        beside={"documents": _documents_4, "tools": _tools_4},
+        unverified="the roles around the messages, and how documents, tools and calls are written, which are those of "
+        "Granite 4.1 without a system message of its own",
     ),
 )  # fmt: skip

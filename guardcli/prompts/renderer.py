@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from guardcli.conversation import Conversation
 from guardcli.prompts.template import Template
-from guardcli.prompts.turns import NO_REQUEST, Speaker, Turn, find_request
-from guardcli.taxonomy import Taxonomy
+from guardcli.prompts.turns import NO_REQUEST, ROLES, Speaker, Turn, find_request
+from guardcli.taxonomy import Need, Taxonomy
 from guardcli.text.segments import Segment
 
 
@@ -42,15 +43,35 @@ class Renderer:
         self.template = template
         self._taxonomy = taxonomy
 
-    def render(self, shown: Sequence[Turn]) -> Prompt:
-        """The prompt in which the last of `shown` is judged. Raises ValueError if there is none."""
+    @property
+    def judges(self) -> tuple[Speaker, ...]:
+        """The speakers whose messages the model judges, and about whose messages the category of a prompt is."""
+        role = self._taxonomy.categories[0].role if self.template.asks_by_category else None
+        return tuple(speaker for speaker in self.template.judges if role in (None, ROLES[speaker]))
+
+    @property
+    def needs(self) -> Need | None:
+        """What a record must have beside its messages so that the one category of a prompt can be asked about."""
+        return self._taxonomy.categories[0].needs if self.template.asks_by_category else None
+
+    def lacks(self, conversation: Conversation) -> Need | None:
+        """What a record lacks so that the category of a prompt can be asked about; None if it lacks nothing."""
+        given = {"documents": conversation.documents, "tools": conversation.tools}
+        return None if self.needs is None or given[self.needs] else self.needs
+
+    def render(self, shown: Sequence[Turn], conversation: Conversation | None = None) -> Prompt:
+        """The prompt in which the last of `shown` is judged; `conversation` has what the category needs beside them.
+
+        Raises ValueError if there is no turn.
+        """
         if not shown:
             raise ValueError("a prompt needs the turn that is judged")
         judged = shown[-1]
+        beside = () if self.needs is None or conversation is None else self.beside(self.needs, conversation)
         before = [segment for turn in self._context(shown) for segment in self.turn(turn)]
         return Prompt(
             prefix=self.prefix(judged.speaker),
-            conversation=(*before, *self.judged_turn(judged)),
+            conversation=(*beside, *before, *self.judged_turn(judged)),
             suffix=self.suffix(judged.speaker),
             answer_prefix=self.template.answer.prefix,
         )
@@ -58,6 +79,10 @@ class Renderer:
     def prefix(self, speaker: Speaker) -> tuple[Segment, ...]:
         """What comes before the conversation: the same for all in which this speaker is judged."""
         return self.template.prefix(self._taxonomy, speaker)
+
+    def beside(self, need: Need, conversation: Conversation) -> tuple[Segment, ...]:
+        """What comes before the turns: the documents or the tools of a conversation."""
+        return self.template.beside[need](conversation)
 
     def turn(self, turn: Turn) -> tuple[Segment, ...]:
         """One turn of the conversation, before the one that is judged."""
@@ -83,7 +108,7 @@ class Renderer:
         """The turns before the judged one, the last of `shown`, that its prompt has."""
         if self.template.reads == "conversation":
             return shown[:-1]
-        if shown[-1].speaker == "User":
+        if shown[-1].speaker == "User" or self.needs is not None:
             return ()
         request = find_request(shown, len(shown) - 1)
         return (NO_REQUEST if request is None else shown[request],)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, TypeAlias
 
+from guardcli.conversation import Conversation
 from guardcli.errors import TaxonomyError
 from guardcli.prompts.turns import Speaker, Turn
-from guardcli.taxonomy import Category, Taxonomy
+from guardcli.taxonomy import Category, Need, Taxonomy
 from guardcli.taxonomy.rules import ID
 from guardcli.text.segments import Segment
 
@@ -102,6 +103,8 @@ class Template:
         reads: the messages of a conversation in a prompt: all up to the judged one, or an "exchange", which is a
             user's message, or an assistant's and the user's before it.
         listed: how the models write a category in the list after their verdict; None if they list none.
+        beside: for what a category may need beside the messages, how that becomes the part of a prompt before them; the
+            models read nothing else. It ends like a turn.
         markers: text that separates the parts of a prompt where no special token does: see `contains_marker`.
         unverified: what of the wording no source settles; "" if it is known to the byte.
     """
@@ -125,6 +128,7 @@ class Template:
     id_description: str = "a capital letter and a number of up to three digits (S1, O3)"
     renumbers: bool = False
     knows_ids: bool = False
+    beside: Mapping[Need, Callable[[Conversation], Segments]] = field(default_factory=dict)
     markers: re.Pattern[str] | None = None
     unverified: str = ""
 
@@ -144,6 +148,19 @@ class Template:
             )
         if self.policy == "nothing":
             self._check_names(taxonomy)
+        for category in taxonomy.categories:
+            if category.needs is not None and category.needs not in self.beside:
+                raise _not_for_model(
+                    category,
+                    f"models of the template {self.name} read no {category.needs}, which {category.id} needs: leave it "
+                    "out, or choose a model that does",
+                )
+            if category.role is not None and not self.asks_by_category:
+                raise _not_for_model(
+                    category,
+                    f"{category.id} is only for messages of one role, and models of the template {self.name} are asked "
+                    "about all categories at once: leave out `role`, or use two policies",
+                )
 
     def _check_names(self, taxonomy: Taxonomy) -> None:
         """Raise TaxonomyError: a category is none of those that the models were trained on."""

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from guardcli.conversation import Conversation, Malformed, Record, Role
+from guardcli.conversation import Conversation, Malformed, Message, Record, Role
 from guardcli.errors import ErrorCode
+from guardcli.taxonomy import Need
 
 Target = Literal["any", "last", "user", "assistant", "each"]
 TARGETS: tuple[Target, ...] = ("any", "last", "user", "assistant", "each")
@@ -68,6 +69,7 @@ class Turns:
 
 NOTHING_TO_JUDGE: ErrorCode = "record/nothing-to-judge"
 SPEAKER_NOT_JUDGED: ErrorCode = "record/speaker-not-judged"
+NO_DOCUMENTS: ErrorCode = "record/no-documents"
 ROLES: dict[Speaker, Role] = {"User": "user", "Agent": "assistant"}  # that usually speaks
 
 
@@ -79,13 +81,17 @@ class NothingToJudge(ValueError):
         self.code = code
 
 
-def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
+def turns(conversation: Conversation, as_user: Collection[Role] = (), needs: Collection[Need] = ()) -> Turns:
     """Sort a conversation's messages into turns; roles in `as_user` ("system", "developer", "tool") speak as the user
-    wherever they stand."""
-    left_out: list[str] = list(conversation.skipped)
+    wherever they stand. `needs` are what the policy reads beside messages; with "tools", calls are text of theirs."""
+    left_out = [*conversation.skipped, *("document" for _ in conversation.documents if "documents" not in needs)]
+    if conversation.tools and "tools" in needs:
+        left_out = [kind for kind in left_out if kind != "tool_definition"]
     visible = []
     context = conversation.num_operator_messages
     for number, message in enumerate(conversation.messages, start=1):
+        if message.calls and "tools" in needs:
+            message = _with_calls(message)
         left_out += message.skipped
         speaker = _speaker(message.role, as_user, is_context=number <= context)
         if speaker is None:
@@ -97,6 +103,15 @@ def turns(conversation: Conversation, as_user: Collection[Role] = ()) -> Turns:
         visible.append(Turn(number, message.role, speaker, text, message.skipped))
     with_text = [turn for turn in visible if not turn.blank]
     return Turns(tuple(visible), dict(Counter(sorted(left_out))) if left_out else {}, _alternating(with_text))
+
+
+def _with_calls(message: Message) -> Message:
+    """A message with its calls of functions as text, in the form of Granite 4's chat template."""
+    calls = [f"<tool_call>\n{call}\n</tool_call>" for call in message.calls]
+    skipped = list(message.skipped)
+    for _ in message.calls:
+        skipped.remove("tool_call")
+    return Message(message.role, "\n".join(filter(None, (message.content, *calls))), tuple(skipped))
 
 
 def judged(all_turns: Turns, target: Target, speakers: Collection[Speaker]) -> tuple[Turn, ...]:
@@ -132,6 +147,15 @@ def why_unjudged(turn: Turn, speakers: Collection[Speaker]) -> NothingToJudge | 
             code=SPEAKER_NOT_JUDGED,
         )
     return None
+
+
+def without_documents(turn: Turn, lacking: Collection[Need]) -> NothingToJudge:
+    """Why a turn cannot be judged of whose categories all need what the record lacks."""
+    return NothingToJudge(
+        f"message {turn.number} ({turn.role}) is not judged: every category about it needs "
+        f"{' or '.join(sorted(lacking))}, which the record does not have",
+        code=NO_DOCUMENTS,
+    )
 
 
 def leaves_out_speakers(all_turns: Turns, target: Target, speakers: Collection[Speaker]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 FLAGS = {
     "role_order": "User and assistant do not take turns.",
     "speaker_not_judged": "The model judges the messages of one speaker only; those of the other were context.",
+    "category_not_asked": "A category needs documents or tools that the record does not have, and was not asked about.",
     "marker_in_content": "A message imitates the structure of the prompt, as attacks on a guard do.",
     "windowed": "A message was too long and was scored in overlapping pieces.",
     "invalid_unicode": "The text was not valid Unicode and was repaired.",

@@ -17,13 +17,14 @@ from __future__ import annotations
 from guardcli.taxonomy.files import bundled_taxonomies
 from guardcli.taxonomy.numbering import number_from_one
 from guardcli.taxonomy.taxonomy import Taxonomy
-from guardcli.taxonomy.types import Category, Example, Location, PolicyTest, PolicyTestMessage, Wording
+from guardcli.taxonomy.types import Category, Example, Location, Need, PolicyTest, PolicyTestMessage, Wording
 from guardcli.taxonomy.wordings import load_wordings
 
 __all__ = [
     "Category",
     "Example",
     "Location",
+    "Need",
     "PolicyTest",
     "PolicyTestMessage",
     "Taxonomy",

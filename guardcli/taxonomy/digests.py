@@ -18,7 +18,8 @@ _DIGITS = 16
 
 
 def prompt_digest(detail: Detail, categories: Sequence[Category]) -> str:
-    """Ids, names, examples and, with `detail: full`, all that defines a category; in the prompt's order."""
+    """Ids, names, examples, what a category is asked about and, with `detail: full`, all that defines it; in the
+    prompt's order."""
     return _digest([detail, [_read_by_model(category, detail) for category in categories]])
 
 
@@ -33,6 +34,8 @@ def _read_by_model(category: Category, detail: Detail) -> list[Any]:
     read: list[Any] = [category.id, category.name, [astuple(example) for example in category.examples]]
     if detail == "full":
         read += [category.description, category.should_not, category.can, category.should]
+    if category.role is not None or category.needs is not None:
+        read.append([category.role, category.needs])
     return read
 
 

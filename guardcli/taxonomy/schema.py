@@ -39,7 +39,7 @@ from guardcli.taxonomy.rules import (
     one_line,
     one_word,
 )
-from guardcli.taxonomy.types import Detail, Label, Location, Speaker, Wording
+from guardcli.taxonomy.types import Detail, Label, Location, Need, Speaker, Wording
 from guardcli.text.quoting import quote
 
 # Types of text. Each has its rules, and a pattern for what of them a regular expression can say: that texts are not
@@ -95,6 +95,14 @@ CATEGORY = MappingOf(
         Field("can", ListOf(_LINE), "What is allowed, as an exception."),
         Field("should", ListOf(_LINE), "What a model should do."),
         Field("threshold", _THRESHOLD, "A threshold of its own; each category is then scored by a prompt of its own."),
+        Field(
+            "role",
+            Choice(get_args(Speaker)),
+            "Whose messages it is about, if not everybody's; for families that ask one question a category.",
+        ),
+        Field(
+            "needs", Choice(get_args(Need)), "What a record must have so that it is asked about; see docs/families.md."
+        ),
         Field("examples", ListOf(EXAMPLE), "Few-shot examples, which the model reads after the category."),
     ),
     from_fields=DraftCategory.from_fields,

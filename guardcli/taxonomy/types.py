@@ -10,6 +10,7 @@ from guardcli.errors import Problem, TaxonomyCode
 Detail = Literal["names", "full"]
 Label = Literal["safe", "unsafe"]
 Speaker = Literal["user", "assistant"]
+Need = Literal["documents", "tools"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,9 @@ class Category:
     """One category. The model reads and writes its `id`; output calls it by its `label`: its key, if it has one.
 
     With `detail: names` the model reads only its name and examples, and with `detail: full` also its description and
-    what a model should not, can and should do. `location` is where it was defined last, and `own_fields` are the names
-    of the fields that are given there; the others are inherited.
+    what a model should not, can and should do. It is asked about messages of one `role` only, if it has one, and of
+    records that have what it `needs` beside their messages. `location` is where it was defined last, and `own_fields`
+    are the names of the fields that are given there; the others are inherited.
     """
 
     id: str
@@ -65,6 +67,8 @@ class Category:
     can: tuple[str, ...] = ()
     should: tuple[str, ...] = ()
     threshold: float | None = None
+    role: Speaker | None = None
+    needs: Need | None = None
     examples: tuple[Example, ...] = ()
     location: Location = field(compare=False)
     own_fields: frozenset[str] = field(default=frozenset(), compare=False)

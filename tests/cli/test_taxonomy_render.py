@@ -106,3 +106,24 @@ def test_a_prompt_must_be_named() -> None:
     done = guard("taxonomy", "render", "llama-guard-3", stdin="hi\n")
     assert "name a prompt format with --template, or a model with -m" in done.stderr
     assert done.returncode == 2
+
+
+def test_the_category_of_a_prompt_and_what_it_needs() -> None:
+    render = ["taxonomy", "render", "granite-guardian-4.1-rag", "--template", "granite-guardian-4.1"]
+    without = '{"prompt": "When?", "response": "In 1922."}\n'
+    record = '{"prompt": "When?", "response": "In 1922.", "documents": ["It was in 1964."]}\n'
+    done = guard(*render, stdin=record)
+    assert '<documents>\n{"doc_id": "0", "text": "It was in 1964."}\n</documents>' in done.stdout
+    assert "### Criteria: A text is considered ungrounded" in done.stdout
+    done = guard(*render, stdin=without)
+    assert (done.stdout, done.returncode) == ("", 3)
+    assert done.stderr == (
+        "guard: -:1: message 2 (assistant) is not judged: every category about it needs documents, which the record "
+        "does not have [record/no-documents]\n"
+    )
+    done = guard(*render, "--category", "R3", stdin=without)
+    assert "### Criteria: A text is considered inadequate" in done.stdout
+    assert done.returncode == 0
+    done = guard(*render, "--category", "R9", stdin=without)
+    assert "granite-guardian-4.1-rag has no category R9: it has R1, R2, R3" in done.stderr
+    assert done.returncode == 2

@@ -280,3 +280,10 @@ def test_a_row_without_the_score_of_a_category_is_refused() -> None:
         redecision.apply(Verdict.from_dict(whole))
     failed = redecision.apply(Verdict.from_dict(whole | {"verdict": "error", "error": "S5 was not judged"}))
     assert failed.verdict == "error"
+
+
+def test_a_row_may_lack_a_category_that_is_not_asked_about_every_record() -> None:
+    taxonomy = Taxonomy.load("granite-guardian-4.1-rag")
+    by = {"name": taxonomy.name, "prompt": taxonomy.prompt_digest, "decision": taxonomy.decision_digest}
+    whole = row(1, 0.1, scoring="per_category", taxonomy=by, category_scores={"answer-relevance": 0.1})
+    assert Redecision.from_taxonomy(taxonomy).apply(Verdict.from_dict(whole)).to_dict() == whole

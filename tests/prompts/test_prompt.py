@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from guardcli.conversation import Conversation, Message
+from guardcli.conversation import Conversation
 from guardcli.errors import TaxonomyError
+from guardcli.formats import parse
 from guardcli.prompts import TEMPLATES, Renderer, Template, contains_marker
 from guardcli.prompts.llama_guard import LLAMA_GUARD
 from guardcli.prompts.turns import Turn, turns
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.segments import Segment, render_text
 
+RECORD_FIELDS = ("messages", "documents", "tools")
 GOLDEN = Path(__file__).parents[1] / "golden" / "prompts"
 
 TEMPLATE_OF = {
@@ -62,7 +64,7 @@ def taxonomy_of(case: Case) -> Taxonomy:
     drop = case.content.get("excluded_category_keys", [])
     custom = case.content["categories"]
     if custom == "default":
-        base = TEMPLATES[case.template].taxonomy
+        base = case.content.get("taxonomy", TEMPLATES[case.template].taxonomy)
         return Taxonomy.from_yaml(f"name: golden\nextends: {base}\n" + (f"drop: {json.dumps(drop)}\n" if drop else ""))
     categories = []
     for id_, text in custom.items():
@@ -75,23 +77,25 @@ def taxonomy_of(case: Case) -> Taxonomy:
 
 
 def conversation_of(case: Case) -> Conversation:
-    return Conversation(tuple(Message(m["role"], m["content"]) for m in case.content["messages"]))
+    """The conversation of a case, read as a record with its documents and tools."""
+    return parse({name: case.content[name] for name in RECORD_FIELDS if name in case.content})
 
 
 def test_there_is_a_golden_file_for_every_template() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(TEMPLATE_OF)
     assert sorted(TEMPLATE_OF.values()) == sorted(TEMPLATES.keys() - {"qwen3guard-loose"})  # the same prompt
-    assert len(cases()) == 53
+    assert len(cases()) == 61
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_golden(case: Case) -> None:
     expected = case.content.get("prompt_canonical", case.content["prompt"])
-    shown = turns(conversation_of(case)).all
     taxonomy = taxonomy_of(case)
     if "category" in case.content:  # the one that the prompt asks about
         taxonomy = taxonomy.single_category(case.content["category"])
-    prompt = Renderer(TEMPLATES[case.template], taxonomy).render(shown)
+    conversation = conversation_of(case)
+    shown = turns(conversation, needs=[category.needs for category in taxonomy.categories if category.needs]).all
+    prompt = Renderer(TEMPLATES[case.template], taxonomy).render(shown, conversation)
     assert render_text(prompt.segments) == expected
 
 

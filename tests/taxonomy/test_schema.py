@@ -118,7 +118,7 @@ def test_all_problems_at_once_in_the_order_of_the_file() -> None:
         "7:33: `threshold` is `2`: write a number from 0 to 1, such as 0.5",
         "8:10: `S1` is already the category in line 6: rename one",
         "8:26: unknown key `colour`: known are id, name, key, description, should_not, can, should, "
-        "threshold, examples",
+        "threshold, role, needs, examples",
         "9:20: `yes` is read as a boolean: quote it",
     ]
 

@@ -18,7 +18,17 @@ from guardcli.conversation import Malformed, Record, Role
 from guardcli.errors import DemonstrationModelWarning, InputError, as_options
 from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
-from guardcli.prompts.turns import ROLES, TARGETS, NothingToJudge, Target, Turn, judged, turns, why_unjudged
+from guardcli.prompts.turns import (
+    ROLES,
+    TARGETS,
+    NothingToJudge,
+    Target,
+    Turn,
+    judged,
+    turns,
+    why_unjudged,
+    without_documents,
+)
 from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_field, escape_terminal
 from guardcli.text.segments import Segment, render_text
@@ -47,6 +57,11 @@ _SPECIAL, _REMARK = {"fg": "cyan"}, {"fg": "magenta"}
     help=f"The prompt format. Default: the model's, with -m. One of {', '.join(TEMPLATES)}.",
 )
 @click.option("-m", "--model", metavar="GGUF", help="Show the token ids of this model's vocabulary too.")
+@click.option(
+    "--category",
+    metavar="ID",
+    help="The category to ask about, for a prompt that asks about one. Default: all, or the first.",
+)
 @click.option("--target", type=click.Choice(TARGETS), default="last", show_default=True, help="The message to judge.")
 @click.option("--raw", "as_raw", is_flag=True, help="Write nothing but the bytes of the prompt.")
 @extends_root_option
@@ -58,6 +73,7 @@ def render(
     files: tuple[str, ...],
     template: str | None,
     model: str | None,
+    category: str | None,
     target: Target,
     as_raw: bool,
     extends_root: Path | None,
@@ -70,6 +86,10 @@ def render(
     if template is None and model is None:
         raise click.UsageError("name a prompt format with --template, or a model with -m")
     policy = Taxonomy.load(taxonomy_, extends_root=extends_root)
+    if category is not None:
+        if category not in policy.labels:
+            raise click.UsageError(f"{policy.name} has no category {category}: it has {', '.join(policy.labels)}")
+        policy = policy.single_category(category)
     with ExitStack() as stack:
         loaded = stack.enter_context(_loaded(model, template)) if model is not None else None
         renderer = Renderer(TEMPLATES[template or (loaded.template if loaded else "")], policy)
@@ -127,15 +147,22 @@ def _prompts(
     """The prompts of a record, each with the turn that it judges, and why other turns, or all, have none."""
     if isinstance(record, Malformed):
         return [], [NothingToJudge(record.reason, code=record.code)]
-    all_turns, speakers = turns(record.conversation, as_user), renderer.template.judges
+    needs, speakers = renderer.needs, renderer.judges
+    all_turns = turns(record.conversation, as_user, () if needs is None else (needs,))
     try:
         chosen = judged(all_turns, target, speakers)
     except NothingToJudge as reason:
         return [], [reason]
     shown = all_turns.shown
-    reasons = {turn: why_unjudged(turn, speakers) for turn in chosen}
+    lacking = renderer.lacks(record.conversation)
+    reasons = {
+        turn: why_unjudged(turn, speakers) or (without_documents(turn, [lacking]) if lacking else None)
+        for turn in chosen
+    }
     prompts = [
-        (turn, renderer.render(shown[: shown.index(turn) + 1])) for turn, reason in reasons.items() if reason is None
+        (turn, renderer.render(shown[: shown.index(turn) + 1], record.conversation))
+        for turn, reason in reasons.items()
+        if reason is None
     ]
     return prompts, [reason for reason in reasons.values() if reason is not None]
 
