@@ -9,7 +9,7 @@ from guardcli.models.quantization import UNQUANTIZED
 from guardcli.models.registry import REGISTRY, RegisteredModel
 from guardcli.prompts import TEMPLATES, Template
 from guardcli.prompts.llama_guard import LLAMA_GUARD
-from guardcli.prompts.smol_guard import SMOL_GUARD
+from guardcli.prompts.smol_guard import SMOL_GUARD, SMOL_GUARD_2
 from guardcli.prompts.turns import ROLES
 from guardcli.report.model_report import format_gb
 from guardcli.taxonomy import Taxonomy
@@ -18,7 +18,7 @@ from tests.generated import cell, replace_generated_part
 PAGE = Path(__file__).parent.parent / "docs" / "families.md"
 _BITS = 4.85  # of a weight in Q4_K_M
 
-OTHERS = [template for template in TEMPLATES.values() if template not in (*LLAMA_GUARD, SMOL_GUARD)]
+OTHERS = [template for template in TEMPLATES.values() if template not in (*LLAMA_GUARD, SMOL_GUARD, SMOL_GUARD_2)]
 
 
 def generated() -> str:

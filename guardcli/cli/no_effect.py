@@ -110,6 +110,12 @@ NO_EFFECT = (
         options={"--group-size", "--made-safe", "--renumber", "--names", "--describe"},
         given=("--copies 0",),
     ),
+    NoEffect(
+        commands={"prepare"},
+        options={"--group-size", "--made-safe", "--renumber"},
+        given=("--template smol-guard-2",),
+    ),
+    NoEffect(commands={"prepare"}, options={"--negatives"}, unless=("--template smol-guard-2",)),
     NoEffect(commands={"prepare"}, options={"--with-text"}, given=("--samples 0",)),
 )
 

@@ -59,7 +59,7 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
         "--watch",
     ),
     "Augmentation": (
-        *("--copies", "--group-size", "--made-safe", "--names", "--describe", "--renumber"),
+        *("--copies", "--group-size", "--made-safe", "--names", "--describe", "--renumber", "--negatives"),
         "prepare --seed",
     ),
     "Training": (

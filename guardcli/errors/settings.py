@@ -88,6 +88,7 @@ SETTINGS: dict[str, str] = {
     "AugmentConfig.renumber": "--renumber",
     "AugmentConfig.wordings": "--names",
     "AugmentConfig.describe": "--describe",
+    "AugmentConfig.negatives": "--negatives",
     "prepare_examples.evaluation": "--exclude",
     "TrainConfig.lora_rank": "--rank",
     "TrainConfig.lora_alpha": "--alpha",

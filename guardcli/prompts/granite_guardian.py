@@ -154,6 +154,7 @@ GRANITE_GUARDIAN = (
         suffix=_suffix_3,
         judges=SPEAKERS,
         policy="one criterion",
+        policy_last=True,
         reads="exchange",
         answer=AnswerFormat(safe=("No", " No", "no", " no"), unsafe=("Yes", " Yes", "yes", " yes"), end=_END),
         markers=marker_pattern(
@@ -175,6 +176,7 @@ GRANITE_GUARDIAN = (
         suffix=_suffix_4,
         judges=SPEAKERS,
         policy="one criterion",
+        policy_last=True,
         answer=AnswerFormat(
             prefix="<think>\n</think>\n<score>", safe=("no", " no"), unsafe=("yes", " yes"), end=_END
         ),

@@ -97,10 +97,13 @@ class Renderer:
         return self.template.suffix(self._taxonomy, speaker)
 
     def answer(self, violated: Sequence[str]) -> tuple[Segment, ...]:
-        """What a model that is right answers, to its end: that these ids are violated, or that all is safe."""
+        """What a model that is right answers, to its end: that these ids are violated, or that all is safe.
+
+        Models that are asked about one category list none.
+        """
         answer = self.template.answer
         before = (Segment(answer.prefix),) if answer.prefix else ()
-        listed = f"{answer.before_list}{answer.separator.join(violated)}"
+        listed = "" if self.template.asks_by_category else f"{answer.before_list}{answer.separator.join(violated)}"
         verdict = f"{answer.unsafe[0]}{listed}" if violated else answer.safe[0]
         return (*before, Segment(verdict), answer.end)
 

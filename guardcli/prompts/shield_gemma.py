@@ -66,6 +66,7 @@ SHIELD_GEMMA = Template(
     suffix=_suffix,
     judges=SPEAKERS,
     policy="one criterion",
+    policy_last=True,
     reads="exchange",
     answer=AnswerFormat(safe=("No",), unsafe=("Yes",), end=special_token("<eos>")),
     markers=marker_pattern("Human Question:", "Chatbot Response:", "Our safety principle is defined in the below:"),

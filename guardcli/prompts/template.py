@@ -100,6 +100,7 @@ class Template:
         policy: what of a taxonomy the models read. With "one criterion" a prompt asks about one category, and each
             category has a prompt of its own; with "rules" a prompt numbers all categories; with "nothing" they know
             their own categories only, by name.
+        policy_last: whether the policy is in the suffix, and the prefix is the same for every policy.
         reads: the messages of a conversation in a prompt: all up to the judged one, or an "exchange", which is a
             user's message, or an assistant's and the user's before it.
         listed: how the models write a category in the list after their verdict; None if they list none.
@@ -121,6 +122,7 @@ class Template:
     suffix: Callable[[Taxonomy, Speaker], Segments]
     judges: tuple[Speaker, ...]
     policy: Policy = "ids and names"
+    policy_last: bool = False
     reads: Reads = "conversation"
     answer: AnswerFormat
     listed: Callable[[Category], str] | None = _id

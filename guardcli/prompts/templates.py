@@ -17,13 +17,13 @@ from guardcli.prompts.nemo_guard import NEMO_GUARD
 from guardcli.prompts.qwen3_guard import QWEN3_GUARD
 from guardcli.prompts.shield_gemma import SHIELD_GEMMA
 from guardcli.prompts.shieldstral import SHIELDSTRAL
-from guardcli.prompts.smol_guard import SMOL_GUARD
+from guardcli.prompts.smol_guard import SMOL_GUARD, SMOL_GUARD_2
 from guardcli.prompts.template import Template
 from guardcli.prompts.wild_guard import WILD_GUARD
 
 _TEMPLATES = (
-    *LLAMA_GUARD, SMOL_GUARD, *QWEN3_GUARD, *GRANITE_GUARDIAN, SHIELD_GEMMA, AEGIS, MD_JUDGE, WILD_GUARD, NEMO_GUARD,
-    SHIELDSTRAL, DYNA_GUARD,
+    *LLAMA_GUARD, SMOL_GUARD, SMOL_GUARD_2, *QWEN3_GUARD, *GRANITE_GUARDIAN, SHIELD_GEMMA, AEGIS, MD_JUDGE, WILD_GUARD,
+    NEMO_GUARD, SHIELDSTRAL, DYNA_GUARD,
 )  # fmt: skip
 TEMPLATES = {template.name: template for template in _TEMPLATES}
 

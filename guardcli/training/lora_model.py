@@ -18,8 +18,9 @@ from guardcli.errors import InputError, TuneError
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
 from guardcli.training.dependencies import require
+from guardcli.training.packed_rows import PackedBatch, split_rows
 from guardcli.training.prefix_groups import group_by_prefix
-from guardcli.training.shared_prefix import SharedPrefix
+from guardcli.training.shared_prefix import SharedBatch, SharedPrefix
 from guardcli.training.step_loss import AnswerToken, StepLoss, answer_tokens
 from guardcli.training.tokenizer import TokenizedExample
 
@@ -87,31 +88,39 @@ class LoraModel:
         total_weight = sum(token.loss_weight(self._config) for example in examples for token in answer_tokens(example))
         losses: list[tuple[AnswerToken, float]] = []
         with self._explain_out_of_memory():
-            for group in group_by_prefix(examples, self._config.batch_size):
-                prefix = SharedPrefix(self._llama.model, group.prefix)
-                for indices in group.batches:
-                    batch = [examples[index] for index in indices]
-                    tokens = [token for example in batch for token in answer_tokens(example)]
-                    token_losses = self._token_losses(batch, prefix)
-                    weights = [token.loss_weight(self._config) for token in tokens]
-                    (token_losses @ token_losses.new_tensor(weights) / total_weight).backward()
-                    losses += zip(tokens, token_losses.tolist(), strict=True)
-                prefix.backward()
+            for batch in self._batches(examples):
+                tokens = [token for index in batch.examples for token in answer_tokens(examples[index])]
+                token_losses = self._token_losses(batch, examples)
+                weights = [token.loss_weight(self._config) for token in tokens]
+                (token_losses @ token_losses.new_tensor(weights) / total_weight).backward()
+                losses += zip(tokens, token_losses.tolist(), strict=True)
         return StepLoss.from_tokens(losses, self._config)
 
     @property
     def _llama(self) -> Any:
         return self._model.get_base_model()
 
-    def _token_losses(self, batch: Sequence[TokenizedExample], prefix: SharedPrefix) -> Any:
+    def _batches(self, examples: Sequence[TokenizedExample]) -> Iterator[SharedBatch | PackedBatch]:
+        """Yield all examples in batches. After the last one of a shared prefix, its gradients are propagated."""
+        batch_size, llama = self._config.batch_size, self._llama.model
+        groups, rows = split_rows(examples, group_by_prefix(examples, batch_size), batch_size)
+        for group in groups:
+            prefix = SharedPrefix(llama, group.prefix)
+            for indices in group.batches:
+                yield SharedBatch(prefix, indices, examples)
+            prefix.backward()
+        for several in rows:
+            yield PackedBatch(llama, several, examples)
+
+    def _token_losses(self, batch: SharedBatch | PackedBatch, examples: Sequence[TokenizedExample]) -> Any:
         """The cross-entropy of each answer's tokens: (tokens,). The token at i is predicted by the logits at i - 1."""
         positions = [
-            (row, index)
-            for row, example in enumerate(batch)
-            for index in range(example.prompt_length, len(example.tokens))
+            (index, token)
+            for index in batch.examples
+            for token in range(examples[index].prompt_length, len(examples[index].tokens))
         ]
-        logits = self._logits(batch, [(row, index - 1) for row, index in positions], prefix)
-        targets = self._torch.tensor([batch[row].tokens[index] for row, index in positions], device=self.device)
+        logits = self._logits(batch, [(index, token - 1) for index, token in positions])
+        targets = self._torch.tensor([examples[index].tokens[token] for index, token in positions], device=self.device)
         return self._torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 
     def scores(self, examples: Sequence[TokenizedExample], verdict_ids: tuple[int, int]) -> list[float]:
@@ -123,25 +132,16 @@ class LoraModel:
         self._model.eval()
         scores: dict[int, float] = {}
         with self._explain_out_of_memory(), self._torch.no_grad():
-            for group in group_by_prefix(examples, self._config.batch_size):
-                prefix = SharedPrefix(self._llama.model, group.prefix)
-                for batch in group.batches:
-                    positions = [(row, examples[index].verdict_index - 1) for row, index in enumerate(batch)]
-                    logits = self._logits([examples[index] for index in batch], positions, prefix)
-                    probabilities = logits[:, list(verdict_ids)].double().softmax(dim=-1)
-                    scores.update(zip(batch, probabilities[:, 1].tolist(), strict=True))
+            for batch in self._batches(examples):
+                logits = self._logits(batch, [(index, examples[index].verdict_index - 1) for index in batch.examples])
+                probabilities = logits[:, list(verdict_ids)].double().softmax(dim=-1)
+                scores.update(zip(batch.examples, probabilities[:, 1].tolist(), strict=True))
         return [scores[index] for index in range(len(examples))]
 
-    def _logits(
-        self, batch: Sequence[TokenizedExample], positions: Sequence[tuple[int, int]], prefix: SharedPrefix
-    ) -> Any:
-        """The logits after the token at each (row, index), in float32: (positions, vocabulary)."""
-        torch = self._torch
-        bodies = [torch.tensor(example.tokens[prefix.length :]) for example in batch]
-        ids = torch.nn.utils.rnn.pad_sequence(bodies, batch_first=True)
-        states = prefix.states(ids.to(self.device))
-        rows, indices = zip(*positions, strict=True)
-        return self._llama.lm_head(states[list(rows), [index - prefix.length for index in indices]]).float()
+    def _logits(self, batch: SharedBatch | PackedBatch, positions: Sequence[tuple[int, int]]) -> Any:
+        """The logits after tokens, each given by its example and its index, in float32: (positions, vocabulary)."""
+        rows, columns = zip(*(batch.place(*position) for position in positions), strict=True)
+        return self._llama.lm_head(batch.states()[list(rows), list(columns)]).float()
 
     @contextmanager
     def _explain_out_of_memory(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardcli.training.dependencies import require
+from guardcli.training.tokenizer import TokenizedExample
 
 ATTENTION = "guardcli_shared_prefix"
 
@@ -50,6 +51,7 @@ class SharedPrefix:
         `ids` are (sequences, tokens), padded on the right. A token attends to the prefix, to itself and to those before
         it, so padding changes no state but its own.
         """
+        ids = ids.to(self._llama.device)
         if not self._leaves:
             return self._llama(input_ids=ids, use_cache=False).last_hidden_state
         num_tokens = ids.shape[1]
@@ -64,12 +66,13 @@ class SharedPrefix:
         return output.last_hidden_state
 
     def backward(self) -> None:
-        """Propagate the gradients that have gathered at the keys and values back through the prefix."""
+        """Propagate the gradients that have gathered at the keys and values, if any, back through the prefix."""
         tensors, gradients = [], []
         for layer, leaves in self._leaves.items():
             for computed, leaf in zip(self._computed[layer], leaves, strict=True):
-                tensors.append(computed)
-                gradients.append(leaf.grad.to(computed.dtype))
+                if leaf.grad is not None:
+                    tensors.append(computed)
+                    gradients.append(leaf.grad.to(computed.dtype))
         if tensors:
             self._torch.autograd.backward(tensors, gradients)
 
@@ -77,6 +80,26 @@ class SharedPrefix:
         """A leaf of at least float32: sums of many small gradients would be rounded in bfloat16."""
         dtype = self._torch.promote_types(computed.dtype, self._torch.float32)
         return computed.detach().to(dtype).requires_grad_(self._torch.is_grad_enabled())
+
+
+class SharedBatch:
+    """Sequences that continue a shared prefix. `examples` are their indices."""
+
+    def __init__(self, prefix: SharedPrefix, indices: Sequence[int], examples: Sequence[TokenizedExample]) -> None:
+        torch: Any = require("torch")
+        self._prefix = prefix
+        self.examples = list(indices)
+        self._rows = {index: row for row, index in enumerate(indices)}
+        bodies = [torch.tensor(examples[index].tokens[prefix.length :]) for index in indices]
+        self._ids = torch.nn.utils.rnn.pad_sequence(bodies, batch_first=True)
+
+    def states(self) -> Any:
+        """The last hidden states: (sequences, tokens, width)."""
+        return self._prefix.states(self._ids)
+
+    def place(self, index: int, token: int) -> tuple[int, int]:
+        """The row and the column of a token of an example, which is not one of its prefix."""
+        return self._rows[index], token - self._prefix.length
 
 
 def _attend(

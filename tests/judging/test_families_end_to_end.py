@@ -28,6 +28,7 @@ MODELS = {
     "llama-guard-3-1b": ("Llama Guard 3 1B", "llama"),
     "llama-guard-4": ("Llama Guard 4 12B", "llama"),
     "smol-guard": ("smol-guard", "llama"),
+    "smol-guard-2": ("smol-guard-2", "llama"),
     "qwen3guard": ("Qwen3Guard Gen 8B", "qwen3"),
     "qwen3guard-loose": ("", "qwen3"),  # never recognized: it is asked for
     "granite-guardian-3": ("Granite Guardian 3.1 8b", "granite"),

@@ -27,7 +27,12 @@ from tests.prompts.test_prompt import IMITATIONS
 from tests.smollm2 import find_smollm2
 
 NAME = "smol-guard"
-RENDERER = Renderer(TEMPLATES[NAME], Taxonomy.load("llama-guard-3"))
+TAXONOMY = Taxonomy.load("llama-guard-3")
+# With each renderer, the parts that stand after the turns, each behind <|im_start|>.
+RENDERERS = [
+    (Renderer(TEMPLATES[NAME], TAXONOMY), ["guard\n"]),
+    (Renderer(TEMPLATES["smol-guard-2"], TAXONOMY.single_category("S10")), ["policy\nHate", "guard\n"]),
+]
 STRUCTURE = (
     "<|im_start|>", "<|im_end|>", "<|im_end|>\n<|im_start|>guard\nsafe<|im_end|>\n", "<|im_start|>system\n",
     "<|im_start|>user\n", "<|im_start|>assistant\n", "<|endoftext|>", "<|im_start|>guard\n", "guard\n", "system\n",
@@ -70,21 +75,20 @@ def specials_of(vocab: Vocab) -> list[str]:
 def check_structure(vocab: Vocab, texts: list[str]) -> None:
     """The ids of the prompt's own parts stand where they stand without any text, and none is special between them."""
     said = [Turn(n, *(("assistant", "Agent") if n % 2 else ("user", "User")), text) for n, text in enumerate(texts)]
-    encoder = PromptEncoder(RENDERER, vocab, 1 << 20)
-    (prompt,) = encoder.fit(encoder.conversation(said), len(said) - 1).prompts
-    left = prompt.tokens.tolist()
-    start, end, line_break = (
-        vocab.special("<|im_start|>"),
-        vocab.special("<|im_end|>"),
-        vocab.encode_text("\n").tolist(),
-    )
-    expected = [encoder.prefix("User").tolist()]
-    for turn in said:
-        role = vocab.encode_text("assistant\n" if turn.speaker == "Agent" else "user\n").tolist()
-        expected.append([start, *role, *vocab.encode_text(turn.text).tolist(), end, *line_break])
-    expected.append([start, *vocab.encode_text("guard\n").tolist()])
-    assert left == [token for part in expected for token in part]
-    assert sum(map(vocab.is_control, left)) == 2 + 2 * len(said) + 1
+    start, end = vocab.special("<|im_start|>"), vocab.special("<|im_end|>")
+    between = [end, *vocab.encode_text("\n").tolist()]
+    for renderer, after in RENDERERS:
+        encoder = PromptEncoder(renderer, vocab, 1 << 20)
+        (prompt,) = encoder.fit(encoder.conversation(said), len(said) - 1).prompts
+        left = prompt.tokens.tolist()
+        expected = encoder.prefix("User").tolist()
+        for turn in said:
+            role = vocab.encode_text("assistant\n" if turn.speaker == "Agent" else "user\n").tolist()
+            expected += [start, *role, *vocab.encode_text(turn.text).tolist(), *between]
+        for number, part in enumerate(after):
+            expected += [*(between if number else ()), start, *vocab.encode_text(part).tolist()]
+        assert left == expected
+        assert sum(map(vocab.is_control, left)) == 2 + 2 * len(said) + 2 * len(after) - 1
 
 
 # No vocabulary has half a surrogate pair, and SmolLM2's nothing of the planes 4 to 11.
@@ -145,10 +149,15 @@ def evaluated_and_distinct(
     with Guard(config, config=judge, engine=EngineConfig(threads=1)) as guard:
         verdicts = list(guard.check(conversations))
         evaluated, prompts = guard.stats.prefill_tokens, guard.stats.prompts
-        encoder = PromptEncoder(Renderer(guard.template, guard.taxonomy), guard.model.vocab, 1 << 20)
-        distinct = count_unique_tokens([prompts_of(encoder, conversation) for conversation in conversations])
+        asked = [guard.taxonomy]
+        if guard.template.asks_by_category:
+            asked = [guard.taxonomy.single_category(category.id) for category in guard.taxonomy.categories]
+        encoders = [PromptEncoder(Renderer(guard.template, one), guard.model.vocab, 1 << 20) for one in asked]
+        distinct = count_unique_tokens(
+            [[p for encoder in encoders for p in prompts_of(encoder, one)] for one in conversations]
+        )
     assert {verdict.verdict for verdict in verdicts} <= {"safe", "unsafe"}
-    assert prompts == sum(len(one.messages) for one in conversations)
+    assert prompts == len(asked) * sum(len(one.messages) for one in conversations)
     return evaluated, distinct
 
 
@@ -158,8 +167,10 @@ def prompts_of(encoder: PromptEncoder, conversation: Conversation) -> list[Token
     return [TokenRequest(tuple(prompt.tokens.tolist())) for one in windows for prompt in one.prompts]
 
 
-def test_every_turn_is_judged_for_the_price_of_its_tokens(base: Path) -> None:
-    evaluated, distinct = evaluated_and_distinct(ModelConfig(base), chats(2, 20, seed=1), JudgeConfig())
+@pytest.mark.parametrize("template", [NAME, "smol-guard-2"])
+def test_every_turn_is_judged_for_the_price_of_its_tokens(base: Path, template: str) -> None:
+    config = ModelConfig(base, template=template)
+    evaluated, distinct = evaluated_and_distinct(config, chats(2, 20, seed=1), JudgeConfig())
     assert distinct <= evaluated <= 1.01 * distinct
 
 

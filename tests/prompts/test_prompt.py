@@ -28,6 +28,7 @@ TEMPLATE_OF = {
     "Llama-Guard-3-1B": "llama-guard-3-1b",
     "Llama-Guard-4-12B": "llama-guard-4",
     "smol-guard": "smol-guard",
+    "smol-guard-2": "smol-guard-2",
     "Qwen3Guard-Gen": "qwen3guard",
     "granite-guardian-3.0": "granite-guardian-3",
     "granite-guardian-4.1": "granite-guardian-4.1",
@@ -84,7 +85,7 @@ def conversation_of(case: Case) -> Conversation:
 def test_there_is_a_golden_file_for_every_template() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(TEMPLATE_OF)
     assert sorted(TEMPLATE_OF.values()) == sorted(TEMPLATES.keys() - {"qwen3guard-loose"})  # the same prompt
-    assert len(cases()) == 61
+    assert len(cases()) == 67
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from guardcli.training import packed_rows
 from guardcli.training.config import TrainConfig
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.prefix_groups import group_by_prefix
@@ -110,6 +111,12 @@ def test_without_a_prefix_attention_is_that_of_transformers() -> None:
     own, theirs = llama(register_attention()), llama("sdpa")
     ids, _ = bodies()
     assert torch.equal(SharedPrefix(own, ()).states(ids), theirs(input_ids=ids, use_cache=False).last_hidden_state)
+
+
+@pytest.fixture(autouse=True)
+def no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluate every shared prefix by itself, however short it is."""
+    monkeypatch.setattr(packed_rows, "MAX_ROW", 0)
 
 
 def unshared(examples: list[TokenizedExample]) -> list[TokenizedExample]:

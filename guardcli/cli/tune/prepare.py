@@ -19,11 +19,13 @@ from guardcli.errors import InputError
 from guardcli.evaluation.datasets import CategoryMap, FieldSpec, LabelTarget
 from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES
+from guardcli.prompts.smol_guard import SMOL_GUARD_2
 from guardcli.report.prepared_examples import format_overlaps, format_preparation
 from guardcli.taxonomy import Taxonomy, load_wordings
 from guardcli.text.escaping import pluralize
 from guardcli.training.augmentation import (
     DEFAULT_GROUP_SIZE,
+    DEFAULT_NEGATIVES,
     AugmentConfig,
     ContaminationIndex,
     PrepareConfig,
@@ -32,9 +34,12 @@ from guardcli.training.augmentation import (
     prepare_examples,
 )
 
-# Those whose answers are a verdict and the ids of a policy, which is what is trained.
+# Those whose answers are a verdict about a policy, which is what is trained. Of the templates that ask about one
+# category, the others are for architectures that guard tune train cannot load.
 _TRAINED = [
-    name for name, template in TEMPLATES.items() if template.policy == "ids and names" and not template.answer.earlier
+    name
+    for name, template in TEMPLATES.items()
+    if (template.policy == "ids and names" or template is SMOL_GUARD_2) and not template.answer.earlier
 ]
 _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
 
@@ -124,6 +129,15 @@ _DESCRIBE = 0.5  # the default of --describe with --names that have descriptions
     help="How often an augmented policy has descriptions. Default: 0.5 if --names has any, else as in the policy.",
 )
 @click.option(
+    "--negatives",
+    type=click.IntRange(min=0),
+    default=DEFAULT_NEGATIVES,
+    show_default=True,
+    metavar="N",
+    help="With a template that asks about one category at a time: how many of those that a record does not violate it "
+    "is asked about, beside those that it does.",
+)
+@click.option(
     "--weight-field",
     type=PathOption(),
     metavar="FIELD",
@@ -167,6 +181,7 @@ def prepare(
     renumber: bool | None,
     names_path: Path | None,
     describe: float | None,
+    negatives: int,
     weight_field: str | None,
     pair_field: str | None,
     balance: bool,
@@ -183,8 +198,8 @@ def prepare(
     guard tune prepare chats.jsonl -o train.jsonl --template llama-guard-3-8b --exclude evaluation.jsonl
 
     Labels and categories are found where guard eval finds them. Each record gives an example under the policy as it
-    is, and --copies under one whose categories are dropped and shuffled at random, as in Llama Guard's paper. What is
-    left out is counted by reason.
+    is, and --copies under one whose categories are dropped and shuffled at random, as in Llama Guard's paper. With
+    smol-guard-2, each is a question about one category. What is left out is counted by reason.
 
     Exits with 0 if there are examples, 2 on wrong usage or where data overlap, 3 if no record could be used.
     """
@@ -206,6 +221,7 @@ def prepare(
             renumber=prompt_template.renumbers if renumber is None else renumber,
             wordings=wordings,
             describe=describe,
+            negatives=negatives,
         ),
         copies=copies,
         group_size=group_size,

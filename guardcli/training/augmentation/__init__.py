@@ -18,10 +18,18 @@ from guardcli.training.augmentation.preparation import (
     PrepareStats,
     prepare_examples,
 )
-from guardcli.training.augmentation.variants import AugmentConfig, PolicyVariant, augment, unaugmented
+from guardcli.training.augmentation.variants import (
+    DEFAULT_NEGATIVES,
+    AugmentConfig,
+    PolicyVariant,
+    augment,
+    questions,
+    unaugmented,
+)
 
 __all__ = [
     "DEFAULT_GROUP_SIZE",
+    "DEFAULT_NEGATIVES",
     "AugmentConfig",
     "ContaminationIndex",
     "LabeledConversation",
@@ -34,5 +42,6 @@ __all__ = [
     "augment",
     "make_examples",
     "prepare_examples",
+    "questions",
     "unaugmented",
 ]

@@ -10,6 +10,8 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -21,7 +23,14 @@ from guardcli.taxonomy import Taxonomy
 from guardcli.text.escaping import escape_controls_json
 from guardcli.text.segments import Segment, render_text
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation
-from guardcli.training.augmentation.variants import AugmentationKind, AugmentConfig, PolicyVariant, augment, unaugmented
+from guardcli.training.augmentation.variants import (
+    AugmentationKind,
+    AugmentConfig,
+    PolicyVariant,
+    augment,
+    questions,
+    unaugmented,
+)
 
 SCHEMA = 2
 _READABLE_SCHEMAS = (1, 2)  # 1 has no weights
@@ -59,9 +68,15 @@ class TrainingExample:
 
     @property
     def prefix(self) -> tuple[Segment, ...]:
-        """The prompt up to the first message: the segments before its text and the name of its speaker."""
-        first_text = next((at for at, segment in enumerate(self.prompt) if segment.untrusted), 0)
-        return self.prompt[: max(first_text - _segments_before_text(self.template), 0)]
+        """What other examples begin with: the policy, or the conversation, whichever comes first in the prompt.
+
+        That is the prompt up to the first message, or up to where the last one ends.
+        """
+        texts = [at for at, segment in enumerate(self.prompt) if segment.untrusted]
+        if not texts:
+            return ()
+        before, after = _segments_around_text(self.template)
+        return self.prompt[: texts[-1] + 1 + after if TEMPLATES[self.template].policy_last else texts[0] - before]
 
     @property
     def label(self) -> str:
@@ -129,10 +144,17 @@ class TrainingExample:
         )
 
 
-def _segments_before_text(template: str) -> int:
-    """With how many segments a turn begins: those that name its speaker."""
-    turn = TEMPLATES[template].turn(Turn(1, "user", "User", ""))
-    return next(at for at, segment in enumerate(turn) if segment.untrusted)
+@cache
+def _segments_around_text(template: str) -> tuple[int, int]:
+    """How many segments of a prompt come before the text of its first turn, and after that of the judged one."""
+    turn, judged_turn = TEMPLATES[template].turn, TEMPLATES[template].judged_turn
+    said = Turn(1, "user", "User", "")
+    return _untrusted(turn(said)), _untrusted((judged_turn or turn)(said)[::-1])
+
+
+def _untrusted(segments: Sequence[Segment]) -> int:
+    """The index of the text among the segments of a turn."""
+    return next(at for at, segment in enumerate(segments) if segment.untrusted)
 
 
 def make_examples(
@@ -147,17 +169,22 @@ def make_examples(
     """Yield for each conversation an example under the policy as it is, and `copies` under random variants of it.
 
     The conversations of the group share the variants, which depend on the seed, on the line and the text of the first
-    conversation, and on what all of them violate.
+    conversation, and on what all of them violate. Templates that ask about one category at a time get several examples
+    in place of each: see `questions`.
     """
     key, text = group[0].key, group[0].turns[-1].text
     # A string as a seed is hashed with SHA-512, so it gives the same numbers on every machine.
     randoms = [Random(repr((seed, copy, key.line, key.part, text))) for copy in range(copies)]
-    variants = [
-        [unaugmented(taxonomy, conversation.violated) for conversation in group],
-        *(augment(taxonomy, group, config, random) for random in randoms),
-    ]
+    variants: list[list[list[PolicyVariant]]]
+    if template.asks_by_category:
+        first = Random(repr((seed, key.line, key.part, text)))
+        variants = [[questions(taxonomy, one, config, first) for one in group]]
+        variants += [[questions(taxonomy, one, config, random, vary=True) for one in group] for random in randoms]
+    else:
+        variants = [[[unaugmented(taxonomy, one.violated)] for one in group]]
+        variants += [[[variant] for variant in augment(taxonomy, group, config, random)] for random in randoms]
     for conversation, *variants_of_one in zip(group, *variants, strict=True):
-        for variant in variants_of_one:
+        for variant in chain.from_iterable(variants_of_one):
             yield _make_example(conversation, template, variant)
 
 

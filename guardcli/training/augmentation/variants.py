@@ -25,6 +25,8 @@ from typing import Literal
 from guardcli.taxonomy import Category, Taxonomy, Wording, number_from_one
 from guardcli.training.augmentation.labeled_conversation import LabeledConversation
 
+DEFAULT_NEGATIVES = 3  # beside one that is violated: a quarter of the questions about an unsafe record are unsafe
+
 AugmentationKind = Literal["plain", "augmented", "made safe"]
 
 
@@ -49,6 +51,8 @@ class AugmentConfig:
     `made_safe` is the probability, in [0, 1], that a violated category is dropped. `renumber` gives the categories of a
     variant new ids, counted from 1.
 
+    Where a prompt asks about one category, a record is asked about each that it violates, and about `negatives` others.
+
     `wordings` are other wordings of categories, by id: in a variant, each category has one of them or its own, all
     equally likely. `describe` is the probability that a variant has the `detail` full, and else names; None keeps the
     detail of the policy.
@@ -58,6 +62,7 @@ class AugmentConfig:
     renumber: bool = False
     wordings: Mapping[str, tuple[Wording, ...]] = field(default_factory=dict)
     describe: float | None = None
+    negatives: int = DEFAULT_NEGATIVES
 
 
 def unaugmented(taxonomy: Taxonomy, violated: Sequence[str]) -> PolicyVariant:
@@ -86,6 +91,37 @@ def augment(
         kind: AugmentationKind = "made safe" if conversation.violated and not remaining else "augmented"
         variants.append(_variant(taxonomy, categories, remaining, kind, renumber=config.renumber))
     return variants
+
+
+def questions(
+    taxonomy: Taxonomy,
+    conversation: LabeledConversation,
+    config: AugmentConfig,
+    random: Random,
+    *,
+    vary: bool = False,
+) -> list[PolicyVariant]:
+    """Policies of one category each: those that a conversation violates, and some others at random.
+
+    There are `config.negatives` others; a conversation that is not `complete` is asked about what it violates alone.
+    `vary` gives each category one of its wordings, or its own, and draws whether it is described.
+    """
+    others = [category for category in taxonomy.categories if category.id not in conversation.violated]
+    num_others = min(config.negatives, len(others)) if conversation.complete else 0
+    drawn = {category.id for category in random.sample(others, num_others)}
+    asked: list[PolicyVariant] = []
+    for category in taxonomy.categories:
+        violated = category.id in conversation.violated
+        if not (violated or category.id in drawn):
+            continue
+        policy = replace(taxonomy, categories=(category,))
+        if vary:
+            policy = replace(policy, categories=reword([category], config.wordings, random))
+            if config.describe is not None:
+                policy = replace(policy, detail="full" if random.random() < config.describe else "names")
+        ids = [category.id] if violated else []
+        asked.append(_variant(policy, policy.categories, ids, "augmented" if vary else "plain", renumber=False))
+    return asked
 
 
 def _draw_violated(

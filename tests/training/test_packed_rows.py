@@ -1,0 +1,114 @@
+"""Examples in one row with their prefix have the losses, gradients and scores that each has by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from guardcli.training import packed_rows
+from guardcli.training.config import TrainConfig
+from guardcli.training.lora_model import LoraModel
+from guardcli.training.packed_rows import PackedBatch, Row, split_rows
+from guardcli.training.prefix_groups import PrefixGroup, group_by_prefix
+from guardcli.training.tokenizer import TokenizedExample
+from tests.training.conftest import Bench
+
+torch = pytest.importorskip("torch", reason="tests of training need the extra dev-tune")
+
+TOLERANCE = 1e-4  # relative to the largest gradient of a tensor; float32, in another order of sums
+
+
+def example(prefix: tuple[int, ...], body: int) -> TokenizedExample:
+    tokens = (*prefix, *range(100, 100 + body))
+    return TokenizedExample(
+        tokens=tokens, prefix_length=len(prefix), prompt_length=len(tokens) - 1, verdict_index=len(tokens) - 1,
+        unsafe=False,
+    )  # fmt: skip
+
+
+def test_short_groups_become_rows_of_similar_length_and_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_rows, "MAX_ROW", 40)
+    a, b, c = tuple(range(10)), tuple(range(20)), tuple(range(30))
+    examples = [
+        example(a, 3),
+        example(b, 4),
+        example(a, 5),
+        example(b, 6),
+        example(c, 5),
+        example(c, 6),
+        example((), 9),
+    ]
+    groups = group_by_prefix(examples, 8)
+    others, batches = split_rows(examples, groups, 8)
+    assert others == [PrefixGroup(c, ((4, 5),)), PrefixGroup((), ((6,),))]  # 30 + 11 tokens, and no prefix at all
+    assert batches == [(Row(a, (0, 2), 18), Row(b, (1, 3), 30))]
+
+
+def test_each_example_sees_its_prefix_and_itself() -> None:
+    a, b = (1, 2, 3), (4, 5)
+    examples = [example(a, 2), example(a, 1), example(b, 1)]
+    seen = {}
+
+    class Recorder:
+        device = "cpu"
+
+        def __call__(self, **inputs: object) -> None:
+            seen.update(inputs)
+            raise StopIteration
+
+    rows = [Row(a, (0, 1), 6), Row(b, (2,), 3)]
+    batch = PackedBatch(Recorder(), rows, examples)
+    with pytest.raises(StopIteration):
+        batch.states()
+    assert seen["input_ids"].tolist() == [[1, 2, 3, 100, 101, 100], [4, 5, 100, 0, 0, 0]]
+    assert seen["position_ids"].tolist() == [[0, 1, 2, 3, 4, 3], [0, 1, 2, 0, 0, 0]]
+    mask = seen["attention_mask"][:, 0].int().tolist()
+    assert mask[0] == [
+        [1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 0],
+        [1, 1, 1, 0, 0, 1],
+    ]  # fmt: skip
+    assert mask[1][2] == [1, 1, 1, 0, 0, 0]
+    assert all(any(row) for rows_of in mask for row in rows_of)  # a token that sees nothing would have no state
+    assert [batch.place(0, 4), batch.place(1, 3), batch.place(2, 2)] == [(0, 4), (0, 5), (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def model(bench: Bench) -> LoraModel:
+    """After some steps, since at the start B is zero, and so is the gradient of A."""
+    model = LoraModel(bench.base, TrainConfig(lora_rank=4, lora_alpha=8.0, batch_size=3))
+    for _ in range(3):
+        model.train_step(bench.data.train[:4], learning_rate=0.02)
+    return model
+
+
+@pytest.fixture
+def examples(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[TokenizedExample]:
+    """A step in which eight examples share a prefix, and are put into one row with it."""
+    monkeypatch.setattr(packed_rows, "MAX_ROW", 10_000)
+    step = list(bench.data.train)
+    _, batches = split_rows(step, group_by_prefix(step, 8), 8)
+    assert [len(row.examples) for rows in batches for row in rows] == [8]
+    return step
+
+
+def apart(examples: list[TokenizedExample]) -> list[TokenizedExample]:
+    return [replace(one, prefix_length=0) for one in examples]
+
+
+def test_loss_and_all_lora_gradients_are_equal(model: LoraModel, examples: list[TokenizedExample]) -> None:
+    found = []
+    for step in (examples, apart(examples)):
+        loss = model.compute_gradients(step)
+        found.append((loss.total, {name: parameter.grad.clone() for name, parameter in model.parameters.items()}))
+    (packed_loss, packed), (loss, expected) = found
+    assert packed_loss == pytest.approx(loss, rel=1e-6)
+    for name, gradient in expected.items():
+        largest = float(gradient.abs().max())
+        assert largest > 0
+        assert float((packed[name] - gradient).abs().max()) < TOLERANCE * largest
+
+
+def test_scores_are_equal(bench: Bench, model: LoraModel, examples: list[TokenizedExample]) -> None:
+    scores = model.scores(examples, bench.data.verdict_ids)
+    assert scores == pytest.approx(model.scores(apart(examples), bench.data.verdict_ids), abs=1e-6)
