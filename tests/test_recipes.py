@@ -19,7 +19,7 @@ from recipes.smol import build_data, evaluate, train
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.linear_baseline import LinearBaseline
 from recipes.smol.long_texts import JOINED, balanced_by_length, joined_records, responses_as_messages
-from recipes.smol.made_policies import MadePolicy, hazard_policies, native_policies, topic_policies
+from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
 from recipes.smol.own_texts import own_records
 from recipes.smol.policy_reading import Judge, Reading, exchanged, read_changes, read_unseen
 from recipes.smol.records import HAZARDS, HERE, Record, read_records
@@ -196,26 +196,6 @@ def test_native_policies_allow_what_they_do_not_list(tmp_path: Path) -> None:
             assert [names[id_] for id_ in row["categories"]] == ([native] if native in names.values() else [])
 
 
-def test_hazard_policies_come_in_twos_with_the_same_messages(tmp_path: Path) -> None:
-    unsafe = [record for hazard in HAZARDS for record in unsafe_records(f"about {hazard}", hazard)]
-    policies = list(hazard_policies(unsafe, number=8, seed=0))
-    assert len(policies) == 8
-    for first, second in zip(policies[::2], policies[1::2], strict=True):
-        labels = [
-            {row["messages"][0]["content"]: row["label"] for row in check_labels(policy, tmp_path)}
-            for policy in (first, second)
-        ]
-        assert labels[0].keys() == labels[1].keys()
-        assert all(labels[0][text] != labels[1][text] for text in labels[0])
-        for policy in (first, second):
-            found = {
-                row["messages"][0]["content"].split()[1]: row["categories"] for row in check_labels(policy, tmp_path)
-            }
-            listed = [categories for categories in found.values() if categories]
-            assert sorted(id_ for (id_,) in listed) == sorted(c["id"] for c in policy.taxonomy["categories"])
-    assert list(hazard_policies(unsafe_records("Theft", "S2"), number=2, seed=0)) == []
-
-
 def test_topic_policies_say_either_of_the_same_messages(tmp_path: Path) -> None:
     unsafe = [record for hazard in HAZARDS for record in unsafe_records(f"about {hazard}", hazard)]
     labels: dict[str, set[str]] = {}
@@ -356,14 +336,33 @@ def test_evaluation_of_a_model_is_not_repeated(data: Path, tmp_path: Path, guard
 @pytest.mark.slow
 def test_examples_of_both_stages(data: Path, tmp_path: Path) -> None:
     built, examples = tmp_path / "data", tmp_path / "examples"
-    build(data, built, "--native", "0", "--topics", "2")
+    build(data, built, "--native", "0", "--topics", "12")
     train.prepare(built, examples, seed=0)
-    assert not [*examples.glob("made-*")]
-    plain, scored, policies = (records_of(examples / f"{name}.jsonl") for name in ("plain", "scored", "policies"))
-    assert {row["label"] for row in plain} == {row["label"] for row in policies} == {"safe", "unsafe"}
-    assert {row["template"] for row in (*plain, *scored, *policies)} == {"smol-guard"}
-    assert len({row["prompt"].split("<|im_end|>")[0] for row in plain}) == 1
-    assert len({row["prompt"].split("<|im_end|>")[0] for row in policies}) > 5
-    before = (examples / "policies.jsonl").stat().st_mtime_ns
+    names = ("verdicts", "scored-verdicts", "questions", "scored-questions")
+    assert sorted(path.name for path in examples.iterdir()) == sorted(f"{name}.jsonl" for name in names)
+    verdicts, scored, questions, scored_questions = (records_of(examples / f"{name}.jsonl") for name in names)
+    assert {row["template"] for row in (*verdicts, *scored)} == {"smol-guard"}
+    assert {row["template"] for row in (*questions, *scored_questions)} == {"smol-guard-2"}
+    assert {row["label"] for row in verdicts} == {row["label"] for row in questions} == {"safe", "unsafe"}
+    assert len({row["prompt"].split("<|im_end|>")[0] for row in verdicts}) == 1  # one list
+    # The same message is safe under one policy, and unsafe under another.
+    labels: dict[str, set[str]] = {}
+    for row in questions:
+        labels.setdefault(row["prompt"].split("<|im_start|>policy")[0], set()).add(row["label"])
+    assert sum(found == {"safe", "unsafe"} for found in labels.values()) > 50
+    before = (examples / "questions.jsonl").stat().st_mtime_ns
     train.prepare(built, examples, seed=0)
-    assert (examples / "policies.jsonl").stat().st_mtime_ns == before
+    assert (examples / "questions.jsonl").stat().st_mtime_ns == before
+
+
+def test_no_message_has_more_than_its_share_of_questions() -> None:
+    def line(text: str, number: int, label: str) -> str:
+        policy = f"<|im_start|>policy\n{number}<|im_end|>\n"
+        return json.dumps({"prompt": f"<|im_start|>user\n{text}<|im_end|>\n{policy}", "label": label}) + "\n"
+
+    often = [line("cats", number, "unsafe" if number % 5 == 0 else "safe") for number in range(40)]
+    seldom = [line("dogs", number, "safe") for number in range(3)]
+    thinned = train.thin([*often, *seldom], seed=0)
+    assert Counter(json.loads(one)["label"] for one in thinned if "cats" in one) == {"unsafe": 4, "safe": 5}
+    assert sorted(one for one in thinned if "dogs" in one) == sorted(seldom)
+    assert train.thin([*often, *seldom], seed=0) == thinned

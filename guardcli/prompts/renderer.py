@@ -99,11 +99,12 @@ class Renderer:
     def answer(self, violated: Sequence[str]) -> tuple[Segment, ...]:
         """What a model that is right answers, to its end: that these ids are violated, or that all is safe.
 
-        Models that are asked about one category list none.
+        Models that are asked about one category list none, and some others do not either.
         """
         answer = self.template.answer
         before = (Segment(answer.prefix),) if answer.prefix else ()
-        listed = "" if self.template.asks_by_category else f"{answer.before_list}{answer.separator.join(violated)}"
+        lists_none = self.template.asks_by_category or self.template.listed is None
+        listed = "" if lists_none else f"{answer.before_list}{answer.separator.join(violated)}"
         verdict = f"{answer.unsafe[0]}{listed}" if violated else answer.safe[0]
         return (*before, Segment(verdict), answer.end)
 

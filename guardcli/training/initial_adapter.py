@@ -16,22 +16,25 @@ from guardcli.training.run_dir import read_manifest, resolve_checkpoint
 
 @dataclass(frozen=True, slots=True)
 class InitialAdapter:
-    """A folder with a LoRA adapter in PEFT's format, and the SHA-256 of its weights."""
+    """A folder with a LoRA adapter in PEFT's format, and the SHA-256 of its weights.
+
+    `template` is the name of the template that it was trained for, or None where the folder does not say. It may be
+    another one than that of the new run: what an adapter knows of texts helps with other questions about them.
+    """
 
     folder: Path
     sha256: str
+    template: str | None
 
     @classmethod
-    def from_folder(cls, folder: Path, base: BaseModel, template: str | None, config: TrainConfig) -> InitialAdapter:
+    def from_folder(cls, folder: Path, base: BaseModel, config: TrainConfig) -> InitialAdapter:
         """Take the best checkpoint of a run, or else its last; or a checkpoint, or any LoRA.
 
         Args:
             base: the weights that the new run trains an adapter for.
-            template: the name of the template of the new run's examples.
 
         Raises:
-            InputError: there is no adapter, or it is for other weights, for another template, or of another shape than
-                the new run's.
+            InputError: there is no adapter, or it is for other weights, or of another shape than the new run's.
             TuneError: it is not a plain LoRA.
         """
         checkpoint = LoraCheckpoint.from_folder(resolve_checkpoint(folder))
@@ -41,11 +44,6 @@ class InitialAdapter:
                 f"{checkpoint.folder} was trained on other weights than the new run",
                 code="tune/other-weights",
             )
-        if manifest and manifest["template"] != template:
-            raise InputError(
-                f"{checkpoint.folder} is for {manifest['template']}, and the examples for {template}",
-                code="tune/mixed-templates",
-            )
         if (checkpoint.rank, checkpoint.alpha) != (config.lora_rank, config.lora_alpha):
             raise InputError(
                 f"{checkpoint.folder} has another shape: train with "
@@ -53,7 +51,8 @@ class InitialAdapter:
                 f"{setting('TrainConfig.lora_alpha', checkpoint.alpha)}",
                 code="tune/invalid-run",
             )
-        return cls(checkpoint.folder, _sha256(checkpoint.folder / ADAPTER_FILE))
+        template = manifest["template"] if manifest else None
+        return cls(checkpoint.folder, _sha256(checkpoint.folder / ADAPTER_FILE), template)
 
 
 def _sha256(file: Path) -> str:

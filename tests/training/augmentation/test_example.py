@@ -98,8 +98,10 @@ def test_a_policy_that_comes_last_is_not_in_the_prefix(template: str) -> None:
     """The prefixes of two policies are the same if, and only if, the policy is in the suffix."""
     chosen = TEMPLATES[template]
     policy = Taxonomy.load(chosen.taxonomy)
-    others = [policy.single_category(category.id) for category in policy.categories[:2]]
-    prefixes = {Renderer(chosen, taxonomy).prefix("User") for taxonomy in (policy, *others)}
+    first = policy.categories[0]
+    others = (first, replace(first, name="Another", description="Something else."))
+    policies = [replace(policy, categories=(category,)) for category in others]
+    prefixes = {Renderer(chosen, taxonomy).prefix("User") for taxonomy in policies}
     assert (len(prefixes) == 1) == chosen.policy_last
 
 
