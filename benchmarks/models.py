@@ -12,12 +12,16 @@ of its tokens are renamed to those of a Llama Guard:
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import gguf
 import numpy as np
 from gguf.quants import quantize
+
+from tests.tiny_architectures import ARCHITECTURES, add_metadata
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,12 @@ class Shape:
 
 
 SHAPES = {
+    "tiny": Shape(4, 512, 8, 4, 1536),  # 13 M without the embedding
     "small": Shape(12, 768, 12, 4, 2048),  # 170 M with the Llama 3 vocabulary
     "1b": Shape(16, 2048, 32, 8, 8192),  # Llama Guard 3 1B
     "8b": Shape(32, 4096, 32, 8, 14336),  # Llama Guard 3 8B
 }
+_WINDOWS = {"gemma2": {"attention.sliding_window": 4096}}  # that of Gemma 2, in place of that of the tests
 QUANTIZATIONS = {
     "q8_0": gguf.GGMLQuantizationType.Q8_0,
     "q4_0": gguf.GGMLQuantizationType.Q4_0,
@@ -73,9 +79,22 @@ def write_with_guard_tokens(source: Path, target: Path) -> Path:
     return target
 
 
-def write(path: Path, shape: Shape, quantization: gguf.GGMLQuantizationType, vocabulary: Path) -> Path:
-    """Write a model with tied embeddings, as Llama Guard 3 1B has them."""
-    writer = gguf.GGUFWriter(path, "llama")
+def write(
+    path: Path,
+    shape: Shape,
+    quantization: gguf.GGMLQuantizationType,
+    vocabulary: Path,
+    *,
+    architecture: str = "llama",
+    special_tokens: Sequence[str] = (),
+) -> Path:
+    """Write a model with tied embeddings, as Llama Guard 3 1B has them.
+
+    Of another architecture it has the same matrices, and the norms and the metadata that set that one apart.
+    `special_tokens` take the names of the vocabulary's reserved ones.
+    """
+    other = ARCHITECTURES[architecture]
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("Llama Guard 3 (random, for benchmarks)")
     writer.add_context_length(8192)
     writer.add_embedding_length(shape.width)
@@ -85,14 +104,21 @@ def write(path: Path, shape: Shape, quantization: gguf.GGMLQuantizationType, voc
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_freq_base(500_000)
-    n_vocab = _copy_vocabulary(writer, vocabulary)
+    head_width = shape.width // shape.heads
+    if architecture != "llama":
+        writer.add_key_length(head_width)
+        writer.add_value_length(head_width)
+        writer.add_rope_dimension_count(head_width)
+    add_metadata(writer, architecture, {**other.metadata, **_WINDOWS.get(architecture, {})})
+    n_vocab = _copy_vocabulary(writer, vocabulary, special_tokens)
     for name, rows, columns in _matrices(shape, n_vocab):
         writer.add_tensor(name, _random(rows, columns, quantization), raw_dtype=quantization)
-    for name in [
-        "output_norm",
-        *(f"blk.{n}.{norm}" for n in range(shape.layers) for norm in ("attn_norm", "ffn_norm")),
-    ]:
-        writer.add_tensor(f"{name}.weight", np.ones(shape.width, dtype=np.float32))
+    norms = {"attn_norm": shape.width, "ffn_norm": shape.width}
+    norms |= dict.fromkeys(("attn_q_norm", "attn_k_norm"), head_width) if other.qk_norm else {}
+    norms |= dict.fromkeys(("post_attention_norm", "post_ffw_norm"), shape.width) if other.post_norms else {}
+    of_layers = {f"blk.{n}.{name}": width for n in range(shape.layers) for name, width in norms.items()}
+    for name, width in {"output_norm": shape.width, **of_layers}.items():
+        writer.add_tensor(f"{name}.weight", np.ones(width, dtype=np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -100,19 +126,31 @@ def write(path: Path, shape: Shape, quantization: gguf.GGMLQuantizationType, voc
     return path
 
 
-def _copy_vocabulary(writer: gguf.GGUFWriter, vocabulary: Path) -> int:
-    """Copy the tokenizer of another GGUF; the number of its tokens."""
-    fields = gguf.GGUFReader(vocabulary).fields
-    tokens = fields["tokenizer.ggml.tokens"].contents()
+def _copy_vocabulary(writer: gguf.GGUFWriter, vocabulary: Path, special_tokens: Sequence[str]) -> int:
+    """Copy the tokenizer of another GGUF, with reserved tokens renamed; the number of its tokens."""
+    all_tokens, types, merges = _read_vocabulary(vocabulary)
+    tokens = list(all_tokens)
+    reserved = [number for number, token in enumerate(tokens) if token.startswith("<|reserved_special_token_")]
+    missing = [token for token in special_tokens if token not in tokens]
+    for number, token in zip(reserved[: len(missing)], missing, strict=True):
+        tokens[number] = token
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe")
     writer.add_token_list(tokens)
-    writer.add_token_types(fields["tokenizer.ggml.token_type"].contents())
-    writer.add_token_merges(fields["tokenizer.ggml.merges"].contents())
+    writer.add_token_types(types)
+    writer.add_token_merges(merges)
     writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))
     writer.add_eos_token_id(tokens.index("<|eot_id|>"))
     return len(tokens)
+
+
+@cache
+def _read_vocabulary(path: Path) -> tuple[list[str], list[int], list[str]]:
+    """The tokens of a GGUF, their types, and the merges."""
+    fields = gguf.GGUFReader(path).fields
+    tokens, types, merges = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges"))
+    return tokens, types, merges
 
 
 def _matrices(shape: Shape, n_vocab: int) -> list[tuple[str, int, int]]:

@@ -25,13 +25,15 @@ class Timed:
         }
 
 
-def interleaved(ways: Mapping[str, Callable[[], None]], rounds: int) -> Timed:
-    """Do each way once a round, after one round that does not count."""
+def interleaved(
+    ways: Mapping[str, Callable[[], None]], rounds: int, *, clock: Callable[[], float] = time.perf_counter
+) -> Timed:
+    """Do each way once a round, after one round that does not count. `clock` tells seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = clock()
             way()
             if number:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return Timed(seconds)

@@ -90,7 +90,7 @@ def write(
     writer.add_key_length(shape.head_width)
     writer.add_value_length(shape.head_width)
     writer.add_rope_dimension_count(shape.head_width)
-    _add_metadata(writer, architecture, shape.metadata)
+    add_metadata(writer, architecture, shape.metadata)
     _add_tensors(writer, [(name, size) for layer in range(LAYERS) for name, size in _layer(layer, shape)], seed)
     if not shape.tied:
         _add_tensors(writer, [("output.weight", (len(vocabulary.tokens), WIDTH))], seed + 1)
@@ -101,11 +101,11 @@ def write_recurrent(path: Path, architecture: str) -> Path:
     """Write a model whose state cannot be rewound: "mamba", or "granitehybrid" with every other layer of that kind."""
     writer = _writer(path, architecture, tiny.Vocabulary.from_words())
     hybrid = architecture == "granitehybrid"
-    _add_metadata(writer, architecture, _SSM | {"ssm.time_step_rank": HEADS})
+    add_metadata(writer, architecture, _SSM | {"ssm.time_step_rank": HEADS})
     writer.add_head_count(HEADS if hybrid else 0)
     if hybrid:
         writer.add_head_count_kv([0, 2] * (LAYERS // 2))
-        _add_metadata(writer, architecture, {"ssm.group_count": 1})
+        add_metadata(writer, architecture, {"ssm.group_count": 1})
     tensors: list[tuple[str, tuple[int, ...]]] = []
     for layer in range(LAYERS):
         if not hybrid:
@@ -143,7 +143,8 @@ def _writer(
     return writer
 
 
-def _add_metadata(writer: gguf.GGUFWriter, architecture: str, metadata: Mapping[str, Any]) -> None:
+def add_metadata(writer: gguf.GGUFWriter, architecture: str, metadata: Mapping[str, Any]) -> None:
+    """Add what sets an architecture apart, under its name."""
     for key, value in metadata.items():
         kind = {int: gguf.GGUFValueType.UINT32, float: gguf.GGUFValueType.FLOAT32, str: gguf.GGUFValueType.STRING}
         writer.add_key_value(f"{architecture}.{key}", value, kind[type(value)])
