@@ -74,7 +74,7 @@ MUTATIONS = {
     ),
     "truncation keeps the message that is judged": Mutation(
         path="guardcli/judging/truncation.py",
-        line="        said = [*(turns[i] for i in range(start, at)), turns.judged({at → start})]\n",
+        line="        said = [*beside, *(turns[i] for i in range(start, at)), turns.judged({at → start})]\n",
         tests="tests/judging/test_truncation.py",
     ),
     "a record with speech that no format reads is an error": Mutation(

@@ -66,13 +66,23 @@ class PlanEntry:
 
 
 def plan(
-    window: Sequence[ScheduledPrompt], cached_prefixes: Sequence[TokenIds], max_new_prefixes: int
+    window: Sequence[ScheduledPrompt],
+    cached_prefixes: Sequence[TokenIds],
+    max_new_prefixes: int,
+    *,
+    earlier: Sequence[ScheduledPrompt] = (),
 ) -> list[PlanEntry]:
-    """The order of a window's prompts, with the cached prefixes and up to `max_new_prefixes` new ones among them."""
+    """The order of a window's prompts, with the cached prefixes and up to `max_new_prefixes` new ones among them.
+
+    What prompts share with `earlier` ones, those of the window before, is cached as well: the records of a file may
+    all begin alike, and be so long that no window has two of them.
+    """
     cached = [PlanEntry.from_prefix(prefix) for prefix in cached_prefixes]
     prompts = [PlanEntry(prompt.tokens, prompt.key, index) for index, prompt in enumerate(window)]
     order = _sorted([*cached, *prompts])
-    new = [PlanEntry.from_prefix(prefix) for prefix in _new_prefixes(order, window, max_new_prefixes)]
+    past = [PlanEntry(prompt.tokens, prompt.key, len(window) + index) for index, prompt in enumerate(earlier)]
+    known, among = [*window, *earlier], _sorted([*order, *past]) if past else order
+    new = [PlanEntry.from_prefix(prefix) for prefix in _new_prefixes(among, known, len(window), max_new_prefixes)]
     return _sorted([*new, *order]) if new else order
 
 
@@ -102,22 +112,22 @@ def _sorted(entries: Sequence[PlanEntry]) -> list[PlanEntry]:
 
 
 def _new_prefixes(
-    order: Sequence[PlanEntry], window: Sequence[ScheduledPrompt], max_new_prefixes: int
+    order: Sequence[PlanEntry], prompts: Sequence[ScheduledPrompt], window_len: int, max_new_prefixes: int
 ) -> list[TokenIds]:
-    """The prefixes to cache, in three steps:
+    """The prefixes to cache, in three steps. The first `window_len` of `prompts` are those of the window.
 
     1. What different groups share, the shortest first.
     2. What prompts declare as their prefix.
     3. Whole prompts that resemble no prefix: from the very first prompt, the second one learns what they share.
     """
     picker = _PrefixPicker(order, max_new_prefixes)
-    for length, at in sorted(_branch_points(order, picker.lcp, window)):
+    for length, at in sorted(_branch_points(order, picker.lcp, prompts, window_len)):
         if length - picker.covered_len(length, at) >= MIN_PREFIX_LEN:
             picker.add(length, at)
     for at, entry in enumerate(order):
-        if entry.prompt is None:
+        if entry.prompt is None or entry.prompt >= window_len:
             continue
-        prompt = window[entry.prompt]
+        prompt = prompts[entry.prompt]
         if picker.covered_len(prompt.prefix_len, at) < prompt.prefix_len:
             picker.add(prompt.prefix_len, at)
         elif not picker.resembles_prefix(at):
@@ -126,19 +136,30 @@ def _new_prefixes(
 
 
 def _branch_points(
-    order: Sequence[PlanEntry], lcp: _Lengths, window: Sequence[ScheduledPrompt]
+    order: Sequence[PlanEntry], lcp: _Lengths, prompts: Sequence[ScheduledPrompt], window_len: int
 ) -> Iterator[tuple[int, int]]:
-    """Where neighbors of different groups diverge: (length of what they share, index of the second)."""
+    """Where neighbors of different groups diverge: (length of what they share, index of the second).
+
+    Where two declared prefixes diverge nothing is yielded: their prompts find these, which are longer, in the cache.
+    Neither is anything between two prompts of an earlier window.
+    """
     for at in range(1, len(order)):
-        here, before = order[at], order[at - 1]
-        groups = [None if entry.prompt is None else window[entry.prompt].group for entry in (before, here)]
-        if groups[0] is None or groups[0] != groups[1]:
-            limits = (_max_cached_len(entry, window) for entry in (before, here))
-            yield min(int(lcp[at]), *limits), at
+        pair = (order[at - 1], order[at])
+        groups = [None if entry.prompt is None else prompts[entry.prompt].group for entry in pair]
+        in_window = any(entry.prompt is not None and entry.prompt < window_len for entry in pair)
+        if in_window and (groups[0] is None or groups[0] != groups[1]):
+            length = min(int(lcp[at]), *(_max_cached_len(entry, prompts) for entry in pair))
+            if any(_prefix_len(entry, prompts) < length for entry in pair):
+                yield length, at
 
 
-def _max_cached_len(entry: PlanEntry, window: Sequence[ScheduledPrompt]) -> int:
-    return len(entry.tokens) if entry.prompt is None else window[entry.prompt].max_cached_len
+def _max_cached_len(entry: PlanEntry, prompts: Sequence[ScheduledPrompt]) -> int:
+    return len(entry.tokens) if entry.prompt is None else prompts[entry.prompt].max_cached_len
+
+
+def _prefix_len(entry: PlanEntry, prompts: Sequence[ScheduledPrompt]) -> int:
+    """How many tokens of an entry are cached in any case."""
+    return len(entry.tokens) if entry.prompt is None else prompts[entry.prompt].prefix_len
 
 
 class _PrefixPicker:

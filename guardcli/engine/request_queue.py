@@ -76,20 +76,23 @@ class RequestQueue(Generic[K, T]):
         """Start the requests of the next window; fewer, or none, where the source pauses or ends.
 
         A window ends with the group that brings it to `max_prompts`, or to `max_unique_tokens`: tokens that neither
-        `cached_prefixes` nor other prompts of the window begin with.
+        `cached_prefixes` nor other prompts of the window begin with. Declared prefixes do not count, or the first
+        window, in which all of them are new, would be too short to show what else its prompts share.
         """
         window: list[PendingRequest[T]] = []
         counter = UniqueTokenCounter(cached_prefixes)
-        unique_tokens = num_groups = 0
+        unique_tokens = beyond_prefixes = num_groups = 0
         # Groups without a prompt (records that cannot be judged) count as well: a file of them is not read to its end.
-        while max(len(window), num_groups) < self._max_prompts and unique_tokens < self._max_unique_tokens:
+        while max(len(window), num_groups) < self._max_prompts and beyond_prefixes < self._max_unique_tokens:
             keyed_group = self._next_group()
             if keyed_group is None:
                 break
             num_groups += 1
             for request in self._start(*keyed_group):
                 window.append(request)
-                unique_tokens += counter.add(request.prompt)
+                new = counter.add(request.prompt)
+                unique_tokens += new
+                beyond_prefixes += min(new, len(request.prompt.tokens) - request.prompt.prefix_len)
         self._stats.prompts += len(window)
         self._stats.prompt_tokens += sum(len(request.prompt.tokens) for request in window)
         self._stats.unique_tokens += unique_tokens

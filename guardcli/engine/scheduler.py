@@ -22,13 +22,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardcli.engine.context import LlamaContext
-from guardcli.engine.plan import PlanEntry, plan
+from guardcli.engine.plan import PlanEntry, ScheduledPrompt, plan
 from guardcli.engine.prefix_cache import PrefixCache
 from guardcli.engine.request import MAX_ANSWER_TOKENS, RequestStep
 from guardcli.engine.request_queue import PendingRequest
 from guardcli.engine.sequence import KvSequence
 from guardcli.errors import EngineError
 from guardcli.models.vocab import TokenIds
+
+MAX_EARLIER_PROMPTS = 64  # of the window before, with which the prompts of a window are compared
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Scheduler:
         self._cache = PrefixCache(context)
         self._waiting: deque[tuple[PlanEntry, PendingRequest[Any] | None]] = deque()
         self._running: list[KvSequence] = []
+        self._earlier: list[ScheduledPrompt] = []  # of the last window
 
     @property
     def has_waiting(self) -> bool:
@@ -71,9 +74,11 @@ class Scheduler:
         self._cache = PrefixCache(self._context)
         self._waiting.clear()
         self._running.clear()
+        self._earlier.clear()
 
     def keep_prefixes(self, prefixes: Sequence[TokenIds]) -> bool:
         """While nothing runs, evict all but `prefixes`; if one of them is not cached, do nothing and return False."""
+        self._earlier.clear()
         return self._cache.evict_except(prefixes)
 
     def end_run(self) -> None:
@@ -82,6 +87,7 @@ class Scheduler:
             self.reset()
         else:
             self._cache.set_last(None)
+            self._earlier.clear()
 
     def add_window(self, window: Sequence[PendingRequest[Any]]) -> None:
         """Plan the order of a window's requests."""
@@ -90,8 +96,10 @@ class Scheduler:
         prefixes = self._cache.prefixes
         # Only as many new ones as there is room for: if each evicted another, none would be there when it is needed.
         num_free = max(0, self._context.params.max_prefixes - len(prefixes))
-        for entry in plan(prompts, prefixes, num_free):
+        for entry in plan(prompts, prefixes, num_free, earlier=self._earlier):
             self._waiting.append((entry, None if entry.prompt is None else window[entry.prompt]))
+        if prompts:
+            self._earlier = prompts[-MAX_EARLIER_PROMPTS:]
 
     def add_prefix(self, prefix: TokenIds) -> None:
         """Let a prefix be evaluated and cached."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,9 +30,12 @@ def prompts(*texts: str, groups: list[int] | None = None, prefix_len: int = 0) -
     ]
 
 
-def planned(window: list[ScheduledPrompt], *cached: str, max_new_prefixes: int = 32) -> list[tuple[int | None, str]]:
+def planned(
+    window: list[ScheduledPrompt], *cached: str, max_new_prefixes: int = 32, earlier: Sequence[ScheduledPrompt] = ()
+) -> list[tuple[int | None, str]]:
     """The entries of a plan: the index of a prompt, or None for a prefix; and the text."""
-    entries = plan(window, [array_of(text) for text in cached], max_new_prefixes)
+    others = [replace(prompt, group=-1 - index) for index, prompt in enumerate(earlier)]  # of groups of their own
+    entries = plan(window, [array_of(text) for text in cached], max_new_prefixes, earlier=others)
     return [(entry.prompt, "".join(map(chr, entry.tokens))) for entry in entries]
 
 
@@ -54,6 +59,26 @@ def test_what_one_group_shares_is_not_cached(groups: list[int], prefixes: list[s
 def test_a_declared_prefix_is_cached() -> None:
     window = prompts(f"{PREFIX}some text", prefix_len=MIN_PREFIX_LEN)
     assert planned(window)[0] == (None, PREFIX)
+
+
+def test_what_declared_prefixes_share_is_not_cached() -> None:
+    """Each of their prompts begins with a longer prefix that is cached."""
+    window = prompts(*(f"{PREFIX}{policy * 20}{text}" for policy in "ab" for text in "xy"), prefix_len=len(PREFIX) + 20)
+    prefixes = [text for prompt, text in planned(window) if prompt is None]
+    assert prefixes == [PREFIX + "a" * 20, PREFIX + "b" * 20]
+
+
+def test_what_is_shared_with_an_earlier_window_is_cached() -> None:
+    """A window of one record does not show what the records of a file have in common."""
+    first, second, third = (prompts(f"{'Q' * 20}{text * 20}") for text in "abc")
+    assert [text for prompt, text in planned(first) if prompt is None] == ["Q" * 20 + "a" * 19]
+    assert planned(second, earlier=first) == [(None, "Q" * 20), (0, "Q" * 20 + "b" * 20)]
+    assert planned(third, "Q" * 20, earlier=second) == [(None, "Q" * 20), (0, "Q" * 20 + "c" * 20)]
+
+
+def test_what_only_earlier_prompts_share_is_not_cached() -> None:
+    earlier = prompts("Q" * 20 + "a", "Q" * 20 + "b")
+    assert planned(prompts("P" * 30), earlier=earlier) == planned(prompts("P" * 30))
 
 
 def test_short_prefixes_are_not_cached() -> None:

@@ -47,6 +47,11 @@ def test_only_tokens_that_are_not_shared_fill_a_window() -> None:
     assert len(queue_of(*groups, max_unique_tokens=7).next_window([])) == 3, "five tokens, and one for each other"
 
 
+def test_declared_prefixes_do_not_fill_a_window() -> None:
+    groups = [(str(number), [TokenRequest((*range(9), number), prefix_len=9).coroutine()]) for number in range(10, 14)]
+    assert len(queue_of(*groups, max_unique_tokens=3).next_window([])) == 3, "one token each, after the nine declared"
+
+
 def test_groups_without_a_prompt_fill_a_window_too() -> None:
     queue = queue_of(*((str(number), [at_once("bad")]) for number in range(9)), max_prompts=4)
     assert queue.next_window([]) == []
