@@ -57,12 +57,32 @@ _WORDS = (
 @click.command(help=__doc__)
 @click.option("--vocabulary", type=click.Path(exists=True, path_type=Path), required=True, help="A GGUF of llama.cpp.")
 @click.option("--shape", type=click.Choice(list(models.SHAPES)), default="tiny", show_default=True)
-@click.option("--family", "names", type=click.Choice(FAMILIES), multiple=True, help="Default: all.")
+@click.option(
+    "--family", "names", type=click.Choice(FAMILIES), multiple=True, help="Default: all. OUT keeps the other ones."
+)
 @click.option("--count", default=20, show_default=True, help="Messages in each round.")
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("families.json"), show_default=True)
 def main(vocabulary: Path, shape: str, names: tuple[str, ...], count: int, rounds: int, out: Path) -> None:
-    chosen = [name for name in FAMILIES if name in (names or FAMILIES) or name == BASE]
+    before = json.loads(out.read_text())["families"] if names and out.exists() else {}
+    measured = measure(models.SHAPES[shape], vocabulary, names or FAMILIES, count=count, rounds=rounds)
+    every = {**measured, **before, **{name: measured[name] for name in names}}
+    result = {
+        "machine": {"cores": os.cpu_count(), "processor": _processor(), "threads": 1},
+        "shape": shape,
+        "quantization": "q8_0",
+        "messages": {"count": count, "rounds": rounds, "words": [USER_WORDS, ASSISTANT_WORDS]},
+        "families": {name: every[name] for name in FAMILIES if name in every},
+    }
+    out.write_text(json.dumps(result, indent=2) + "\n")
+    click.echo(json.dumps(result, indent=2))
+
+
+def measure(
+    shape: models.Shape, vocabulary: Path, names: Sequence[str], *, count: int, rounds: int
+) -> dict[str, dict[str, Any]]:
+    """What a message costs with the prompts of some families, and of the one that they are compared with."""
+    chosen = [name for name in FAMILIES if name in names or name == BASE]
     records = exchanges(count)
     guards: dict[str, Guard] = {}
     loaded: dict[str, Model] = {}
@@ -79,25 +99,16 @@ def main(vocabulary: Path, shape: str, names: tuple[str, ...], count: int, round
                 guard.close()
             for model in loaded.values():
                 model.close()
-    seconds = {name: median(values) for name, values in timed.seconds.items()}
     ratios = timed.against(BASE)
-    result = {
-        "machine": {"cores": os.cpu_count(), "processor": _processor(), "threads": 1},
-        "shape": shape,
-        "quantization": "q8_0",
-        "messages": {"count": count, "rounds": rounds, "words": [USER_WORDS, ASSISTANT_WORDS]},
-        "families": {
-            name: {
-                "architecture": _architecture(name),
-                **tokens[name],
-                "messages_per_cpu_second": round(count / seconds[name], 1),
-                "times_the_base": ratios[name]["ratio"],
-            }
-            for name in chosen
-        },
+    return {
+        name: {
+            "architecture": _architecture(name),
+            **tokens[name],
+            "messages_per_cpu_second": round(count / median(seconds), 1),
+            "times_the_base": ratios[name]["ratio"],
+        }
+        for name, seconds in timed.seconds.items()
     }
-    out.write_text(json.dumps(result, indent=2) + "\n")
-    click.echo(json.dumps(result, indent=2))
 
 
 def exchanges(count: int) -> list[Record]:
@@ -114,14 +125,14 @@ def _text(rng: random.Random, words: int) -> str:
     return " ".join(rng.choices(_WORDS, k=words)).capitalize() + "."
 
 
-def _models(folder: Path, shape: str, vocabulary: Path, names: Sequence[str]) -> dict[str, Model]:
+def _models(folder: Path, shape: models.Shape, vocabulary: Path, names: Sequence[str]) -> dict[str, Model]:
     """A model of each architecture of some families; the families of one share it."""
     special = sorted(set().union(*(special_tokens(TEMPLATES[name]) for name in names)))
     loaded = {}
     for architecture in dict.fromkeys(_architecture(name) for name in names):
         path = models.write(
             folder / f"{architecture}.gguf",
-            models.SHAPES[shape],
+            shape,
             models.QUANTIZATIONS["q8_0"],
             vocabulary,
             architecture=architecture,

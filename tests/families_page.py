@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.families import BASE
 from guardcli.models.quantization import UNQUANTIZED
 from guardcli.models.registry import REGISTRY, RegisteredModel
 from guardcli.prompts import TEMPLATES, Template
@@ -16,6 +18,7 @@ from guardcli.taxonomy import Taxonomy
 from tests.generated import cell, replace_generated_part
 
 PAGE = Path(__file__).parent.parent / "docs" / "families.md"
+RESULTS = PAGE.parent.parent / "benchmarks" / "results" / "families-2-cores.json"
 _BITS = 4.85  # of a weight in Q4_K_M
 
 OTHERS = [template for template in TEMPLATES.values() if template not in (*LLAMA_GUARD, SMOL_GUARD, SMOL_GUARD_2)]
@@ -32,7 +35,9 @@ def generated() -> str:
     for template in OTHERS:
         names.setdefault(template.unverified, []).append(f"`{template.name}`")
     unverified = "".join(f"- {', '.join(of)}: {text}.\n" for text, of in names.items() if text)
-    return f"{templates}\n{models}\nUnverified of the wording, because no source settles it:\n\n{unverified}"
+    return (
+        f"{templates}\n{models}\n{_costs()}\nUnverified of the wording, because no source settles it:\n\n{unverified}"
+    )
 
 
 def _models() -> list[RegisteredModel]:
@@ -70,6 +75,26 @@ def _model_row(model: RegisteredModel) -> tuple[str, ...]:
     return (
         f"`{model.name}`", f"`{model.family}`", f"{model.n_weights / 1e9:.3g} B", model.languages or "not known", memory
     )  # fmt: skip
+
+
+def _costs() -> str:
+    """What a message costs by the shape of a family's prompt, as benchmarks/families.py measured it."""
+    measured = json.loads(RESULTS.read_text("utf-8"))
+    machine, (user, assistant) = measured["machine"], measured["messages"]["words"]
+    headings = ("template", "architecture", "prompts a message", "tokens a message", "messages/s", f"time, {BASE} = 1")
+    rows = (
+        (f"`{name}`", one["architecture"], str(one["prompts_a_message"]), f"{one['evaluated_a_message']:.0f}",
+         f"{one['messages_per_cpu_second']:.1f}", f"{one['times_the_base']:.2f}")
+        for name, one in measured["families"].items()
+    )  # fmt: skip
+    return (
+        f"What a message of {assistant} words costs that answers one of {user}, by the shape of the prompt alone: "
+        "random weights, all models of one size (13 M parameters without the embedding, Q8_0) with the vocabulary of "
+        "Llama 3. Each family is asked about its own taxonomy, which is in the cache already. Tokens are those that "
+        f"are evaluated; messages/s are of CPU time of one thread of {machine['processor']} with {machine['cores']} "
+        "cores, on which other work ran, so that only the last column means something elsewhere "
+        f"(`benchmarks/families.py`).\n\n{_table(headings, rows)}"
+    )
 
 
 def _estimated(model: RegisteredModel) -> float:

@@ -14,11 +14,26 @@ import pytest
 from click import ClickException
 from click.testing import CliRunner
 
-from benchmarks import adapter, compare, contenders, models, picture, scale, startup, stored, threads, tolerance, tuning
+from benchmarks import (
+    adapter,
+    compare,
+    contenders,
+    families,
+    models,
+    picture,
+    scale,
+    startup,
+    stored,
+    threads,
+    tolerance,
+    tuning,
+)
 from benchmarks.contenders import Machine, Measured
 from benchmarks.timing import Timed, interleaved
 from benchmarks.workloads import WORKLOADS, Prompt, depth, distinct, marked
 from guardcli import Guard, JudgeConfig, Model
+from guardcli.models.model_info import special_tokens
+from guardcli.prompts import TEMPLATES
 from tests import tiny
 from tests.cli.running import guard
 from tests.engine import requests
@@ -235,3 +250,25 @@ def test_an_audit_of_many_rows_is_resumed(tmp_path: Path) -> None:
     assert found["rows"] == 2000
     assert list(found["to nine tenths"]["resident_mb"]) == [str(200 * n) for n in range(1, 10)]
     assert list(found["resumed"]["resident_mb"])[-1] == "2000"
+
+
+def test_families_are_measured_on_one_model(tmp_path: Path) -> None:
+    names = (families.BASE, "shieldgemma", "dynaguard")
+    templates = [TEMPLATES[name] for name in families.FAMILIES]
+    verdicts = [word for name in names for word in (*TEMPLATES[name].answer.safe, *TEMPLATES[name].answer.unsafe)]
+    special = set().union(*map(special_tokens, templates)) - set(tiny.SPECIALS)
+    vocabulary = tiny.write(tmp_path / "vocabulary.gguf", special_tokens=sorted(special), verdicts=verdicts)
+    shape = models.Shape(layers=1, width=64, heads=4, kv_heads=2, feed_forward=96)
+    measured = families.measure(shape, vocabulary, names, count=1, rounds=1)
+    assert {name: (one["architecture"], one["prompts_a_message"]) for name, one in measured.items()} == {
+        families.BASE: ("llama", 1),
+        "shieldgemma": ("gemma2", 4),
+        "dynaguard": ("qwen3", 1),
+    }
+    assert measured[families.BASE]["times_the_base"] == 1
+    assert all(one["evaluated_a_message"] > 0 and one["messages_per_cpu_second"] > 0 for one in measured.values())
+
+
+def test_every_family_has_stored_figures() -> None:
+    stored_figures = json.loads((Path(families.__file__).parent / "results" / "families-2-cores.json").read_text())
+    assert sorted(stored_figures["families"]) == sorted(families.FAMILIES)
