@@ -29,11 +29,10 @@ from benchmarks.null_opener import NullOpener
 from guardcli import EngineConfig, JudgeConfig, ModelConfig, Taxonomy
 from guardcli.audit import AuditJob, AuditObserver, Interrupted, Interrupts
 from guardcli.audit.journal import Journal, peek_manifest
-from guardcli.audit.merge import append_part
 from guardcli.audit.progress import AuditPreparation
 from guardcli.distributed import ClusterConfig, PoolSize
 from guardcli.distributed.driver import Driver
-from guardcli.distributed.output_summary import OutputSummary
+from guardcli.distributed.joined_output import JoinedOutput
 from guardcli.distributed.parts import PartsFolder
 from guardcli.distributed.ray_library import connected
 from guardcli.distributed.ray_pool import RayPool
@@ -174,14 +173,11 @@ def _join_again(job: AuditJob) -> float:
     manifest = peek_manifest(job.output)
     assert manifest is not None
     parts = PartsFolder(job.output, manifest)
-    again = job.output.with_name("again.jsonl")
-    rows = OutputSummary(again, parts, units, AuditObserver())
     began = time.process_time()
-    with Journal(again, manifest) as journal:
-        for number, unit in enumerate(units):
-            identity = parts.identity(number, unit.first_line)
-            append_part(journal, parts.path(number), expected=identity, unit=number, position=unit.end)
-            rows.add(journal.checkpoint)
+    with Journal(job.output.with_name("again.jsonl"), manifest) as journal:
+        output = JoinedOutput(journal, parts, units, observer=AuditObserver(), interrupts=Interrupts())
+        for number in range(len(units)):
+            output.join(number)
     return time.process_time() - began
 
 

@@ -20,11 +20,10 @@ from typing import Any
 
 from guardcli.audit import AuditObserver, Interrupts, Source, Unit
 from guardcli.audit.job import AuditJob, mismatch_error
-from guardcli.audit.journal import Checkpoint, Journal, ManifestMismatchError, peek_manifest, read_checkpoints
-from guardcli.audit.merge import append_part
+from guardcli.audit.journal import Journal, ManifestMismatchError, peek_manifest
 from guardcli.distributed.config import ClusterConfig
-from guardcli.distributed.output_summary import OutputSummary
-from guardcli.distributed.parts import PartsFolder, start_of
+from guardcli.distributed.joined_output import JoinedOutput
+from guardcli.distributed.parts import PartsFolder
 from guardcli.distributed.progress import ClusterProgress
 from guardcli.distributed.proof import Proof, describe_proof_differences, make_manifest
 from guardcli.distributed.task import UnitCounts, UnitReport
@@ -128,13 +127,14 @@ class Driver:
         self._kinds = manifest.get("kinds")
         parts = PartsFolder(journal.path, manifest)
         checkpoint = journal.checkpoint
-        rows = OutputSummary(journal.path, parts, self._units, self._observer)
+        output = JoinedOutput(journal, parts, self._units, observer=self._observer, interrupts=self._interrupts)
         if journal.state.finished:
             self._observer.on_finished_before(journal.path, checkpoint)
-            return self._sum_up(journal, rows)
+            output.sum_up()
+            return output.summary
         if checkpoint.rows:
             self._observer.on_resume(journal.path, checkpoint)
-            self._sum_up(journal, rows)
+            output.sum_up()
         parts.create()
         self._queue = UnitQueue(checkpoint.unit, len(self._units))
         self.progress.total_bytes = sum(unit.size for unit in self._units)
@@ -143,52 +143,20 @@ class Driver:
             rows=checkpoint.rows, unsafe=checkpoint.unsafe, errors=checkpoint.errors, position=checkpoint.position
         )
         with self._observer.phase(self.progress.line):
-            position = sum(unit.size for unit in self._units[: self._queue.num_complete])
             while not self._queue.is_done:
-                self._step(parts, checkpoint)
+                self._step(output)
                 while (number := self._queue.joinable) is not None:
-                    position += self._units[number].size
-                    self._join(journal, parts, number, position, rows, checkpoint)
+                    output.join(number)
+                    self._queue.join()
         for source in self._sources:
             source.check_unchanged()
         with self._interrupts.deferred():
             journal.finish()
         if not self._config.keep_parts:
             parts.remove(len(self._units))
-        return rows.summary
+        return output.summary
 
-    def _sum_up(self, journal: Journal, rows: OutputSummary) -> Summary:
-        """Sum up the blocks that the output has."""
-        with self._observer.phase(lambda: f"summing up {rows.summary.total:,} of {journal.checkpoint.rows:,} rows"):
-            for checkpoint in read_checkpoints(journal.path):
-                self._interrupts.check()
-                rows.add(checkpoint)
-        return rows.summary
-
-    def _join(
-        self,
-        journal: Journal,
-        parts: PartsFolder,
-        number: int,
-        position: int,
-        rows: OutputSummary,
-        checkpoint: Checkpoint,
-    ) -> None:
-        """Append the part of a unit to the output; `checkpoint` is where this run began."""
-        before = journal.checkpoint
-        append_part(
-            journal,
-            parts.path(number),
-            expected=parts.identity(number, start_of(self._units, number, checkpoint)),
-            unit=number,
-            position=position,
-            interrupts=self._interrupts,
-        )
-        if journal.checkpoint != before:  # the unit has rows
-            rows.add(journal.checkpoint)
-        self._queue.join()
-
-    def _step(self, parts: PartsFolder, checkpoint: Checkpoint) -> None:
+    def _step(self, output: JoinedOutput) -> None:
         """Start workers, hand out units, and take note of what happens."""
         self._fill()
         now = self._now()
@@ -202,8 +170,7 @@ class Driver:
             if taken is None:
                 break
             state.unit, state.counts, state.moved = taken, UnitCounts(), now
-            start = start_of(self._units, taken, checkpoint)
-            self._pool.judge(worker, parts.task(taken, self._units[taken], start, state.proof))
+            self._pool.judge(worker, output.task(taken, state.proof))
         for event in self._wait():
             self._handle(event)
         self._end_hung_workers()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from guardcli.audit import Unit
-from guardcli.audit.journal import Checkpoint, files_of
+from guardcli.audit.journal import files_of
 from guardcli.distributed.proof import Proof, digest_of
 from guardcli.distributed.task import UnitTask
 from guardcli.distributed.unit_notes import notes_path
@@ -66,8 +66,3 @@ class PartsFolder:
                 file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
-
-
-def start_of(units: Sequence[Unit], number: int, checkpoint: Checkpoint) -> int:
-    """The line from which on a unit is left behind a checkpoint: inside it, where one machine was interrupted."""
-    return max(units[number].first_line, checkpoint.line if number == checkpoint.unit else 1)

@@ -13,11 +13,11 @@ import pytest
 from guardcli import EngineConfig, JudgeConfig, ModelConfig, Taxonomy
 from guardcli.audit import POISON_MESSAGE, AuditJob, AuditObserver, Interrupted, Interrupts, Shard
 from guardcli.audit.auditing import run_job
-from guardcli.audit.journal import Journal, PoisonRecord, peek_manifest, read_checkpoints
+from guardcli.audit.journal import Journal, PoisonRecord, peek_manifest
 from guardcli.audit.progress import AuditPreparation
 from guardcli.distributed import ClusterConfig, PoolSize
 from guardcli.distributed.driver import MAX_DEATHS, MAX_FAILED_STARTS, Driver
-from guardcli.distributed.output_summary import OutputSummary
+from guardcli.distributed.joined_output import JoinedOutput
 from guardcli.distributed.parts import PartsFolder
 from guardcli.distributed.proof import Proof
 from guardcli.distributed.task import UnitCounts, UnitReport, UnitTask
@@ -475,10 +475,13 @@ def test_notes_of_workers_that_are_gone_or_changed_are_made_of_the_rows(job: Aud
 
 def test_rows_are_not_read_where_workers_have_noted_them(job: AuditJob) -> None:
     drive(Pool(job), keep_parts=True)
-    job.output.write_bytes(b"")  # nothing of it is read below
-    parts = PartsFolder(job.output, peek_manifest(job.output) or {})
-    sources = job.read_sources(job.find_files(), AuditPreparation())
-    rows = OutputSummary(job.output, parts, job.split(sources), AuditObserver())
-    for checkpoint in read_checkpoints(job.output):
-        rows.add(checkpoint)
-    assert rows.summary.total == 62
+    manifest = peek_manifest(job.output)
+    assert manifest is not None
+    units = job.split(job.read_sources(job.find_files(), AuditPreparation()))
+    with Journal(job.output, manifest) as journal:
+        job.output.write_bytes(b"")
+        output = JoinedOutput(
+            journal, PartsFolder(job.output, manifest), units, observer=AuditObserver(), interrupts=Interrupts()
+        )
+        output.sum_up()
+    assert output.summary.total == 62
