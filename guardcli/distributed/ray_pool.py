@@ -21,6 +21,7 @@ from guardcli.distributed.workers import Event, UnitCounted, UnitEnded, WorkerDi
 from guardcli.errors import GuardError
 
 _ASK_SECONDS = 1.0  # between two questions to workers how far they are: each costs the driver a millisecond
+_MOST_ASK_SECONDS = 30.0  # between two questions to one worker
 _ASKS_PER_TIMEOUT = 4  # to each worker at least, so that one that judges is not taken for hung
 _WATCH = "watch"  # the methods that run beside `prove` and `judge`, in a thread of their own
 
@@ -126,7 +127,8 @@ class RayPool:
 
     def _ask_for_counts(self) -> None:
         now = time.monotonic()
-        interval = min(_ASK_SECONDS * len(self._busy), self._config.worker_timeout / _ASKS_PER_TIMEOUT)
+        most = min(_MOST_ASK_SECONDS, self._config.worker_timeout / _ASKS_PER_TIMEOUT)
+        interval = min(_ASK_SECONDS * len(self._busy), most)
         for worker in self._busy:
             if now - self._asked[worker] >= interval:
                 self._asked[worker] = float("inf")
