@@ -5,7 +5,8 @@
 Workers evaluate nothing (benchmarks.host), on a Ray that is started on this machine. The CPU is that of the driver's
 process with all its threads, from the first row that is joined to the last unit that is handed out. What it costs to
 wait is measured with workers that sleep, and what it costs to join is measured again on the parts, without Ray: the
-rest is the driver's own. Memory is the resident set in MB, at each tenth of the units.
+rest is the driver's own. So is what it costs to sum up the output, which is done at a resume. Memory is the resident
+set in MB, at each tenth of the units.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Figures:
     join_us_per_row: float = 0.0
     own_us_per_row: float = 0.0
     own_us_per_unit: float = 0.0
+    sum_up_us_per_unit: float = 0.0
     resident_mb: dict[int, float] = field(default_factory=dict)
 
 
@@ -137,6 +139,7 @@ def main(records: int, unit_records: int, workers: int, out: Path) -> None:
         rows = sum(1 for _ in job.output.open("rb"))
         figures = Figures(records, run.num_units, workers, round(run.plan_cpu_seconds, 2))
         _fill(figures, run, waiting, _join_again(job))
+        figures.sum_up_us_per_unit = round(1e6 * _sum_up_again(job) / run.num_units, 1)
     out.write_text(json.dumps(asdict(figures), indent=2) + "\n")
     click.echo(out.read_text(), nl=False)
     sys.exit(0 if rows == records else 1)
@@ -169,16 +172,30 @@ def _job(folder: Path, records: int, unit_records: int) -> AuditJob:
 
 def _join_again(job: AuditJob) -> float:
     """Join the parts of a finished audit into another output; the CPU seconds."""
+    with _output(job, job.output.with_name("again.jsonl")) as (output, num_units):
+        began = time.process_time()
+        for number in range(num_units):
+            output.join(number)
+        return time.process_time() - began
+
+
+def _sum_up_again(job: AuditJob) -> float:
+    """Sum up a finished output, as for a resume; the CPU seconds."""
+    with _output(job, job.output) as (output, _):
+        began = time.process_time()
+        output.sum_up()
+        return time.process_time() - began
+
+
+@contextmanager
+def _output(job: AuditJob, path: Path) -> Iterator[tuple[JoinedOutput, int]]:
+    """An output of the parts of a finished audit, and how many units there are."""
     units = job.split(job.read_sources(job.find_files(), AuditPreparation()))
     manifest = peek_manifest(job.output)
     assert manifest is not None
     parts = PartsFolder(job.output, manifest)
-    began = time.process_time()
-    with Journal(job.output.with_name("again.jsonl"), manifest) as journal:
-        output = JoinedOutput(journal, parts, units, observer=AuditObserver(), interrupts=Interrupts())
-        for number in range(len(units)):
-            output.join(number)
-    return time.process_time() - began
+    with Journal(path, manifest) as journal:
+        yield JoinedOutput(journal, parts, units, observer=AuditObserver(), interrupts=Interrupts()), len(units)
 
 
 def _fill(figures: Figures, run: Run, waiting: Run, join_seconds: float) -> None:
@@ -186,6 +203,8 @@ def _fill(figures: Figures, run: Run, waiting: Run, join_seconds: float) -> None
     idle = waiting.samples[-1].cpu - waiting.samples[0].cpu
     idle /= waiting.samples[-1].seconds - waiting.samples[0].seconds
     busy = [sample for sample in run.samples if 0 < sample.units < run.num_units]
+    if len(busy) < 2:
+        raise click.ClickException("too few units to measure: give more --records")
     first, last = busy[0], busy[-1]
     rows, units, seconds = last.rows - first.rows, last.units - first.units, last.seconds - first.seconds
     cpu, join = last.cpu - first.cpu, join_seconds * rows / figures.records
