@@ -36,7 +36,7 @@ SKIPPED_BLOCKS = [
     "docs/cluster.md cluster: export RAY_AUTH_MODE=token RAY_USAGE_STA",
     "docs/cluster.md cluster: export RAY_AUTH_MODE=token RAY_USAGE_STA",
     "docs/cluster.md cluster: export RAY_AUTH_MODE=token",
-    "docs/cluster.md system: python -m benchmarks.cluster --kills 2 -",
+    "docs/cluster.md system: python -m benchmarks.cluster_driver --re",
     "docs/evaluation.md download: guard eval openai_mod.jsonl.gz -t openai",
     "docs/formats.md system: jq -c '{id, prompt: .message}' log.jsonl",
     "docs/install.md download: guard models pull llama-guard-3-1b",
