@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import Literal
 
 from guardcli.conversation import Conversation, Malformed, Message, Record, Role
-from guardcli.errors import ErrorCode
+from guardcli.errors import ErrorCode, setting
 from guardcli.taxonomy import Need
 
 Target = Literal["any", "last", "user", "assistant", "each"]
@@ -132,6 +132,9 @@ def judged(all_turns: Turns, target: Target, speakers: Collection[Speaker]) -> t
     if not chosen:
         raise NothingToJudge(_nothing(all_turns, target))
     if target != "each" and (unjudged := why_unjudged(chosen[0], speakers)):
+        if unjudged.code == SPEAKER_NOT_JUDGED and any(turn.speaker in speakers for turn in all_turns.shown):
+            others = setting("JudgeConfig.target", ROLES[next(iter(speakers))])
+            raise NothingToJudge(f"{unjudged}; {others} chooses the last of them", code=unjudged.code)
         raise unjudged
     return tuple(chosen)
 

@@ -137,7 +137,8 @@ def test_a_target_of_a_speaker_that_is_not_judged_is_not_replaced_by_another(tar
         judged(TALK, target, ["Agent"])
     assert (caught.value.code, str(caught.value)) == (
         "record/speaker-not-judged",
-        "message 4 (user) is not judged: this model judges only messages of the assistant",
+        "message 4 (user) is not judged: this model judges only messages of the assistant; "
+        'JudgeConfig(target="assistant") chooses the last of them',
     )
 
 
