@@ -26,6 +26,7 @@ FREE_TEXT = {
     "report --title",
     "models pull --quant",
     "taxonomy new name",
+    "taxonomy render --category",
 }
 PARAMS = {
     f"{name} {max(param.opts, key=len)}": param
