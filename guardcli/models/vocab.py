@@ -216,7 +216,7 @@ class Vocab:
         if not lengths.all():
             with self._lock:
                 handle = self._open_handle()
-                for token in np.unique(ids[lengths == 0]).tolist():
+                for token in set(ids[lengths == 0].tolist()):  # `np.unique` imports numpy.ma, which takes 50 ms
                     text = llama_cpp.llama_vocab_get_text(handle, token)
                     self._lengths[token] = len(text.decode("utf-8", "replace"))
             lengths = self._lengths[ids]
