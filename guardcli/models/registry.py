@@ -73,8 +73,21 @@ class BundledModel:
         return quantization_of(self.base.name) or ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return asdict(self) | {"adapter": str(self.adapter)}
+        """As JSON values, under the names that a registered model has."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "base": self.base.requirement,
+            "adapter": str(self.adapter),
+            "repositories": [],
+            "license": self.license,
+            "gate": False,
+            "policy": self.policy,
+            "sizes": {self.quantization: self.n_bytes},
+            "memory": {self.quantization: self.memory},
+            "cannot_load": "",
+            "is_judged_with": True,
+        }
 
 
 _SMOLLM2 = PackagedFile(
