@@ -20,7 +20,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,16 +81,31 @@ class Run:
     stdout: str
     stderr: str
 
+    def said(self, shown: Block) -> str:
+        """What it wrote to the stream that an output on the page shows."""
+        return self.stdout if shown.words == ("output",) else self.stderr
 
-def blocks_of(page: Path) -> list[Block]:
-    """Return the blocks of a page in their order."""
+
+def blocks_of(page: Path, root: Path = ROOT) -> list[Block]:
+    """Return the blocks of a page in their order. Its name is its path in `root`."""
     text = page.read_text("utf-8")
-    name = page.relative_to(ROOT).as_posix()
+    name = page.relative_to(root).as_posix()
     return [
         Block(name, text[: match.start()].count("\n") + 1, language, tuple((words or "").split()), code)
         for match in _FENCE.finditer(text)
         for language, words, code in [match.groups()]
     ]
+
+
+def replace_texts(page: Path, texts: Mapping[Block, str], root: Path = ROOT) -> None:
+    """Write a page anew with other texts in some of its blocks."""
+    content = page.read_text("utf-8")
+    matches = zip(_FENCE.finditer(content), blocks_of(page, root), strict=True)
+    for match, block in reversed([*matches]):
+        if block in texts:
+            start, end = match.span(3)
+            content = content[:start] + texts[block] + content[end:]
+    page.write_text(content, "utf-8")
 
 
 def run_page(blocks: Sequence[Block], folder: Path, logs: Path) -> list[Run]:
@@ -114,14 +129,13 @@ def run_page(blocks: Sequence[Block], folder: Path, logs: Path) -> list[Run]:
     return [_read_run(index, block, logs) for index, block in enumerate(todo)]
 
 
-def outputs_of(blocks: Sequence[Block]) -> Iterator[tuple[Block, str, str]]:
-    """Yield each block that is run whose output the page shows, the stream, and the output."""
+def outputs_of(blocks: Sequence[Block]) -> Iterator[tuple[Block, Block]]:
+    """Yield each block that is run whose output the page shows, and the block with the output."""
     before = None
     for block in blocks:
-        for stream in ("output", "stderr"):
-            if block.language == "text" and block.words == (stream,):
-                assert before is not None, f"{block}: no command is before it"
-                yield before, stream, block.text
+        if block.language == "text" and block.words in (("output",), ("stderr",)):
+            assert before is not None, f"{block}: no command is before it"
+            yield before, block
         if block.language in ("sh", "python"):
             before = block if block.is_run else None
 

@@ -19,7 +19,8 @@ from guardcli.judging.writers import WRITERS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import bundled_taxonomies
 from tests import families_page, row_page, settings_page, taxonomy_page, tiny
-from tests.doc_blocks import PAGES, ROOT, SKIPPED, Block, blocks_of, is_output, outputs_of, run_page
+from tests.doc_blocks import PAGES, ROOT, SKIPPED, Block, blocks_of, is_output, outputs_of, replace_texts, run_page
+from tests.doc_outputs import retake
 from tests.generated import generated_part
 
 BLOCKS = {page.relative_to(ROOT).as_posix(): blocks_of(page) for page in PAGES}
@@ -63,10 +64,10 @@ def test_the_blocks_of_a_page_run_as_pasted(page: str, tmp_path: Path) -> None:
     for run in runs:
         assert "Traceback" not in run.stderr, run.block
         assert run.exit_codes == run.block.exit_codes, (str(run.block), run.stderr)
-    said = {run.block: run for run in runs}
-    for block, stream, shown in outputs_of(BLOCKS[page]):
-        text = said[block].stdout if stream == "output" else said[block].stderr
-        assert is_output(text, shown), f"{block} says:\n{text}"
+    run_of = {run.block: run for run in runs}
+    for block, shown in outputs_of(BLOCKS[page]):
+        said = run_of[block].said(shown)
+        assert is_output(said, shown.text), f"{block} says:\n{said}"
 
 
 @pytest.mark.slow
@@ -88,6 +89,35 @@ def test_the_training_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monke
         assert run.exit_codes <= {1}, (str(run.block), run.stderr)  # what a random model finds unsafe is its own affair
     (judged,) = (run.stdout for run in runs if "guard check" in run.block.text)
     assert len(judged.splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "taken"),
+    [
+        ("safe 0.10\nunsafe 0.9\n", "safe 0.20\nsafe 0.3\n", "safe 0.10\nunsafe 0.9\n"),
+        ("safe 0.10 -\nunsafe 0.9 S1\n", "safe … -\nunsafe 0.3 S9\n", "safe … -\nunsafe 0.9 S1\n"),
+        (
+            "reading\nTable\n----\nA   0.9\nB   0.8\nseconds 4\nby lang\nde 1.0\nend\n",
+            "…\nTable\n-----\nA   0.700\nB   0.1\nseconds …\n…\nde 0.5\n…\n",
+            "…\nTable\n----\nA   0.9\nB   0.8\nseconds …\n…\nde 1.0\n…\n",
+        ),
+    ],
+    ids=["whole", "in a line", "lines"],
+)
+def test_outputs_are_taken_anew(said: str, shown: str, taken: str) -> None:
+    assert not is_output(said, shown)
+    assert retake(said, shown) == taken
+    assert is_output(said, taken)
+
+
+def test_a_page_gets_its_new_outputs(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A\n\n```sh\nx\n```\n\n```text output\nold 1\n```\n\nb\n\n```text stderr\n…\nold 2\n```\n\nc\n")
+    shown = [block for block in blocks_of(page, tmp_path) if block.language == "text"]
+    replace_texts(page, {shown[1]: "…\nnew\n"}, tmp_path)
+    assert page.read_text() == (
+        "# A\n\n```sh\nx\n```\n\n```text output\nold 1\n```\n\nb\n\n```text stderr\n…\nnew\n```\n\nc\n"
+    )
 
 
 def test_the_first_page_has_a_verdict_a_policy_and_an_audit() -> None:
