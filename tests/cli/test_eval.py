@@ -411,6 +411,8 @@ def test_the_notice_of_a_small_model_is_one_line(tmp_path: Path) -> None:
     done = guard("eval", "set.jsonl", "-m", "smol", "-t", "aegis-1", "-t", "llama-guard-3-1b", cwd=tmp_path)
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("guard: smol is a small model, and often wrong")
+    heading = next(line for line in done.stdout.splitlines() if "aegis-1" in line)
+    assert heading.split() == ["smol", "aegis-1", "smol", "llama-guard-3-1b"]
 
 
 NOISY = {"source": "set.jsonl", "taxonomy": TAXONOMY}
