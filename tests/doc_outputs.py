@@ -63,32 +63,39 @@ def retake(said: str, shown: str) -> str:
         return "".join(f"{line}\n" for line in lines)
     taken: list[str] = []
     start = 0
-    for is_gap, group in groupby(shown.rstrip("\n").split("\n"), key=lambda line: line.strip() == _LEFT_OUT):
+    parts = [(is_gap, [*part]) for is_gap, part in groupby(shown.rstrip("\n").split("\n"), key=_is_gap)]
+    for number, (is_gap, part) in enumerate(parts):
         if is_gap:
             taken.append(_LEFT_OUT)
             continue
-        part, start = _retake_part(lines, [*group], start, begins=not taken)
-        taken += part
+        places = _find_all(lines, part, start)
+        first, stop = min(places, default=start), max(places, default=start - 1) + 1
+        if number == 0:
+            first = 0
+        if number + 1 == len(parts):  # the end of the output: as many lines as before, if it is not all
+            first, stop = max(start, len(lines) - len(part)) if number else 0, len(lines)
+        taken += [_keep_left_out(lines[n], places.get(n, "")) for n in range(first, stop)]
+        start = stop
     return "".join(f"{line}\n" for line in taken)
 
 
-def _retake_part(lines: Sequence[str], shown: Sequence[str], start: int, *, begins: bool) -> tuple[list[str], int]:
-    """The lines of an output, from `start` on, for a part of a page without a gap; and where the next part starts."""
+def _is_gap(line: str) -> bool:
+    return line.strip() == _LEFT_OUT
+
+
+def _find_all(lines: Sequence[str], shown: Sequence[str], start: int) -> dict[int, str]:
+    """Which lines of an output, from `start` on, stand for lines of a page, by their numbers."""
     places = {}
-    at = start
     for line in shown:
-        found = _find(lines, line, at)
+        found = _find(lines, line, start)
         if found is not None:
             places[found] = line
-            at = found + 1
-    if not places:
-        return [*shown], start
-    first = start if begins else min(places)
-    return [_keep_left_out(lines[n], places.get(n, "")) for n in range(first, max(places) + 1)], max(places) + 1
+            start = found + 1
+    return places
 
 
 def _find(lines: Sequence[str], shown: str, start: int) -> int | None:
-    """Which line stands for one on the page: the first that differs in numbers alone, or else the most similar."""
+    """Which line stands for one on the page: the most similar, whatever its decimals."""
     wanted = _skeleton(shown)
     ratios = {n: SequenceMatcher(None, _skeleton(lines[n]), wanted).ratio() for n in range(start, len(lines))}
     best = max(ratios, key=lambda n: (ratios[n], -n), default=None)
@@ -101,7 +108,7 @@ def _keep_left_out(line: str, shown: str) -> str:
 
 
 def _skeleton(line: str) -> str:
-    return " ".join(re.sub(r"[-+]?\d[\d.,]*|-{2,}", "0", line).split())
+    return " ".join(re.sub(r"[-+]?\d+\.\d+|-{2,}", "0", line).split())
 
 
 if __name__ == "__main__":

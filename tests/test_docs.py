@@ -101,8 +101,13 @@ def test_the_training_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monke
             "…\nTable\n-----\nA   0.700\nB   0.1\nseconds …\n…\nde 0.5\n…\n",
             "…\nTable\n----\nA   0.9\nB   0.8\nseconds …\n…\nde 1.0\n…\n",
         ),
+        (
+            "policy\nid name\nunsafe 0.8 S1 a.txt:1 -\nunsafe 0.6 S9 a.txt:2 -\nsafe 0.1 - a.txt:3 -\n",
+            "policy\n…\nsafe 0.1 - a.txt:1 -\nunsafe 0.5 S9 a.txt:2 -\n",
+            "policy\n…\nunsafe 0.8 S1 a.txt:1 -\nunsafe 0.6 S9 a.txt:2 -\nsafe 0.1 - a.txt:3 -\n",
+        ),
     ],
-    ids=["whole", "in a line", "lines"],
+    ids=["whole", "in a line", "lines", "to the end"],
 )
 def test_outputs_are_taken_anew(said: str, shown: str, taken: str) -> None:
     assert not is_output(said, shown)
