@@ -103,7 +103,7 @@ def test_the_training_on_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monke
         ),
         (
             "policy\nid name\nunsafe 0.8 S1 a.txt:1 -\nunsafe 0.6 S9 a.txt:2 -\nsafe 0.1 - a.txt:3 -\n",
-            "policy\n…\nsafe 0.1 - a.txt:1 -\nunsafe 0.5 S9 a.txt:2 -\n",
+            "policy\n…\nsafe 0.1 - a.txt:1 -\nunsafe 0.5 S9 a.txt:2 -\nunsafe 0.9 S1 a.txt:3 -\n",
             "policy\n…\nunsafe 0.8 S1 a.txt:1 -\nunsafe 0.6 S9 a.txt:2 -\nsafe 0.1 - a.txt:3 -\n",
         ),
     ],
