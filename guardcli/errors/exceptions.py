@@ -80,8 +80,8 @@ class StdoutClosed(Exception):
     """
 
 
-class SmallModelWarning(UserWarning):
-    """A model was loaded that is small, and often wrong."""
+class DemonstrationModelWarning(UserWarning):
+    """A model was loaded that shows what the program does, and must not protect anyone."""
 
 
 @dataclass(frozen=True, slots=True)
