@@ -36,6 +36,7 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
         "--pair-field",
     ),
     "Policy": (
+        "--category",
         "--taxonomy",
         "--threshold",
         "--calibration",

@@ -46,7 +46,8 @@ def test_names_are_what_a_command_line_takes() -> None:
 
 def test_every_family_is_registered() -> None:
     named = {model.family for model in REGISTRY.values()}
-    assert TEMPLATES.keys() - named == {"smol-guard", "qwen3guard-loose"}  # adapters; the same models as qwen3guard
+    adapters = {"smol-guard", "smol-guard-2"}
+    assert TEMPLATES.keys() - named == {*adapters, "qwen3guard-loose"}  # that judges the models of qwen3guard
     assert REGISTRY["llama-guard-3-8b"].is_judged_with
     assert not REGISTRY["llama-guard-4-12b"].is_judged_with
 
