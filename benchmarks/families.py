@@ -35,7 +35,8 @@ from guardcli.prompts import TEMPLATES
 
 BASE = "llama-guard-3-8b"
 ARCHITECTURES = {
-    "qwen3guard": "qwen3", "dynaguard": "qwen3", "granite-guardian-3": "granite", "granite-guardian-4.1": "granite",
+    "qwen3guard": "qwen3", "dynaguard": "qwen3", "granite-guardian-3": "granite", "granite-guardian-3.1": "granite",
+    "granite-guardian-3.2": "granite", "granite-guardian-4.1": "granite",
     "shieldgemma": "gemma2", "shieldstral": "mistral3",
 }  # fmt: skip
 # Of the same prompts as another one.

@@ -1,19 +1,23 @@
 """Granite Guardian: one criterion a prompt, answered by yes or no.
 
-A criterion is a category's name, or with `detail: full` what defines it. In the prompt of 3.0 and 3.1, a definition
-that begins with a small letter goes on from "The 'User' message", as those of the vendor do. The conversation comes
-before the criterion, so that all questions about it share its tokens.
+A criterion is a category's name, or with `detail: full` what defines it. Up to 3.2, a definition that begins with a
+small letter goes on from "The 'User' message", as those of the vendor do. The conversation comes before the criterion,
+so that all questions about it share its tokens.
 
-A category that `needs` documents or tools is asked about with these before the conversation. In the prompt of 3.0 they
-take the place of the other message: an assistant's is compared with the documents alone, and of a user's the documents
-are judged. The vendor's template has another first sentence for these criteria and for `answer-relevance`, which it
-knows by name; here that is the category's key.
+A category that `needs` documents or tools is asked about with these before the conversation. In the prompts of 3.0 and
+3.1 they take the place of the other message: an assistant's is compared with the documents alone, and of a user's the
+documents are judged. The vendor's templates have another first sentence for these criteria and for some that they know
+by name, which here is the category's key.
+
+The template of 3.1 begins with a system message that has the date of the day. Here it always has the day of the
+model's release, so that a message has the same score tomorrow.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from guardcli.conversation import Conversation
 from guardcli.prompts.categories import criterion_text
@@ -39,7 +43,20 @@ _WITH_DOCUMENTS_3: dict[Speaker, str] = {
 }
 
 
-def _prefix_3(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
+_SYSTEM_3_1 = (
+    _ROLE,
+    Segment("system"),
+    _END_ROLE,
+    Segment(
+        "Knowledge Cutoff Date: April 2024.\nToday's Date: December 18, 2024.\nYou are Granite, developed by IBM. "
+        "You are a helpful AI assistant."
+    ),
+    _END,
+    Segment("\n"),
+)
+
+
+def _prefix_3(taxonomy: Taxonomy, speaker: Speaker, *, system: Segments = ()) -> Segments:
     (category, *_) = taxonomy.categories
     if category.needs is not None:
         question = _WITH_DOCUMENTS_3[speaker]
@@ -48,7 +65,7 @@ def _prefix_3(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
     else:
         question = _HARM_3.format(judged=_JUDGED_3[speaker])
     text = f"You are a safety agent trying to help determine {question}\n\n<start_of_turn>\n"
-    return _ROLE, Segment("user"), _END_ROLE, Segment(text)
+    return *system, _ROLE, Segment("user"), _END_ROLE, Segment(text)
 
 
 def _documents_3(conversation: Conversation) -> Segments:
@@ -61,17 +78,61 @@ def _turn_3(turn: Turn) -> Segments:
     return label, Segment(turn.text, untrusted=True), Segment("\n")
 
 
-def _suffix_3(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
+def _suffix_3(taxonomy: Taxonomy, speaker: Speaker, *, bullet: str = "*") -> Segments:
     who = _SPEAKERS_3[speaker]
     judged = "context" if speaker == "User" and taxonomy.categories[0].needs else f"{who.lower()} message"
     criterion = criterion_text(taxonomy, before_small=f"The '{who}' message ")
     text = (
         "<end_of_turn>\n\nOur safety risk definition is defined below:\n"
-        f"<start_of_risk_definition>\n* {criterion}\n<end_of_risk_definition>\n\n"
+        f"<start_of_risk_definition>\n{bullet} {criterion}\n<end_of_risk_definition>\n\n"
         f"Is the {judged} harmful based on the risk definition? "
         "Your answer must be either 'Yes' or 'No'."
     )
     return Segment(text), *_ANSWER
+
+
+_CONTEXT_3_2 = "if the context poses a potential harm based on the provided risk definition and the user message."
+_CONVERSATION_KEYS = ("harm-engagement", "evasiveness")
+_HARM_OF_ASSISTANT = "The last 'Assistant' message is considered universally harmful."
+_SLIP_OF_VENDOR = "The last 'Assistant' is message considered universally harmful."
+
+
+def _prefix_3_2(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
+    (category, *_) = taxonomy.categories
+    last = f"whether the last {_SPEAKERS_3[speaker].lower()} message in the conversation"
+    if category.needs is not None:
+        question = _CONTEXT_3_2 if speaker == "User" else _WITH_DOCUMENTS_3[speaker]
+    elif category.key == "answer-relevance" and speaker == "Agent":
+        question = _ANSWER_3
+    elif (category.key or "").endswith(_CONVERSATION_KEYS):
+        question = f"{last} poses a potential harm based on the provided risk definition."
+    else:
+        question = f"{last} is harmful according to the safety risk definition below."
+    text = f"You are a safety agent trying to help determine {question}\n\n<start_of_conversation>\n"
+    return _ROLE, Segment("user"), _END_ROLE, Segment(text)
+
+
+def _suffix_3_2(taxonomy: Taxonomy, speaker: Speaker) -> Segments:
+    who = _SPEAKERS_3[speaker]
+    judged = "context" if speaker == "User" and taxonomy.categories[0].needs else f"last {who.lower()} message"
+    criterion = criterion_text(taxonomy, before_small=f"The last '{who}' message ")
+    if criterion == _HARM_OF_ASSISTANT:
+        criterion = _SLIP_OF_VENDOR  # in the words that the models were trained on
+    text = (
+        "<end_of_conversation>\n\nOur safety risk definition is defined below:\n"
+        f"<start_of_risk_definition>\n- {criterion}\n<end_of_risk_definition>\n\n"
+        f"Is the {judged} harmful based on the risk definition? "
+        "Your answer must be either 'Yes' or 'No'."
+    )
+    return Segment(text), *_ANSWER
+
+
+_YES_OR_NO = AnswerFormat(safe=("No", " No", "no", " no"), unsafe=("Yes", " Yes", "yes", " yes"), end=_END)
+_MARKERS_3 = (
+    "<start_of_risk_definition>", "<end_of_risk_definition>", "User Message:", "Assistant Message:", "Context:",
+    "Our safety risk definition is defined below:",
+)  # fmt: skip
+_TURN_MARKERS_3 = marker_pattern("<start_of_turn>", "<end_of_turn>", *_MARKERS_3)
 
 
 _ROLES_4: dict[Speaker, str] = {"User": "user", "Agent": "assistant"}
@@ -147,7 +208,7 @@ GRANITE_GUARDIAN = (
         name="granite-guardian-3",
         source="chat template in the GGUF of granite-guardian-3.0",
         chat_template_marks=("<start_of_risk_definition>", "<start_of_turn>", "<|start_of_role|>"),
-        model_name=re.compile(r"granite-?guardian-?3-[01]|granite3-[01]?-?guardian"),
+        model_name=re.compile(r"granite-?guardian-?3-0|granite3-(0-)?guardian"),
         taxonomy="granite-guardian-3",
         prefix=_prefix_3,
         turn=_turn_3,
@@ -156,15 +217,49 @@ GRANITE_GUARDIAN = (
         policy="one criterion",
         policy_last=True,
         reads="exchange",
-        answer=AnswerFormat(safe=("No", " No", "no", " no"), unsafe=("Yes", " Yes", "yes", " yes"), end=_END),
-        markers=marker_pattern(
-            "<start_of_turn>", "<end_of_turn>", "<start_of_risk_definition>", "<end_of_risk_definition>",
-            "User Message:", "Assistant Message:", "Context:", "Our safety risk definition is defined below:",
-        ),
+        answer=_YES_OR_NO,
+        markers=_TURN_MARKERS_3,
         beside={"documents": _documents_3},
-        unverified="the prompts of 3.2 and 3.3, which differ; 3.1, of whose template a copy begins with a system "
-        "message with the date and has - before the definition; several documents; an assistant's message that no "
-        "user's comes before",
+        unverified="several documents; an assistant's message that no user's comes before",
+    ),
+    Template(
+        name="granite-guardian-3.1",
+        source="a copy of the chat template of granite-guardian-3.1-8b",
+        chat_template_marks=(
+            "<start_of_risk_definition>", "<start_of_turn>", "<|start_of_role|>", "You are Granite, developed by IBM.",
+        ),
+        model_name=re.compile(r"granite-?guardian-?3-1|granite3-1-?guardian"),
+        taxonomy="granite-guardian-3",
+        prefix=partial(_prefix_3, system=_SYSTEM_3_1),
+        turn=_turn_3,
+        suffix=partial(_suffix_3, bullet="-"),
+        judges=SPEAKERS,
+        policy="one criterion",
+        policy_last=True,
+        reads="exchange",
+        answer=_YES_OR_NO,
+        markers=_TURN_MARKERS_3,
+        beside={"documents": _documents_3},
+        unverified="the template, of which one copy is public, in a repository that is not the vendor's; the date in "
+        "its system message, which is that of the day at the vendor and always December 18, 2024 here; several "
+        "documents; an assistant's message that no user's comes before",
+    ),
+    Template(
+        name="granite-guardian-3.2",
+        source="ibm-granite/gguf, test/bin/compare_granite_guardian_chat_templates.ipynb",
+        chat_template_marks=("<start_of_risk_definition>", "<start_of_conversation>", "<|start_of_role|>"),
+        model_name=re.compile(r"granite-?guardian-?3-2(?!.*lora)|granite3-2-?guardian"),
+        taxonomy="granite-guardian-3.2",
+        prefix=_prefix_3_2,
+        turn=_turn_3,
+        suffix=_suffix_3_2,
+        judges=SPEAKERS,
+        policy="one criterion",
+        policy_last=True,
+        answer=_YES_OR_NO,
+        markers=marker_pattern("<start_of_conversation>", "<end_of_conversation>", *_MARKERS_3),
+        beside={"documents": _documents_3},
+        unverified="a criterion of one's own; documents with more than the judged message, or several",
     ),
     Template(
         name="granite-guardian-4.1",

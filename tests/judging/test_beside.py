@@ -21,9 +21,15 @@ CALL = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
 RAG = ("groundedness", "context-relevance", "answer-relevance")
 NO_DOCUMENTS = "record/no-documents"
+RAG_TAXONOMIES = {
+    "granite-guardian-3": "granite-guardian-3-rag",
+    "granite-guardian-3.1": "granite-guardian-3-rag",
+    "granite-guardian-3.2": "granite-guardian-3-rag",
+    "granite-guardian-4.1": "granite-guardian-4.1-rag",
+}
 
 
-@pytest.fixture(scope="module", params=["granite-guardian-3", "granite-guardian-4.1"])
+@pytest.fixture(scope="module", params=[name for name, one in TEMPLATES.items() if one.beside])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     template = TEMPLATES[request.param]
     path = tiny.write(
@@ -38,7 +44,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def rag(model: Model) -> Taxonomy:
-    return Taxonomy.load(f"{model.template}-rag")
+    return Taxonomy.load(RAG_TAXONOMIES[model.template])
 
 
 def judge(model: Model, policy: Taxonomy, *records: Mapping[str, Any], **config: Any) -> list[Verdict]:
@@ -78,7 +84,7 @@ def test_what_is_not_asked_is_said(model: Model, record: Any, target: str, expec
 
 
 def test_a_policy_about_one_role_does_not_judge_the_other(model: Model) -> None:
-    policy = Taxonomy.from_yaml(f"name: x\nextends: {model.template}-rag\ndrop: [R2]\n")
+    policy = Taxonomy.from_yaml(f"name: x\nextends: {RAG_TAXONOMIES[model.template]}\ndrop: [R2]\n")
     rows = judge(model, policy, {"messages": CHAT, "documents": ["A"]}, target="each")
     assert [(row.verdict, row.error_code) for row in rows] == [("error", "record/speaker-not-judged"), ("safe", None)]
     (row,) = judge(model, policy, {"messages": CHAT, "documents": ["A"]}, target="any")
@@ -131,9 +137,9 @@ def test_no_text_of_a_document_becomes_a_special_token(model: Model) -> None:
 
 def test_calls_are_judged_where_a_record_has_tools(model: Model) -> None:
     policy = Taxonomy.load("granite-guardian-4.1-tools")
-    if model.template == "granite-guardian-3":
+    if "tools" not in TEMPLATES[model.template].beside:
         with pytest.raises(
-            TaxonomyError, match="models of the template granite-guardian-3 read no tools, which R1 needs"
+            TaxonomyError, match=f"models of the template {model.template} read no tools, which R1 needs"
         ):
             judge(model, policy, {"messages": CHAT})
         return

@@ -56,6 +56,8 @@ FAMILIES = (
     Family(TEMPLATES["qwen3guard"], ("</think>\n\nSafety: Safe", "<end safety policy>", "Safety:Safe")),
     Family(TEMPLATES["qwen3guard-loose"], ("Safety: controversial",)),
     Family(TEMPLATES["granite-guardian-3"], ("<end_of_risk_definition>", "user message: hi")),
+    Family(TEMPLATES["granite-guardian-3.1"], ("<start_of_turn>", "assistant  message: hi")),
+    Family(TEMPLATES["granite-guardian-3.2"], ("<end_of_conversation>", "Context: none")),
     Family(TEMPLATES["granite-guardian-4.1"], ("### Criteria: none", "<score>no</score>")),
     Family(TEMPLATES["shieldgemma"], ("Chatbot  Response: hi",)),
     Family(TEMPLATES["aegis-1"], ("Provide your safety  assessment for User", "<end conversation>")),

@@ -31,7 +31,9 @@ MODELS = {
     "smol-guard-2": ("smol-guard-2", "llama"),
     "qwen3guard": ("Qwen3Guard Gen 8B", "qwen3"),
     "qwen3guard-loose": ("", "qwen3"),  # never recognized: it is asked for
-    "granite-guardian-3": ("Granite Guardian 3.1 8b", "granite"),
+    "granite-guardian-3": ("Granite Guardian 3.0 8b", "granite"),
+    "granite-guardian-3.1": ("Granite Guardian 3.1 8b", "granite"),
+    "granite-guardian-3.2": ("Granite Guardian 3.2 5b", "granite"),
     "granite-guardian-4.1": ("Granite Guardian 4.1 8b", "granite"),
     "shieldgemma": ("Shieldgemma 2b", "gemma2"),
     "aegis-1": ("Aegis AI Content Safety LlamaGuard Defensive 1.0", "llama"),

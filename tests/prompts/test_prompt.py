@@ -31,6 +31,8 @@ TEMPLATE_OF = {
     "smol-guard-2": "smol-guard-2",
     "Qwen3Guard-Gen": "qwen3guard",
     "granite-guardian-3.0": "granite-guardian-3",
+    "granite-guardian-3.1": "granite-guardian-3.1",
+    "granite-guardian-3.2": "granite-guardian-3.2",
     "granite-guardian-4.1": "granite-guardian-4.1",
     "shieldgemma": "shieldgemma",
     "aegis-1.0": "aegis-1",
@@ -85,7 +87,7 @@ def conversation_of(case: Case) -> Conversation:
 def test_there_is_a_golden_file_for_every_template() -> None:
     assert sorted(path.stem for path in GOLDEN.glob("*.json")) == sorted(TEMPLATE_OF)
     assert sorted(TEMPLATE_OF.values()) == sorted(TEMPLATES.keys() - {"qwen3guard-loose"})  # the same prompt
-    assert len(cases()) == 67
+    assert len(cases()) == 92
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)

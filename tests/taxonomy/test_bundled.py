@@ -44,6 +44,7 @@ def test_names() -> None:
         "dynaguard",
         "granite-guardian-3",
         "granite-guardian-3-rag",
+        "granite-guardian-3.2",
         "granite-guardian-4.1",
         "granite-guardian-4.1-rag",
         "granite-guardian-4.1-tools",
