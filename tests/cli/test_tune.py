@@ -394,6 +394,18 @@ def test_a_run_that_starts_with_another_and_ends_early(desk: Path, run: Path) ->
     assert re.search(r"^guard: second is trained; the best is \S+ at step 2$", done.stderr, re.M)
 
 
+def test_a_run_may_start_with_an_adapter_of_another_template(desk: Path, run: Path) -> None:
+    other = desk / "of-another-template"
+    shutil.copytree(desk / run, other)
+    manifest = json.loads((other / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps(manifest | {"template": "smol-guard"}))
+    done = train(desk, "--init-from", other.name, "-o", "after-another")
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"starts with the adapter of of-another-template/\S+, which was trained for smol-guard$", done.stderr, re.M
+    )
+
+
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_adapter(desk: Path, run: Path) -> None:
     """Killed behind its first checkpoint, and taken up."""

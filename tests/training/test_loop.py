@@ -189,7 +189,7 @@ def test_manifest_names_all_that_the_adapter_depends_on(bench: Bench, files: tup
 
 
 def initial(folder: Path, bench: Bench, settings: TrainConfig = SHORT) -> InitialAdapter:
-    return InitialAdapter.from_folder(folder, bench.base, TEMPLATE, settings)
+    return InitialAdapter.from_folder(folder, bench.base, settings)
 
 
 def test_examples_of_several_policies_and_pairs_train_together(bench: Bench, tmp_path: Path) -> None:
