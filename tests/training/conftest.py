@@ -95,3 +95,12 @@ def trained(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     for _ in fine_tune(LoraModel(bench.base, SETTINGS), bench.data, run, SETTINGS):
         pass
     return run
+
+
+@pytest.fixture(scope="module")
+def model(bench: Bench) -> LoraModel:
+    """After some steps, since at the start B is zero, and so is the gradient of A."""
+    model = LoraModel(bench.base, TrainConfig(lora_rank=4, lora_alpha=8.0, batch_size=3))
+    for _ in range(3):
+        model.train_step(bench.data.train[:4], learning_rate=0.02)
+    return model

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from guardcli.training import packed_rows
-from guardcli.training.config import TrainConfig
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.packed_rows import PackedBatch, Row, split_rows
 from guardcli.training.prefix_groups import PrefixGroup, group_by_prefix
@@ -71,15 +70,6 @@ def test_each_example_sees_its_prefix_and_itself() -> None:
     assert mask[1][2] == [1, 1, 1, 0, 0, 0]
     assert all(any(row) for rows_of in mask for row in rows_of)  # a token that sees nothing would have no state
     assert [batch.place(0, 4), batch.place(1, 3), batch.place(2, 2)] == [(0, 4), (0, 5), (1, 2)]
-
-
-@pytest.fixture(scope="module")
-def model(bench: Bench) -> LoraModel:
-    """After some steps, since at the start B is zero, and so is the gradient of A."""
-    model = LoraModel(bench.base, TrainConfig(lora_rank=4, lora_alpha=8.0, batch_size=3))
-    for _ in range(3):
-        model.train_step(bench.data.train[:4], learning_rate=0.02)
-    return model
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from guardcli.training import packed_rows
-from guardcli.training.config import TrainConfig
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.prefix_groups import group_by_prefix
 from guardcli.training.shared_prefix import SharedPrefix, register_attention
@@ -121,15 +120,6 @@ def no_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def unshared(examples: list[TokenizedExample]) -> list[TokenizedExample]:
     return [replace(example, prefix_length=0) for example in examples]
-
-
-@pytest.fixture(scope="module")
-def model(bench: Bench) -> LoraModel:
-    """After some steps, since at the start B is zero, and so is the gradient of A."""
-    model = LoraModel(bench.base, TrainConfig(lora_rank=4, lora_alpha=8.0, batch_size=3))
-    for _ in range(3):
-        model.train_step(bench.data.train[:4], learning_rate=0.02)
-    return model
 
 
 def test_loss_and_all_lora_gradients_are_equal(bench: Bench, model: LoraModel) -> None:
