@@ -83,8 +83,7 @@ def augment(
     categories = shuffle(drop_random(drop_violated(taxonomy.categories, dropped), violated, random), random)
     if config.wordings:
         categories = reword(categories, config.wordings, random)
-    if config.describe is not None:
-        taxonomy = replace(taxonomy, detail="full" if random.random() < config.describe else "names")
+    taxonomy = _draw_detail(taxonomy, config, random)
     variants = []
     for conversation in group:
         remaining = [id_ for id_ in conversation.violated if id_ not in dropped]
@@ -114,11 +113,10 @@ def questions(
         violated = category.id in conversation.violated
         if not (violated or category.id in drawn):
             continue
-        policy = replace(taxonomy, categories=(category,))
+        policy = taxonomy.single_category(category.id)
         if vary:
             policy = replace(policy, categories=reword([category], config.wordings, random))
-            if config.describe is not None:
-                policy = replace(policy, detail="full" if random.random() < config.describe else "names")
+            policy = _draw_detail(policy, config, random)
         ids = [category.id] if violated else []
         asked.append(_variant(policy, policy.categories, ids, "augmented" if vary else "plain", renumber=False))
     return asked
@@ -176,6 +174,13 @@ def reword(
             category if wording is None else replace(category, name=wording.name, description=wording.description)
         )
     return tuple(reworded)
+
+
+def _draw_detail(taxonomy: Taxonomy, config: AugmentConfig, random: Random) -> Taxonomy:
+    """The taxonomy with descriptions or without, by `config.describe`."""
+    if config.describe is None:
+        return taxonomy
+    return replace(taxonomy, detail="full" if random.random() < config.describe else "names")
 
 
 def _variant(
