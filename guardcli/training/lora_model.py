@@ -9,23 +9,29 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from guardcli.errors import InputError, TuneError
 from guardcli.training.base_model import BaseModel
 from guardcli.training.config import TrainConfig
 from guardcli.training.dependencies import require
+from guardcli.training.lora_linear import fuse_lora
 from guardcli.training.packed_rows import PackedBatch, split_rows
-from guardcli.training.prefix_groups import group_by_prefix
+from guardcli.training.prefix_groups import PrefixGroup, group_by_prefix
 from guardcli.training.shared_prefix import SharedBatch, SharedPrefix
 from guardcli.training.step_loss import AnswerToken, StepLoss, answer_tokens
 from guardcli.training.tokenizer import TokenizedExample
 
+T = TypeVar("T")
+_TokenLosses: TypeAlias = list[tuple[AnswerToken, float]]  # the cross-entropy of each, in nats
+
 ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG_FILE = "adapter_config.json"
+_BATCHES_A_THREAD = 4  # so that threads finish together, although batches differ in size
 _MAX_GRAD_NORM = 1.0  # so that one odd example cannot undo what was learned
 
 
@@ -55,7 +61,9 @@ class LoraModel:
         # PEFT keeps the names of the layers as a set, and would save them in another order each time.
         adapter_config = self._model.peft_config["default"]
         adapter_config.target_modules = sorted(adapter_config.target_modules)
+        fuse_lora(self._model)
         self._config = config
+        self._num_threads: int = self._torch.get_num_threads() if self.device == "cpu" else 1
         self.parameters: dict[str, Any] = {
             name: parameter for name, parameter in self._model.named_parameters() if parameter.requires_grad
         }
@@ -86,31 +94,69 @@ class LoraModel:
         self._model.train()
         self._optimizer.zero_grad()
         total_weight = sum(token.loss_weight(self._config) for example in examples for token in answer_tokens(example))
-        losses: list[tuple[AnswerToken, float]] = []
+        parameters = list(self.parameters.values())
+
+        def backward(batch: SharedBatch) -> _TokenLosses:
+            loss, losses = self._loss(batch, examples, total_weight)
+            loss.backward()
+            return losses
+
+        def gradients(batch: PackedBatch) -> tuple[_TokenLosses, Sequence[Any]]:
+            loss, losses = self._loss(batch, examples, total_weight)
+            return losses, self._torch.autograd.grad(loss, parameters)
+
+        shared, packed = self._split(examples)
+        losses: _TokenLosses = []
         with self._explain_out_of_memory():
-            for batch in self._batches(examples):
-                tokens = [token for index in batch.examples for token in answer_tokens(examples[index])]
-                token_losses = self._token_losses(batch, examples)
-                weights = [token.loss_weight(self._config) for token in tokens]
-                (token_losses @ token_losses.new_tensor(weights) / total_weight).backward()
-                losses += zip(tokens, token_losses.tolist(), strict=True)
+            for batch in self._shared_batches(shared, examples):
+                losses += backward(batch)
+            for batch_losses, found in self._map(gradients, packed):
+                losses += batch_losses
+                for parameter, gradient in zip(parameters, found, strict=True):
+                    parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         return StepLoss.from_tokens(losses, self._config)
+
+    def _loss(
+        self, batch: SharedBatch | PackedBatch, examples: Sequence[TokenizedExample], total_weight: float
+    ) -> tuple[Any, _TokenLosses]:
+        """What a batch adds to the loss of a step, and the cross-entropy of its answers' tokens."""
+        tokens = [token for index in batch.examples for token in answer_tokens(examples[index])]
+        token_losses = self._token_losses(batch, examples)
+        weights = token_losses.new_tensor([token.loss_weight(self._config) for token in tokens])
+        return token_losses @ weights / total_weight, list(zip(tokens, token_losses.tolist(), strict=True))
 
     @property
     def _llama(self) -> Any:
         return self._model.get_base_model()
 
-    def _batches(self, examples: Sequence[TokenizedExample]) -> Iterator[SharedBatch | PackedBatch]:
-        """Yield all examples in batches. After the last one of a shared prefix, its gradients are propagated."""
-        batch_size, llama = self._config.batch_size, self._llama.model
-        groups, rows = split_rows(examples, group_by_prefix(examples, batch_size), batch_size)
+    def _split(self, examples: Sequence[TokenizedExample]) -> tuple[Sequence[PrefixGroup], Sequence[PackedBatch]]:
+        """Split all examples into the groups of long prefixes, and the batches of those packed with theirs."""
+        batch_size = self._config.batch_size
+        num_batches = 1 if self._num_threads == 1 else _BATCHES_A_THREAD * self._num_threads
+        groups = group_by_prefix(examples, batch_size)
+        groups, batches = split_rows(examples, groups, batch_size, num_batches=num_batches)
+        return groups, [PackedBatch(self._llama.model, rows, examples) for rows in batches]
+
+    def _shared_batches(
+        self, groups: Iterable[PrefixGroup], examples: Sequence[TokenizedExample]
+    ) -> Iterator[SharedBatch]:
+        """Yield the batches of groups. After the last one of a prefix, its gradients are propagated."""
         for group in groups:
-            prefix = SharedPrefix(llama, group.prefix)
+            prefix = SharedPrefix(self._llama.model, group.prefix)
             for indices in group.batches:
                 yield SharedBatch(prefix, indices, examples)
             prefix.backward()
-        for several in rows:
-            yield PackedBatch(llama, several, examples)
+
+    def _map(self, function: Callable[[PackedBatch], T], batches: Sequence[PackedBatch]) -> Iterator[T]:
+        """Apply a function to batches, and yield the results in order.
+
+        On a CPU with several threads each takes batches of its own, which keeps them busier than sharing each batch.
+        """
+        if self._num_threads == 1 or len(batches) < self._num_threads:
+            yield from map(function, batches)
+            return
+        with ThreadPoolExecutor(self._num_threads, initializer=self._torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(function, batches)
 
     def _token_losses(self, batch: SharedBatch | PackedBatch, examples: Sequence[TokenizedExample]) -> Any:
         """The cross-entropy of each answer's tokens: (tokens,). The token at i is predicted by the logits at i - 1."""
@@ -130,12 +176,20 @@ class LoraModel:
             TuneError: the GPU is out of memory.
         """
         self._model.eval()
+
+        def batch_scores(batch: SharedBatch | PackedBatch) -> dict[int, float]:
+            with self._torch.no_grad():  # which each thread has to say for itself
+                logits = self._logits(batch, [(index, examples[index].verdict_index - 1) for index in batch.examples])
+            probabilities = logits[:, list(verdict_ids)].double().softmax(dim=-1)
+            return dict(zip(batch.examples, probabilities[:, 1].tolist(), strict=True))
+
+        shared, packed = self._split(examples)
         scores: dict[int, float] = {}
         with self._explain_out_of_memory(), self._torch.no_grad():
-            for batch in self._batches(examples):
-                logits = self._logits(batch, [(index, examples[index].verdict_index - 1) for index in batch.examples])
-                probabilities = logits[:, list(verdict_ids)].double().softmax(dim=-1)
-                scores.update(zip(batch.examples, probabilities[:, 1].tolist(), strict=True))
+            for batch in self._shared_batches(shared, examples):
+                scores |= batch_scores(batch)
+            for found in self._map(batch_scores, packed):
+                scores |= found
         return [scores[index] for index in range(len(examples))]
 
     def _logits(self, batch: SharedBatch | PackedBatch, positions: Sequence[tuple[int, int]]) -> Any:

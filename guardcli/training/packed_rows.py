@@ -25,7 +25,10 @@ MAX_ROW = 512  # tokens; attention within a row costs their square
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A prefix, and the examples that begin with it, by index. `length` is in tokens."""
+    """A prefix, and the examples that begin with it, by index.
+
+    `length` is in tokens. The last token of each example is not evaluated: what follows it is not asked.
+    """
 
     prefix: tuple[int, ...]
     examples: tuple[int, ...]
@@ -33,23 +36,25 @@ class Row:
 
 
 def split_rows(
-    examples: Sequence[TokenizedExample], groups: Sequence[PrefixGroup], batch_size: int
+    examples: Sequence[TokenizedExample], groups: Sequence[PrefixGroup], batch_size: int, *, num_batches: int = 1
 ) -> tuple[list[PrefixGroup], list[tuple[Row, ...]]]:
     """Take the groups that are short enough to be rows, in batches of up to `batch_size` rows of similar length.
 
-    Returns the other groups and these batches.
+    There are at least `num_batches` if there are as many rows. Returns the other groups and these batches, of which
+    those with the most tokens come first.
     """
     others: list[PrefixGroup] = []
     rows: list[Row] = []
     for group in groups:
         indices = tuple(index for batch in group.batches for index in batch)
-        length = len(group.prefix) + sum(len(examples[index].tokens) - len(group.prefix) for index in indices)
+        length = len(group.prefix) + sum(len(examples[index].tokens) - 1 - len(group.prefix) for index in indices)
         if group.prefix and length <= MAX_ROW:
             rows.append(Row(group.prefix, indices, length))
         else:
             others.append(group)
     rows.sort(key=lambda row: row.length)
-    batches = split_by_length([row.length for row in rows], batch_size)
+    batches = split_by_length([row.length for row in rows], min(batch_size, -(-len(rows) // num_batches)) or 1)
+    batches.sort(key=lambda batch: len(batch) * rows[batch[-1]].length, reverse=True)
     return others, [tuple(rows[at] for at in batch) for batch in batches]
 
 
@@ -69,7 +74,7 @@ class PackedBatch:
             start = len(row.prefix)
             row_ids, row_positions, row_segments = list(row.prefix), list(range(start)), [0] * start
             for segment, index in enumerate(row.examples, start=1):
-                body = examples[index].tokens[start:]
+                body = examples[index].tokens[start:-1]
                 self._offsets[index] = number, len(row_ids) - start
                 row_ids += body
                 row_positions += range(start, start + len(body))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from guardcli.training import packed_rows
+from guardcli.training.config import TrainConfig
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.packed_rows import PackedBatch, Row, split_rows
 from guardcli.training.prefix_groups import PrefixGroup, group_by_prefix
@@ -27,7 +29,7 @@ def example(prefix: tuple[int, ...], body: int) -> TokenizedExample:
 
 
 def test_short_groups_become_rows_of_similar_length_and_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed_rows, "MAX_ROW", 40)
+    monkeypatch.setattr(packed_rows, "MAX_ROW", 38)
     a, b, c = tuple(range(10)), tuple(range(20)), tuple(range(30))
     examples = [
         example(a, 3),
@@ -40,13 +42,13 @@ def test_short_groups_become_rows_of_similar_length_and_others_stay(monkeypatch:
     ]
     groups = group_by_prefix(examples, 8)
     others, batches = split_rows(examples, groups, 8)
-    assert others == [PrefixGroup(c, ((4, 5),)), PrefixGroup((), ((6,),))]  # 30 + 11 tokens, and no prefix at all
-    assert batches == [(Row(a, (0, 2), 18), Row(b, (1, 3), 30))]
+    assert others == [PrefixGroup(c, ((4, 5),)), PrefixGroup((), ((6,),))]  # 30 + 9 tokens, and no prefix at all
+    assert batches == [(Row(a, (0, 2), 16), Row(b, (1, 3), 28))]
 
 
 def test_each_example_sees_its_prefix_and_itself() -> None:
     a, b = (1, 2, 3), (4, 5)
-    examples = [example(a, 2), example(a, 1), example(b, 1)]
+    examples = [example(a, 3), example(a, 2), example(b, 2)]
     seen = {}
 
     class Recorder:
@@ -90,13 +92,62 @@ def test_loss_and_all_lora_gradients_are_equal(model: LoraModel, examples: list[
     found = []
     for step in (examples, apart(examples)):
         loss = model.compute_gradients(step)
-        found.append((loss.total, {name: parameter.grad.clone() for name, parameter in model.parameters.items()}))
+        found.append((loss.total, gradients(model)))
     (packed_loss, packed), (loss, expected) = found
     assert packed_loss == pytest.approx(loss, rel=1e-6)
     for name, gradient in expected.items():
         largest = float(gradient.abs().max())
         assert largest > 0
         assert float((packed[name] - gradient).abs().max()) < TOLERANCE * largest
+
+
+def test_threads_take_batches_of_their_own_and_change_nothing(bench: Bench) -> None:
+    """Of 40 messages with two questions each. Twice on two threads is the same to the bit."""
+    one = bench.data.train[0]
+    cut = one.prompt_length - 4
+    steps = [
+        replace(
+            one,
+            tokens=(*one.tokens[:cut], number, *one.tokens[cut:]),
+            prefix_length=cut + 1,
+            prompt_length=one.prompt_length + 1,
+            verdict_index=one.verdict_index + 1,
+            unsafe=unsafe,
+        )
+        for number in range(40)
+        for unsafe in (False, True)
+    ]
+    found = []
+    for threads in (1, 2, 2):
+        before = torch.get_num_threads()
+        try:
+            model = LoraModel(bench.base, TrainConfig(lora_rank=4, lora_alpha=8.0, batch_size=80), threads=threads)
+            loss = model.compute_gradients(steps)
+            assert torch.get_num_threads() == threads  # what a thread of its own sets is for itself
+        finally:
+            torch.set_num_threads(before)
+        found.append((loss, model.scores(steps, bench.data.verdict_ids), gradients(model)))
+    (loss, scores, expected), (loss_2, scores_2, two), (loss_3, scores_3, three) = found
+    assert (loss_2, scores_2) == (loss_3, scores_3)
+    assert all(torch.equal(two[name], three[name]) for name in two)
+    assert loss_2.total == pytest.approx(loss.total, rel=1e-6)
+    assert scores_2 == pytest.approx(scores, abs=1e-6)
+    for name, gradient in expected.items():
+        assert float((two[name] - gradient).abs().max()) <= TOLERANCE * float(gradient.abs().max())
+
+
+def test_a_step_is_cut_for_threads() -> None:
+    prefixes = [tuple(range(start, start + 10)) for start in range(0, 400, 10)]
+    examples = [example(prefix, body) for prefix in prefixes for body in (3, 3 + prefix[0] % 7)]
+    _, batches = split_rows(examples, group_by_prefix(examples, 80), 80, num_batches=8)
+    assert len(batches) >= 8
+    costs = [len(rows) * rows[-1].length for rows in batches]
+    assert costs == sorted(costs, reverse=True)
+    assert sorted(index for rows in batches for row in rows for index in row.examples) == list(range(80))
+
+
+def gradients(model: LoraModel) -> dict[str, Any]:
+    return {name: parameter.grad.clone() for name, parameter in model.parameters.items()}
 
 
 def test_scores_are_equal(bench: Bench, model: LoraModel, examples: list[TokenizedExample]) -> None:
