@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from statistics import median
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from guardcli.judging import AnswerGrammar, PromptScore, score_prompt
 from guardcli.judging.assembly import assemble_verdicts
 from guardcli.judging.batching import batch_records
 from guardcli.judging.preparation import PreparedRecord, prepare
-from guardcli.judging.truncation import PromptEncoder
+from guardcli.judging.truncation import PromptEncoder, PromptEncoders
 from guardcli.judging.writers import WRITERS
 from guardcli.prompts import Renderer
 from guardcli.prompts.turns import turns
@@ -30,9 +30,7 @@ class Stages:
     def __init__(self, guard: Guard, engine: BatchedEngine, content: bytes, rounds: int) -> None:
         self._guard, self._engine, self._content, self._rounds = guard, engine, content, rounds
         self._renderer = Renderer(guard.template, guard.taxonomy)
-        self._encoders: Mapping[str | None, PromptEncoder] = {
-            None: PromptEncoder(self._renderer, guard.model.vocab, engine.max_model_len)
-        }
+        self._encoders = PromptEncoders({None: PromptEncoder(self._renderer, guard.model.vocab, engine.max_model_len)})
         self._answers = AnswerGrammar.from_taxonomy(guard.taxonomy, guard.template, guard.model.vocab)
 
     def seconds(self) -> dict[str, float]:

@@ -334,25 +334,57 @@ def test_evaluation_of_a_model_is_not_repeated(data: Path, tmp_path: Path, guard
 
 
 @pytest.mark.slow
-def test_examples_of_both_stages(data: Path, tmp_path: Path) -> None:
+def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built, examples = tmp_path / "data", tmp_path / "examples"
     build(data, built, "--native", "0", "--topics", "12")
+    verdicts_stage, questions_stage, lists_stage = train.STAGES
+    whole, varied = lists_stage.parts
+    few = replace(lists_stage, skip=100, num_made=6, parts=[replace(whole, num_records=150), varied])
+    monkeypatch.setattr(train, "STAGES", (verdicts_stage, questions_stage, few))
     train.prepare(built, examples, seed=0)
-    names = ("verdicts", "scored-verdicts", "questions", "scored-questions")
+    names = [f"{scored}{stage.name}" for stage in train.STAGES for scored in ("", "scored-")]
     assert sorted(path.name for path in examples.iterdir()) == sorted(f"{name}.jsonl" for name in names)
-    verdicts, scored, questions, scored_questions = (records_of(examples / f"{name}.jsonl") for name in names)
+    verdicts, scored, questions, scored_questions, lists, scored_lists = (
+        records_of(examples / f"{name}.jsonl") for name in names
+    )
     assert {row["template"] for row in (*verdicts, *scored)} == {"smol-guard"}
-    assert {row["template"] for row in (*questions, *scored_questions)} == {"smol-guard-2"}
-    assert {row["label"] for row in verdicts} == {row["label"] for row in questions} == {"safe", "unsafe"}
+    assert {row["template"] for row in (*questions, *scored_questions, *lists)} == {"smol-guard-2"}
+    assert scored_questions == scored_lists
+    for rows in (verdicts, questions, lists):
+        assert {row["label"] for row in rows} == {"safe", "unsafe"}
     assert len({row["prompt"].split("<|im_end|>")[0] for row in verdicts}) == 1  # one list
     # The same message is safe under one policy, and unsafe under another.
     labels: dict[str, set[str]] = {}
     for row in questions:
         labels.setdefault(row["prompt"].split("<|im_start|>policy")[0], set()).add(row["label"])
     assert sum(found == {"safe", "unsafe"} for found in labels.values()) > 50
+    # A record is asked about its own categories and 13 others, or, if it may be unsafe in another way, its own alone.
+    asked = Counter(row["line"] for row in lists[:300])
+    del asked[lists[299]["line"]]
+    assert {13, 14} <= set(asked.values()) <= {1, 13, 14}
+    weights = {row["label"]: row["weight"] for row in lists if row["line"] == 1}
+    assert 1.5 <= weights["unsafe"] / weights["safe"] <= 5 if len(weights) == 2 else weights.keys() == {"safe"}
     before = (examples / "questions.jsonl").stat().st_mtime_ns
     train.prepare(built, examples, seed=0)
     assert (examples / "questions.jsonl").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("label", "categories", "expected"),
+    [("safe", [], 0.5), ("unsafe", ["S10"], 0.75), ("unsafe", ["S1"], 1.5), ("unsafe", ["S13"], 2.5),
+     ("unsafe", ["S1", "S13"], 2.5), ("unsafe", ["P1"], 0.75)],
+)  # fmt: skip
+def test_unsafe_answers_about_rare_categories_weigh_most(label: str, categories: list[str], expected: float) -> None:
+    line = json.dumps({"label": label, "categories": categories, "weight": 0.5}) + "\n"
+    (balanced,) = train.balance([line], {"S10": 1600, "S1": 400, "S13": 100})
+    assert balanced.endswith("\n")
+    assert json.loads(balanced) == json.loads(line) | {"weight": expected}
+
+
+def test_only_some_messages_of_the_made_policies_are_kept() -> None:
+    lines = [json.dumps({"prompt": f"{number}<|im_start|>policy", "label": "safe"}) + "\n" for number in range(20)]
+    assert len(train.thin(lines, 6, seed=0)) == 6
+    assert sorted(train.thin(lines, None, seed=0)) == sorted(lines)
 
 
 def test_no_message_has_more_than_its_share_of_questions() -> None:
@@ -362,7 +394,7 @@ def test_no_message_has_more_than_its_share_of_questions() -> None:
 
     often = [line("cats", number, "unsafe" if number % 5 == 0 else "safe") for number in range(40)]
     seldom = [line("dogs", number, "safe") for number in range(3)]
-    thinned = train.thin([*often, *seldom], seed=0)
+    thinned = train.thin([*often, *seldom], None, seed=0)
     assert Counter(json.loads(one)["label"] for one in thinned if "cats" in one) == {"unsafe": 4, "safe": 5}
     assert sorted(one for one in thinned if "dogs" in one) == sorted(seldom)
-    assert train.thin([*often, *seldom], seed=0) == thinned
+    assert train.thin([*often, *seldom], None, seed=0) == thinned

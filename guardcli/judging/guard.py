@@ -28,7 +28,7 @@ from guardcli.judging.pipeline import JudgedRecord, Pipeline
 from guardcli.judging.prefetch import prefetch_items
 from guardcli.judging.preparation import JudgeConfig, num_tokens
 from guardcli.judging.python_input import Input, conversations_of
-from guardcli.judging.truncation import PromptEncoder
+from guardcli.judging.truncation import PromptEncoder, PromptEncoders
 from guardcli.judging.verdict import Provenance, Verdict
 from guardcli.models import Model, ModelConfig, UnencodableTextError
 from guardcli.prompts import TEMPLATES, Renderer, Template, policy_warnings
@@ -109,7 +109,9 @@ class Guard:
                 model=model,
                 engine=self._engine,
                 engine_config=engine_config,
-                encoders={of: PromptEncoder(renderer, model.vocab, limit) for of, renderer in renderers.items()},
+                encoders=PromptEncoders(
+                    {of: PromptEncoder(renderer, model.vocab, limit) for of, renderer in renderers.items()}
+                ),
                 answers=answers,
                 config=self.config,
                 rule=self.rule,
@@ -277,10 +279,7 @@ class Guard:
         pipeline = self._open_pipeline()
         with self._engine_lease.hold():
             pipeline.measure_tolerance()  # measured before, or its traces would be in what follows
-            encoders = pipeline.encoders.values()
-            pipeline.engine.reset(
-                [encoder.prefix(one) for encoder in encoders for one in speakers if one in encoder.judges]
-            )
+            pipeline.engine.reset(pipeline.encoders.prefixes(speakers))
 
     @property
     def stats(self) -> EngineStats:

@@ -117,7 +117,7 @@ class Pipeline:
         known = cache_get(self.cache, key)
         if known is not None:
             return float(known)
-        encoder = next(iter(self.encoders.values()))
+        encoder = self.encoders.first
         least = tolerance.floor(native.description)
         measured = tolerance.measure(self.engine, encoder, self.answers, least=least)
         cache_put(self.cache, key, repr(measured))

@@ -17,14 +17,12 @@ from guardcli.judging.truncation import (
     BesideTooLong,
     EncodedPrompt,
     EncodedTurns,
-    PromptEncoder,
     PromptEncoders,
     PromptWindows,
 )
 from guardcli.models import UnencodableTextError
 from guardcli.prompts import contains_marker
 from guardcli.prompts.turns import (
-    SPEAKERS,
     TARGETS,
     NothingToJudge,
     Speaker,
@@ -146,7 +144,7 @@ def prepare(
         ModelError, UnicodeError, UnencodableTextError
     ):  # raised again by the record that is to blame, after those before it
         wanted = [(draft.encoded, at) for draft in with_turns for at in draft.chosen_indices]
-        _encoder(encoders).encode_judged_turns(wanted)
+        encoders.first.encode_judged_turns(wanted)
     for draft in drafts:
         if isinstance(draft, PreparedRecord):
             yield draft
@@ -174,7 +172,7 @@ class _Draft:
 def _draft(record: Record | Malformed, encoders: PromptEncoders, config: JudgeConfig) -> _Draft | PreparedRecord:
     if isinstance(record, Malformed):
         return PreparedRecord(record, error=record.reason, error_code=record.code)
-    all_turns, speakers = turns(record.conversation, config.as_user, _needs(encoders)), _judges(encoders)
+    all_turns, speakers = turns(record.conversation, config.as_user, encoders.needs), encoders.judges
     try:
         chosen = judged(all_turns, config.target, speakers)
     except NothingToJudge as reason:
@@ -187,7 +185,7 @@ def _draft(record: Record | Malformed, encoders: PromptEncoders, config: JudgeCo
         all_turns=all_turns,
         chosen=chosen,
         chosen_indices=indices,
-        encoded=_encoder(encoders).conversation(shown, record.conversation),
+        encoded=encoders.first.conversation(shown, record.conversation),
         flags=tuple(_record_flags(record, all_turns, config.target, speakers)),
     )
 
@@ -199,11 +197,6 @@ def _record_flags(record: Record, all_turns: Turns, target: Target, speakers: Co
         yield "role_order"
     if leaves_out_speakers(all_turns, target, speakers):
         yield "speaker_not_judged"
-
-
-def _encoder(encoders: PromptEncoders) -> PromptEncoder:
-    """Any of the encoders: a turn has the same ids after every prefix."""
-    return next(iter(encoders.values()))
 
 
 def _prepare_record(draft: _Draft, encoders: PromptEncoders, cost: RecordCost, limit: int) -> PreparedRecord:
@@ -242,17 +235,19 @@ def _too_large(count: int) -> str:
 
 def _parts(draft: _Draft, encoders: PromptEncoders) -> Iterator[TurnPrompts]:
     shown, flags, conversation = draft.encoded.shown, draft.flags, draft.record.conversation
-    markers, speakers = _encoder(encoders).markers, _judges(encoders)
+    markers, speakers = encoders.first.markers, encoders.judges
     # In what is shown up to here.
     marked = list(accumulate((contains_marker(turn.text, markers) for turn in shown), or_))
-    marked_beside = any(contains_marker(text, markers) for text in _texts_beside(conversation, _needs(encoders)))
+    marked_beside = any(contains_marker(text, markers) for text in _texts_beside(conversation, encoders.needs))
     indices = iter(draft.chosen_indices)
     for turn in draft.chosen:
         if (unjudged := why_unjudged(turn, speakers)) is not None:
             yield TurnPrompts(turn, {}, flags, unjudged)
             continue
         at = next(indices)
-        about = {category: encoder for category, encoder in encoders.items() if turn.speaker in encoder.judges}
+        about = {
+            category: encoder for category, encoder in encoders.by_category.items() if turn.speaker in encoder.judges
+        }
         lacking = {need for encoder in about.values() if (need := encoder.lacks(conversation)) is not None}
         asked = {category: encoder for category, encoder in about.items() if encoder.needs not in lacking}
         if not asked:
@@ -263,19 +258,6 @@ def _parts(draft: _Draft, encoders: PromptEncoders) -> Iterator[TurnPrompts]:
         not_asked = ("category_not_asked",) if lacking else ()
         windowed = ("windowed",) if any(windows.windowed for windows in questions.values()) else ()
         yield TurnPrompts(turn, questions, (*flags, *marker, *not_asked, *windowed))
-
-
-def _judges(encoders: PromptEncoders) -> tuple[Speaker, ...]:
-    """Whose messages any of the prompts are about."""
-    if len(encoders) == 1:
-        return _encoder(encoders).judges
-    asked = {speaker for encoder in encoders.values() for speaker in encoder.judges}
-    return tuple(speaker for speaker in SPEAKERS if speaker in asked)
-
-
-def _needs(encoders: PromptEncoders) -> frozenset[Need]:
-    """What any of the categories needs beside messages."""
-    return frozenset(encoder.needs for encoder in encoders.values() if encoder.needs is not None)
 
 
 def _texts_beside(conversation: Conversation, needs: Collection[Need]) -> Iterator[str]:

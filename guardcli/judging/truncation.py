@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TypeAlias
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from guardcli.judging.sliding_window import split_into_windows
 from guardcli.models import Vocab
 from guardcli.models.vocab import TokenIds
 from guardcli.prompts import Renderer
-from guardcli.prompts.turns import NO_REQUEST, Speaker, Turn, find_request
+from guardcli.prompts.turns import NO_REQUEST, SPEAKERS, Speaker, Turn, find_request
 from guardcli.taxonomy import Need
 from guardcli.text.segments import Segment
 
@@ -52,10 +51,6 @@ class EncodedPrompt:
 
     tokens: TokenIds
     prefix_len: int
-
-
-# By the category id that the prompt asks about; under None it asks about all.
-PromptEncoders: TypeAlias = "Mapping[str | None, PromptEncoder]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +222,41 @@ class PromptEncoder:
         if not answer_prefix:
             return ids
         return np.concatenate((ids, self._vocab.encode((Segment(answer_prefix),), follows=True)))
+
+
+@dataclass(frozen=True)
+class PromptEncoders:
+    """The encoders of a guard, by the id of the category that their prompts ask about; under None they ask about all.
+
+    There is at least one.
+    """
+
+    by_category: Mapping[str | None, PromptEncoder]
+
+    @cached_property
+    def first(self) -> PromptEncoder:
+        """One of them, for what is the same for all: a turn has the same ids after every prefix."""
+        return next(iter(self.by_category.values()))
+
+    @cached_property
+    def judges(self) -> tuple[Speaker, ...]:
+        """Whose messages any of the prompts are about."""
+        asked = {speaker for encoder in self.by_category.values() for speaker in encoder.judges}
+        return tuple(speaker for speaker in SPEAKERS if speaker in asked)
+
+    @cached_property
+    def needs(self) -> frozenset[Need]:
+        """What any of the prompts need beside messages."""
+        return frozenset(encoder.needs for encoder in self.by_category.values() if encoder.needs is not None)
+
+    def prefixes(self, speakers: Collection[Speaker]) -> list[TokenIds]:
+        """What prompts about messages of these speakers begin with."""
+        return [
+            encoder.prefix(speaker)
+            for encoder in self.by_category.values()
+            for speaker in speakers
+            if speaker in encoder.judges
+        ]
 
 
 class EncodedTurns:

@@ -110,9 +110,9 @@ class LoraModel:
         with self._explain_out_of_memory():
             for batch in self._shared_batches(shared, examples):
                 losses += backward(batch)
-            for batch_losses, found in self._map(gradients, packed):
+            for batch_losses, batch_gradients in self._map(gradients, packed):
                 losses += batch_losses
-                for parameter, gradient in zip(parameters, found, strict=True):
+                for parameter, gradient in zip(parameters, batch_gradients, strict=True):
                     parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         return StepLoss.from_tokens(losses, self._config)
 
@@ -188,8 +188,8 @@ class LoraModel:
         with self._explain_out_of_memory(), self._torch.no_grad():
             for batch in self._shared_batches(shared, examples):
                 scores |= batch_scores(batch)
-            for found in self._map(batch_scores, packed):
-                scores |= found
+            for of_batch in self._map(batch_scores, packed):
+                scores |= of_batch
         return [scores[index] for index in range(len(examples))]
 
     def _logits(self, batch: SharedBatch | PackedBatch, positions: Sequence[tuple[int, int]]) -> Any:

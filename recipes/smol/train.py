@@ -152,7 +152,8 @@ def _stage_lines(stage: Stage, built: Path, examples: Path, seed: int) -> list[s
     lines: list[str] = []
     left = islice(_lines(built / "train.jsonl"), stage.skip, None)
     for part in stage.parts:
-        _write_first(records, part.num_records, left)
+        if not _write_first(records, part.num_records, left):
+            break
         options = (*part.options, "--pair-field", "pair", "--seed", seed)
         lines += _lines(_prepare(records, kept, stage.template, *options))
     if stage.balance:
@@ -165,7 +166,7 @@ def _stage_lines(stage: Stage, built: Path, examples: Path, seed: int) -> list[s
             made += _lines(_prepare(taxonomy.with_suffix(".jsonl"), kept, stage.template, *options))
         made = thin(made, stage.num_made, seed)
         lines += balance(made, {}) if stage.balance else made
-    kept.unlink()
+    kept.unlink(missing_ok=True)
     return lines
 
 
@@ -245,9 +246,11 @@ def _lines(path: Path) -> Iterator[str]:
         yield from lines
 
 
-def _write_first(path: Path, number: int | None, lines: Iterable[str]) -> None:
-    """Write the next lines, which are in random order; None for all of them."""
-    path.write_text("".join(islice(lines, number)), "utf-8")
+def _write_first(path: Path, number: int | None, lines: Iterable[str]) -> int:
+    """Write the next lines, which are in random order, or all of them; return how many there were."""
+    written = list(islice(lines, number))
+    path.write_text("".join(written), "utf-8")
+    return len(written)
 
 
 def _packaged_base() -> Path:

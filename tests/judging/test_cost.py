@@ -11,7 +11,7 @@ from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.engine import MAX_ANSWER_TOKENS
 from guardcli.judging.cost import RecordCost
 from guardcli.judging.preparation import prepare
-from guardcli.judging.truncation import PromptEncoder
+from guardcli.judging.truncation import PromptEncoder, PromptEncoders
 from guardcli.models import Model
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.taxonomy import Taxonomy
@@ -40,7 +40,9 @@ def cost(model: Model, conversation: Conversation, *, shares: bool) -> int:
     encoder = PromptEncoder(
         Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load(POLICY)), model.vocab, CTX - MAX_ANSWER_TOKENS
     )
-    (prepared,) = prepare([Record(Key(None, 1), conversation)], {None: encoder}, JudgeConfig(max_record_tokens=10**9))
+    (prepared,) = prepare(
+        [Record(Key(None, 1), conversation)], PromptEncoders({None: encoder}), JudgeConfig(max_record_tokens=10**9)
+    )
     counted = RecordCost(shares=shares)
     for part in prepared.turns:
         for windows in part.windows_by_category.values():

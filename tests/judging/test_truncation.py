@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from guardcli import EngineConfig, Guard
 from guardcli.conversation import Conversation, Key, Message, Record
 from guardcli.judging.preparation import JudgeConfig, PreparedRecord, prepare
-from guardcli.judging.truncation import MIN_KEPT, STEPS, PromptEncoder
+from guardcli.judging.truncation import MIN_KEPT, STEPS, PromptEncoder, PromptEncoders
 from guardcli.models import Model
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Turn
@@ -132,7 +132,7 @@ def test_prompts_are_the_same_however_many_records_are_encoded_at_once(model: Mo
         messages = (Message("assistant" if n % 2 else "user", text) for n, text in enumerate(texts))
         records.append(Record(Key(None, line), Conversation(tuple(messages))))
     renderer = Renderer(TEMPLATES["llama-guard-3-8b"], Taxonomy.load("llama-guard-3"))
-    encoders = {None: PromptEncoder(renderer, model.vocab, 1_400)}
+    encoders = PromptEncoders({None: PromptEncoder(renderer, model.vocab, 1_400)})
     together = prepare(records, encoders, JudgeConfig())
     alone = (prepared for record in records for prepared in prepare([record], encoders, JudgeConfig()))
     assert list(map(comparable, together)) == list(map(comparable, alone))
