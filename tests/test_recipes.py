@@ -362,8 +362,7 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
     asked = Counter(row["line"] for row in lists[:300])
     del asked[lists[299]["line"]]
     assert {13, 14} <= set(asked.values()) <= {1, 13, 14}
-    weights = {row["label"]: row["weight"] for row in lists if row["line"] == 1}
-    assert 1.5 <= weights["unsafe"] / weights["safe"] <= 5 if len(weights) == 2 else weights.keys() == {"safe"}
+    assert max(row["weight"] for row in lists if row["label"] == "unsafe") > max(row["weight"] for row in questions)
     before = (examples / "questions.jsonl").stat().st_mtime_ns
     train.prepare(built, examples, seed=0)
     assert (examples / "questions.jsonl").stat().st_mtime_ns == before
