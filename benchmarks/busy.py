@@ -1,6 +1,6 @@
 """Measure what is left of guard's speed beside other busy processes, and how long a line waits in a stream.
 
-    python -m benchmarks.busy --model starter --prompts prompts.jsonl
+    python -m benchmarks.busy --model smol --prompts prompts.jsonl
 
 Each round judges the file once with every setting, beside none, one and two processes that keep a core busy. Figures
 are medians. `left` is the share of the idle speed with guard's own setting. For the latency, one line after the other

@@ -82,7 +82,7 @@ class Audit:
 @click.option("--kills", default=10, show_default=True, help="Of each kind.")
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--records", default=600, show_default=True)
-@click.option("--model", default="starter", show_default=True)
+@click.option("--model", default="smol", show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("cluster.json"), show_default=True)
 def main(kills: int, rounds: int, records: int, model: str, seed: int, out: Path) -> None:

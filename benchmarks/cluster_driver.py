@@ -148,7 +148,7 @@ def main(records: int, unit_records: int, workers: int, out: Path) -> None:
 
 def _opener(*, sleeping: bool = False) -> NullOpener:
     return NullOpener(
-        ModelConfig("starter"),
+        ModelConfig("smol"),
         Taxonomy.load("llama-guard-3"),
         JudgeConfig(allow_unverified_model=True),
         EngineConfig(threads=1),

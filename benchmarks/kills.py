@@ -91,7 +91,7 @@ class Audit:
 @click.option("--kills", default=100, show_default=True)
 @click.option("--limits", default=0, show_default=True, help="Rounds of restarts under a limit on the size of files.")
 @click.option("--full-disks", default=0, show_default=True, help="Rounds of restarts on a full disk.")
-@click.option("--model", default="starter", show_default=True)
+@click.option("--model", default="smol", show_default=True)
 @click.option("--records", default=700, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("kills.json"), show_default=True)

@@ -34,7 +34,7 @@ def audit(source: str, output: Path, records: int, die_at: int) -> dict[str, obj
     memory: dict[int, float] = {}
     first = 0.0
     plan = AuditPlan(split_into_units([Source.from_path(source)], ReadOptions().find_record_lines))
-    with Model.load("starter", template="llama-guard-3-8b") as model, Journal(output, {}) as journal:
+    with Model.load("smol") as model, Journal(output, {}) as journal:
         rows = journal.checkpoint.rows
 
         def line(verdict: Verdict) -> str:

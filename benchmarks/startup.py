@@ -23,7 +23,7 @@ COMMANDS = {
     "import guardcli": ["-c", "import guardcli"],
     "guard --help": ["-m", "guardcli", "--help"],
     "guard check --help": ["-m", "guardcli", "check", "--help"],
-    "guard check -m starter": ["-m", "guardcli", "check", "-m", "starter", "--exit-zero"],
+    "guard check -m smol": ["-m", "guardcli", "check", "-m", "smol", "--exit-zero"],
 }
 MESSAGES = b'{"prompt": "How do I bake bread?"}\n{"prompt": "How far is it to the moon?"}\n'
 

@@ -1,6 +1,6 @@
 """Compare the measured tolerance with how far scores do move: one row a model, with the share that it covers.
 
-    python -m benchmarks.tolerance --model starter --model random-small-q8_0.gguf --prompts openai_mod.jsonl.gz
+    python -m benchmarks.tolerance --model smol --model random-small-q8_0.gguf --prompts openai_mod.jsonl.gz
 
 Each message is judged by the deterministic engine and by the batched one: all messages in order, shuffled, and three at
 a time. The movement of a message is the largest difference in log-odds between any two of these.
@@ -32,7 +32,7 @@ Odds = npt.NDArray[np.float64]
 
 
 @click.command(help=__doc__)
-@click.option("--model", "paths", multiple=True, required=True, help="A GGUF, or starter; any number of times.")
+@click.option("--model", "paths", multiple=True, required=True, help="A GGUF, or smol; any number of times.")
 @click.option("--prompts", "source", type=click.Path(exists=True), required=True)
 @click.option("--count", default=200, show_default=True, help="How many messages are judged.")
 @click.option("--template", default=TEMPLATE, show_default=True)

@@ -1,6 +1,6 @@
 """What MkDocs does not do by itself: pages and files from outside docs/, and the info strings of blocks.
 
-README.md becomes the first page. CHANGELOG.md, CONTRIBUTING.md and the card of the starter model become pages, and the
+README.md becomes the first page. CHANGELOG.md, CONTRIBUTING.md and the card of the model smol become pages, and the
 files of examples/ and the other files that pages link to are copied, so that every link works in the site too.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
-_CARD = "guardcli/models/starter/CARD.md"
+_CARD = "guardcli/models/smol/CARD.md"
 _PAGES = {"README.md": "index.md", "CHANGELOG.md": "CHANGELOG.md", "CONTRIBUTING.md": "CONTRIBUTING.md"}
-_PAGES |= {_CARD: "starter.md"}
+_PAGES |= {_CARD: "smol.md"}
 _LINK = re.compile(r"\]\(([^)#\s]+)((?:#[^)\s]*)?)\)")
 _INFO = re.compile(r"^```(\w+) [^\n]+$", re.MULTILINE)
 

@@ -24,7 +24,7 @@ from guardcli import environment
 if TYPE_CHECKING:
     from guardcli.conversation import Conversation, Message
     from guardcli.engine import EngineConfig
-    from guardcli.errors import DemonstrationModelWarning, GuardError
+    from guardcli.errors import GuardError, SmallModelWarning
     from guardcli.evaluation.evaluation import evaluate
     from guardcli.judging import Calibration, Guard, JudgeConfig, Verdict
     from guardcli.models import Adapter, Model, ModelConfig, Offload
@@ -36,7 +36,7 @@ _HOMES = {
     "Adapter": "guardcli.models",
     "Calibration": "guardcli.judging",
     "Conversation": "guardcli.conversation",
-    "DemonstrationModelWarning": "guardcli.errors",
+    "SmallModelWarning": "guardcli.errors",
     "EngineConfig": "guardcli.engine",
     "Guard": "guardcli.judging",
     "GuardError": "guardcli.errors",
@@ -54,7 +54,6 @@ __all__ = [
     "Adapter",
     "Calibration",
     "Conversation",
-    "DemonstrationModelWarning",
     "EngineConfig",
     "Guard",
     "GuardError",
@@ -63,6 +62,7 @@ __all__ = [
     "Model",
     "ModelConfig",
     "Offload",
+    "SmallModelWarning",
     "Taxonomy",
     "Verdict",
     "evaluate",

@@ -91,8 +91,8 @@ def make_screens(folder: Path) -> None:
     """Run commands in a terminal, and draw what they print."""
     (folder / "chats.txt").write_text("".join(f"{line}\n" for line in _CHATS))
     for name, words in (
-        ("check", ["check", "-m", "starter", "chats.txt"]),
-        ("audit", ["audit", "-m", "starter", "chats.txt", "-o", "out.jsonl"]),
+        ("check", ["check", "-m", "smol", "chats.txt"]),
+        ("audit", ["audit", "-m", "smol", "chats.txt", "-o", "out.jsonl"]),
         ("check-help", ["check", "--help"]),
     ):
         (IMAGES / f"{name}.svg").write_text(draw_screen(f"guard {' '.join(words)}", _run_in_terminal(words, folder)))

@@ -23,10 +23,10 @@ from guardcli.models.llama import build
         ),
         (
             ModelConfig(
-                "starter", template="llama-guard-3-8b", adapters=(Adapter(Path("b"), 0.5),), gpu="off", gpu_layers=0
+                "smol", template="llama-guard-3-8b", adapters=(Adapter(Path("b"), 0.5),), gpu="off", gpu_layers=0
             ),
             {
-                "model": "starter",
+                "model": "smol",
                 "template": "llama-guard-3-8b",
                 "adapters": [{"path": "b", "scale": 0.5}],
                 "gpu": "off",

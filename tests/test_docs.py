@@ -183,7 +183,7 @@ def test_both_commands_install_alike() -> None:
         if block.skipped == skipped
     )
     assert install[0] == tests[0]
-    assert install[1].strip().removesuffix("install .") == tests[1].removesuffix("install -e '.[dev-tune]'")
+    assert install[1].strip().removesuffix("install '.[smol]'") == tests[1].removesuffix("install -e '.[dev-tune]'")
     assert tests[2].strip() == ".venv/bin/pytest -m 'not perf and not gpu'"
 
 

@@ -51,9 +51,9 @@ _MAX_NAMES = 10  # files that are not read are named up to this number
         3: "more could not be judged than --max-errors allows, or a limit was given and a file in a folder was skipped",
     },
     examples=(
-        "guard audit -m starter chats.jsonl -o verdicts.jsonl",
-        "guard audit -m starter logs/ -o audit.jsonl --max-unsafe 30% --max-errors 1%",
-        "guard audit -m starter chats.jsonl -o part-1.jsonl --shard 1/2",
+        "guard audit -m smol chats.jsonl -o verdicts.jsonl",
+        "guard audit -m smol logs/ -o audit.jsonl --max-unsafe 30% --max-errors 1%",
+        "guard audit -m smol chats.jsonl -o part-1.jsonl --shard 1/2",
     ),
 )
 @click.argument("names", nargs=-1, required=True, metavar="INPUT...")

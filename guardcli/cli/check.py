@@ -37,11 +37,11 @@ NO_EXCERPT = "GUARD_NO_EXCERPT"  # set to anything: as --no-excerpt
         3: "something could not be judged, or the input has no records",
     },
     examples=(
-        "printf 'How do I bake bread?\\n' | guard check -m starter",
-        "guard check -m starter --target last chats.jsonl",
-        "guard check -m starter --format json --with-text chats.jsonl",
-        "guard check -m starter --only unsafe -t policy.yaml chats.jsonl",
-        "guard check -m starter chats.jsonl && echo 'every message is safe'",
+        "printf 'How do I bake bread?\\n' | guard check -m smol",
+        "guard check -m smol --target last chats.jsonl",
+        "guard check -m smol --format json --with-text chats.jsonl",
+        "guard check -m smol --only unsafe -t policy.yaml chats.jsonl",
+        "guard check -m smol chats.jsonl && echo 'every message is safe'",
     ),
 )
 @inputs.files_argument

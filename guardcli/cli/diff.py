@@ -33,7 +33,7 @@ from guardcli.taxonomy import Taxonomy
     examples=(
         "guard diff verdicts.jsonl decided.jsonl",
         "guard diff verdicts.jsonl decided.jsonl --format html -o diff.html",
-        "guard diff -m starter -t llama-guard-3 -t policy.yaml chats.jsonl",
+        "guard diff -m smol -t llama-guard-3 -t policy.yaml chats.jsonl",
     ),
 )
 @inputs.files_argument

@@ -22,7 +22,6 @@ from guardcli.judging.memory_checks import (
     known_models_check,
     model_memory_check,
 )
-from guardcli.models.lookup import find_model
 from guardcli.models.model_info import examine
 from guardcli.models.registry import REGISTRY
 from guardcli.text.escaping import escape_line
@@ -31,7 +30,7 @@ from guardcli.text.escaping import escape_line
 @click.command(
     cls=GuardCommand,
     exits={0: "no problem was found", 1: "the model has a problem", 2: "the model cannot be loaded"},
-    examples=("guard doctor", "guard doctor -m starter"),
+    examples=("guard doctor", "guard doctor -m smol"),
 )
 @model_options
 @taxonomy_option
@@ -51,7 +50,8 @@ def doctor(**options: Any) -> int:
 
 def _check_model(guard_options: GuardOptions, available: AvailableMemory) -> Iterator[Check]:
     taxonomy = guard_options.load_taxonomy()  # its errors come before those of a model that takes long to examine
-    info = examine(find_model(guard_options.model_config().model), cache=cache_path())
+    config = guard_options.model_config()
+    info = examine(config.model, adapters=config.adapters, cache=cache_path())
     yield model_memory_check(
         info, available, max_prompt_tokens=guard_options.max_prompt_tokens, gpu_layers=guard_options.gpu_layers
     )

@@ -65,10 +65,10 @@ _ONE_SYSTEM = "--fit-calibration is for one system: name one model with one poli
         3: "something could not be judged, more than --max-errors allows",
     },
     examples=(
-        "guard eval -m starter labeled.jsonl",
-        "guard eval -m starter labeled.jsonl --format html -o evaluation.html",
-        "guard eval -m starter labeled.jsonl -t llama-guard-3 -t policy.yaml --choose-threshold fpr=5%",
-        "guard eval -m starter labeled.jsonl --fit-calibration calibration.json --choose-threshold fpr=5%",
+        "guard eval -m smol labeled.jsonl",
+        "guard eval -m smol labeled.jsonl --format html -o evaluation.html",
+        "guard eval -m smol labeled.jsonl -t llama-guard-3 -t policy.yaml --choose-threshold fpr=5%",
+        "guard eval -m smol labeled.jsonl --fit-calibration calibration.json --choose-threshold fpr=5%",
         "guard eval labeled.jsonl --verdicts judged.jsonl --slice-by lang --min-f1 0.3",
     ),
 )

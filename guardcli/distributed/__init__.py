@@ -2,7 +2,7 @@
 
 >>> from guardcli.audit import AuditJob
 >>> from guardcli.distributed import ClusterConfig, audit_on_cluster
->>> result = audit_on_cluster(AuditJob.create("logs/", "out.jsonl", model="starter"), ClusterConfig("local"))
+>>> result = audit_on_cluster(AuditJob.create("logs/", "out.jsonl", model="smol"), ClusterConfig("local"))
 """
 
 from guardcli.distributed.auditing import audit_on_cluster

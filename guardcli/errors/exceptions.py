@@ -80,8 +80,8 @@ class StdoutClosed(Exception):
     """
 
 
-class DemonstrationModelWarning(UserWarning):
-    """A model was loaded that shows what the program does, and must not protect anyone."""
+class SmallModelWarning(UserWarning):
+    """A model was loaded that is small, and often wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from guardcli.judging import Guard, JudgeConfig, Verdict
 from guardcli.judging.reader import read_verdicts
 from guardcli.judging.redecision import labels_in_row
 from guardcli.judging.verdict import Provenance
-from guardcli.models import Model, ModelConfig
+from guardcli.models import BUNDLED_MODELS, Model, ModelConfig
 from guardcli.taxonomy import Taxonomy, bundled_taxonomies
 
 OnVerdict = Callable[[Verdict], None]
@@ -120,7 +120,7 @@ def systems_from_runs(
         if not runs:
             raise InputError(f"{path}: there are no verdicts in it", code="eval/nothing-to-evaluate")
         for (by, *_), rows in runs.items():
-            name = path if len(runs) == 1 else f"{_without_digests(by.model)} {by.taxonomy}"
+            name = path if len(runs) == 1 else f"{_short_name(by.model)} {by.taxonomy}"
             yield system_from_rows(name, samples, rows, categories=_find_categories(rows, known))
 
 
@@ -149,7 +149,7 @@ def _judge_system(
 
     with open_guard(policy) as guard:
         taxonomy = guard.taxonomy
-        name = f"{_without_digests(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
+        name = f"{_short_name(model.identity)} {taxonomy.name}" + ("" if shots is None else f" {shots}-shot")
         categories = CategoryIndex.from_taxonomy(taxonomy)
         # Before anything is judged: the map may contradict the policy.
         native_categories = NativeCategories.from_samples(samples, categories, taxonomy.name, systems.category_maps)
@@ -195,9 +195,12 @@ def _judge(name: str, samples: Sequence[Sample], guard: Guard, on_progress: OnPr
             on_progress(name, number, len(samples))
 
 
-def _without_digests(identity: str) -> str:
-    """A model's name, and its adapters', without their digests."""
-    return re.sub(r"@[0-9a-f]+", "", identity)
+def _short_name(identity: str) -> str:
+    """A model's name, and its adapters', without their digests; a bundled model's own name."""
+    name = re.sub(r"@[0-9a-f]+", "", identity)
+    for bundled in BUNDLED_MODELS.values():
+        name = name.replace(f"{Path(bundled.base.name).stem}+{bundled.adapter.stem}:1.0", bundled.name)
+    return name
 
 
 def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:

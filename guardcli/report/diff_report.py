@@ -14,12 +14,12 @@ from guardcli.report.html_page import render_page
 from guardcli.report.page_parts import (
     CategoryNames,
     PageContext,
-    demonstration_models,
     excerpt,
     format_p_value,
     histogram_bars,
     place,
     shorten,
+    small_models,
 )
 from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
@@ -102,7 +102,7 @@ def as_page(
     histograms = list(zip(("of-before", "of-after"), ("before", "after"), comparison.histograms, strict=True))
     values = {
         "finding": _finding(comparison),
-        "demonstrations": demonstration_models(made_by),
+        "small_models": small_models(made_by),
         "before": shorten(before),
         "after": shorten(after),
         "matched": comparison.num_matched,

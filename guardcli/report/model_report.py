@@ -8,7 +8,7 @@ from guardcli.errors import as_options
 from guardcli.models.local_models import LocalModel
 from guardcli.models.memory import MemoryEstimate
 from guardcli.models.model_info import LOW_BITS, ModelInfo
-from guardcli.models.registry import RegisteredModel
+from guardcli.models.registry import BundledModel, RegisteredModel
 from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
 from guardcli.text.lists import join_words
@@ -22,12 +22,14 @@ def format_model_info(info: ModelInfo, gpu_layers: Sequence[int], *, color: bool
     return "".join((facts, "\n", _memory_table(info, gpu_layers, color=color, width=width), *problems, *warnings))
 
 
-def format_registry(models: Iterable[RegisteredModel], *, color: bool = False, width: int = 120) -> str:
-    """Format the models that have a name: a row each."""
+def format_registry(
+    models: Iterable[RegisteredModel], bundled: Iterable[BundledModel] = (), *, color: bool = False, width: int = 120
+) -> str:
+    """Format the models that have a name: a row each, the bundled ones first."""
     headings = ["name", "file", "memory", "license", "reads", "judges", "files from"]
     return format_table(
         headings,
-        map(_registered_row, models),
+        [*map(_bundled_row, bundled), *map(_registered_row, models)],
         color=color,
         width=width,
         right=(1, 2),
@@ -50,6 +52,18 @@ def format_local_models(models: Iterable[LocalModel], *, color: bool = False, wi
         if model.problem
     )
     return "".join((format_table(headings, rows, color=color, width=width, right=(2,), no_wrap=(0,)), *problems))
+
+
+def _bundled_row(model: BundledModel) -> list[Cell]:
+    return [
+        model.name,
+        f"{format_gb(model.n_bytes)} {model.quantization}",
+        format_gb(model.memory),
+        model.license,
+        model.policy,
+        ("yes", "green"),
+        model.base.install,
+    ]
 
 
 def _registered_row(model: RegisteredModel) -> list[Cell]:
@@ -82,6 +96,8 @@ def _facts(info: ModelInfo) -> Iterator[tuple[str, str]]:
         yield "file", str(part)
     yield "size", format_gb(info.n_bytes)
     yield "sha256", info.digest
+    for adapter in info.adapters:
+        yield "adapter", f"{adapter.path}, {format_gb(adapter.n_bytes)}, sha256 {adapter.digest}"
     if info.family:
         yield "family", f"{info.family}, recognized by {info.recognized_by}"
         yield "judges", f"messages of {join_words((f'{role}s' for role in info.judges), limit=9, conjunction='and')}"

@@ -13,7 +13,7 @@ from typing import Any
 from guardcli.judging.category_names import categories_by_label
 from guardcli.judging.histogram import NUM_FINE_BINS, ScoreHistogram
 from guardcli.judging.verdict import Provenance, Verdict
-from guardcli.models.registry import is_demonstration
+from guardcli.models.registry import is_small
 from guardcli.taxonomy import Category, Taxonomy
 
 MAX_TEXT = 2_000  # characters of a message on a page
@@ -171,9 +171,9 @@ def provenance_rows(made_by: Mapping[Provenance, int]) -> list[dict[str, Any]]:
     ]
 
 
-def demonstration_models(made_by: Iterable[Provenance]) -> list[str]:
-    """The models in it that must not protect anyone."""
-    return sorted({by.model for by in made_by if is_demonstration(by.model)})[:_MAX_PROVENANCES]
+def small_models(made_by: Iterable[Provenance]) -> list[str]:
+    """The models in it of which pages warn."""
+    return sorted({by.model for by in made_by if is_small(by.model)})[:_MAX_PROVENANCES]
 
 
 def case_rows(rows: Iterable[Verdict], names: CategoryNames, *, with_text: bool) -> Iterator[dict[str, Any]]:

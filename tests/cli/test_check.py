@@ -309,7 +309,7 @@ def test_three_lines_when_a_person_waits(check: list[str]) -> None:
     assert (done.returncode, done.stdout) == (2, b"")  # `guard check $FILES && deploy` must not deploy
     assert done.stderr.decode() == (
         "guard: no input: name a file, or pipe one in, such as:\n"
-        "  printf 'How do I bake bread?\\n' | guard check -m starter\n"
+        "  printf 'How do I bake bread?\\n' | guard check -m smol\n"
         "guard check --help lists the options.\n"
     )
 

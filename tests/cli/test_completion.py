@@ -56,7 +56,7 @@ def test_every_other_value_is_completed_or_parsed() -> None:
         (["check", "--target", "a"], [("plain", "any"), ("plain", "assistant")]),
         (["check", "chats"], [("file", "chats")]),
         (["check", "-t", "openai"], [("file", "openai"), ("plain", "openai-moderation")]),
-        (["check", "-m", "star"], [("file", "star"), ("plain", "starter")]),
+        (["check", "-m", "sm"], [("file", "sm"), ("plain", "smol")]),
         (["check", "-o"], []),
     ],
 )
@@ -66,7 +66,7 @@ def test_what_is_offered(words: list[str], expected: list[tuple[str, str]]) -> N
 
 def test_all_names_are_offered() -> None:
     assert {value for kind, value in completions("check", "-t", "") if kind == "plain"} == {*bundled_taxonomies()}
-    assert {value for kind, value in completions("check", "-m", "") if kind == "plain"} == {"starter", *REGISTRY}
+    assert {value for kind, value in completions("check", "-m", "") if kind == "plain"} == {"smol", *REGISTRY}
 
 
 @pytest.mark.slow

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.cli.running import guard
+from tests.smollm2 import find_smollm2
 
 HERE = ["--template", "llama-guard-3-8b", "--threads", "1"]
 
@@ -33,6 +36,15 @@ def test_a_model_that_answers_at_random(guard_path: Path) -> None:
     assert "needs: 0.00 GB for prompts of up to 1,024 tokens\n" in done.stdout
     assert re.search(r"tolerance: a score may move by [0-9.e-]+ in log-odds", done.stdout)
     assert "tokens/s" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_model_that_ships_has_no_problem() -> None:
+    find_smollm2()
+    done = guard("doctor", "-m", "smol")
+    assert "WRONG" not in done.stdout
+    assert re.search(r"model: SmolLM2-135M-Instruct\.Q4_1@b179c9523d0e\+smol-guard@\w+:1\.0, template", done.stdout)
+    assert done.returncode == 0
 
 
 def test_a_model_that_cannot_be_loaded() -> None:

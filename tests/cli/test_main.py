@@ -43,7 +43,7 @@ BROKEN = {
 @pytest.mark.parametrize(("module", "code", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_library_that_cannot_be_loaded(tmp_path: Path, module: str, code: str, message: str) -> None:
     (tmp_path / f"{module}.py").write_text(code)
-    done = launch("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
+    done = launch("check", "-m", "smol", stdin="hi", PYTHONPATH=str(tmp_path))
     assert done.stderr.startswith(f"guard: {message}")
     assert done.stderr.count("\n") == 1
     assert (done.returncode, done.stdout) == (USAGE_ERROR, "")
@@ -53,7 +53,7 @@ def test_a_thread_that_cannot_be_started() -> None:
     """A stack larger than the address space is refused as a thread too many is."""
     code = "import threading; threading.stack_size(1 << 47); from guardcli.cli.main import main; main()"
     ran = subprocess.run(
-        [sys.executable, "-c", code, "check", "-m", "starter", "--threads", "1"],
+        [sys.executable, "-c", code, "check", "-m", "smol", "--threads", "1"],
         input="hi", capture_output=True, text=True, env=environment(), timeout=300,
     )  # fmt: skip
     assert ran.stderr.splitlines()[-1] == (
@@ -66,7 +66,7 @@ def test_a_thread_that_cannot_be_started() -> None:
 @pytest.mark.parametrize("code", ["raise RuntimeError('x')", "import guardcli.no_such_module"])
 def test_a_bug_stays_one(tmp_path: Path, code: str) -> None:
     (tmp_path / "numpy.py").write_text(code)
-    done = launch("check", "-m", "starter", stdin="hi", PYTHONPATH=str(tmp_path))
+    done = launch("check", "-m", "smol", stdin="hi", PYTHONPATH=str(tmp_path))
     assert "this is a bug in guard" in done.stderr
     assert done.returncode == INTERNAL_ERROR
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from guardcli.models import BUNDLED_MODELS
 from tests import tiny
 from tests.cli.running import guard
+from tests.smollm2 import find_smollm2
 
 CHAT_TEMPLATE = "<BEGIN UNSAFE CONTENT CATEGORIES> <|start_header_id|>"
 
@@ -23,14 +25,16 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_starter() -> None:
-    done = guard("models", "info", "starter")
+def test_smol() -> None:
+    find_smollm2()
+    done = guard("models", "info", "smol")
     head, _, table = done.stdout.partition("\n\n")
     facts = dict(line.split(maxsplit=1) for line in head.splitlines() if not line.startswith("chat"))
-    assert facts["family"] == "llama-guard-3-8b, recognized by its chat template"
+    assert facts["adapter"].startswith(str(BUNDLED_MODELS["smol"].adapter))
+    assert facts["family"] == "smol-guard-2, recognized by its adapter, 'smol-guard.gguf'"
     assert facts["judges"] == "messages of users and assistants"
-    assert facts["architecture"] == "llama, 3 layers, 4,759,936 parameters"
-    assert facts["quantization"] == "Q8_0 (Q8_0 56%, F16 44%, F32 0%)"
+    assert facts["architecture"] == "llama, 30 layers, 0.13 B parameters"
+    assert facts["quantization"] == "Q4_1 (Q4_1 79%, Q8_0 21%, F32 0%)"
     assert table.splitlines()[0].split() == ["prompts", "of", "up", "to", "memory", "all", "on", "a", "GPU"]
     assert done.returncode == 0
     assert [line for line in done.stderr.splitlines() if not line.startswith("reading ")] == []  # on a busy machine
@@ -42,7 +46,7 @@ def test_json(desk: Path) -> None:
     content = (desk / "guard.gguf").read_bytes()
     assert (info["path"], info["parts"], info["n_bytes"]) == ("guard.gguf", ["guard.gguf"], len(content))
     assert info["digest"] == hashlib.sha256(content).hexdigest()
-    assert (info["family"], info["problems"], info["warnings"]) == ("llama-guard-3-8b", [], [])
+    assert (info["family"], info["adapters"], info["problems"], info["warnings"]) == ("llama-guard-3-8b", [], [], [])
     assert [need["max_prompt_tokens"] for need in info["memory"]] == [1024, 2048, 4096]
     assert {need["gpu_layers"] for need in info["memory"]} == {1}
     assert info["memory"][0]["gpu_bytes"] > info["kv_bytes_per_token"] * 1024

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.models.registry import REGISTRY
+from guardcli.models.registry import BUNDLED_MODELS, REGISTRY
 from tests import tiny
 from tests.cli.running import guard
 from tests.models.test_lookup import CHAT_TEMPLATE, REPOSITORY, put, put_ollama
+
+NAMES = [*BUNDLED_MODELS, *REGISTRY]
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +31,13 @@ def caches(hub: Path) -> dict[str, str]:
 
 def test_every_name_is_listed() -> None:
     done = guard("models", "list")
-    assert [line.split()[0] for line in done.stdout.splitlines()[2:] if not line.startswith(" ")] == list(REGISTRY)
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:] if not line.startswith(" ")] == NAMES
     assert (done.returncode, done.stderr) == (0, "")
     listed = json.loads(guard("models", "list", "--format", "json").stdout)
-    assert [model["name"] for model in listed] == list(REGISTRY)
-    assert listed[1]["memory"]["Q4_K_M"] == 4.92e9 + 2 * 8192 * 131072
+    assert [model["name"] for model in listed] == NAMES
+    assert all(model["memory"].keys() == model["sizes"].keys() for model in listed)
+    assert listed[2]["memory"]["Q4_K_M"] == 4.92e9 + 2 * 8192 * 131072
+    assert listed[0].keys() - listed[1].keys() == {"adapter"}
 
 
 def test_what_is_here(caches: dict[str, str]) -> None:

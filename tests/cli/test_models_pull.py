@@ -139,7 +139,8 @@ def test_a_gated_model_says_which_page_to_accept(pull: Pull, hub: Hub, cache: Pa
         (f"hf:{REPOSITORY}@v9", f"{REPOSITORY} has no revision v9 [model/not-found]"),
         ("ollama:llama-guard3", "is a model of Ollama's: get it with `ollama pull llama-guard3:latest`"),
         ("guard.gguf", "invalid model 'guard.gguf'; expected a registered name or hf:OWNER/REPO[/FILE]; guard models"),
-        ("starter", "starter comes with guard: there is nothing to download"),
+        ("smol", "smol is installed: there is nothing to download"),
+        ("starter", "the model starter no longer comes with guard: use -m smol, which took its place"),
         ("lama-guard-3-1b", "; did you mean llama-guard-3-1b, llama-guard-3-8b or llama-guard-4-12b?"),
     ],
 )  # fmt: skip

@@ -113,5 +113,5 @@ def test_a_user_is_told_on_stderr(tmp_path: Path) -> None:
 
 def test_what_the_environment_or_a_default_sets_is_not_noticed(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"prompt": "hi"}\n')
-    done = guard("check", "--paths", "in.jsonl", cwd=tmp_path, GUARD_MODEL="starter", GUARD_TAXONOMY="llama-guard-3")
+    done = guard("check", "--paths", "in.jsonl", cwd=tmp_path, GUARD_MODEL="smol", GUARD_TAXONOMY="llama-guard-3")
     assert done.stderr == ""

@@ -101,10 +101,11 @@ def test_the_names_of_a_policy_of_ones_own(tmp_path: Path) -> None:
     assert "-t llama-guard-3: no row was judged by this policy" in done.stderr
 
 
-def test_a_demonstration_model_has_a_banner(tmp_path: Path, verdicts: Path) -> None:
-    rows = write(tmp_path / "demo.jsonl", [row(1, 0.1, model="starter@0123456789ab")])
+@pytest.mark.parametrize("model", ["SmolLM2@0123456789ab+smol-guard@0123456789ab:1.0", "starter@0123456789ab"])
+def test_a_small_model_has_a_banner(tmp_path: Path, verdicts: Path, model: str) -> None:
+    rows = write(tmp_path / "small.jsonl", [row(1, 0.1, model=model)])
     (banner,) = report(rows).root.find("p", class_="banner")
-    assert banner.text.startswith("Made with a demonstration model. starter@0123456789ab shows how guard works.")
+    assert banner.text.startswith(f"Made with a small model. {model} is often wrong")
     assert report(verdicts).root.find("p", class_="banner") == []
 
 

@@ -211,7 +211,7 @@ def test_weights_of_ollama_that_are_missing(hub: Path) -> None:
     [
         ("llama-guard-3-8", "did you mean llama-guard-3-8b"),
         ("Llama-Guard-3-1B", "did you mean llama-guard-3-1b"),
-        ("startr", "did you mean starter"),
+        ("smoll", "did you mean smol"),
         ("zzz", "guard models list shows the names"),
     ],
 )
@@ -221,9 +221,9 @@ def test_did_you_mean(name: str, advice: str) -> None:
 
 def test_what_looks_like_a_file_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert [find_model(name) for name in ("no.gguf", "a/startr")] == [Path("no.gguf"), Path("a/startr")]
-    Path("startr").touch()
-    assert find_model("startr") == Path("startr")
+    assert [find_model(name) for name in ("no.gguf", "a/smoll")] == [Path("no.gguf"), Path("a/smoll")]
+    Path("smoll").touch()
+    assert find_model("smoll") == Path("smoll")
 
 
 def test_the_places_of_the_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:

@@ -98,10 +98,10 @@ def test_a_page_says_that_scores_are_calibrated() -> None:
 
 
 def test_a_page_says_what_differs_between_the_runs() -> None:
-    after = [verdict(1, 0.2, model="starter@4567", threshold=0.7)]
+    after = [verdict(1, 0.2, model="smol-guard@4567", threshold=0.7)]
     shown = page([verdict(1, 0.2)], after)
     rows = {name: (before, now) for name, before, now in shown.rows("settings")}
-    assert rows["model, with its digest"] == ("tiny@0123456789ab", "starter@4567")
+    assert rows["model, with its digest"] == ("tiny@0123456789ab", "smol-guard@4567")
     assert rows["threshold"] == ("0.5", "0.7")
     assert rows["taxonomy"] == ("llama-guard-3", "the same")
     assert "temperature of the calibration" not in rows

@@ -227,12 +227,12 @@ def test_the_page_says_which_gates_passed() -> None:
 def test_the_page_names_categories_and_models() -> None:
     bundled = Taxonomy.load("llama-guard-3")
     digests = {"name": bundled.name, "prompt": bundled.prompt_digest, "decision": bundled.decision_digest}
-    row = verdict(1, 0.9, taxonomy=digests, model="starter@0123456789ab")
+    row = verdict(1, 0.9, taxonomy=digests, model="smol-guard@0123456789ab")
     judged = replace(ONE, predictions=(replace(ONE.predictions[0], verdicts=(row,)), *ONE.predictions[1:]))
     page = Page(as_page(report(judged), with_text=False))
     categories = [row[0] for row in page.rows("metrics") if row[0].startswith("Violent Crimes S1 Violence against")]
     assert len(categories) == 1
-    assert "starter@0123456789ab" in page.section("origin").text
+    assert "smol-guard@0123456789ab" in page.section("origin").text
     assert len(page.root.find("p", class_="banner")) == 1
     assert [row[2] for row in page.rows("mistakes")] == ["S1 Violent Crimes"] * 2
 

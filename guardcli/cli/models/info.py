@@ -23,7 +23,7 @@ from guardcli.report.model_report import format_model_info
         1: "guard would refuse to judge with it",
         2: "wrong usage, or a file that cannot be read or is damaged",
     },
-    examples=("guard models info starter", "guard models info starter --format json"),
+    examples=("guard models info smol", "guard models info smol --format json"),
 )
 @click.argument("model", metavar="MODEL")
 @click.option("--gpu-layers", type=click.IntRange(min=0), metavar="N", help="Estimate memory for N layers on the GPU.")
@@ -42,7 +42,7 @@ def info(*, model: str, gpu_layers: int | None, format_: str) -> int:
     """
     path = find_model(model)
     with ProgressLine(lambda: f"reading {path} to compute its digest"):
-        examined = examine(path, cache=cache_path())
+        examined = examine(model, cache=cache_path())
     layers = [0, examined.n_layers + 1] if gpu_layers is None else [gpu_layers]
     if format_ == "json":
         output.write(f"{json.dumps(examined.to_dict(layers), indent=2)}\n")

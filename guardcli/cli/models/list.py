@@ -12,7 +12,7 @@ from guardcli.cli import output
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK
 from guardcli.models.local_models import LocalModel, local_models
-from guardcli.models.registry import REGISTRY, RegisteredModel
+from guardcli.models.registry import BUNDLED_MODELS, REGISTRY, BundledModel, RegisteredModel
 from guardcli.report.model_report import format_local_models, format_registry
 
 
@@ -39,9 +39,13 @@ def list_(*, local: bool, format_: str) -> int:
     if local:
         return _list_local(format_)
     if format_ == "json":
-        output.write(_json(REGISTRY.values()))
+        output.write(_json([*BUNDLED_MODELS.values(), *REGISTRY.values()]))
     else:
-        output.write(format_registry(REGISTRY.values(), color=output.use_color(), width=output.table_width()))
+        output.write(
+            format_registry(
+                REGISTRY.values(), BUNDLED_MODELS.values(), color=output.use_color(), width=output.table_width()
+            )
+        )
     return OK
 
 
@@ -56,5 +60,5 @@ def _list_local(format_: str) -> int:
     return OK
 
 
-def _json(models: Iterable[RegisteredModel | LocalModel]) -> str:
+def _json(models: Iterable[BundledModel | RegisteredModel | LocalModel]) -> str:
     return f"{json.dumps([model.to_dict() for model in models], indent=2)}\n"

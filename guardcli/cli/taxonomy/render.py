@@ -15,7 +15,7 @@ from guardcli.cli.command import GuardCommand
 from guardcli.cli.exit_codes import OK, UNJUDGED, USAGE_ERROR
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.conversation import Malformed, Record, Role
-from guardcli.errors import DemonstrationModelWarning, InputError, as_options
+from guardcli.errors import InputError, SmallModelWarning, as_options
 from guardcli.formats import ReadOptions
 from guardcli.prompts import TEMPLATES, Prompt, Renderer
 from guardcli.prompts.turns import (
@@ -103,7 +103,7 @@ def _loaded(path: str, template: str | None) -> Model:
     from guardcli.models import Model, Offload
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DemonstrationModelWarning)  # it judges nothing here
+        warnings.simplefilter("ignore", SmallModelWarning)  # it judges nothing here
         return Model.load(path, template=template, offload=Offload("off"), cache=cache_path())
 
 

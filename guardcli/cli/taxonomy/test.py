@@ -45,8 +45,8 @@ _POLL = 0.2  # seconds between looks at the files
         3: "something could not be judged",
     },
     examples=(
-        "guard taxonomy test -m starter policy.yaml --suggest",
-        "guard taxonomy test -m starter policy.yaml labeled.jsonl --max-flag-rate 50% --junit results.xml",
+        "guard taxonomy test -m smol policy.yaml --suggest",
+        "guard taxonomy test -m smol policy.yaml labeled.jsonl --max-flag-rate 50% --junit results.xml",
     ),
 )
 @click.argument("name", metavar="TAXONOMY")

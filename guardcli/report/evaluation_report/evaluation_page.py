@@ -21,12 +21,12 @@ from guardcli.report.page_parts import (
     CategoryNames,
     PageContext,
     ThresholdChoices,
-    demonstration_models,
     excerpt,
     histogram_bars,
     labeled_choices,
     provenance_rows,
     shorten,
+    small_models,
 )
 from guardcli.text.escaping import pluralize
 
@@ -59,7 +59,7 @@ def as_page(report: EvaluationReport, *, with_text: bool, context: PageContext |
         "evaluation.html",
         {
             "finding": _finding(report),
-            "demonstrations": demonstration_models(made_by),
+            "small_models": small_models(made_by),
             "made_by": provenance_rows(made_by),
             "heading": report.heading,
             "records": len(dataset.samples),
