@@ -41,6 +41,7 @@ SKIPPED = {
 }
 
 _FENCE = re.compile(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGE_TIMEOUT = 1800  # seconds: a page on evaluation takes minutes with a model of 135 M parameters
 _TOLERANCE = 0.05  # of scores: those of a model in 4 bits
 
 
@@ -123,7 +124,7 @@ def run_page(blocks: Sequence[Block], folder: Path, logs: Path) -> list[Run]:
         cwd=folder,
         env=environment(PATH=f"{logs / 'bin'}{os.pathsep}{os.environ['PATH']}", PYTHONPATH=str(ROOT)),
         stdin=subprocess.DEVNULL,
-        timeout=600,
+        timeout=PAGE_TIMEOUT,
         check=False,
     )
     return [_read_run(index, block, logs) for index, block in enumerate(todo)]

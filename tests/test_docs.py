@@ -19,7 +19,18 @@ from guardcli.judging.writers import WRITERS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import bundled_taxonomies
 from tests import families_page, row_page, settings_page, taxonomy_page, tiny
-from tests.doc_blocks import PAGES, ROOT, SKIPPED, Block, blocks_of, is_output, outputs_of, replace_texts, run_page
+from tests.doc_blocks import (
+    PAGE_TIMEOUT,
+    PAGES,
+    ROOT,
+    SKIPPED,
+    Block,
+    blocks_of,
+    is_output,
+    outputs_of,
+    replace_texts,
+    run_page,
+)
 from tests.doc_outputs import retake
 from tests.generated import generated_part
 
@@ -56,6 +67,7 @@ RUN = [name for name, blocks in BLOCKS.items() if any(block.is_run for block in 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(PAGE_TIMEOUT + 60)
 @pytest.mark.parametrize("page", RUN)
 def test_the_blocks_of_a_page_run_as_pasted(page: str, tmp_path: Path) -> None:
     """In a folder with the examples, one after the other, and print what the page shows."""
