@@ -10,20 +10,24 @@ The info string of a block says what it is:
     ```text stderr       what the block before it writes to stderr
     ```yaml policy.yaml  a part of examples/policy.yaml
 
-In outputs `…` stands for any text, and numbers with a decimal point may differ a little: another processor may give
-other last digits.
+In outputs `…` stands for any text, and numbers with a decimal point may differ a little. On a processor with other
+instructions they may differ more, so there outputs are not compared; see `judges_as_on_the_pages`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from guardcli import Conversation, EngineConfig, Guard, Message, SmallModelWarning
 from tests.cli.running import environment
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +45,7 @@ SKIPPED = {
 }
 
 _FENCE = re.compile(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SCORES_FILE = Path(__file__).parent / "smol_scores.json"
 PAGE_TIMEOUT = 1800  # seconds: a page on evaluation takes minutes with a model of 135 M parameters
 _TOLERANCE = 0.05  # of scores: those of a model in 4 bits
 
@@ -139,6 +144,28 @@ def outputs_of(blocks: Sequence[Block]) -> Iterator[tuple[Block, Block]]:
             yield before, block
         if block.language in ("sh", "python"):
             before = block if block.is_run else None
+
+
+def smol_scores() -> list[float]:
+    """The scores of the example prompts, each judged alone, with smol on this machine."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SmallModelWarning)
+        guard = Guard("smol", engine=EngineConfig(reproducible=True))
+    with guard:
+        texts = (ROOT / "examples" / "prompts.txt").read_text("utf-8").splitlines()
+        verdicts = guard.check([Conversation((Message("user", text),)) for text in texts])
+        return [round(verdict.score or 0.0, 4) for verdict in verdicts]
+
+
+@cache
+def judges_as_on_the_pages() -> bool:
+    """Whether smol has the scores here that it had where the outputs were taken.
+
+    On a CPU with other instructions llama.cpp rounds otherwise, and what is near a threshold may fall on its other
+    side.
+    """
+    taken = json.loads(SCORES_FILE.read_text("utf-8"))
+    return all(abs(one - other) < 0.002 for one, other in zip(smol_scores(), taken, strict=True))
 
 
 def is_output(said: str, shown: str) -> bool:

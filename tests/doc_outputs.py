@@ -9,6 +9,7 @@ with other exit codes than the page says. Read the difference before you commit 
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -18,7 +19,17 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from pathlib import Path
 
-from tests.doc_blocks import PAGES, ROOT, blocks_of, is_output, outputs_of, replace_texts, run_page
+from tests.doc_blocks import (
+    PAGES,
+    ROOT,
+    SCORES_FILE,
+    blocks_of,
+    is_output,
+    outputs_of,
+    replace_texts,
+    run_page,
+    smol_scores,
+)
 
 _LEFT_OUT = "…"
 _ALIKE = 0.6  # how similar a line must be to stand for one on the page
@@ -26,6 +37,8 @@ _ALIKE = 0.6  # how similar a line must be to stand for one on the page
 
 def main(names: Sequence[str]) -> None:
     """Take the outputs of pages anew: all of them, or those named."""
+    if not names:
+        SCORES_FILE.write_text(json.dumps(smol_scores()) + "\n", "utf-8")
     for page in [ROOT / name for name in names] or PAGES:
         with tempfile.TemporaryDirectory() as folder:
             for line in retake_page(page, Path(folder)):
