@@ -96,11 +96,6 @@ class LoraModel:
         total_weight = sum(token.loss_weight(self._config) for example in examples for token in answer_tokens(example))
         parameters = list(self.parameters.values())
 
-        def backward(batch: SharedBatch) -> _TokenLosses:
-            loss, losses = self._loss(batch, examples, total_weight)
-            loss.backward()
-            return losses
-
         def gradients(batch: PackedBatch) -> tuple[_TokenLosses, Sequence[Any]]:
             loss, losses = self._loss(batch, examples, total_weight)
             return losses, self._torch.autograd.grad(loss, parameters)
@@ -109,7 +104,9 @@ class LoraModel:
         losses: _TokenLosses = []
         with self._explain_out_of_memory():
             for batch in self._shared_batches(shared, examples):
-                losses += backward(batch)
+                loss, batch_losses = self._loss(batch, examples, total_weight)
+                loss.backward()
+                losses += batch_losses
             for batch_losses, batch_gradients in self._map(gradients, packed):
                 losses += batch_losses
                 for parameter, gradient in zip(parameters, batch_gradients, strict=True):

@@ -37,7 +37,7 @@ def test_output_and_gradients_are_those_of_peft(bias: bool, shape: tuple[int, ..
     fuse_lora(model)
     found = results(model, x)
     assert len(found) == 4  # the output, and the gradients of x, A and B
-    assert type(found[0].grad_fn).__name__ != type(expected[0].grad_fn).__name__ or bias  # it is another way
+    assert "forward" in vars(model.base_model.model[0])  # it is another way than PEFT's
     for one, other in zip(found, expected, strict=True):
         assert one.shape == other.shape
         assert float(other.detach().abs().max()) > 0
