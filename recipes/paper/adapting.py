@@ -1,0 +1,93 @@
+"""Adapting to another taxonomy's data: fine-tuning on a part of it, beside prompting alone.
+
+The data is HatemojiBuild: short messages, of which half are hateful in one of four ways. Fine-tuning starts from the
+small guard, or from the base that it was made of.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recipes.paper.few_shot import SHOTS, write_with_examples
+from recipes.paper.workspace import Row, Training, Workspace, differences, shuffled, system_figures, write_rows
+from recipes.smol.doubles import NearDoubles
+from recipes.smol.evaluation_sets import trained_records
+from recipes.smol.linear_baseline import LinearBaseline
+from recipes.smol.records import HERE as SMOL
+from recipes.smol.records import Record, read_rows
+from recipes.smol.train import QUESTION
+
+POLICY = Path(__file__).parent / "hatemoji.yaml"
+_SET = "hatemoji_build"
+_NUM_TRAINED = 800
+SHARES = (0.2, 0.5, 1.0)
+_BATCH_SIZE = 64  # questions: each message is asked about with four
+# A fresh adapter begins at zero and needs a higher learning rate.
+_STARTS = {"base": (None, 1e-3), "smol": (SMOL / "adapter", 5e-4)}
+
+
+def adapting(workspace: Workspace) -> Row:
+    """AUPRC on rows that no model was trained on, with what each way costs, in tokens and seconds."""
+    train, test = _split(workspace)
+    linear = {share: LinearBaseline([_record(row) for row in _part(train, share)]) for share in SHARES}
+    scored = {share: model.scores([_record(row) for row in test]) for share, model in linear.items()}
+    fields = {share: f"linear-{share:.0%}" for share in SHARES}
+    rows = [row | {fields[share]: float(scored[share][at]) for share in SHARES} for at, row in enumerate(test)]
+    records = write_rows(workspace.out / "adapting.jsonl", rows)
+    natives = {"S1": "derogation", "S2": "animosity", "S3": "dehumanizinglanguage", "S4": "threateninglanguage"}
+    policy = write_with_examples(POLICY, train, natives, workspace.out / "adapting.yaml")
+
+    names: list[str] = []
+    costs: list[Row | None] = []
+    for shots in (0, *SHOTS):
+        name = f"adapting/smol-{shots}-shot"
+        workspace.evaluate(name, records, "-t", policy, "--shots", shots)
+        names.append(name)
+        costs.append(None)
+    for start, (initial, learning_rate) in _STARTS.items():
+        for share in SHARES:
+            name = f"adapting/{start}-{share:.0%}".replace("%", "")
+            part = write_rows(workspace.out / f"{name}.records.jsonl", _part(train, share))
+            options = ("-t", POLICY, "--copies", 0, "--negatives", 3)
+            examples = workspace.prepare(name, part, QUESTION, *options)
+            training = Training(examples, _BATCH_SIZE, learning_rate, initial=initial)
+            adapter, took = workspace.train(name, training)
+            workspace.evaluate(f"{name}-evaluated", records, "-t", POLICY, model=workspace.adapted(adapter))
+            names.append(f"{name}-evaluated")
+            costs.append(took)
+    scores = [option for share in SHARES for option in ("--score-field", f"{fields[share]}={fields[share]}")]
+    every = workspace.compare("adapting/all", records, names, *scores)
+    systems = {}
+    for name, cost in zip(names, costs, strict=True):
+        (system,) = workspace.evaluate(name, records)["systems"]
+        systems[name.removeprefix("adapting/").removesuffix("-evaluated")] = system_figures(system) | {"training": cost}
+    for share, system in zip(SHARES, every["systems"][len(names) :], strict=True):
+        systems[fields[share].replace("%", "")] = system_figures(system) | {"training": None}
+    return {
+        "trained": _NUM_TRAINED, "unsafe": every["data"]["unsafe"], "systems": systems,
+        "differences": dict(zip([*systems][1:], differences(every), strict=True)),
+    }  # fmt: skip
+
+
+def _split(workspace: Workspace) -> tuple[list[Row], list[Row]]:
+    """Rows to train on, as many safe as unsafe in turn, and rows of other splits to judge that smol does not know."""
+    rows = shuffled(read_rows(workspace.data, _SET), workspace.seed)
+    known = NearDoubles(record.text for record in trained_records(workspace.built))
+    test = [row for row in rows if row["split"] != "train" and not known.has(_text(row))][: workspace.rows]
+    judged = NearDoubles(_text(row) for row in test)
+    fresh = [row for row in rows if row["split"] == "train" and not judged.has(_text(row))]
+    both = zip(*([row for row in fresh if row["label"] == label] for label in ("unsafe", "safe")), strict=False)
+    return [row for pair in both for row in pair][:_NUM_TRAINED], test
+
+
+def _part(rows: list[Row], share: float) -> list[Row]:
+    return rows[: round(share * len(rows))]
+
+
+def _text(row: Row) -> str:
+    text: str = row["messages"][-1]["content"]
+    return text
+
+
+def _record(row: Row) -> Record:
+    return Record((("user", _text(row)),), row["label"] == "unsafe", _SET, 1.0)

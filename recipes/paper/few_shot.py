@@ -1,0 +1,56 @@
+"""Policies with examples: two to four in each category, half of them unsafe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from guardcli import Taxonomy
+from recipes.paper.workspace import Row
+
+SHOTS = (2, 4)
+_MAX_CHARS = 160  # of an example
+
+
+def write_with_examples(policy: str | Path, rows: Sequence[Row], categories_of: Mapping[str, str], path: Path) -> Path:
+    """Write a policy that extends another one by four examples a category: unsafe, safe, unsafe, safe.
+
+    Args:
+        policy: a built-in taxonomy or a file.
+        rows: labeled rows of the data sets, in the order in which they are taken; no row is taken twice.
+        categories_of: the category that a row has in the data, by the id in the policy.
+        path: the file.
+
+    Raises:
+        ValueError: there are too few rows of a category.
+    """
+    taxonomy = Taxonomy.load(policy)
+    left = [row for row in rows if len(row["messages"]) == 1 and len(_text(row)) <= _MAX_CHARS]
+    categories = []
+    for category in taxonomy.categories:
+        native = categories_of[category.id]
+        unsafe = [row for row in left if row["label"] == "unsafe" and native in row["categories"]][: SHOTS[-1] // 2]
+        safe = [row for row in left if row["label"] == "safe"][: SHOTS[-1] // 2]
+        if len(unsafe) + len(safe) < SHOTS[-1]:
+            raise ValueError(f"there are too few rows of {native} with at most {_MAX_CHARS} characters")
+        shown = [row for pair in zip(unsafe, safe, strict=True) for row in pair]
+        left = [row for row in left if row not in shown]
+        examples = [{"user": _text(row), "verdict": row["label"]} for row in shown]
+        categories.append({"id": category.id, "examples": examples})
+    value: dict[str, Any] = {
+        "name": f"{taxonomy.name}-examples",
+        "extends": str(policy.resolve()) if isinstance(policy, Path) else policy,
+        "detail": taxonomy.detail,
+        "categories": categories,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120), "utf-8")
+    return path
+
+
+def _text(row: Row) -> str:
+    text: str = row["messages"][0]["content"]
+    return " ".join(text.split())

@@ -1,0 +1,161 @@
+"""Where the experiments read and write, and what they run: guard's own commands, each of which is run once only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any
+
+from guardcli.training import TokenCounts, TokenizedDataset, TrainConfig, open_base
+from recipes.commands import guard
+
+Row = dict[str, Any]
+
+RANK, ALPHA = 16, 32
+MAX_LENGTH = 420  # tokens of a training example
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training: its examples, and how it is done.
+
+    `schedule` is that of the learning rate. `initial` is the folder of an adapter in PEFT's format to begin with.
+    """
+
+    examples: Path
+    batch_size: int
+    learning_rate: float
+    epochs: float = 1.0
+    initial: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folders of the data sets, of what `recipes.smol.build_data` made of them, and of what is written; the base.
+
+    `rows` is how many rows of a set are judged. `threads` None: all cores.
+    """
+
+    data: Path
+    built: Path
+    out: Path
+    base: Path
+    rows: int
+    threads: int | None
+    seed: int
+
+    @property
+    def _threads(self) -> tuple[object, ...]:
+        return () if self.threads is None else ("--threads", self.threads)
+
+    def evaluate(self, name: str, records: Path, *options: object, model: Sequence[object] = ("-m", "smol")) -> Row:
+        """The JSON of `guard eval` on labeled records; its verdicts are kept as NAME.verdicts.jsonl."""
+        path, verdicts = self.out / f"{name}.json", self.verdicts(name)
+        if not path.exists():
+            saved = ("--save-verdicts", verdicts, "--seed", self.seed)
+            self._eval(path, records, *model, *options, *saved, *self._threads)
+        return _read(path)
+
+    def compare(self, name: str, records: Path, runs: Sequence[str], *options: object) -> Row:
+        """The JSON of `guard eval` on the kept verdicts of several evaluations: each is compared with the first."""
+        path = self.out / f"{name}.json"
+        stored = [option for run in runs for option in ("--verdicts", self.verdicts(run))]
+        self._eval(path, records, *stored, "--seed", self.seed, *options)
+        return _read(path)
+
+    def _eval(self, path: Path, records: Path, *options: object) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        guard("eval", records, *options, "--format", "json", "-o", unfinished)
+        unfinished.rename(path)
+
+    def verdicts(self, name: str) -> Path:
+        """Where the verdicts of an evaluation are."""
+        return self.out / f"{name}.verdicts.jsonl"
+
+    def prepare(self, name: str, records: Path, template: str, *options: object) -> Path:
+        """The training examples of labeled records."""
+        path = self.out / f"{name}.examples.jsonl"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fixed = ("--template", template, "--samples", 0, "--seed", self.seed)
+            guard("tune", "prepare", records, "-o", path, *fixed, *options)
+        return path
+
+    def train(self, name: str, training: Training) -> tuple[Path, Row]:
+        """Train an adapter, from the last checkpoint if there is one. Return its GGUF, and what it took.
+
+        The seconds are those of all attempts, and the tokens those that are evaluated, once forward and once back.
+        """
+        run, adapter, cost = self.out / name, self.out / f"{name}.gguf", self.out / f"{name}.cost.json"
+        if not adapter.exists():
+            begun = monotonic()
+            options: list[object] = ["--rank", RANK, "--alpha", ALPHA, "--max-length", MAX_LENGTH, "--seed", self.seed]
+            options += ["--lr-schedule", "cosine", "--warmup-ratio", 0.05, "--checkpoint-every", 10, *self._threads]
+            options += ["--batch-size", training.batch_size, "--learning-rate", training.learning_rate]
+            options += ["--epochs", training.epochs]
+            options += [] if training.initial is None else ["--init-from", training.initial]
+            guard("tune", "train", "--base", self.base, "--data", training.examples, "-o", run, *options, "--resume")
+            before = _read(cost)["seconds"] if cost.exists() else 0.0
+            tokens = self._tokens(training)
+            write_json(cost, {"seconds": before + monotonic() - begun, "tokens": tokens})
+            guard("tune", "export", run, "--base", self.base, "--dtype", "float16", "-o", adapter)
+        return adapter, _read(cost)
+
+    def _tokens(self, training: Training) -> int:
+        """The tokens that a training evaluates."""
+        tokenizer = open_base(self.base).tokenizer()
+        dataset = TokenizedDataset.from_file(training.examples, tokenizer, max_length=MAX_LENGTH)
+        config = TrainConfig(batch_size=training.batch_size, seed=self.seed)
+        return round(TokenCounts.from_examples(dataset.examples, config).evaluated * training.epochs)
+
+    def adapted(self, adapter: Path) -> tuple[object, ...]:
+        """The options of the base with an adapter."""
+        return "-m", self.base, "--lora", adapter
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write rows as JSONL."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), "utf-8")
+    return path
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON."""
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def shuffled(rows: Iterable[Row], seed: int) -> list[Row]:
+    """The rows in random order."""
+    every = list(rows)
+    Random(seed).shuffle(every)
+    return every
+
+
+def system_figures(system: Mapping[str, Any]) -> Row:
+    """Of a system in the JSON of `guard eval`, what a table needs."""
+    return {
+        "records": system["records"], "errors": system["errors"], "tokens": system["tokens"],
+        "seconds": system["seconds"], "auprc": interval(system["auprc"]),
+        **{name: None if system[name] is None else system[name]["value"] for name in ("f1", "fpr", "recall")},
+    }  # fmt: skip
+
+
+def differences(evaluation: Mapping[str, Any]) -> list[Row]:
+    """The differences in AUPRC of the second system and those after it to the first one, paired."""
+    return [{"auprc": interval(one["auprc"]), "p": one["auprc_p"]} for one in evaluation["comparisons"]]
+
+
+def interval(value: Mapping[str, float] | None) -> list[float] | None:
+    """A value with the ends of its 95 % interval."""
+    return None if value is None else [value["value"], value["low"], value["high"]]
+
+
+def _read(path: Path) -> Row:
+    value: Row = json.loads(path.read_text("utf-8"))
+    return value
