@@ -27,7 +27,7 @@ MAX_ROW = 512  # tokens; attention within a row costs their square
 class Row:
     """A prefix, and the examples that begin with it, by index.
 
-    `length` is in tokens. The last token of each example is not evaluated: what follows it is not asked.
+    `length` is in tokens that are evaluated.
     """
 
     prefix: tuple[int, ...]
@@ -47,7 +47,7 @@ def split_rows(
     rows: list[Row] = []
     for group in groups:
         indices = tuple(index for batch in group.batches for index in batch)
-        length = len(group.prefix) + sum(len(examples[index].tokens) - 1 - len(group.prefix) for index in indices)
+        length = len(group.prefix) + sum(len(examples[index].evaluated) - len(group.prefix) for index in indices)
         if group.prefix and length <= MAX_ROW:
             rows.append(Row(group.prefix, indices, length))
         else:
@@ -74,7 +74,7 @@ class PackedBatch:
             start = len(row.prefix)
             row_ids, row_positions, row_segments = list(row.prefix), list(range(start)), [0] * start
             for segment, index in enumerate(row.examples, start=1):
-                body = examples[index].tokens[start:-1]
+                body = examples[index].evaluated[start:]
                 self._offsets[index] = number, len(row_ids) - start
                 row_ids += body
                 row_positions += range(start, start + len(body))

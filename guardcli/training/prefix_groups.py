@@ -86,7 +86,7 @@ class TokenCounts:
             step = [examples[index] for index in indices[:num_left]]  # the last step crosses into the next epoch
             num_left -= len(step)
             for group in group_by_prefix(step, config.batch_size):
-                bodies = [step[index] for batch in group.batches for index in batch]
-                evaluated += len(group.prefix) + sum(len(example.tokens) - len(group.prefix) for example in bodies)
+                bodies = [step[index].evaluated for batch in group.batches for index in batch]
+                evaluated += len(group.prefix) + sum(len(tokens) - len(group.prefix) for tokens in bodies)
         prefix = sum(example.prefix_length for example in examples)
         return cls(prefix=prefix, body=sum(len(example.tokens) for example in examples) - prefix, evaluated=evaluated)

@@ -90,7 +90,7 @@ class SharedBatch:
         self._prefix = prefix
         self.examples = list(indices)
         self._rows = {index: row for row, index in enumerate(indices)}
-        bodies = [torch.tensor(examples[index].tokens[prefix.length :]) for index in indices]
+        bodies = [torch.tensor(examples[index].evaluated[prefix.length :]) for index in indices]
         self._ids = torch.nn.utils.rnn.pad_sequence(bodies, batch_first=True)
 
     def states(self) -> Any:

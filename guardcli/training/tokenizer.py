@@ -43,6 +43,11 @@ class TokenizedExample:
         """The tokens before the conversation."""
         return self.tokens[: self.prefix_length]
 
+    @property
+    def evaluated(self) -> tuple[int, ...]:
+        """The tokens that a model evaluates: all but the last one, for what follows it is not asked."""
+        return self.tokens[:-1]
+
 
 class Tokenizer:
     """Tokenizes examples by a base model's vocabulary."""

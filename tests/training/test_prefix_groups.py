@@ -56,15 +56,15 @@ def test_pair_labels() -> None:
 @pytest.mark.parametrize(
     ("batch_size", "accumulate", "evaluated"),
     [
-        (1, 1, 8 * 4 + 3 + 20),  # a step an example: nothing is shared
-        (2, 1, 4 * 4 + 3 + 20),
-        (1, 2, 4 * 4 + 3 + 20),
-        (4, 2, 1 * 4 + 3 + 20),
-        (32, 1, 1 * 4 + 3 + 20),
+        (1, 1, 8 * 4 + 3 + 11),  # a step an example: nothing is shared
+        (2, 1, 4 * 4 + 3 + 11),
+        (1, 2, 4 * 4 + 3 + 11),
+        (4, 2, 1 * 4 + 3 + 11),
+        (32, 1, 1 * 4 + 3 + 11),
     ],
 )
 def test_token_counts(batch_size: int, accumulate: int, evaluated: int) -> None:
-    examples = [*(example(P, 2) for _ in range(8)), example(Q, 4)]
+    examples = [*(example(P, 2) for _ in range(8)), example(Q, 4)]  # the last token of each is not evaluated
     config = TrainConfig(batch_size=batch_size, gradient_accumulation_steps=accumulate)
     counts = TokenCounts.from_examples(examples, config)
     assert counts == TokenCounts(prefix=8 * 4 + 3, body=20, evaluated=evaluated)
