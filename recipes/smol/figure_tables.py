@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from guardcli.evaluation.probe_policies import PROBES
 from recipes.smol.evaluation_sets import AVERAGED, RESPONSES
+from recipes.tables import format_interval, format_number, format_percent, table
 
 _EXPECTED = {probe.name: probe.expected for probe in PROBES}
 
@@ -29,23 +30,25 @@ def _format_sets(sets: Mapping[str, Any]) -> Iterator[str]:
     for name in (*AVERAGED, "mean", RESPONSES):
         found = sets[name]
         size = f"{found['rows']:,}, {found['unsafe'] / found['rows']:.0%}" if "rows" in found else ""
-        decided = [_number(found.get(metric)) for metric in ("f1", "fpr", "recall")]
-        linear = _number(found["linear"][0] if found["linear"] else None)
-        rows.append((name, size, _with_interval(found["auprc"]), *decided, linear, _with_interval(found["difference"])))
-    yield from _table(header, rows)
+        decided = [format_number(found.get(metric)) for metric in ("f1", "fpr", "recall")]
+        linear = format_number(found["linear"][0] if found["linear"] else None)
+        rows.append(
+            (name, size, format_interval(found["auprc"]), *decided, linear, format_interval(found["difference"]))
+        )
+    yield from table(header, rows)
 
 
 def _format_benign(benign: Mapping[str, Any]) -> Iterator[str]:
     names = {"benign": "everyday sets, held out", "mt_bench": "MT-Bench"}
-    rows = [(names[name], str(found["rows"]), _percent(found["share"])) for name, found in benign.items()]
-    yield from _table(("harmless records", "rows", "flagged (95 %)"), rows)
+    rows = [(names[name], str(found["rows"]), format_percent(found["share"])) for name, found in benign.items()]
+    yield from table(("harmless records", "rows", "flagged (95 %)"), rows)
 
 
 def _format_changes(changes: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for name, reading in changes.items():
-        rows.append((name, _EXPECTED[name], str(reading["items"]), _number(reading["share"])))
-    yield from _table(("policy", "the right verdict", "items", "share"), rows)
+        rows.append((name, _EXPECTED[name], str(reading["items"]), format_number(reading["share"])))
+    yield from table(("policy", "the right verdict", "items", "share"), rows)
 
 
 def _format_unseen(policies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -56,7 +59,7 @@ def _format_unseen(policies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         right, items = (sum(policy[kind][count] for policy in policies) for count in ("right", "items"))
         totals.append(f"{right} of {items} ({right / items:.0%})" if items else "0 of 0")
     header = ("unseen policy", "right", "category listed", "turned when exchanged")
-    yield from _table(header, [*rows, ("all", *totals)])
+    yield from table(header, [*rows, ("all", *totals)])
 
 
 def _format_everyday(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -64,24 +67,5 @@ def _format_everyday(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     right = sum(line["verdict"] == labels[line["unsafe"]] for line in lines)
     yield f"Everyday lines: {right} of {len(lines)} right."
     yield ""
-    rows = [(line["text"], labels[line["unsafe"]], line["verdict"], _number(line["score"])) for line in lines]
-    yield from _table(("line", "label", "verdict", "score"), rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'---|' * len(header)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
-def _with_interval(interval: Sequence[float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:.3f} ({interval[1]:.3f}, {interval[2]:.3f})"
-
-
-def _percent(interval: Sequence[float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:.1%} ({interval[1]:.1%}, {interval[2]:.1%})"
+    rows = [(line["text"], labels[line["unsafe"]], line["verdict"], format_number(line["score"])) for line in lines]
+    yield from table(("line", "label", "verdict", "score"), rows)
