@@ -33,6 +33,7 @@ EXPERIMENTS: Mapping[str, Callable[[Workspace], Row]] = {
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--part", "parts", type=click.Choice([*EXPERIMENTS]), multiple=True, help="Only these. Repeatable.")
+@click.option("-m", "--model", default="smol", show_default=True, help="The guard that is prompted.")
 @click.option(
     "--rows", type=click.IntRange(min=20), default=300, show_default=True, help="Rows of each set that are judged."
 )
@@ -42,14 +43,24 @@ EXPERIMENTS: Mapping[str, Callable[[Workspace], Row]] = {
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores if left out.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def main(
-    *, data: Path, out: Path, parts: tuple[str, ...], rows: int, base: Path | None, threads: int | None, seed: int
+    *,
+    data: Path,
+    out: Path,
+    parts: tuple[str, ...],
+    model: str,
+    rows: int,
+    base: Path | None,
+    threads: int | None,
+    seed: int,
 ) -> None:
     """Run the experiments with the labeled data sets in DATA; write OUT/figures.json."""
     built = out / "data"
     if not (built / "train.jsonl").exists():
         build_data.main([str(data), str(built), "--seed", str(seed)], standalone_mode=False)
     base = base or packaged_base()
-    workspace = Workspace(data=data, built=built, out=out, base=base, rows=rows, threads=threads, seed=seed)
+    workspace = Workspace(
+        data=data, built=built, out=out, model=model, base=base, rows=rows, threads=threads, seed=seed
+    )
     for name in parts or EXPERIMENTS:
         click.echo(f"{name} …", err=True)
         found = EXPERIMENTS[name](workspace)

@@ -28,7 +28,7 @@ _STARTS = {"base": (None, 1e-3), "smol": (SMOL / "adapter", 5e-4)}
 
 def adapting(workspace: Workspace) -> Row:
     """AUPRC on rows that no model was trained on, with what each way costs, in tokens and seconds."""
-    train, test = _split(workspace)
+    train, test = split_rows(workspace.data, workspace.built, num_judged=workspace.rows, seed=workspace.seed)
     linear = {share: LinearBaseline([_record(row) for row in _part(train, share)]) for share in SHARES}
     scored = {share: model.scores([_record(row) for row in test]) for share, model in linear.items()}
     fields = {share: f"linear-{share:.0%}" for share in SHARES}
@@ -52,7 +52,7 @@ def adapting(workspace: Workspace) -> Row:
             examples = workspace.prepare(name, part, QUESTION, *options)
             training = Training(examples, _BATCH_SIZE, learning_rate, initial=initial)
             adapter, took = workspace.train(name, training)
-            workspace.evaluate(f"{name}-evaluated", records, "-t", POLICY, model=workspace.adapted(adapter))
+            workspace.evaluate(f"{name}-evaluated", records, "-t", POLICY, adapter=adapter)
             names.append(f"{name}-evaluated")
             costs.append(took)
     scores = [option for share in SHARES for option in ("--score-field", f"{fields[share]}={fields[share]}")]
@@ -69,11 +69,14 @@ def adapting(workspace: Workspace) -> Row:
     }  # fmt: skip
 
 
-def _split(workspace: Workspace) -> tuple[list[Row], list[Row]]:
-    """Rows to train on, as many safe as unsafe in turn, and rows of other splits to judge that smol does not know."""
-    rows = shuffled(read_rows(workspace.data, _SET), workspace.seed)
-    known = NearDoubles(record.text for record in trained_records(workspace.built))
-    test = [row for row in rows if row["split"] != "train" and not known.has(_text(row))][: workspace.rows]
+def split_rows(data: Path, built: Path, *, num_judged: int, seed: int) -> tuple[list[Row], list[Row]]:
+    """Rows to train on, unsafe and safe in turn, and rows of other splits to judge.
+
+    No judged row is nearly the same as one that is trained on here, or that the small guard was trained on.
+    """
+    rows = shuffled(read_rows(data, _SET), seed)
+    known = NearDoubles(record.text for record in trained_records(built))
+    test = [row for row in rows if row["split"] != "train" and not known.has(_text(row))][:num_judged]
     judged = NearDoubles(_text(row) for row in test)
     fresh = [row for row in rows if row["split"] == "train" and not judged.has(_text(row))]
     both = zip(*([row for row in fresh if row["label"] == label] for label in ("unsafe", "safe")), strict=False)

@@ -34,9 +34,9 @@ def pictures(figures: Mapping[str, Any]) -> dict[str, str]:
     prompted += [(f"{_shots_name(n)} (fewer rows)", one["auprc"]) for n, one in few_shot["systems"].items()]
     steered = [
         (f"{probe}, {name}", one["probes"][probe]["share"])
-        for probe in dropping["arms"]["dropped"]["probes"]
+        for probe in _probes(dropping)
         for name, one in dropping["arms"].items()
-        if one["probes"][probe]["share"] is not None
+        if probe in one["probes"] and one["probes"][probe]["share"] is not None
     ]
     systems = adapting["systems"]
     learned = {
@@ -81,14 +81,18 @@ def _arms(figures: Mapping[str, Any]) -> Iterator[str]:
     rows = [
         ("AUPRC under the whole list (95 %)", "", *(format_interval(one["system"]["auprc"]) for one in arms.values()))
     ]
-    for probe, first in arms["dropped"]["probes"].items():
-        shown = [_steered(one["probes"][probe]) for one in arms.values()]
-        rows.append((probe, first["expected"], *shown))
+    for probe, expected in _probes(figures).items():
+        rows.append((probe, expected, *(_steered(one["probes"].get(probe)) for one in arms.values())))
     yield from table(("", "the right verdict", *(f"trained on {name}" for name in arms)), rows)
 
 
-def _steered(probe: Mapping[str, Any]) -> str:
-    return f"{probe['right']} of {probe['records']}"
+def _probes(figures: Mapping[str, Any]) -> dict[str, str]:
+    """The right verdicts under the changed policies, which may be tried with one adapter only."""
+    return {name: probe["expected"] for arm in figures["arms"].values() for name, probe in arm["probes"].items()}
+
+
+def _steered(probe: Mapping[str, Any] | None) -> str:
+    return "" if probe is None else f"{probe['right']} of {probe['records']}"
 
 
 def _adaptations(figures: Mapping[str, Any]) -> Iterator[str]:

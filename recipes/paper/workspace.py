@@ -35,14 +35,16 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The folders of the data sets, of what `recipes.smol.build_data` made of them, and of what is written; the base.
+    """The folders of the data sets, of what `recipes.smol.build_data` made of them, and of what is written; the models.
 
-    `rows` is how many rows of a set are judged. `threads` None: all cores.
+    `model` is the guard that is prompted, and `base` what adapters are trained for. So many `rows` of a set are judged.
+    `threads` None: all cores.
     """
 
     data: Path
     built: Path
     out: Path
+    model: str
     base: Path
     rows: int
     threads: int | None
@@ -52,10 +54,14 @@ class Workspace:
     def _threads(self) -> tuple[object, ...]:
         return () if self.threads is None else ("--threads", self.threads)
 
-    def evaluate(self, name: str, records: Path, *options: object, model: Sequence[object] = ("-m", "smol")) -> Row:
-        """The JSON of `guard eval` on labeled records; its verdicts are kept as NAME.verdicts.jsonl."""
+    def evaluate(self, name: str, records: Path, *options: object, adapter: Path | None = None) -> Row:
+        """The JSON of `guard eval` on labeled records; its verdicts are kept as NAME.verdicts.jsonl.
+
+        The guard judges, or the base with an adapter.
+        """
         path, verdicts = self.out / f"{name}.json", self.verdicts(name)
         if not path.exists():
+            model = ("-m", self.model) if adapter is None else ("-m", self.base, "--lora", adapter)
             saved = ("--save-verdicts", verdicts, "--seed", self.seed)
             self._eval(path, records, *model, *options, *saved, *self._threads)
         return _read(path)
@@ -112,10 +118,6 @@ class Workspace:
         dataset = TokenizedDataset.from_file(training.examples, tokenizer, max_length=MAX_LENGTH)
         config = TrainConfig(batch_size=training.batch_size, seed=self.seed)
         return round(TokenCounts.from_examples(dataset.examples, config).evaluated * training.epochs)
-
-    def adapted(self, adapter: Path) -> tuple[object, ...]:
-        """The options of the base with an adapter."""
-        return "-m", self.base, "--lora", adapter
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
