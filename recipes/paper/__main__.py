@@ -63,10 +63,10 @@ def main(
     )
     for name in parts or EXPERIMENTS:
         click.echo(f"{name} …", err=True)
-        found = EXPERIMENTS[name](workspace)
+        experiment = EXPERIMENTS[name](workspace)
         path = out / "figures.json"  # another process may have written other parts
         figures = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        write_json(path, figures | {name: found})
+        write_json(path, figures | {name: experiment})
 
 
 if __name__ == "__main__":

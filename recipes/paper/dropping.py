@@ -30,8 +30,10 @@ def dropping(workspace: Workspace) -> Row:
         options = ("--copies", copies, "--weight-field", "weight", "--pair-field", "pair")
         examples = workspace.prepare(key, records, LIST, *options)
         adapter, cost = workspace.train(key, Training(examples, _BATCH_SIZE, _LEARNING_RATE, epochs))
-        found = workspace.evaluate(f"{key}-evaluated", held_out, "--steerability", "--target", "last", adapter=adapter)
-        (system,) = found["systems"]
+        evaluation = workspace.evaluate(
+            f"{key}-evaluated", held_out, "--steerability", "--target", "last", adapter=adapter
+        )
+        (system,) = evaluation["systems"]
         probes = {
             probe["policy"]: {
                 "expected": probe["expected"], "records": probe["records"], "right": probe["right"],

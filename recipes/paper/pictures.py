@@ -42,8 +42,8 @@ def curves(title: str, x_label: str, series: Mapping[str, Sequence[tuple[float, 
     for at, (name, points) in enumerate(series.items()):
         color, shift = _COLORS[at % len(_COLORS)], 4 * (at - (len(series) - 1) / 2)  # intervals do not hide each other
         placed = [
-            (_scaled(share, 0, 1, left, right) + shift, [_scaled(v, low, 1, bottom, _TOP) for v in found])
-            for share, found in points
+            (_scaled(share, 0, 1, left, right) + shift, [_scaled(v, low, 1, bottom, _TOP) for v in interval])
+            for share, interval in points
         ]
         if len(placed) > 1:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, (y, _, _) in placed)

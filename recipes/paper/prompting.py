@@ -16,21 +16,21 @@ def zero_shot(workspace: Workspace) -> Row:
     """The guard's own policy beside OpenAI's categories, which it was not trained on."""
     records = write_rows(workspace.out / "zero-shot.jsonl", _rows(workspace)[: workspace.rows])
     names = ("zero-shot/own", "zero-shot/openai")
-    found = [
+    evaluations = [
         workspace.evaluate(name, records, "-t", policy) for name, policy in zip(names, (_OWN, _TARGET), strict=True)
     ]
     both = workspace.compare("zero-shot/both", records, names)
-    systems = dict(zip((_OWN, _TARGET), (system_figures(one["systems"][0]) for one in found), strict=True))
+    systems = dict(zip((_OWN, _TARGET), (system_figures(one["systems"][0]) for one in evaluations), strict=True))
     categories = {
         label: {
             "unsafe": one["unsafe"],
             "all": interval(one["auprc_one_vs_all"]),
             "benign": interval(one["auprc_one_vs_benign"]),
         }
-        for label, one in found[1]["systems"][0]["categories"].items()
+        for label, one in evaluations[1]["systems"][0]["categories"].items()
     }
     return {
-        "unsafe": found[0]["data"]["unsafe"], "systems": systems, "differences": differences(both),
+        "unsafe": evaluations[0]["data"]["unsafe"], "systems": systems, "differences": differences(both),
         "categories": categories,
     }  # fmt: skip
 
@@ -44,14 +44,14 @@ def few_shot(workspace: Workspace) -> Row:
     natives = {ids[name]: native for native, name in OPENAI_CATEGORIES.items()}
     policy = write_with_examples(_TARGET, rows[workspace.rows :], natives, workspace.out / "few-shot.yaml")
     names = [f"few-shot/{shots}" for shots in (0, *SHOTS)]
-    found = [
+    evaluations = [
         workspace.evaluate(name, records, "-t", policy, "--shots", shots)
         for name, shots in zip(names, (0, *SHOTS), strict=True)
     ]
     every = workspace.compare("few-shot/all", records, names)
     return {
         "unsafe": every["data"]["unsafe"],
-        "systems": {str(n): system_figures(one["systems"][0]) for n, one in zip((0, *SHOTS), found, strict=True)},
+        "systems": {str(n): system_figures(one["systems"][0]) for n, one in zip((0, *SHOTS), evaluations, strict=True)},
         "differences": differences(every),
     }
 
