@@ -35,6 +35,7 @@ _NEEDED = (
     "llama_tokenize", "llama_vocab_get_attr", "llama_vocab_get_text", "llama_vocab_n_tokens", "llama_log_set",
     "llama_adapter_lora_init", "llama_set_adapters_lora", "llama_model_meta_val_str", "llama_model_n_swa",
     "llama_model_is_recurrent", "llama_model_is_hybrid", "llama_model_meta_count", "llama_model_meta_key_by_index",
+    "llama_model_quantize", "llama_model_quantize_default_params",
 )  # fmt: skip
 
 

@@ -45,9 +45,14 @@ def find_model(name: str | Path) -> Path:
     return Path(name)
 
 
+def is_bundled(name: str | Path) -> bool:
+    """Whether this is the name of a bundled model. A path is not, even if it is spelled alike."""
+    return isinstance(name, str) and name in BUNDLED_MODELS
+
+
 def bundled_adapters(name: str | Path) -> tuple[Adapter, ...]:
     """The adapters that belong to a model by its name: one of a bundled model, and none of others."""
-    return (Adapter(BUNDLED_MODELS[name].adapter),) if name in BUNDLED_MODELS and isinstance(name, str) else ()
+    return (Adapter(BUNDLED_MODELS[name].adapter),) if isinstance(name, str) and is_bundled(name) else ()
 
 
 def check_base(name: str | Path, digest: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from guardcli.models.gguf import GgufHeader, TensorEntry, Value
 
@@ -71,9 +71,14 @@ class WeightSizes:
     kv_per_token: tuple[int, ...]
 
     @classmethod
-    def from_headers(cls, headers: Sequence[GgufHeader]) -> WeightSizes:
-        """Sum up the tensors of a model's files; what is cached is said in the first one."""
+    def from_headers(cls, headers: Sequence[GgufHeader], *, unpacked: bool = False) -> WeightSizes:
+        """Sum up the tensors of a model's files; what is cached is said in the first one.
+
+        With `unpacked` they count as in `guardcli.models.unpacking`.
+        """
         tensors = [tensor for header in headers for tensor in header.tensors]
+        if unpacked:
+            tensors = [_unpacked(tensor) for tensor in tensors]
         n_layers = 1 + max((tensor.layer for tensor in tensors if tensor.layer is not None), default=-1)
         layers = [0] * n_layers
         for tensor in tensors:
@@ -118,6 +123,11 @@ def estimate_memory(sizes: WeightSizes, max_prompt_tokens: int, gpu_layers: int 
     if gpu_layers > len(sizes.layers):
         return MemoryEstimate(main, gpu + sizes.output)
     return MemoryEstimate(main + sizes.output, gpu)
+
+
+def _unpacked(tensor: TensorEntry) -> TensorEntry:
+    """A matrix in F16; vectors are in F32 and stay so."""
+    return tensor if tensor.type == "F32" else replace(tensor, type="F16", n_bytes=2 * tensor.n_weights)
 
 
 def _n_bytes(tensors: Iterable[TensorEntry]) -> int:

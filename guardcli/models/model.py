@@ -6,6 +6,7 @@ import logging
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +18,15 @@ from guardcli.models.detection import detect
 from guardcli.models.gguf import GgufHeader
 from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
-from guardcli.models.lookup import bundled_adapters, check_base, find_model
+from guardcli.models.lookup import bundled_adapters, check_base, find_model, is_bundled
 from guardcli.models.model_files import read_headers
 from guardcli.models.registry import notice_of
+from guardcli.models.unpacking import unpacked
 from guardcli.models.vocab import Vocab
 
 _log = logging.getLogger(__name__)
+
+_UNPACKED = ".F16"  # what an identity says of weights that were unpacked, whose scores differ a little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class Model:
 
         `template` names the prompt template. Left out, it is detected, or for a model that is no guard by itself it is
         the one that its adapters were trained for. `cache` is a file in which digests are kept. A bundled model has an
-        adapter of its own, which comes before others, and gives a `SmallModelWarning`.
+        adapter of its own, which comes before others, is judged with in F16, and gives a `SmallModelWarning`.
 
         Raises:
             ModelError: the model or an adapter is missing, damaged or unknown to llama.cpp; no template can be
@@ -62,15 +66,18 @@ class Model:
         named, parts = path, parts_of(find_model(path))
         path, adapters = parts[0], (*bundled_adapters(named), *adapters)
         header = read_headers(parts)[0]
-        check_base(named, read_digests(parts, cache).whole)
+        digest = read_digests(parts, cache).whole
+        check_base(named, digest)
         template = template or _detect_template(path, header, adapters)
         for adapter in adapters:
             adapter.check(path, header, template)
         if notice := notice_of(named):
             warnings.warn(notice, SmallModelWarning, stacklevel=2)
         adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)
-        identity = "".join((_identity(path, cache, header.get_str("general.name")), *adapted))
-        llama = LlamaModel(path, offload or Offload())
+        with unpacked(path, digest, cache) if is_bundled(named) else nullcontext(path) as weights:
+            llama = LlamaModel(weights, offload or Offload())
+        own = _identity(path, cache, header.get_str("general.name"), mark=_UNPACKED if is_bundled(named) else "")
+        identity = "".join((own, *adapted))
         llama.load_adapters([(adapter.path, adapter.scale) for adapter in adapters])
         kind, pre = header.get_str("tokenizer.ggml.model"), header.get_str("tokenizer.ggml.pre")
         vocab = Vocab(llama.vocab, kind, pre)
@@ -114,8 +121,11 @@ def is_guard(path: str | Path) -> bool:
     return True
 
 
-def _identity(path: Path, cache: Path | None, name: str = "") -> str:
-    """A file's name and digest; of one that is called by its digest, as Ollama's are, the model's own `name`."""
+def _identity(path: Path, cache: Path | None, name: str = "", mark: str = "") -> str:
+    """A file's name and digest; of one that is called by its digest, as Ollama's are, the model's own `name`.
+
+    `mark` follows the name.
+    """
     stem = name if named_digest(path) == path.name.removeprefix("sha256-") else path.stem
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem) or "model"
-    return f"{name}@{read_digests(parts_of(path), cache).whole[:12]}"
+    return f"{name}{mark}@{read_digests(parts_of(path), cache).whole[:12]}"

@@ -16,7 +16,7 @@ from guardcli.models.cached_files import read_digests
 from guardcli.models.detection import DetectedTemplate, detect
 from guardcli.models.gguf import GgufHeader
 from guardcli.models.identity import parts_of
-from guardcli.models.lookup import bundled_adapters, check_base, find_model
+from guardcli.models.lookup import bundled_adapters, check_base, find_model, is_bundled
 from guardcli.models.memory import MemoryEstimate, WeightSizes, estimate_memory
 from guardcli.models.model_files import read_headers
 from guardcli.models.tokenizers import check_tokenizer, missing_bytes
@@ -60,6 +60,7 @@ class ModelInfo:
         recognized_by: by what the family was recognized, or why it was not.
         judges: the roles whose messages the family judges; none if it is not recognized.
         tensor_types: how many weights are stored in each type, the most first.
+        unpacked: whether its matrices are unpacked into F16 when it is loaded, as those of a bundled model are.
         imatrix: the importance matrix that it was quantized with; "" if the file names none.
         n_ctx_train: tokens that it was trained on.
         chat_template: the first 16 hex digits of its chat template's SHA-256; "" if it has none.
@@ -79,6 +80,7 @@ class ModelInfo:
     architecture: str
     quantization: str
     tensor_types: dict[str, int]
+    unpacked: bool
     imatrix: str
     n_weights: int
     n_layers: int
@@ -150,7 +152,7 @@ def examine(model: str | Path, *, adapters: Sequence[Adapter] = (), cache: Path 
     check_base(model, digests.whole)
     detection = _try_detect(parts[0], first, adapters)
     types = _tensor_types(headers)
-    sizes = WeightSizes.from_headers(headers)
+    sizes = WeightSizes.from_headers(headers, unpacked=is_bundled(model))
     architecture = first.get_str("general.architecture")
     chat_template = first.get_str("tokenizer.chat_template")
     tokens = first.metadata.get(_TOKENS)
@@ -167,6 +169,7 @@ def examine(model: str | Path, *, adapters: Sequence[Adapter] = (), cache: Path 
         architecture=architecture,
         quantization=_quantization(first, types),
         tensor_types=types,
+        unpacked=is_bundled(model),
         imatrix=first.get_str("quantize.imatrix.file"),
         n_weights=sum(types.values()),
         n_layers=len(sizes.layers),

@@ -107,7 +107,7 @@ BUNDLED_MODELS = {
         license="Apache-2.0",
         policy="one category",
         n_bytes=0.108 * _GB,
-        memory=0.49 * _GB,
+        memory=0.71 * _GB,
         notice="smol is a small model, and often wrong (mean AUPRC 0.784 on five sets). Better ones: guard models list",
     )
 }

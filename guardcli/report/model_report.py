@@ -118,7 +118,8 @@ def _weights(number: int) -> str:
 def _quantization(info: ModelInfo) -> str:
     shares = (f"{name} {number / max(info.n_weights, 1):.0%}" for name, number in info.tensor_types.items())
     imatrix = f"; importance matrix {info.imatrix}" if info.imatrix else ""
-    return f"{info.quantization} ({', '.join(shares)}){imatrix}"
+    unpacked = "; unpacked into F16 to judge with" if info.unpacked else ""
+    return f"{info.quantization} ({', '.join(shares)}){imatrix}{unpacked}"
 
 
 def _memory_table(info: ModelInfo, gpu_layers: Sequence[int], *, color: bool, width: int) -> str:

@@ -34,7 +34,7 @@ def test_smol() -> None:
     assert facts["family"] == "smol-guard-2, recognized by its adapter, 'smol-guard.gguf'"
     assert facts["judges"] == "messages of users and assistants"
     assert facts["architecture"] == "llama, 30 layers, 0.13 B parameters"
-    assert facts["quantization"] == "Q4_1 (Q4_1 79%, Q8_0 21%, F32 0%)"
+    assert facts["quantization"] == "Q4_1 (Q4_1 79%, Q8_0 21%, F32 0%); unpacked into F16 to judge with"
     assert table.splitlines()[0].split() == ["prompts", "of", "up", "to", "memory", "all", "on", "a", "GPU"]
     assert done.returncode == 0
     assert [line for line in done.stderr.splitlines() if not line.startswith("reading ")] == []  # on a busy machine
