@@ -26,7 +26,7 @@ class Timed:
 
 
 def interleaved(
-    ways: Mapping[str, Callable[[], None]], rounds: int, *, clock: Callable[[], float] = time.perf_counter
+    ways: Mapping[str, Callable[[], object]], rounds: int, *, clock: Callable[[], float] = time.perf_counter
 ) -> Timed:
     """Do each way once a round, after one round that does not count. `clock` tells seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}

@@ -2,8 +2,8 @@
 
     python -m benchmarks.unpacking --prompts chats.jsonl
 
-The same texts are judged with the quantized file and with the unpacked one, in interleaved rounds. `moved` is the largest
-difference of a category's score between texts that are judged together and one by one.
+The same texts are judged with the quantized file and with the unpacked one, in interleaved rounds. `moved` is the
+largest difference of a category's score between texts that are judged together and one by one.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from guardcli.prompts.smol_guard import SMOL_GUARD, SMOL_GUARD_2
 from guardcli.prompts.turns import ROLES
 from guardcli.report.model_report import format_gb
 from guardcli.taxonomy import Taxonomy
-from tests.generated import cell, replace_generated_part
+from tests.generated import cell, replace_generated_parts
 
 PAGE = Path(__file__).parent.parent / "docs" / "families.md"
 RESULTS = PAGE.parent.parent / "benchmarks" / "results" / "families-2-cores.json"
@@ -111,4 +111,4 @@ def _line(cells: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    replace_generated_part(PAGE, generated())
+    replace_generated_parts(PAGE, [generated()])

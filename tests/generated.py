@@ -1,21 +1,30 @@
-"""Parts of pages that are made of the code, between two comments of HTML."""
+"""Parts of pages that are made of the code, each between two comments of HTML."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 _BEGIN, _END = "<!-- generated -->\n", "<!-- end of generated -->\n"
+_PART = re.compile(f"{_BEGIN}(.*?){_END}", re.DOTALL)
 
 
-def generated_part(page: Path) -> str:
-    """Return what stands between the comments of a page."""
-    return page.read_text("utf-8").split(_BEGIN)[1].split(_END)[0]
+def generated_parts(page: Path) -> list[str]:
+    """Return what stands between the comments of a page, in order."""
+    return _PART.findall(page.read_text("utf-8"))
 
 
-def replace_generated_part(page: Path, text: str) -> None:
-    """Write a page anew, with `text` between its comments."""
-    head, rest = page.read_text("utf-8").split(_BEGIN)
-    page.write_text(f"{head}{_BEGIN}{text}{_END}{rest.split(_END)[1]}", "utf-8")
+def replace_generated_parts(page: Path, texts: Sequence[str]) -> None:
+    """Write a page anew, with `texts` between its comments.
+
+    Raises:
+        ValueError: the page has another number of parts.
+    """
+    text, left = page.read_text("utf-8"), iter(texts)
+    if (number := len(_PART.findall(text))) != len(texts):
+        raise ValueError(f"{page} has {number} generated parts, not {len(texts)}")
+    page.write_text(_PART.sub(lambda _: f"{_BEGIN}{next(left)}{_END}", text), "utf-8")
 
 
 def cell(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from guardcli.judging.verdict_schema import FIELDS, TURN_FIELDS, RowField, json_schema
-from tests.generated import cell, replace_generated_part
+from tests.generated import cell, replace_generated_parts
 
 PAGE = Path(__file__).parent.parent / "docs" / "check.md"
 
@@ -24,4 +24,4 @@ def _rows(fields: Iterable[RowField]) -> str:
 
 
 if __name__ == "__main__":
-    replace_generated_part(PAGE, generated())
+    replace_generated_parts(PAGE, [generated()])

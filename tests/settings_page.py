@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from guardcli.errors import SETTINGS
-from tests.generated import cell, replace_generated_part
+from tests.generated import cell, replace_generated_parts
 
 PAGE = Path(__file__).parent.parent / "docs" / "python.md"
 
@@ -30,4 +30,4 @@ def _spelled(name: str) -> str:
 
 
 if __name__ == "__main__":
-    replace_generated_part(PAGE, generated())
+    replace_generated_parts(PAGE, [generated()])

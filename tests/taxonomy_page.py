@@ -17,7 +17,7 @@ from guardcli.taxonomy.field_types import (
     WithLocation,
 )
 from guardcli.taxonomy.schema import CATEGORY, EXAMPLE, TAXONOMY, TEST, TEST_MESSAGE
-from tests.generated import cell, replace_generated_part
+from tests.generated import cell, replace_generated_parts
 
 PAGE = Path(__file__).parent.parent / "docs" / "taxonomy.md"
 
@@ -60,4 +60,4 @@ def _value(type: FieldType) -> str:
 
 
 if __name__ == "__main__":
-    replace_generated_part(PAGE, generated())
+    replace_generated_parts(PAGE, [generated()])

@@ -18,7 +18,8 @@ from guardcli.judging.verdict_schema import FIELD_NAMES
 from guardcli.judging.writers import WRITERS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import bundled_taxonomies
-from tests import families_page, row_page, settings_page, taxonomy_page, tiny
+from recipes.paper.page import parts, pictures
+from tests import families_page, paper_page, row_page, settings_page, taxonomy_page, tiny
 from tests.doc_blocks import (
     PAGE_TIMEOUT,
     PAGES,
@@ -33,7 +34,7 @@ from tests.doc_blocks import (
     run_page,
 )
 from tests.doc_outputs import retake
-from tests.generated import generated_part
+from tests.generated import generated_parts
 
 BLOCKS = {page.relative_to(ROOT).as_posix(): blocks_of(page) for page in PAGES}
 ALL_BLOCKS = [block for blocks in BLOCKS.values() for block in blocks]
@@ -216,7 +217,16 @@ def test_names_are_on_the_pages(pages: list[str], names: list[str]) -> None:
 )
 def test_generated_parts_are_not_stale(page: object) -> None:
     """`python -m tests.row_page`, `tests.settings_page`, `tests.taxonomy_page` and `tests.families_page` write them."""
-    assert generated_part(page.PAGE) == page.generated()  # type: ignore[attr-defined]
+    assert generated_parts(page.PAGE) == [page.generated()]  # type: ignore[attr-defined]
+
+
+def test_the_page_of_the_experiments_shows_their_figures() -> None:
+    """`python -m tests.paper_page` writes it, and its pictures."""
+    figures = paper_page.figures()
+    assert generated_parts(paper_page.PAGE) == parts(figures)
+    for name, picture in pictures(figures).items():
+        assert (paper_page.IMAGES / name).read_text("utf-8") == picture
+        assert f"(images/{name})" in paper_page.PAGE.read_text("utf-8")
 
 
 def test_the_table_of_the_row_has_every_field() -> None:
