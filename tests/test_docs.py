@@ -18,8 +18,7 @@ from guardcli.judging.verdict_schema import FIELD_NAMES
 from guardcli.judging.writers import WRITERS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import bundled_taxonomies
-from recipes.paper.page import parts, pictures
-from tests import families_page, paper_page, row_page, settings_page, taxonomy_page, tiny
+from tests import families_page, row_page, settings_page, taxonomy_page, tiny
 from tests.doc_blocks import (
     PAGE_TIMEOUT,
     PAGES,
@@ -61,6 +60,7 @@ SKIPPED_BLOCKS = [
     "docs/performance.md system: python -m benchmarks.host",
     "docs/policy-tests.md terminal: guard taxonomy test policy.yaml --watch ",
     "docs/reproducibility.md system: python -m benchmarks.tolerance --model s",
+    "docs/reproducibility.md system: python -m benchmarks.unpacking --prompts",
     "docs/tuning.md pytorch: guard tune train --base SmolLM2-135M-Ins",
     "docs/tuning.md pytorch: python -m benchmarks.tuning --base SmolL",
     "docs/tuning.md pytorch: guard tune train --base SmolLM2-135M-Ins",
@@ -218,15 +218,6 @@ def test_names_are_on_the_pages(pages: list[str], names: list[str]) -> None:
 def test_generated_parts_are_not_stale(page: object) -> None:
     """`python -m tests.row_page`, `tests.settings_page`, `tests.taxonomy_page` and `tests.families_page` write them."""
     assert generated_parts(page.PAGE) == [page.generated()]  # type: ignore[attr-defined]
-
-
-def test_the_page_of_the_experiments_shows_their_figures() -> None:
-    """`python -m tests.paper_page` writes it, and its pictures."""
-    figures = paper_page.figures()
-    assert generated_parts(paper_page.PAGE) == parts(figures)
-    for name, picture in pictures(figures).items():
-        assert (paper_page.IMAGES / name).read_text("utf-8") == picture
-        assert f"(images/{name})" in paper_page.PAGE.read_text("utf-8")
 
 
 def test_the_table_of_the_row_has_every_field() -> None:

@@ -10,6 +10,7 @@ from random import Random
 from time import monotonic
 from typing import Any
 
+from guardcli.models.unpacking import unpack
 from guardcli.training import TokenCounts, TokenizedDataset, TrainConfig, open_base
 from recipes.commands import guard
 
@@ -57,14 +58,20 @@ class Workspace:
     def evaluate(self, name: str, records: Path, *options: object, adapter: Path | None = None) -> Row:
         """The JSON of `guard eval` on labeled records; its verdicts are kept as NAME.verdicts.jsonl.
 
-        The guard judges, or the base with an adapter.
+        The guard judges, or the base with an adapter, in F16 as `-m smol` is.
         """
         path, verdicts = self.out / f"{name}.json", self.verdicts(name)
         if not path.exists():
-            model = ("-m", self.model) if adapter is None else ("-m", self.base, "--lora", adapter)
+            model = ("-m", self.model) if adapter is None else ("-m", self._unpacked_base(), "--lora", adapter)
             saved = ("--save-verdicts", verdicts, "--seed", self.seed)
             self._eval(path, records, *model, *options, *saved, *self._threads)
         return _read(path)
+
+    def _unpacked_base(self) -> Path:
+        path = self.out / f"{self.base.stem}.f16.gguf"
+        if not path.exists():
+            unpack(self.base, path)
+        return path
 
     def compare(self, name: str, records: Path, runs: Sequence[str], *options: object) -> Row:
         """The JSON of `guard eval` on the kept verdicts of several evaluations: each is compared with the first."""

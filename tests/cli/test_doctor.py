@@ -43,7 +43,8 @@ def test_the_model_that_ships_has_no_problem() -> None:
     find_smollm2()
     done = guard("doctor", "-m", "smol")
     assert "WRONG" not in done.stdout
-    assert re.search(r"model: SmolLM2-135M-Instruct\.Q4_1\.F16@b179c9523d0e\+smol-guard@\w+:1\.0, template", done.stdout)
+    identity = r"SmolLM2-135M-Instruct\.Q4_1\.F16@b179c9523d0e\+smol-guard@\w+:1\.0"
+    assert re.search(f"model: {identity}, template", done.stdout)
     assert done.returncode == 0
 
 
