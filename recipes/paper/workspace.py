@@ -10,9 +10,8 @@ from random import Random
 from time import monotonic
 from typing import Any
 
-from guardcli.models.unpacking import unpack
 from guardcli.training import TokenCounts, TokenizedDataset, TrainConfig, open_base
-from recipes.commands import guard
+from recipes.commands import guard, unpacked
 
 Row = dict[str, Any]
 
@@ -62,16 +61,10 @@ class Workspace:
         """
         path, verdicts = self.out / f"{name}.json", self.verdicts(name)
         if not path.exists():
-            model = ("-m", self.model) if adapter is None else ("-m", self._unpacked_base(), "--lora", adapter)
+            model = ("-m", self.model) if adapter is None else ("-m", unpacked(self.base, self.out), "--lora", adapter)
             saved = ("--save-verdicts", verdicts, "--seed", self.seed)
             self._eval(path, records, *model, *options, *saved, *self._threads)
         return _read(path)
-
-    def _unpacked_base(self) -> Path:
-        path = self.out / f"{self.base.stem}.f16.gguf"
-        if not path.exists():
-            unpack(self.base, path)
-        return path
 
     def compare(self, name: str, records: Path, runs: Sequence[str], *options: object) -> Row:
         """The JSON of `guard eval` on the kept verdicts of several evaluations: each is compared with the first."""

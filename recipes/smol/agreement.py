@@ -2,12 +2,14 @@
 
     python -m recipes.smol.agreement BUILT CHECKPOINT -m BASE --lora ADAPTER
 
-Held-out records are asked about every category in both ways. A message's score is the highest of its categories.
+Held-out records are asked about every category in both ways, in llama.cpp with the base in F16, as `-m smol` has it. A
+message's score is the highest of its categories.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
@@ -19,6 +21,7 @@ from guardcli.prompts import Renderer
 from guardcli.prompts.turns import turns
 from guardcli.training import LoraModel, TokenizedExample, TrainConfig, open_base
 from guardcli.training.gguf_export import LoraCheckpoint
+from recipes.commands import unpacked
 from recipes.smol.evaluation_sets import held_out
 
 _BATCH_SIZE = 64
@@ -34,8 +37,10 @@ _BATCH_SIZE = 64
 def main(*, built: Path, checkpoint: Path, model: Path, lora: Path, count: int, threads: int | None) -> None:
     """Print how far the two are apart, by question and by message, and the AUPRC of both."""
     records = held_out(built)[:count]
-    adapted = ModelConfig(model, adapters=(Adapter(lora),), gpu="off")
-    with Guard(adapted, config=JudgeConfig(target="last"), engine=EngineConfig(threads=threads)) as guard:
+    config, engine = JudgeConfig(target="last"), EngineConfig(threads=threads)
+    with TemporaryDirectory() as folder:
+        adapted = ModelConfig(unpacked(model, Path(folder)), adapters=(Adapter(lora),), gpu="off").load()
+    with adapted, Guard(adapted, config=config, engine=engine) as guard:
         verdicts = list(guard.check([record.conversation for record in records]))
         renderers = [
             Renderer(guard.template, guard.taxonomy.single_category(category.id))
@@ -47,8 +52,8 @@ def main(*, built: Path, checkpoint: Path, model: Path, lora: Path, count: int, 
     base = open_base(model)
     tokenizer = base.tokenizer()
     shape = LoraCheckpoint.from_folder(checkpoint)
-    config = TrainConfig(lora_rank=shape.rank, lora_alpha=shape.alpha, batch_size=_BATCH_SIZE)
-    lora_model = LoraModel(base, config, threads=threads)
+    training = TrainConfig(lora_rank=shape.rank, lora_alpha=shape.alpha, batch_size=_BATCH_SIZE)
+    lora_model = LoraModel(base, training, threads=threads)
     lora_model.load_adapter(checkpoint)
     verdict_ids = tokenizer.verdict_ids(template)
     examples = []
