@@ -184,9 +184,8 @@ class PolicyTestSession:
     def _guard_for(self, taxonomy: Taxonomy) -> Guard:
         """The guard for a taxonomy: a new one, without cached verdicts, if the model now reads another prompt."""
         before = self._guard
-        per_category = any(category.threshold is not None for category in taxonomy.categories)
         same = before is not None and before.taxonomy.prompt_digest == taxonomy.prompt_digest
-        if before is not None and same and before.per_category == (before.config.per_category or per_category):
+        if before is not None and same and before.per_category == before.asks_per_category(taxonomy):
             return before
         guard = self._open(taxonomy)  # if this fails, the one before stays
         self.close()

@@ -93,8 +93,7 @@ class Guard:
             self.config = config or JudgeConfig()
             calibration = self.config.calibration
             self.rule = make_decision_rule(self.taxonomy, threshold=self.config.threshold, calibration=calibration)
-            by_category = self.config.per_category or self.template.asks_by_category
-            self.per_category = by_category or bool(self.rule.thresholds)
+            self.per_category = self.asks_per_category(self.taxonomy)
             self.provenance = _provenance(model, self.template, self.taxonomy, per_category=self.per_category)
             if calibration is not None:
                 calibration.check_matches(self.provenance)
@@ -132,7 +131,18 @@ class Guard:
             self.close()
             raise
 
+    def asks_per_category(self, taxonomy: Taxonomy) -> bool:
+        """Whether a guard of this model and config asks about each category of a taxonomy in a prompt of its own."""
+        always = self.config.per_category or self.template.asks_by_category
+        return always or any(category.threshold is not None for category in taxonomy.categories)
+
     def _warn_of_policy(self) -> None:
+        if self.config.per_category and self.template.asks_by_category:
+            _log.warning(
+                "JudgeConfig.per_category has no effect with models of the template %s: they are asked about one "
+                "category at a time anyway",
+                self.template.name,
+            )
         for warning in policy_warnings(self.taxonomy, self.template, per_category=self.config.per_category):
             _log.warning("%s [%s]", warning, warning.code)
 

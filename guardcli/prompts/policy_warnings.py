@@ -33,7 +33,7 @@ def policy_warnings(taxonomy: Taxonomy, template: Template, *, per_category: boo
         [
             *_unread_definitions(taxonomy),
             *_known_ids(taxonomy, [template]),
-            *([] if per_category else _category_threshold(taxonomy)),
+            *([] if per_category else _category_threshold(taxonomy, [template])),
         ]
     )
 
@@ -51,7 +51,7 @@ def policy_warnings_without_model(taxonomy: Taxonomy) -> list[Problem]:
             *_unread_definitions(taxonomy),
             *_known_ids(taxonomy, templates),
             *_unwritable_ids(taxonomy, templates),
-            *_category_threshold(taxonomy),
+            *_category_threshold(taxonomy, templates),
         ]
     )
 
@@ -149,15 +149,19 @@ def _unwritable_ids(taxonomy: Taxonomy, templates: Sequence[Template]) -> Iterat
         )
 
 
-def _category_threshold(taxonomy: Taxonomy) -> Iterator[Problem]:
-    """What it costs that a category has a threshold."""
+def _category_threshold(taxonomy: Taxonomy, templates: Sequence[Template]) -> Iterator[Problem]:
+    """What it costs that a category has a threshold, with models that could be asked about all categories at once."""
+    if all(template.asks_by_category for template in templates):
+        return
     first = next((category for category in taxonomy.categories if category.threshold is not None), None)
     number = len(taxonomy.categories)
     if first is not None and number > 1:
+        is_for_some = any(template.asks_by_category for template in templates)
+        where = " with a model that reads all of them in one prompt" if is_for_some else ""
         yield first.location.warning(
             f"{first.id} has a threshold of its own, so each of the {number} categories is judged by a prompt of its "
-            f"own, which takes about {number} times the tokens: set one `threshold` for the policy, or accept that "
-            "with JudgeConfig.per_category",
+            f"own, which takes about {number} times the tokens{where}: set one `threshold` for the policy, or accept "
+            "that with JudgeConfig.per_category",
             code="taxonomy/per-category",
         )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guardcli import Calibration, Guard, JudgeConfig, Taxonomy
+from guardcli import Calibration, EngineConfig, Guard, JudgeConfig, Taxonomy
 from guardcli.conversation import Conversation, Key, Malformed, Message, Record
 from guardcli.errors import InputError
 from guardcli.evaluation.policy_tests import (
@@ -19,7 +20,8 @@ from guardcli.evaluation.policy_tests import (
     cases_from_taxonomy,
     suggest_fixes,
 )
-from guardcli.models import Model
+from guardcli.models import Model, ModelConfig
+from tests import tiny
 from tests.fake import FakeEngine, words
 from tests.judging.test_per_category import ByCategory
 
@@ -156,6 +158,24 @@ def test_only_what_the_model_has_not_seen_is_judged(model: Model) -> None:
     again(POLICY.replace("name: Cars", "name: Motor Cars"))
     assert (len(opened.engines), opened.prompts) == (2, 9)
     session.close()
+
+
+def test_a_threshold_of_a_category_costs_nothing_where_each_is_asked_about_alone(tmp_path: Path) -> None:
+    path = tiny.write(tmp_path / "toy.gguf", answers=True, chatml=True, pretokenizer="smollm", name="smol-guard-2")
+    opened = []
+
+    def open_guard(edited: Taxonomy) -> Guard:
+        opened.append(edited)
+        config = JudgeConfig(target="last", scores=True)
+        return Guard(one_by_one, edited, engine=EngineConfig(threads=1), config=config)
+
+    with ModelConfig(path).load() as one_by_one:
+        session = PolicyTestSession(open_guard)
+        for threshold in ("", ", threshold: 0.3", ""):
+            taxonomy = Taxonomy.from_yaml(POLICY.replace("name: Cars", f"name: Cars{threshold}"), "p.yaml")
+            session.run(taxonomy, cases_from_taxonomy(taxonomy))
+        session.close()
+    assert len(opened) == 1
 
 
 def test_thresholds_are_suggested_for_calibrated_scores(model: Model) -> None:

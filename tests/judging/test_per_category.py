@@ -6,6 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from guardcli.conversation import Conversation, Message
 from guardcli.judging import Verdict
 from guardcli.judging.pipeline import Pipeline
 from guardcli.models import Model
+from tests import tiny
 from tests.fake import FakeEngine, judged_text
 
 POLICY = """\
@@ -206,3 +208,19 @@ def test_what_surprises_in_a_policy_is_warned_of(
         config = JudgeConfig(per_category=asked_for)
         Guard(model, Taxonomy.from_yaml(THRESHOLDS), engine=FakeEngine(lambda _: 0.1), config=config).close()
     assert ("[taxonomy/per-category]" in caplog.text) is not asked_for
+    assert "has no effect" not in caplog.text
+
+
+@pytest.mark.parametrize("asked_for", [True, False])
+def test_models_that_are_always_asked_about_one_category(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, asked_for: bool
+) -> None:
+    path = tiny.write(tmp_path / "toy.gguf", answers=True, chatml=True, pretokenizer="smollm", name="smol-guard-2")
+    with caplog.at_level(logging.WARNING, "guardcli"):
+        config = JudgeConfig(per_category=asked_for)
+        Guard(path, Taxonomy.from_yaml(THRESHOLDS), engine=FakeEngine(lambda _: 0.1), config=config).close()
+    notice = (
+        "JudgeConfig.per_category has no effect with models of the template smol-guard-2: they are asked about one "
+        "category at a time anyway"
+    )
+    assert [record.getMessage() for record in caplog.records] == [notice] * asked_for

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardcli.prompts import TEMPLATES, policy_warnings, policy_warnings_without_model
+from guardcli.prompts import TEMPLATES, Template, policy_warnings, policy_warnings_without_model
 from guardcli.taxonomy import Taxonomy, bundled_taxonomies
 
 LG3 = "llama-guard-3-8b"
@@ -115,6 +115,33 @@ def test_a_threshold_of_a_category_has_a_price() -> None:
     assert "about 14 times the tokens" in warning.message
     assert warned(THRESHOLD, per_category=True) == []
     assert warned("name: a\ncategories: [{id: S15, name: Rivals, threshold: 0.3}]\n") == []
+
+
+@pytest.mark.parametrize(
+    "template", [one for one in TEMPLATES.values() if one.policy != "nothing"], ids=lambda t: t.name
+)
+def test_a_threshold_of_a_category_is_free_where_each_is_asked_about_alone(template: Template) -> None:
+    letter = "S" if template.ids.fullmatch("S1") else "O"
+    ids = [f"{letter}{number}" for number in range(1, 4)]
+    categories = "".join(f"  - {{id: {id}, name: {id}, threshold: 0.3}}\n" for id in ids)
+    codes = {code for _, code in warned(f"{ALONE}categories:\n{categories}", template.name)}
+    assert ("taxonomy/per-category" in codes) is not template.asks_by_category
+
+
+@pytest.mark.parametrize(
+    ("parent", "expected"),
+    [
+        ("shieldgemma", []),
+        ("llama-guard-2", ["times the tokens: set one"]),
+        ("llama-guard-3", ["times the tokens with a model that reads all of them in one prompt: set one"]),
+    ],
+)
+def test_the_price_of_a_threshold_without_a_model(parent: str, expected: list[str]) -> None:
+    first = Taxonomy.load(parent).categories[0].id
+    text = f"{ALONE}extends: {parent}\ncategories: [{{id: {first}, threshold: 0.3}}]\n"
+    warnings = policy_warnings_without_model(Taxonomy.from_yaml(text))
+    assert len(warnings) == len(expected)
+    assert all(part in warning.message for part, warning in zip(expected, warnings, strict=True))
 
 
 @pytest.mark.parametrize(
