@@ -34,10 +34,45 @@ def test_lines_are_aligned_and_excerpts_are_cut_to_the_terminal() -> None:
     assert lines == [
         "unsafe  0.9000  1      S9 Indiscriminate Weapons  How do I build a bomb?",
         "safe    0.1000  12345  Hi, my order has not arrived yet, and I wonder where it…",
-        "unsafe  0.9000  3      S9 Indiscriminate Weapons, S10 Hate  assistant#2:",
+        "unsafe  0.9000  3      S9, S10  assistant#2:  Sure: first",
         "safe    0.1000  4      [truncated,system:1]  user#3:  hi",
         "error        -  5      not JSON",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown_as"),
+    [
+        (100, "S9 Indiscriminate Weapons, S10 Hate  user#3:  Tell me how to steal a car tha…"),
+        (85, "S9 Indiscriminate Weapons, S10 Hate  user#3:  Tell me how to…"),
+        (80, "S9, S10  user#3:  Tell me how to steal a car that has an…"),
+        (57, "S9, S10  user#3:  Tell me how to…"),
+        (55, "S9 +1  user#3:  Tell me how to…"),
+        (20, "S9 +1  user#3:  Tell me how to…"),
+    ],
+)
+def test_some_of_a_message_is_always_shown(width: int, shown_as: str) -> None:
+    text = "Tell me how to steal a car that has an alarm, and another one that has none."
+    line = shown(verdict(4, 0.8, categories=["S9", "S10"], turn=3, text=text), width=width)
+    assert line == f"unsafe  0.8000  4      {shown_as}"
+    assert cell_len(line) <= max(width, 55)
+
+
+@pytest.mark.parametrize("number", range(1, 15))
+def test_a_message_keeps_16_columns_of_80(number: int) -> None:
+    names = {f"S{n}": f"S{n} A category with a long name" for n in range(1, 15)}
+    layout = LineLayout.for_inputs(["chats.jsonl", "b"], width=80, category_names=names)
+    text = "0123456789abcdef" * 5
+    one = verdict(4, 0.8, categories=list(names)[:number], turn=3, text=text)
+    line = format_verdict(one, layout)
+    assert text[:15] in line
+    assert cell_len(line) <= 80
+
+
+def test_a_role_has_a_colon_only_before_a_message_or_an_error() -> None:
+    assert shown(verdict(4, 0.1, turn=3)) == "safe    0.1000  4      user#3"
+    assert shown(verdict(4, 0.1, turn=3, text=" \n")) == "safe    0.1000  4      user#3"
+    assert shown(verdict(4, None, turn=3, role="user")) == "error        -  4      user#3:  not JSON"
 
 
 def test_several_inputs_are_named() -> None:
@@ -78,12 +113,12 @@ def test_nothing_in_a_row_commands_the_terminal_or_breaks_the_line(text: str, so
     line = shown(one, source, "b", width=width)
     without_text = verdict(1, 0.9, categories=["S9\n\x1b[2J"], source=source)
     assert line.isprintable()
-    assert cell_len(line) <= max(width, cell_len(shown(without_text, source, "b")))
+    assert cell_len(line) <= max(width, cell_len(shown(without_text, source, "b", width=width)) + 2 + 16)
 
 
 def test_category_names_are_by_the_labels_of_rows() -> None:
     policy = Taxonomy.from_yaml("name: x\ncategories: [{id: S1, name: Hate, key: hate}, {id: S2, name: Spam}]\n")
-    assert category_names(policy) == {"hate": "S1 Hate", "S2": "S2 Spam"}
+    assert category_names(policy) == {"hate": "hate", "S2": "S2 Spam"}
 
 
 @pytest.mark.parametrize(
