@@ -366,7 +366,7 @@ _TABLE: tuple[tuple[ErrorCode, str, str], ...] = (
     (
         "row/invalid",
         "A line is not a verdict row of a schema that this guard reads.",
-        "Give the rows of `guard check --format json`.",
+        "Give the rows of `guard check --format json` or `guard audit`.",
     ),
     (
         "row/other-policy",

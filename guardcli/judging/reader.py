@@ -18,11 +18,12 @@ from guardcli.judging.verdict import RecordKey, Verdict
 from guardcli.judging.verdict_schema import READABLE, describe_value
 
 _LONGEST = 1 << 26  # bytes of a row; --with-text and --keep may make them long
+_EXPECTED = "expected what guard check --format json or guard audit writes"
 _DEEPEST = 250  # levels; the records that fields are kept from have 200 at most
 
 
 def read_verdicts(path: str) -> Iterator[Verdict]:
-    """The rows of a file that `guard check --format json` wrote ("-" is stdin), gzip or not.
+    """The rows of a file that `guard check --format json` or `guard audit` wrote ("-" is stdin), gzip or not.
 
     Raises:
         InputError: it cannot be opened, or a line is not such a row.
@@ -60,11 +61,11 @@ def _verdict(content: bytes, place: str) -> Verdict:
     try:
         row = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not JSON: {describe_json_error(error)}", code="row/invalid") from error
+        is_object = content.lstrip().startswith(b"{")  # else the file has something else, and not damaged rows
+        problem = f"not JSON: {describe_json_error(error)}" if is_object else "not a verdict row"
+        raise InputError(f"{place}: {problem}; {_EXPECTED}", code="row/invalid") from error
     if not isinstance(row, dict) or "schema" not in row:
-        raise InputError(
-            f"{place}: not a verdict row; expected what guard check --format json writes", code="row/invalid"
-        )
+        raise InputError(f"{place}: not a verdict row; {_EXPECTED}", code="row/invalid")
     schema = row["schema"]
     if type(schema) is not int or schema not in READABLE:
         raise InputError(

@@ -90,7 +90,7 @@ def test_two_policies_that_read_otherwise(desk: Path, guard_path: Path) -> None:
         (["a.jsonl"], "name two files of verdicts, or two policies with -t and the files to judge"),
         (["-t", "old.yaml", "chats.txt"], "give -t/--taxonomy twice"),
         (["a.jsonl", "missing.jsonl"], "missing.jsonl: no such file"),
-        (["a.jsonl", "chats.txt"], "chats.txt:1: not JSON"),
+        (["a.jsonl", "chats.txt"], "chats.txt:1: not a verdict row; expected what guard check --format json"),
         (["-t", "old.yaml", "-t", "missing.yaml", "chats.txt"], "missing.yaml"),
     ],
 )

@@ -26,14 +26,19 @@ def test_gzip_and_blank_lines(tmp_path: Path) -> None:
     assert list(reader.read_verdicts(str(tmp_path / "v.gz"))) == [verdict(1, 0.5)]
 
 
+EXPECTED = "expected what guard check --format json or guard audit writes"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"schema":1', "not JSON: "),
-        ("[" * 100_000, "not JSON"),
-        ("1" * 5000, "not JSON"),
-        ("[1]", "not a verdict row; expected what guard check --format json writes"),
-        ('{"prompt":"hi"}', "not a verdict row"),
+        ('{"schema":1', f"not JSON: Expecting ',' delimiter at column 12; {EXPECTED}"),
+        ("[" * 100_000, f"not a verdict row; {EXPECTED}"),
+        ("1" * 5000, f"not a verdict row; {EXPECTED}"),
+        ("How do I bake bread?\r", f"not a verdict row; {EXPECTED}"),
+        ("unsafe 0.8768 S9 chats.jsonl:2 - user#1 -", f"not a verdict row; {EXPECTED}"),
+        ("[1]", f"not a verdict row; {EXPECTED}"),
+        ('{"prompt":"hi"}', f"not a verdict row; {EXPECTED}"),
         (json.dumps(row(1, 0.5) | {"schema": 3}), "a row of schema the number 3; this guard reads schema 1 and 2"),
         (json.dumps(row(1, 0.5) | {"schema": True}), "a row of schema true"),
         (json.dumps({k: v for k, v in row(1, 0.5).items() if k != "role"}), "invalid verdict row: it has no role"),
