@@ -247,11 +247,15 @@ def _finish(
     max_errors: CountOrFraction | None,
     left_out: Sequence[SkippedFile],
 ) -> int:
-    """Return the exit code by the limits, and say which one is missed."""
+    """Return the exit code by the limits, and say which ones are missed."""
     total, counts = summary.total, summary.verdicts
     if not total:
         output.echo_err("guard: nothing to judge: the input holds no records")
         return UNJUDGED
+    code = OK
+    if max_unsafe is not None and max_unsafe.is_exceeded(counts["unsafe"], total):
+        output.echo_err(f"guard: {counts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
+        code = FINDINGS
     has_limits = max_unsafe is not None or max_errors is not None
     unread = summary.flags[UNREAD_TEXT]
     if (max_errors or CountOrFraction(0)).is_exceeded(counts["error"] + unread, total):
@@ -260,14 +264,11 @@ def _finish(
             f"guard: {counts['error']:,} of {total:,} could not be judged{with_unread}: more than --max-errors allows"
             f"{'' if max_errors else ' (0 by default)'}"
         )
-        return UNJUDGED
+        code = UNJUDGED
     if left_out and has_limits:
         output.echo_err(
             f"guard: the limits do not cover what was not read: {describe_skipped(left_out)}; name it as an input to "
             "have it judged, or pass --allow-left-out"
         )
-        return UNJUDGED
-    if max_unsafe is not None and max_unsafe.is_exceeded(counts["unsafe"], total):
-        output.echo_err(f"guard: {counts['unsafe']:,} of {total:,} are unsafe: more than --max-unsafe allows")
-        return FINDINGS
-    return OK
+        code = UNJUDGED
+    return code

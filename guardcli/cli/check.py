@@ -17,6 +17,7 @@ from guardcli.cli import exit_codes, inputs, output, text_listing
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.guard_options import GuardOptions, model_options, record_options, taxonomy_option
 from guardcli.cli.input_warnings import InputWarnings
+from guardcli.cli.unjudged_message import unjudged_message
 from guardcli.conversation import Malformed, Record
 from guardcli.engine import EngineStats
 from guardcli.formats import ReadOptions, ReadReport
@@ -183,12 +184,11 @@ def _show_formats(records: Iterator[Record | Malformed], report: ReadReport) -> 
 
 def _report(counts: _Counts, names: Mapping[str, str]) -> None:
     """Write to stderr what was not judged, and at a terminal the counts of all rows."""
-    total, errors = counts.verdicts.total(), counts.verdicts["error"]
-    if not total:
+    if not counts.verdicts.total():
         output.echo_err("guard: nothing to judge: the input holds no records")
     elif output.stderr_is_terminal():
         output.echo_err(f"guard: {format_tally(counts.verdicts, counts.categories, names)}")
-    elif errors:
-        output.echo_err(f"guard: {errors:,} of {pluralize(total, 'row')} could not be judged")
+    elif counts.verdicts["error"] or (counts.unread and counts.verdicts["unsafe"]):
+        output.echo_err(f"guard: {unjudged_message(counts.verdicts)}")
     if counts.unread:
         output.echo_err(f"guard: {pluralize(counts.unread, 'row')} of records with text that was not judged (unread)")

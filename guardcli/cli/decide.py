@@ -12,6 +12,7 @@ from guardcli.cli.calibration_option import calibration_option
 from guardcli.cli.command import GuardCommand
 from guardcli.cli.extends_root_option import extends_root_option
 from guardcli.cli.probability import Probability
+from guardcli.cli.unjudged_message import unjudged_message
 from guardcli.errors import InputError
 from guardcli.judging import Calibration, reader
 from guardcli.judging.redecision import Redecision
@@ -93,7 +94,10 @@ def decide(
             f"guard: {pluralize(no_longer_calibrated, 'verdict')} had been made of calibrated scores, and now of raw "
             "ones: add --calibration to calibrate them again"
         )
-    return exit_codes.for_verdicts(_verdict_counts(changes), exit_zero=exit_zero, unread=unread)
+    counts = _verdict_counts(changes)
+    if counts["error"]:
+        output.echo_err(f"guard: {unjudged_message(counts)}")
+    return exit_codes.for_verdicts(counts, exit_zero=exit_zero, unread=unread)
 
 
 def _verdict_counts(changes: Counter[tuple[str, str]]) -> Counter[str]:

@@ -91,6 +91,17 @@ def test_gates(desk: Path, model: Path, inputs: str, gates: list[str], code: int
     assert ("allows" in done.stderr) is (code != 0)
 
 
+def test_all_limits_that_are_missed_are_named(desk: Path, model: Path) -> None:
+    """An error outranks a finding, and does not hide it."""
+    (desk / "both.jsonl").write_text((desk / "bad.jsonl").read_text())
+    gates = ["--threshold", "0", "--max-unsafe", "0", "--max-errors", "0"]
+    done = audit(desk, model, "both.jsonl", "-o", "out.jsonl", "-q", *gates)
+    unsafe, errors = done.stderr.splitlines()
+    assert "are unsafe: more than --max-unsafe allows" in unsafe
+    assert "could not be judged: more than --max-errors allows" in errors
+    assert done.returncode == 3
+
+
 @pytest.mark.parametrize("limit", ["-1", "1.5", "x", "101%", "nan"])
 def test_an_invalid_limit_is_refused(desk: Path, model: Path, limit: str) -> None:
     done = audit(desk, model, "logs", "-o", "out.jsonl", "--max-unsafe", limit)
@@ -295,7 +306,7 @@ GATE = (
         ([], 0, ""),
         (["--max-unsafe", "10"], 3, GATE),
         (["--max-errors", "10"], 3, GATE),
-        (["--max-unsafe", "0"], 3, GATE),  # what was not read is not known to be safe
+        (["--max-unsafe", "0"], 3, f"guard: 5 of 42 are unsafe: more than --max-unsafe allows\n{GATE}"),
         (["--max-unsafe", "10", "--allow-left-out"], 0, ""),
         (
             ["--max-unsafe", "0", "--allow-left-out"],

@@ -56,7 +56,12 @@ def test_from_stdin_with_a_threshold(desk: Path) -> None:
     ("rows", "arguments", "code", "message"),
     [
         ([], ["-t", "llama-guard-3"], 3, "0 of 0 verdicts changed"),
-        ([row(1, None)], ["-t", "llama-guard-3"], 3, ""),
+        (
+            [row(1, None), row(2, 0.9), row(3, 0.2), row(4, None)],
+            ["-t", "llama-guard-3"],
+            3,
+            "guard: 0 of 4 verdicts changed\nguard: 2 of 4 rows could not be judged, and 1 is unsafe\n",
+        ),
         ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "guard: v.jsonl: row 1: it was judged by another policy"),
         ([row(1, 0.2)], ["-t", "openai-moderation"], 2, "[row/other-policy]\n"),
         ([row(1, 0.9)], ["-t", "policy.yaml"], 2, "name the old policy with --from-taxonomy [row/other-policy]\n"),
