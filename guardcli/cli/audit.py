@@ -21,7 +21,7 @@ from guardcli.audit import (
     describe_skipped,
 )
 from guardcli.audit.auditing import run_job
-from guardcli.audit.journal import Checkpoint, JournalState, files_of
+from guardcli.audit.journal import Checkpoint, JournalState, files_of, read_state
 from guardcli.cli import inputs, output
 from guardcli.cli.cache_path import cache_path
 from guardcli.cli.cluster_options import cluster_options, pop_cluster_config
@@ -32,6 +32,7 @@ from guardcli.cli.input_warnings import InputWarnings
 from guardcli.cli.limits import CountOrFraction, CountOrFractionOption, ShardOption
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.distributed import audit_on_cluster
+from guardcli.errors import GuardError
 from guardcli.formats import UNREAD_TEXT, ReadOptions, Remark
 from guardcli.judging import Guard
 from guardcli.judging.summary import Summary
@@ -164,12 +165,21 @@ def audit_(
                 job, cluster, observer=observer, interrupts=Interrupts(), verbose=guard_options.verbose > 0
             )
     except Interrupted as interrupted:
-        output.echo_err(f"guard: stopped by {interrupted}; run the same command again to resume")
+        output.echo_err(f"guard: stopped by {interrupted}{_kept(path)}; run the same command again to resume")
         return 128 + interrupted.number
     left_out = () if allow_left_out else result.left_out
     if not quiet:
         output.echo_err_text(audit_report.as_text(result.summary, [taxonomy] if taxonomy else []))
     return _finish(result.summary, max_unsafe, max_errors, left_out)
+
+
+def _kept(path: Path) -> str:
+    """Say how many rows of an output the same command resumes from, such as `, and 512 rows are kept`."""
+    try:
+        rows = read_state(path).checkpoint.rows
+    except GuardError:  # stopped before the journal was begun
+        rows = 0
+    return f", and {pluralize(rows, 'row')} {'is' if rows == 1 else 'are'} kept" if rows else ", before any row is kept"
 
 
 class _TerminalObserver(AuditObserver):

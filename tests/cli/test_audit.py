@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -182,21 +182,38 @@ def test_killed_on_a_real_engine_it_ends_with_the_same_bytes(desk: Path, model: 
     assert (desk / "out.jsonl").read_bytes() == (desk / "whole.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_ends_the_run_and_is_noted(desk: Path, model: Path, name: str) -> None:
+def stop(desk: Path, model: Path, name: str, *, blocks: int, options: Sequence[str] = ()) -> tuple[str, int]:
+    """Send a signal to an audit of 512 records when a block begins; return what it says, and its exit code."""
     lines = [json.dumps({"prompt": f"question {n} " + "of much text " * 20}) for n in range(512)]
     (desk / "many.jsonl").write_text("".join(f"{line}\n" for line in lines))
-    words = [*GUARD, "audit", "many.jsonl", "-o", "out.jsonl", "-q", "-m", str(model), "--threads", "1"]
+    words = [*GUARD, "audit", "many.jsonl", "-o", "out.jsonl", "-q", "-m", str(model), "--threads", "1", *options]
     process = subprocess.Popen(words, cwd=desk, env=environment(), stderr=subprocess.PIPE)
     journal = desk / "out.jsonl.journal"
-    while process.poll() is None and not (journal.exists() and '"begin"' in journal.read_text()):
+    while process.poll() is None and not (journal.exists() and journal.read_text().count('"begin"') >= blocks):
         time.sleep(0.005)
     process.send_signal(getattr(signal, name))
-    stderr = process.communicate(timeout=60)[1].decode()
-    assert stderr == f"guard: stopped by {name}; run the same command again to resume\n"
-    assert process.returncode == 128 + getattr(signal, name)
+    return process.communicate(timeout=60)[1].decode(), process.returncode
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_the_run_and_is_noted(desk: Path, model: Path, name: str) -> None:
+    stderr, code = stop(desk, model, name, blocks=1)
+    journal = desk / "out.jsonl.journal"
+    assert stderr == f"guard: stopped by {name}, before any row is kept; run the same command again to resume\n"
+    assert code == 128 + getattr(signal, name)
     assert json.loads(journal.read_text().splitlines()[-1])["ended"] == {"reason": f"Interrupted: {name}"}
     assert not (desk / "out.jsonl.fault").exists()
+
+
+def test_a_signal_tells_how_many_rows_are_kept(desk: Path, model: Path) -> None:
+    stderr, code = stop(desk, model, "SIGINT", blocks=3, options=["--block-tokens", "5000"])
+    kept = re.fullmatch(
+        r"guard: stopped by SIGINT, and (\d+) rows are kept; run the same command again to resume\n", stderr
+    )
+    assert kept is not None
+    assert code == 130
+    resumed = guard("audit", "many.jsonl", "-o", "out.jsonl", "-m", model, "--threads", "1", cwd=desk)
+    assert f"guard: out.jsonl has {kept[1]} rows: resuming" in resumed.stderr
 
 
 @pytest.mark.slow
