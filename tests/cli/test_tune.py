@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -404,6 +405,20 @@ def test_a_run_may_start_with_an_adapter_of_another_template(desk: Path, run: Pa
     assert re.search(
         r"starts with the adapter of of-another-template/\S+, which was trained for smol-guard$", done.stderr, re.M
     )
+
+
+def test_an_interrupted_run_says_what_is_kept(desk: Path, examples: Path) -> None:
+    options = ["-o", "stopped", "--checkpoint-every", "1", "--epochs", "1000"]
+    words = ["tune", "train", "--base", "base", "--data", "examples.jsonl", *SETTINGS, *options]
+    process = subprocess.Popen([*GUARD, *words], cwd=desk, env=environment(), stderr=subprocess.PIPE, text=True)
+    checkpoints = desk / "stopped" / "checkpoints"
+    while process.poll() is None and len(list(checkpoints.glob("step-*"))) < 2:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[1].splitlines()[-1]
+    last = max(int(one.parent.name.removeprefix("step-")) for one in checkpoints.glob("step-*/state.pt"))
+    assert told == f"guard: stopped by SIGINT, and step {last} is kept; run the same command with --resume to go on"
+    assert process.returncode == 130
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import click
 
 from guardcli.cli import output
 from guardcli.cli.command import GuardCommand
-from guardcli.cli.exit_codes import OK
+from guardcli.cli.exit_codes import INTERRUPTED, OK
 from guardcli.cli.progress_line import ProgressLine
 from guardcli.errors import OutputError
 from guardcli.report.training_curves import draw_curves
@@ -227,7 +227,13 @@ def train(
         f"{tokens.evaluated:,} are evaluated, since examples of a step share prefixes"
     )
     model = LoraModel(base, config, threads=threads)
-    last = _show_progress(_draw_curves(fine_tune(model, data, run_dir, config, initial), folder))
+    try:
+        last = _show_progress(_draw_curves(fine_tune(model, data, run_dir, config, initial), folder))
+    except KeyboardInterrupt:
+        kept = run_dir.last_checkpoint
+        where = "before the first checkpoint" if kept is None else f"and step {step_of(kept):,} is kept"
+        output.echo_err(f"guard: stopped by SIGINT, {where}; run the same command with --resume to go on")
+        return INTERRUPTED
     if last is not None and last.stopped:
         output.echo_err(
             f"guard: {folder} ends after {last.step:,} of {pluralize(last.num_steps, 'step')}: no better "
