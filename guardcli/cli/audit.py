@@ -170,6 +170,8 @@ def audit_(
     left_out = () if allow_left_out else result.left_out
     if not quiet:
         output.echo_err_text(audit_report.as_text(result.summary, [taxonomy] if taxonomy else []))
+        if not observer.was_finished:
+            output.report_written(path)
     return _finish(result.summary, max_unsafe, max_errors, left_out)
 
 
@@ -188,6 +190,7 @@ class _TerminalObserver(AuditObserver):
     def __init__(self, guard_options: GuardOptions, *, quiet: bool) -> None:
         self._guard_options = guard_options
         self._quiet = quiet
+        self.was_finished = False  # before this run, which writes nothing
         self._warnings = InputWarnings(guard_options.as_user)
 
     def phase(self, line: Callable[[], str]) -> ProgressLine:
@@ -217,6 +220,7 @@ class _TerminalObserver(AuditObserver):
             output.echo_err(f"guard: {path} has {pluralize(checkpoint.rows, 'row')}: resuming")
 
     def on_finished_before(self, path: Path, checkpoint: Checkpoint) -> None:
+        self.was_finished = True
         if not self._quiet:
             output.echo_err(f"guard: {path} is finished: {pluralize(checkpoint.rows, 'row')}")
 

@@ -325,7 +325,7 @@ def eval_(
     if html is not None or output_format == "html":
         page = evaluation_report.as_page(evaluation, with_text=with_text, context=page_context(date, policies))
     if html is not None:
-        output.write_file(html, page)
+        output.write_result(html, page)
     if output_format == "html":
         text = page
     else:
@@ -334,7 +334,7 @@ def eval_(
     if not_fitted is not None:
         raise not_fitted
     if fit_to is not None and calibration is not None:
-        output.write_file(fit_to, calibration.to_json())
+        output.write_result(fit_to, calibration.to_json())
     return _code(evaluation, gates)
 
 

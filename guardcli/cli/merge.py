@@ -38,7 +38,7 @@ def merge(*, shards: tuple[Path, ...], path: Path) -> int:
     merged = merge_shards(shards)
     num_rows = _write_stdout(merged.rows()) if to_stdout else _write_file(merged.rows(), path)
     counts = pluralize(num_rows, "row"), pluralize(merged.num_units, "unit"), pluralize(len(shards), "shard")
-    output.echo_err("guard: {} of {} in {}".format(*counts))
+    output.report_written(None if to_stdout else path, "{} of {} in {}".format(*counts))
     return OK
 
 

@@ -59,12 +59,23 @@ def write_file(path: Path, text: str) -> None:
         temporary.write_text(escape_controls(text), "utf-8")
 
 
-def write_result(path: Path | None, text: str) -> None:
-    """Write the result of a command to a file, or to stdout if `path` is None. Raises OutputError, StdoutClosed."""
+def write_result(path: Path | None, text: str, summary: str = "") -> None:
+    """Write the result of a command to a file, or to stdout if `path` is None, and report it as `report_written`.
+
+    Raises OutputError, StdoutClosed.
+    """
     if path is None:
         write(text)
     else:
         write_file(path, text)
+    report_written(path, summary)
+
+
+def report_written(path: Path | None, summary: str = "") -> None:
+    """Say on stderr which file is written, such as `guard: wrote whole.jsonl: 4 rows`; of stdout only the summary."""
+    parts = [*([] if path is None else [f"wrote {path}"]), *([summary] if summary else [])]
+    if parts:
+        echo_err(f"guard: {': '.join(parts)}")
 
 
 def check_output(path: Path | None, inputs: Sequence[str | Path], option: str) -> bool:
@@ -143,13 +154,16 @@ def _stream_status(stream: TextIO | None) -> os.stat_result | None:
 
 
 class VerdictFile:
-    """The file of `--save-verdicts`: rows are appended and flushed as they are judged. Use it as a context manager."""
+    """The file of `--save-verdicts`: rows are appended and flushed as they are judged. Use it as a context manager.
+
+    It is reported on stderr when all rows are written.
+    """
 
     def __init__(self, path: Path, *, inputs: Sequence[str | Path]) -> None:
         """Create or truncate the file. Raises OutputError if it cannot be written, or is one of the inputs."""
         check_output_file(path, inputs, "--save-verdicts")
         try:
-            self._file = path.open("w", encoding="utf-8")
+            self._path, self._file = path, path.open("w", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}", code="output/not-written") from error
 
@@ -168,6 +182,8 @@ class VerdictFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        if kind is None:
+            report_written(self._path)
 
 
 _CLEAR_LINE = "\r\x1b[2K"

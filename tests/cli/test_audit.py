@@ -57,8 +57,11 @@ def test_a_folder_is_judged_into_rows_and_summed_up(desk: Path, model: Path) -> 
         "scores from 0 to 1: | █                 ▂|\n\n"
         "source         safe   unsafe   error\n------------------------------------\n"
         "logs/a.jsonl     36        4       0\nlogs/b.txt        1        1       0\n"
+        "guard: wrote out.jsonl\n"
     )
     assert (done.returncode, done.stdout) == (0, "")
+    again = audit(desk, model, "logs", "-o", "out.jsonl").stderr
+    assert again == "guard: out.jsonl is finished: 42 rows\n" + done.stderr.removesuffix("guard: wrote out.jsonl\n")
 
 
 def test_again_there_is_nothing_left_to_do(desk: Path, model: Path) -> None:
@@ -243,7 +246,7 @@ def test_shards_are_joined_to_the_whole(desk: Path, model: Path) -> None:
         assert done.returncode == 0
     audit(desk, model, "many.jsonl", "logs", "-o", "whole.jsonl", "-q", "--reproducible", *cut)
     done = guard("merge", *reversed(parts), "-o", "merged.jsonl", cwd=desk)
-    assert done.stderr == "guard: 442 rows of 14 units in 3 shards\n"
+    assert done.stderr == "guard: wrote merged.jsonl: 442 rows of 14 units in 3 shards\n"
     assert done.returncode == 0
     assert (desk / "merged.jsonl").read_bytes() == (desk / "whole.jsonl").read_bytes()
     counts = [len((desk / part).read_text().splitlines()) for part in parts]

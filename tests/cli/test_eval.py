@@ -76,7 +76,7 @@ def test_a_page_has_messages_only_with_text(desk: Path, with_text: bool) -> None
     done = guard(
         "eval", "set.jsonl", "--verdicts", "whole.jsonl", "--format", "html", "-o", "page.html", *given, cwd=desk
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "guard: wrote page.html\n")
     page = (desk / "page.html").read_text()
     assert page.startswith("<!doctype html>")
     assert bool(re.search(r"say \d", page)) is with_text
@@ -431,7 +431,7 @@ def test_a_calibration_is_fitted_written_and_applied(desk: Path) -> None:
         *("--choose-threshold", "precision=0.7", "--format", "json"),
         cwd=desk,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "guard: wrote c.json\n")
     fitted = json.loads((desk / "c.json").read_text())
     told = json.loads(done.stdout)
     assert told["calibration"] == fitted
@@ -508,7 +508,7 @@ def test_a_model_is_calibrated_and_judges_with_it(desk: Path, guard_path: Path) 
     fitted = guard(
         "eval", "set.jsonl", *judged, "--fit-calibration", "c.json", "--save-verdicts", "raw.jsonl", cwd=desk
     )
-    assert (fitted.returncode, fitted.stderr) == (0, "")
+    assert (fitted.returncode, fitted.stderr) == (0, "guard: wrote raw.jsonl\nguard: wrote c.json\n")
     done = guard("check", "set.jsonl", *judged, "--calibration", "c.json", "--format", "json", "--exit-zero", cwd=desk)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     calibration = json.loads((desk / "c.json").read_text())

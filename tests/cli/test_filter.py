@@ -71,12 +71,12 @@ def test_what_could_not_be_judged_is_withheld_and_named(model: Path, arguments: 
 
 
 def test_rows_aside_and_in_the_record(model: Path, tmp_path: Path) -> None:
-    out, code, _ = run(model, SAFE + UNSAFE + BAD, "--annotate", "--save-verdicts", "rows.jsonl", cwd=tmp_path)
+    out, code, err = run(model, SAFE + UNSAFE + BAD, "--annotate", "--save-verdicts", "rows.jsonl", cwd=tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [row["verdict"] for row in rows] == ["safe", "unsafe", "error"]
     (record,) = map(json.loads, out.splitlines())
     assert record == json.loads(SAFE) | {"guard": rows[0]}
-    assert code == 3
+    assert (code, "guard: wrote rows.jsonl" in err.splitlines()) == (3, True)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ def desk(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("to_file", [True, False])
 def test_rows_are_written_in_the_order_of_the_input(desk: Path, *, to_file: bool) -> None:
     done = guard("merge", "part-2.jsonl", "part-1.jsonl", "-o", "out.jsonl" if to_file else "-", cwd=desk)
-    assert (done.returncode, done.stderr) == (0, "guard: 4 rows of 2 units in 2 shards\n")
+    wrote = "wrote out.jsonl: " if to_file else ""
+    assert (done.returncode, done.stderr) == (0, f"guard: {wrote}4 rows of 2 units in 2 shards\n")
     rows = "".join(f"{row(line)}\n" for line in (1, 2, 3, 4))
     assert ((desk / "out.jsonl").read_text() if to_file else done.stdout) == rows
 

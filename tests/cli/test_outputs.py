@@ -141,7 +141,7 @@ def test_every_option_that_is_a_file_is_known_as_an_output_or_as_an_input() -> N
 
 
 def test_commands_write_files_by_the_functions_that_this_holds_for_only() -> None:
-    """A command writes by `output.write_file` or `output.VerdictFile`, or into what `atomic_write` gives it."""
+    """A command writes by `output.write_result` or `output.VerdictFile`, or into what `atomic_write` gives it."""
     written = set()
     for path in sorted((ROOT / "guardcli" / "cli").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -159,6 +159,21 @@ def test_commands_write_files_by_the_functions_that_this_holds_for_only() -> Non
         ("output.py", "temporary"),
         ("output.py", "path"),
     }
+
+
+def test_every_file_that_is_asked_for_is_reported() -> None:
+    """`write_result` and `VerdictFile` report it; what writes in another way calls `report_written`."""
+    unreported = set()
+    for path in sorted((ROOT / "guardcli" / "cli").rglob("*.py")):
+        calls = {
+            ast.unparse(node.func)
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Call)
+        }
+        writes = {"output.write_file", "atomic_write", "export_gguf", "run_job"} & calls
+        if writes and "output.report_written" not in calls and path.name != "output.py":
+            unreported.add(path.name)
+    assert unreported == {"train.py"}  # which draws curves into the folder of its run
 
 
 MODES = tuple("".join(mode) for mode in product("wxa", ("", "b", "+", "b+")))
@@ -304,6 +319,12 @@ def test_what_a_training_writes_into_its_folder(desk: Path, name: str) -> None:
     with pytest.raises(OutputError, match=r"^base is an input: name another folder with -o$"):
         run("tune train", ["--base", "base", "--data", f"run/{name}", "-o", "base"])
     assert content(desk) == before
+
+
+@pytest.mark.parametrize("words", [["report", "rows.jsonl"], ["diff", "rows.jsonl", "rows.jsonl"]])
+def test_a_file_is_reported_and_stdout_is_not(desk: Path, words: list[str]) -> None:
+    assert guard(*words, "-o", "out", cwd=desk).stderr == "guard: wrote out\n"
+    assert guard(*words, cwd=desk).stderr == ""
 
 
 def test_an_older_output_is_replaced_and_a_link_leads_where_it_led(desk: Path) -> None:

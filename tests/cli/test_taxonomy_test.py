@@ -134,7 +134,7 @@ def test_where_labels_are_can_be_said_and_what_has_none_is_counted(desk: Path, m
 
 
 def test_junit(desk: Path, model: Path) -> None:
-    run(desk, model, "--junit", "out.xml")
+    assert run(desk, model, "--junit", "out.xml").stderr == "guard: wrote out.xml\n"
     suite = ElementTree.parse(desk / "out.xml").getroot()
     assert {name: suite.get(name) for name in ("name", "tests", "failures", "skipped")} == {
         "name": "acme", "tests": "4", "failures": "1", "skipped": "1",

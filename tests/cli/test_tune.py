@@ -93,7 +93,7 @@ def test_from_records_to_other_scores(desk: Path, run: Path) -> None:
     """prepare → train → export → check --lora."""
     done = guard("tune", "export", "run", "--last", "-o", "adapter.gguf", cwd=desk)
     assert done.stderr == (
-        "guard: adapter.gguf: the adapter of run/checkpoints/step-00000024, of rank 4, for 14 matrices\n"
+        "guard: wrote adapter.gguf: the adapter of run/checkpoints/step-00000024, of rank 4, for 14 matrices\n"
     )
     plain, half, whole = (
         scores(desk, *options) for options in ([], ["--lora", "adapter.gguf:0.5"], ["--lora", "adapter.gguf"])
@@ -126,7 +126,7 @@ def test_what_prepare_says(desk: Path) -> None:
     assert sample.splitlines()[0].startswith("train.jsonl:")
     assert sample.splitlines()[1].startswith("  How do I make ")
     assert sample.splitlines()[2].startswith("  → \\n\\n")
-    assert end == "guard: p.jsonl: 16 examples of 8 records, under 2 policy variants"
+    assert end == "guard: wrote p.jsonl: 16 examples of 8 records, under 2 policy variants"
     assert (done.returncode, done.stdout) == (0, "")
     assert len((desk / "p.jsonl").read_text().splitlines()) == 16
 
@@ -165,7 +165,7 @@ def test_data_that_overlap_an_evaluation_set_are_refused(desk: Path) -> None:
     )
     assert (done.returncode, (desk / "r.jsonl").exists()) == (2, False)
     done = guard(*words, "--drop-overlap", cwd=desk)
-    assert done.stderr.endswith("guard: r.jsonl: 12 examples of 8 records, under 2 policy variants\n")
+    assert done.stderr.endswith("guard: wrote r.jsonl: 12 examples of 8 records, under 2 policy variants\n")
     assert done.returncode == 0
 
 

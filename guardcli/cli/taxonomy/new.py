@@ -94,11 +94,11 @@ def new(*, name: str, extends: str, extends_root: Path | None) -> int:
     # An invalid name, for example, is an error before anything is written.
     Taxonomy.from_yaml(text, str(path), extends_root=extends_root)
     _write(path, text)
-    output.echo_err(f"guard: wrote {path}")
+    output.report_written(path)
     schema = path.with_name(_SCHEMA)
     if not os.path.lexists(schema):
         _write(schema, json_schema_text())
-        output.echo_err(f"guard: wrote {schema}")
+        output.report_written(schema)
     return OK
 
 

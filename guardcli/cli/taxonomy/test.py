@@ -96,7 +96,7 @@ def test(
             run = session.run(taxonomy, _cases(taxonomy, data))
             _tell(run, suggest=suggest)
             if junit is not None:
-                output.write_file(junit, policy_test_report.as_junit(run, taxonomy.name))
+                output.write_result(junit, policy_test_report.as_junit(run, taxonomy.name))
             if watch:
                 _watch(load, taxonomy, run, lambda edited: session.run(edited, _cases(edited, data)), suggest=suggest)
         finally:

@@ -79,7 +79,7 @@ def export(
         )
     output.check_output_file(path, [*checkpoint.files, *base.files, *manifest_paths(checkpoint_folder)], "-o")
     num_matrices = export_gguf(checkpoint, base, path, template=manifest.get("template"), dtype=dtype)
-    output.echo_err(
-        f"guard: {path}: the adapter of {checkpoint_folder}, of rank {checkpoint.rank}, for {num_matrices:,} matrices"
+    output.report_written(
+        path, f"the adapter of {checkpoint_folder}, of rank {checkpoint.rank}, for {num_matrices:,} matrices"
     )
     return OK

@@ -261,11 +261,7 @@ def _finish(
         output.echo_err(f"guard: none of {pluralize(stats.num_records, 'record')} can be used: no examples written")
         return UNJUDGED
     written = "".join(f"{example.to_json()}\n" for example in examples)
-    if path is None:
-        output.write(written)
-    else:
-        output.write_file(path, written)
     num_records = pluralize(stats.num_records, "record")
     under = f"under {pluralize(len({example.policy for example in examples}), 'policy variant')}"
-    output.echo_err(f"guard: {path or '-'}: {pluralize(len(examples), 'example')} of {num_records}, {under}")
+    output.write_result(path, written, f"{pluralize(len(examples), 'example')} of {num_records}, {under}")
     return OK
