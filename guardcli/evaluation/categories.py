@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,20 @@ from guardcli.evaluation.metrics import (
     Floats,
     Interval,
     UndefinedMetric,
+    count_smallest_class,
     percentile_interval,
     ranking_statistic,
 )
 from guardcli.evaluation.system_metrics import worst_scores
 from guardcli.evaluation.systems import Prediction, System
 
-_Auprc: TypeAlias = "tuple[float, Floats]"  # with its bootstrap distribution
+
+class _Auprc(NamedTuple):
+    """An AUPRC with its bootstrap distribution, and how many samples the rarer label has."""
+
+    value: float
+    distribution: Floats
+    smallest_class: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,15 +198,19 @@ def category_scores(
 
 def _auprc(scores: Sequence[CategoryScore], bootstrap: Bootstrap) -> _Auprc | None:
     """None where there is one class only."""
+    labels = [one.applies for one in scores]
     try:
-        value, statistic = ranking_statistic("auprc", [one.applies for one in scores], [one.score for one in scores])
+        value, statistic = ranking_statistic("auprc", labels, [one.score for one in scores])
     except UndefinedMetric:
         return None
-    return value, bootstrap.distribution(statistic, [one.sample_index for one in scores])
+    distribution = bootstrap.distribution(statistic, [one.sample_index for one in scores])
+    return _Auprc(value, distribution, count_smallest_class(labels))
 
 
 def _interval(auprc: _Auprc | None) -> Interval | None:
-    return None if auprc is None else percentile_interval(*auprc)
+    if auprc is None:
+        return None
+    return percentile_interval(auprc.value, auprc.distribution, smallest_class=auprc.smallest_class)
 
 
 def _macro_average(auprcs: Sequence[_Auprc | None]) -> Interval | None:
@@ -208,5 +219,5 @@ def _macro_average(auprcs: Sequence[_Auprc | None]) -> Interval | None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a resample without a sample of any category
-        distribution: Floats = np.nanmean([distribution for _, distribution in defined], axis=0)
-    return percentile_interval(sum(value for value, _ in defined) / len(defined), distribution)
+        distribution: Floats = np.nanmean([auprc.distribution for auprc in defined], axis=0)
+    return percentile_interval(sum(auprc.value for auprc in defined) / len(defined), distribution)

@@ -22,6 +22,7 @@ from guardcli.evaluation.metrics import (
     ThresholdObjective,
     UndefinedMetric,
     choose_threshold,
+    count_smallest_class,
     paired_difference,
     ranking_statistic,
 )
@@ -218,7 +219,9 @@ def _compare(
         pass
     else:
         distribution = bootstrap.distribution(lambda w: other_statistic(w) - baseline_statistic(w), indices)
-        auprc, auprc_p = paired_difference(other_value - baseline_value, distribution)
+        auprc, auprc_p = paired_difference(
+            other_value - baseline_value, distribution, smallest_class=count_smallest_class(labels)
+        )
     return SystemComparison(
         baseline=baseline.system.name,
         system=other.system.name,

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from guardcli.errors import InputError, setting
 from guardcli.evaluation.datasets import Sample, get_field, has_field, missing_field_message
 from guardcli.evaluation.datasets.label_values import is_empty
-from guardcli.evaluation.metrics import Bootstrap, Interval, UndefinedMetric, paired_difference, ranking_statistic
+from guardcli.evaluation.metrics import (
+    Bootstrap,
+    Interval,
+    UndefinedMetric,
+    count_smallest_class,
+    paired_difference,
+    ranking_statistic,
+)
 from guardcli.evaluation.system_metrics import Metrics, ScoredSamples, compute_metrics
 from guardcli.evaluation.systems import System
 
@@ -98,7 +105,8 @@ def _gap(scored: ScoredSamples, english: ScoredSamples, bootstrap: Bootstrap) ->
         return None, None
     distribution = bootstrap.distribution(statistic, scored.indices)
     english_distribution = bootstrap.distribution(english_statistic, english.indices)
-    return paired_difference(value - english_value, distribution - english_distribution)
+    smallest_class = min(count_smallest_class(one.labels) for one in (scored, english))
+    return paired_difference(value - english_value, distribution - english_distribution, smallest_class=smallest_class)
 
 
 def _slice_value(sample: Sample, path: str) -> str:

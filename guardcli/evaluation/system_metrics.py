@@ -13,6 +13,7 @@ from guardcli.evaluation.metrics import (
     RankingMetric,
     ReliabilityDiagram,
     UndefinedMetric,
+    count_smallest_class,
     percentile_interval,
     ranking_statistic,
     reliability_diagram,
@@ -114,7 +115,8 @@ def compute_metrics(scored: ScoredSamples, bootstrap: Bootstrap) -> Metrics:
 
 def _ranking_interval(metric: RankingMetric, scored: ScoredSamples, bootstrap: Bootstrap) -> Interval | None:
     value, statistic = ranking_statistic(metric, scored.labels, scored.scores)
-    return percentile_interval(value, bootstrap.distribution(statistic, scored.indices))
+    distribution = bootstrap.distribution(statistic, scored.indices)
+    return percentile_interval(value, distribution, smallest_class=count_smallest_class(scored.labels))
 
 
 def _reliability(scored: ScoredSamples) -> ReliabilityDiagram | None:

@@ -14,15 +14,16 @@ from guardcli.conversation import Conversation, Key, Malformed, Message
 from guardcli.evaluation import EvalConfig, GateResult, ProbeResult, Steerability, evaluate
 from guardcli.evaluation.datasets import LabeledDataset
 from guardcli.evaluation.metrics import ThresholdObjective
+from guardcli.evaluation.probe_policies import PROBES
 from guardcli.judging import FitReport
 from guardcli.judging.calibration import BeforeAfter
 from guardcli.report.evaluation_report import EvaluationReport, as_json, as_markdown, as_page, as_text
 from guardcli.report.evaluation_report.tables import tables
-from guardcli.report.explanations import METRICS
+from guardcli.report.explanations import TERMS
 from guardcli.taxonomy import Taxonomy
 from tests.evaluation.planted import item, system
 from tests.judging.test_calibration import FITTED
-from tests.report.pages import Page, assert_inert
+from tests.report.pages import Node, Page, assert_inert
 from tests.rows import verdict
 
 STEERABILITY = Steerability(
@@ -71,7 +72,7 @@ def test_as_text() -> None:
     assert "TP, TN 2, 1" in lines
     assert "FN, FP 1, 1" in lines
     assert "not judged 0" in lines
-    assert any(line.startswith("S1 1 1.000 (") for line in lines)
+    assert "S1 1 1.000 1.000 1.000" in lines  # of one record: an interval would look certain
     assert "own removed turns safe 10 7 0.778 (0.453, 0.937) 1" in lines
     assert "inverted turns safe - - - -" in lines
     assert "turns when it should 0.778 (0.453, 0.937)" in lines
@@ -218,9 +219,17 @@ def test_the_page_says_which_gates_passed() -> None:
         ["failed", "one", "false positive rate ≤ 0.05", "0.5000"],
         ["failed", "one", "precision ≥ 0", "undefined"],
     ]
-    assert page.finding.endswith("(AUPRC 0.917). 2 of 3 gates failed.")
-    page = Page(as_page(replace(report(ONE), gates=gates[:1]), with_text=False))
-    assert page.finding.endswith(". 1 gate passed.")
+    for of, said in (
+        (gates, "2 of 3 gates failed"),
+        (gates[:1], "1 of 1 gate passed"),
+        (gates[:1] * 2, "2 of 2 gates passed"),
+    ):
+        shown = replace(report(ONE), gates=of)
+        page = Page(as_page(shown, with_text=False))
+        assert page.finding.endswith(f"(AUPRC 0.917). {said}.")
+        (tile,) = [figure for figure in figures(shown) if "gate" in figure.text]
+        assert tile.text == said
+        assert [node.attributes["class"] for node in tile.find("b")] == ["unsafe" if "failed" in said else "safe"]
     assert not Page(as_page(report(ONE), with_text=False)).has_section("gates")
 
 
@@ -246,10 +255,56 @@ def test_messages_and_ids_are_in_the_page_on_request_only() -> None:
     assert page.rows("mistakes")[0][3] == "set.jsonl:3 i3 message text 3"
 
 
-def test_every_metric_is_explained() -> None:
-    (table,) = [table for table in tables(report(ONE)) if table.title == "Overall"]
-    counts = {"TP, TN", "FN, FP", "not judged", "threshold"}
-    assert {row[0] for row in table.rows} - counts == set(METRICS)
+def terms_of(shown: EvaluationReport) -> set[str]:
+    page = Page(as_page(shown, with_text=False))
+    return {node.text for node in page.section("terms").find("dt")}
+
+
+CATEGORY_TERMS = {"one vs all", "one vs benign", "listed", "macro", "micro"}
+
+
+def test_what_is_on_the_page_is_explained_and_nothing_else() -> None:
+    scores = [{"S1": 0.9, "S2": 0.1}] * 5
+    plain = replace(report(replace(ONE, predictions=system([0.9, 0.2, 0.3, 0.6, 0.8]).predictions)), steerability={})
+    overall = {row[0] for row in next(tables(plain)).rows} - {"TP, TN", "FN, FP"} | {"TP", "TN", "FN", "FP"}
+    assert terms_of(plain) == overall | {"listed"}  # of the worst mistakes
+    steered = replace(plain, steerability={"one": STEERABILITY})
+    probes = {result.probe for result in STEERABILITY.results}
+    assert terms_of(steered) == terms_of(plain) | {"turns when it should", "stays when it should"} | probes
+    categories = report(system([0.9, 0.2, 0.3, 0.6, 0.8], categories=scores))
+    assert terms_of(replace(categories, steerability={})) == terms_of(plain) | CATEGORY_TERMS
+    everything = replace(
+        report(ONE, TWO, slice_by=("lang",), objectives=(ThresholdObjective("f1"),)), calibration=FITTED
+    )
+    assert {"FPR", "p", "McNemar", "log-loss", "tokens evaluated"} < terms_of(everything)
+
+
+def test_every_probe_is_explained() -> None:
+    assert {probe.name for probe in PROBES} < TERMS.keys()
+
+
+def test_one_system_is_not_counted() -> None:
+    assert [figure.text for figure in figures(report(ONE))] == ["5 labeled records", "3 unsafe (60.0%)"]
+    assert [figure.text for figure in figures(report(ONE, TWO))][2:] == ["2 systems"]
+
+
+def figures(shown: EvaluationReport) -> list[Node]:
+    return Page(as_page(shown, with_text=False)).root.find("div", class_="figure")
+
+
+POINT = "Without an interval: of one record, or the same in all resamples, so how certain it is is unknown."
+
+
+def test_a_value_of_one_record_does_not_look_certain() -> None:
+    shown = report(ONE, slice_by=("lang",))
+    noted = {table.title for table in tables(shown) if POINT in table.note}
+    assert noted == {"By category", "By lang"}
+    for said in (as_text(shown, color=False, width=160), as_markdown(shown), as_page(shown, with_text=False)):
+        assert "1.000 (1.000, 1.000)" not in " ".join(said.split())
+    (one,) = json.loads(as_json(shown))["systems"]
+    assert one["categories"]["S1"]["auprc_one_vs_all"] == {"value": 1.0, "low": None, "high": None}
+    assert one["means"]["macro_one_vs_all"].keys() == {"value", "low", "high"}
+    assert one["auprc"]["low"] < one["auprc"]["value"]
 
 
 def test_a_page_without_curves() -> None:

@@ -6,7 +6,7 @@ Labels are booleans, True is unsafe; scores are any finite numbers, higher is mo
 
 from __future__ import annotations
 
-from guardcli.evaluation.metrics.arrays import Floats, UndefinedMetric
+from guardcli.evaluation.metrics.arrays import Floats, UndefinedMetric, count_smallest_class
 from guardcli.evaluation.metrics.bootstrap import (
     Bootstrap,
     Interval,
@@ -58,6 +58,7 @@ __all__ = [
     "auroc",
     "average_precision",
     "choose_threshold",
+    "count_smallest_class",
     "paired_difference",
     "percentile_interval",
     "precision_recall_curve",

@@ -49,6 +49,11 @@ class RankedScores:
         return cls(order=order, labels=label_array[order], scores=ranked, starts=starts)
 
 
+def count_smallest_class(labels: Labels) -> int:
+    """How many samples have the rarer label."""
+    return int(min(np.count_nonzero(labels), len(labels) - np.count_nonzero(labels)))
+
+
 def to_arrays(labels: Labels, scores: Scores) -> tuple[NDArray[np.bool_], Floats]:
     """Both as arrays of one length (n,).
 

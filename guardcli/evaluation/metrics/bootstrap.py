@@ -24,11 +24,19 @@ Statistic = Callable[[Floats], Floats]  # weights (b, n) → the metric under ea
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value with its 95 % confidence interval."""
+    """A value with its 95 % confidence interval.
+
+    The interval is a single point where it is unknown how certain the value is: of one record, or where no resample
+    differs. It says nothing then, and least of all that the value is certain.
+    """
 
     value: float
     low: float
     high: float
+
+    @property
+    def is_point(self) -> bool:
+        return self.low == self.high
 
 
 class Bootstrap:
@@ -84,8 +92,15 @@ class Bootstrap:
         return counts.reshape(rows, self.num_samples).astype(np.uint16)
 
 
-def percentile_interval(value: float, distribution: Floats) -> Interval | None:
-    """The interval between the percentiles of a distribution; None if most resamples do not define the metric."""
+def percentile_interval(value: float, distribution: Floats, *, smallest_class: int | None = None) -> Interval | None:
+    """The interval between the percentiles of a distribution; None if most resamples do not define the metric.
+
+    Args:
+        smallest_class: How many samples the rarer label has, for a metric that ranks. Of one sample the interval is a
+            point: every resample that has it is of the same one, and differs in the other label only.
+    """
+    if smallest_class == 1:
+        return Interval(value, value, value)
     defined = distribution[~np.isnan(distribution)]
     if 2 * len(defined) < len(distribution):
         return None
@@ -93,15 +108,18 @@ def percentile_interval(value: float, distribution: Floats) -> Interval | None:
     return Interval(value, float(low), float(high))
 
 
-def paired_difference(value: float, distribution: Floats) -> tuple[Interval | None, float | None]:
+def paired_difference(
+    value: float, distribution: Floats, *, smallest_class: int | None = None
+) -> tuple[Interval | None, float | None]:
     """A paired difference with its interval and two-sided p-value.
 
     The p-value is twice the fraction of resamples on the other side of 0, each side counted with one more (Davison
-    and Hinkley, 1997, 4.2). Both are None if most resamples do not define the difference.
+    and Hinkley, 1997, 4.2). Both are None if most resamples do not define the difference; of one sample of a label
+    (`smallest_class`) there is no p-value.
     """
-    interval = percentile_interval(value, distribution)
-    if interval is None:
-        return None, None
+    interval = percentile_interval(value, distribution, smallest_class=smallest_class)
+    if interval is None or smallest_class == 1:
+        return interval, None
     defined = distribution[~np.isnan(distribution)]
     smaller_side = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
     return interval, min(1.0, 2 * (smaller_side + 1) / (len(defined) + 1))

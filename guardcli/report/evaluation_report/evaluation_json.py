@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from guardcli.evaluation import (
+    CategoryAverages,
     Metrics,
     ObjectivePicks,
     Slice,
@@ -59,7 +60,7 @@ def _system(report: EvaluationReport, result: SystemResult) -> dict[str, Any]:
             }
             for one in result.categories
         },
-        "means": None if result.category_averages is None else asdict(result.category_averages),
+        "means": _means(result.category_averages),
         "categories_unknown": dict(result.unmapped_categories),
         "slices": [_slice(part) for part in result.slices],
         "thresholds": [_picks(picks) for picks in result.picks],
@@ -67,6 +68,12 @@ def _system(report: EvaluationReport, result: SystemResult) -> dict[str, Any]:
         "missed": [_location(report, index) for index in result.false_negatives],
         "false_alarms": [_location(report, index) for index in result.false_positives],
     }
+
+
+def _means(averages: CategoryAverages | None) -> dict[str, Any] | None:
+    if averages is None:
+        return None
+    return {field.name: _interval(getattr(averages, field.name)) for field in fields(averages)}
 
 
 def _steerability(steerability: Steerability | None) -> dict[str, Any] | None:
@@ -152,5 +159,13 @@ def _location(report: EvaluationReport, index: int) -> dict[str, Any]:
     return {"source": key.source, "line": key.line, "part": key.part, "id": key.id}
 
 
-def _interval(value: Interval | None) -> dict[str, float] | None:
-    return None if value is None else asdict(value)
+def _interval(interval: Interval | None) -> dict[str, float | None] | None:
+    """The value and the ends of its interval; they are null where it is a point, and says nothing."""
+    if interval is None:
+        return None
+    known = not interval.is_point
+    return {
+        "value": interval.value,
+        "low": interval.low if known else None,
+        "high": interval.high if known else None,
+    }

@@ -5,17 +5,18 @@ Curves are inline SVG, and the page fetches nothing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guardcli.evaluation import SystemResult
+from guardcli.evaluation import GateResult, SystemResult
 from guardcli.evaluation.metrics import UndefinedMetric, precision_recall_curve
 from guardcli.judging.histogram import NUM_FINE_BINS, ScoreHistogram
 from guardcli.judging.verdict import Provenance
-from guardcli.report.evaluation_report.tables import EvaluationReport, format_interval, tables
-from guardcli.report.explanations import METRICS
+from guardcli.report.evaluation_report.tables import EvaluationReport, Table, format_interval, tables
+from guardcli.report.explanations import TERMS
 from guardcli.report.html_page import render_page
 from guardcli.report.page_parts import (
     CategoryNames,
@@ -55,6 +56,10 @@ def as_page(report: EvaluationReport, *, with_text: bool, context: PageContext |
     made_by = _provenances(results)
     names = CategoryNames.from_provenances(made_by, context)
     dataset = evaluation.dataset
+    shown_tables = list(tables(report))
+    mistakes = [
+        one for result in results for one in _mistakes(report, result, names, with_text=with_text) if one["rows"]
+    ]
     return render_page(
         "evaluation.html",
         {
@@ -66,20 +71,15 @@ def as_page(report: EvaluationReport, *, with_text: bool, context: PageContext |
             "unsafe": dataset.num_unsafe,
             "share": dataset.num_unsafe / len(dataset.samples),
             "gates": report.gates,
-            "num_passed": sum(gate.passed for gate in report.gates),
-            "tables": list(tables(report)),
+            "gates_result": _gates_result(report.gates),
+            "tables": shown_tables,
             "names": names,
             "curves": list(_curves(results)),
             "reliability": list(_reliability(results)),
             "systems": [_system(result) for result in results],
-            "mistakes": [
-                mistakes
-                for result in results
-                for mistakes in _mistakes(report, result, names, with_text=with_text)
-                if mistakes["rows"]
-            ],
+            "mistakes": mistakes,
             "resamples": evaluation.config.num_resamples,
-            "metrics": METRICS,
+            "terms": _terms(shown_tables, has_mistakes=bool(mistakes)),
             "with_text": with_text,
         },
         context,
@@ -110,11 +110,25 @@ def _finding(report: EvaluationReport) -> str:
         finding += f"; of {len(results)} systems {shorten(name)} ranks best (AUPRC {best:.3f})"
     if first.metrics.num_errors:
         finding += f"; it could not judge {pluralize(first.metrics.num_errors, 'record')}"
-    if missed := sum(not gate.passed for gate in report.gates):
-        finding += f". {missed} of {pluralize(len(report.gates), 'gate')} failed"
-    elif report.gates:
-        finding += f". {pluralize(len(report.gates), 'gate')} passed"
+    if report.gates:
+        finding += f". {' '.join(_gates_result(report.gates))}"
     return f"{finding}."
+
+
+def _gates_result(gates: Sequence[GateResult]) -> tuple[str, str]:
+    """How many gates failed, or that all passed, such as ("1 of 2", "gates failed")."""
+    missed = sum(not gate.passed for gate in gates)
+    noun = "gate" if len(gates) == 1 else "gates"
+    return f"{missed or len(gates):,} of {len(gates):,}", f"{noun} {'failed' if missed else 'passed'}"
+
+
+def _terms(shown: Sequence[Table], *, has_mistakes: bool) -> dict[str, str]:
+    """What the words of these tables mean, if it is known."""
+    cells = {cell for table in shown for cell in (*table.headings, *(row[0] for row in table.rows))}
+    words = cells | {word for cell in cells for word in re.split(r", | \(|\)", cell)}
+    if has_mistakes:
+        words.add("listed")
+    return {term: meaning for term, meaning in TERMS.items() if term in words}
 
 
 def _of(part: int, whole: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,7 @@ from guardcli.text.escaping import escape_terminal, pluralize
 from guardcli.text.lists import join_words
 
 NONE = "-"
+_NO_INTERVAL = "Without an interval: of one record, or the same in all resamples, so how certain it is is unknown."
 TURNED, STAYED = "turns when it should", "stays when it should"
 _METRICS = (
     ("AUPRC", "auprc"),
@@ -146,7 +147,8 @@ def _systems(results: Sequence[SystemResult], steerability: Mapping[str, Steerab
     note = "".join(f"Undefined over all thresholds: {reason}. " for reason in reasons)
     if results[0].unmapped_categories and not results[0].categories:
         note += f"No category of the policy for {_unmapped_names(results[0])}: name them with --map."
-    return Table("Overall", ("", *(system.name for system in systems)), tuple(rows), note.strip())
+    note = _with_points(note.strip(), (getattr(one, name) for one in all_metrics for _, name in _METRICS))
+    return Table("Overall", ("", *(system.name for system in systems)), tuple(rows), note)
 
 
 def _comparisons(report: EvaluationReport) -> Table:
@@ -162,7 +164,10 @@ def _comparisons(report: EvaluationReport) -> Table:
         )
         for one in report.evaluation.comparisons
     ]
-    note = "Paired comparison on the records that count for both systems."
+    note = _with_points(
+        "Paired comparison on the records that count for both systems.",
+        (one.auprc for one in report.evaluation.comparisons),
+    )
     headings = ("system", "records", "AUPRC", "p", "only it is correct", "only the first is correct", "p (McNemar)")
     return Table(f"Against {report.evaluation.comparisons[0].baseline}", headings, tuple(rows), note)
 
@@ -188,6 +193,11 @@ def _categories(result: SystemResult, suffix: str) -> Table:
         )
     headings = ("category", "unsafe", "AUPRC, one vs all", "one vs benign", "listed")
     note = f"No category of the policy for {_unmapped_names(result)}." if result.unmapped_categories else ""
+    intervals = [way for one in result.categories for way in (one.one_vs_all, one.one_vs_benign)]
+    if means is not None:
+        intervals += [means.macro_one_vs_all, means.macro_one_vs_benign]
+        intervals += [means.micro_one_vs_all, means.micro_one_vs_benign]
+    note = _with_points(note, intervals)
     return Table(f"By category{suffix}", headings, tuple(rows), note, names_categories=True)
 
 
@@ -215,6 +225,7 @@ def _slices(parts: Sequence[Slice], path: str, suffix: str) -> Table:
     note = (
         "The gap is the difference in AUPRC to English. AUPRC rises with the share of unsafe records." if gaps else ""
     )
+    note = _with_points(note, (one for part in parts for one in (part.metrics.auprc, part.metrics.f1, part.gap)))
     return Table(f"By {path}{suffix}", (*headings, *(["gap"] if gaps else [])), tuple(rows), note)
 
 
@@ -281,11 +292,23 @@ def _steerability_note(steerability: Steerability) -> str:
 
 
 def format_interval(interval: Interval | None, sign: Literal["", "+"] = "") -> str:
-    """Format a value with its interval, such as "0.912 (0.880, 0.941)"; with "+" positive ones have their sign."""
+    """Format a value with its interval, such as "0.912 (0.880, 0.941)"; with "+" positive ones have their sign.
+
+    An interval that is a point is left out: it would look certain.
+    """
     if interval is None:
         return NONE
+    if interval.is_point:
+        return f"{interval.value:{sign}.3f}"
     value, low, high = (f"{number:{sign}.3f}" for number in (interval.value, interval.low, interval.high))
     return f"{value} ({low}, {high})"
+
+
+def _with_points(note: str, intervals: Iterable[Interval | None]) -> str:
+    """Add to the note of a table why some values have no interval."""
+    if any(one is not None and one.is_point for one in intervals):
+        note += f" {_NO_INTERVAL}"
+    return note.strip()
 
 
 def _ratio(ratio: float | None) -> str:

@@ -70,6 +70,15 @@ def test_a_difference_that_is_there_is_found_and_one_that_is_not_is_not():
     assert p == pytest.approx(2 / 1000)
 
 
+def test_an_interval_of_one_sample_is_a_point_whatever_is_drawn_beside_it():
+    spread = np.array([0.2, 0.5, 1.0])
+    assert not percentile_interval(0.5, spread, smallest_class=2).is_point
+    assert percentile_interval(0.5, spread, smallest_class=1).is_point
+    assert percentile_interval(1.0, np.ones(3), smallest_class=9).is_point
+    interval, p = paired_difference(0.5, spread, smallest_class=1)
+    assert (interval.value, interval.is_point, p) == (0.5, True, None)
+
+
 def test_a_figure_that_hardly_a_resample_has_has_no_interval():
     assert percentile_interval(0.5, np.array([np.nan, np.nan, 0.5])) is None
     assert paired_difference(0.5, np.array([np.nan, np.nan, 0.5])) == (None, None)
