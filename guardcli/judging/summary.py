@@ -16,6 +16,7 @@ from guardcli.judging.verdict import Provenance, Verdict
 
 CASES = 15  # of each kind that are kept to be looked at
 CATEGORY_CASES = 3  # of each category
+NEAR = 0.1  # as far from its threshold a score is still near it
 MAX_CATEGORIES = 50  # of which cases are kept
 REASONS = 100  # distinct reasons for errors that are counted
 OTHER_REASONS = "other reasons"
@@ -53,7 +54,8 @@ class Summary:
     ...     summary.add(row)
 
     `histogram` counts the scores in NUM_FINE_BINS bins. `most_confident` are the unsafe rows with the highest scores,
-    `by_category` those of each category, and `borderline` the rows, safe or unsafe, nearest to their threshold.
+    `by_category` those of each category, and `borderline` the rows, safe or unsafe, nearest to their threshold, of
+    those within NEAR or with the flag "near_threshold".
     `off_threshold` counts rows whose verdict is not that of their score at their threshold: categories had thresholds
     of their own. `temperatures` counts calibrated rows; scores are the calibrated ones where a row has one.
 
@@ -109,7 +111,9 @@ class Summary:
             for category in row.categories or ():
                 if (cases := self.cases_of(category)) is not None:
                     cases.add(score, row)
-        self.borderline_cases.add(-abs(score - row.threshold), row)
+        distance = abs(score - row.threshold)
+        if distance <= NEAR or "near_threshold" in row.flags:
+            self.borderline_cases.add(-distance, row)
 
     def count_reason(self, reason: str, number: int = 1) -> None:
         """Count errors with a reason; the first REASONS different ones are counted by themselves."""

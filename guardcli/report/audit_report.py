@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from guardcli.judging.summary import KINDS, Summary
+from guardcli.judging.summary import KINDS, NEAR, Summary
+from guardcli.judging.verdict import Verdict
 from guardcli.report.explanations import FLAGS
 from guardcli.report.html_page import render_page
 from guardcli.report.page_parts import (
@@ -64,7 +65,7 @@ def as_page(summary: Summary, title: str, *, with_text: bool, context: PageConte
     context = context or PageContext()
     names = CategoryNames.from_provenances(summary.made_by, context)
     days = dict(sorted(summary.by_day.items()))
-    histogram, cases = summary.histogram, summary.by_category
+    histogram, cases = summary.histogram, _cases_by_category(summary)
     return render_page(
         "audit.html",
         {
@@ -94,8 +95,9 @@ def as_page(summary: Summary, title: str, *, with_text: bool, context: PageConte
                 for category, _ in summary.categories.most_common()
                 if category in cases
             ],
-            "most_confident": list(case_rows(summary.most_confident, names, with_text=with_text)),
+            "most_confident": list(case_rows(_most_confident(summary, cases), names, with_text=with_text)),
             "borderline": list(case_rows(summary.borderline, names, with_text=with_text)),
+            "near": NEAR,
             "with_text": with_text,
         },
         context,
@@ -117,6 +119,22 @@ def _finding(summary: Summary, names: CategoryNames) -> str:
     if not errors:
         return f"{finding}. Everything was judged."
     return f"{finding}. {errors:,} ({summary.share('error'):.2%}) could not be judged."
+
+
+def _cases_by_category(summary: Summary) -> dict[str, list[Verdict]]:
+    """Cases of each category; none if there is one category only, and the highest scores of all begin with them."""
+    cases = summary.by_category
+    if len(cases) == 1:
+        (rows,) = cases.values()
+        if len(summary.most_confident) > len(rows) == sum(row in summary.most_confident for row in rows):
+            return {}
+    return cases
+
+
+def _most_confident(summary: Summary, shown: Mapping[str, Sequence[Verdict]]) -> list[Verdict]:
+    """The rows with the highest scores; none if all of them are shown by category."""
+    rows = summary.most_confident
+    return [] if all(any(row in cases for cases in shown.values()) for row in rows) else rows
 
 
 def _categories(summary: Summary, names: CategoryNames) -> list[dict[str, Any]]:

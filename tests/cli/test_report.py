@@ -146,11 +146,33 @@ def test_examples_of_every_category(verdicts: Path) -> None:
     section = report(verdicts).section("examples")
     assert [heading.text for heading in section.find("h3")] == [
         *("Violent Crimes S1", "self-harm", "Indiscriminate Weapons S9"),
-        *("The highest scores of all", "Nearest to the threshold"),
+        "Near the threshold",
     ]
     rows = [[cell.text for cell in body.find("td")] for body in section.find("tbody")]
     assert rows[0] == ["unsafe", "0.9300", "0.5", "S1 Violent Crimes, self-harm", "chats.jsonl:2 user#1"]
     assert rows[2] == ["unsafe", "0.5100", "0.5", "S9 Indiscriminate Weapons", "b.jsonl:3 user#1"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "headings"),
+    [
+        ([row(1, 0.01), row(2, 0.02)], []),
+        ([row(1, 0.01), row(2, 0.4)], ["Near the threshold"]),
+        ([row(1, 0.9686)], ["Indiscriminate Weapons S9"]),
+        ([row(line, 0.9 + line / 100) for line in range(1, 4)], ["Indiscriminate Weapons S9"]),
+        ([row(line, 0.9 + line / 100) for line in range(1, 5)], ["The highest scores of all"]),
+        (
+            [*(row(line, 0.9 + line / 100) for line in range(1, 5)), row(5, 0.7, categories=["S1"])],
+            ["Indiscriminate Weapons S9", "Violent Crimes S1", "The highest scores of all"],
+        ),
+    ],
+)
+def test_examples_are_near_what_they_are_examples_of_and_not_shown_twice(
+    tmp_path: Path, rows: list[dict[str, Any]], headings: list[str]
+) -> None:
+    page = report(write(tmp_path / "v.jsonl", [one | {"taxonomy": LLAMA_GUARD_3} for one in rows]))
+    shown = [node.text for node in page.section("examples").find("h3")] if page.has_section("examples") else []
+    assert shown == headings
 
 
 def test_nothing_in_it_runs_or_is_fetched(verdicts: Path) -> None:
@@ -173,7 +195,7 @@ def test_messages_and_ids_on_request_only(tmp_path: Path) -> None:
     verdicts = write(tmp_path / "v.jsonl", rows)
     without, with_text = (report(verdicts, "--time", "ts", *options) for options in ([], ["--with-text"]))
     assert "planted" not in without.text
-    assert [pre.text for pre in with_text.root.find("pre")] == ["planted-text"] * 3
+    assert [pre.text for pre in with_text.root.find("pre")] == ["planted-text"]
     assert "chats.jsonl:1 user#1 planted-id" in with_text.text
     assert not any("planted" in (value or "") for node in without.root.walk() for value in node.attributes.values())
 

@@ -84,6 +84,14 @@ def test_cases_are_the_extremes() -> None:
     assert [abs(r.score - 0.5) for r in found.borderline] == pytest.approx(nearest)
 
 
+def test_borderline_cases_are_near_their_threshold() -> None:
+    scores = {1: 0.39, 2: 0.42, 3: 0.59, 4: 0.61}
+    rows = [verdict(line, score) for line, score in scores.items()]
+    far = verdict(5, 0.9686, flags=["near_threshold"])  # by a wide tolerance
+    found = summarize([*rows, far, verdict(6, 0.25, threshold=0.3)])
+    assert [row.key.line for row in found.borderline] == [6, 2, 3, 5]
+
+
 def test_every_category_has_cases_of_its_own() -> None:
     rows = [verdict(line, 0.5 + line / 100, categories=["S1"]) for line in range(1, 10)]
     found = summarize([*rows, verdict(10, 0.55, categories=["S2", "S1"]), verdict(11, 0.1)])
