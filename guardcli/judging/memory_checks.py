@@ -11,6 +11,7 @@ from guardcli.judging.diagnostics import Check
 from guardcli.models.llama import Gpu, free_gpu_memory
 from guardcli.models.memory import DEFAULT_PROMPT_TOKENS, MIN_PROMPT_TOKENS, MemoryEstimate, estimate_memory
 from guardcli.models.model_info import ModelInfo
+from guardcli.models.quantization import fits
 from guardcli.models.registry import RegisteredModel
 
 _GB = 1e9
@@ -44,14 +45,22 @@ def free_memory_check(available: AvailableMemory) -> Check:
 
 
 def known_models_check(models: Iterable[RegisteredModel], available: AvailableMemory) -> Check:
-    """Which of the registered models fit, each with the largest quantization that does."""
+    """Which of the registered models fit, each with the smallest file that keeps 4 bits of a weight."""
     free = available.largest
     usable = [model for model in models if model.is_judged_with]
     if free is None:
         return Check("known models", ", ".join(model.name for model in usable))
-    fitting = [f"{model.name} in {best}" for model in usable if (best := model.best_fitting(free)) is not None]
+    fitting = []
+    for model in usable:
+        file = model.smallest_file
+        if file is not None and fits(model.memory(file[1]), free):
+            fitting.append(f"{model.name} in {file[0]}")
     names = ", ".join(fitting) or "none"
-    return Check("known models", f"{names} {'fits' if len(fitting) < 2 else 'fit'} (guard models list)")
+    return Check(
+        "known models",
+        f"{names} {'fits' if len(fitting) < 2 else 'fit'} (guard models list; guard models pull takes the best file "
+        "that fits)",
+    )
 
 
 def model_memory_check(

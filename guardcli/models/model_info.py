@@ -19,6 +19,7 @@ from guardcli.models.identity import parts_of
 from guardcli.models.lookup import bundled_adapters, check_base, find_model, is_bundled
 from guardcli.models.memory import MemoryEstimate, WeightSizes, estimate_memory
 from guardcli.models.model_files import read_headers
+from guardcli.models.quantization import LOW_BITS
 from guardcli.models.tokenizers import check_tokenizer, missing_bytes
 from guardcli.prompts import Renderer, Template
 from guardcli.prompts.turns import ROLES, Turn
@@ -36,7 +37,6 @@ FILE_TYPES = {
 _TOKENS, _TOKEN_TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 _PROMPT_LENGTHS = (1024, 2048, 4096, 8192, 32768)  # tokens, of which memory is estimated
 _CONTROL = 3  # the type of a token that no text becomes
-LOW_BITS = ("Q2_", "Q3_", "IQ1_", "IQ2_", "IQ3_", "TQ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ def quantization_of(file: str) -> str:
 
 
 UNQUANTIZED = ("F32", "F16", "BF16")
+LOW_BITS = ("Q2_", "Q3_", "IQ1_", "IQ2_", "IQ3_", "TQ")  # less than 4 bits of a weight
 _MEMORY_FRACTION = 0.75  # of what is free: the rest is for buffers and whoever else runs
 
 

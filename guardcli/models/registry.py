@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from guardcli.models.memory import DEFAULT_PROMPT_TOKENS, kv_cells
-from guardcli.models.quantization import UNQUANTIZED, fits, quantization_of
+from guardcli.models.quantization import LOW_BITS, quantization_of
 from guardcli.prompts import TEMPLATES
 
 _KIB, _GB, _BILLION = 1024, 10**9, 10**9
@@ -167,10 +167,11 @@ class RegisteredModel:
         """Bytes of memory that a file of `n_bytes` needs: weights and cache for the longest prompt by default."""
         return n_bytes + kv_cells(min(DEFAULT_PROMPT_TOKENS, self.n_ctx_train)) * self.kv_bytes_per_token
 
-    def best_fitting(self, free_memory: int) -> str | None:
-        """The largest published quantization that fits into `free_memory` bytes; None if none does."""
-        quantized = {name: n_bytes for name, n_bytes in self.sizes.items() if name not in UNQUANTIZED}
-        return next((name for name, n_bytes in quantized.items() if fits(self.memory(n_bytes), free_memory)), None)
+    @property
+    def smallest_file(self) -> tuple[str, float] | None:
+        """The quantization and the bytes of the smallest file that keeps 4 bits of a weight; None if none is known."""
+        sizes = {name: n_bytes for name, n_bytes in self.sizes.items() if not name.startswith(LOW_BITS)}
+        return min(sizes.items(), key=lambda item: item[1], default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values, with the memory that each quantization needs and whether guard judges with it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from guardcli.errors import as_options
 from guardcli.models.local_models import LocalModel
 from guardcli.models.memory import MemoryEstimate
-from guardcli.models.model_info import LOW_BITS, ModelInfo
+from guardcli.models.model_info import ModelInfo
 from guardcli.models.registry import BundledModel, RegisteredModel
 from guardcli.report.terminal import Cell, format_styled, format_table
 from guardcli.text.escaping import escape_terminal, pluralize
@@ -67,9 +67,8 @@ def _bundled_row(model: BundledModel) -> list[Cell]:
 
 
 def _registered_row(model: RegisteredModel) -> list[Cell]:
-    """Sizes are those of the smallest published file that keeps at least 4 bits of a weight."""
-    sizes = {name: n_bytes for name, n_bytes in model.sizes.items() if not name.startswith(LOW_BITS)}
-    quantization, n_bytes = min(sizes.items(), key=lambda item: item[1], default=("", 0.0))
+    """Sizes are those of the smallest published file that keeps at least 4 bits of a weight; "-" if none is known."""
+    quantization, n_bytes = model.smallest_file or ("", 0.0)
     return [
         model.name,
         f"{format_gb(n_bytes)} {quantization}" if n_bytes else "-",

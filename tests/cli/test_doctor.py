@@ -18,8 +18,17 @@ def test_without_a_model() -> None:
     names = [line.partition(":")[0] for line in done.stdout.splitlines() if not line.startswith(" ")]
     assert names == ["guard", "llama-cpp-python", "llama.cpp", "GPU offload", "free memory", "known models", "model"]
     assert "-DGGML_CUDA=ON" in done.stdout
-    assert re.search(r"free memory: \d+\.\d GB\nknown models: .+ fits? \(guard models list\)\n", done.stdout)
+    assert re.search(r"free memory: \d+\.\d GB\nknown models: .+ fits? \(guard models list; .+\)\n", done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_known_model_has_the_file_that_the_list_has() -> None:
+    shown = guard("doctor").stdout
+    listed = guard("models", "list").stdout
+    fitting = re.findall(r"([\w.-]+) in (\w+)", shown.partition("known models: ")[2].splitlines()[0])
+    assert fitting
+    for name, quantization in fitting:
+        assert re.search(rf"^{re.escape(name)} +\d+\.\d\d GB {quantization} ", listed, re.MULTILINE)
 
 
 def test_a_model_that_does_not_answer(tiny_path: Path) -> None:

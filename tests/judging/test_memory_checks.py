@@ -64,13 +64,13 @@ def test_on_a_gpu(eight_gb: ModelInfo) -> None:
 def test_which_known_models_fit() -> None:
     models = [REGISTRY[name] for name in ("llama-guard-3-1b", "llama-guard-3-8b", "llama-guard-4-12b")]
     values = [known_models_check(models, AvailableMemory(free)).value for free in (100 * GB, 9 * GB, 2 * GB, GB)]
+    pull = "(guard models list; guard models pull takes the best file that fits)"
     assert values == [
-        "llama-guard-3-1b in Q5_K_M, llama-guard-3-8b in Q8_0 fit (guard models list)",
-        "llama-guard-3-1b in Q5_K_M, llama-guard-3-8b in IQ4_XS fit (guard models list)",
-        "llama-guard-3-1b in Q4_K_M fits (guard models list)",
-        "none fits (guard models list)",
+        f"llama-guard-3-1b in Q4_K_M, llama-guard-3-8b in IQ4_XS fit {pull}",
+        f"llama-guard-3-1b in Q4_K_M, llama-guard-3-8b in IQ4_XS fit {pull}",
+        f"llama-guard-3-1b in Q4_K_M fits {pull}",
+        f"none fits {pull}",
     ]
-    assert known_models_check(models, AvailableMemory(9 * GB, 100 * GB)).value.startswith(
-        "llama-guard-3-1b in Q5_K_M, llama-guard-3-8b in Q8_0 fit"
-    )
+    on_gpu = known_models_check(models, AvailableMemory(2 * GB, 100 * GB)).value
+    assert on_gpu.startswith("llama-guard-3-1b in Q4_K_M, llama-guard-3-8b in IQ4_XS fit")
     assert known_models_check(models, AvailableMemory(None)).value == "llama-guard-3-1b, llama-guard-3-8b"

@@ -35,6 +35,7 @@ def list_(*, local: bool, format_: str) -> int:
     """List the models that have a name: get one with guard models pull NAME, and judge with -m NAME.
 
     Sizes are those of the smallest file that keeps 4 bits of a weight. Memory is for prompts of up to 8,192 tokens.
+    A file of "-": no GGUF copy is known, and guard models pull NAME says what to convert.
     """
     if local:
         return _list_local(format_)
