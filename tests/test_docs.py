@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from guardcli.judging.writers import WRITERS
 from guardcli.prompts import TEMPLATES
 from guardcli.taxonomy import bundled_taxonomies
 from tests import families_page, row_page, settings_page, taxonomy_page, tiny
+from tests.cli.test_outputs import OUTPUTS
 from tests.doc_blocks import (
     PAGE_TIMEOUT,
     PAGES,
@@ -144,6 +147,61 @@ def test_the_first_page_has_a_verdict_a_policy_and_an_audit() -> None:
     text = "".join(block.text for block in BLOCKS["README.md"] if block.is_run)
     for command in ("guard check", "guard taxonomy test", "guard audit"):
         assert command in text
+
+
+OUTPUT_OPTIONS = {*(option for _, option in OUTPUTS), "--output"}
+
+
+def written_names(block: Block) -> Iterator[str]:
+    """The names of the files and folders that the commands of a block write where they run."""
+    lexer = shlex.shlex(block.text.replace("\\\n", " "), posix=True, punctuation_chars="();<>|&\n")
+    lexer.whitespace, lexer.whitespace_split = " \t", True
+    words = [*lexer]
+    command = []
+    for word, following in zip(words, [*words[1:], "\n"], strict=True):
+        if set(word) <= set(";|&\n()"):
+            command = []
+            continue
+        command.append(word)
+        if word in (">", ">>") or (command[0] == "guard" and word in OUTPUT_OPTIONS):
+            yield from [following, *([f"{following}.journal"] if command[:2] == ["guard", "audit"] else [])]
+        if command[:-1] == ["guard", "taxonomy", "new"]:
+            yield from (f"{word}.yaml", "taxonomy.schema.json")
+
+
+def written_on_the_pages() -> set[str]:
+    names = {name for block in ALL_BLOCKS if block.language == "sh" for name in written_names(block)}
+    return {name for name in names if not name.startswith("/")}
+
+
+def test_what_a_block_writes_is_found() -> None:
+    text = (
+        "guard audit a.jsonl \\\n  -o b.jsonl && guard report b.jsonl --output c.html\n"
+        "grep -o x a | guard filter --save-verdicts why.jsonl > d.jsonl\nguard taxonomy new mine --extends x  # > e\n"
+    )
+    names = ["b.jsonl", "b.jsonl.journal", "c.html", "why.jsonl", "d.jsonl", "mine.yaml", "taxonomy.schema.json"]
+    assert [*written_names(Block("x.md", 1, "sh", (), text))] == names
+    assert {"unsafe.jsonl", "relaxed.yaml", "alone", "run", "whole.jsonl"} < written_on_the_pages()
+
+
+def test_what_the_commands_leave_in_the_examples_is_ignored_and_the_examples_are_not(tmp_path: Path) -> None:
+    listed = subprocess.run(["git", "ls-files", "examples"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("it needs a clone")
+    committed = set(listed.stdout.splitlines())
+    assert "examples/chats.jsonl" in committed
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for name in (".gitignore", "examples/.gitignore"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("run", "plain", "second"):
+        (tmp_path / "examples" / name).mkdir()
+    written = {f"examples/{name}" for name in written_on_the_pages()}
+    done = subprocess.run(
+        ["git", "check-ignore", "--stdin"],
+        cwd=tmp_path, input="\n".join(sorted(committed | written)), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert set(done.stdout.splitlines()) == written - committed
 
 
 def test_blocks_that_are_not_run_say_why() -> None:
