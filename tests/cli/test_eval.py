@@ -108,7 +108,7 @@ def test_models_and_policies_judge_and_their_rows_are_kept(desk: Path, guard_pat
         *("--shots", "0", "--shots", "2", "--steerability"),
         *("--save-verdicts", "kept.jsonl", "--format", "json"), cwd=desk,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "guard: wrote kept.jsonl\n")
     zero, two = json.loads(done.stdout)["systems"]
     assert [zero["system"], two["system"]] == ["tiny-guard shots 0-shot", "tiny-guard shots 2-shot"]
     assert two["tokens"] > 0

@@ -292,7 +292,7 @@ def figures(shown: EvaluationReport) -> list[Node]:
     return Page(as_page(shown, with_text=False)).root.find("div", class_="figure")
 
 
-POINT = "Without an interval: of one record, or the same in all resamples, so how certain it is is unknown."
+POINT = "Values without an interval are of one record, or the same in all resamples: nothing says how certain they are."
 
 
 def test_a_value_of_one_record_does_not_look_certain() -> None:

@@ -25,7 +25,9 @@ from guardcli.text.escaping import escape_terminal, pluralize
 from guardcli.text.lists import join_words
 
 NONE = "-"
-_NO_INTERVAL = "Without an interval: of one record, or the same in all resamples, so how certain it is is unknown."
+_NO_INTERVAL = (
+    "Values without an interval are of one record, or the same in all resamples: nothing says how certain they are."
+)
 TURNED, STAYED = "turns when it should", "stays when it should"
 _METRICS = (
     ("AUPRC", "auprc"),
