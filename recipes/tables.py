@@ -18,9 +18,12 @@ def format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def format_interval(interval: Sequence[float] | None) -> str:
-    """A value with the ends of its interval; nothing for None."""
-    return "" if interval is None else f"{interval[0]:.3f} ({interval[1]:.3f}, {interval[2]:.3f})"
+def format_interval(interval: Sequence[float | None] | None) -> str:
+    """A value with the ends of its interval, if they are known; nothing for None."""
+    if interval is None:
+        return ""
+    value, low, high = interval
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f}, {high:.3f})"
 
 
 def format_percent(interval: Sequence[float] | None) -> str:

@@ -30,20 +30,20 @@ def pictures(figures: Mapping[str, Any]) -> dict[str, str]:
     zero_shot, few_shot, dropping, adapting = (
         figures[name] for name in ("zero-shot", "few-shot", "dropping", "adapting")
     )
-    prompted = [(name, system["auprc"]) for name, system in zero_shot["systems"].items()]
-    prompted += [(f"{_shots_name(n)} (fewer rows)", one["auprc"]) for n, one in few_shot["systems"].items()]
+    prompted = [(name, _ends(system["auprc"])) for name, system in zero_shot["systems"].items()]
+    prompted += [(f"{_shots_name(n)} (fewer rows)", _ends(one["auprc"])) for n, one in few_shot["systems"].items()]
     steered = [
-        (f"{probe}, {name}", one["probes"][probe]["share"])
+        (f"{probe}, {name}", _ends(one["probes"][probe]["share"]))
         for probe in _probes(dropping)
         for name, one in dropping["arms"].items()
         if probe in one["probes"] and one["probes"][probe]["share"] is not None
     ]
     systems = adapting["systems"]
     learned = {
-        label: [(share, systems[f"{start}-{share * 100:.0f}"]["auprc"]) for share in SHARES]
+        label: [(share, _ends(systems[f"{start}-{share * 100:.0f}"]["auprc"])) for share in SHARES]
         for start, label in _STARTS.items()
     }
-    learned["smol, prompted"] = [(0.0, systems["smol-0-shot"]["auprc"])]
+    learned["smol, prompted"] = [(0.0, _ends(systems["smol-0-shot"]["auprc"]))]
     return {
         "paper-prompting.svg": intervals("AUPRC on OpenAI's moderation set", prompted, low=_LOWEST),
         "paper-dropping.svg": intervals("Verdicts that follow a change of the list", steered),
@@ -117,6 +117,12 @@ def _costs(figures: Mapping[str, Any]) -> Iterator[str]:
         )
     header = ("guard", "tokens, training", "seconds, training", "tokens, 1,000 rows", "seconds, 1,000 rows")
     yield from table(header, rows)
+
+
+def _ends(interval: Sequence[float | None]) -> Sequence[float]:
+    """A value and the ends of its interval; where they are not known, the value alone."""
+    value = interval[0] or 0.0
+    return [value, *(value if end is None else end for end in interval[1:])]
 
 
 _MEASURES = ("AUPRC (95 %)", "F1", "FPR", "recall")

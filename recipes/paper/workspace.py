@@ -153,8 +153,8 @@ def differences(evaluation: Mapping[str, Any]) -> list[Row]:
     return [{"auprc": interval(one["auprc"]), "p": one["auprc_p"]} for one in evaluation["comparisons"]]
 
 
-def interval(value: Mapping[str, float] | None) -> list[float] | None:
-    """A value with the ends of its 95 % interval."""
+def interval(value: Mapping[str, float | None] | None) -> list[float | None] | None:
+    """A value with the ends of its 95 % interval, None where they are not known."""
     return None if value is None else [value["value"], value["low"], value["high"]]
 
 

@@ -73,7 +73,9 @@ def run(desk: Path, examples: Path) -> Path:
     counts = re.fullmatch(TOKENS, said.pop(0))
     assert counts is not None
     total, prefix, evaluated = (int(number.replace(",", "")) for number in counts.groups())
-    assert evaluated == total - prefix // 2  # all steps are of two examples under one policy
+    num_examples = len(examples.read_text("utf-8").splitlines())
+    # All steps are of two examples under one policy, and the last token of none is evaluated.
+    assert evaluated == total - prefix // 2 - num_examples
     assert said == [
         "guard: step 0: held-out AUPRC #",
         "guard: step 12: loss #, held-out AUPRC #",
