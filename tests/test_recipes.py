@@ -19,7 +19,7 @@ from recipes.smol import build_data, evaluate, train
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.linear_baseline import LinearBaseline
 from recipes.smol.long_texts import JOINED, balanced_by_length, joined_records, responses_as_messages
-from recipes.smol.made_policies import MadePolicy, native_policies, opposite_policies, topic_policies
+from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
 from recipes.smol.own_texts import own_records
 from recipes.smol.policy_reading import Judge, Reading, exchanged, read_changes, read_unseen
 from recipes.smol.records import HAZARDS, HERE, Record, read_records
@@ -206,29 +206,6 @@ def test_topic_policies_say_either_of_the_same_messages(tmp_path: Path) -> None:
     assert len(both) > 200
 
 
-def test_each_message_of_an_opposite_policy_violates_one_of_two_descriptions(tmp_path: Path) -> None:
-    for policy in opposite_policies(number=20, seed=0):
-        policy.write(tmp_path)
-        taxonomy = Taxonomy.load(tmp_path / f"{policy.taxonomy['name']}.yaml")
-        assert Counter(Counter(category.name for category in taxonomy.categories).values()) == {2: 2}
-        assert len({category.description for category in taxonomy.categories}) == 4
-        rows = [json.loads(line) for line in policy.lines]
-        assert {len(row["categories"]) for row in rows} == {1}
-        violated = Counter(row["categories"][0] for row in rows)
-        assert {*violated} == {category.id for category in taxonomy.categories}
-
-
-def test_a_harmless_exchange_stands_before_each_message(tmp_path: Path) -> None:
-    rows = [{"messages": [{"role": "user", "content": f"text {number}"}], "label": "safe"} for number in range(30)]
-    path = tmp_path / "records.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    train.put_behind_exchanges(path, seed=0)
-    changed = records_of(path)
-    assert [row["messages"][2:] for row in changed] == [row["messages"] for row in rows]
-    assert {tuple(message["role"] for message in row["messages"]) for row in changed} == {("user", "assistant", "user")}
-    assert len({row["messages"][0]["content"] for row in changed}) > 10
-
-
 def test_every_hazard_has_other_names_and_descriptions() -> None:
     wordings = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
     assert [*wordings] == [*HAZARDS]
@@ -249,16 +226,9 @@ def test_unseen_policies_have_as_many_violating_cases_as_others() -> None:
     assert Counter(line.unsafe for line in everyday_lines()) == {False: 20, True: 10}
 
 
-def _yaml(name: str) -> list[dict[str, Any]]:
-    value: list[dict[str, Any]] = yaml.safe_load((HERE / f"{name}.yaml").read_text("utf-8"))
-    return value
-
-
 def test_topics_and_unseen_texts_have_nothing_in_common() -> None:
     unseen = NearDoubles(unseen_texts())
-    groups = [
-        group for name in ("topics", "opposites") for group in yaml.safe_load((HERE / f"{name}.yaml").read_text())
-    ]
+    groups = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
     assert [text for group in groups for kind in group["kinds"] for text in kind["texts"] if unseen.has(text)] == []
 
 
@@ -366,17 +336,15 @@ def test_evaluation_of_a_model_is_not_repeated(data: Path, tmp_path: Path, guard
 @pytest.mark.slow
 def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built, examples = tmp_path / "data", tmp_path / "examples"
-    build(data, built, "--native", "0", "--topics", "12", "--opposites", "4")
-    verdicts_stage, questions_stage, lists_stage, opposites_stage = train.STAGES
+    build(data, built, "--native", "0", "--topics", "12")
+    verdicts_stage, questions_stage, lists_stage = train.STAGES
     whole, varied = lists_stage.parts
     few = replace(lists_stage, skip=100, num_made=6, parts=[replace(whole, num_records=150), varied])
-    behind = [replace(part, num_records=20) for part in opposites_stage.parts if part.behind_exchange]
-    last = replace(opposites_stage, skip=100, parts=behind)
-    monkeypatch.setattr(train, "STAGES", (verdicts_stage, questions_stage, few, last))
+    monkeypatch.setattr(train, "STAGES", (verdicts_stage, questions_stage, few))
     train.prepare(built, examples, seed=0)
     names = [f"{scored}{stage.name}" for stage in train.STAGES for scored in ("", "scored-")]
     assert sorted(path.name for path in examples.iterdir()) == sorted(f"{name}.jsonl" for name in names)
-    verdicts, scored, questions, scored_questions, lists, scored_lists, opposites, _ = (
+    verdicts, scored, questions, scored_questions, lists, scored_lists = (
         records_of(examples / f"{name}.jsonl") for name in names
     )
     assert {row["template"] for row in (*verdicts, *scored)} == {"smol-guard"}
@@ -395,15 +363,6 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
     del asked[lists[299]["line"]]
     assert {13, 14} <= set(asked.values()) <= {1, 13, 14}
     assert max(row["weight"] for row in lists if row["label"] == "unsafe") > max(row["weight"] for row in questions)
-    # Records stand behind an exchange, and a message of an opposite policy is called unsafe by one of two descriptions.
-    asked = Counter(row["prompt"].count("<|im_start|>assistant") for row in opposites)
-    assert {*asked} == {0, 1}
-    labels = {}
-    for row in opposites:
-        if "<|im_start|>assistant" not in row["prompt"]:
-            message, _, question = row["prompt"].partition("<|im_start|>policy\n")
-            labels.setdefault(message + question.partition("\n")[0], set()).add(row["label"])
-    assert sum(found == {"safe", "unsafe"} for found in labels.values()) > 50
     before = (examples / "questions.jsonl").stat().st_mtime_ns
     train.prepare(built, examples, seed=0)
     assert (examples / "questions.jsonl").stat().st_mtime_ns == before

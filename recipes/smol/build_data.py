@@ -2,8 +2,8 @@
 
     python -m recipes.smol.build_data DATA OUT
 
-writes train.jsonl and held_out.jsonl, whose categories are hazards of Llama Guard 3, and policies/ and opposites/,
-taxonomies made up at random, each with records that are labeled under it. The same data and seed give the same files.
+writes train.jsonl and held_out.jsonl, whose categories are hazards of Llama Guard 3, and policies/, taxonomies made up
+at random, each with records that are labeled under it. The same data and seed give the same files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from guardcli.training.augmentation.contamination import words
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.hazard_guess import HazardGuess
 from recipes.smol.long_texts import ANSWERS, JOINED, balanced_by_length, joined_records, responses_as_messages
-from recipes.smol.made_policies import native_policies, opposite_policies, topic_policies
+from recipes.smol.made_policies import native_policies, topic_policies
 from recipes.smol.own_texts import SOURCE as OWN
 from recipes.smol.own_texts import own_records
 from recipes.smol.records import Record, evaluated_benign_rows, read_records, read_rows
@@ -70,12 +70,9 @@ _HELD_OUT_SHARE = 0.1  # of the prompts of a set
 )
 @click.option("--native", type=click.IntRange(min=0), default=60, show_default=True, help="Policies of native names.")
 @click.option("--topics", type=click.IntRange(min=0), default=100, show_default=True, help="Policies about topics.")
-@click.option("--opposites", type=click.IntRange(min=0), default=120, show_default=True, help="Opposite policies.")
 @click.option("--seed", type=int, default=0, show_default=True)
-def build_data(
-    *, data: Path, out: Path, size: int, held_out: int, native: int, topics: int, opposites: int, seed: int
-) -> None:
-    """Write train.jsonl, held_out.jsonl, policies/ and opposites/ from the folder DATA to the folder OUT."""
+def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, topics: int, seed: int) -> None:
+    """Write train.jsonl, held_out.jsonl and policies/ from the folder DATA to the folder OUT."""
     evaluated = NearDoubles((*_evaluated_texts(data), *unseen_texts()))
     records = _with_hazards(
         [r for name in CAPS for r in read_records(data, name, seed) if not evaluated.has(_prompt(r))]
@@ -89,8 +86,7 @@ def build_data(
     trainable += [r for r in responses_as_messages(trainable) if not (evaluated.has(r.text) or known.has(r.text))]
     trainable += joined_records(trainable, sum(_MADE_CAPS[JOINED]), seed)
     train = balanced_by_length(_weighted(_fill_up(_select(trainable, size), trainable, _MIN_TRAINED)))
-    for name in ("policies", "opposites"):
-        (out / name).mkdir(parents=True, exist_ok=True)
+    (out / "policies").mkdir(parents=True, exist_ok=True)
     for name, found in (("train", _shuffled(train, seed)), ("held_out", held)):
         (out / f"{name}.jsonl").write_text("".join(f"{record.to_json()}\n" for record in found), "utf-8")
         _report(name, found)
@@ -101,8 +97,6 @@ def build_data(
         *topic_policies(unsafe, harmless, topics, seed),
     ):
         policy.write(out / "policies")
-    for policy in opposite_policies(opposites, seed):
-        policy.write(out / "opposites")
 
 
 def _evaluated_texts(data: Path) -> Iterator[str]:

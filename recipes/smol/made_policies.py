@@ -1,9 +1,8 @@
 """Policies made up at random, with records labeled under them, so that a model learns to read policies.
 
-Three kinds. *Native* policies list a few of the data sets' own fine categories by name. *Topic* policies say of
+Two kinds. *Native* policies list a few of the data sets' own fine categories by name. *Topic* policies say of
 harmless topics which are unsafe and which are safe; the opposite policy is as likely, so the messages alone tell
-nothing. *Opposite* policies have both in one: of two categories about a topic, each calls unsafe what the other calls
-safe, so that not even the topic tells anything.
+nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ _PER_CATEGORY = 4
 _BRIEF = 320  # characters; policies are many, and each of their messages is there to be compared with a name
 _MAX_GROUPS = 4
 _MAX_HAZARDS = 3
-_NUM_OPPOSED = 2  # groups of an opposite policy
 _SHARE_WITH_HAZARDS = 0.5
 _SHARE_BY_NAME = 0.35  # of topic policies: each unsafe topic is a category by its name, without a description
 
@@ -100,7 +98,7 @@ def topic_policies(
 ) -> Iterator[MadePolicy]:
     """Policies about the topics of topics.yaml; half of them list a few hazards, too."""
     random = Random(f"topics {seed}")
-    groups = _groups("topics")
+    groups = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
     wordings, by_hazard = _wordings(), _by_hazard(unsafe)
     for at in range(number):
         by_name = random.random() < _SHARE_BY_NAME
@@ -116,40 +114,12 @@ def topic_policies(
                 drawn = random.sample(by_hazard[hazard], min(_PER_CATEGORY, len(by_hazard[hazard])))
                 entries.append((dict(wording), [_brief(record).to_json(["{id}"]) for record in drawn]))
         random.shuffle(entries)
-        lines = [*_lines(entries), *allowed]
+        lines = [line.replace("{id}", f"S{id_}") for id_, (_, found) in enumerate(entries, start=1) for line in found]
+        lines += allowed
         lines += [_brief(record).to_json([]) for record in random.sample(list(harmless), len(lines) // 6)]
         random.shuffle(lines)
-        detail = "names" if by_name else "full"
-        yield MadePolicy(_taxonomy(f"topics-{at:03}", detail, _with_ids(entries)), tuple(lines))
-
-
-def opposite_policies(number: int, seed: int) -> Iterator[MadePolicy]:
-    """Policies about the topics of topics.yaml and opposites.yaml. Each message violates one of two categories."""
-    random = Random(f"opposites {seed}")
-    groups = [group for name in ("topics", "opposites") for group in _groups(name)]
-    for at in range(number):
-        entries: list[tuple[dict[str, str], list[str]]] = []
-        for group in random.sample(groups, _NUM_OPPOSED):
-            first, second = _split(group["kinds"], random)
-            for unsafe, safe in ((first, second), (second, first)):
-                entries += _topic_categories(group["group"], unsafe, safe, random, by_name=False)
-        random.shuffle(entries)
-        yield MadePolicy(_taxonomy(f"opposites-{at:03}", "full", _with_ids(entries)), tuple(_lines(entries)))
-
-
-def _groups(name: str) -> list[dict[str, Any]]:
-    value: list[dict[str, Any]] = yaml.safe_load((HERE / f"{name}.yaml").read_text("utf-8"))
-    return value
-
-
-def _with_ids(entries: Sequence[tuple[Mapping[str, str], Sequence[str]]]) -> list[dict[str, str]]:
-    """The categories of entries, numbered."""
-    return [{"id": f"S{id_}", **category} for id_, (category, _) in enumerate(entries, start=1)]
-
-
-def _lines(entries: Sequence[tuple[Mapping[str, str], Sequence[str]]]) -> list[str]:
-    """The lines that violate the numbered categories."""
-    return [line.replace("{id}", f"S{id_}") for id_, (_, lines) in enumerate(entries, start=1) for line in lines]
+        categories = [{"id": f"S{id_}", **category} for id_, (category, _) in enumerate(entries, start=1)]
+        yield MadePolicy(_taxonomy(f"topics-{at:03}", "names" if by_name else "full", categories), tuple(lines))
 
 
 def _wordings() -> dict[str, list[dict[str, str]]]:

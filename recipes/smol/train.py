@@ -18,7 +18,6 @@ from pathlib import Path
 from random import Random
 
 import click
-import yaml
 
 from recipes.commands import guard, packaged_base, unpacked
 from recipes.smol.build_data import build_data
@@ -34,14 +33,10 @@ _SHARED = ("--rank", "16", "--alpha", "32", "--max-length", "420", "--checkpoint
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Training records in a row, how many of them, None for all that are left, and how they are prepared.
-
-    With `behind_exchange` a harmless exchange stands before each.
-    """
+    """Training records in a row, how many of them, None for all that are left, and how they are prepared."""
 
     num_records: int | None
     options: Sequence[str]
-    behind_exchange: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +44,7 @@ class Stage:
     """A training: the template of its examples, and which they are. It starts from the stage before.
 
     Its parts are of the training records after the first `skip`. `num_made` messages of the made policies are asked
-    about, too, None for all, and all of the opposite ones with `opposites`. `balance` gives unsafe answers weight where
-    nearly all answers are safe.
+    about, too, None for all. `balance` gives unsafe answers weight where nearly all answers are safe.
     """
 
     name: str
@@ -60,16 +54,14 @@ class Stage:
     parts: Sequence[Part]
     skip: int = 0
     num_made: int | None = 0
-    opposites: bool = False
     balance: bool = False
 
 
 _NAMES = ("--names", str(HERE / "names.yaml"))
 
 # Verdicts under one list first, which are quick to learn. What the model then knows of harmful texts answers the
-# questions about them. Then come all questions of the whole list about each message, as a guard asks them: after two
-# others a message, one wrong answer of fourteen was too likely. Last are messages behind others, and descriptions that
-# say the opposite of each other about the same message.
+# questions about them. Last come all questions of the whole list about each message, as a guard asks them: after two
+# others a message, one wrong answer of fourteen was too likely.
 STAGES = (
     Stage(name="verdicts", template=LIST, batch_size=32, learning_rate=1e-3, parts=[Part(None, ["--copies", "0"])]),
     Stage(
@@ -93,19 +85,6 @@ STAGES = (
         num_made=350,
         balance=True,
     ),
-    Stage(
-        name="opposites",
-        template=QUESTION,
-        batch_size=256,
-        learning_rate=6e-4,
-        parts=[
-            Part(450, ["--copies", "0", "--negatives", "13"]),
-            Part(250, ["--copies", "0", "--negatives", "13"], behind_exchange=True),
-        ],
-        skip=7200,
-        opposites=True,
-        balance=True,
-    ),
 )
 
 
@@ -124,7 +103,7 @@ STAGES = (
 def train(
     *, data: Path, out: Path, base: Path | None, epochs: float, size: int, threads: int | None, seed: int, until: str
 ) -> None:
-    """Build the data, train in four stages, export OUT/smol-guard.gguf, and evaluate it."""
+    """Build the data, train in three stages, export OUT/smol-guard.gguf, and evaluate it."""
     base = base or packaged_base()
     built, examples, adapter = out / "data", out / "examples", out / "smol-guard.gguf"
     if not (built / "train.jsonl").exists():
@@ -172,41 +151,20 @@ def _stage_lines(stage: Stage, built: Path, examples: Path, seed: int) -> list[s
     for part in stage.parts:
         if not _write_first(records, part.num_records, left):
             break
-        if part.behind_exchange:
-            put_behind_exchanges(records, seed)
         options = (*part.options, "--pair-field", "pair", "--seed", seed)
         lines += _lines(_prepare(records, kept, stage.template, *options))
     if stage.balance:
         rows = map(json.loads, _lines(built / "train.jsonl"))
         lines = balance(lines, Counter(id_ for row in rows for id_ in row["categories"]))
     if stage.num_made != 0:
-        made = thin(_made_lines(built / "policies", kept, stage, "2"), stage.num_made, seed)
+        made: list[str] = []
+        for taxonomy in sorted((built / "policies").glob("*.yaml")):
+            options = ("-t", taxonomy, "--copies", "0", "--negatives", "2")
+            made += _lines(_prepare(taxonomy.with_suffix(".jsonl"), kept, stage.template, *options))
+        made = thin(made, stage.num_made, seed)
         lines += balance(made, {}) if stage.balance else made
-    if stage.opposites:
-        lines += thin(_made_lines(built / "opposites", kept, stage, "3"), None, seed)
     kept.unlink(missing_ok=True)
     return lines
-
-
-def _made_lines(policies: Path, kept: Path, stage: Stage, negatives: str) -> list[str]:
-    """The examples of all policies in a folder."""
-    lines: list[str] = []
-    for taxonomy in sorted(policies.glob("*.yaml")):
-        options = ("-t", taxonomy, "--copies", "0", "--negatives", negatives)
-        lines += _lines(_prepare(taxonomy.with_suffix(".jsonl"), kept, stage.template, *options))
-    return lines
-
-
-def put_behind_exchanges(path: Path, seed: int) -> None:
-    """Put a harmless exchange before the messages of each record of a file."""
-    random = Random(f"exchanges {seed}")
-    exchanges = yaml.safe_load((HERE / "exchanges.yaml").read_text("utf-8"))
-    rows = []
-    for row in map(json.loads, _lines(path)):
-        asked, answered = random.choice(exchanges)
-        before = [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
-        rows.append(json.dumps(row | {"messages": [*before, *row["messages"]]}, ensure_ascii=False) + "\n")
-    path.write_text("".join(rows), "utf-8")
 
 
 def thin(lines: Sequence[str], num_messages: int | None, seed: int) -> list[str]:
