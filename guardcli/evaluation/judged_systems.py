@@ -199,7 +199,7 @@ def _short_name(identity: str) -> str:
     """A model's name, and its adapters', without their digests; a bundled model's own name."""
     name = re.sub(r"@[0-9a-f]+", "", identity)
     for bundled in BUNDLED_MODELS.values():
-        name = name.replace(f"{Path(bundled.base.name).stem}+{bundled.adapter.stem}:1.0", bundled.name)
+        name = name.replace(bundled.identity_name, bundled.name)
     return name
 
 

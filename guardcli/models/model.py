@@ -20,13 +20,11 @@ from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
 from guardcli.models.lookup import bundled_adapters, check_base, find_model, is_bundled
 from guardcli.models.model_files import read_headers
-from guardcli.models.registry import notice_of
+from guardcli.models.registry import UNPACKED_MARK, notice_of
 from guardcli.models.unpacking import unpacked
 from guardcli.models.vocab import Vocab
 
 _log = logging.getLogger(__name__)
-
-_UNPACKED = ".F16"  # what an identity says of weights that were unpacked, whose scores differ a little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +74,7 @@ class Model:
         adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)
         with unpacked(path, digest, cache) if is_bundled(named) else nullcontext(path) as weights:
             llama = LlamaModel(weights, offload or Offload())
-        own = _identity(path, cache, header.get_str("general.name"), mark=_UNPACKED if is_bundled(named) else "")
+        own = _identity(path, cache, header.get_str("general.name"), mark=UNPACKED_MARK if is_bundled(named) else "")
         identity = "".join((own, *adapted))
         llama.load_adapters([(adapter.path, adapter.scale) for adapter in adapters])
         kind, pre = header.get_str("tokenizer.ggml.model"), header.get_str("tokenizer.ggml.pre")
