@@ -19,7 +19,7 @@ from recipes.smol.train import QUESTION
 
 POLICY = Path(__file__).parent / "hatemoji.yaml"
 _SET = "hatemoji_build"
-_NUM_TRAINED = 800
+_NUM_TRAINED = 600
 SHARES = (0.2, 0.5, 1.0)
 _BATCH_SIZE = 64  # questions: each message is asked about with four
 # A fresh adapter begins at zero and needs a higher learning rate.
