@@ -16,6 +16,7 @@ import click
 
 from recipes.commands import packaged_base
 from recipes.paper.adapting import adapting
+from recipes.paper.costs import costs
 from recipes.paper.dropping import dropping
 from recipes.paper.prompting import few_shot, zero_shot
 from recipes.paper.workspace import Row, Workspace, write_json
@@ -26,6 +27,7 @@ EXPERIMENTS: Mapping[str, Callable[[Workspace], Row]] = {
     "few-shot": few_shot,
     "dropping": dropping,
     "adapting": adapting,
+    "costs": costs,
 }
 
 

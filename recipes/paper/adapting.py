@@ -21,13 +21,13 @@ POLICY = Path(__file__).parent / "hatemoji.yaml"
 _SET = "hatemoji_build"
 _NUM_TRAINED = 600
 SHARES = (0.2, 0.5, 1.0)
-_BATCH_SIZE = 64  # questions: each message is asked about with four
+BATCH_SIZE = 64  # questions: each message is asked about with four
 # A fresh adapter begins at zero and needs a higher learning rate.
 _STARTS = {"base": (None, 1e-3), "smol": (SMOL / "adapter", 5e-4)}
 
 
 def adapting(workspace: Workspace) -> Row:
-    """AUPRC on rows that no model was trained on, with what each way costs, in tokens and seconds."""
+    """AUPRC on rows that no model was trained on, with the tokens that each way evaluates."""
     train, test = split_rows(workspace.data, workspace.built, num_judged=workspace.rows, seed=workspace.seed)
     linear = {share: LinearBaseline([_record(row) for row in _part(train, share)]) for share in SHARES}
     scored = {share: model.scores([_record(row) for row in test]) for share, model in linear.items()}
@@ -38,31 +38,33 @@ def adapting(workspace: Workspace) -> Row:
     policy = write_with_examples(POLICY, train, natives, workspace.out / "adapting.yaml")
 
     names: list[str] = []
-    costs: list[Row | None] = []
+    trained: list[int | None] = []
     for shots in (0, *SHOTS):
         name = f"adapting/smol-{shots}-shot"
         workspace.evaluate(name, records, "-t", policy, "--shots", shots)
         names.append(name)
-        costs.append(None)
+        trained.append(None)
     for start, (initial, learning_rate) in _STARTS.items():
         for share in SHARES:
             name = f"adapting/{start}-{share:.0%}".replace("%", "")
             part = write_rows(workspace.out / f"{name}.records.jsonl", _part(train, share))
             options = ("-t", POLICY, "--copies", 0, "--negatives", 3)
             examples = workspace.prepare(name, part, QUESTION, *options)
-            training = Training(examples, _BATCH_SIZE, learning_rate, initial=initial)
-            adapter, took = workspace.train(name, training)
+            training = Training(examples, BATCH_SIZE, learning_rate, initial=initial)
+            adapter, evaluated = workspace.train(name, training)
             workspace.evaluate(f"{name}-evaluated", records, "-t", POLICY, adapter=adapter)
             names.append(f"{name}-evaluated")
-            costs.append(took)
+            trained.append(evaluated)
     scores = [option for share in SHARES for option in ("--score-field", f"{fields[share]}={fields[share]}")]
     every = workspace.compare("adapting/all", records, names, *scores)
     systems = {}
-    for name, cost in zip(names, costs, strict=True):
+    for name, num_tokens in zip(names, trained, strict=True):
         (system,) = workspace.evaluate(name, records)["systems"]
-        systems[name.removeprefix("adapting/").removesuffix("-evaluated")] = system_figures(system) | {"training": cost}
+        systems[name.removeprefix("adapting/").removesuffix("-evaluated")] = system_figures(system) | {
+            "trained_tokens": num_tokens
+        }
     for share, system in zip(SHARES, every["systems"][len(names) :], strict=True):
-        systems[fields[share].replace("%", "")] = system_figures(system) | {"training": None}
+        systems[fields[share].replace("%", "")] = system_figures(system) | {"trained_tokens": None}
     return {
         "trained": _NUM_TRAINED, "unsafe": every["data"]["unsafe"], "systems": systems,
         "differences": dict(zip([*systems][1:], differences(every), strict=True)),

@@ -29,7 +29,7 @@ def dropping(workspace: Workspace) -> Row:
         key = f"dropping/{name.replace(' ', '-')}"
         options = ("--copies", copies, "--weight-field", "weight", "--pair-field", "pair")
         examples = workspace.prepare(key, records, LIST, *options)
-        adapter, cost = workspace.train(key, Training(examples, _BATCH_SIZE, _LEARNING_RATE, epochs))
+        adapter, num_tokens = workspace.train(key, Training(examples, _BATCH_SIZE, _LEARNING_RATE, epochs))
         evaluation = workspace.evaluate(
             f"{key}-evaluated", held_out, "--steerability", "--target", "last", adapter=adapter
         )
@@ -41,5 +41,5 @@ def dropping(workspace: Workspace) -> Row:
             }
             for probe in system["steerability"]["probes"] if probe["inapplicable"] is None
         }  # fmt: skip
-        arms[name] = {"system": system_figures(system), "training": cost, "probes": probes}
+        arms[name] = {"system": system_figures(system), "trained_tokens": num_tokens, "probes": probes}
     return {"records": _NUM_RECORDS, "arms": arms}

@@ -20,7 +20,7 @@ def parts(figures: Mapping[str, Any]) -> list[str]:
     """The generated parts of the page, in their order."""
     tables = (
         _policies(figures["zero-shot"]), _openai_categories(figures["zero-shot"]), _shots(figures["few-shot"]),
-        _arms(figures["dropping"]), _adaptations(figures["adapting"]), _costs(figures["adapting"]),
+        _arms(figures["dropping"]), _adaptations(figures["adapting"]), _costs(figures["adapting"], figures["costs"]),
     )  # fmt: skip
     return ["".join(f"{line}\n" for line in lines) for lines in tables]
 
@@ -103,18 +103,19 @@ def _adaptations(figures: Mapping[str, Any]) -> Iterator[str]:
     yield from table(("guard", *_MEASURES, "difference in AUPRC to prompting (95 %)"), rows)
 
 
-def _costs(figures: Mapping[str, Any]) -> Iterator[str]:
+def _costs(figures: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[str]:
     """What each way takes: once, for the training, and for a thousand rows."""
     rows = []
     for name, system in figures["systems"].items():
-        if system["seconds"] is None:
+        if system["tokens"] is None:
             continue
-        took = system["training"]
-        once = ("", "") if took is None else (f"{took['tokens']:,}", f"{took['seconds']:,.0f}")
-        thousand = 1000 / system["records"]
-        rows.append(
-            (_system_name(name), *once, f"{system['tokens'] * thousand:,.0f}", f"{system['seconds'] * thousand:,.0f}")
-        )
+        trained = system["trained_tokens"]
+        once = ("", "")
+        if trained is not None:
+            once = (f"{trained:,}", f"{trained / costs['tokens_a_second_of_training']:,.0f}")
+        shots = name.split("-")[1] if name.endswith("-shot") else "0"
+        tokens, seconds = system["tokens"] / system["records"], costs["seconds_a_row"][shots]
+        rows.append((_system_name(name), *once, f"{1000 * tokens:,.0f}", f"{1000 * seconds:,.0f}"))
     header = ("guard", "tokens, training", "seconds, training", "tokens, 1,000 rows", "seconds, 1,000 rows")
     yield from table(header, rows)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from time import monotonic
 from typing import Any
 
 from guardcli.training import TokenCounts, TokenizedDataset, TrainConfig, open_base
@@ -92,25 +91,18 @@ class Workspace:
             guard("tune", "prepare", records, "-o", path, *fixed, *options)
         return path
 
-    def train(self, name: str, training: Training) -> tuple[Path, Row]:
-        """Train an adapter, from the last checkpoint if there is one. Return its GGUF, and what it took.
-
-        The seconds are those of all attempts, and the tokens those that are evaluated, once forward and once back.
-        """
-        run, adapter, cost = self.out / name, self.out / f"{name}.gguf", self.out / f"{name}.cost.json"
+    def train(self, name: str, training: Training) -> tuple[Path, int]:
+        """Train an adapter, from the last checkpoint if there is one. Return its GGUF, and the evaluated tokens."""
+        run, adapter = self.out / name, self.out / f"{name}.gguf"
         if not adapter.exists():
-            begun = monotonic()
             options: list[object] = ["--rank", RANK, "--alpha", ALPHA, "--max-length", MAX_LENGTH, "--seed", self.seed]
             options += ["--lr-schedule", "cosine", "--warmup-ratio", 0.05, "--checkpoint-every", 10, *self._threads]
             options += ["--batch-size", training.batch_size, "--learning-rate", training.learning_rate]
             options += ["--epochs", training.epochs]
             options += [] if training.initial is None else ["--init-from", training.initial]
             guard("tune", "train", "--base", self.base, "--data", training.examples, "-o", run, *options, "--resume")
-            before = _read(cost)["seconds"] if cost.exists() else 0.0
-            tokens = self._tokens(training)
-            write_json(cost, {"seconds": before + monotonic() - begun, "tokens": tokens})
             guard("tune", "export", run, "--base", self.base, "--dtype", "float16", "-o", adapter)
-        return adapter, _read(cost)
+        return adapter, self._tokens(training)
 
     def _tokens(self, training: Training) -> int:
         """The tokens that a training evaluates."""
@@ -143,7 +135,7 @@ def system_figures(system: Mapping[str, Any]) -> Row:
     """Of a system in the JSON of `guard eval`, what a table needs."""
     return {
         "records": system["records"], "errors": system["errors"], "tokens": system["tokens"],
-        "seconds": system["seconds"], "auprc": interval(system["auprc"]),
+        "auprc": interval(system["auprc"]),
         **{name: None if system[name] is None else system[name]["value"] for name in ("f1", "fpr", "recall")},
     }  # fmt: skip
 
