@@ -1,11 +1,12 @@
 """Adapting to another taxonomy's data: fine-tuning on a part of it, beside prompting alone.
 
-The data is HatemojiBuild: short messages, of which half are hateful in one of four ways. Fine-tuning starts from the
-small guard, or from the base that it was made of.
+The data is ConvAbuse: what people write to chatbots, behind up to three messages. Fine-tuning starts from the small
+guard, or from the base that it was made of.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from recipes.paper.few_shot import SHOTS, write_with_examples
@@ -17,11 +18,12 @@ from recipes.smol.records import HERE as SMOL
 from recipes.smol.records import Record, read_rows
 from recipes.smol.train import QUESTION
 
-POLICY = Path(__file__).parent / "hatemoji.yaml"
-_SET = "hatemoji_build"
+POLICY = Path(__file__).parent / "chatbot_abuse.yaml"
+CATEGORY = "abuse"
+_SET = "convabuse"
 _NUM_TRAINED = 600
 SHARES = (0.2, 0.5, 1.0)
-BATCH_SIZE = 64  # questions: each message is asked about with four
+BATCH_SIZE = 16
 # A fresh adapter begins at zero and needs a higher learning rate.
 _STARTS = {"base": (None, 1e-3), "smol": (SMOL / "adapter", 5e-4)}
 
@@ -34,8 +36,7 @@ def adapting(workspace: Workspace) -> Row:
     fields = {share: f"linear-{share:.0%}" for share in SHARES}
     rows = [row | {fields[share]: float(scored[share][at]) for share in SHARES} for at, row in enumerate(test)]
     records = write_rows(workspace.out / "adapting.jsonl", rows)
-    natives = {"S1": "derogation", "S2": "animosity", "S3": "dehumanizinglanguage", "S4": "threateninglanguage"}
-    policy = write_with_examples(POLICY, train, natives, workspace.out / "adapting.yaml")
+    policy = write_with_examples(POLICY, train, {"S1": CATEGORY}, workspace.out / "adapting.yaml")
 
     names: list[str] = []
     trained: list[int | None] = []
@@ -48,7 +49,7 @@ def adapting(workspace: Workspace) -> Row:
         for share in SHARES:
             name = f"adapting/{start}-{share:.0%}".replace("%", "")
             part = write_rows(workspace.out / f"{name}.records.jsonl", _part(train, share))
-            options = ("-t", POLICY, "--copies", 0, "--negatives", 3)
+            options = ("-t", POLICY, "--copies", 0, "--negatives", 1)
             examples = workspace.prepare(name, part, QUESTION, *options)
             training = Training(examples, BATCH_SIZE, learning_rate, initial=initial)
             adapter, evaluated = workspace.train(name, training)
@@ -72,17 +73,29 @@ def adapting(workspace: Workspace) -> Row:
 
 
 def split_rows(data: Path, built: Path, *, num_judged: int, seed: int) -> tuple[list[Row], list[Row]]:
-    """Rows to train on, unsafe and safe in turn, and rows of other splits to judge.
+    """Rows to train on, and rows of other splits to judge, each unsafe and safe in turn as long as there are both.
 
-    No judged row is nearly the same as one that is trained on here, or that the small guard was trained on.
+    No judged conversation is nearly the same as one that is trained on here, or that the small guard was trained on.
     """
-    rows = shuffled(read_rows(data, _SET), seed)
-    known = NearDoubles(record.text for record in trained_records(built))
-    test = [row for row in rows if row["split"] != "train" and not known.has(_text(row))][:num_judged]
-    judged = NearDoubles(_text(row) for row in test)
-    fresh = [row for row in rows if row["split"] == "train" and not judged.has(_text(row))]
-    both = zip(*([row for row in fresh if row["label"] == label] for label in ("unsafe", "safe")), strict=False)
-    return [row for pair in both for row in pair][:_NUM_TRAINED], test
+    rows = shuffled(map(_with_category, read_rows(data, _SET)), seed)
+    known = NearDoubles(" ".join(text for _, text in record.messages) for record in trained_records(built))
+    test = _in_turn([row for row in rows if row["split"] != "train" and not known.has(_conversation(row))])[:num_judged]
+    judged = NearDoubles(map(_conversation, test))
+    train = _in_turn([row for row in rows if row["split"] == "train" and not judged.has(_conversation(row))])
+    return train[:_NUM_TRAINED], test
+
+
+def _with_category(row: Row) -> Row:
+    return row | {"categories": [CATEGORY] if row["label"] == "unsafe" else []}
+
+
+def _in_turn(rows: Sequence[Row]) -> list[Row]:
+    both = zip(*([row for row in rows if row["label"] == label] for label in ("unsafe", "safe")), strict=False)
+    return [row for pair in both for row in pair]
+
+
+def _conversation(row: Row) -> str:
+    return " ".join(message["content"] for message in row["messages"])
 
 
 def _part(rows: list[Row], share: float) -> list[Row]:

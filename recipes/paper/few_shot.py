@@ -20,7 +20,8 @@ def write_with_examples(policy: str | Path, rows: Sequence[Row], categories_of: 
 
     Args:
         policy: a built-in taxonomy or a file.
-        rows: labeled rows of the data sets, in the order in which they are taken; no row is taken twice.
+        rows: labeled rows of the data sets, in the order in which they are taken; no row is taken twice. An example is
+            the last message of one.
         categories_of: the category that a row has in the data, by the id in the policy.
         path: the file.
 
@@ -28,7 +29,7 @@ def write_with_examples(policy: str | Path, rows: Sequence[Row], categories_of: 
         ValueError: there are too few rows of a category.
     """
     taxonomy = Taxonomy.load(policy)
-    left = [row for row in rows if len(row["messages"]) == 1 and len(_text(row)) <= _MAX_CHARS]
+    left = [row for row in rows if len(_text(row)) <= _MAX_CHARS]
     shown: dict[str, list[dict[str, str]]] = {}
     for category in taxonomy.categories:
         native = categories_of[category.id]
@@ -58,5 +59,5 @@ def _definition(policy: str | Path) -> dict[str, Any]:
 
 
 def _text(row: Row) -> str:
-    text: str = row["messages"][0]["content"]
+    text: str = row["messages"][-1]["content"]
     return " ".join(text.split())

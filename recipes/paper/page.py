@@ -47,7 +47,7 @@ def pictures(figures: Mapping[str, Any]) -> dict[str, str]:
     return {
         "paper-prompting.svg": intervals("AUPRC on OpenAI's moderation set", prompted, low=_LOWEST),
         "paper-dropping.svg": intervals("Verdicts that follow a change of the list", steered),
-        "paper-adapting.svg": curves("AUPRC on HatemojiBuild", "share of the training rows", learned, low=_LOWEST),
+        "paper-adapting.svg": curves("AUPRC on ConvAbuse", "share of the training rows", learned, low=_LOWEST),
     }
 
 
