@@ -58,6 +58,7 @@ SKIPPED_BLOCKS = [
     "docs/install.md download: guard models pull llama-guard-3-1b",
     "docs/install.md download: guard models info llama-guard-3-1b",
     "docs/install.md download: guard check -m llama-guard-3-1b prompts.",
+    "docs/paper.md pytorch: python -m recipes.paper DATA OUT",
     "docs/performance.md system: guard doctor -m llama-guard-3-1b",
     "docs/performance.md system: python -m benchmarks.compare --vocabular",
     "docs/performance.md system: python -m benchmarks.host",

@@ -13,7 +13,8 @@ from recipes.tables import format_interval, format_number, table
 FIGURES = Path(__file__).parent / "figures.json"
 
 _STARTS = {"smol": "fine-tuned from smol", "base": "fine-tuned from the base", "linear": "TF-IDF"}
-_LOWEST = 0.4  # that is drawn of an AUPRC
+_ARMS = {"whole lists": "whole lists", "dropped": "varied lists"}
+_LOWEST = 0.3  # that is drawn of an AUPRC
 
 
 def parts(figures: Mapping[str, Any]) -> list[str]:
@@ -33,7 +34,7 @@ def pictures(figures: Mapping[str, Any]) -> dict[str, str]:
     prompted = [(name, _ends(system["auprc"])) for name, system in zero_shot["systems"].items()]
     prompted += [(f"{_shots_name(n)} (fewer rows)", _ends(one["auprc"])) for n, one in few_shot["systems"].items()]
     steered = [
-        (f"{probe}, {name}", _ends(one["probes"][probe]["share"]))
+        (f"{probe}, {_ARMS[name]}", _ends(one["probes"][probe]["share"]))
         for probe in _probes(dropping)
         for name, one in dropping["arms"].items()
         if probe in one["probes"] and one["probes"][probe]["share"] is not None
@@ -56,7 +57,7 @@ def _policies(figures: Mapping[str, Any]) -> Iterator[str]:
     rows = [(f"`{own[0]}`, its own", *_measures(own[1]), "")]
     for (name, system), difference in zip(others, figures["differences"], strict=True):
         rows.append((f"`{name}`", *_measures(system), format_interval(difference["auprc"])))
-    yield from table(("policy", *_MEASURES, "difference in AUPRC (95 %)"), rows)
+    yield from table(("policy", *_MEASURES, "difference in AUPRC (95%)"), rows)
 
 
 def _openai_categories(figures: Mapping[str, Any]) -> Iterator[str]:
@@ -64,7 +65,7 @@ def _openai_categories(figures: Mapping[str, Any]) -> Iterator[str]:
         (f"`{name}`", str(one["unsafe"]), format_interval(one["all"]), format_interval(one["benign"]))
         for name, one in figures["categories"].items()
     ]
-    yield from table(("category", "rows", "AUPRC, one vs all (95 %)", "AUPRC, one vs benign (95 %)"), rows)
+    yield from table(("category", "rows", "AUPRC, one vs all (95%)", "AUPRC, one vs benign (95%)"), rows)
 
 
 def _shots(figures: Mapping[str, Any]) -> Iterator[str]:
@@ -73,17 +74,17 @@ def _shots(figures: Mapping[str, Any]) -> Iterator[str]:
         (_shots_name(shots), *_measures(system), _tokens_each(system), _difference(difference))
         for (shots, system), difference in zip(figures["systems"].items(), differences, strict=True)
     ]
-    yield from table(("examples", *_MEASURES, "tokens a row", "difference in AUPRC (95 %)"), rows)
+    yield from table(("examples", *_MEASURES, "tokens a row", "difference in AUPRC (95%)"), rows)
 
 
 def _arms(figures: Mapping[str, Any]) -> Iterator[str]:
     arms = figures["arms"]
     rows = [
-        ("AUPRC under the whole list (95 %)", "", *(format_interval(one["system"]["auprc"]) for one in arms.values()))
+        ("AUPRC under the whole list (95%)", "", *(format_interval(one["system"]["auprc"]) for one in arms.values()))
     ]
     for probe, expected in _probes(figures).items():
         rows.append((probe, expected, *(_steered(one["probes"].get(probe)) for one in arms.values())))
-    yield from table(("", "the right verdict", *(f"trained on {name}" for name in arms)), rows)
+    yield from table(("", "the right verdict", *(f"trained on {_ARMS[name]}" for name in arms)), rows)
 
 
 def _probes(figures: Mapping[str, Any]) -> dict[str, str]:
@@ -100,7 +101,7 @@ def _adaptations(figures: Mapping[str, Any]) -> Iterator[str]:
     rows = [
         (_system_name(name), *_measures(system), _difference(differences.get(name))) for name, system in systems.items()
     ]
-    yield from table(("guard", *_MEASURES, "difference in AUPRC to prompting (95 %)"), rows)
+    yield from table(("guard", *_MEASURES, "difference in AUPRC to prompting (95%)"), rows)
 
 
 def _costs(figures: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[str]:
@@ -126,7 +127,7 @@ def _ends(interval: Sequence[float | None]) -> Sequence[float]:
     return [value, *(value if end is None else end for end in interval[1:])]
 
 
-_MEASURES = ("AUPRC (95 %)", "F1", "FPR", "recall")
+_MEASURES = ("AUPRC (95%)", "F1", "FPR", "recall")
 
 
 def _measures(system: Mapping[str, Any]) -> Sequence[str]:
@@ -150,4 +151,4 @@ def _system_name(name: str) -> str:
     start, number, *_ = name.split("-")
     if name.endswith("-shot"):
         return "smol, prompted" if number == "0" else f"smol, prompted with {number} examples a category"
-    return f"{_STARTS[start]}, {number} %"
+    return f"{_STARTS[start]}, {number}%"
