@@ -14,7 +14,7 @@ FIGURES = Path(__file__).parent / "figures.json"
 
 _STARTS = {"smol": "fine-tuned from smol", "base": "fine-tuned from the base", "linear": "TF-IDF"}
 _ARMS = {"whole lists": "whole lists", "dropped": "varied lists"}
-_LOWEST = 0.3  # that is drawn of an AUPRC
+_LOWEST = 0.2  # that is drawn of an AUPRC
 
 
 def parts(figures: Mapping[str, Any]) -> list[str]:
@@ -31,8 +31,11 @@ def pictures(figures: Mapping[str, Any]) -> dict[str, str]:
     zero_shot, few_shot, dropping, adapting = (
         figures[name] for name in ("zero-shot", "few-shot", "dropping", "adapting")
     )
-    prompted = [(name, _ends(system["auprc"])) for name, system in zero_shot["systems"].items()]
-    prompted += [(f"{_shots_name(n)} (fewer rows)", _ends(one["auprc"])) for n, one in few_shot["systems"].items()]
+    prompted = [(f"{name}, {_rows(system)}", _ends(system["auprc"])) for name, system in zero_shot["systems"].items()]
+    prompted += [
+        (f"{_examples(shots)}, {_rows(system)}", _ends(system["auprc"]))
+        for shots, system in few_shot["systems"].items()
+    ]
     steered = [
         (f"{probe}, {_ARMS[name]}", _ends(one["probes"][probe]["share"]))
         for probe in _probes(dropping)
@@ -47,7 +50,7 @@ def pictures(figures: Mapping[str, Any]) -> dict[str, str]:
     learned["smol, prompted"] = [(0.0, _ends(systems["smol-0-shot"]["auprc"]))]
     return {
         "paper-prompting.svg": intervals("AUPRC on OpenAI's moderation set", prompted, low=_LOWEST),
-        "paper-dropping.svg": intervals("Verdicts that follow a change of the list", steered),
+        "paper-dropping.svg": intervals("Verdicts that follow a change of the list", steered, num_colors=len(_ARMS)),
         "paper-adapting.svg": curves("AUPRC on ConvAbuse", "share of the training rows", learned, low=_LOWEST),
     }
 
@@ -141,6 +144,14 @@ def _difference(difference: Mapping[str, Any] | None) -> str:
 
 def _tokens_each(system: Mapping[str, Any]) -> str:
     return f"{system['tokens'] / system['records']:,.0f}"
+
+
+def _examples(shots: str) -> str:
+    return "no examples" if shots == "0" else f"{shots} examples a category"
+
+
+def _rows(system: Mapping[str, Any]) -> str:
+    return f"{system['records']} rows"
 
 
 def _shots_name(shots: str) -> str:

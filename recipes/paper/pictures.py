@@ -7,31 +7,33 @@ from html import escape
 
 Interval = Sequence[float]  # a value, and the ends of its 95 % interval
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 640, 230, 40, 52, 26
-_PLOT_HEIGHT = 260
+_WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 680, 280, 40, 52, 26
+_PLOT_HEIGHT, _LEGEND = 260, 230
 _COLORS = ("#1a7f4b", "#9a5b13", "#5b6b7b", "#7a3e9d")
 _GRID, _TEXT = "#d9dee3", "#333"
 
 
-def intervals(title: str, rows: Sequence[tuple[str, Interval]], *, low: float = 0.0, high: float = 1.0) -> str:
-    """A row for each value: a dot, and a line as long as its interval."""
+def intervals(
+    title: str, rows: Sequence[tuple[str, Interval]], *, low: float = 0.0, high: float = 1.0, num_colors: int = 1
+) -> str:
+    """A row for each value: a dot, and a line as long as its interval. Several colors take turns."""
     height = _TOP + _ROW * len(rows) + 34
     bottom = height - 30
     drawn = [*_vertical_grid(low, high, bottom)]
     for at, (label, (value, first, last)) in enumerate(rows):
-        y = _TOP + _ROW * at + _ROW / 2
+        y, color = _TOP + _ROW * at + _ROW / 2, _COLORS[at % num_colors]
         x, begin, end = (_scaled(v, low, high, _LEFT, _WIDTH - _RIGHT) for v in (value, first, last))
         drawn += [
             f'<text x="{_LEFT - 12}" y="{y + 5:.0f}" text-anchor="end">{escape(label)}</text>',
-            f'<line x1="{begin:.1f}" y1="{y:.0f}" x2="{end:.1f}" y2="{y:.0f}" stroke="{_COLORS[0]}" stroke-width="2"/>',
-            f'<circle cx="{x:.1f}" cy="{y:.0f}" r="5" fill="{_COLORS[0]}"/>',
+            f'<line x1="{begin:.1f}" y1="{y:.0f}" x2="{end:.1f}" y2="{y:.0f}" stroke="{color}" stroke-width="2"/>',
+            f'<circle cx="{x:.1f}" cy="{y:.0f}" r="5" fill="{color}"/>',
         ]
     return _svg(title, height, drawn)
 
 
 def curves(title: str, x_label: str, series: Mapping[str, Sequence[tuple[float, Interval]]], *, low: float) -> str:
     """A line for each series of (share, value): its x is a share from 0 to 1, its y goes from `low` to 1."""
-    bottom, right = _TOP + _PLOT_HEIGHT, _WIDTH - 190
+    bottom, right = _TOP + _PLOT_HEIGHT, _WIDTH - _LEGEND
     left = 60
     drawn = [*_horizontal_grid(low, left, right, bottom)]
     shares = sorted({share for points in series.values() for share, _ in points})
