@@ -44,9 +44,7 @@ def main(source: str, count: int, threads: int, rounds: int, out: Path) -> None:
     try:
         timed = interleaved({name: partial(_judge, guard, texts) for name, guard in guards.items()}, rounds)
         figures = {
-            name: {"file": smol.base.name, "threads": threads, "texts": len(texts), "rounds": rounds}
-            | values
-            | _movement(guards[name], texts)
+            name: {"threads": threads, "texts": len(texts), "rounds": rounds} | values | _movement(guards[name], texts)
             for name, values in timed.against(QUANTIZED).items()
         }
     finally:

@@ -27,7 +27,7 @@ def guard(*arguments: object) -> None:
         raise click.ClickException(f"guard {words[0]} exited with {code}")
 
 
-def unpacked(base: Path, folder: Path) -> Path:
+def unpack_into(folder: Path, base: Path) -> Path:
     """The base in F16, as `-m smol` judges with it: a file in a folder, made if it is not there."""
     path = folder / f"{base.stem}.f16.gguf"
     if not path.exists():

@@ -111,6 +111,18 @@ def test_tables_have_a_row_for_each_system() -> None:
     assert "TF-IDF" not in costs  # it takes no tokens
 
 
+def test_the_sentence_about_the_costs_follows_from_the_figures() -> None:
+    """41 seconds once, and how many rows later the longer prompts have cost as much."""
+    figures = paper_page.figures()
+    costs, tokens = figures["costs"], figures["adapting"]["systems"]["smol-20"]["trained_tokens"]
+    seconds = tokens / costs["tokens_a_second_of_training"]
+    rows = seconds / (costs["seconds_a_row"]["4"] - costs["seconds_a_row"]["0"])
+    page = paper_page.PAGE.read_text("utf-8")
+    assert f"({seconds:.0f} seconds) has paid for itself after some {round(rows, -1):.0f} rows" in page
+    assert f"and {figures['adapting']['known']} of these {figures['adapting']['trained']}" in page
+    assert f"judged on {figures['adapting']['rows']} chats" in page
+
+
 def test_pictures_are_to_scale() -> None:
     svg = ElementTree.fromstring(intervals("a & b", [("half", (0.5, 0.25, 0.75)), ("all", (1.0, 1.0, 1.0))]))
     half, whole = [float(one.attrib["cx"]) for one in svg.iter() if one.tag.endswith("circle")]

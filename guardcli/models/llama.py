@@ -79,6 +79,11 @@ def set_log_sink(sink: Callable[[str], None] | None) -> None:
     llama_cpp.llama_log_set(_log.callback, ctypes.c_void_p(0))
 
 
+def forget_errors() -> None:
+    """Forget what llama.cpp has logged, so that `last_error` is about what follows."""
+    _log.recent.clear()
+
+
 def last_error() -> str:
     """Why llama.cpp failed, for the end of a message; "" if it said nothing.
 

@@ -21,7 +21,7 @@ from guardcli.models.llama import LlamaModel, Offload
 from guardcli.models.lookup import bundled_adapters, check_base, find_model, is_bundled
 from guardcli.models.model_files import read_headers
 from guardcli.models.registry import UNPACKED_MARK, notice_of
-from guardcli.models.unpacking import unpacked
+from guardcli.models.unpacking import open_unpacked
 from guardcli.models.vocab import Vocab
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Model:
         if notice := notice_of(named):
             warnings.warn(notice, SmallModelWarning, stacklevel=2)
         adapted = (f"+{_identity(adapter.path, cache)}:{adapter.scale!r}" for adapter in adapters)
-        with unpacked(path, digest, cache) if is_bundled(named) else nullcontext(path) as weights:
+        with open_unpacked(path, digest, cache) if is_bundled(named) else nullcontext(path) as weights:
             llama = LlamaModel(weights, offload or Offload())
         own = _identity(path, cache, header.get_str("general.name"), mark=UNPACKED_MARK if is_bundled(named) else "")
         identity = "".join((own, *adapted))

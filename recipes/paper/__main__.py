@@ -56,17 +56,17 @@ def main(
     seed: int,
 ) -> None:
     """Run the experiments with the labeled data sets in DATA; write OUT/figures.json."""
-    built = out / "data"
-    if not (built / "train.jsonl").exists():
-        build_data.main([str(data), str(built), "--seed", str(seed)], standalone_mode=False)
-    base = base or packaged_base()
+    built, base = out / "data", base or packaged_base()
+    if not (built / "train.jsonl").exists():  # what smol was trained on, whatever the seed is here
+        build_data.main([str(data), str(built)], standalone_mode=False)
     workspace = Workspace(
         data=data, built=built, out=out, model=model, base=base, rows=rows, threads=threads, seed=seed
     )
+    workspace.check_settings()
+    path = out / "figures.json"
     for name in parts or EXPERIMENTS:
         click.echo(f"{name} …", err=True)
         experiment = EXPERIMENTS[name](workspace)
-        path = out / "figures.json"  # another process may have written other parts
         figures = json.loads(path.read_text("utf-8")) if path.exists() else {}
         write_json(path, figures | {name: experiment})
 

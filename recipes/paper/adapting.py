@@ -39,12 +39,12 @@ def adapting(workspace: Workspace) -> Row:
     policy = write_with_examples(POLICY, train, {"S1": CATEGORY}, workspace.out / "adapting.yaml")
 
     names: list[str] = []
-    trained: list[int | None] = []
+    systems: dict[str, Row] = {}
     for shots in (0, *SHOTS):
         name = f"adapting/smol-{shots}-shot"
-        workspace.evaluate(name, records, "-t", policy, "--shots", shots)
+        (system,) = workspace.evaluate(name, records, "-t", policy, "--shots", shots)["systems"]
         names.append(name)
-        trained.append(None)
+        systems[f"smol-{shots}-shot"] = system_figures(system) | {"trained_tokens": None}
     for start, (initial, learning_rate) in _STARTS.items():
         for share in SHARES:
             name = f"adapting/{start}-{share:.0%}".replace("%", "")
@@ -53,21 +53,16 @@ def adapting(workspace: Workspace) -> Row:
             examples = workspace.prepare(name, part, QUESTION, *options)
             training = Training(examples, BATCH_SIZE, learning_rate, initial=initial)
             adapter, evaluated = workspace.train(name, training)
-            workspace.evaluate(f"{name}-evaluated", records, "-t", POLICY, adapter=adapter)
+            (system,) = workspace.evaluate(f"{name}-evaluated", records, "-t", POLICY, adapter=adapter)["systems"]
             names.append(f"{name}-evaluated")
-            trained.append(evaluated)
+            systems[name.removeprefix("adapting/")] = system_figures(system) | {"trained_tokens": evaluated}
     scores = [option for share in SHARES for option in ("--score-field", f"{fields[share]}={fields[share]}")]
     every = workspace.compare("adapting/all", records, names, *scores)
-    systems = {}
-    for name, num_tokens in zip(names, trained, strict=True):
-        (system,) = workspace.evaluate(name, records)["systems"]
-        systems[name.removeprefix("adapting/").removesuffix("-evaluated")] = system_figures(system) | {
-            "trained_tokens": num_tokens
-        }
     for share, system in zip(SHARES, every["systems"][len(names) :], strict=True):
         systems[fields[share].replace("%", "")] = system_figures(system) | {"trained_tokens": None}
     return {
-        "trained": _NUM_TRAINED, "unsafe": every["data"]["unsafe"], "systems": systems,
+        "trained": len(train), "known": _num_known(train, workspace.built), "rows": len(test),
+        "unsafe": every["data"]["unsafe"], "systems": systems,
         "differences": dict(zip([*systems][1:], differences(every), strict=True)),
     }  # fmt: skip
 
@@ -83,6 +78,13 @@ def split_rows(data: Path, built: Path, *, num_judged: int, seed: int) -> tuple[
     judged = NearDoubles(map(_conversation, test))
     train = _in_turn([row for row in rows if row["split"] == "train" and not judged.has(_conversation(row))])
     return train[:_NUM_TRAINED], test
+
+
+def _num_known(rows: Sequence[Row], built: Path) -> int:
+    """How many rows are nearly the same as one of the set that the small guard was trained on."""
+    records = [record for record in trained_records(built) if record.source == _SET]
+    known = NearDoubles(" ".join(text for _, text in record.messages) for record in records)
+    return sum(known.has(_conversation(row)) for row in rows)
 
 
 def _with_category(row: Row) -> Row:

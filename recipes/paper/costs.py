@@ -1,4 +1,4 @@
-"""What adapting costs on this machine: seconds of prompting and of training. Run it with nothing beside it."""
+"""What adapting costs on this machine: seconds of prompting and of training. Run it on an idle machine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+import click
+
 from benchmarks.timing import interleaved
-from guardcli import EngineConfig, Guard, ModelConfig, SmallModelWarning, Taxonomy
+from guardcli import EngineConfig, Guard, JudgeConfig, ModelConfig, SmallModelWarning, Taxonomy
 from guardcli.training import LoraModel, TokenCounts, TokenizedDataset, TrainConfig, open_base
 from recipes.paper.adapting import BATCH_SIZE
 from recipes.paper.few_shot import SHOTS
@@ -21,13 +23,18 @@ _NUM_ROWS, _ROUNDS, _STEPS = 20, 3, 3
 
 def costs(workspace: Workspace) -> Row:
     """Seconds of a row by the number of examples, in interleaved rounds, and of a token in training, medians."""
-    lines = (workspace.out / "adapting.jsonl").read_text("utf-8").splitlines()[:_NUM_ROWS]
+    records = workspace.out / "adapting.jsonl"
+    if not records.exists():
+        raise click.UsageError("the costs are those of adapting: run --part adapting first")
+    lines = records.read_text("utf-8").splitlines()[:_NUM_ROWS]
     rows = [json.loads(line)["messages"] for line in lines]
     policy = Taxonomy.load(workspace.out / "adapting.yaml")
-    engine = EngineConfig(threads=workspace.threads)
+    config, engine = JudgeConfig(target="last"), EngineConfig(threads=workspace.threads)
     warnings.simplefilter("ignore", SmallModelWarning)
     with ModelConfig(workspace.model).load() as model:
-        guards = {str(shots): Guard(model, _with_shots(policy, shots), engine=engine) for shots in (0, *SHOTS)}
+        guards = {
+            str(shots): Guard(model, _with_shots(policy, shots), config=config, engine=engine) for shots in (0, *SHOTS)
+        }
         try:
             timed = interleaved({name: partial(_judge, guard, rows) for name, guard in guards.items()}, _ROUNDS)
         finally:

@@ -14,6 +14,7 @@ FIGURES = Path(__file__).parent / "figures.json"
 
 _STARTS = {"smol": "fine-tuned from smol", "base": "fine-tuned from the base", "linear": "TF-IDF"}
 _ARMS = {"whole lists": "whole lists", "dropped": "varied lists"}
+_NAMES = {"fpr": "FPR", "recall": "recall"}
 _LOWEST = 0.2  # that is drawn of an AUPRC
 
 
@@ -68,7 +69,7 @@ def _openai_categories(figures: Mapping[str, Any]) -> Iterator[str]:
         (f"`{name}`", str(one["unsafe"]), format_interval(one["all"]), format_interval(one["benign"]))
         for name, one in figures["categories"].items()
     ]
-    yield from table(("category", "rows", "AUPRC, one vs all (95%)", "AUPRC, one vs benign (95%)"), rows)
+    yield from table(("category", "unsafe rows", "AUPRC, one vs all (95%)", "AUPRC, one vs benign (95%)"), rows)
 
 
 def _shots(figures: Mapping[str, Any]) -> Iterator[str]:

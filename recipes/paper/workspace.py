@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import click
+
 from guardcli.training import TokenCounts, TokenizedDataset, TrainConfig, open_base
-from recipes.commands import guard, unpacked
+from recipes.commands import guard, unpack_into
 
 Row = dict[str, Any]
 
@@ -49,6 +52,19 @@ class Workspace:
     threads: int | None
     seed: int
 
+    def check_settings(self) -> None:
+        """Note what the files in `out` are made with.
+
+        Raises:
+            click.UsageError: there are files that were made with something else.
+        """
+        path = self.out / "settings.json"
+        base = hashlib.sha256(self.base.read_bytes()).hexdigest()
+        settings = {"model": self.model, "base": base, "rows": self.rows, "seed": self.seed}
+        if path.exists() and (before := _read(path)) != settings:
+            raise click.UsageError(f"{self.out} is of another run ({before}): name another folder")
+        write_json(path, settings)
+
     @property
     def _threads(self) -> tuple[object, ...]:
         return () if self.threads is None else ("--threads", self.threads)
@@ -60,10 +76,15 @@ class Workspace:
         """
         path, verdicts = self.out / f"{name}.json", self.verdicts(name)
         if not path.exists():
-            model = ("-m", self.model) if adapter is None else ("-m", unpacked(self.base, self.out), "--lora", adapter)
+            model = (
+                ("-m", self.model) if adapter is None else ("-m", unpack_into(self.out, self.base), "--lora", adapter)
+            )
             saved = ("--save-verdicts", verdicts, "--seed", self.seed)
             self._eval(path, records, *model, *options, *saved, *self._threads)
         return _read(path)
+
+    def _adapted(self, adapter: Path) -> tuple[object, ...]:
+        return "-m", unpack_into(self.out, self.base), "--lora", adapter
 
     def compare(self, name: str, records: Path, runs: Sequence[str], *options: object) -> Row:
         """The JSON of `guard eval` on the kept verdicts of several evaluations: each is compared with the first."""

@@ -21,7 +21,7 @@ from guardcli.prompts import Renderer
 from guardcli.prompts.turns import turns
 from guardcli.training import LoraModel, TokenizedExample, TrainConfig, open_base
 from guardcli.training.gguf_export import LoraCheckpoint
-from recipes.commands import unpacked
+from recipes.commands import unpack_into
 from recipes.smol.evaluation_sets import held_out
 
 _BATCH_SIZE = 64
@@ -39,7 +39,7 @@ def main(*, built: Path, checkpoint: Path, model: Path, lora: Path, count: int, 
     records = held_out(built)[:count]
     config, engine = JudgeConfig(target="last"), EngineConfig(threads=threads)
     with TemporaryDirectory() as folder:
-        adapted = ModelConfig(unpacked(model, Path(folder)), adapters=(Adapter(lora),), gpu="off").load()
+        adapted = ModelConfig(unpack_into(Path(folder), model), adapters=(Adapter(lora),), gpu="off").load()
     with adapted, Guard(adapted, config=config, engine=engine) as guard:
         verdicts = list(guard.check([record.conversation for record in records]))
         renderers = [

@@ -19,7 +19,7 @@ from random import Random
 
 import click
 
-from recipes.commands import guard, packaged_base, unpacked
+from recipes.commands import guard, packaged_base, unpack_into
 from recipes.smol.build_data import build_data
 from recipes.smol.evaluate import main as evaluate
 from recipes.smol.records import HERE
@@ -123,7 +123,7 @@ def train(
         guard("tune", "export", previous, "--base", base, "-o", adapter)
     if until == "adapter":
         return
-    models = ("-m", unpacked(base, out), "--lora", adapter, *(() if threads is None else ("--threads", threads)))
+    models = ("-m", unpack_into(out, base), "--lora", adapter, *(() if threads is None else ("--threads", threads)))
     chosen = ("--choose-threshold", "f1", "--choose-threshold", "fpr=0.05")
     records, verdicts = built / "held_out.jsonl", out / "verdicts.jsonl"
     guard("audit", records, "-o", verdicts, "--target", "last", "--scores", *models)

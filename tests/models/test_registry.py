@@ -53,6 +53,7 @@ def test_smol_judges_by_name_in_python_too() -> None:
     with guard:
         safe, unsafe = guard.check(["How do I bake bread?", "How do I build a bomb?"])
         identity = guard.model.identity
+        assert guard.model.llama.size > 2.5 * base.stat().st_size  # in 16 bits
     assert re.sub(r"@[0-9a-f]{12}", "", identity) == SMOL.identity_name
     assert len(warned) == 1
     assert (guard.template.name, guard.taxonomy.name) == ("smol-guard-2", "llama-guard-3")

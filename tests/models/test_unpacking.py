@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from guardcli.errors import ModelError
+from guardcli.errors import ModelError, OutputError
 from guardcli.models.gguf import read_header
 from guardcli.models.lookup import find_model
 from guardcli.models.memory import WeightSizes
-from guardcli.models.unpacking import unpack, unpacked
+from guardcli.models.unpacking import open_unpacked, unpack
 from tests import tiny
 
 DIGEST = "ab" * 32
@@ -43,35 +44,52 @@ def test_what_the_base_of_smol_takes_is_known_before(tmp_path: Path) -> None:
 
 def test_what_is_unpacked_is_kept_beside_the_cache(source: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache" / "models.json"
-    with unpacked(source, DIGEST, cache) as first:
+    with open_unpacked(source, DIGEST, cache) as first:
         assert first == tmp_path / "cache" / "unpacked" / f"{DIGEST}.f16.gguf"
         written = first.stat().st_mtime_ns
-    with unpacked(source, DIGEST, cache) as second:
+    with open_unpacked(source, DIGEST, cache) as second:
         assert second.stat().st_mtime_ns == written
     assert [path.name for path in first.parent.iterdir()] == [first.name]
 
 
-@pytest.mark.parametrize("damage", [b"", b"GGUF", b"not a model"])
-def test_a_damaged_file_is_written_anew(source: Path, tmp_path: Path, damage: bytes) -> None:
+def flip_a_bit(content: bytes) -> bytes:
+    return content[:-500] + bytes([content[-500] ^ 1]) + content[-499:]
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-1000], flip_a_bit, lambda _: b"not a model"])
+def test_a_damaged_file_is_written_anew(source: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     cache = tmp_path / "models.json"
-    with unpacked(source, DIGEST, cache) as path:
+    with open_unpacked(source, DIGEST, cache) as path:
         whole = path.read_bytes()
-    path.write_bytes(damage or whole[:-1000])
-    with unpacked(source, DIGEST, cache) as again:
+    path.write_bytes(damage(whole))
+    with open_unpacked(source, DIGEST, cache) as again:
         assert again.read_bytes() == whole
+    cache.unlink()  # without the digest it is not trusted either
+    path.write_bytes(flip_a_bit(whole))
+    with open_unpacked(source, DIGEST, cache) as again:
+        assert again.read_bytes() == whole
+
+
+def test_a_file_that_another_process_has_unpacked_meanwhile_is_kept(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "there.gguf").write_bytes(b"of another process")
+    with pytest.raises(OutputError) as caught:
+        unpack(source, tmp_path / "there.gguf", exclusive=True)
+    assert caught.value.code == "output/exists"
+    assert (tmp_path / "there.gguf").read_bytes() == b"of another process"
+    assert len([*tmp_path.iterdir()]) == 1
 
 
 @pytest.mark.parametrize("cache", [None, Path("models.json")], ids=["no cache", "no folder"])
 def test_without_a_cache_it_is_temporary(source: Path, tmp_path: Path, cache: Path | None) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with unpacked(source, DIGEST, cache and tmp_path / "file" / cache) as path:
+    with open_unpacked(source, DIGEST, cache and tmp_path / "file" / cache) as path:
         assert read_header(path).tensors
     assert not path.exists()
     assert not path.parent.exists()
 
 
 def test_an_error_while_it_is_loaded_is_not_swallowed(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="elsewhere"), unpacked(source, DIGEST, tmp_path / "models.json"):
+    with pytest.raises(OSError, match="elsewhere"), open_unpacked(source, DIGEST, tmp_path / "models.json"):
         raise OSError("elsewhere")
 
 
@@ -82,7 +100,7 @@ def test_a_source_that_llama_cpp_cannot_read_is_an_error(tmp_path: Path) -> None
         unpack(broken, tmp_path / "out.gguf")
     assert caught.value.code == "model/not-loaded"
     assert [path.name for path in tmp_path.iterdir()] == ["broken.gguf"]
-    with pytest.raises(ModelError), unpacked(broken, DIGEST, tmp_path / "models.json"):
+    with pytest.raises(ModelError), open_unpacked(broken, DIGEST, tmp_path / "models.json"):
         pass
 
 
@@ -91,6 +109,6 @@ def test_without_any_room_it_is_an_error_with_the_reason(
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
-    message = r"small\.gguf cannot be unpacked: .*Not a directory"
-    with pytest.raises(ModelError, match=message), unpacked(source, DIGEST, tmp_path / "file" / "models.json"):
+    message = r"small\.gguf cannot be unpacked: .*Not a directory.*: set XDG_CACHE_HOME or TMPDIR"
+    with pytest.raises(ModelError, match=message), open_unpacked(source, DIGEST, tmp_path / "file" / "models.json"):
         pytest.fail("it cannot be written")
