@@ -83,9 +83,10 @@ def _shots(figures: Mapping[str, Any]) -> Iterator[str]:
 
 def _arms(figures: Mapping[str, Any]) -> Iterator[str]:
     arms = figures["arms"]
-    rows = [
-        ("AUPRC under the whole list (95%)", "", *(format_interval(one["system"]["auprc"]) for one in arms.values()))
-    ]
+    systems = [arm["system"] for arm in arms.values()]
+    rows = [("AUPRC under the whole list (95%)", "", *(format_interval(system["auprc"]) for system in systems))]
+    for name, label in _NAMES.items():
+        rows.append((f"{label} under the whole list", "", *(format_number(system[name]) for system in systems)))
     for probe, expected in _probes(figures).items():
         rows.append((probe, expected, *(_steered(one["probes"].get(probe)) for one in arms.values())))
     yield from table(("", "the right verdict", *(f"trained on {_ARMS[name]}" for name in arms)), rows)
