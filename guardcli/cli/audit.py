@@ -165,7 +165,8 @@ def audit_(
                 job, cluster, observer=observer, interrupts=Interrupts(), verbose=guard_options.verbose > 0
             )
     except Interrupted as interrupted:
-        output.echo_err(f"guard: stopped by {interrupted}{_kept(path)}; run the same command again to resume")
+        kept = _kept(path) if cluster is None else ""  # a cluster's rows are in parts, not yet in the output
+        output.echo_err(f"guard: stopped by {interrupted}{kept}; run the same command again to resume")
         return 128 + interrupted.number
     left_out = () if allow_left_out else result.left_out
     if not quiet:
