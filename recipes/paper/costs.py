@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -13,6 +12,7 @@ import click
 
 from benchmarks.timing import interleaved
 from guardcli import EngineConfig, Guard, JudgeConfig, ModelConfig, SmallModelWarning, Taxonomy
+from guardcli.evaluation.judged_systems import with_shots
 from guardcli.training import LoraModel, TokenCounts, TokenizedDataset, TrainConfig, open_base
 from recipes.paper.adapting import BATCH_SIZE
 from recipes.paper.few_shot import SHOTS
@@ -33,7 +33,7 @@ def costs(workspace: Workspace) -> Row:
     warnings.simplefilter("ignore", SmallModelWarning)
     with ModelConfig(workspace.model).load() as model:
         guards = {
-            str(shots): Guard(model, _with_shots(policy, shots), config=config, engine=engine) for shots in (0, *SHOTS)
+            str(shots): Guard(model, with_shots(policy, shots), config=config, engine=engine) for shots in (0, *SHOTS)
         }
         try:
             timed = interleaved({name: partial(_judge, guard, rows) for name, guard in guards.items()}, _ROUNDS)
@@ -45,13 +45,6 @@ def costs(workspace: Workspace) -> Row:
         "seconds_a_row": {name: median(seconds) / len(rows) for name, seconds in timed.seconds.items()},
         "tokens_a_second_of_training": _training_speed(workspace),
     }
-
-
-def _with_shots(policy: Taxonomy, shots: int) -> Taxonomy:
-    return replace(
-        policy,
-        categories=tuple(replace(category, examples=category.examples[:shots]) for category in policy.categories),
-    )
 
 
 def _judge(guard: Guard, rows: list[list[dict[str, Any]]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from guardcli.models.cached_files import read_digests
 from guardcli.training import TokenCounts, TokenizedDataset, TrainConfig, open_base
 from recipes.commands import guard, unpack_into
 
@@ -25,7 +25,7 @@ MAX_LENGTH = 420  # tokens of a training example
 class Training:
     """A training: its examples, and how it is done.
 
-    `schedule` is that of the learning rate. `initial` is the folder of an adapter in PEFT's format to begin with.
+    `initial` is the folder of an adapter in PEFT's format to begin with.
     """
 
     examples: Path
@@ -59,7 +59,7 @@ class Workspace:
             click.UsageError: there are files that were made with something else.
         """
         path = self.out / "settings.json"
-        base = hashlib.sha256(self.base.read_bytes()).hexdigest()
+        base = read_digests([self.base]).whole
         settings = {"model": self.model, "base": base, "rows": self.rows, "seed": self.seed}
         if path.exists() and (before := _read(path)) != settings:
             raise click.UsageError(f"{self.out} is of another run ({before}): name another folder")
@@ -76,9 +76,7 @@ class Workspace:
         """
         path, verdicts = self.out / f"{name}.json", self.verdicts(name)
         if not path.exists():
-            model = (
-                ("-m", self.model) if adapter is None else ("-m", unpack_into(self.out, self.base), "--lora", adapter)
-            )
+            model = ("-m", self.model) if adapter is None else self._adapted(adapter)
             saved = ("--save-verdicts", verdicts, "--seed", self.seed)
             self._eval(path, records, *model, *options, *saved, *self._threads)
         return _read(path)
