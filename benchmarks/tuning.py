@@ -4,7 +4,8 @@
     python -m benchmarks.tuning --base SmolLM2-135M-Instruct.Q4_1.gguf --data train.jsonl
 
 The ways take the same examples in each step, in interleaved rounds. Before that, the losses and the gradients of all
-matrices of the adapter are compared. The third way is that of guard 0.1: whole prompts, two at a time.
+matrices of the adapter are compared. The third way is that of guard 0.1: whole prompts, two at a time. With --bfloat16,
+the fourth is with a shared prefix in that type, whose loss before the first step is shown, too.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from guardcli.training import LoraModel, TokenCounts, TokenizedDataset, Tokenize
 from guardcli.training.prefix_groups import prefix_labels
 from guardcli.training.sampler import sample_batches
 
-WHOLE, SHARED, FIRST_VERSION = "whole prompts", "shared prefix", "0.1"
+WHOLE, SHARED, FIRST_VERSION, BFLOAT16 = "whole prompts", "shared prefix", "0.1", "bfloat16"
 _BATCH_SIZE_OF_FIRST_VERSION = 2
 
 
@@ -45,6 +46,7 @@ class Way:
 @click.option("--accumulate", default=1, show_default=True)
 @click.option("--threads", default=2, show_default=True)
 @click.option("--rounds", default=5, show_default=True, help="Steps of each way, each with other examples.")
+@click.option("--bfloat16", is_flag=True, help="Also in bfloat16, for CPUs that have it.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("tuning.json"), show_default=True)
 def main(
     base_path: Path,
@@ -54,6 +56,7 @@ def main(
     accumulate: int,
     threads: int,
     rounds: int,
+    bfloat16: bool,
     out: Path,
 ) -> None:
     config = TrainConfig(batch_size=batch_size, gradient_accumulation_steps=accumulate)
@@ -68,7 +71,9 @@ def main(
         WHOLE: Way(model, whole),
         FIRST_VERSION: Way(first_version, whole),
     }
-    for trained in (model, first_version):
+    if bfloat16:
+        ways[BFLOAT16] = Way(LoraModel(base, replace(config, dtype="bfloat16"), threads=threads), steps)
+    for trained in dict.fromkeys(way.model for way in ways.values()):
         for _ in range(2):  # B is zero at the start, and so is the gradient of A
             trained.train_step(steps[0], learning_rate=1e-3)
     found = {
@@ -80,7 +85,7 @@ def main(
         "rounds": rounds,
         "prefix_tokens": round(mean(example.prefix_length for step in steps for example in step), 1),
         "body_tokens": round(mean(len(e.tokens) - e.prefix_length for step in steps for e in step), 1),
-        **_differences(model, steps[0], whole[0]),
+        **_differences(ways, steps[0], whole[0]),
         **_timed(ways, config, rounds),
     }
     out.write_text(json.dumps(found, indent=2) + "\n")
@@ -97,12 +102,16 @@ def _steps(examples: Sequence[TokenizedExample], config: TrainConfig, count: int
 
 
 def _differences(
-    model: LoraModel, shared: Sequence[TokenizedExample], whole: Sequence[TokenizedExample]
+    ways: Mapping[str, Way], shared: Sequence[TokenizedExample], whole: Sequence[TokenizedExample]
 ) -> dict[str, Any]:
-    """The losses of the two ways, and the largest difference of a gradient, relative to the largest of its matrix."""
+    """The losses of the ways, and the largest difference of a gradient with whole prompts and with a shared prefix,
+    relative to the largest of its matrix."""
+    model = ways[SHARED].model
     whole_loss = model.compute_gradients(whole)
     gradients = {name: parameter.grad.clone() for name, parameter in model.parameters.items()}
     losses = {WHOLE: whole_loss, SHARED: model.compute_gradients(shared)}
+    if BFLOAT16 in ways:
+        losses[BFLOAT16] = ways[BFLOAT16].model.compute_gradients(shared)
     difference = max(
         float((model.parameters[name].grad - expected).abs().max() / expected.abs().max())
         for name, expected in gradients.items()

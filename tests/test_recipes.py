@@ -17,9 +17,10 @@ from click.testing import CliRunner
 from guardcli import Conversation, Taxonomy, Verdict
 from recipes.smol import build_data, evaluate, train
 from recipes.smol.doubles import NearDoubles
+from recipes.smol.exchanges import BEHIND, behind_exchanges
 from recipes.smol.linear_baseline import LinearBaseline
 from recipes.smol.long_texts import JOINED, balanced_by_length, joined_records, responses_as_messages
-from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies
+from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies, topic_records
 from recipes.smol.own_texts import own_records
 from recipes.smol.policy_reading import Judge, Reading, exchanged, read_changes, read_unseen
 from recipes.smol.records import HAZARDS, HERE, Record, read_records
@@ -120,6 +121,28 @@ def test_own_records_have_both_sides_of_their_pairs() -> None:
     assert len({record.text for record in records}) == len(records)
 
 
+def test_contrasts_are_texts_or_exchanges_whose_last_message_is_labeled() -> None:
+    items = yaml.safe_load((HERE / "contrasts.yaml").read_text("utf-8"))
+    assert len(items) > 1500
+    for item in items:
+        unsafe = "unsafe" in item or item.get("label") == "unsafe"
+        assert (item.get("category") in HAZARDS) is unsafe
+        assert len(item.get("exchange", ["one"])) % 2  # a user speaks last
+    exchanges = [record for record in own_records(seed=0) if len(record.messages) > 1]
+    assert {record.unsafe for record in exchanges} == {False, True}
+    assert {tuple(role for role, _ in record.messages) for record in exchanges} == {("user", "assistant", "user")}
+
+
+def test_records_behind_an_exchange_keep_their_labels() -> None:
+    records = [message(f"{text} {n}", unsafe=text == "bombs") for text in ("bombs", "tea") for n in range(9)]
+    behind = list(behind_exchanges(records, 10, seed=0))
+    assert Counter(record.unsafe for record in behind) == {False: 5, True: 5}
+    for record in behind:
+        assert [role for role, _ in record.messages] == ["user", "assistant", "user"]
+        assert replace(record, messages=record.messages[-1:], source="catqa") in records
+    assert {record.source for record in behind} == {BEHIND}
+
+
 def message(text: str, *, unsafe: bool) -> Record:
     return Record((("user", text),), unsafe, "catqa", 1.0, hazards=("S1",) if unsafe else ())
 
@@ -199,7 +222,7 @@ def test_native_policies_allow_what_they_do_not_list(tmp_path: Path) -> None:
 def test_topic_policies_say_either_of_the_same_messages(tmp_path: Path) -> None:
     unsafe = [record for hazard in HAZARDS for record in unsafe_records(f"about {hazard}", hazard)]
     labels: dict[str, set[str]] = {}
-    for policy in topic_policies(unsafe, HARMLESS, number=40, seed=0):
+    for policy in topic_policies(unsafe, HARMLESS, number=400, seed=0):
         for row in check_labels(policy, tmp_path):
             labels.setdefault(row["messages"][0]["content"], set()).add(row["label"])
     both = [text for text, found in labels.items() if len(found) == 2]
@@ -337,20 +360,22 @@ def test_evaluation_of_a_model_is_not_repeated(data: Path, tmp_path: Path, guard
 def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built, examples = tmp_path / "data", tmp_path / "examples"
     build(data, built, "--native", "0", "--topics", "12")
-    verdicts_stage, questions_stage, lists_stage = train.STAGES
+    verdicts_stage, questions_stage, lists_stage, breadth_stage = train.STAGES
     whole, varied = lists_stage.parts
-    few = replace(lists_stage, skip=100, num_made=6, parts=[replace(whole, num_records=150), varied])
-    monkeypatch.setattr(train, "STAGES", (verdicts_stage, questions_stage, few))
+    few = replace(lists_stage, skip=100, made=train.Made(6), parts=[replace(whole, num_records=150), varied])
+    plain, renamed, talk = breadth_stage.parts
+    broad = replace(breadth_stage, made=train.Made(6), parts=[replace(plain, num_records=100), renamed, talk])
+    monkeypatch.setattr(train, "STAGES", (verdicts_stage, questions_stage, few, broad))
     train.prepare(built, examples, seed=0)
     names = [f"{scored}{stage.name}" for stage in train.STAGES for scored in ("", "scored-")]
     assert sorted(path.name for path in examples.iterdir()) == sorted(f"{name}.jsonl" for name in names)
-    verdicts, scored, questions, scored_questions, lists, scored_lists = (
+    verdicts, scored, questions, scored_questions, lists, scored_lists, breadth, scored_breadth = (
         records_of(examples / f"{name}.jsonl") for name in names
     )
     assert {row["template"] for row in (*verdicts, *scored)} == {"smol-guard"}
-    assert {row["template"] for row in (*questions, *scored_questions, *lists)} == {"smol-guard-2"}
-    assert scored_questions == scored_lists
-    for rows in (verdicts, questions, lists):
+    assert {row["template"] for row in (*questions, *scored_questions, *lists, *breadth)} == {"smol-guard-2"}
+    assert scored_questions == scored_lists == scored_breadth
+    for rows in (verdicts, questions, lists, breadth):
         assert {row["label"] for row in rows} == {"safe", "unsafe"}
     assert len({row["prompt"].split("<|im_end|>")[0] for row in verdicts}) == 1  # one list
     # The same message is safe under one policy, and unsafe under another.
@@ -363,6 +388,11 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
     del asked[lists[299]["line"]]
     assert {13, 14} <= set(asked.values()) <= {1, 13, 14}
     assert max(row["weight"] for row in lists if row["label"] == "unsafe") > max(row["weight"] for row in questions)
+    # One hazard that a message about a topic does not violate, and others of policies that say so.
+    topics = {record.text for record in topic_records()}
+    talked = [row for row in breadth if row["prompt"].split("user\n")[1].split("<|im_end|>")[0] in topics]
+    assert len(talked) >= len(topics)
+    assert sum(row["label"] == "unsafe" for row in talked) < 30
     before = (examples / "questions.jsonl").stat().st_mtime_ns
     train.prepare(built, examples, seed=0)
     assert (examples / "questions.jsonl").stat().st_mtime_ns == before
@@ -371,19 +401,22 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("label", "categories", "expected"),
     [("safe", [], 0.5), ("unsafe", ["S10"], 0.75), ("unsafe", ["S1"], 1.5), ("unsafe", ["S13"], 2.5),
-     ("unsafe", ["S1", "S13"], 2.5), ("unsafe", ["P1"], 0.75)],
+     ("unsafe", ["S1", "S13"], 2.5)],
 )  # fmt: skip
 def test_unsafe_answers_about_rare_categories_weigh_most(label: str, categories: list[str], expected: float) -> None:
     line = json.dumps({"label": label, "categories": categories, "weight": 0.5}) + "\n"
-    (balanced,) = train.balance([line], {"S10": 1600, "S1": 400, "S13": 100})
-    assert balanced.endswith("\n")
-    assert json.loads(balanced) == json.loads(line) | {"weight": expected}
+    num_records = {"S10": 1600, "S1": 400, "S13": 100}
+    for factor in (1.0, 0.36):
+        (weighed,) = train.weigh_rare([line], num_records, factor)
+        assert weighed.endswith("\n")
+        weight = expected * factor if label == "unsafe" else expected
+        assert json.loads(weighed) == json.loads(line) | {"weight": pytest.approx(weight)}
 
 
 def test_only_some_messages_of_the_made_policies_are_kept() -> None:
     lines = [json.dumps({"prompt": f"{number}<|im_start|>policy", "label": "safe"}) + "\n" for number in range(20)]
-    assert len(train.thin(lines, 6, seed=0)) == 6
-    assert sorted(train.thin(lines, None, seed=0)) == sorted(lines)
+    assert len(train.thin(lines, train.Made(6), seed=0)) == 6
+    assert sorted(train.thin(lines, train.Made(None), seed=0)) == sorted(lines)
 
 
 def test_no_message_has_more_than_its_share_of_questions() -> None:
@@ -393,7 +426,8 @@ def test_no_message_has_more_than_its_share_of_questions() -> None:
 
     often = [line("cats", number, "unsafe" if number % 5 == 0 else "safe") for number in range(40)]
     seldom = [line("dogs", number, "safe") for number in range(3)]
-    thinned = train.thin([*often, *seldom], None, seed=0)
+    made = train.Made(None, max_unsafe=4, max_safe=5)
+    thinned = train.thin([*often, *seldom], made, seed=0)
     assert Counter(json.loads(one)["label"] for one in thinned if "cats" in one) == {"unsafe": 4, "safe": 5}
     assert sorted(one for one in thinned if "dogs" in one) == sorted(seldom)
-    assert train.thin([*often, *seldom], None, seed=0) == thinned
+    assert train.thin([*often, *seldom], made, seed=0) == thinned

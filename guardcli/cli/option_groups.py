@@ -75,6 +75,7 @@ OPTION_GROUPS: dict[str, tuple[str, ...]] = {
         "--max-length",
         "--verdict-weight",
         "--ids-weight",
+        "train --dtype",
         "--checkpoint-every",
         "--patience",
         "train --seed",

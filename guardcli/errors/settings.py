@@ -104,6 +104,7 @@ SETTINGS: dict[str, str] = {
     "TrainConfig.seed": "--seed",
     "TrainConfig.checkpoint_every": "--checkpoint-every",
     "TrainConfig.patience": "--patience",
+    "TrainConfig.dtype": "--dtype",
     "TrainingData.from_datasets.held_out": "--held-out",
     "InitialAdapter.from_folder.folder": "--init-from",
     "RunDir.resume": "--resume",

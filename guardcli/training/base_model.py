@@ -29,8 +29,8 @@ class BaseModel(Protocol):
     @property
     def files(self) -> list[Path]: ...
 
-    def load(self, device: str) -> Any:
-        """Load a `transformers.LlamaForCausalLM`: on "cpu" in float32, on "cuda" in bfloat16.
+    def load(self, device: str, dtype: str) -> Any:
+        """Load a `transformers.LlamaForCausalLM` on "cpu" or "cuda", with weights in "float32" or "bfloat16".
 
         Raises:
             ModelError: a file is damaged.

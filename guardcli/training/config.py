@@ -21,6 +21,9 @@ from typing import Any, Literal, get_args
 LrSchedule = Literal["constant", "linear", "cosine"]
 LR_SCHEDULES: tuple[LrSchedule, ...] = get_args(LrSchedule)
 
+ComputeType = Literal["auto", "float32", "bfloat16"]
+COMPUTE_TYPES: tuple[ComputeType, ...] = get_args(ComputeType)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
@@ -31,6 +34,8 @@ class TrainConfig:
     in steps. The learning rate rises to `learning_rate` over the first `warmup_ratio` of all steps, in [0, 1), and then
     follows `lr_schedule`. In the loss, the tokens of the verdict count `verdict_weight`, above 0, and the rest of the
     answer `ids_weight`, at least 0. A run ends early when `patience` evaluations have not improved the held-out AUPRC.
+    `dtype` is the type of the base's weights and of all computations with them; "auto" is "bfloat16" on a GPU and
+    "float32" on a CPU. The LoRA itself and the optimizer are float32 always.
     """
 
     lora_rank: int = 16
@@ -47,6 +52,7 @@ class TrainConfig:
     seed: int = 0
     checkpoint_every: int = 100
     patience: int | None = None
+    dtype: ComputeType = "auto"
 
     @property
     def effective_batch_size(self) -> int:
@@ -70,4 +76,5 @@ class TrainConfig:
             "seed": self.seed,
             "checkpoint_every": self.checkpoint_every,
             "patience": self.patience,
+            "dtype": self.dtype,
         }

@@ -68,8 +68,8 @@ class GgufBase:
         """The file."""
         return [self.path]
 
-    def load(self, device: str) -> Any:
-        """Load the model: on "cpu" in float32, on "cuda" in bfloat16.
+    def load(self, device: str, dtype: str) -> Any:
+        """Load the model on "cpu" or "cuda", with weights in "float32" or "bfloat16".
 
         Raises:
             ModelError: a tensor is missing, unknown, or of a quantization that the gguf library cannot read.
@@ -77,7 +77,7 @@ class GgufBase:
         torch = require("torch")
         tensors = self._read_tensors()
         factors = tensors.pop(_ROPE_FACTORS, None)
-        model = load_llama(self.path, device, lambda dtype: self._weights(tensors, dtype))
+        model = load_llama(self.path, device, dtype, self._weights(tensors, dtype))
         if factors is not None:  # those of Llama 3.1 and later, as their converter computed them
             rotary = model.model.rotary_emb
             rotary.inv_freq = rotary.inv_freq / torch.from_numpy(factors).to(rotary.inv_freq)
@@ -110,10 +110,13 @@ class GgufBase:
             raise ModelError(f"{self.path}: its metadata lacks a number {ARCHITECTURE}.{key}", code="model/unsupported")
         return value
 
-    def _weights(self, tensors: dict[str, Any], dtype: Any) -> dict[str, Any]:
+    def _weights(self, tensors: dict[str, Any], dtype: str) -> dict[str, Any]:
         """The configuration and the weights by Hugging Face's names, as arguments of `from_pretrained`."""
         torch = require("torch")
-        state = {hugging_face_name(name): torch.from_numpy(values).to(dtype) for name, values in tensors.items()}
+        state = {
+            hugging_face_name(name): torch.from_numpy(values).to(getattr(torch, dtype))
+            for name, values in tensors.items()
+        }
         config = self._config(vocab_size=len(tensors[_EMBEDDING]), tied=_OUTPUT not in tensors)
         return {"pretrained_model_name_or_path": None, "config": config, "state_dict": state}
 

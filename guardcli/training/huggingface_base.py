@@ -53,14 +53,14 @@ class HuggingFaceBase:
         """The files of the folder that loading may read."""
         return [*self.path.glob("*.json"), *self.path.glob("*.safetensors")]
 
-    def load(self, device: str) -> Any:
-        """Load the model: on "cpu" in float32, on "cuda" in bfloat16.
+    def load(self, device: str, dtype: str) -> Any:
+        """Load the model on "cpu" or "cuda", with weights in "float32" or "bfloat16".
 
         Raises:
             ModelError: a file is damaged.
         """
         source = {"pretrained_model_name_or_path": self.path, "local_files_only": True}
-        return load_llama(self.path, device, lambda _dtype: source)
+        return load_llama(self.path, device, dtype, source)
 
     def tokenizer(self) -> Tokenizer:
         """Load `path`/tokenizer.json.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,20 @@ from guardcli.training.dependencies import require
 from guardcli.training.shared_prefix import register_attention
 
 
-def load_llama(path: Path, device: str, arguments: Callable[[Any], dict[str, Any]]) -> Any:
-    """Load the model at `path`: on "cpu" in float32, on "cuda" in bfloat16.
+def load_llama(path: Path, device: str, dtype: str, arguments: Mapping[str, Any]) -> Any:
+    """Load the model at `path` on "cpu" or "cuda", with weights in "float32" or "bfloat16".
 
-    `arguments` gets the type of the weights, and returns what `from_pretrained` gets beside it.
+    `arguments` are those of `from_pretrained` that say where the weights are.
 
     Raises:
         ModelError: a file is damaged, or its weights are not those of a Llama.
     """
-    torch, transformers = require("torch"), require("transformers")
+    transformers = require("transformers")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
     try:
         model = transformers.LlamaForCausalLM.from_pretrained(
-            **arguments(dtype), dtype=dtype, attn_implementation=register_attention()
+            **arguments, dtype=dtype, attn_implementation=register_attention()
         )
     except Exception as error:  # damaged or unfitting weights raise errors of several libraries
         raise ModelError(f"{path} cannot be loaded: {error}", code="model/not-loaded") from error

@@ -6,7 +6,8 @@ take a fifth of a step. Here both are accumulated into one output, and so are th
     forward     h = x Aᵀ        y  = x Wᵀ + s h Bᵀ        x (tokens, in), A (r, in), B (out, r), s = alpha / r
     backward    k = s g B       dx = g W + k A        dA = kᵀ x        dB = s gᵀ h        g = dy
 
-W is not trained.
+W is not trained. If it is bfloat16, so are the products, and A and B are rounded to it in each step; A, B and their
+gradients are float32.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _ADAPTER = "default"  # PEFT's name for an adapter that was given none
 
 
 def fuse_lora(model: Any) -> None:
-    """Let the LoRA layers of a PEFT model whose base has the type of the LoRA compute both at once."""
+    """Let the LoRA layers of a PEFT model on a CPU compute both at once."""
     lora_layer = require("peft.tuners.lora").Linear
     for module in model.modules():
-        if isinstance(module, lora_layer) and module.base_layer.weight.dtype == module.lora_A[_ADAPTER].weight.dtype:
+        if isinstance(module, lora_layer) and module.base_layer.weight.device.type == "cpu":
             module.forward = _fused_forward(module)
 
 
@@ -47,6 +48,7 @@ def _function() -> Any:
     class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, x: Any, weight: Any, down: Any, up: Any, scale: float) -> Any:
+            down, up = down.to(x.dtype), up.to(x.dtype)
             hidden = x @ down.T
             ctx.save_for_backward(x, weight, down, up, hidden)
             ctx.scale = scale
@@ -61,6 +63,6 @@ def _function() -> Any:
             x_gradient = None
             if ctx.needs_input_grad[0]:
                 x_gradient = (gradient @ weight).addmm_(hidden_gradient, down)
-            return x_gradient, None, down_gradient, up_gradient, None
+            return x_gradient, None, down_gradient.float(), up_gradient.float(), None
 
     return LoraLinear

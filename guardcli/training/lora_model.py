@@ -51,7 +51,7 @@ class LoraModel:
             self._torch.set_num_threads(threads)
         self.device = "cuda" if self._torch.cuda.is_available() else "cpu"
         with self._explain_out_of_memory():
-            model = base.load(self.device)
+            model = base.load(self.device, _weight_type(config, self.device))
         self._torch.manual_seed(config.seed)
         with warnings.catch_warnings():  # PEFT 0.21 and its dependencies use names that transformers 6 removes
             warnings.simplefilter("ignore", FutureWarning)
@@ -236,6 +236,12 @@ class LoraModel:
         """Continue from a saved adapter and optimizer. Raises InputError: see `load_adapter`."""
         self.load_adapter(folder)
         self._optimizer.load_state_dict(self._torch.load(optimizer_file, map_location=self.device, weights_only=True))
+
+
+def _weight_type(config: TrainConfig, device: str) -> str:
+    if config.dtype != "auto":
+        return config.dtype
+    return "bfloat16" if device == "cuda" else "float32"
 
 
 def _lora_config(peft: Any, base: BaseModel, config: TrainConfig) -> Any:

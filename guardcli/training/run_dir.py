@@ -34,6 +34,7 @@ _LATER_OPTIONS: dict[str, Any] = {
     "verdict_weight": 1.0,
     "ids_weight": 1.0,
     "patience": None,
+    "dtype": "auto",
     "init_from": None,
 }
 

@@ -2,8 +2,9 @@
 
     python -m recipes.smol.build_data DATA OUT
 
-writes train.jsonl and held_out.jsonl, whose categories are hazards of Llama Guard 3, and policies/, taxonomies made up
-at random, each with records that are labeled under it. The same data and seed give the same files.
+writes train.jsonl and held_out.jsonl, whose categories are hazards of Llama Guard 3; topics.jsonl, harmless messages
+about topics; and policies/, taxonomies made up at random, each with records that are labeled under it. The same data
+and seed give the same files.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import click
 
 from guardcli.training.augmentation.contamination import words
 from recipes.smol.doubles import NearDoubles
+from recipes.smol.exchanges import BEHIND, behind_exchanges
 from recipes.smol.hazard_guess import HazardGuess
 from recipes.smol.long_texts import ANSWERS, JOINED, balanced_by_length, joined_records, responses_as_messages
-from recipes.smol.made_policies import native_policies, topic_policies
+from recipes.smol.made_policies import native_policies, topic_policies, topic_records
 from recipes.smol.own_texts import SOURCE as OWN
 from recipes.smol.own_texts import own_records
 from recipes.smol.records import Record, evaluated_benign_rows, read_records, read_rows
@@ -55,7 +57,7 @@ CAPS = {
     "benign_gsm8k_1k": (300, 0),
     "benign_taskmaster4": (300, 0),
 }
-_MADE_CAPS = {OWN: (2600, 900), ANSWERS: (600, 600), JOINED: (800, 800)}
+_MADE_CAPS = {OWN: (6000, 4000), ANSWERS: (600, 600), JOINED: (800, 800), BEHIND: (500, 500)}
 _MIN_TRAINED = 220  # of a hazard, where there are so many
 _MIN_HELD_OUT = 30
 _HELD_OUT_SHARE = 0.1  # of the prompts of a set
@@ -64,15 +66,15 @@ _HELD_OUT_SHARE = 0.1  # of the prompts of a set
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--size", type=click.IntRange(min=100), default=12000, show_default=True, help="Training records, about.")
+@click.option("--size", type=click.IntRange(min=100), default=16000, show_default=True, help="Training records, about.")
 @click.option(
     "--held-out", type=click.IntRange(min=10), default=1200, show_default=True, help="Held-out records, about."
 )
-@click.option("--native", type=click.IntRange(min=0), default=60, show_default=True, help="Policies of native names.")
-@click.option("--topics", type=click.IntRange(min=0), default=100, show_default=True, help="Policies about topics.")
+@click.option("--native", type=click.IntRange(min=0), default=200, show_default=True, help="Policies of native names.")
+@click.option("--topics", type=click.IntRange(min=0), default=700, show_default=True, help="Policies about topics.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, topics: int, seed: int) -> None:
-    """Write train.jsonl, held_out.jsonl and policies/ from the folder DATA to the folder OUT."""
+    """Write train.jsonl, topics.jsonl, held_out.jsonl and policies/ from the folder DATA to the folder OUT."""
     evaluated = NearDoubles((*_evaluated_texts(data), *unseen_texts()))
     records = _with_hazards(
         [r for name in CAPS for r in read_records(data, name, seed) if not evaluated.has(_prompt(r))]
@@ -85,9 +87,11 @@ def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, 
     trainable = [r for r in (*records, *own) if not _is_held_out(r) and not known.has(_prompt(r))]
     trainable += [r for r in responses_as_messages(trainable) if not (evaluated.has(r.text) or known.has(r.text))]
     trainable += joined_records(trainable, sum(_MADE_CAPS[JOINED]), seed)
+    trainable += behind_exchanges(trainable, sum(_MADE_CAPS[BEHIND]), seed)
     train = balanced_by_length(_weighted(_fill_up(_select(trainable, size), trainable, _MIN_TRAINED)))
     (out / "policies").mkdir(parents=True, exist_ok=True)
-    for name, found in (("train", _shuffled(train, seed)), ("held_out", held)):
+    talk = _shuffled(topic_records(), seed)
+    for name, found in (("train", _shuffled(train, seed)), ("topics", talk), ("held_out", held)):
         (out / f"{name}.jsonl").write_text("".join(f"{record.to_json()}\n" for record in found), "utf-8")
         _report(name, found)
     harmless = [record for record in train if not record.unsafe and record.messages[-1][0] == "user"]

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,6 +21,7 @@ import yaml
 
 from recipes.smol.records import HAZARDS, HERE, Record
 
+TOPICS = "topics"  # a source
 _NATIVE_SETS = ("airbench_auto_en", "catqa", "aart", "ailuminate_demo_en", "aegis2_unsafe_900")
 _MAX_NATIVE = 9  # categories of a policy
 _MIN_RECORDS = 3  # of a category
@@ -98,8 +100,7 @@ def topic_policies(
 ) -> Iterator[MadePolicy]:
     """Policies about the topics of topics.yaml; half of them list a few hazards, too."""
     random = Random(f"topics {seed}")
-    groups = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
-    wordings, by_hazard = _wordings(), _by_hazard(unsafe)
+    groups, wordings, by_hazard = _groups(), _wordings(), _by_hazard(unsafe)
     for at in range(number):
         by_name = random.random() < _SHARE_BY_NAME
         entries: list[tuple[dict[str, str], list[str]]] = []  # a category without its id, and the lines that violate it
@@ -120,6 +121,19 @@ def topic_policies(
         random.shuffle(lines)
         categories = [{"id": f"S{id_}", **category} for id_, (category, _) in enumerate(entries, start=1)]
         yield MadePolicy(_taxonomy(f"topics-{at:03}", "names" if by_name else "full", categories), tuple(lines))
+
+
+def topic_records() -> Iterator[Record]:
+    """The messages of topics.yaml, which are harmless where no policy says otherwise."""
+    for group in _groups():
+        for text in (text for kind in group["kinds"] for text in kind["texts"]):
+            yield Record((("user", text),), False, TOPICS, 1.0)
+
+
+@cache
+def _groups() -> list[dict[str, Any]]:
+    value: list[dict[str, Any]] = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
+    return value
 
 
 def _wordings() -> dict[str, list[dict[str, str]]]:
@@ -190,7 +204,7 @@ def _capitalized(text: str) -> str:
 def _message(text: str, violated: str | None = None) -> str:
     label, categories = ("safe", []) if violated is None else ("unsafe", [violated])
     messages = [{"role": "user", "content": text}]
-    row = {"messages": messages, "label": label, "categories": categories, "source": "topics", "weight": 1.0}
+    row = {"messages": messages, "label": label, "categories": categories, "source": TOPICS, "weight": 1.0}
     return json.dumps(row, ensure_ascii=False)
 
 

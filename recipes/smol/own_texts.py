@@ -1,37 +1,57 @@
-"""Records of our own, by templates: contrast pairs, harmless look-alikes, everyday requests, and prose."""
+"""Records of our own: contrast pairs, harmless look-alikes, everyday requests and prose, most of them by templates."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import cycle, product
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
+from guardcli.conversation import Role
 from recipes.smol.records import HERE, Record
+
+Messages: TypeAlias = tuple[tuple[Role, str], ...]
 
 SOURCE = "own"
 _PASSES = 2  # of each filling, under another template
 _DRAWS = 64  # of each everyday template that has two places to fill
 _DRAWS_OF_GENRE = 110  # of prose
 _MAX_SENTENCES = 4
+_SPEAKERS: tuple[Role, Role] = ("user", "assistant")
 
 
 def own_records(seed: int) -> Iterator[Record]:
-    """All records of lookalikes.yaml and prose.yaml, in random order of fillings."""
+    """All records of lookalikes.yaml, prose.yaml and contrasts.yaml, in random order of fillings."""
     texts: dict[str, Any] = yaml.safe_load((HERE / "lookalikes.yaml").read_text("utf-8"))
     random = Random(seed)
     for number, pair in enumerate(texts["pairs"]):
         yield from _pairs(number, pair, random)
     for text in _fill_each(texts["harmless"]):
-        yield _safe(text)
+        yield _safe(_said(text))
     for template in texts["everyday"]:
         for text in _fill_at_random(template, random):
-            yield _safe(text)
+            yield _safe(_said(text))
     for genre in yaml.safe_load((HERE / "prose.yaml").read_text("utf-8")):
         yield from _prose(genre, random)
+    for number, item in enumerate(yaml.safe_load((HERE / "contrasts.yaml").read_text("utf-8"))):
+        yield from _contrast(number, item)
+
+
+def _contrast(number: int, item: dict[str, Any]) -> Iterator[Record]:
+    """One or two sides of a contrast, or an exchange of a user and an assistant, whose last message is labeled."""
+    category = item.get("category", "")
+    if "exchange" in item:
+        messages = tuple(zip(cycle(_SPEAKERS), item["exchange"], strict=False))
+        yield _safe(messages) if item["label"] == "safe" else _unsafe(messages, category)
+        return
+    name = f"{SOURCE} contrast {number}" if {"safe", "unsafe"} <= item.keys() else None
+    if "safe" in item:
+        yield _safe(_said(item["safe"]), name)
+    if "unsafe" in item:
+        yield _unsafe(_said(item["unsafe"]), category, name)
 
 
 def _prose(genre: dict[str, Any], random: Random) -> Iterator[Record]:
@@ -43,9 +63,9 @@ def _prose(genre: dict[str, Any], random: Random) -> Iterator[Record]:
         texts.add(" ".join(_filled(sentence, fill, random) for sentence in sentences))
     for text in sorted(texts):
         if category is None:
-            yield _safe(text)
+            yield _safe(_said(text))
         else:
-            yield Record((("user", text),), True, SOURCE, 1.0, category, (category,))
+            yield _unsafe(_said(text), category)
 
 
 def _filled(sentence: str, fill: dict[str, list[str]], random: Random) -> str:
@@ -61,10 +81,9 @@ def _pairs(number: int, pair: dict[str, Any], random: Random) -> Iterator[Record
             template = pair["of"][(at + turn) % len(pair["of"])]
             name = f"{SOURCE} {number}.{turn}.{at}"
             if at < len(safe):
-                yield _safe(template.format(x=safe[at]), name)
+                yield _safe(_said(template.format(x=safe[at])), name)
             if at < len(unsafe):
-                text = template.format(x=unsafe[at])
-                yield Record((("user", text),), True, SOURCE, 1.0, pair["category"], (pair["category"],), pair=name)
+                yield _unsafe(_said(template.format(x=unsafe[at])), pair["category"], name)
 
 
 def _fill_each(templates: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -83,5 +102,13 @@ def _fill_at_random(template: dict[str, Any], random: Random) -> Iterator[str]:
         yield of.format(**dict(zip(places, fillings, strict=True)))
 
 
-def _safe(text: str, pair: str | None = None) -> Record:
-    return Record((("user", text),), False, SOURCE, 1.0, pair=pair)
+def _said(text: str) -> Messages:
+    return (("user", text),)
+
+
+def _safe(messages: Messages, pair: str | None = None) -> Record:
+    return Record(messages, False, SOURCE, 1.0, pair=pair)
+
+
+def _unsafe(messages: Messages, category: str, pair: str | None = None) -> Record:
+    return Record(messages, True, SOURCE, 1.0, category, (category,), pair=pair)

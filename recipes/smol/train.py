@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import sqrt
@@ -19,6 +19,7 @@ from random import Random
 
 import click
 
+from guardcli.training.config import ComputeType
 from recipes.commands import guard, packaged_base, unpack_into
 from recipes.smol.build_data import build_data
 from recipes.smol.evaluate import main as evaluate
@@ -26,25 +27,42 @@ from recipes.smol.records import HERE
 
 LIST, QUESTION = "smol-guard", "smol-guard-2"
 _NUM_SCORED = 150  # held-out records that are scored at every checkpoint
-_MAX_UNSAFE, _MAX_SAFE = 4, 5  # questions about one message of the made policies, which ask the same again and again
 _SHARED = ("--rank", "16", "--alpha", "32", "--max-length", "420", "--checkpoint-every", "20",
            "--lr-schedule", "cosine", "--warmup-ratio", "0.05")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Training records in a row, how many of them, None for all that are left, and how they are prepared."""
+    """Records in a row, how many of them, None for all that are left, and how they are prepared.
+
+    A `file` other than that of the training records is read from its start. With `rarity`, unsafe answers weigh so much
+    times 1.5 to 5, those about rare categories most; None leaves weights as they are.
+    """
 
     num_records: int | None
     options: Sequence[str]
+    file: str = "train"
+    rarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Questions about messages of the made policies, which ask the same again and again.
+
+    How many messages, None for all; how many unsafe and safe answers about each at most; and what an unsafe one weighs.
+    """
+
+    num_messages: int | None
+    max_unsafe: int = 4
+    max_safe: int = 5
+    unsafe_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A training: the template of its examples, and which they are. It starts from the stage before.
 
-    Its parts are of the training records after the first `skip`. `num_made` messages of the made policies are asked
-    about, too, None for all. `balance` gives unsafe answers weight where nearly all answers are safe.
+    Its parts are of the training records after the first `skip`. It computes in `dtype`.
     """
 
     name: str
@@ -53,24 +71,31 @@ class Stage:
     learning_rate: float
     parts: Sequence[Part]
     skip: int = 0
-    num_made: int | None = 0
-    balance: bool = False
+    made: Made | None = None
+    dtype: ComputeType = "float32"
 
 
 _NAMES = ("--names", str(HERE / "names.yaml"))
+_PAIRS = ("--pair-field", "pair")
 
 # Verdicts under one list first, which are quick to learn. What the model then knows of harmful texts answers the
-# questions about them. Last come all questions of the whole list about each message, as a guard asks them: after two
-# others a message, one wrong answer of fourteen was too likely.
+# questions about them. Then come all questions of the whole list about each message, as a guard asks them: after two
+# others a message, one wrong answer of fourteen was too likely. Last are all records and many policies about topics.
 STAGES = (
-    Stage(name="verdicts", template=LIST, batch_size=32, learning_rate=1e-3, parts=[Part(None, ["--copies", "0"])]),
+    Stage(
+        name="verdicts",
+        template=LIST,
+        batch_size=32,
+        learning_rate=1e-3,
+        parts=[Part(None, ["--copies", "0", *_PAIRS])],
+    ),
     Stage(
         name="questions",
         template=QUESTION,
         batch_size=128,
         learning_rate=1e-3,
-        parts=[Part(3600, ["--copies", "1", "--negatives", "2", *_NAMES, "--describe", "0.4"])],
-        num_made=None,
+        parts=[Part(3600, ["--copies", "1", "--negatives", "2", *_PAIRS, *_NAMES, "--describe", "0.4"])],
+        made=Made(None),
     ),
     Stage(
         name="lists",
@@ -78,12 +103,25 @@ STAGES = (
         batch_size=256,
         learning_rate=8e-4,
         parts=[
-            Part(2700, ["--copies", "0", "--negatives", "13"]),
-            Part(900, ["--copies", "1", "--negatives", "5", *_NAMES, "--describe", "0.3"]),
+            Part(2700, ["--copies", "0", "--negatives", "13", *_PAIRS], rarity=1.0),
+            Part(900, ["--copies", "1", "--negatives", "5", *_PAIRS, *_NAMES, "--describe", "0.3"], rarity=1.0),
         ],
         skip=3600,
-        num_made=350,
-        balance=True,
+        made=Made(350, unsafe_weight=1.5),
+    ),
+    Stage(
+        name="breadth",
+        template=QUESTION,
+        batch_size=256,
+        learning_rate=8e-4,
+        # A third of all questions is asked, so unsafe answers are three times as frequent as in the stage before.
+        parts=[
+            Part(13000, ["--copies", "0", "--negatives", "4", *_PAIRS], rarity=0.36),
+            Part(None, ["--copies", "1", "--negatives", "2", *_PAIRS, *_NAMES, "--describe", "0.5"], rarity=0.36),
+            Part(None, ["--copies", "0", "--negatives", "1"], file="topics"),
+        ],
+        made=Made(None, max_unsafe=2, max_safe=3),
+        dtype="bfloat16",
     ),
 )
 
@@ -103,7 +141,7 @@ STAGES = (
 def train(
     *, data: Path, out: Path, base: Path | None, epochs: float, size: int, threads: int | None, seed: int, until: str
 ) -> None:
-    """Build the data, train in three stages, export OUT/smol-guard.gguf, and evaluate it."""
+    """Build the data, train in four stages, export OUT/smol-guard.gguf, and evaluate it."""
     base = base or packaged_base()
     built, examples, adapter = out / "data", out / "examples", out / "smol-guard.gguf"
     if not (built / "train.jsonl").exists():
@@ -148,26 +186,25 @@ def _stage_lines(stage: Stage, built: Path, examples: Path, seed: int) -> list[s
     records, kept = examples / "records.jsonl", examples / "part.jsonl"
     lines: list[str] = []
     left = islice(_lines(built / "train.jsonl"), stage.skip, None)
+    num_records = Counter(id_ for row in map(json.loads, _lines(built / "train.jsonl")) for id_ in row["categories"])
     for part in stage.parts:
-        if not _write_first(records, part.num_records, left):
+        source = left if part.file == "train" else _lines(built / f"{part.file}.jsonl")
+        if not _write_first(records, part.num_records, source):
             break
-        options = (*part.options, "--pair-field", "pair", "--seed", seed)
-        lines += _lines(_prepare(records, kept, stage.template, *options))
-    if stage.balance:
-        rows = map(json.loads, _lines(built / "train.jsonl"))
-        lines = balance(lines, Counter(id_ for row in rows for id_ in row["categories"]))
-    if stage.num_made != 0:
+        options = (*part.options, "--seed", seed)
+        prepared = _lines(_prepare(records, kept, stage.template, *options))
+        lines += prepared if part.rarity is None else weigh_rare(prepared, num_records, part.rarity)
+    if (asked := stage.made) is not None:
         made: list[str] = []
         for taxonomy in sorted((built / "policies").glob("*.yaml")):
             options = ("-t", taxonomy, "--copies", "0", "--negatives", "2")
             made += _lines(_prepare(taxonomy.with_suffix(".jsonl"), kept, stage.template, *options))
-        made = thin(made, stage.num_made, seed)
-        lines += balance(made, {}) if stage.balance else made
+        lines += weigh_unsafe(thin(made, asked, seed), lambda _: asked.unsafe_weight)
     kept.unlink(missing_ok=True)
     return lines
 
 
-def thin(lines: Sequence[str], num_messages: int | None, seed: int) -> list[str]:
+def thin(lines: Sequence[str], made: Made, seed: int) -> list[str]:
     """Keep some questions about some messages, unsafe and safe ones. Messages and questions are in random order."""
     random = Random(seed)
     by_message: dict[str, dict[str, list[str]]] = {}
@@ -177,30 +214,35 @@ def thin(lines: Sequence[str], num_messages: int | None, seed: int) -> list[str]
         by_message.setdefault(message, {"unsafe": [], "safe": []})[row["label"]].append(line)
     return [
         line
-        for found in islice(by_message.values(), num_messages)
-        for line in (*found["unsafe"][:_MAX_UNSAFE], *found["safe"][:_MAX_SAFE])
+        for found in islice(by_message.values(), made.num_messages)
+        for line in (*found["unsafe"][: made.max_unsafe], *found["safe"][: made.max_safe])
     ]
 
 
-def balance(lines: Iterable[str], num_records: Mapping[str, int]) -> list[str]:
-    """Multiply the weights of unsafe answers by 1.5 to 5: by more if few records have their category.
+def weigh_rare(lines: Iterable[str], num_records: Mapping[str, int], factor: float) -> list[str]:
+    """Multiply the weights of unsafe answers by `factor` times 1.5 to 5: by more if few records have their category.
 
     All categories are asked about equally often. With the square root of what would make up for their frequencies, the
     answers about frequent ones are not unsafe all too easily.
     """
+
+    def weight(categories: Sequence[str]) -> float:
+        rarest = min(num_records[id_] for id_ in categories if id_ in num_records)
+        return factor * max(1.5, min(5.0, 3 * sqrt(400 / rarest)))
+
+    return weigh_unsafe(lines, weight)
+
+
+def weigh_unsafe(lines: Iterable[str], factor: Callable[[Sequence[str]], float]) -> list[str]:
+    """Multiply the weights of unsafe answers by a factor of their categories."""
     weighed = []
     for line in lines:
         row = json.loads(line)
         if row["label"] == "unsafe":
-            row["weight"] = round(row["weight"] * _unsafe_weight(row["categories"], num_records), 3)
+            row["weight"] = round(row["weight"] * factor(row["categories"]), 3)
             line = json.dumps(row, ensure_ascii=False) + "\n"
         weighed.append(line)
     return weighed
-
-
-def _unsafe_weight(categories: Iterable[str], num_records: Mapping[str, int]) -> float:
-    rarest = min((num_records[id_] for id_ in categories if id_ in num_records), default=None)
-    return 1.5 if rarest is None else max(1.5, min(5.0, 3 * sqrt(400 / rarest)))
 
 
 def train_stage(
@@ -208,7 +250,16 @@ def train_stage(
     *, epochs: float, threads: int | None, seed: int,
 ) -> None:  # fmt: skip
     """Train a stage, from its last checkpoint if there is one."""
-    options: list[object] = ["--learning-rate", stage.learning_rate, "--epochs", epochs, "--seed", seed]
+    options: list[object] = [
+        "--learning-rate",
+        stage.learning_rate,
+        "--epochs",
+        epochs,
+        "--seed",
+        seed,
+        "--dtype",
+        stage.dtype,
+    ]
     options += ["--batch-size", stage.batch_size]
     if previous is not None:
         options += ["--init-from", previous]

@@ -331,6 +331,7 @@ def test_what_prepare_refuses(desk: Path, options: list[str], message: str) -> N
         (["-o", "run", "--resume", "--lr-schedule", "cosine"], "lr_schedule (there 'constant', now 'cosine')"),
         (["-o", "run", "--resume", "--warmup-ratio", "0.1"], "warmup_ratio (there 0.0, now 0.1)"),
         (["-o", "run", "--resume", "--verdict-weight", "2"], "verdict_weight (there 1.0, now 2.0)"),
+        (["-o", "run", "--resume", "--dtype", "bfloat16"], "dtype (there 'auto', now 'bfloat16')"),
         (["-o", "run", "--resume", "--ids-weight", "0"], "ids_weight (there 1.0, now 0.0)"),
         (["-o", "run", "--resume", "--patience", "1"], "--patience needs examples to evaluate"),
         (["-o", "run", "--resume", "--init-from", "run"], "init_from (there None, now '"),

@@ -29,7 +29,9 @@ from tests.training.test_gguf_export import LOGITS, in_llama_cpp, in_torch
 
 
 def test_a_file_has_the_weights_of_the_folder_that_it_was_made_of(base: Path) -> None:
-    of_folder, of_file = (open_base(path).load("cpu").state_dict() for path in (base, base.with_suffix(".gguf")))
+    of_folder, of_file = (
+        open_base(path).load("cpu", "float32").state_dict() for path in (base, base.with_suffix(".gguf"))
+    )
     assert of_folder.keys() == of_file.keys()
     for name, values in of_folder.items():
         assert torch.equal(values, of_file[name]), name
@@ -57,10 +59,10 @@ def test_orders_are_inverse_to_each_other() -> None:
 def test_quantized_weights_are_those_that_llama_cpp_reads(base: Path, tmp_path: Path, file_type: int) -> None:
     quantized = quantize(base.with_suffix(".gguf"), tmp_path / "quantized.gguf", file_type)
     dequantized = quantize(quantized, tmp_path / "dequantized.gguf", 0)
-    here, there = (GgufBase.from_file(path).load("cpu").state_dict() for path in (quantized, dequantized))
+    here, there = (GgufBase.from_file(path).load("cpu", "float32").state_dict() for path in (quantized, dequantized))
     for name, values in there.items():
         assert torch.equal(values, here[name]), name
-    original = GgufBase.from_file(base.with_suffix(".gguf")).load("cpu").state_dict()
+    original = GgufBase.from_file(base.with_suffix(".gguf")).load("cpu", "float32").state_dict()
     assert not torch.equal(original["lm_head.weight"], here["lm_head.weight"])
 
 

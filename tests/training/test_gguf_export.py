@@ -74,7 +74,7 @@ def in_torch(
     bench: Bench, prompts: list[TokenizedExample], checkpoint: Path | None = None, *, base: BaseModel | None = None
 ) -> np.ndarray:
     """The same by the library that trained it."""
-    model = (base or bench.base).load("cpu")
+    model = (base or bench.base).load("cpu", "float32")
     if checkpoint is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)

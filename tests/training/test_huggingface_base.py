@@ -46,6 +46,6 @@ def test_damaged_weights_are_an_error(base: Path, tmp_path: Path) -> None:
     shutil.copy(base / "config.json", tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(ModelError, match="cannot be loaded"):
-        HuggingFaceBase.from_folder(tmp_path).load("cpu")
+        HuggingFaceBase.from_folder(tmp_path).load("cpu", "float32")
     with pytest.raises(ModelError, match="cannot be read"):
         HuggingFaceBase.from_folder(tmp_path).fingerprint()

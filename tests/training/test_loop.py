@@ -133,7 +133,7 @@ def test_loss_is_that_of_the_answer_only(bench: Bench) -> None:
     torch = pytest.importorskip("torch")
     example = bench.data.train[0]
     with torch.no_grad():
-        logits = bench.base.load("cpu")(torch.tensor([list(example.tokens)])).logits[0].log_softmax(dim=-1)
+        logits = bench.base.load("cpu", "float32")(torch.tensor([list(example.tokens)])).logits[0].log_softmax(dim=-1)
     expected = [-float(logits[at - 1, example.tokens[at]]) for at in range(example.prompt_length, len(example.tokens))]
     loss = LoraModel(bench.base, SHORT).train_step([example], learning_rate=0.0)
     assert loss.total == pytest.approx(sum(expected) / len(expected), rel=1e-4)

@@ -53,6 +53,7 @@ def test_each_example_sees_its_prefix_and_itself() -> None:
 
     class Recorder:
         device = "cpu"
+        dtype = torch.float32
 
         def __call__(self, **inputs: object) -> None:
             seen.update(inputs)
@@ -134,6 +135,42 @@ def test_threads_take_batches_of_their_own_and_change_nothing(bench: Bench) -> N
     assert scores_2 == pytest.approx(scores, abs=1e-6)
     for name, gradient in expected.items():
         assert float((two[name] - gradient).abs().max()) <= TOLERANCE * float(gradient.abs().max())
+
+
+def test_rows_in_bfloat16_have_few_lengths() -> None:
+    a, b = tuple(range(30)), tuple(range(40, 44))
+    examples = [example(a, 4), example(b, 3), example(b, 5)]
+
+    class Llama:
+        device = "cpu"
+        dtype = torch.bfloat16
+
+    ids = PackedBatch(Llama(), [Row(b, (1, 2), 12), Row(a, (0,), 34)], examples)._ids
+    assert ids.shape == (2, 64)
+    assert not ids[0, 12:].any()
+    assert not ids[1, 34:].any()
+
+
+def test_bfloat16_has_nearly_the_loss_scores_and_gradients_of_float32(
+    bench: Bench, examples: list[TokenizedExample]
+) -> None:
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        model = LoraModel(bench.base, TrainConfig(lora_rank=4, lora_alpha=8.0, batch_size=3, dtype=dtype))  # type: ignore[arg-type]
+        assert str(model._llama.dtype) == f"torch.{dtype}"
+        assert {parameter.dtype for parameter in model.parameters.values()} == {torch.float32}
+        for name, parameter in model.parameters.items():  # B is zero at the start
+            torch.manual_seed(len(name))
+            parameter.data.normal_(std=0.1)
+        loss = model.compute_gradients(examples)
+        found.append((loss.total, model.scores(examples, bench.data.verdict_ids), gradients(model)))
+    (exact_loss, exact_scores, exact), (loss_, scores, rounded) = found
+    assert loss_ != exact_loss
+    assert loss_ == pytest.approx(exact_loss, rel=0.02)
+    assert scores == pytest.approx(exact_scores, abs=0.02)
+    for name, gradient in exact.items():
+        cosine = torch.nn.functional.cosine_similarity(rounded[name].flatten(), gradient.flatten(), dim=0)
+        assert float(cosine) > 0.95, name
 
 
 def test_a_step_is_cut_for_threads() -> None:

@@ -9,7 +9,7 @@ import pytest
 from guardcli.training import packed_rows
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.prefix_groups import group_by_prefix
-from guardcli.training.shared_prefix import SharedPrefix, register_attention
+from guardcli.training.shared_prefix import SharedPrefix, _attend, register_attention
 from guardcli.training.tokenizer import TokenizedExample
 from tests.training.conftest import Bench
 
@@ -110,6 +110,25 @@ def test_without_a_prefix_attention_is_that_of_transformers() -> None:
     own, theirs = llama(register_attention()), llama("sdpa")
     ids, _ = bodies()
     assert torch.equal(SharedPrefix(own, ()).states(ids), theirs(input_ids=ids, use_cache=False).last_hidden_state)
+
+
+@pytest.mark.parametrize("seen", [5, 9])
+def test_attention_in_bfloat16_on_a_cpu_is_that_of_transformers(seen: int) -> None:
+    """With a mask, as behind a prefix of four tokens, and without one. Four heads share two keys."""
+    torch.manual_seed(0)
+    tensors = [torch.randn(2, heads, tokens, 8) for heads, tokens in ((4, 5), (2, seen), (2, seen))]
+    mask = None if seen == 5 else torch.ones(2, 1, 5, seen, dtype=torch.bool).tril(seen - 5)
+    weights = torch.randn(2, 5, 4, 8)
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        query, key, value = leaves = [tensor.to(dtype, copy=True).requires_grad_() for tensor in tensors]
+        module = llama("sdpa").layers[0].self_attn
+        attended, _ = _attend(module, query, key, value, mask, scaling=8**-0.5, is_causal=mask is None)
+        (attended * weights.to(dtype)).sum().backward()
+        found.append([attended.detach(), *(leaf.grad for leaf in leaves)])
+    for exact, rounded in zip(*found, strict=True):
+        assert rounded.dtype == torch.bfloat16
+        assert torch.allclose(rounded.float(), exact, atol=0.02 * float(exact.abs().max()))
 
 
 @pytest.fixture(autouse=True)

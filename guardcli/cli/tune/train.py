@@ -18,6 +18,7 @@ from guardcli.report.training_curves import draw_curves
 from guardcli.text.durations import clock
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
+    COMPUTE_TYPES,
     CURVES_FILE,
     LR_SCHEDULES,
     InitialAdapter,
@@ -182,6 +183,13 @@ _BAR_WIDTH = 20  # characters
     type=click.IntRange(min=1),
     metavar="N",
     help="End the run after N evaluations without a better held-out AUPRC.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(COMPUTE_TYPES),
+    default=_DEFAULT.dtype,
+    show_default=True,
+    help="Type to compute in; auto is bfloat16 on a GPU and float32 on a CPU.",
 )
 @click.option("--threads", type=click.IntRange(1, 512), metavar="N", help="CPU threads. Default: PyTorch's choice.")
 @click.option("--resume", is_flag=True, help="Resume from the last checkpoint.")
