@@ -5,7 +5,7 @@
 
 The ways take the same examples in each step, in interleaved rounds. Before that, the losses and the gradients of all
 matrices of the adapter are compared. The third way is that of guard 0.1: whole prompts, two at a time. With --bfloat16,
-the fourth is with a shared prefix in that type, whose loss before the first step is shown, too.
+the fourth is with a shared prefix in that type. Its loss is shown, too.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from guardcli import Conversation, Taxonomy, Verdict
@@ -23,7 +22,7 @@ from recipes.smol.long_texts import JOINED, balanced_by_length, joined_records, 
 from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies, topic_records
 from recipes.smol.own_texts import own_records
 from recipes.smol.policy_reading import Judge, Reading, exchanged, read_changes, read_unseen
-from recipes.smol.records import HAZARDS, HERE, Record, read_records
+from recipes.smol.records import HAZARDS, Record, read_records, read_texts
 from recipes.smol.unseen import everyday_lines, unseen_policies, unseen_texts
 from tests.rows import verdict
 
@@ -92,7 +91,7 @@ def test_nothing_near_an_evaluated_or_held_out_text_is_trained_on(data: Path, tm
 
 
 def test_every_category_of_the_maps_is_a_hazard() -> None:
-    value = yaml.safe_load((HERE / "categories.yaml").read_text("utf-8"))
+    value = dict(read_texts("categories"))
     questions = value.pop("gptfuzz_responses")
     ids = {str(id_).rstrip("?") for entries in value.values() for id_ in entries.values()}
     assert ids | {id_.rstrip("?") for id_ in questions} == {*HAZARDS}
@@ -122,7 +121,7 @@ def test_own_records_have_both_sides_of_their_pairs() -> None:
 
 
 def test_contrasts_are_texts_or_exchanges_whose_last_message_is_labeled() -> None:
-    items = yaml.safe_load((HERE / "contrasts.yaml").read_text("utf-8"))
+    items = read_texts("contrasts")
     assert len(items) > 1500
     for item in items:
         unsafe = "unsafe" in item or item.get("label") == "unsafe"
@@ -230,7 +229,7 @@ def test_topic_policies_say_either_of_the_same_messages(tmp_path: Path) -> None:
 
 
 def test_every_hazard_has_other_names_and_descriptions() -> None:
-    wordings = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
+    wordings = read_texts("names")
     assert [*wordings] == [*HAZARDS]
     for found in wordings.values():
         assert len(found) >= 6
@@ -251,7 +250,7 @@ def test_unseen_policies_have_as_many_violating_cases_as_others() -> None:
 
 def test_topics_and_unseen_texts_have_nothing_in_common() -> None:
     unseen = NearDoubles(unseen_texts())
-    groups = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
+    groups = read_texts("topics")
     assert [text for group in groups for kind in group["kinds"] for text in kind["texts"] if unseen.has(text)] == []
 
 
@@ -364,8 +363,13 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
     whole, varied = lists_stage.parts
     few = replace(lists_stage, skip=100, made=train.Made(6), parts=[replace(whole, num_records=150), varied])
     plain, renamed, talk = breadth_stage.parts
-    broad = replace(breadth_stage, made=train.Made(6), parts=[replace(plain, num_records=100), renamed, talk])
-    monkeypatch.setattr(train, "STAGES", (verdicts_stage, questions_stage, few, broad))
+    broad = replace(
+        breadth_stage,
+        made=train.Made(6, max_unsafe=2),
+        parts=[replace(plain, num_records=100), replace(renamed, num_records=50), replace(talk, num_records=80)],
+    )
+    listed = replace(verdicts_stage, parts=[replace(verdicts_stage.parts[0], num_records=500)])
+    monkeypatch.setattr(train, "STAGES", (listed, questions_stage, few, broad))
     train.prepare(built, examples, seed=0)
     names = [f"{scored}{stage.name}" for stage in train.STAGES for scored in ("", "scored-")]
     assert sorted(path.name for path in examples.iterdir()) == sorted(f"{name}.jsonl" for name in names)
@@ -390,9 +394,11 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
     assert max(row["weight"] for row in lists if row["label"] == "unsafe") > max(row["weight"] for row in questions)
     # One hazard that a message about a topic does not violate, and others of policies that say so.
     topics = {record.text for record in topic_records()}
-    talked = [row for row in breadth if row["prompt"].split("user\n")[1].split("<|im_end|>")[0] in topics]
-    assert len(talked) >= len(topics)
-    assert sum(row["label"] == "unsafe" for row in talked) < 30
+    said = [row["prompt"].partition("<|im_start|>user\n")[2].partition("<|im_end|>")[::2] for row in breadth]
+    talked = [row["label"] for row, (text, rest) in zip(breadth, said, strict=True)
+              if text in topics and rest.startswith("\n<|im_start|>policy")]  # fmt: skip
+    assert len(talked) >= 80
+    assert talked.count("unsafe") <= 6 * 2
     before = (examples / "questions.jsonl").stat().st_mtime_ns
     train.prepare(built, examples, seed=0)
     assert (examples / "questions.jsonl").stat().st_mtime_ns == before

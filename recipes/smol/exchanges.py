@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
-import yaml
-
-from recipes.smol.records import HERE, Record
+from recipes.smol.records import Record, read_texts
 
 BEHIND = "behind"  # a source
 
@@ -16,7 +14,7 @@ BEHIND = "behind"  # a source
 def behind_exchanges(records: Sequence[Record], number: int, seed: int) -> Iterator[Record]:
     """Put an exchange of exchanges.yaml before random messages of users, every second of which is unsafe."""
     random = Random(f"exchanges {seed}")
-    exchanges = yaml.safe_load((HERE / "exchanges.yaml").read_text("utf-8"))
+    exchanges = read_texts("exchanges")
     prompts = [record for record in records if [role for role, _ in record.messages] == ["user"]]
     for unsafe in (False, True):
         found = [record for record in prompts if record.unsafe is unsafe]

@@ -12,14 +12,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import yaml
 
-from recipes.smol.records import HAZARDS, HERE, Record
+from recipes.smol.records import HAZARDS, Record, read_texts
 
 TOPICS = "topics"  # a source
 _NATIVE_SETS = ("airbench_auto_en", "catqa", "aart", "ailuminate_demo_en", "aegis2_unsafe_900")
@@ -130,15 +129,14 @@ def topic_records() -> Iterator[Record]:
             yield Record((("user", text),), False, TOPICS, 1.0)
 
 
-@cache
 def _groups() -> list[dict[str, Any]]:
-    value: list[dict[str, Any]] = yaml.safe_load((HERE / "topics.yaml").read_text("utf-8"))
+    value: list[dict[str, Any]] = read_texts("topics")
     return value
 
 
 def _wordings() -> dict[str, list[dict[str, str]]]:
     """Other names and descriptions of each hazard."""
-    value: dict[str, list[dict[str, str]]] = yaml.safe_load((HERE / "names.yaml").read_text("utf-8"))
+    value: dict[str, list[dict[str, str]]] = read_texts("names")
     return value
 
 

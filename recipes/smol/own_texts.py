@@ -8,10 +8,8 @@ from itertools import cycle, product
 from random import Random
 from typing import Any, TypeAlias
 
-import yaml
-
 from guardcli.conversation import Role
-from recipes.smol.records import HERE, Record
+from recipes.smol.records import Record, read_texts
 
 Messages: TypeAlias = tuple[tuple[Role, str], ...]
 
@@ -25,7 +23,7 @@ _SPEAKERS: tuple[Role, Role] = ("user", "assistant")
 
 def own_records(seed: int) -> Iterator[Record]:
     """All records of lookalikes.yaml, prose.yaml and contrasts.yaml, in random order of fillings."""
-    texts: dict[str, Any] = yaml.safe_load((HERE / "lookalikes.yaml").read_text("utf-8"))
+    texts: dict[str, Any] = read_texts("lookalikes")
     random = Random(seed)
     for number, pair in enumerate(texts["pairs"]):
         yield from _pairs(number, pair, random)
@@ -34,9 +32,9 @@ def own_records(seed: int) -> Iterator[Record]:
     for template in texts["everyday"]:
         for text in _fill_at_random(template, random):
             yield _safe(_said(text))
-    for genre in yaml.safe_load((HERE / "prose.yaml").read_text("utf-8")):
+    for genre in read_texts("prose"):
         yield from _prose(genre, random)
-    for number, item in enumerate(yaml.safe_load((HERE / "contrasts.yaml").read_text("utf-8"))):
+    for number, item in enumerate(read_texts("contrasts")):
         yield from _contrast(number, item)
 
 
