@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,8 @@ def audit_(
             result = audit_on_cluster(
                 job, cluster, observer=observer, interrupts=Interrupts(), verbose=guard_options.verbose > 0
             )
-    except Interrupted as interrupted:
+    except KeyboardInterrupt as error:  # Python's own while the inputs are hashed
+        interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
         kept = _kept(path) if cluster is None else ""  # a cluster's rows are in parts, not yet in the output
         output.echo_err(f"guard: stopped by {interrupted}{kept}; run the same command again to resume")
         return 128 + interrupted.number

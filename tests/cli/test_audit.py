@@ -220,6 +220,26 @@ def test_a_signal_tells_how_many_rows_are_kept(desk: Path, model: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("rows", "kept"), [(0, "before any row is kept"), (42, "and 42 rows are kept")])
+def test_a_signal_while_the_inputs_are_hashed_tells_what_is_kept(desk: Path, model: Path, rows: int, kept: str) -> None:
+    if rows:
+        assert audit(desk, model, "logs", "-o", "out.jsonl", "-q").returncode == 0
+    (desk / "large.jsonl").touch()
+    os.truncate(desk / "large.jsonl", 2**36)
+    words = [*GUARD, "audit", "logs", "large.jsonl", "-o", "out.jsonl", "-m", str(model)]
+    with subprocess.Popen(words, cwd=desk, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith("hashing the inputs: ")
+            process.send_signal(signal.SIGINT)
+            *_, last = process.communicate(timeout=60)[1].splitlines()
+        finally:
+            process.kill()
+    assert last == f"guard: stopped by SIGINT, {kept}; run the same command again to resume"
+    assert process.returncode == 130
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_progress_is_told_also_inside_a_block(desk: Path, model: Path, pack: Callable[[bytes], bytes]) -> None:
     lines = "".join(f"{json.dumps({'prompt': f'question {n} ' * 50})}\n" for n in range(300))
