@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from guardcli.errors import OutputError
 
 # The folder is read-only, or the file is a mount of its own as in a container: write it in place.
 _IN_PLACE_ERRORS = (errno.EACCES, errno.EBUSY, errno.EPERM, errno.EROFS)
+_PREFIX, _SUFFIX = ".guard-", ".tmp"
+_STALE_AFTER = 3600  # seconds since a temporary file was last written to
 
 
 @contextlib.contextmanager
@@ -56,11 +59,24 @@ def atomic_write(path: Path, *, exclusive: bool = False) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files of `atomic_write` that processes left in a folder when they were killed.
+
+    A file that was written to within the last hour is kept: it may be in use.
+    """
+    limit = time.time() - _STALE_AFTER
+    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with contextlib.suppress(OSError):  # another process has removed it, or only that one may
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_mtime < limit:
+                path.unlink()
+
+
 def _temporary(target: Path, old: os.stat_result | None) -> Path | None:
     """Create an empty file beside the target with the old permissions; return None if it must be written in place."""
     if old is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    path = target.with_name(f".guard-{secrets.token_hex(8)}.tmp")
+    path = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if old is None else 0o600)
     except OSError as error:

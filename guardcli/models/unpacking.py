@@ -25,7 +25,7 @@ from pathlib import Path
 import llama_cpp
 
 from guardcli.errors import ModelError, OutputError
-from guardcli.files.atomic import atomic_write
+from guardcli.files.atomic import atomic_write, remove_stale
 from guardcli.models.cache import cache_get, cache_put, is_digest
 from guardcli.models.cached_files import read_digests
 from guardcli.models.llama import forget_errors, last_error
@@ -60,8 +60,9 @@ def unpack(source: Path, target: Path, *, exclusive: bool = False) -> None:
 def open_unpacked(source: Path, digest: str, cache: Path | None) -> Iterator[Path]:
     """The path of a model's unpacked weights, while they are loaded.
 
-    They are kept beside `cache`, under the source's SHA-256; the cache has their own. Without a cache, or where it
-    cannot be written, they are temporary; what llama.cpp has mapped into memory stays.
+    They are kept beside `cache`, under the source's SHA-256; the cache has their own. What a killed process left there
+    half written is removed an hour later. Without a cache, or where it cannot be written, they are temporary; what
+    llama.cpp has mapped into memory stays.
 
     Raises:
         ModelError: llama.cpp cannot read `source`, or there is no room for what is unpacked.
@@ -88,6 +89,7 @@ def _keep(source: Path, digest: str, cache: Path) -> Path | None:
     """Unpack into a file that stays, unless it is there; None if that is not possible."""
     path = cache.parent / _FOLDER / f"{digest}.f16.gguf"
     try:
+        remove_stale(path.parent)
         was_there = path.exists()
         if not _is_intact(path, digest, cache):
             path.parent.mkdir(parents=True, exist_ok=True)

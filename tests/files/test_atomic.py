@@ -8,12 +8,14 @@ import stat
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from guardcli.errors import OutputError
-from guardcli.files.atomic import atomic_write
+from guardcli.files.atomic import atomic_write, remove_stale
 from tests.unprivileged import PREFIX, needs_permissions
 
 HERE = Path(__file__).parents[2]
@@ -210,3 +212,47 @@ def test_a_file_in_a_folder_that_is_read_only_is_written_in_place(tmp_path: Path
         tmp_path.chmod(0o755)
     assert (tmp_path / "x").read_text() == "new"
     assert os.listdir(tmp_path) == ["x"]
+
+
+def leave_temporary(folder: Path, name: str, *, age: float) -> Path:
+    path = folder / name
+    path.write_text("half")
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def test_only_old_temporary_files_of_our_own_are_stale(tmp_path: Path) -> None:
+    leave_temporary(tmp_path, ".guard-0.tmp", age=3700)
+    leave_temporary(tmp_path, ".guard-1.tmp", age=3500)
+    leave_temporary(tmp_path, "x.tmp", age=3700)
+    leave_temporary(tmp_path, ".guard-0", age=3700)
+    (tmp_path / ".guard-folder.tmp").mkdir()
+    os.utime(tmp_path / ".guard-folder.tmp", (0, 0))
+    with atomic_write(tmp_path / "y") as place:
+        place.write_text("new")
+        remove_stale(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".guard-0", ".guard-1.tmp", ".guard-folder.tmp", "x.tmp", "y"]
+    remove_stale(tmp_path / "nowhere")
+
+
+def test_what_a_killed_process_left_is_stale_an_hour_later(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from guardcli.files.atomic import atomic_write\n"
+        "with atomic_write(Path('x')) as place: place.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HERE)}, check=False)
+    (left,) = tmp_path.iterdir()
+    remove_stale(tmp_path)
+    assert [*tmp_path.iterdir()] == [left]
+    os.utime(left, (time.time() - 3700,) * 2)
+    remove_stale(tmp_path)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_several_may_remove_stale_files_at_a_time(tmp_path: Path) -> None:
+    for number in range(500):
+        leave_temporary(tmp_path, f".guard-{number}.tmp", age=3700)
+    with ThreadPoolExecutor(4) as pool:
+        for one in [pool.submit(remove_stale, tmp_path) for _ in range(4)]:
+            one.result()
+    assert os.listdir(tmp_path) == []

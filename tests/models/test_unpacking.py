@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,16 @@ def test_a_file_that_another_process_has_unpacked_meanwhile_is_kept(source: Path
     assert caught.value.code == "output/exists"
     assert (tmp_path / "there.gguf").read_bytes() == b"of another process"
     assert len([*tmp_path.iterdir()]) == 1
+
+
+def test_what_a_killed_process_left_is_removed_also_if_nothing_is_to_be_unpacked(source: Path, tmp_path: Path) -> None:
+    left = tmp_path / "unpacked" / ".guard-0123456789abcdef.tmp"
+    left.parent.mkdir()
+    for _ in range(2):
+        left.write_bytes(b"GGUF")
+        os.utime(left, (0, 0))
+        with open_unpacked(source, DIGEST, tmp_path / "models.json") as path:
+            assert [*left.parent.iterdir()] == [path]
 
 
 @pytest.mark.parametrize("cache", [None, Path("models.json")], ids=["no cache", "no folder"])
