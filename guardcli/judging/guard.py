@@ -69,7 +69,8 @@ class Guard:
             taxonomy: the policy; the one that the model was trained on if None.
             config: what is judged of a record, and what its row contains.
             engine: the context and the threads; or an engine, which the guard then owns.
-            cache: a file that remembers digests and tolerances of models.
+            cache: a file that remembers digests and tolerances of models, and beside which the unpacked weights of a
+                bundled model are kept; without it they are unpacked anew each time.
             warn: log what of the taxonomy will not have the effect that its author expects.
 
         Raises:

@@ -54,8 +54,9 @@ class Model:
         """Load a model by its path, or by what else `find_model` takes, and apply adapters to it.
 
         `template` names the prompt template. Left out, it is detected, or for a model that is no guard by itself it is
-        the one that its adapters were trained for. `cache` is a file in which digests are kept. A bundled model has an
-        adapter of its own, which comes before others, is judged with in F16, and gives a `SmallModelWarning`.
+        the one that its adapters were trained for. A bundled model has an adapter of its own, which comes before
+        others, is judged with in F16, and gives a `SmallModelWarning`. `cache` is a file in which digests are kept, and
+        beside which the F16 weights are.
 
         Raises:
             ModelError: the model or an adapter is missing, damaged or unknown to llama.cpp; no template can be

@@ -104,6 +104,25 @@ def test_an_error_while_it_is_loaded_is_not_swallowed(source: Path, tmp_path: Pa
         raise OSError("elsewhere")
 
 
+@pytest.mark.parametrize("error", [ModelError("cannot be loaded", code="model/not-loaded"), KeyboardInterrupt()])
+def test_what_is_temporary_is_removed_if_it_cannot_be_loaded(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(type(error)), open_unpacked(source, DIGEST, None):
+        raise error
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_what_is_temporary_is_removed_if_it_cannot_be_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ModelError, match="cannot be unpacked"), open_unpacked(broken, DIGEST, None):
+        pytest.fail("it cannot be read")
+    assert [*tmp_path.iterdir()] == [broken]
+
+
 def test_a_source_that_llama_cpp_cannot_read_is_an_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF")
