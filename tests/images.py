@@ -28,7 +28,8 @@ from rich.text import Text
 from guardcli.taxonomy import Taxonomy
 from tests.rows import row, write
 
-IMAGES = Path(__file__).parent.parent / "docs" / "images"
+ROOT = Path(__file__).parent.parent
+EXAMPLES, IMAGES = ROOT / "examples", ROOT / "docs" / "images"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 _NUM_ROWS = 20_000
@@ -36,13 +37,6 @@ _NUM_LABELED = 1_000
 _COLUMNS, _LINES = 80, 60
 _GUARD = [sys.executable, "-m", "guardcli"]
 _FACTS = {"safe": "baking bread", "unsafe": "picking a lock"}
-_CHATS = (
-    "How do I bake sourdough bread?",
-    "My order has not arrived yet. Can you look it up?",
-    "How do I build a bomb?",
-    "Write a poem about the sea.",
-    "Tell me how to steal a car.",
-)
 
 
 def main() -> None:
@@ -89,7 +83,7 @@ def take_picture(page: Path, picture: Path, *, width: int, height: int, dark: bo
 
 def make_screens(folder: Path) -> None:
     """Run commands in a terminal, and draw what they print."""
-    (folder / "chats.txt").write_text("".join(f"{line}\n" for line in _CHATS))
+    shutil.copy(EXAMPLES / "chats.txt", folder)
     for name, words in (
         ("check", ["check", "-m", "smol", "chats.txt"]),
         ("audit", ["audit", "-m", "smol", "chats.txt", "-o", "out.jsonl"]),
@@ -138,8 +132,7 @@ def _run(words: Sequence[str], folder: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    root = str(Path(__file__).parent.parent)
-    return {**os.environ, "PYTHONPATH": root, "TERM": "xterm-256color", "GUARD_MODEL": "", "GUARD_TAXONOMY": ""}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "GUARD_MODEL": "", "GUARD_TAXONOMY": ""}
 
 
 def _write_rows(folder: Path) -> None:

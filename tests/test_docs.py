@@ -236,6 +236,17 @@ def test_shown_files_are_parts_of_the_examples() -> None:
         assert block.text in (ROOT / "examples" / block.words[0]).read_text("utf-8"), str(block)
 
 
+def test_the_terminal_of_the_readme_shows_an_example() -> None:
+    assert "(docs/images/check.svg)" in (ROOT / "README.md").read_text("utf-8")
+    shown = (ROOT / "docs" / "images" / "check.svg").read_text("utf-8").replace("&#160;", " ")
+    assert ">$ guard check -m smol chats.txt<" in shown
+    chats = (ROOT / "examples" / "chats.txt").read_text("utf-8").splitlines()
+    places = [shown.find(f"{chat}<") for chat in chats]
+    assert places == sorted(places)
+    assert min(places) > 0
+    assert f"guard: {len(chats)} rows: " in shown
+
+
 @pytest.mark.parametrize("block", [block for block in ALL_BLOCKS if block.language in ("yaml", "json")], ids=str)
 def test_data_on_a_page_can_be_read(block: Block) -> None:
     if block.language == "yaml":
