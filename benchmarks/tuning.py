@@ -5,7 +5,7 @@
 
 The ways take the same examples in each step, in interleaved rounds. Before that, the losses and the gradients of all
 matrices of the adapter are compared. The third way is that of guard 0.1: whole prompts, two at a time. With --bfloat16,
-the fourth is with a shared prefix in that type. Its loss is shown, too.
+the fourth has a shared prefix in that type, and its loss with the same adapter is shown, too.
 """
 
 from __future__ import annotations
@@ -111,7 +111,10 @@ def _differences(
     gradients = {name: parameter.grad.clone() for name, parameter in model.parameters.items()}
     losses = {WHOLE: whole_loss, SHARED: model.compute_gradients(shared)}
     if BFLOAT16 in ways:
-        losses[BFLOAT16] = ways[BFLOAT16].model.compute_gradients(shared)
+        rounded = ways[BFLOAT16].model
+        for name, parameter in model.parameters.items():
+            rounded.parameters[name].data.copy_(parameter.data)
+        losses[BFLOAT16] = rounded.compute_gradients(shared)
     difference = max(
         float((model.parameters[name].grad - expected).abs().max() / expected.abs().max())
         for name, expected in gradients.items()

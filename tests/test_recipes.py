@@ -22,7 +22,7 @@ from recipes.smol.long_texts import JOINED, balanced_by_length, joined_records, 
 from recipes.smol.made_policies import MadePolicy, native_policies, topic_policies, topic_records
 from recipes.smol.own_texts import own_records
 from recipes.smol.policy_reading import Judge, Reading, exchanged, read_changes, read_unseen
-from recipes.smol.records import HAZARDS, Record, read_records, read_texts
+from recipes.smol.records import HAZARDS, Record, read_records, read_yaml
 from recipes.smol.unseen import everyday_lines, unseen_policies, unseen_texts
 from tests.rows import verdict
 
@@ -91,7 +91,7 @@ def test_nothing_near_an_evaluated_or_held_out_text_is_trained_on(data: Path, tm
 
 
 def test_every_category_of_the_maps_is_a_hazard() -> None:
-    value = dict(read_texts("categories"))
+    value = dict(read_yaml("categories"))
     questions = value.pop("gptfuzz_responses")
     ids = {str(id_).rstrip("?") for entries in value.values() for id_ in entries.values()}
     assert ids | {id_.rstrip("?") for id_ in questions} == {*HAZARDS}
@@ -120,10 +120,17 @@ def test_own_records_have_both_sides_of_their_pairs() -> None:
     assert len({record.text for record in records}) == len(records)
 
 
+ALLOWED_KEYS = [
+    {"category", "safe", "unsafe"}, {"safe"}, {"category", "unsafe"}, {"exchange", "label"},
+    {"category", "exchange", "label"},
+]  # fmt: skip
+
+
 def test_contrasts_are_texts_or_exchanges_whose_last_message_is_labeled() -> None:
-    items = read_texts("contrasts")
+    items = read_yaml("contrasts")
     assert len(items) > 1500
     for item in items:
+        assert {*item} in ALLOWED_KEYS
         unsafe = "unsafe" in item or item.get("label") == "unsafe"
         assert (item.get("category") in HAZARDS) is unsafe
         assert len(item.get("exchange", ["one"])) % 2  # a user speaks last
@@ -225,11 +232,11 @@ def test_topic_policies_say_either_of_the_same_messages(tmp_path: Path) -> None:
         for row in check_labels(policy, tmp_path):
             labels.setdefault(row["messages"][0]["content"], set()).add(row["label"])
     both = [text for text, found in labels.items() if len(found) == 2]
-    assert len(both) > 200
+    assert len(both) > 0.4 * len({record.text for record in topic_records()})
 
 
 def test_every_hazard_has_other_names_and_descriptions() -> None:
-    wordings = read_texts("names")
+    wordings = read_yaml("names")
     assert [*wordings] == [*HAZARDS]
     for found in wordings.values():
         assert len(found) >= 6
@@ -250,7 +257,7 @@ def test_unseen_policies_have_as_many_violating_cases_as_others() -> None:
 
 def test_topics_and_unseen_texts_have_nothing_in_common() -> None:
     unseen = NearDoubles(unseen_texts())
-    groups = read_texts("topics")
+    groups = read_yaml("topics")
     assert [text for group in groups for kind in group["kinds"] for text in kind["texts"] if unseen.has(text)] == []
 
 
@@ -355,17 +362,23 @@ def test_evaluation_of_a_model_is_not_repeated(data: Path, tmp_path: Path, guard
     assert (again.stdout, "everyday …" in again.stderr) == (first.stdout, False)
 
 
+def alone(prompt: str) -> str | None:
+    """The message of a prompt that has one."""
+    text, _, rest = prompt.partition("<|im_start|>user\n")[2].partition("<|im_end|>")
+    return text if rest.startswith("\n<|im_start|>policy") else None
+
+
 @pytest.mark.slow
 def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built, examples = tmp_path / "data", tmp_path / "examples"
     build(data, built, "--native", "0", "--topics", "12")
     verdicts_stage, questions_stage, lists_stage, breadth_stage = train.STAGES
     whole, varied = lists_stage.parts
-    few = replace(lists_stage, skip=100, made=train.Made(6), parts=[replace(whole, num_records=150), varied])
+    few = replace(lists_stage, skip=100, made=train.PolicyQuestions(6), parts=[replace(whole, num_records=150), varied])
     plain, renamed, talk = breadth_stage.parts
     broad = replace(
         breadth_stage,
-        made=train.Made(6, max_unsafe=2),
+        made=train.PolicyQuestions(6, max_unsafe=2),
         parts=[replace(plain, num_records=100), replace(renamed, num_records=50), replace(talk, num_records=80)],
     )
     listed = replace(verdicts_stage, parts=[replace(verdicts_stage.parts[0], num_records=500)])
@@ -394,11 +407,9 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
     assert max(row["weight"] for row in lists if row["label"] == "unsafe") > max(row["weight"] for row in questions)
     # One hazard that a message about a topic does not violate, and others of policies that say so.
     topics = {record.text for record in topic_records()}
-    said = [row["prompt"].partition("<|im_start|>user\n")[2].partition("<|im_end|>")[::2] for row in breadth]
-    talked = [row["label"] for row, (text, rest) in zip(breadth, said, strict=True)
-              if text in topics and rest.startswith("\n<|im_start|>policy")]  # fmt: skip
-    assert len(talked) >= 80
-    assert talked.count("unsafe") <= 6 * 2
+    labels_of_topics = [row["label"] for row in breadth if alone(row["prompt"]) in topics]
+    assert len(labels_of_topics) >= 80
+    assert 1 <= labels_of_topics.count("unsafe") <= 6 * 2
     before = (examples / "questions.jsonl").stat().st_mtime_ns
     train.prepare(built, examples, seed=0)
     assert (examples / "questions.jsonl").stat().st_mtime_ns == before
@@ -421,19 +432,21 @@ def test_unsafe_answers_about_rare_categories_weigh_most(label: str, categories:
 
 def test_only_some_messages_of_the_made_policies_are_kept() -> None:
     lines = [json.dumps({"prompt": f"{number}<|im_start|>policy", "label": "safe"}) + "\n" for number in range(20)]
-    assert len(train.thin(lines, train.Made(6), seed=0)) == 6
-    assert sorted(train.thin(lines, train.Made(None), seed=0)) == sorted(lines)
+    assert len(train.thin(lines, train.PolicyQuestions(6), seed=0)) == 6
+    assert sorted(train.thin(lines, train.PolicyQuestions(None), seed=0)) == sorted(lines)
 
 
 def test_no_message_has_more_than_its_share_of_questions() -> None:
     def line(text: str, number: int, label: str) -> str:
         policy = f"<|im_start|>policy\n{number}<|im_end|>\n"
-        return json.dumps({"prompt": f"<|im_start|>user\n{text}<|im_end|>\n{policy}", "label": label}) + "\n"
+        prompt = f"<|im_start|>user\n{text}<|im_end|>\n{policy}"
+        return json.dumps({"prompt": prompt, "label": label, "weight": 1.0}) + "\n"
 
     often = [line("cats", number, "unsafe" if number % 5 == 0 else "safe") for number in range(40)]
     seldom = [line("dogs", number, "safe") for number in range(3)]
-    made = train.Made(None, max_unsafe=4, max_safe=5)
+    made = train.PolicyQuestions(None, max_unsafe=4, max_safe=5, unsafe_weight=1.5)
     thinned = train.thin([*often, *seldom], made, seed=0)
     assert Counter(json.loads(one)["label"] for one in thinned if "cats" in one) == {"unsafe": 4, "safe": 5}
+    assert {(row["label"], row["weight"]) for row in map(json.loads, thinned)} == {("unsafe", 1.5), ("safe", 1.0)}
     assert sorted(one for one in thinned if "dogs" in one) == sorted(seldom)
     assert train.thin([*often, *seldom], made, seed=0) == thinned

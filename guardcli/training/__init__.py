@@ -6,7 +6,7 @@ PyTorch, PEFT and the other libraries of the extra `tune` are imported only when
 from __future__ import annotations
 
 from guardcli.training.base_model import BaseModel, open_base
-from guardcli.training.config import COMPUTE_TYPES, LR_SCHEDULES, TrainConfig
+from guardcli.training.config import LR_SCHEDULES, TRAIN_DTYPES, TrainConfig
 from guardcli.training.dataset import TokenizedDataset
 from guardcli.training.dependencies import check_installed
 from guardcli.training.gguf_export import DTYPES, DType, LoraCheckpoint, export_gguf
@@ -29,10 +29,10 @@ from guardcli.training.run_dir import (
 from guardcli.training.tokenizer import TokenizedExample, Tokenizer
 
 __all__ = [
-    "COMPUTE_TYPES",
     "CURVES_FILE",
     "DTYPES",
     "LR_SCHEDULES",
+    "TRAIN_DTYPES",
     "BaseModel",
     "DType",
     "HeldOutScore",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from guardcli.training.config import WeightType
 from guardcli.training.gguf_base import GgufBase
 from guardcli.training.huggingface_base import HuggingFaceBase
 from guardcli.training.tokenizer import Tokenizer
@@ -29,8 +30,8 @@ class BaseModel(Protocol):
     @property
     def files(self) -> list[Path]: ...
 
-    def load(self, device: str, dtype: str) -> Any:
-        """Load a `transformers.LlamaForCausalLM` on "cpu" or "cuda", with weights in "float32" or "bfloat16".
+    def load(self, device: str, dtype: WeightType) -> Any:
+        """Load a `transformers.LlamaForCausalLM` on "cpu" or "cuda", with weights in that type.
 
         Raises:
             ModelError: a file is damaged.

@@ -21,8 +21,9 @@ from typing import Any, Literal, get_args
 LrSchedule = Literal["constant", "linear", "cosine"]
 LR_SCHEDULES: tuple[LrSchedule, ...] = get_args(LrSchedule)
 
-ComputeType = Literal["auto", "float32", "bfloat16"]
-COMPUTE_TYPES: tuple[ComputeType, ...] = get_args(ComputeType)
+WeightType = Literal["float32", "bfloat16"]
+TrainDType = Literal["auto", "float32", "bfloat16"]
+TRAIN_DTYPES: tuple[TrainDType, ...] = get_args(TrainDType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,8 @@ class TrainConfig:
     in steps. The learning rate rises to `learning_rate` over the first `warmup_ratio` of all steps, in [0, 1), and then
     follows `lr_schedule`. In the loss, the tokens of the verdict count `verdict_weight`, above 0, and the rest of the
     answer `ids_weight`, at least 0. A run ends early when `patience` evaluations have not improved the held-out AUPRC.
-    `dtype` is the type of the base's weights and of all computations with them; "auto" is "bfloat16" on a GPU and
-    "float32" on a CPU. The LoRA itself and the optimizer are float32 always.
+    `dtype` is the type of the base's weights and of all computations with them (see `weight_type`). The LoRA itself and
+    the optimizer are always float32.
     """
 
     lora_rank: int = 16
@@ -52,12 +53,18 @@ class TrainConfig:
     seed: int = 0
     checkpoint_every: int = 100
     patience: int | None = None
-    dtype: ComputeType = "auto"
+    dtype: TrainDType = "auto"
 
     @property
     def effective_batch_size(self) -> int:
         """Examples per optimizer step."""
         return self.batch_size * self.gradient_accumulation_steps
+
+    def weight_type(self, device: str) -> WeightType:
+        """The type of the base's weights on "cpu" or "cuda": "auto" is "bfloat16" on a GPU and "float32" on a CPU."""
+        if self.dtype != "auto":
+            return self.dtype
+        return "bfloat16" if device == "cuda" else "float32"
 
     def as_json(self) -> dict[str, Any]:
         """The values by the names that `run.json` uses, which are those of the command's options."""

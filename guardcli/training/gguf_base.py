@@ -11,6 +11,7 @@ from guardcli.models.gguf import GgufHeader, read_header
 from guardcli.models.identity import parts_of
 from guardcli.models.llama import LlamaModel, Offload
 from guardcli.models.vocab import Vocab
+from guardcli.training.config import WeightType
 from guardcli.training.dependencies import require
 from guardcli.training.encoders import VocabEncoder
 from guardcli.training.llama_loading import load_llama
@@ -25,7 +26,7 @@ _EMBEDDING, _OUTPUT = "token_embd.weight", "output.weight"
 @dataclass(frozen=True, slots=True)
 class GgufBase:
     """A GGUF file of a Llama, quantized or not. Training computes with its weights as llama.cpp does, but in float32
-    (on "cuda" in bfloat16)."""
+    or bfloat16."""
 
     path: Path
     header: GgufHeader
@@ -68,8 +69,8 @@ class GgufBase:
         """The file."""
         return [self.path]
 
-    def load(self, device: str, dtype: str) -> Any:
-        """Load the model on "cpu" or "cuda", with weights in "float32" or "bfloat16".
+    def load(self, device: str, dtype: WeightType) -> Any:
+        """Load the model on "cpu" or "cuda", with weights in that type.
 
         Raises:
             ModelError: a tensor is missing, unknown, or of a quantization that the gguf library cannot read.
@@ -77,7 +78,7 @@ class GgufBase:
         torch = require("torch")
         tensors = self._read_tensors()
         factors = tensors.pop(_ROPE_FACTORS, None)
-        model = load_llama(self.path, device, dtype, self._weights(tensors, dtype))
+        model = load_llama(self.path, device, dtype, lambda: self._weights(tensors, dtype))
         if factors is not None:  # those of Llama 3.1 and later, as their converter computed them
             rotary = model.model.rotary_emb
             rotary.inv_freq = rotary.inv_freq / torch.from_numpy(factors).to(rotary.inv_freq)
@@ -110,7 +111,7 @@ class GgufBase:
             raise ModelError(f"{self.path}: its metadata lacks a number {ARCHITECTURE}.{key}", code="model/unsupported")
         return value
 
-    def _weights(self, tensors: dict[str, Any], dtype: str) -> dict[str, Any]:
+    def _weights(self, tensors: dict[str, Any], dtype: WeightType) -> dict[str, Any]:
         """The configuration and the weights by Hugging Face's names, as arguments of `from_pretrained`."""
         torch = require("torch")
         state = {

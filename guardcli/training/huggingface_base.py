@@ -9,6 +9,7 @@ from typing import Any
 
 from guardcli.errors import ModelError
 from guardcli.models.gguf import fingerprint
+from guardcli.training.config import WeightType
 from guardcli.training.dependencies import require
 from guardcli.training.encoders import HuggingFaceEncoder
 from guardcli.training.llama_loading import load_llama
@@ -53,14 +54,14 @@ class HuggingFaceBase:
         """The files of the folder that loading may read."""
         return [*self.path.glob("*.json"), *self.path.glob("*.safetensors")]
 
-    def load(self, device: str, dtype: str) -> Any:
-        """Load the model on "cpu" or "cuda", with weights in "float32" or "bfloat16".
+    def load(self, device: str, dtype: WeightType) -> Any:
+        """Load the model on "cpu" or "cuda", with weights in that type.
 
         Raises:
             ModelError: a file is damaged.
         """
         source = {"pretrained_model_name_or_path": self.path, "local_files_only": True}
-        return load_llama(self.path, device, dtype, source)
+        return load_llama(self.path, device, dtype, lambda: source)
 
     def tokenizer(self) -> Tokenizer:
         """Load `path`/tokenizer.json.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from guardcli.errors import ModelError
+from guardcli.training.config import WeightType
 from guardcli.training.dependencies import require
 from guardcli.training.shared_prefix import register_attention
 
 
-def load_llama(path: Path, device: str, dtype: str, arguments: Mapping[str, Any]) -> Any:
-    """Load the model at `path` on "cpu" or "cuda", with weights in "float32" or "bfloat16".
+def load_llama(path: Path, device: str, dtype: WeightType, arguments: Callable[[], Mapping[str, Any]]) -> Any:
+    """Load the model at `path` on "cpu" or "cuda", with weights in that type.
 
-    `arguments` are those of `from_pretrained` that say where the weights are.
+    `arguments` returns those of `from_pretrained` that say where the weights are.
 
     Raises:
         ModelError: a file is damaged, or its weights are not those of a Llama.
@@ -24,7 +25,7 @@ def load_llama(path: Path, device: str, dtype: str, arguments: Mapping[str, Any]
     transformers.utils.logging.disable_progress_bar()
     try:
         model = transformers.LlamaForCausalLM.from_pretrained(
-            **arguments, dtype=dtype, attn_implementation=register_attention()
+            **arguments(), dtype=dtype, attn_implementation=register_attention()
         )
     except Exception as error:  # damaged or unfitting weights raise errors of several libraries
         raise ModelError(f"{path} cannot be loaded: {error}", code="model/not-loaded") from error

@@ -6,8 +6,8 @@ take a fifth of a step. Here both are accumulated into one output, and so are th
     forward     h = x Aᵀ        y  = x Wᵀ + s h Bᵀ        x (tokens, in), A (r, in), B (out, r), s = alpha / r
     backward    k = s g B       dx = g W + k A        dA = kᵀ x        dB = s gᵀ h        g = dy
 
-W is not trained. If it is bfloat16, so are the products, and A and B are rounded to it in each step; A, B and their
-gradients are float32.
+W is not trained. If it is bfloat16, all products are. A and B are always float32: each step computes with them rounded,
+and their gradients are rounded in each batch, and summed in float32.
 """
 
 from __future__ import annotations
@@ -63,6 +63,6 @@ def _function() -> Any:
             x_gradient = None
             if ctx.needs_input_grad[0]:
                 x_gradient = (gradient @ weight).addmm_(hidden_gradient, down)
-            return x_gradient, None, down_gradient.float(), up_gradient.float(), None
+            return x_gradient, None, down_gradient, up_gradient, None
 
     return LoraLinear

@@ -51,7 +51,7 @@ class LoraModel:
             self._torch.set_num_threads(threads)
         self.device = "cuda" if self._torch.cuda.is_available() else "cpu"
         with self._explain_out_of_memory():
-            model = base.load(self.device, _weight_type(config, self.device))
+            model = base.load(self.device, config.weight_type(self.device))
         self._torch.manual_seed(config.seed)
         with warnings.catch_warnings():  # PEFT 0.21 and its dependencies use names that transformers 6 removes
             warnings.simplefilter("ignore", FutureWarning)
@@ -162,7 +162,8 @@ class LoraModel:
             for index in batch.examples
             for token in range(examples[index].prompt_length, len(examples[index].tokens))
         ]
-        logits = self._logits(batch, [(index, token - 1) for index, token in positions])
+        states = self._states(batch, [(index, token - 1) for index, token in positions])
+        logits = self._llama.lm_head(states).float()
         targets = self._torch.tensor([examples[index].tokens[token] for index, token in positions], device=self.device)
         return self._torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 
@@ -176,8 +177,10 @@ class LoraModel:
 
         def batch_scores(batch: SharedBatch | PackedBatch) -> dict[int, float]:
             with self._torch.no_grad():  # which each thread has to say for itself
-                logits = self._logits(batch, [(index, examples[index].verdict_index - 1) for index in batch.examples])
-            probabilities = logits[:, list(verdict_ids)].double().softmax(dim=-1)
+                states = self._states(batch, [(index, examples[index].verdict_index - 1) for index in batch.examples])
+                rows = self._llama.lm_head.weight[list(verdict_ids)]
+                logits = states.double() @ rows.double().T  # not rounded to bfloat16, in which scores would be alike
+            probabilities = logits.softmax(dim=-1)
             return dict(zip(batch.examples, probabilities[:, 1].tolist(), strict=True))
 
         shared, packed = self._split(examples)
@@ -189,10 +192,10 @@ class LoraModel:
                 scores |= of_batch
         return [scores[index] for index in range(len(examples))]
 
-    def _logits(self, batch: SharedBatch | PackedBatch, positions: Sequence[tuple[int, int]]) -> Any:
-        """The logits after tokens, each given by its example and its index, in float32: (positions, vocabulary)."""
+    def _states(self, batch: SharedBatch | PackedBatch, positions: Sequence[tuple[int, int]]) -> Any:
+        """The last hidden states of tokens, each given by its example and its index: (positions, width)."""
         rows, columns = zip(*(batch.place(*position) for position in positions), strict=True)
-        return self._llama.lm_head(batch.states()[list(rows), list(columns)]).float()
+        return batch.states()[list(rows), list(columns)]
 
     @contextmanager
     def _explain_out_of_memory(self) -> Iterator[None]:
@@ -236,12 +239,6 @@ class LoraModel:
         """Continue from a saved adapter and optimizer. Raises InputError: see `load_adapter`."""
         self.load_adapter(folder)
         self._optimizer.load_state_dict(self._torch.load(optimizer_file, map_location=self.device, weights_only=True))
-
-
-def _weight_type(config: TrainConfig, device: str) -> str:
-    if config.dtype != "auto":
-        return config.dtype
-    return "bfloat16" if device == "cuda" else "float32"
 
 
 def _lora_config(peft: Any, base: BaseModel, config: TrainConfig) -> Any:

@@ -15,14 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from guardcli.training.dependencies import require
 from guardcli.training.length_batches import split_by_length
+from guardcli.training.padding import pad_rows
 from guardcli.training.prefix_groups import PrefixGroup
 from guardcli.training.tokenizer import TokenizedExample
 
 MAX_ROW = 512  # tokens; attention within a row costs their square
-# A CPU's kernels for bfloat16 are compiled for each number of tokens, which takes a sixth of a step if each is new.
-_LENGTH_STEP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,6 @@ class PackedBatch:
     """
 
     def __init__(self, llama: Any, rows: Sequence[Row], examples: Sequence[TokenizedExample]) -> None:
-        self._torch: Any = require("torch")
         self._llama = llama
         self.examples = [index for row in rows for index in row.examples]
         self._offsets: dict[int, tuple[int, int]] = {}  # by example: its row, and how far its tokens are shifted there
@@ -84,7 +81,8 @@ class PackedBatch:
             ids.append(row_ids)
             positions.append(row_positions)
             segments.append(row_segments)
-        self._ids, self._positions, self._segments = self._pad(ids, 0), self._pad(positions, 0), self._pad(segments, -1)
+        self._ids, self._positions = pad_rows(ids, 0, llama), pad_rows(positions, 0, llama)
+        self._segments = pad_rows(segments, -1, llama)
 
     def states(self) -> Any:
         """The last hidden states: (rows, tokens, width)."""
@@ -98,10 +96,3 @@ class PackedBatch:
         """The row and the column of a token of an example, which is not one of its prefix."""
         row, shift = self._offsets[index]
         return row, token + shift
-
-    def _pad(self, rows: Sequence[Sequence[int]], value: int) -> Any:
-        length = max(map(len, rows))
-        if self._llama.dtype == self._torch.bfloat16:
-            length += -length % _LENGTH_STEP
-        padded = [[*row, *[value] * (length - len(row))] for row in rows]
-        return self._torch.tensor(padded, device=self._llama.device)

@@ -19,9 +19,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from guardcli.training.dependencies import require
+from guardcli.training.padding import is_bfloat16_on_cpu, pad_rows
 from guardcli.training.tokenizer import TokenizedExample
 
 ATTENTION = "guardcli_shared_prefix"
+_MAX_PRODUCT = 512 * 512  # tokens times seen tokens; beyond, memory counts
 
 
 def register_attention() -> str:
@@ -36,7 +38,7 @@ class SharedPrefix:
     def __init__(self, llama: Any, tokens: Sequence[int]) -> None:
         """Evaluate the tokens with the decoder of a Llama that was loaded with `ATTENTION`."""
         self._torch: Any = require("torch")
-        self._llama = llama
+        self.llama = llama
         self.length = len(tokens)
         self._computed: dict[int, tuple[Any, Any]] = {}  # by layer
         self._leaves: dict[int, tuple[Any, Any]] = {}
@@ -51,12 +53,11 @@ class SharedPrefix:
         `ids` are (sequences, tokens), padded on the right. A token attends to the prefix, to itself and to those before
         it, so padding changes no state but its own.
         """
-        ids = ids.to(self._llama.device)
         if not self._leaves:
-            return self._llama(input_ids=ids, use_cache=False).last_hidden_state
+            return self.llama(input_ids=ids, use_cache=False).last_hidden_state
         num_tokens = ids.shape[1]
         mask = self._torch.ones(num_tokens, self.length + num_tokens, dtype=self._torch.bool, device=ids.device)
-        output = self._llama(
+        output = self.llama(
             input_ids=ids,
             position_ids=self._torch.arange(self.length, self.length + num_tokens, device=ids.device)[None],
             attention_mask=mask.tril(self.length)[None, None],
@@ -86,12 +87,10 @@ class SharedBatch:
     """Sequences that continue a shared prefix. `examples` are their indices."""
 
     def __init__(self, prefix: SharedPrefix, indices: Sequence[int], examples: Sequence[TokenizedExample]) -> None:
-        torch: Any = require("torch")
         self._prefix = prefix
         self.examples = list(indices)
         self._rows = {index: row for row, index in enumerate(indices)}
-        bodies = [torch.tensor(examples[index].evaluated[prefix.length :]) for index in indices]
-        self._ids = torch.nn.utils.rnn.pad_sequence(bodies, batch_first=True)
+        self._ids = pad_rows([examples[index].evaluated[prefix.length :] for index in indices], 0, prefix.llama)
 
     def states(self) -> Any:
         """The last hidden states: (sequences, tokens, width)."""
@@ -125,23 +124,25 @@ def _attend(
         prefix_key, prefix_value = prefix_keys_values[module.layer_idx]
         key = torch.cat([prefix_key.to(key.dtype).expand(len(key), -1, -1, -1), key], dim=2)
         value = torch.cat([prefix_value.to(value.dtype).expand(len(value), -1, -1, -1), value], dim=2)
-    if query.dtype == torch.bfloat16 and query.device.type == "cpu":
+    small = query.shape[2] * key.shape[2] <= _MAX_PRODUCT
+    if is_bfloat16_on_cpu(query) and small and not options.get("dropout"):
         return _attend_by_products(query, key, value, attention_mask, options["scaling"]), None
     sdpa = require("transformers.modeling_utils").ALL_ATTENTION_FUNCTIONS["sdpa"]
     return sdpa(module, query, key, value, attention_mask, **options)
 
 
 def _attend_by_products(query: Any, key: Any, value: Any, mask: Any, scaling: float) -> Any:
-    """Attention as two matrix products, which a CPU with bfloat16 instructions does fastest: (batch, tokens, heads, d).
+    """Attention as two matrix products, whose backward pass is several times as fast in bfloat16 on a CPU.
 
     `query` is (batch, heads, tokens, d), `key` and `value` (batch, kv heads, seen tokens, d), and `mask` (batch, 1,
-    tokens, seen tokens). The queries of the heads that share a key are one matrix.
+    tokens, seen tokens), or None for causal attention of equally many. Returns (batch, tokens, heads, d). Memory is
+    quadratic in the tokens, for their probabilities are kept. Heads that share a key are one matrix.
     """
     torch = require("torch")
     batch, heads, tokens, width = query.shape
     kv_heads, seen = key.shape[1:3]
     if mask is None:
-        mask = torch.ones(tokens, seen, dtype=torch.bool).tril(seen - tokens)[None, None]
+        mask = torch.ones(tokens, tokens, dtype=torch.bool).tril()[None, None]
     queries = (query * scaling).reshape(batch, kv_heads, -1, width)
     scores = (queries @ key.transpose(-1, -2)).view(batch, kv_heads, -1, tokens, seen)
     bias = torch.zeros(mask.shape, dtype=query.dtype).masked_fill_(~mask, torch.finfo(query.dtype).min)

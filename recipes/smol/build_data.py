@@ -58,6 +58,7 @@ CAPS = {
     "benign_taskmaster4": (300, 0),
 }
 _MADE_CAPS = {OWN: (6000, 4000), ANSWERS: (600, 600), JOINED: (800, 800), BEHIND: (500, 500)}
+NUM_RECORDS = 16000  # to train on
 _MIN_TRAINED = 220  # of a hazard, where there are so many
 _MIN_HELD_OUT = 30
 _HELD_OUT_SHARE = 0.1  # of the prompts of a set
@@ -66,7 +67,9 @@ _HELD_OUT_SHARE = 0.1  # of the prompts of a set
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--size", type=click.IntRange(min=100), default=16000, show_default=True, help="Training records, about.")
+@click.option(
+    "--size", type=click.IntRange(min=100), default=NUM_RECORDS, show_default=True, help="Training records, about."
+)
 @click.option(
     "--held-out", type=click.IntRange(min=10), default=1200, show_default=True, help="Held-out records, about."
 )
@@ -90,8 +93,8 @@ def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, 
     trainable += behind_exchanges(trainable, sum(_MADE_CAPS[BEHIND]), seed)
     train = balanced_by_length(_weighted(_fill_up(_select(trainable, size), trainable, _MIN_TRAINED)))
     (out / "policies").mkdir(parents=True, exist_ok=True)
-    talk = _shuffled(topic_records(), seed)
-    for name, found in (("train", _shuffled(train, seed)), ("topics", talk), ("held_out", held)):
+    messages = [r for r in topic_records() if not (evaluated.has(r.text) or known.has(r.text))]
+    for name, found in (("train", _shuffled(train, seed)), ("topics", _shuffled(messages, seed)), ("held_out", held)):
         (out / f"{name}.jsonl").write_text("".join(f"{record.to_json()}\n" for record in found), "utf-8")
         _report(name, found)
     harmless = [record for record in train if not record.unsafe and record.messages[-1][0] == "user"]
@@ -152,7 +155,7 @@ def _select(records: Sequence[Record], size: int) -> list[Record]:
     limits = CAPS | _MADE_CAPS
     caps = {key: min(limits[key[0]][key[1]], len(found)) for key, found in groups.items()}
     num_own = sum(cap for (source, _), cap in caps.items() if source == OWN)
-    scale = min(1.0, (size - num_own) / (sum(caps.values()) - num_own))
+    scale = max(0.0, min(1.0, (size - num_own) / (sum(caps.values()) - num_own)))
     sizes = {key: cap if key[0] == OWN else round(cap * scale) for key, cap in caps.items()}
     return [record for key, found in groups.items() for record in _in_turn(found)[: sizes[key]]]
 

@@ -5,7 +5,7 @@ A model that is trained on those alone takes a long message for a safe one.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
@@ -57,7 +57,7 @@ def joined_records(records: Sequence[Record], number: int, seed: int) -> Iterato
 
 def balanced_by_length(records: Sequence[Record]) -> list[Record]:
     """Weigh messages of users so that those of a length are as much safe as unsafe, within a factor of three."""
-    weights: Counter[tuple[int, bool]] = Counter()
+    weights: defaultdict[tuple[int, bool], float] = defaultdict(float)
     for record in records:
         if (bin_ := _length_bin(record)) is not None:
             weights[bin_, record.unsafe] += record.weight

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from recipes.smol.records import HAZARDS, Record, read_texts
+from recipes.smol.records import HAZARDS, Record, read_yaml
 
 TOPICS = "topics"  # a source
 _NATIVE_SETS = ("airbench_auto_en", "catqa", "aart", "ailuminate_demo_en", "aegis2_unsafe_900")
@@ -130,13 +130,13 @@ def topic_records() -> Iterator[Record]:
 
 
 def _groups() -> list[dict[str, Any]]:
-    value: list[dict[str, Any]] = read_texts("topics")
+    value: list[dict[str, Any]] = read_yaml("topics")
     return value
 
 
 def _wordings() -> dict[str, list[dict[str, str]]]:
     """Other names and descriptions of each hazard."""
-    value: dict[str, list[dict[str, str]]] = read_texts("names")
+    value: dict[str, list[dict[str, str]]] = read_yaml("names")
     return value
 
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from guardcli.conversation import Role
-from recipes.smol.records import Record, read_texts
+from recipes.smol.records import Record, read_yaml
 
 Messages: TypeAlias = tuple[tuple[Role, str], ...]
 
@@ -23,7 +23,7 @@ _SPEAKERS: tuple[Role, Role] = ("user", "assistant")
 
 def own_records(seed: int) -> Iterator[Record]:
     """All records of lookalikes.yaml, prose.yaml and contrasts.yaml, in random order of fillings."""
-    texts: dict[str, Any] = read_texts("lookalikes")
+    texts: dict[str, Any] = read_yaml("lookalikes")
     random = Random(seed)
     for number, pair in enumerate(texts["pairs"]):
         yield from _pairs(number, pair, random)
@@ -32,9 +32,9 @@ def own_records(seed: int) -> Iterator[Record]:
     for template in texts["everyday"]:
         for text in _fill_at_random(template, random):
             yield _safe(_said(text))
-    for genre in read_texts("prose"):
+    for genre in read_yaml("prose"):
         yield from _prose(genre, random)
-    for number, item in enumerate(read_texts("contrasts")):
+    for number, item in enumerate(read_yaml("contrasts")):
         yield from _contrast(number, item)
 
 

@@ -74,8 +74,8 @@ class Record:
 
 
 @cache
-def read_texts(name: str) -> Any:
-    """The content of a YAML file of this folder, which is not to be changed. libyaml reads it ten times as fast."""
+def read_yaml(name: str) -> Any:
+    """The content of a YAML file of this folder, the same object each time. libyaml reads it ten times as fast."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load((HERE / f"{name}.yaml").read_text("utf-8"), loader)
 
@@ -153,7 +153,7 @@ def _pair(name: str, row: Mapping[str, Any]) -> str | None:
 
 @cache
 def _category_map() -> dict[str, dict[str, str]]:
-    value: dict[str, dict[str, Any]] = dict(read_texts("categories"))
+    value: dict[str, dict[str, Any]] = dict(read_yaml("categories"))
     questions = value["gptfuzz_responses"]
     value["gptfuzz_responses"] = {str(number): id_ for id_, numbers in questions.items() for number in numbers}
     return value

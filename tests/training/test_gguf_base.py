@@ -104,6 +104,22 @@ def refused(path: Path) -> tuple[str, str]:
     return caught.value.code, str(caught.value)
 
 
+@pytest.mark.parametrize("change", ["missing", "unknown"])
+def test_a_file_with_other_tensors_is_refused_by_an_error_of_its_own(
+    base: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    file = GgufBase.from_file(base.with_suffix(".gguf"))
+    tensors = file._read_tensors()
+    if change == "missing":
+        del tensors["token_embd.weight"]
+    else:
+        tensors["blk.0.attn_q.bias"] = tensors["output_norm.weight"]
+    monkeypatch.setattr(GgufBase, "_read_tensors", lambda _: tensors)
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        file.load("cpu", "float32")
+    assert caught.value.code == "model/not-loaded"
+
+
 def test_files_that_cannot_be_trained_are_refused(base: Path, tmp_path: Path) -> None:
     assert refused(tmp_path / "none.gguf")[0] == "model/unreadable"
     assert refused(tiny.write_adapter(tmp_path / "adapter.gguf"))[0] == "model/adapter-mismatch"

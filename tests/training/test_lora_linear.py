@@ -59,6 +59,7 @@ def test_a_base_in_bfloat16_gives_what_peft_gives_within_its_rounding() -> None:
     x = torch.randn(7, 6).bfloat16()
     expected = [tensor.clone() for tensor in results(model, x)]
     fuse_lora(model)
+    assert "forward" in vars(model.base_model.model[0])
     found = results(model, x)
     assert [tensor.dtype for tensor in found] == [torch.bfloat16, torch.bfloat16, torch.float32, torch.float32]
     for one, other in zip(found, expected, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guardcli.training import packed_rows
-from guardcli.training.config import TrainConfig
+from guardcli.training.config import TrainConfig, TrainDType
 from guardcli.training.lora_model import LoraModel
 from guardcli.training.packed_rows import PackedBatch, Row, split_rows
 from guardcli.training.prefix_groups import PrefixGroup, group_by_prefix
@@ -52,7 +52,7 @@ def test_each_example_sees_its_prefix_and_itself() -> None:
     seen = {}
 
     class Recorder:
-        device = "cpu"
+        device = torch.device("cpu")
         dtype = torch.float32
 
         def __call__(self, **inputs: object) -> None:
@@ -137,39 +137,30 @@ def test_threads_take_batches_of_their_own_and_change_nothing(bench: Bench) -> N
         assert float((two[name] - gradient).abs().max()) <= TOLERANCE * float(gradient.abs().max())
 
 
-def test_rows_in_bfloat16_have_few_lengths() -> None:
-    a, b = tuple(range(30)), tuple(range(40, 44))
-    examples = [example(a, 4), example(b, 3), example(b, 5)]
-
-    class Llama:
-        device = "cpu"
-        dtype = torch.bfloat16
-
-    ids = PackedBatch(Llama(), [Row(b, (1, 2), 12), Row(a, (0,), 34)], examples)._ids
-    assert ids.shape == (2, 64)
-    assert not ids[0, 12:].any()
-    assert not ids[1, 34:].any()
-
-
+@pytest.mark.parametrize("max_row", [0, 10_000])
 def test_bfloat16_has_nearly_the_loss_scores_and_gradients_of_float32(
-    bench: Bench, examples: list[TokenizedExample]
+    bench: Bench, examples: list[TokenizedExample], monkeypatch: pytest.MonkeyPatch, max_row: int
 ) -> None:
-    found = []
-    for dtype in ("float32", "bfloat16"):
-        model = LoraModel(bench.base, TrainConfig(lora_rank=4, lora_alpha=8.0, batch_size=3, dtype=dtype))  # type: ignore[arg-type]
+    """In rows, and behind a prefix that is evaluated by itself."""
+    monkeypatch.setattr(packed_rows, "MAX_ROW", max_row)
+    dtypes: list[TrainDType] = ["float32", "bfloat16"]
+    results = []
+    for dtype in dtypes:
+        model = LoraModel(bench.base, TrainConfig(lora_rank=4, lora_alpha=8.0, batch_size=3, dtype=dtype))
         assert str(model._llama.dtype) == f"torch.{dtype}"
-        assert {parameter.dtype for parameter in model.parameters.values()} == {torch.float32}
         for name, parameter in model.parameters.items():  # B is zero at the start
+            assert parameter.dtype == torch.float32
             torch.manual_seed(len(name))
             parameter.data.normal_(std=0.1)
         loss = model.compute_gradients(examples)
-        found.append((loss.total, model.scores(examples, bench.data.verdict_ids), gradients(model)))
-    (exact_loss, exact_scores, exact), (loss_, scores, rounded) = found
-    assert loss_ != exact_loss
-    assert loss_ == pytest.approx(exact_loss, rel=0.02)
-    assert scores == pytest.approx(exact_scores, abs=0.02)
-    for name, gradient in exact.items():
-        cosine = torch.nn.functional.cosine_similarity(rounded[name].flatten(), gradient.flatten(), dim=0)
+        results.append((loss.total, model.scores(examples, bench.data.verdict_ids), gradients(model)))
+    (loss_32, scores_32, gradients_32), (loss_16, scores_16, gradients_16) = results
+    assert loss_16 != loss_32
+    assert loss_16 == pytest.approx(loss_32, rel=0.02)
+    assert scores_16 == pytest.approx(scores_32, abs=0.02)
+    for name, gradient in gradients_32.items():
+        assert gradients_16[name].dtype == torch.float32
+        cosine = torch.nn.functional.cosine_similarity(gradients_16[name].flatten(), gradient.flatten(), dim=0)
         assert float(cosine) > 0.95, name
 
 

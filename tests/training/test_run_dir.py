@@ -90,6 +90,14 @@ def test_resume_of_a_run_older_than_an_option(tmp_path: Path) -> None:
         RunDir(tmp_path, now | {"lr_schedule": "cosine"}, resume=True)
 
 
+def test_resume_of_a_run_older_than_the_type_to_compute_in(tmp_path: Path) -> None:
+    """A manifest without it means the device's."""
+    RunDir(tmp_path, MANIFEST, resume=False)
+    assert RunDir(tmp_path, MANIFEST | {"dtype": "auto"}, resume=True).step == 0
+    with pytest.raises(OutputError, match=r"what differs: dtype \(there 'auto', now 'bfloat16'\)$"):
+        RunDir(tmp_path, MANIFEST | {"dtype": "bfloat16"}, resume=True)
+
+
 def test_resume_of_a_run_with_another_order_is_rejected(tmp_path: Path) -> None:
     """A manifest without a sampler is of a version that shuffled the examples one by one."""
     RunDir(tmp_path, MANIFEST, resume=False)

@@ -18,9 +18,9 @@ from guardcli.report.training_curves import draw_curves
 from guardcli.text.durations import clock
 from guardcli.text.escaping import pluralize
 from guardcli.training import (
-    COMPUTE_TYPES,
     CURVES_FILE,
     LR_SCHEDULES,
+    TRAIN_DTYPES,
     InitialAdapter,
     LoraModel,
     RunDir,
@@ -186,7 +186,7 @@ _BAR_WIDTH = 20  # characters
 )
 @click.option(
     "--dtype",
-    type=click.Choice(COMPUTE_TYPES),
+    type=click.Choice(TRAIN_DTYPES),
     default=_DEFAULT.dtype,
     show_default=True,
     help="Type to compute in; auto is bfloat16 on a GPU and float32 on a CPU.",
@@ -209,7 +209,7 @@ def train(
     \b
     guard tune train --base Llama-Guard-3-8B --data train.jsonl --held-out held.jsonl -o run
 
-    Trains in bfloat16 on a GPU, else in float32. A run that was killed resumes from its last checkpoint with --resume,
+    A run that was killed resumes from its last checkpoint with --resume,
     and gives the same adapter. With --init-from, a run starts from the adapter of another one.
     """
     config = TrainConfig(**hyperparameters)
