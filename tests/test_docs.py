@@ -67,6 +67,7 @@ SKIPPED_BLOCKS = [
     "docs/reproducibility.md system: python -m benchmarks.unpacking --prompts",
     "docs/tuning.md pytorch: guard tune train --base SmolLM2-135M-Ins",
     "docs/tuning.md pytorch: python -m benchmarks.tuning --base SmolL",
+    "docs/tuning.md pytorch: python -m benchmarks.tuning --base SmolL",
     "docs/tuning.md pytorch: guard tune train --base SmolLM2-135M-Ins",
 ]
 RUN = [name for name, blocks in BLOCKS.items() if any(block.is_run for block in blocks)]
