@@ -374,11 +374,13 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
     build(data, built, "--native", "0", "--topics", "12")
     verdicts_stage, questions_stage, lists_stage, breadth_stage = train.STAGES
     whole, varied = lists_stage.parts
-    few = replace(lists_stage, skip=100, made=train.PolicyQuestions(6), parts=[replace(whole, num_records=150), varied])
+    few = replace(
+        lists_stage, skip=100, policies=train.PolicyQuestions(6), parts=[replace(whole, num_records=150), varied]
+    )
     plain, renamed, talk = breadth_stage.parts
     broad = replace(
         breadth_stage,
-        made=train.PolicyQuestions(6, max_unsafe=2),
+        policies=train.PolicyQuestions(6, max_unsafe=2),
         parts=[replace(plain, num_records=100), replace(renamed, num_records=50), replace(talk, num_records=80)],
     )
     listed = replace(verdicts_stage, parts=[replace(verdicts_stage.parts[0], num_records=500)])
