@@ -31,7 +31,7 @@ class BaseModel(Protocol):
     def files(self) -> list[Path]: ...
 
     def load(self, device: str, dtype: WeightType) -> Any:
-        """Load a `transformers.LlamaForCausalLM` on "cpu" or "cuda", with weights in that type.
+        """Load a `transformers.LlamaForCausalLM` on "cpu" or "cuda", with weights of that type.
 
         Raises:
             ModelError: a file is damaged.

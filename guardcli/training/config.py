@@ -22,7 +22,7 @@ LrSchedule = Literal["constant", "linear", "cosine"]
 LR_SCHEDULES: tuple[LrSchedule, ...] = get_args(LrSchedule)
 
 WeightType = Literal["float32", "bfloat16"]
-TrainDType = Literal["auto", "float32", "bfloat16"]
+TrainDType = Literal["auto", WeightType]
 TRAIN_DTYPES: tuple[TrainDType, ...] = get_args(TrainDType)
 
 

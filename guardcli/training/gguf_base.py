@@ -70,7 +70,7 @@ class GgufBase:
         return [self.path]
 
     def load(self, device: str, dtype: WeightType) -> Any:
-        """Load the model on "cpu" or "cuda", with weights in that type.
+        """Load the model on "cpu" or "cuda", with weights of that type.
 
         Raises:
             ModelError: a tensor is missing, unknown, or of a quantization that the gguf library cannot read.

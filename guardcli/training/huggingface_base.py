@@ -55,7 +55,7 @@ class HuggingFaceBase:
         return [*self.path.glob("*.json"), *self.path.glob("*.safetensors")]
 
     def load(self, device: str, dtype: WeightType) -> Any:
-        """Load the model on "cpu" or "cuda", with weights in that type.
+        """Load the model on "cpu" or "cuda", with weights of that type.
 
         Raises:
             ModelError: a file is damaged.

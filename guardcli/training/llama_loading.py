@@ -13,7 +13,7 @@ from guardcli.training.shared_prefix import register_attention
 
 
 def load_llama(path: Path, device: str, dtype: WeightType, arguments: Callable[[], Mapping[str, Any]]) -> Any:
-    """Load the model at `path` on "cpu" or "cuda", with weights in that type.
+    """Load the model at `path` on "cpu" or "cuda", with weights of that type.
 
     `arguments` returns those of `from_pretrained` that say where the weights are.
 

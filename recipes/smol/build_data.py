@@ -86,15 +86,19 @@ def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, 
     kept = [record for record in records if _is_held_out(record)]
     held = _shuffled(_fill_up(_select(kept, held_out), kept, _MIN_HELD_OUT), seed)
     known = NearDoubles(_prompt(record) for record in held)
+
+    def is_new(record: Record) -> bool:
+        return not (evaluated.has(record.text) or known.has(record.text))
+
     own = [record for record in own_records(seed) if not evaluated.has(record.text)]
     trainable = [r for r in (*records, *own) if not _is_held_out(r) and not known.has(_prompt(r))]
-    trainable += [r for r in responses_as_messages(trainable) if not (evaluated.has(r.text) or known.has(r.text))]
+    trainable += filter(is_new, responses_as_messages(trainable))
     trainable += joined_records(trainable, sum(_MADE_CAPS[JOINED]), seed)
     trainable += behind_exchanges(trainable, sum(_MADE_CAPS[BEHIND]), seed)
     train = balanced_by_length(_weighted(_fill_up(_select(trainable, size), trainable, _MIN_TRAINED)))
     (out / "policies").mkdir(parents=True, exist_ok=True)
-    messages = [r for r in topic_records() if not (evaluated.has(r.text) or known.has(r.text))]
-    for name, found in (("train", _shuffled(train, seed)), ("topics", _shuffled(messages, seed)), ("held_out", held)):
+    topic_messages = _shuffled(filter(is_new, topic_records()), seed)
+    for name, found in (("train", _shuffled(train, seed)), ("topics", topic_messages), ("held_out", held)):
         (out / f"{name}.jsonl").write_text("".join(f"{record.to_json()}\n" for record in found), "utf-8")
         _report(name, found)
     harmless = [record for record in train if not record.unsafe and record.messages[-1][0] == "user"]

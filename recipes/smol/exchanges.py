@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
-from guardcli.conversation import Role
-from recipes.smol.records import Record, read_yaml
+from recipes.smol.records import Messages, Record, read_yaml
 
 BEHIND = "behind"  # a source
 
@@ -21,5 +20,5 @@ def behind_exchanges(records: Sequence[Record], number: int, seed: int) -> Itera
         found = [record for record in prompts if record.unsafe is unsafe]
         for record in random.sample(found, min(number // 2, len(found))):
             asked, answered = random.choice(exchanges)
-            messages: tuple[tuple[Role, str], ...] = (("user", asked), ("assistant", answered), *record.messages)
+            messages: Messages = (("user", asked), ("assistant", answered), *record.messages)
             yield replace(record, messages=messages, source=BEHIND, pair=None)

@@ -125,8 +125,9 @@ def topic_policies(
 def topic_records() -> Iterator[Record]:
     """The messages of topics.yaml, which are harmless where no policy says otherwise."""
     for group in _groups():
-        for text in (text for kind in group["kinds"] for text in kind["texts"]):
-            yield Record((("user", text),), False, TOPICS, 1.0)
+        for kind in group["kinds"]:
+            for text in kind["texts"]:
+                yield Record((("user", text),), False, TOPICS, 1.0)
 
 
 def _groups() -> list[dict[str, Any]]:

@@ -6,12 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import cycle, product
 from random import Random
-from typing import Any, TypeAlias
+from typing import Any
 
 from guardcli.conversation import Role
-from recipes.smol.records import Record, read_yaml
-
-Messages: TypeAlias = tuple[tuple[Role, str], ...]
+from recipes.smol.records import Messages, Record, read_yaml
 
 SOURCE = "own"
 _PASSES = 2  # of each filling, under another template

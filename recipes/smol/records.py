@@ -11,12 +11,14 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from guardcli import Conversation, Message
 from guardcli.conversation import Role
+
+Messages: TypeAlias = tuple[tuple[Role, str], ...]  # in the order of a conversation
 
 HERE = Path(__file__).parent
 HAZARDS = tuple(f"S{number}" for number in range(1, 15))
@@ -41,7 +43,7 @@ class Record:
     no other. Records of the same `pair` have different labels.
     """
 
-    messages: tuple[tuple[Role, str], ...]
+    messages: Messages
     unsafe: bool
     source: str
     weight: float
@@ -170,7 +172,7 @@ def _hazards(name: str, row: Mapping[str, Any], native: str) -> tuple[tuple[str,
     return () if target is None else (target.rstrip("?"),), bool(target) and not str(target).endswith("?")
 
 
-def _cut(messages: tuple[tuple[Role, str], ...], limit: int) -> tuple[tuple[Role, str], ...]:
+def _cut(messages: Messages, limit: int) -> Messages:
     """Cut the judged message to its beginning, and those before it to their ends, of which the last three are kept."""
     *before, (role, text) = messages[-4:]
     shown = [(who, said if len(said) <= _CONTEXT_CHARS else f"…{said[-_CONTEXT_CHARS:]}") for who, said in before]

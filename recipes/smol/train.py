@@ -17,6 +17,7 @@ from itertools import islice
 from math import sqrt
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import click
 
@@ -213,6 +214,7 @@ def _stage_lines(stage: Stage, built: Path, examples: Path, seed: int) -> list[s
     return lines
 
 
+@cache
 def _num_records(built: Path) -> Counter[str]:
     """How many training records violate each category."""
     return Counter(id_ for row in map(json.loads, _lines(built / "train.jsonl")) for id_ in row["categories"])
@@ -240,7 +242,7 @@ def thin(lines: Sequence[str], kept: PolicyQuestions, seed: int) -> list[str]:
         line
         for found in islice(by_message.values(), kept.num_messages)
         for line in (
-            *(_weigh(line, kept.unsafe_weight) for line in found["unsafe"][: kept.max_unsafe]),
+            *(_weigh(json.loads(line), kept.unsafe_weight) for line in found["unsafe"][: kept.max_unsafe]),
             *found["safe"][: kept.max_safe],
         )
     ]
@@ -258,13 +260,12 @@ def weigh_rare(lines: Iterable[str], num_records: Mapping[str, int], factor: flo
             yield line
         else:
             rarest = min(num_records[id_] for id_ in row["categories"])
-            yield _weigh(line, factor * max(1.5, min(5.0, 3 * sqrt(400 / rarest))))
+            yield _weigh(row, factor * max(1.5, min(5.0, 3 * sqrt(400 / rarest))))
 
 
-def _weigh(line: str, factor: float) -> str:
-    """An example with its weight multiplied."""
-    row = json.loads(line)
-    return json.dumps(row | {"weight": round(row["weight"] * factor, 3)}, ensure_ascii=False) + "\n"
+def _weigh(row: Mapping[str, Any], factor: float) -> str:
+    """The line of an example with its weight multiplied."""
+    return json.dumps({**row, "weight": round(row["weight"] * factor, 3)}, ensure_ascii=False) + "\n"
 
 
 def train_stage(stage: Stage, base: Path, examples: Path, run: Path, options: Mapping[str, object]) -> None:

@@ -209,8 +209,8 @@ def train(
     \b
     guard tune train --base Llama-Guard-3-8B --data train.jsonl --held-out held.jsonl -o run
 
-    A run that was killed resumes from its last checkpoint with --resume,
-    and gives the same adapter. With --init-from, a run starts from the adapter of another one.
+    A run that was killed resumes from its last checkpoint with --resume, and gives the same adapter. With --init-from,
+    a run starts from the adapter of another one.
     """
     config = TrainConfig(**hyperparameters)
     if config.patience is not None and held_out_path is None:
