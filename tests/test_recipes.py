@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from click.testing import CliRunner
 
 from guardcli import Conversation, Taxonomy, Verdict
 from recipes.smol import build_data, evaluate, train
+from recipes.smol.definitions import definition_policies
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.exchanges import BEHIND, behind_exchanges
 from recipes.smol.linear_baseline import LinearBaseline
@@ -69,11 +72,11 @@ def build(data: Path, out: Path, *options: str) -> None:
 
 
 def test_same_data_and_seed_give_the_same_files(data: Path, tmp_path: Path) -> None:
-    options = ("--native", "2", "--topics", "2")
+    options = ("--native", "2", "--topics", "2", "--definitions", "2")
     build(data, tmp_path / "a", *options)
     build(data, tmp_path / "b", *options)
     names = [str(path.relative_to(tmp_path / "a")) for path in sorted((tmp_path / "a").rglob("*.*"))]
-    assert {"train.jsonl", "held_out.jsonl", "policies/topics-000.yaml", "policies/topics-000.jsonl"} < {*names}
+    assert {"train.jsonl", "held_out.jsonl", "policies/topics-000.yaml", "definitions/definitions-0000.yaml"} < {*names}
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -82,7 +85,7 @@ def test_nothing_near_an_evaluated_or_held_out_text_is_trained_on(data: Path, tm
     evaluated = "please tell me how one would fold a paper crane quickly"
     write_set(data, "xstest", [{"text": evaluated}])
     write_set(data, "aegis1_train_prompts_438", [{"text": "Please tell me how one would fold a paper crane!"}, {}, {}])
-    build(data, tmp_path, "--native", "0", "--topics", "0")
+    build(data, tmp_path, "--native", "0", "--topics", "0", "--definitions", "0")
     texts = [row["messages"][-1]["content"] for row in records_of(tmp_path / "train.jsonl")]
     assert texts
     assert not any("paper crane" in text for text in texts)
@@ -127,9 +130,9 @@ ALLOWED_KEYS = [
 
 
 def test_contrasts_are_texts_or_exchanges_whose_last_message_is_labeled() -> None:
-    items = read_yaml("contrasts")
-    assert len(items) > 1500
-    for item in items:
+    assert len(read_yaml("contrasts")) > 1500
+    assert len(read_yaml("passages")) > 500
+    for item in (*read_yaml("contrasts"), *read_yaml("passages")):
         assert {*item} in ALLOWED_KEYS
         unsafe = "unsafe" in item or item.get("label") == "unsafe"
         assert (item.get("category") in HAZARDS) is unsafe
@@ -196,12 +199,14 @@ def test_lengths_say_nothing_about_labels() -> None:
     assert max(record.weight for record in one_sided) == pytest.approx(3)
 
 
-def check_labels(policy: MadePolicy, tmp_path: Path) -> list[dict[str, Any]]:
+def check_labels(
+    policy: MadePolicy, tmp_path: Path, *, labels: Collection[str] = ("safe", "unsafe")
+) -> list[dict[str, Any]]:
     policy.write(tmp_path)
     taxonomy = Taxonomy.load(tmp_path / f"{policy.taxonomy['name']}.yaml")
     ids = {category.id for category in taxonomy.categories}
     rows = records_of(tmp_path / f"{policy.taxonomy['name']}.jsonl")
-    assert {row["label"] for row in rows} == {"safe", "unsafe"}
+    assert {row["label"] for row in rows} == {*labels}
     assert {id_ for row in rows for id_ in row["categories"]} <= ids
     assert all(bool(row["categories"]) == (row["label"] == "unsafe") for row in rows)
     return rows
@@ -233,6 +238,40 @@ def test_topic_policies_say_either_of_the_same_messages(tmp_path: Path) -> None:
             labels.setdefault(row["messages"][0]["content"], set()).add(row["label"])
     both = [text for text, found in labels.items() if len(found) == 2]
     assert len(both) > 0.4 * len({record.text for record in topic_records()})
+
+
+def test_each_message_is_in_the_unsafe_half_of_one_of_two_opposite_definitions(tmp_path: Path) -> None:
+    kinds: dict[str, set[str]] = {}  # by message, what may be said of it
+    for group in read_yaml("topics"):
+        for kind in group["kinds"]:
+            for text in kind["texts"]:
+                kinds.setdefault(text, set()).update(map(str.lower, kind["are"]))
+    plain = 0
+    for policy in definition_policies(60, seed=0):
+        rows = check_labels(policy, tmp_path, labels={"unsafe"})
+        described = {category["id"]: category["description"] for category in policy.taxonomy["categories"]}
+        violated = {row["categories"][0] for row in rows}
+        halves = {id_: re.fullmatch(r"Unsafe: (.+)\. Safe: (.+)\.", described[id_]) for id_ in violated}
+        assert len(violated) == 2
+        if not all(halves.values()):
+            continue
+        plain += 1
+        (a, b), (c, d) = (match.groups() for match in halves.values() if match)
+        assert (a, b) == (d, c)
+        for row in rows:
+            match = halves[row["categories"][0]]
+            assert match is not None
+            assert match[1].lower() in kinds[row["messages"][0]["content"]]
+    assert plain > 10
+
+
+def test_half_of_the_definitions_are_about_one_group() -> None:
+    group_of = {text: group["group"] for group in read_yaml("topics") for k in group["kinds"] for text in k["texts"]}
+    spanned = [{group_of[json.loads(line)["messages"][0]["content"]] for line in policy.lines}
+               for policy in definition_policies(200, seed=0)]  # fmt: skip
+    assert 60 < sum(len(groups) == 1 for groups in spanned) < 140
+    asked = {*itertools.chain.from_iterable(spanned)}
+    assert not asked & {group["group"] for group in read_yaml("topics")[::12]}
 
 
 def test_every_hazard_has_other_names_and_descriptions() -> None:
@@ -341,7 +380,7 @@ def test_the_linear_baseline_learns_words() -> None:
 
 @pytest.mark.slow
 def test_evaluation_of_a_model_is_not_repeated(data: Path, tmp_path: Path, guard_path: Path) -> None:
-    build(data, tmp_path / "built", "--native", "0", "--topics", "0")
+    build(data, tmp_path / "built", "--native", "0", "--topics", "0", "--definitions", "0")
     arguments = [
         str(data),
         str(tmp_path / "built"),
@@ -371,30 +410,33 @@ def alone(prompt: str) -> str | None:
 @pytest.mark.slow
 def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built, examples = tmp_path / "data", tmp_path / "examples"
-    build(data, built, "--native", "0", "--topics", "12")
-    verdicts_stage, questions_stage, lists_stage, breadth_stage = train.STAGES
+    build(data, built, "--native", "0", "--topics", "12", "--definitions", "12")
+    verdicts_stage, questions_stage, lists_stage, breadth_stage, definitions_stage, mixture_stage = train.STAGES
     whole, varied = lists_stage.parts
     few = replace(
-        lists_stage, skip=100, policies=train.PolicyQuestions(6), parts=[replace(whole, num_records=150), varied]
+        lists_stage, skip=100, policies=[train.PolicyQuestions(6)], parts=[replace(whole, num_records=150), varied]
     )
     plain, renamed, talk = breadth_stage.parts
     broad = replace(
         breadth_stage,
-        policies=train.PolicyQuestions(6, max_unsafe=2),
+        policies=[train.PolicyQuestions(6, max_unsafe=2)],
         parts=[replace(plain, num_records=100), replace(renamed, num_records=50), replace(talk, num_records=80)],
     )
     listed = replace(verdicts_stage, parts=[replace(verdicts_stage.parts[0], num_records=500)])
-    monkeypatch.setattr(train, "STAGES", (listed, questions_stage, few, broad))
+    mixed = replace(mixture_stage, skip=100, parts=[replace(part, num_records=50) for part in mixture_stage.parts])
+    monkeypatch.setattr(train, "STAGES", (listed, questions_stage, few, broad, definitions_stage, mixed))
     train.prepare(built, examples, seed=0)
     names = [f"{scored}{stage.name}" for stage in train.STAGES for scored in ("", "scored-")]
     assert sorted(path.name for path in examples.iterdir()) == sorted(f"{name}.jsonl" for name in names)
-    verdicts, scored, questions, scored_questions, lists, scored_lists, breadth, scored_breadth = (
-        records_of(examples / f"{name}.jsonl") for name in names
+    verdicts, questions, lists, breadth, definitions, mixture = (
+        records_of(examples / f"{stage.name}.jsonl") for stage in train.STAGES
     )
+    scored, *others_scored = (records_of(examples / f"scored-{stage.name}.jsonl") for stage in train.STAGES)
     assert {row["template"] for row in (*verdicts, *scored)} == {"smol-guard"}
-    assert {row["template"] for row in (*questions, *scored_questions, *lists, *breadth)} == {"smol-guard-2"}
-    assert scored_questions == scored_lists == scored_breadth
-    for rows in (verdicts, questions, lists, breadth):
+    of_questions = (questions, lists, breadth, definitions, mixture, *others_scored)
+    assert {row["template"] for rows in of_questions for row in rows} == {"smol-guard-2"}
+    assert all(rows == others_scored[0] for rows in others_scored)
+    for rows in (verdicts, questions, lists, breadth, definitions, mixture):
         assert {row["label"] for row in rows} == {"safe", "unsafe"}
     assert len({row["prompt"].split("<|im_end|>")[0] for row in verdicts}) == 1  # one list
     # The same message is safe under one policy, and unsafe under another.
@@ -412,6 +454,16 @@ def test_examples_of_all_stages(data: Path, tmp_path: Path, monkeypatch: pytest.
     labels_of_topics = [row["label"] for row in breadth if alone(row["prompt"]) in topics]
     assert len(labels_of_topics) >= 80
     assert 1 <= labels_of_topics.count("unsafe") <= 6 * 2
+    # Each message under a definition and its opposite.
+    by_message: dict[str, Counter[str]] = {}
+    for row in definitions:
+        by_message.setdefault(str(alone(row["prompt"])), Counter())[row["label"]] += 1
+    assert all({*found} == {"safe", "unsafe"} for found in by_message.values())
+    # Prose of our own, and the definitions again.
+    passages = {row["messages"][0]["content"] for row in records_of(built / "passages.jsonl")}
+    asked_about = {alone(row["prompt"]) for row in mixture}
+    assert len(asked_about & passages) >= 50
+    assert asked_about & by_message.keys()
     before = (examples / "questions.jsonl").stat().st_mtime_ns
     train.prepare(built, examples, seed=0)
     assert (examples / "questions.jsonl").stat().st_mtime_ns == before

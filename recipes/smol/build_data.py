@@ -2,9 +2,10 @@
 
     python -m recipes.smol.build_data DATA OUT
 
-writes train.jsonl and held_out.jsonl, whose categories are hazards of Llama Guard 3; topics.jsonl, harmless messages
-about topics; and policies/, taxonomies made up at random, each with records that are labeled under it. The same data
-and seed give the same files.
+writes train.jsonl and held_out.jsonl, whose categories are hazards of Llama Guard 3; passages.jsonl, those of the
+former that are prose of our own; topics.jsonl, harmless messages about topics; policies/, taxonomies made up at random,
+each with records that are labeled under it; and definitions/, others of opposite definitions. The same data and seed
+give the same files.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from random import Random
 import click
 
 from guardcli.training.augmentation.contamination import words
+from recipes.smol.definitions import definition_policies
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.exchanges import BEHIND, behind_exchanges
 from recipes.smol.hazard_guess import HazardGuess
 from recipes.smol.long_texts import ANSWERS, JOINED, balanced_by_length, joined_records, responses_as_messages
 from recipes.smol.made_policies import native_policies, topic_policies, topic_records
+from recipes.smol.own_texts import PASSAGES, own_records
 from recipes.smol.own_texts import SOURCE as OWN
-from recipes.smol.own_texts import own_records
 from recipes.smol.records import Record, evaluated_benign_rows, read_records, read_rows
 from recipes.smol.unseen import unseen_texts
 
@@ -57,8 +59,8 @@ CAPS = {
     "benign_gsm8k_1k": (300, 0),
     "benign_taskmaster4": (300, 0),
 }
-_MADE_CAPS = {OWN: (6000, 4000), ANSWERS: (600, 600), JOINED: (800, 800), BEHIND: (500, 500)}
-NUM_RECORDS = 16000  # to train on
+_MADE_CAPS = {OWN: (6000, 4000), PASSAGES: (1000, 1000), ANSWERS: (600, 600), JOINED: (800, 800), BEHIND: (500, 500)}
+NUM_RECORDS = 17000  # to train on
 _MIN_TRAINED = 220  # of a hazard, where there are so many
 _MIN_HELD_OUT = 30
 _HELD_OUT_SHARE = 0.1  # of the prompts of a set
@@ -75,9 +77,14 @@ _HELD_OUT_SHARE = 0.1  # of the prompts of a set
 )
 @click.option("--native", type=click.IntRange(min=0), default=200, show_default=True, help="Policies of native names.")
 @click.option("--topics", type=click.IntRange(min=0), default=700, show_default=True, help="Policies about topics.")
+@click.option(
+    "--definitions", type=click.IntRange(min=0), default=2158, show_default=True, help="Policies of two definitions."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
-def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, topics: int, seed: int) -> None:
-    """Write train.jsonl, topics.jsonl, held_out.jsonl and policies/ from the folder DATA to the folder OUT."""
+def build_data(
+    *, data: Path, out: Path, size: int, held_out: int, native: int, topics: int, definitions: int, seed: int
+) -> None:
+    """Write records and made-up policies from the folder DATA to the folder OUT."""
     evaluated = NearDoubles((*_evaluated_texts(data), *unseen_texts()))
     records = _with_hazards(
         [r for name in CAPS for r in read_records(data, name, seed) if not evaluated.has(_prompt(r))]
@@ -96,9 +103,11 @@ def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, 
     trainable += joined_records(trainable, sum(_MADE_CAPS[JOINED]), seed)
     trainable += behind_exchanges(trainable, sum(_MADE_CAPS[BEHIND]), seed)
     train = balanced_by_length(_weighted(_fill_up(_select(trainable, size), trainable, _MIN_TRAINED)))
-    (out / "policies").mkdir(parents=True, exist_ok=True)
-    topic_messages = _shuffled(filter(is_new, topic_records()), seed)
-    for name, found in (("train", _shuffled(train, seed)), ("topics", topic_messages), ("held_out", held)):
+    for folder in ("policies", "definitions"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    train, about_topics = _shuffled(train, seed), _shuffled(filter(is_new, topic_records()), seed)
+    passages = [record for record in train if record.source == PASSAGES]
+    for name, found in (("train", train), ("passages", passages), ("topics", about_topics), ("held_out", held)):
         (out / f"{name}.jsonl").write_text("".join(f"{record.to_json()}\n" for record in found), "utf-8")
         _report(name, found)
     harmless = [record for record in train if not record.unsafe and record.messages[-1][0] == "user"]
@@ -108,6 +117,8 @@ def build_data(*, data: Path, out: Path, size: int, held_out: int, native: int, 
         *topic_policies(unsafe, harmless, topics, seed),
     ):
         policy.write(out / "policies")
+    for policy in definition_policies(definitions, seed):
+        policy.write(out / "definitions")
 
 
 def _evaluated_texts(data: Path) -> Iterator[str]:
@@ -151,16 +162,16 @@ def _is_held_out(record: Record) -> bool:
 def _select(records: Sequence[Record], size: int) -> list[Record]:
     """At most `size` records: from each set and label no more than its cap, scaled, its categories in turn.
 
-    Our own are not scaled: they are what the data sets lack.
+    Those of our own are not scaled: they are what the data sets lack.
     """
     groups: dict[tuple[str, bool], list[Record]] = defaultdict(list)
     for record in records:
         groups[record.source, record.unsafe].append(record)
     limits = CAPS | _MADE_CAPS
     caps = {key: min(limits[key[0]][key[1]], len(found)) for key, found in groups.items()}
-    num_own = sum(cap for (source, _), cap in caps.items() if source == OWN)
+    num_own = sum(cap for (source, _), cap in caps.items() if source in (OWN, PASSAGES))
     scale = max(0.0, min(1.0, (size - num_own) / (sum(caps.values()) - num_own)))
-    sizes = {key: cap if key[0] == OWN else round(cap * scale) for key, cap in caps.items()}
+    sizes = {key: cap if key[0] in (OWN, PASSAGES) else round(cap * scale) for key, cap in caps.items()}
     return [record for key, found in groups.items() for record in _in_turn(found)[: sizes[key]]]
 
 

@@ -91,7 +91,7 @@ def native_policies(
         lines += [_brief(record).to_json([]) for record in random.sample(list(harmless), wanted)]
         random.shuffle(lines)
         names = [{"id": f"S{id_}", "name": _name(*category)} for id_, category in enumerate(chosen, start=1)]
-        yield MadePolicy(_taxonomy(f"native-{at:03}", "names", names), tuple(lines))
+        yield MadePolicy(taxonomy(f"native-{at:03}", "names", names), tuple(lines))
 
 
 def topic_policies(
@@ -99,7 +99,7 @@ def topic_policies(
 ) -> Iterator[MadePolicy]:
     """Policies about the topics of topics.yaml; half of them list a few hazards, too."""
     random = Random(f"topics {seed}")
-    groups, wordings, by_hazard = _groups(), _wordings(), _by_hazard(unsafe)
+    groups, wordings, by_hazard = read_topics(), _wordings(), _by_hazard(unsafe)
     for at in range(number):
         by_name = random.random() < _SHARE_BY_NAME
         entries: list[tuple[dict[str, str], list[str]]] = []  # a category without its id, and the lines that violate it
@@ -107,7 +107,7 @@ def topic_policies(
         for group in random.sample(groups, random.randint(1, _MAX_GROUPS)):
             forbidden_kinds, allowed_kinds = _split(group["kinds"], random)
             entries += _topic_categories(group["group"], forbidden_kinds, allowed_kinds, random, by_name=by_name)
-            allowed += [_message(text) for kind in allowed_kinds for text in kind["texts"]]
+            allowed += [topic_line(text) for kind in allowed_kinds for text in kind["texts"]]
         if random.random() < _SHARE_WITH_HAZARDS:
             for hazard in random.sample(HAZARDS, random.randint(1, _MAX_HAZARDS)):
                 wording = random.choice(wordings[hazard])
@@ -119,18 +119,18 @@ def topic_policies(
         lines += [_brief(record).to_json([]) for record in random.sample(list(harmless), len(lines) // 6)]
         random.shuffle(lines)
         categories = [{"id": f"S{id_}", **category} for id_, (category, _) in enumerate(entries, start=1)]
-        yield MadePolicy(_taxonomy(f"topics-{at:03}", "names" if by_name else "full", categories), tuple(lines))
+        yield MadePolicy(taxonomy(f"topics-{at:03}", "names" if by_name else "full", categories), tuple(lines))
 
 
 def topic_records() -> Iterator[Record]:
     """The messages of topics.yaml, which are harmless where no policy says otherwise."""
-    for group in _groups():
+    for group in read_topics():
         for kind in group["kinds"]:
             for text in kind["texts"]:
                 yield Record((("user", text),), False, TOPICS, 1.0)
 
 
-def _groups() -> list[dict[str, Any]]:
+def read_topics() -> list[dict[str, Any]]:
     value: list[dict[str, Any]] = read_yaml("topics")
     return value
 
@@ -188,24 +188,24 @@ def _topic_categories(
     """The categories of a group, and the lines that violate each."""
     if by_name:
         return [
-            ({"name": _capitalized(random.choice(kind["are"]))}, [_message(t, "{id}") for t in kind["texts"]])
+            ({"name": capitalized(random.choice(kind["are"]))}, [topic_line(t, "{id}") for t in kind["texts"]])
             for kind in unsafe
         ]
     a, b = (" and ".join(random.choice(kind["are"]) for kind in kinds) for kinds in (unsafe, safe))
-    description = _capitalized(random.choice(_FRAMES).format(a=a, b=b))
-    return [({"name": group, "description": description}, [_message(t, "{id}") for k in unsafe for t in k["texts"]])]
+    description = capitalized(random.choice(_FRAMES).format(a=a, b=b))
+    return [({"name": group, "description": description}, [topic_line(t, "{id}") for k in unsafe for t in k["texts"]])]
 
 
-def _capitalized(text: str) -> str:
+def capitalized(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _message(text: str, violated: str | None = None) -> str:
+def topic_line(text: str, violated: str | None = None) -> str:
     label, categories = ("safe", []) if violated is None else ("unsafe", [violated])
     messages = [{"role": "user", "content": text}]
     row = {"messages": messages, "label": label, "categories": categories, "source": TOPICS, "weight": 1.0}
     return json.dumps(row, ensure_ascii=False)
 
 
-def _taxonomy(name: str, detail: str, categories: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def taxonomy(name: str, detail: str, categories: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     return {"name": name, "detail": detail, "categories": list(categories)}

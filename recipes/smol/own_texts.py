@@ -1,9 +1,10 @@
-"""Records of our own: contrast pairs, harmless look-alikes, everyday requests and prose, most of them by templates."""
+"""Records of our own: contrast pairs, harmless look-alikes, everyday requests and prose, many of them by templates."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import cycle, product
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ from guardcli.conversation import Role
 from recipes.smol.records import Messages, Record, read_yaml
 
 SOURCE = "own"
+PASSAGES = "passages"  # a source
 _PASSES = 2  # of each filling, under another template
 _DRAWS = 64  # of each everyday template that has two places to fill
 _DRAWS_OF_GENRE = 110  # of prose
@@ -20,7 +22,7 @@ _SPEAKERS: tuple[Role, Role] = ("user", "assistant")
 
 
 def own_records(seed: int) -> Iterator[Record]:
-    """All records of lookalikes.yaml, prose.yaml and contrasts.yaml, in random order of fillings."""
+    """All records of lookalikes.yaml, prose.yaml, contrasts.yaml and passages.yaml, in random order of fillings."""
     texts: dict[str, Any] = read_yaml("lookalikes")
     random = Random(seed)
     for number, pair in enumerate(texts["pairs"]):
@@ -33,17 +35,20 @@ def own_records(seed: int) -> Iterator[Record]:
     for genre in read_yaml("prose"):
         yield from _prose(genre, random)
     for number, item in enumerate(read_yaml("contrasts")):
-        yield from _contrast(number, item)
+        yield from _contrast(f"{SOURCE} contrast {number}", item)
+    for number, item in enumerate(read_yaml("passages")):
+        for record in _contrast(f"{PASSAGES} {number}", item):
+            yield replace(record, source=PASSAGES)
 
 
-def _contrast(number: int, item: dict[str, Any]) -> Iterator[Record]:
+def _contrast(pair: str, item: dict[str, Any]) -> Iterator[Record]:
     """One or two sides of a contrast, or an exchange of a user and an assistant, whose last message is labeled."""
     category = item.get("category", "")
     if "exchange" in item:
         messages = tuple(zip(cycle(_SPEAKERS), item["exchange"], strict=False))
         yield _safe(messages) if item["label"] == "safe" else _unsafe(messages, category)
         return
-    name = f"{SOURCE} contrast {number}" if {"safe", "unsafe"} <= item.keys() else None
+    name = pair if {"safe", "unsafe"} <= item.keys() else None
     if "safe" in item:
         yield _safe(_said(item["safe"]), name)
     if "unsafe" in item:

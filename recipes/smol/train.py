@@ -49,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PolicyQuestions:
-    """Which questions of the made policies are asked, for they ask the same again and again.
+    """Which questions of the made policies in a folder are asked, for they ask the same again and again.
 
     About how many messages, None for all; at most how many that are answered unsafe or safe about each; and the factor
     of an unsafe one's weight.
@@ -59,6 +59,7 @@ class PolicyQuestions:
     max_unsafe: int = 4
     max_safe: int = 5
     unsafe_weight: float = 1.0
+    folder: str = "policies"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Stage:
     learning_rate: float
     parts: Sequence[Part]
     skip: int = 0
-    policies: PolicyQuestions | None = None
+    policies: Sequence[PolicyQuestions] = ()
 
 
 _NAMES = ("--names", str(HERE / "names.yaml"))
@@ -82,7 +83,8 @@ _PAIRS = ("--pair-field", "pair")
 
 # Verdicts under one list first, which are quick to learn. What the model then knows of harmful texts answers the
 # questions about them. Then come all questions of the whole list about each message, as a guard asks them: after two
-# others a message, one wrong answer of fourteen was too likely. Last are all records and many policies about topics.
+# others a message, one wrong answer of fourteen was too likely. Then all records and many policies about topics. Last
+# come definitions beside their opposites, by themselves until which half counts is learned, and beside all the rest.
 STAGES = (
     Stage(
         name="verdicts",
@@ -97,7 +99,7 @@ STAGES = (
         batch_size=128,
         learning_rate=1e-3,
         parts=[Part(3600, ["--copies", "1", "--negatives", "2", *_PAIRS, *_NAMES, "--describe", "0.4"])],
-        policies=PolicyQuestions(None),
+        policies=[PolicyQuestions(None)],
     ),
     Stage(
         name="lists",
@@ -109,7 +111,7 @@ STAGES = (
             Part(900, ["--copies", "1", "--negatives", "5", *_PAIRS, *_NAMES, "--describe", "0.3"], rare_weight=1.0),
         ],
         skip=3600,
-        policies=PolicyQuestions(350, unsafe_weight=1.5),
+        policies=[PolicyQuestions(350, unsafe_weight=1.5)],
     ),
     Stage(
         name="breadth",
@@ -122,7 +124,31 @@ STAGES = (
             Part(None, ["--copies", "1", "--negatives", "2", *_PAIRS, *_NAMES, "--describe", "0.5"], rare_weight=0.36),
             Part(None, ["--copies", "0", "--negatives", "1"], file="topics"),
         ],
-        policies=PolicyQuestions(None, max_unsafe=2, max_safe=3),
+        policies=[PolicyQuestions(None, max_unsafe=2, max_safe=3)],
+    ),
+    Stage(
+        name="definitions",
+        template=QUESTION,
+        batch_size=128,
+        learning_rate=1e-3,
+        parts=[],
+        policies=[PolicyQuestions(1000, max_unsafe=8, max_safe=8, folder="definitions")],
+    ),
+    Stage(
+        name="mixture",
+        template=QUESTION,
+        batch_size=128,
+        learning_rate=7e-4,
+        parts=[
+            Part(None, ["--copies", "0", "--negatives", "5", *_PAIRS], file="passages", rare_weight=0.36),
+            Part(2000, ["--copies", "0", "--negatives", "4", *_PAIRS], rare_weight=0.36),
+            Part(500, ["--copies", "1", "--negatives", "2", *_PAIRS, *_NAMES, "--describe", "0.5"], rare_weight=0.36),
+        ],
+        skip=3600,
+        policies=[
+            PolicyQuestions(2800, max_unsafe=2, max_safe=2, folder="definitions"),
+            PolicyQuestions(1100, max_unsafe=1, max_safe=1),
+        ],
     ),
 )
 
@@ -156,7 +182,7 @@ def train(
     seed: int,
     until: str,
 ) -> None:
-    """Build the data, train in four stages, export OUT/smol-guard.gguf, and evaluate it."""
+    """Build the data, train in six stages, export OUT/smol-guard.gguf, and evaluate it."""
     base = base or packaged_base()
     built, examples, adapter = out / "data", out / "examples", out / "smol-guard.gguf"
     if not all((built / f"{name}.jsonl").exists() for name in ("train", "topics", "held_out")):
@@ -208,8 +234,8 @@ def _stage_lines(stage: Stage, built: Path, examples: Path, seed: int) -> list[s
             continue
         of_part = _lines(_prepare(records, prepared, stage.template, *part.options, "--seed", seed))
         lines += of_part if part.rare_weight is None else weigh_rare(of_part, _num_records(built), part.rare_weight)
-    if stage.policies is not None:
-        lines += thin(_policy_lines(built / "policies", prepared, stage.template), stage.policies, seed)
+    for asked in stage.policies:
+        lines += thin(_policy_lines(built / asked.folder, prepared, stage.template), asked, seed)
     prepared.unlink(missing_ok=True)
     return lines
 
