@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,12 @@ class TokenizedDataset:
     sha256: str
 
     @classmethod
-    def from_file(cls, path: Path, tokenizer: Tokenizer, *, max_length: int) -> TokenizedDataset:
+    def from_file(
+        cls, path: Path, tokenizer: Tokenizer, *, max_length: int, on_example: Callable[[int], None] | None = None
+    ) -> TokenizedDataset:
         """Read a JSON Lines file, and keep examples of up to `max_length` tokens.
+
+        `on_example` is called with the number of examples tokenized so far.
 
         Raises:
             InputError: the file cannot be read, a line is not an example, or examples are for several templates.
@@ -52,7 +57,11 @@ class TokenizedDataset:
                 f"{path}: examples for several models: {', '.join(sorted(templates))}; prepare one file for each",
                 code="tune/mixed-templates",
             )
-        tokenized = [tokenizer.tokenize(example) for example in examples]
+        tokenized = []
+        for number, example in enumerate(examples, start=1):
+            tokenized.append(tokenizer.tokenize(example))
+            if on_example is not None:
+                on_example(number)
         fitting = tuple(example for example in tokenized if len(example.tokens) <= max_length)
         return cls(
             examples=fitting,

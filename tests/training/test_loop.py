@@ -175,6 +175,12 @@ def test_held_out_data_is_for_the_same_model_and_not_trained_on(bench: Bench, fi
         TrainingData.from_datasets(dataset, replace(held_out, template="x"), bench.tokenizer)
 
 
+def test_examples_are_counted_as_they_are_tokenized(bench: Bench, files: tuple[Path, Path]) -> None:
+    seen: list[int] = []
+    dataset = TokenizedDataset.from_file(files[1], bench.tokenizer, max_length=4096, on_example=seen.append)
+    assert seen == list(range(1, 1 + len(dataset.examples)))
+
+
 def test_manifest_names_all_that_the_adapter_depends_on(bench: Bench, files: tuple[Path, Path]) -> None:
     dataset, held_out = (TokenizedDataset.from_file(path, bench.tokenizer, max_length=4096) for path in files)
     assert training_manifest(bench.base, dataset, held_out, SETTINGS) == {

@@ -281,7 +281,14 @@ def _check_folder(folder: Path, base: Path, data: Sequence[Path]) -> None:
 
 
 def _read(path: Path, tokenizer: Tokenizer, config: TrainConfig) -> TokenizedDataset:
-    dataset = TokenizedDataset.from_file(path, tokenizer, max_length=config.max_length)
+    num_read = 0
+
+    def count(number: int) -> None:
+        nonlocal num_read
+        num_read = number
+
+    with ProgressLine(lambda: f"{path}: {pluralize(num_read, 'example')} tokenized"):
+        dataset = TokenizedDataset.from_file(path, tokenizer, max_length=config.max_length, on_example=count)
     if dataset.num_too_long:
         output.echo_err(
             f"guard: {path}: {pluralize(dataset.num_too_long, 'example')} of more than "
