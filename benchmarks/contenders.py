@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from llama_cpp import Llama
@@ -185,11 +185,12 @@ class Server:
             evaluated += answer["timings"]["prompt_n"] + 1
         return int(evaluated)
 
-    def _post(self, body: dict[str, object]) -> dict:
+    def _post(self, body: dict[str, object]) -> dict[str, Any]:
         content = json.dumps(body | {"cache_prompt": True, "temperature": 0}).encode()
         request = urllib.request.Request(f"{self._url}/completion", content, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=600) as answer:
-            return json.loads(answer.read())
+            value: dict[str, Any] = json.loads(answer.read())
+            return value
 
     def _wait(self) -> None:
         for _ in range(600):

@@ -9,7 +9,6 @@ Each version reads in a process of its own; one reads while the other waits. Tim
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import subprocess
 import sys
@@ -89,7 +88,7 @@ def timed(process: subprocess.Popen[str], path: Path) -> float:
 @click.option("--rounds", default=15, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("reading.json"), show_default=True)
 def main(against: Path, source: Path, rounds: int, out: Path) -> None:
-    with io.TextIOWrapper(gzip.open(source)) as file:  # type: ignore[arg-type]
+    with gzip.open(source, "rt", encoding="utf-8") as file:
         texts = [json.loads(line)["messages"][-1]["content"] for line in file]
     readers = {"before": reader(against), "now": reader(Path(__file__).parent.parent)}
     found: dict[str, dict[str, float]] = {}

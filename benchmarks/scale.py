@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -67,8 +68,8 @@ def _resident() -> float:
 @click.option("--part", nargs=3, type=str, hidden=True)
 def main(records: int, out: Path, part: tuple[str, str, str] | None) -> None:
     if part is not None:
-        source, output, die_at = part
-        click.echo(json.dumps(audit(source, Path(output), records, int(die_at))))
+        of_part, to, die_at = part
+        click.echo(json.dumps(audit(of_part, Path(to), records, int(die_at))))
         return
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder, "input.jsonl"), Path(folder, "out.jsonl")
@@ -76,7 +77,7 @@ def main(records: int, out: Path, part: tuple[str, str, str] | None) -> None:
             file.writelines(
                 f'{{"id":"{n}","prompt":"how do i bake bread number {n} in an old oven"}}\n' for n in range(records)
             )
-        found = {"records": records}
+        found: dict[str, Any] = {"records": records}
         for name, die_at in (("to nine tenths", records * 9 // 10), ("resumed", 0)):
             words = [sys.executable, "-m", "benchmarks.scale", "--records", str(records)]
             done = subprocess.run(

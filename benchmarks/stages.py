@@ -95,6 +95,7 @@ class Stages:
                 prepared,
                 [
                     score_prompt(prompt.tokens, prompt.prefix_len, self._answers, list_if=lambda score: score >= 0.5)
-                    for prompt in prepared.prompts
+                    for of_turn in prepared.turns
+                    for prompt in of_turn.prompts
                 ],
             )

@@ -6,7 +6,6 @@ that judge it; for `guard` it is a conversation, and finding out what can be sha
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
@@ -15,6 +14,7 @@ from guardcli import Conversation, Message, Taxonomy, formats
 from guardcli.conversation import Record
 from guardcli.judging.truncation import PromptEncoder
 from guardcli.models import Vocab
+from guardcli.models.vocab import TokenIds
 from guardcli.prompts import TEMPLATES, Renderer
 from guardcli.prompts.turns import Target, judged, turns
 
@@ -31,7 +31,7 @@ class Prompt:
     A random model's word means nothing, so which prompts are unsafe is settled once for all contenders.
     """
 
-    tokens: array[int]
+    tokens: TokenIds
     prefix_len: int
     unsafe: bool = False
 

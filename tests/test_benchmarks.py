@@ -19,6 +19,7 @@ from benchmarks import (
     compare,
     contenders,
     families,
+    host,
     models,
     picture,
     scale,
@@ -52,6 +53,19 @@ def machine(tmp_path_factory: pytest.TempPathFactory, tiny_path: Path) -> Machin
 def model(machine: Machine) -> Iterator[Model]:
     with machine.load() as loaded:
         yield loaded
+
+
+def test_each_stage_of_the_host_is_timed(model: Model, machine: Machine, tmp_path: Path) -> None:
+    prompts, out = tmp_path / "prompts.jsonl", tmp_path / "host.json"
+    prompts.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in TEXTS))
+    arguments = ["--model", str(machine.model), "--prompts", str(prompts), "--rounds", "1", "--times", "1"]
+    result = CliRunner().invoke(host.main, [*arguments, "--out", str(out)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found = json.loads(out.read_text())
+    assert found["records"] == len(TEXTS)
+    stages = found["stages_alone_microseconds_a_record"]
+    assert [*stages] == ["read", "choose_and_encode", "of_it_llama_tokenize", "engine_without_model", "rows", "write"]
+    assert all(value > 0 for value in stages.values())
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
