@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from guardcli import Conversation, Taxonomy, Verdict
 from recipes.smol import build_data, evaluate, train
-from recipes.smol.definitions import definition_policies
+from recipes.smol.definitions import definition_policies, held_out_definitions
 from recipes.smol.doubles import NearDoubles
 from recipes.smol.exchanges import BEHIND, behind_exchanges
 from recipes.smol.linear_baseline import LinearBaseline
@@ -272,6 +272,29 @@ def test_half_of_the_definitions_are_about_one_group() -> None:
     assert 60 < sum(len(groups) == 1 for groups in spanned) < 140
     asked = {*itertools.chain.from_iterable(spanned)}
     assert not asked & {group["group"] for group in read_yaml("topics")[::12]}
+
+
+def test_definitions_that_are_kept_for_evaluation_are_about_other_groups() -> None:
+    found = list(held_out_definitions(seed=0))
+    assert Counter(name for name, _ in found) == {"one group": 32, "two groups": 32}
+    kept = {group["group"] for group in read_yaml("topics")[::12]}
+    for _, policy in found:
+        assert {category.name for category in policy.categories} <= kept
+        assert {test.expect for test in policy.tests} == {"safe", "unsafe"}
+    assert not kept & {policy.taxonomy["categories"][0]["name"] for policy in definition_policies(400, seed=0)}
+
+
+def test_readings_of_several_policies_are_added() -> None:
+    (_, one), (_, two), *_ = held_out_definitions(seed=0)
+    read = [read_unseen(policy, judge_nothing_unsafe) for policy in (one, two)]
+    both = read[0] + read[1]
+    num_safe = sum(test.expect == "safe" for policy in (one, two) for test in policy.tests)
+    assert both.right == Reading(len(one.tests) + len(two.tests), num_safe)
+    assert both.turned == Reading(num_safe, 0)
+
+
+def judge_nothing_unsafe(taxonomy: Taxonomy, conversations: Sequence[Conversation]) -> list[Verdict]:
+    return [verdict(at, 0.1) for at in range(1, len(conversations) + 1)]
 
 
 def test_every_hazard_has_other_names_and_descriptions() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, TypeAlias
 
+from guardcli import Taxonomy
 from recipes.smol.made_policies import MadePolicy, capitalized, read_topics, taxonomy, topic_line
 
 _SHARE_OF_TWO_GROUPS = 0.5
@@ -52,6 +53,27 @@ def definition_policies(number: int, seed: int) -> Iterator[MadePolicy]:
         partner = random.choice(groups) if random.random() < _SHARE_OF_TWO_GROUPS else group
         others = [other for other in partner["kinds"] if other is not kind]
         yield _policy(at, group["group"], kind, random.choice(others), random.choice(groups), random)
+
+
+def held_out_definitions(seed: int) -> Iterator[tuple[str, Taxonomy]]:
+    """Policies of one definition about the groups that no training asks about, with messages of both halves as tests.
+
+    Each is named "one group" or "two groups", by what its halves are of.
+    """
+    random = Random(f"held-out definitions {seed}")
+    groups = read_topics()[::_HELD_OUT_EVERY]
+    for group in groups:
+        one, two = random.sample(group["kinds"], 2)
+        partner = random.choice([other for other in groups if other is not group])
+        for name, kind in (("one group", two), ("two groups", random.choice(partner["kinds"]))):
+            frame = random.choice(["Unsafe: {a}. Safe: {b}.", "Safe: {b}. Unsafe: {a}."])
+            category = _define(group["group"], frame, random.choice(one["are"]), random.choice(kind["are"]))
+            violating, allowed = one["texts"][:_TEXTS], kind["texts"][:_TEXTS]
+            tests = [
+                *({"name": text, "expect": "unsafe", "categories": ["S1"], "prompt": text} for text in violating),
+                *({"name": text, "expect": "safe", "prompt": text} for text in allowed),
+            ]
+            yield name, Taxonomy.from_dict(taxonomy("held-out", "full", [{"id": "S1", **category}]) | {"tests": tests})
 
 
 def _kinds_in_turn(groups: Sequence[_Group], random: Random) -> Iterator[tuple[_Group, _Kind]]:

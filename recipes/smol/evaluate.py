@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from guardcli.evaluation.metrics import (
     ranking_statistic,
 )
 from guardcli.models import Adapter, Model
+from recipes.smol.definitions import held_out_definitions
 from recipes.smol.evaluation_sets import (
     AVERAGED,
     evaluation_sets,
@@ -40,12 +41,12 @@ from recipes.smol.evaluation_sets import (
 )
 from recipes.smol.figure_tables import format_figures
 from recipes.smol.linear_baseline import LinearBaseline
-from recipes.smol.policy_reading import read_changes, read_unseen
+from recipes.smol.policy_reading import UnseenPolicy, read_changes, read_unseen
 from recipes.smol.records import Record
 from recipes.smol.unseen import everyday_lines, unseen_policies
 
 _NUM_RESAMPLES = 1000
-PARTS = ("sets", "benign", "changes", "unseen", "everyday")
+PARTS = ("sets", "benign", "changes", "definitions", "unseen", "everyday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,15 @@ def _evaluate_changes(evaluation: Evaluation) -> dict[str, Any]:
     return {name: reading.to_json() for name, reading in readings.items()}
 
 
+def _evaluate_definitions(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Definitions of groups of topics that no training asked about: those whose halves are of one group, and of two."""
+    found: dict[str, UnseenPolicy] = {}
+    for name, policy in held_out_definitions(evaluation.seed):
+        read = replace(read_unseen(policy, evaluation.judge), name=name)
+        found[name] = found[name] + read if name in found else read
+    return [read.to_json() for read in found.values()]
+
+
 def _evaluate_unseen(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [read_unseen(policy, evaluation.judge).to_json() for policy in unseen_policies()]
 
@@ -243,6 +253,7 @@ _EVALUATE: Mapping[str, Callable[[Evaluation], Any]] = {
     "sets": _evaluate_sets,
     "benign": _evaluate_benign,
     "changes": _evaluate_changes,
+    "definitions": _evaluate_definitions,
     "unseen": _evaluate_unseen,
     "everyday": _evaluate_everyday,
 }

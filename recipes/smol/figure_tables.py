@@ -18,7 +18,8 @@ def format_figures(figures: Mapping[str, Any]) -> str:
         ("sets", _format_sets),
         ("benign", _format_benign),
         ("changes", _format_changes),
-        ("unseen", _format_unseen),
+        ("definitions", lambda policies: _format_policies("halves of a definition", policies)),
+        ("unseen", lambda policies: _format_policies("unseen policy", policies)),
         ("everyday", _format_everyday),
     )
     return "\n".join("\n".join(format_part(figures[name])) + "\n" for name, format_part in parts if name in figures)
@@ -51,14 +52,14 @@ def _format_changes(changes: Mapping[str, Any]) -> Iterator[str]:
     yield from table(("policy", "the right verdict", "items", "share"), rows)
 
 
-def _format_unseen(policies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _format_policies(named: str, policies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     kinds = ("right", "listed", "turned")
     rows = [(p["name"], *(f"{p[kind]['right']} of {p[kind]['items']}" for kind in kinds)) for p in policies]
     totals = []
     for kind in kinds:
         right, items = (sum(policy[kind][count] for policy in policies) for count in ("right", "items"))
         totals.append(f"{right} of {items} ({right / items:.0%})" if items else "0 of 0")
-    header = ("unseen policy", "right", "category listed", "turned when exchanged")
+    header = (named, "right", "category listed", "turned when exchanged")
     yield from table(header, [*rows, ("all", *totals)])
 
 

@@ -36,6 +36,9 @@ class Reading:
         errors = sum(verdict.verdict == "error" for verdict in verdicts)
         return Reading(self.items + len(verdicts), self.right + sum(right), self.errors + errors)
 
+    def __add__(self, other: Reading) -> Reading:
+        return Reading(self.items + other.items, self.right + other.right, self.errors + other.errors)
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"share": self.share}
 
@@ -72,13 +75,16 @@ def _lists_one(record: Record, verdict: Verdict) -> bool:
 class UnseenPolicy:
     """The verdicts on the cases of a policy: rightly called, and, of those, turned when the policy says the opposite.
 
-    `listed` counts the violating cases whose category is among those listed.
+    `listed` counts the violating cases whose category is among those listed. Those of several policies can be added.
     """
 
     name: str
     right: Reading
     listed: Reading
     turned: Reading
+
+    def __add__(self, other: UnseenPolicy) -> UnseenPolicy:
+        return UnseenPolicy(self.name, self.right + other.right, self.listed + other.listed, self.turned + other.turned)
 
     def to_json(self) -> dict[str, Any]:
         readings = {"right": self.right, "listed": self.listed, "turned": self.turned}
