@@ -86,7 +86,7 @@ def evaluated_per_distinct(workload: Workload, model: Model, texts: Sequence[str
     for _ in guard.check(item.conversation for item in items):
         pass
     guard.close()
-    return engine.stats.prefill_tokens / distinct([prompt.tokens for item in items for prompt in item.prompts])
+    return engine.stats.prefill_tokens / distinct([prompt.tokens.tolist() for item in items for prompt in item.prompts])
 
 
 @click.command(help=__doc__)

@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -58,7 +59,11 @@ def contents(texts: list[str]) -> dict[str, bytes]:
 
     messages = [{"id": str(n), "messages": [{"role": "user", "content": text}]} for n, text in enumerate(texts)]
     pairs = [{"id": n, "prompt": text, "response": "Sure."} for n, text in enumerate(texts)]
-    shapes = {"messages": messages, "log": [log(n, text) for n, text in enumerate(texts)], "pairs": pairs}
+    shapes: dict[str, Sequence[Mapping[str, object]]] = {
+        "messages": messages,
+        "log": [log(n, text) for n, text in enumerate(texts)],
+        "pairs": pairs,
+    }
     rows = (f'{n},"{text.replace(chr(34), chr(34) * 2)}",0\n' for n, text in enumerate(texts))
     return {
         **{name: "".join(f"{json.dumps(record)}\n" for record in records).encode() for name, records in shapes.items()},

@@ -78,10 +78,10 @@ def main(records: int, out: Path, part: tuple[str, str, str] | None) -> None:
                 f'{{"id":"{n}","prompt":"how do i bake bread number {n} in an old oven"}}\n' for n in range(records)
             )
         found: dict[str, Any] = {"records": records}
-        for name, die_at in (("to nine tenths", records * 9 // 10), ("resumed", 0)):
+        for name, stop_at in (("to nine tenths", records * 9 // 10), ("resumed", 0)):
             words = [sys.executable, "-m", "benchmarks.scale", "--records", str(records)]
             done = subprocess.run(
-                [*words, "--part", str(source), str(output), str(die_at)], stdout=subprocess.PIPE, check=True
+                [*words, "--part", str(source), str(output), str(stop_at)], stdout=subprocess.PIPE, check=True
             )
             found[name] = json.loads(done.stdout)
         with output.open("rb") as file:
