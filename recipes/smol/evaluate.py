@@ -51,7 +51,10 @@ PARTS = ("sets", "benign", "changes", "definitions", "unseen", "everyday")
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A loaded model, the policy that it is asked about, and the data."""
+    """A loaded model, the policy that it is asked about, and the data.
+
+    `cache` is a file that keeps the measured tolerance of scores, which is the same under all policies.
+    """
 
     model: Model
     taxonomy: Taxonomy
@@ -59,12 +62,13 @@ class Evaluation:
     engine: EngineConfig
     data: Path
     built: Path
+    cache: Path
     limit: int | None
     seed: int
 
     def judge(self, taxonomy: Taxonomy, conversations: Sequence[Conversation]) -> list[Verdict]:
         """The verdicts on the last message of each conversation, under a policy."""
-        with Guard(self.model, taxonomy, config=self.config, engine=self.engine) as guard:
+        with Guard(self.model, taxonomy, config=self.config, engine=self.engine, cache=self.cache) as guard:
             return list(guard.check(conversations))
 
     def verdicts(self, records: Sequence[Record]) -> list[Verdict]:
@@ -108,6 +112,7 @@ def main(
         engine=EngineConfig(threads=threads),
         data=data,
         built=built,
+        cache=out / "cache.json",
         limit=limit,
         seed=seed,
     )
