@@ -76,7 +76,8 @@ def test_same_data_and_seed_give_the_same_files(data: Path, tmp_path: Path) -> N
     build(data, tmp_path / "a", *options)
     build(data, tmp_path / "b", *options)
     names = [str(path.relative_to(tmp_path / "a")) for path in sorted((tmp_path / "a").rglob("*.*"))]
-    assert {"train.jsonl", "held_out.jsonl", "policies/topics-000.yaml", "definitions/definitions-0000.yaml"} < {*names}
+    assert {"train.jsonl", "held_out.jsonl", "policies/topics-000.yaml", "policies/topics-000.jsonl"} < {*names}
+    assert {"passages.jsonl", "definitions/definitions-0000.yaml", "definitions/definitions-0000.jsonl"} < {*names}
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

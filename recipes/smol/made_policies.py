@@ -131,6 +131,7 @@ def topic_records() -> Iterator[Record]:
 
 
 def read_topics() -> list[dict[str, Any]]:
+    """The groups of topics.yaml: `group`, a name, and `kinds`, each with what is said of it and its messages."""
     value: list[dict[str, Any]] = read_yaml("topics")
     return value
 
@@ -197,10 +198,12 @@ def _topic_categories(
 
 
 def capitalized(text: str) -> str:
+    """The text with its first letter large, and the others as they are."""
     return text[0].upper() + text[1:]
 
 
 def topic_line(text: str, violated: str | None = None) -> str:
+    """A message as a line of JSON, labeled unsafe if it violates the category with an id."""
     label, categories = ("safe", []) if violated is None else ("unsafe", [violated])
     messages = [{"role": "user", "content": text}]
     row = {"messages": messages, "label": label, "categories": categories, "source": TOPICS, "weight": 1.0}
@@ -208,4 +211,5 @@ def topic_line(text: str, violated: str | None = None) -> str:
 
 
 def taxonomy(name: str, detail: str, categories: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """A taxonomy as YAML has it."""
     return {"name": name, "detail": detail, "categories": list(categories)}

@@ -185,7 +185,7 @@ def train(
     """Build the data, train in six stages, export OUT/smol-guard.gguf, and evaluate it."""
     base = base or packaged_base()
     built, examples, adapter = out / "data", out / "examples", out / "smol-guard.gguf"
-    if not all((built / f"{name}.jsonl").exists() for name in ("train", "topics", "held_out")):
+    if not all((built / f"{name}.jsonl").exists() for name in ("train", "passages", "topics", "held_out")):
         arguments = [str(data), str(built), "--size", str(size), "--seed", str(seed)]
         build_data.main(arguments, standalone_mode=False)
     prepare(built, examples, seed)
